@@ -1,0 +1,33 @@
+"""apastats: statistics for brain-model alignment, from score sheets to defensible sentences.
+
+Verbs are loaded when first used, so that ``import apastats`` stays fast.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__version__ = "0.1.0"
+
+# verb -> module; the module is imported at first use
+EXPORTS: dict[str, str] = {
+    "ScoreTable": "apastats.table",
+    "load_result": "apastats.results",
+}
+
+__all__ = ["__version__", *EXPORTS]
+
+
+def __getattr__(name: str) -> Any:
+    module = EXPORTS.get(name)
+    if module is None:
+        raise AttributeError(f"module 'apastats' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *EXPORTS})

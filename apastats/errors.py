@@ -1,0 +1,168 @@
+"""Errors and warnings: every mistake a user can make ends in one of these classes.
+
+A message says which argument or file is meant, what was found, and what is allowed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "ApaError",
+    "ApaWarning",
+    "CeilingError",
+    "CeilingWarning",
+    "ConvergenceError",
+    "ConvergenceWarning",
+    "DataError",
+    "DegenerateWarning",
+    "DesignError",
+    "FormulaError",
+    "InputError",
+    "MarginError",
+    "MissingExtraError",
+    "MonteCarloWarning",
+    "OutputExistsError",
+    "ReadError",
+    "ReadWarning",
+    "SingularFitWarning",
+    "SmallSampleWarning",
+    "StudyError",
+]
+
+
+class ApaError(Exception):
+    """Base class of all errors raised on purpose by apastats."""
+
+
+def _short(value: Any, limit: int = 200) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+class InputError(ApaError, ValueError):
+    """An argument has a value that is not allowed.
+
+    Parameters
+    ----------
+    argument : str
+        Name of the argument.
+    value : object
+        The value got.
+    allowed : str
+        What is allowed, in words.
+    hint : str, optional
+        What to do about it.
+
+    Examples
+    --------
+    >>> print(InputError("alpha", 2, "a number between 0 and 1"))
+    alpha: got 2; allowed: a number between 0 and 1.
+    """
+
+    def __init__(self, argument: str, value: Any, allowed: str, *, hint: str = "") -> None:
+        self.argument, self.value, self.allowed = argument, value, allowed
+        message = f"{argument}: got {_short(value)}; allowed: {allowed}."
+        super().__init__(f"{message} {hint}".strip())
+
+
+class MarginError(InputError):
+    """A margin is missing or impossible."""
+
+
+class FormulaError(InputError):
+    """A formula does not parse; the position of the fault is shown under it.
+
+    Parameters
+    ----------
+    formula : str
+        The formula as given.
+    message : str
+        What is wrong, and what is allowed.
+    position : int, optional
+        Index of the character the fault was seen at.
+    """
+
+    def __init__(self, formula: str, message: str, *, position: int | None = None) -> None:
+        self.formula, self.position = formula, position
+        pointer = "" if position is None else f"\n  {formula}\n  {' ' * position}^"
+        ApaError.__init__(self, f"formula: {formula!r}: {message}{pointer}")
+
+
+class DataError(ApaError, ValueError):
+    """The data contradict themselves or lack something that is needed."""
+
+
+class ReadError(DataError):
+    """A file cannot be read; the message begins with its path."""
+
+    def __init__(self, path: Any, message: str) -> None:
+        self.path = str(path)
+        super().__init__(f"{path}: {message}")
+
+
+class DesignError(DataError):
+    """The design (subjects, ROIs, models) is too small or too ragged for what was asked."""
+
+
+class CeilingError(DataError):
+    """A noise ceiling is too close to zero, or unfit for what was asked."""
+
+
+class ConvergenceError(ApaError, RuntimeError):
+    """An iterative fit did not converge; the message says what was tried."""
+
+
+class StudyError(ApaError, ValueError):
+    """A study file is wrong; the message names file, line and key."""
+
+
+class OutputExistsError(ApaError, FileExistsError):
+    """The output exists already and is kept."""
+
+
+class MissingExtraError(ApaError, ImportError):
+    """An optional dependency is needed.
+
+    Parameters
+    ----------
+    package : str
+        The package that is missing.
+    extra : str
+        The extra of apastats that brings it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed; install it with: pip install 'apastats[{extra}]'")
+
+
+class ApaWarning(UserWarning):
+    """Base class of all warnings given by apastats."""
+
+
+class DegenerateWarning(ApaWarning):
+    """Input without variation or without data gave NaN."""
+
+
+class MonteCarloWarning(ApaWarning):
+    """Monte-Carlo error is large enough to change a printed digit."""
+
+
+class SmallSampleWarning(ApaWarning):
+    """So few subjects that a procedure cannot do what its name promises."""
+
+
+class CeilingWarning(ApaWarning):
+    """A noise ceiling is low, or a score lies above it."""
+
+
+class ReadWarning(ApaWarning):
+    """Reading changed or left out something; the log of the table has the details."""
+
+
+class SingularFitWarning(ApaWarning):
+    """A variance component is estimated on the boundary."""
+
+
+class ConvergenceWarning(ApaWarning):
+    """A fit or a chain did not converge as it should."""

@@ -1,0 +1,277 @@
+"""Results: one frozen table of estimates, the arrays behind it, the words that go with it, and how it was made."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import DataError, OutputExistsError, ReadError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Provenance", "Result", "describe_call", "load_result"]
+
+_PACKAGES = ("apastats", "numpy", "scipy", "pandas", "statsmodels", "rsatoolbox")
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages the numbers depend on, read without importing them."""
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def describe_call(verb: str, /, *data: Any, **arguments: Any) -> str:
+    """Call as text: ``verb(<data>, argument=value, ...)``, arguments that are None left out."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, str | int | float | bool | tuple | list):
+            return repr(value)
+        if isinstance(value, np.ndarray):
+            return f"<array {value.shape}>"
+        if isinstance(value, pd.DataFrame):
+            return f"<DataFrame {value.shape}>"
+        return str(value) if type(value).__str__ is not object.__str__ else f"<{type(value).__name__}>"
+
+    parts = [text(d) for d in data]
+    parts += [f"{k}={text(v)}" for k, v in arguments.items() if v is not None]
+    return f"{verb}({', '.join(parts)})"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a result was made.
+
+    Attributes
+    ----------
+    call : str
+        The public call, as text.
+    data_hash : str
+        SHA-256 of the data (sorted keys and float64 bytes), first 16 hex digits.
+    seed : str
+        Entropy of the random numbers; "" where nothing was drawn.
+    versions : dict
+        Package versions.
+    python, platform, created : str
+        Interpreter, operating system, time (UTC, ISO 8601).
+    """
+
+    call: str
+    data_hash: str = ""
+    seed: str = ""
+    versions: Mapping[str, str] = field(default_factory=package_versions)
+    python: str = field(default_factory=platform.python_version)
+    platform: str = field(default_factory=platform.platform)
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dict, for json."""
+        return {k: dict(v) if isinstance(v, Mapping) else v for k, v in vars(self).items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What every verb of the package returns.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per estimate, machine names (``estimate, std_error, conf_low, ...``), nothing rounded.
+    info : mapping
+        The words and settings of the analysis as a whole. Words shared by all results: ``method``
+        (test or estimator), ``null``, ``rule`` (of decision), ``resampled`` and ``held_fixed``,
+        ``n_subject``, ``alpha``, ``conf_level``, ``adjust``, ``margin`` (its text, with origin).
+    provenance : Provenance
+        How it was made.
+    arrays : mapping of str to numpy.ndarray
+        What lies behind the table: replicates, per-subject values, joint distributions.
+    notes : tuple of str
+        Warnings that belong to the result; reports list them.
+    """
+
+    table: pd.DataFrame
+    info: Mapping[str, Any]
+    provenance: Provenance
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    kind: ClassVar[str] = "result"
+    _registry: ClassVar[dict[str, type[Result]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        Result._registry[cls.kind] = cls
+
+    def tidy(self) -> pd.DataFrame:
+        """Table of estimates, one row each (a copy)."""
+        return self.table.copy()
+
+    def glance(self) -> pd.DataFrame:
+        """One row that describes the analysis as a whole."""
+        flat = {k: v if np.isscalar(v) else _plain_text(v) for k, v in self.info.items()}
+        return pd.DataFrame([{"result": self.kind, "n_row": len(self.table), **flat}])
+
+    def summary(self, *, digits: int = 3, max_rows: int = 30) -> str:
+        """Text for the eye: what was done, the table rounded, the notes.
+
+        Parameters
+        ----------
+        digits : int
+            Significant digits of the numbers shown.
+        max_rows : int
+            Rows shown at most.
+        """
+        lines = [f"{self.kind.replace('_', ' ')}"]
+        lines += [f"  {k}: {_plain_text(v)}" for k, v in self.info.items() if v is not None]
+        shown = self.table.head(max_rows)
+        lines += ["", shown.to_string(index=False, float_format=lambda v: f"{v:.{digits}g}")]
+        if len(self.table) > max_rows:
+            lines.append(f"... {len(self.table) - max_rows} more rows; .tidy() has all")
+        lines += [f"note: {n}" for n in self.notes]
+        return "\n".join(lines)
+
+    def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw the result on ``ax`` (a new figure where None) and return the Axes."""
+        from apastats import plots
+
+        return plots.draw(self, ax=ax, **options)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self.table)} rows; {self.provenance.call}>"
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        import html
+
+        head = html.escape(self.kind.replace("_", " "))
+        notes = "".join(f"<p><em>note: {html.escape(n)}</em></p>" for n in self.notes)
+        return f"<h4>{head}</h4>{self.table.to_html(index=False, escape=True)}{notes}"
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write ``path/`` with ``table.parquet``, ``table.csv``, ``arrays.npz`` and ``result.json``.
+
+        Parameters
+        ----------
+        path : str or path
+            Folder to make.
+        overwrite : bool
+            Whether an existing folder may be replaced.
+
+        Returns
+        -------
+        pathlib.Path
+            The folder.
+
+        Raises
+        ------
+        OutputExistsError
+            If the folder exists and ``overwrite`` is False.
+        """
+        folder = Path(path)
+        if folder.exists() and not overwrite:
+            raise OutputExistsError(f"{folder} exists and is kept; pass overwrite=True to replace it")
+        folder.mkdir(parents=True, exist_ok=True)
+        self.table.to_parquet(folder / "table.parquet", index=False)
+        self.table.to_csv(folder / "table.csv", index=False)
+        # npz of plain arrays only: reading it back never unpickles
+        np.savez_compressed(folder / "arrays.npz", **{k: np.asarray(v) for k, v in self.arrays.items()})
+        meta = {
+            "kind": self.kind,
+            "info": jsonable(self.info),
+            "notes": list(self.notes),
+            "provenance": self.provenance.as_dict(),
+        }
+        (folder / "result.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False), "utf-8")
+        return folder
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what :meth:`save` wrote."""
+        found = load_result(path)
+        if not isinstance(found, cls):
+            raise DataError(f"{path}: holds a result of kind {found.kind!r}, not {cls.kind!r}")
+        return found
+
+
+def load_result(path: str | Path) -> Result:
+    """Read a saved result of any kind.
+
+    Parameters
+    ----------
+    path : str or path
+        Folder written by ``result.save``.
+
+    Returns
+    -------
+    Result
+        Of the class that was saved.
+
+    Raises
+    ------
+    ReadError
+        If the folder is not a saved result.
+    """
+    folder = Path(path)
+    try:
+        meta = json.loads((folder / "result.json").read_text("utf-8"))
+        table = pd.read_parquet(folder / "table.parquet")
+        with np.load(folder / "arrays.npz", allow_pickle=False) as npz:
+            arrays = {k: npz[k] for k in npz.files}
+        kind, info = meta["kind"], meta["info"]
+        provenance = Provenance(**meta["provenance"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReadError(folder, f"not a saved apastats result ({error})") from error
+    load_kinds()
+    cls = Result._registry.get(kind)
+    if cls is None:
+        raise ReadError(folder, f"result of unknown kind {kind!r}")
+    return cls(table, info, provenance, arrays, tuple(meta["notes"]))
+
+
+def load_kinds() -> None:
+    """Import every module that defines a result class, so that all kinds are known."""
+    import importlib
+
+    import apastats
+
+    for module in sorted(set(apastats.EXPORTS.values())):
+        importlib.import_module(module)
+
+
+def jsonable(value: Any) -> Any:
+    """Plain python of a nested value, for json; objects with ``as_dict`` become that dict."""
+    if isinstance(value, Mapping):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [jsonable(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return jsonable(value.tolist())
+    if isinstance(value, np.generic):
+        return value.item()
+    if hasattr(value, "as_dict"):
+        return jsonable(value.as_dict())
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return str(value)
+
+
+def _plain_text(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(v) for v in value)
+    return str(value)

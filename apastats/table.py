@@ -1,0 +1,412 @@
+"""ScoreTable: the one tidy type of the package, the formulas that address it, and its dense block view."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import DataError, DesignError, FormulaError, InputError
+
+__all__ = ["KEY_COLUMNS", "KINDS", "Block", "CellFormula", "ScoreTable", "parse_formula"]
+
+KINDS = ("model", "subject_to_subject", "leave_one_out")
+KEY_COLUMNS = ("kind", "model", "layer", "subject", "roi", "metric", "split")
+DEFAULTS = {"kind": "model", "layer": "-", "metric": "score", "split": "test"}
+BRAIN = "brain"  # level of `model` that stands for the brain in agreement tables
+
+
+@dataclass(frozen=True)
+class CellFormula:
+    """``outcome ~ compare | by``: what is compared, and separately within what.
+
+    Attributes
+    ----------
+    outcome : str
+        Column on the left.
+    compare : tuple of str
+        Columns on the right, whose level combinations are compared.
+    by : tuple of str
+        Columns after the bar, within whose levels everything is done separately.
+    """
+
+    outcome: str
+    compare: tuple[str, ...]
+    by: tuple[str, ...]
+
+    def __str__(self) -> str:
+        right = " + ".join(self.compare) or "1"
+        return f"{self.outcome} ~ {right}" + (f" | {' + '.join(self.by)}" if self.by else "")
+
+
+def parse_formula(formula: str) -> CellFormula:
+    """Read ``outcome ~ a + b | c + d``.
+
+    Parameters
+    ----------
+    formula : str
+        Column names joined by ``+``; ``1`` on the right compares nothing. ``(1 | g)`` terms belong
+        to :func:`apastats.lmm`.
+
+    Returns
+    -------
+    CellFormula
+
+    Raises
+    ------
+    FormulaError
+        With the position of the fault.
+
+    Examples
+    --------
+    >>> parse_formula("score ~ model | roi + metric")
+    CellFormula(outcome='score', compare=('model',), by=('roi', 'metric'))
+    """
+    if not isinstance(formula, str):
+        raise InputError("formula", formula, "a string such as 'score ~ model | roi'")
+    if "(" in formula:
+        where = formula.index("(")
+        raise FormulaError(formula, "terms in parentheses belong to lmm() alone", position=where)
+    tilde = formula.find("~")
+    if tilde < 0 or "~" in formula[tilde + 1 :]:
+        where = len(formula) if tilde < 0 else formula.index("~", tilde + 1)
+        raise FormulaError(formula, "exactly one '~' is needed, as in 'score ~ model | roi'", position=where)
+    bar = formula.find("|", tilde)
+    if bar >= 0 and "|" in formula[bar + 1 :]:
+        where = formula.index("|", bar + 1)
+        raise FormulaError(formula, "at most one top-level '|' is allowed", position=where)
+    end = len(formula) if bar < 0 else bar
+
+    def names(start: int, stop: int, what: str) -> tuple[str, ...]:
+        out: list[str] = []
+        position = start
+        for part in formula[start:stop].split("+"):
+            name = part.strip()
+            offset = position + len(part) - len(part.lstrip())
+            if not name or not all(c.isalnum() or c in "_." for c in name):
+                raise FormulaError(formula, f"{what}: a column name is expected here", position=offset)
+            if name in out:
+                raise FormulaError(formula, f"{what}: {name!r} is given twice", position=offset)
+            out.append(name)
+            position += len(part) + 1
+        return tuple(out)
+
+    left = names(0, tilde, "left side")
+    if len(left) != 1:
+        raise FormulaError(formula, "one outcome is allowed on the left side", position=0)
+    compare = names(tilde + 1, end, "right side")
+    if "1" in compare:
+        if compare != ("1",):
+            raise FormulaError(formula, "'1' stands alone on the right side", position=tilde + 1)
+        compare = ()
+    by = names(bar + 1, len(formula), "after '|'") if bar >= 0 else ()
+    both = set(compare) & set(by)
+    if both:
+        raise FormulaError(formula, f"{sorted(both)[0]!r} stands on both sides of '|'", position=bar)
+    return CellFormula(left[0], compare, by)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Dense view of a table: one value per cluster, compared group and by-cell.
+
+    Attributes
+    ----------
+    values : numpy.ndarray
+        ``[n_cluster, n_group, n_cell]``, NaN where the table has no finite value.
+    clusters : list
+        Labels of the first axis (subjects), sorted.
+    groups : pandas.DataFrame
+        One row per entry of the second axis; columns of the right side of the formula.
+    cells : pandas.DataFrame
+        One row per entry of the third axis; columns after the bar (no column, one row, if none).
+    formula : CellFormula
+    cluster : str
+        Name of the cluster column.
+    """
+
+    values: np.ndarray
+    clusters: list[Any]
+    groups: pd.DataFrame
+    cells: pd.DataFrame
+    formula: CellFormula
+    cluster: str
+
+    @property
+    def mask(self) -> np.ndarray:
+        """Boolean, same shape as ``values``: True where there is a value."""
+        return np.isfinite(self.values)
+
+    def group_labels(self) -> list[str]:
+        """One text per group."""
+        return [" / ".join(str(v) for v in row) for row in self.groups.itertuples(index=False)]
+
+    def group_index(self, label: str, *, argument: str = "reference") -> int:
+        """Position of a group by its text; an InputError that lists the groups otherwise."""
+        labels = self.group_labels()
+        if label not in labels:
+            raise InputError(argument, label, f"one of {labels}")
+        return labels.index(label)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreTable:
+    """Scores in tidy form: one row per predictor, subject, ROI, metric and split.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Columns ``subject, roi, model, score`` and optionally ``kind, layer, metric, split`` (missing
+        ones get ``"model", "-", "score", "test"``); other columns are kept as covariates. For brain
+        rows ``model`` is the predicting subject (``others`` for leave_one_out), ``layer`` its ROI.
+    outcomes : tuple of str
+        The outcome columns; every other column is part of the key.
+    on_duplicate : {"error", "first"}
+        What to do about rows with the same key.
+    log : tuple of str
+        What reading did.
+    source : str
+        Where the data came from, for messages.
+
+    Raises
+    ------
+    DataError
+        Missing columns, an unknown kind, a missing label, non-numeric scores, duplicate keys (the
+        first five are shown).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> f = pd.DataFrame({"subject": ["s1", "s2"], "roi": "V1", "model": "m", "score": [0.1, 0.2]})
+    >>> ScoreTable(f).frame.columns.tolist()
+    ['kind', 'model', 'layer', 'subject', 'roi', 'metric', 'split', 'score']
+    """
+
+    frame: pd.DataFrame
+    outcomes: tuple[str, ...] = ("score",)
+    on_duplicate: str = "error"
+    log: tuple[str, ...] = ()
+    source: str = "data"
+    _hash: list[str] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        frame, log = _standardise(self.frame, self.outcomes, self.on_duplicate, self.source)
+        object.__setattr__(self, "frame", frame)
+        object.__setattr__(self, "log", (*self.log, *log))
+        object.__setattr__(self, "_hash", [])
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __repr__(self) -> str:
+        f = self.frame
+        return (
+            f"<ScoreTable: {len(f)} rows; {f['subject'].nunique()} subjects, {f['roi'].nunique()} ROIs, "
+            f"{f.loc[f['kind'] == 'model', 'model'].nunique()} models; outcomes {', '.join(self.outcomes)}>"
+        )
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        import html
+
+        return f"<p>{html.escape(repr(self))}</p>{self.frame.head(10).to_html(index=False, escape=True)}"
+
+    @property
+    def n_missing(self) -> int:
+        """Rows whose first outcome is NaN; they are kept and masked."""
+        return int(self.frame[self.outcomes[0]].isna().sum())
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over sorted keys and float64 bytes, first 16 hex digits; row order does not matter."""
+        if not self._hash:
+            keys = [c for c in self.frame.columns if c not in self.outcomes]
+            columns = sorted(keys)
+            ordered = self.frame.sort_values(columns, kind="stable")
+            digest = hashlib.sha256()
+            for c in columns:
+                codes, levels = pd.factorize(ordered[c], sort=True)
+                digest.update(f"{c}:{[str(v) for v in levels]}".encode())
+                digest.update(np.ascontiguousarray(codes, dtype="<i8").tobytes())
+            for c in sorted(self.outcomes):
+                digest.update(c.encode())
+                digest.update(np.ascontiguousarray(ordered[c].to_numpy("f8"), dtype="<f8").tobytes())
+            self._hash.append(digest.hexdigest()[:16])
+        return self._hash[0]
+
+    def where(self, **conditions: Any) -> ScoreTable:
+        """Rows in which each named column equals a value or is among the values given.
+
+        Raises
+        ------
+        InputError
+            If a column or a value does not exist (so a misspelt ROI is never silently nothing).
+        """
+        keep = np.ones(len(self.frame), dtype=bool)
+        for column, wanted in conditions.items():
+            if column not in self.frame.columns:
+                raise InputError("column", column, f"one of {list(self.frame.columns)}")
+            values = [wanted] if isinstance(wanted, str) or not isinstance(wanted, Iterable) else list(wanted)
+            known = self.frame[column].unique().tolist()
+            unknown = [v for v in values if v not in known]
+            if unknown:
+                raise InputError(column, unknown[0], f"one of {sorted(map(str, known))}")
+            keep &= self.frame[column].isin(values).to_numpy()
+        return self.with_frame(self.frame[keep])
+
+    def with_frame(
+        self, frame: pd.DataFrame, *, outcomes: Sequence[str] | None = None, log: Sequence[str] = ()
+    ) -> ScoreTable:
+        """New table with another frame, the log continued."""
+        names = self.outcomes if outcomes is None else tuple(outcomes)
+        return replace(self, frame=frame, outcomes=names, log=(*self.log, *log), on_duplicate="error")
+
+    def assign(self, **columns: Mapping[Any, Any]) -> ScoreTable:
+        """Add covariates by a mapping from ROIs, models or subjects.
+
+        Each mapping is applied to the column (``roi``, ``model``, ``subject``, ``layer``) whose levels it
+        covers completely.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> f = pd.DataFrame({"subject": ["s1"], "roi": "V1", "model": "m", "score": [0.1]})
+        >>> ScoreTable(f).assign(stream={"V1": "early"}).frame["stream"].tolist()
+        ['early']
+        """
+        frame = self.frame
+        for name, mapping in columns.items():
+            for column in ("roi", "model", "subject", "layer"):
+                if set(frame[column].unique()) <= set(mapping):
+                    frame = frame.assign(**{name: frame[column].map(dict(mapping))})
+                    break
+            else:
+                raise InputError(name, mapping, "a mapping that covers all ROIs, all models or all subjects")
+        return self.with_frame(frame)
+
+    def levels(self, column: str) -> list[Any]:
+        """Distinct values of a column in order of appearance."""
+        if column not in self.frame.columns:
+            raise InputError("column", column, f"one of {list(self.frame.columns)}")
+        return list(self.frame[column].unique())
+
+    def block(self, formula: str | CellFormula, *, cluster: str = "subject", kind: str | None = "model") -> Block:
+        """Dense block ``[cluster, group, cell]`` of one outcome.
+
+        Parameters
+        ----------
+        formula : str or CellFormula
+            ``outcome ~ compare | by``.
+        cluster : str
+            Column of the independent units.
+        kind : str or None
+            Rows of this kind enter, and rows of the level ``brain`` of ``model``; None takes all rows.
+
+        Returns
+        -------
+        Block
+
+        Raises
+        ------
+        InputError
+            If a column does not exist.
+        DesignError
+            If a cell holds more than one row: the columns that vary inside it are named.
+        """
+        f = parse_formula(formula) if isinstance(formula, str) else formula
+        frame = self.frame
+        for c in (f.outcome, cluster, *f.compare, *f.by):
+            if c not in frame.columns:
+                raise InputError("formula", str(f), f"columns among {list(frame.columns)}", hint=f"{c!r} is not a column.")
+        if f.outcome not in self.outcomes:
+            raise InputError("formula", str(f), f"an outcome among {list(self.outcomes)} on the left side")
+        if kind is not None:
+            frame = frame[(frame["kind"] == kind) | (frame["model"] == BRAIN)]
+            if frame.empty:
+                raise DesignError(f"{self.source}: there is no row of kind {kind!r}")
+        keys = [cluster, *f.compare, *f.by]
+        repeated = frame.duplicated(keys, keep=False)
+        if repeated.any():
+            first = frame.loc[repeated, keys].iloc[0]
+            same = frame[(frame[keys] == first).all(axis=1)]
+            varying = [c for c in same.columns if c not in (*keys, *self.outcomes) and same[c].nunique() > 1]
+            raise DesignError(
+                f"{f}: {len(same)} rows share {dict(first)}; they differ in {varying}. Choose a layer or a split "
+                f"first, or put the column into the formula."
+            )
+        axes = [_codes(frame, columns) for columns in ([cluster], list(f.compare), list(f.by))]
+        values = np.full(tuple(len(levels) for _, levels in axes), np.nan)
+        values[tuple(codes for codes, _ in axes)] = frame[f.outcome].to_numpy("f8")
+        order = np.argsort(np.asarray([str(v) for v in axes[0][1][cluster]]), kind="stable")
+        clusters = [axes[0][1][cluster].iloc[i] for i in order]
+        return Block(values[order], clusters, axes[1][1], axes[2][1], f, cluster)
+
+
+def _codes(frame: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, pd.DataFrame]:
+    """Integer codes of the level combinations in order of appearance, and one row per level."""
+    if not columns:
+        return np.zeros(len(frame), dtype=np.intp), pd.DataFrame(index=range(1))
+    codes = frame.groupby(columns, sort=False, observed=True, dropna=False).ngroup().to_numpy()
+    levels = frame[columns].drop_duplicates().reset_index(drop=True)
+    return codes, levels
+
+
+def _standardise(
+    frame: pd.DataFrame, outcomes: tuple[str, ...], on_duplicate: str, source: str
+) -> tuple[pd.DataFrame, list[str]]:
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError("frame", type(frame).__name__, "a pandas DataFrame")
+    if on_duplicate not in ("error", "first"):
+        raise InputError("on_duplicate", on_duplicate, "'error' or 'first'")
+    needed = ["model", "subject", "roi", *outcomes]
+    missing = [c for c in needed if c not in frame.columns]
+    if missing:
+        raise DataError(
+            f"{source}: missing column {missing[0]!r}; needed are {needed}, found {list(map(str, frame.columns))}"
+        )
+    if frame.empty:
+        raise DataError(f"{source}: there are no rows")
+    defaults = {c: v for c, v in DEFAULTS.items() if c not in frame.columns}
+    frame = frame.assign(**defaults)
+    others = [c for c in frame.columns if c not in KEY_COLUMNS and c not in outcomes]
+    frame = frame[[*KEY_COLUMNS, *others, *outcomes]].reset_index(drop=True)
+    for c in KEY_COLUMNS:
+        if frame[c].isna().any():
+            raise DataError(f"{source}: column {c!r} has no value in row {int(frame[c].isna().argmax())}")
+        # labels are text: subject 1 and subject "1" must be the same subject
+        levels = frame[c].unique()
+        if not all(isinstance(v, str) for v in levels):
+            frame[c] = frame[c].map({v: str(v) for v in levels})
+    unknown = [k for k in frame["kind"].unique() if k not in KINDS]
+    if unknown:
+        raise DataError(f"{source}: unknown kind {unknown[0]!r}; allowed: {list(KINDS)}")
+    for c in outcomes:
+        try:
+            frame[c] = pd.to_numeric(frame[c]).astype("float64")
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{source}: column {c!r} must be numbers ({error})") from error
+        infinite = np.isinf(frame[c].to_numpy())
+        if infinite.any():
+            raise DataError(f"{source}: column {c!r} is infinite in row {int(infinite.argmax())}")
+    log = []
+    key = [c for c in frame.columns if c not in outcomes]
+    repeated = frame.duplicated(key)
+    if repeated.any():
+        if on_duplicate == "error":
+            shown = frame.loc[frame.duplicated(key, keep=False), [*KEY_COLUMNS, *outcomes]].head(5)
+            raise DataError(
+                f"{source}: {int(repeated.sum())} rows repeat the key of another row (on_duplicate='first' keeps the "
+                f"first). First five:\n{shown.to_string(index=False)}"
+            )
+        frame = frame[~repeated].reset_index(drop=True)
+        log.append(f"{int(repeated.sum())} duplicate rows dropped, the first of each kept")
+    n_nan = int(frame[outcomes[0]].isna().sum())
+    if n_nan:
+        log.append(f"{n_nan} of {len(frame)} values of {outcomes[0]} are NaN; kept and masked")
+    return frame, log
