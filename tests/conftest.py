@@ -1,0 +1,48 @@
+"""Options and fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# one BLAS thread: results must not depend on it, and timings of neighbours would
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--reference-dir",
+        type=Path,
+        default=REPOSITORY / "tests" / "reference" / "cases",
+        help="folder of reference cases (JSON and csv)",
+    )
+    parser.addoption("--long", action="store_true", help="run calibration and fuzz in their long form")
+    parser.addoption(
+        "--data-dir",
+        type=Path,
+        default=REPOSITORY.parent / "shared" / "data",
+        help="folder of real data sets; tests that need one of them are skipped where it is absent",
+    )
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def long(pytestconfig: pytest.Config) -> bool:
+    return bool(pytestconfig.getoption("--long"))
+
+
+@pytest.fixture(scope="session")
+def data_dir(pytestconfig: pytest.Config) -> Path:
+    folder: Path = pytestconfig.getoption("--data-dir")
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder} (--data-dir)")
+    return folder
