@@ -12,7 +12,13 @@ __version__ = "0.1.0"
 # verb -> module; the module is imported at first use
 EXPORTS: dict[str, str] = {
     "ScoreTable": "apastats.table",
+    "concat": "apastats.io.frames",
     "load_result": "apastats.results",
+    "noise_ceiling": "apastats.ceilings",
+    "normalize": "apastats.ceilings",
+    "read": "apastats.io.frames",
+    "simulate": "apastats.simulation",
+    "simulate_rdms": "apastats.simulation",
 }
 
 __all__ = ["__version__", *EXPORTS]

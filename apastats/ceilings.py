@@ -152,7 +152,13 @@ def noise_ceiling(
         raise DesignError(f"noise_ceiling: {len(subjects)} subject; at least 2 are needed")
     mean, se, low, high, n = _t_interval(values, conf_level)
     table = labels.assign(
-        estimate=mean, std_error=se, conf_low=low, conf_high=high, conf_level=conf_level, n_subject=n, method=note
+        estimate=mean,
+        std_error=se,
+        conf_low=low,
+        conf_high=high,
+        conf_level=conf_level,
+        n_subject=n,
+        method=note,
     )
     info = {
         "method": f"noise ceiling, {kind}: {_MEANING[kind]}",
@@ -283,20 +289,28 @@ def normalize(
     if on_low not in ("error", "nan"):
         raise InputError("on_low", on_low, "'error' or 'nan'")
     if not isinstance(ceiling, NoiseCeiling) or ceiling.info["ceiling_kind"] == "nili":
-        raise InputError("ceiling", ceiling, "a NoiseCeiling of kind leave_one_out or subject_to_subject")
+        raise InputError(
+            "ceiling", ceiling, "a NoiseCeiling of kind leave_one_out or subject_to_subject"
+        )
     by = list(ceiling.info["by"])
     block = table.block(f"{table.outcomes[0]} ~ model | {' + '.join(by)}")
     subjects = [str(s) for s in ceiling.arrays["subjects"]]
     shared = [s for s in block.clusters if s in subjects]
     if len(shared) < 2:
-        raise DesignError(f"normalize: scores and ceiling share {len(shared)} subjects; at least 2 are needed")
-    place = {tuple(row): j for j, row in enumerate(ceiling.table[by].itertuples(index=False, name=None))}
+        raise DesignError(
+            f"normalize: scores and ceiling share {len(shared)} subjects; at least 2 are needed"
+        )
+    place = {
+        tuple(row): j for j, row in enumerate(ceiling.table[by].itertuples(index=False, name=None))
+    }
     cells = list(block.cells.itertuples(index=False, name=None))
     lacking = [c for c in cells if c not in place]
     if lacking:
         raise DataError(f"normalize: no ceiling for {dict(zip(by, lacking[0], strict=True))}")
     score = block.values[[block.clusters.index(s) for s in shared]]
-    reference = ceiling.arrays["values"][[subjects.index(s) for s in shared]][:, [place[c] for c in cells]]
+    reference = ceiling.arrays["values"][[subjects.index(s) for s in shared]][
+        :, [place[c] for c in cells]
+    ]
     _refuse_low(reference, by, cells, how, on_low, conf_level)
     rows, top, bottom = [], [], []
     for j, cell in enumerate(cells):
@@ -304,7 +318,12 @@ def normalize(
             a, b = score[:, i, j], reference[:, j]
             estimate, se, low, high, n = _share(a, b, how, conf_level)
             rows.append(
-                {"model": model, **dict(zip(by, cell, strict=True)), "estimate": estimate, "score": np.nanmean(a)}
+                {
+                    "model": model,
+                    **dict(zip(by, cell, strict=True)),
+                    "estimate": estimate,
+                    "score": np.nanmean(a),
+                }
                 | {"ceiling": np.nanmean(b), "std_error": se, "conf_low": low, "conf_high": high}
                 | {"conf_level": conf_level, "n_subject": n, "method": how}
             )
@@ -320,13 +339,22 @@ def normalize(
         "resampled": "nothing; numerator and ceiling vary together over subjects",
         "held_fixed": "stimuli, chosen layers",
     }
-    arrays = {"score": np.stack(top, 1), "ceiling": np.stack(bottom, 1), "subjects": np.asarray(shared, dtype=str)}
+    arrays = {
+        "score": np.stack(top, 1),
+        "ceiling": np.stack(bottom, 1),
+        "subjects": np.asarray(shared, dtype=str),
+    }
     call = describe_call("normalize", table, ceiling, how=how)
     return NormalizedScores(pd.DataFrame(rows), info, Provenance(call, table.hash), arrays)
 
 
 def _refuse_low(
-    reference: np.ndarray, by: list[str], cells: list[tuple], how: str, on_low: str, conf_level: float
+    reference: np.ndarray,
+    by: list[str],
+    cells: list[tuple],
+    how: str,
+    on_low: str,
+    conf_level: float,
 ) -> None:
     """Refuse (or blank) cells whose ceiling is not clearly above zero; edits ``reference`` in place."""
     import warnings
@@ -344,12 +372,16 @@ def _refuse_low(
     )
     message = f"noise ceiling not clearly above zero in {int(bad.sum())} of {len(cells)} cells of {by}: {shown}"
     if on_low == "error":
-        raise CeilingError(f"{message}. A share of such a ceiling means nothing; leave these cells out, or on_low='nan'.")
+        raise CeilingError(
+            f"{message}. A share of such a ceiling means nothing; leave these cells out, or on_low='nan'."
+        )
     warnings.warn(CeilingWarning(f"{message}. NaN there."), stacklevel=3)
     reference[:, bad] = np.nan
 
 
-def _share(a: np.ndarray, b: np.ndarray, how: str, conf_level: float) -> tuple[float, float, float, float, int]:
+def _share(
+    a: np.ndarray, b: np.ndarray, how: str, conf_level: float
+) -> tuple[float, float, float, float, int]:
     """Ratio, delta-method standard error and interval from paired values of one cell."""
     from scipy.special import stdtrit
 

@@ -133,7 +133,9 @@ class MissingExtraError(ApaError, ImportError):
     """
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed; install it with: pip install 'apastats[{extra}]'")
+        super().__init__(
+            f"{package} is not installed; install it with: pip install 'apastats[{extra}]'"
+        )
 
 
 class ApaWarning(UserWarning):

@@ -45,7 +45,8 @@ def describe_call(verb: str, /, *data: Any, **arguments: Any) -> str:
             return f"<array {value.shape}>"
         if isinstance(value, pd.DataFrame):
             return f"<DataFrame {value.shape}>"
-        return str(value) if type(value).__str__ is not object.__str__ else f"<{type(value).__name__}>"
+        plain = getattr(type(value), "__str__", None) is object.__dict__["__str__"]
+        return f"<{type(value).__name__}>" if plain else str(value)
 
     parts = [text(d) for d in data]
     parts += [f"{k}={text(v)}" for k, v in arguments.items() if v is not None]
@@ -185,12 +186,15 @@ class Result:
         """
         folder = Path(path)
         if folder.exists() and not overwrite:
-            raise OutputExistsError(f"{folder} exists and is kept; pass overwrite=True to replace it")
+            raise OutputExistsError(
+                f"{folder} exists and is kept; pass overwrite=True to replace it"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         self.table.to_parquet(folder / "table.parquet", index=False)
         self.table.to_csv(folder / "table.csv", index=False)
         # npz of plain arrays only: reading it back never unpickles
-        np.savez_compressed(folder / "arrays.npz", **{k: np.asarray(v) for k, v in self.arrays.items()})
+        arrays: dict[str, Any] = {k: np.asarray(v) for k, v in self.arrays.items()}
+        np.savez_compressed(folder / "arrays.npz", allow_pickle=False, **arrays)
         meta = {
             "kind": self.kind,
             "info": jsonable(self.info),

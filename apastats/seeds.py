@@ -47,7 +47,9 @@ def seed_sequence(rng: RngLike) -> np.random.SeedSequence:
         words = rng.integers(0, 2**32, size=4, dtype=np.uint64)
         return np.random.SeedSequence([int(w) for w in words])
     if isinstance(rng, bool) or not isinstance(rng, (int, np.integer)) or rng < 0:
-        raise InputError("rng", rng, "a non-negative int, a numpy Generator or SeedSequence, or None")
+        raise InputError(
+            "rng", rng, "a non-negative int, a numpy Generator or SeedSequence, or None"
+        )
     return np.random.SeedSequence(int(rng))
 
 

@@ -74,7 +74,9 @@ def parse_formula(formula: str) -> CellFormula:
     tilde = formula.find("~")
     if tilde < 0 or "~" in formula[tilde + 1 :]:
         where = len(formula) if tilde < 0 else formula.index("~", tilde + 1)
-        raise FormulaError(formula, "exactly one '~' is needed, as in 'score ~ model | roi'", position=where)
+        raise FormulaError(
+            formula, "exactly one '~' is needed, as in 'score ~ model | roi'", position=where
+        )
     bar = formula.find("|", tilde)
     if bar >= 0 and "|" in formula[bar + 1 :]:
         where = formula.index("|", bar + 1)
@@ -88,7 +90,9 @@ def parse_formula(formula: str) -> CellFormula:
             name = part.strip()
             offset = position + len(part) - len(part.lstrip())
             if not name or not all(c.isalnum() or c in "_." for c in name):
-                raise FormulaError(formula, f"{what}: a column name is expected here", position=offset)
+                raise FormulaError(
+                    formula, f"{what}: a column name is expected here", position=offset
+                )
             if name in out:
                 raise FormulaError(formula, f"{what}: {name!r} is given twice", position=offset)
             out.append(name)
@@ -106,7 +110,9 @@ def parse_formula(formula: str) -> CellFormula:
     by = names(bar + 1, len(formula), "after '|'") if bar >= 0 else ()
     both = set(compare) & set(by)
     if both:
-        raise FormulaError(formula, f"{sorted(both)[0]!r} stands on both sides of '|'", position=bar)
+        raise FormulaError(
+            formula, f"{sorted(both)[0]!r} stands on both sides of '|'", position=bar
+        )
     return CellFormula(left[0], compare, by)
 
 
@@ -236,7 +242,9 @@ class ScoreTable:
                 digest.update(np.ascontiguousarray(codes, dtype="<i8").tobytes())
             for c in sorted(self.outcomes):
                 digest.update(c.encode())
-                digest.update(np.ascontiguousarray(ordered[c].to_numpy("f8"), dtype="<f8").tobytes())
+                digest.update(
+                    np.ascontiguousarray(ordered[c].to_numpy("f8"), dtype="<f8").tobytes()
+                )
             self._hash.append(digest.hexdigest()[:16])
         return self._hash[0]
 
@@ -252,7 +260,11 @@ class ScoreTable:
         for column, wanted in conditions.items():
             if column not in self.frame.columns:
                 raise InputError("column", column, f"one of {list(self.frame.columns)}")
-            values = [wanted] if isinstance(wanted, str) or not isinstance(wanted, Iterable) else list(wanted)
+            values = (
+                [wanted]
+                if isinstance(wanted, str) or not isinstance(wanted, Iterable)
+                else list(wanted)
+            )
             known = self.frame[column].unique().tolist()
             unknown = [v for v in values if v not in known]
             if unknown:
@@ -265,7 +277,9 @@ class ScoreTable:
     ) -> ScoreTable:
         """New table with another frame, the log continued."""
         names = self.outcomes if outcomes is None else tuple(outcomes)
-        return replace(self, frame=frame, outcomes=names, log=(*self.log, *log), on_duplicate="error")
+        return replace(
+            self, frame=frame, outcomes=names, log=(*self.log, *log), on_duplicate="error"
+        )
 
     def assign(self, **columns: Mapping[Any, Any]) -> ScoreTable:
         """Add covariates by a mapping from ROIs, models or subjects.
@@ -287,7 +301,9 @@ class ScoreTable:
                     frame = frame.assign(**{name: frame[column].map(dict(mapping))})
                     break
             else:
-                raise InputError(name, mapping, "a mapping that covers all ROIs, all models or all subjects")
+                raise InputError(
+                    name, mapping, "a mapping that covers all ROIs, all models or all subjects"
+                )
         return self.with_frame(frame)
 
     def levels(self, column: str) -> list[Any]:
@@ -296,7 +312,9 @@ class ScoreTable:
             raise InputError("column", column, f"one of {list(self.frame.columns)}")
         return list(self.frame[column].unique())
 
-    def block(self, formula: str | CellFormula, *, cluster: str = "subject", kind: str | None = "model") -> Block:
+    def block(
+        self, formula: str | CellFormula, *, cluster: str = "subject", kind: str | None = "model"
+    ) -> Block:
         """Dense block ``[cluster, group, cell]`` of one outcome.
 
         Parameters
@@ -323,9 +341,16 @@ class ScoreTable:
         frame = self.frame
         for c in (f.outcome, cluster, *f.compare, *f.by):
             if c not in frame.columns:
-                raise InputError("formula", str(f), f"columns among {list(frame.columns)}", hint=f"{c!r} is not a column.")
+                raise InputError(
+                    "formula",
+                    str(f),
+                    f"columns among {list(frame.columns)}",
+                    hint=f"{c!r} is not a column.",
+                )
         if f.outcome not in self.outcomes:
-            raise InputError("formula", str(f), f"an outcome among {list(self.outcomes)} on the left side")
+            raise InputError(
+                "formula", str(f), f"an outcome among {list(self.outcomes)} on the left side"
+            )
         if kind is not None:
             frame = frame[(frame["kind"] == kind) | (frame["model"] == BRAIN)]
             if frame.empty:
@@ -335,7 +360,11 @@ class ScoreTable:
         if repeated.any():
             first = frame.loc[repeated, keys].iloc[0]
             same = frame[(frame[keys] == first).all(axis=1)]
-            varying = [c for c in same.columns if c not in (*keys, *self.outcomes) and same[c].nunique() > 1]
+            varying = [
+                c
+                for c in same.columns
+                if c not in (*keys, *self.outcomes) and same[c].nunique() > 1
+            ]
             raise DesignError(
                 f"{f}: {len(same)} rows share {dict(first)}; they differ in {varying}. Choose a layer or a split "
                 f"first, or put the column into the formula."
@@ -378,7 +407,9 @@ def _standardise(
     frame = frame[[*KEY_COLUMNS, *others, *outcomes]].reset_index(drop=True)
     for c in KEY_COLUMNS:
         if frame[c].isna().any():
-            raise DataError(f"{source}: column {c!r} has no value in row {int(frame[c].isna().argmax())}")
+            raise DataError(
+                f"{source}: column {c!r} has no value in row {int(frame[c].isna().argmax())}"
+            )
         # labels are text: subject 1 and subject "1" must be the same subject
         levels = frame[c].unique()
         if not all(isinstance(v, str) for v in levels):

@@ -21,7 +21,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=REPOSITORY / "tests" / "reference" / "cases",
         help="folder of reference cases (JSON and csv)",
     )
-    parser.addoption("--long", action="store_true", help="run calibration and fuzz in their long form")
+    parser.addoption(
+        "--long", action="store_true", help="run calibration and fuzz in their long form"
+    )
     parser.addoption(
         "--data-dir",
         type=Path,

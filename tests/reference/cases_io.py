@@ -36,8 +36,14 @@ def select(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
 def close(ours: Any, theirs: Any, *, atol: float = 0.0, rtol: float = 0.0, what: str = "") -> None:
     """Assert agreement; None in a reference stands for infinite or not defined."""
     if theirs is None:
-        assert ours is None or not np.all(np.isfinite(ours)), f"{what}: got {ours}, reference undefined"
+        assert ours is None or not np.all(np.isfinite(ours)), (
+            f"{what}: got {ours}, reference undefined"
+        )
         return
     np.testing.assert_allclose(
-        np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float), atol=atol, rtol=rtol, err_msg=what
+        np.asarray(ours, dtype=float),
+        np.asarray(theirs, dtype=float),
+        atol=atol,
+        rtol=rtol,
+        err_msg=what,
     )

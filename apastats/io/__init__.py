@@ -1,0 +1,1 @@
+"""Readers and writers, a file per family; none drops a row silently."""
