@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 # verb -> module; the module is imported at first use
 EXPORTS: dict[str, str] = {
     "ScoreTable": "apastats.table",
+    "check": "apastats.checks",
     "concat": "apastats.io.frames",
     "load_result": "apastats.results",
     "noise_ceiling": "apastats.ceilings",
