@@ -125,7 +125,8 @@ def roi_similarity(
     values, vectors = np.linalg.eigh(similarity)
     similarity = (vectors * np.clip(values, 1e-6, None)) @ vectors.T
     scale = np.sqrt(np.diag(similarity))
-    return depth, similarity / np.outer(scale, scale)
+    similarity = similarity / np.outer(scale, scale)
+    return depth, (similarity + similarity.T) / 2
 
 
 def _positive_int(name: str, value: Any, least: int) -> int:

@@ -1,0 +1,401 @@
+"""``study.toml`` -> the whole analysis: inputs, ceilings, layers, patterns, bootstrap, equivalence, report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tomllib
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from apastats.errors import ApaWarning, DataError, OutputExistsError, StudyError
+from apastats.results import Result, jsonable, package_versions
+from apastats.study_schema import StudyFile, parse_study
+from apastats.table import ScoreTable
+
+if TYPE_CHECKING:
+    from apastats.io.rdms import RDMSet
+
+__all__ = ["StudyRun", "run_demo", "run_study"]
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class StudyRun:
+    """What a study produced.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        Holds ``report.html``, ``study.toml``, ``tables/``, ``figures/``, ``results/`` and ``run.json``.
+    results : mapping of str to Result or ScoreTable
+        In the order they were computed.
+    warnings : tuple of str
+        Warnings given on the way; the report lists them too.
+    """
+
+    folder: Path
+    results: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def report_path(self) -> Path:
+        """The report."""
+        return self.folder / "report.html"
+
+    def __repr__(self) -> str:
+        return f"<StudyRun: {', '.join(self.results)}; {self.folder}>"
+
+
+def run_study(
+    study: str | Path,
+    *,
+    assignments: Sequence[str] = (),
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> StudyRun:
+    """Run a study file.
+
+    Parameters
+    ----------
+    study : str or path
+        A ``study.toml``; paths in it are relative to its folder.
+    assignments : sequence of str
+        ``"key=value"`` texts that replace keys, e.g. ``"inputs.scores=DIR"``; paths in them are relative
+        to the current folder.
+    output : str or path, optional
+        Folder to make; by default ``apastats_out/<name of the study>``.
+    overwrite : bool
+        Whether an existing output folder may be replaced.
+    progress : callable, optional
+        Called with the name of each step.
+
+    Returns
+    -------
+    StudyRun
+
+    Raises
+    ------
+    StudyError
+        If the study file is wrong; the message names file, line and key.
+    OutputExistsError
+        If the output folder exists. Nothing is written half: the folder appears when it is complete.
+    """
+    path = Path(study)
+    parsed, text = parse_study(path, assignments)
+    folder = Path(output) if output is not None else Path("apastats_out") / parsed.study.name
+    sets = "".join(f" --set {a}" for a in assignments)
+    command = f"apastats run {path}{sets}"
+    return _execute(parsed, text, command, folder, overwrite, progress)
+
+
+def run_demo(
+    output: str | Path = "apastats_demo",
+    *,
+    seed: int = 1,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> StudyRun:
+    """Simulate a study with a known truth, analyse it and write its folder.
+
+    Parameters
+    ----------
+    output : str or path
+        Folder to make; the simulated data are in its ``data/``.
+    seed : int
+        Seed of the simulation.
+    overwrite : bool
+        Whether an existing output folder may be replaced.
+    progress : callable, optional
+        Called with the name of each step.
+
+    Returns
+    -------
+    StudyRun
+    """
+    from apastats.simulation import simulate
+
+    simulated = simulate(n_subject=10, n_model=8, n_layer=5, n_tied=3, gap=0.1, mimic=False, rng=seed)
+    text = DEMO_STUDY.replace("@SEED@", str(seed))
+    parsed = StudyFile.model_validate(tomllib.loads(text))
+    return _execute(
+        parsed,
+        text,
+        f"apastats demo --seed {seed}",
+        Path(output),
+        overwrite,
+        progress,
+        scores=simulated.scores,
+        truth=simulated.truth,
+    )
+
+
+DEMO_STUDY = """# Simulated study: eight models of which the first three are truly equal and the best everywhere.
+[study]
+name = "demo"
+title = "Demonstration on simulated data with a known truth"
+seed = @SEED@
+
+[inputs]
+scores = "data/scores.csv"
+
+[select_layer]
+on = "train"
+
+[ceiling]
+kinds = ["leave_one_out", "subject_to_subject"]
+
+[agreement]
+reference = "leave_one_out"
+
+[bootstrap]
+n_resamples = "exact"
+interval = "studentized"
+
+[equivalence]
+bounds = { share = 0.1, of = "leave_one_out" }
+reference = "best"
+adjust = "holm"
+"""
+
+
+def _execute(
+    parsed: StudyFile,
+    text: str,
+    command: str,
+    folder: Path,
+    overwrite: bool,
+    progress: Progress | None,
+    *,
+    scores: ScoreTable | None = None,
+    truth: pd.DataFrame | None = None,
+) -> StudyRun:
+    """Run all steps, then write everything; the folder appears under its name when complete."""
+    step = progress or (lambda _: None)
+    if folder.exists() and not overwrite:
+        raise OutputExistsError(f"{folder} exists and is kept; use --overwrite (overwrite=True) to replace it")
+    if folder.exists() and not folder.is_dir():
+        raise OutputExistsError(f"{folder} is a file; name a folder")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        results = Pipeline(parsed, step).run(scores)
+    messages = tuple(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, ApaWarning)))
+    step("writing")
+    part = folder.with_name(folder.name + ".part")
+    if part.exists():
+        shutil.rmtree(part)
+    part.mkdir(parents=True)
+    try:
+        if truth is not None and scores is not None:
+            (part / "data").mkdir()
+            scores.frame.to_csv(part / "data" / "scores.csv", index=False)
+            truth.to_csv(part / "data" / "truth.csv", index=False)
+        _write(part, parsed, text, command, results, messages, step)
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.rename(folder)
+    finally:
+        if part.exists():
+            shutil.rmtree(part)
+    return StudyRun(folder, results, messages)
+
+
+def _write(
+    part: Path,
+    parsed: StudyFile,
+    text: str,
+    command: str,
+    results: Mapping[str, Any],
+    messages: Sequence[str],
+    step: Progress,
+) -> None:
+    """Tables, saved results, figures, report, recipe."""
+    from apastats.reporting import report
+
+    (part / "tables").mkdir()
+    (part / "results").mkdir()
+    for name, result in results.items():
+        frame = result.frame if isinstance(result, ScoreTable) else result.tidy()
+        frame.to_csv(part / "tables" / f"{name}.csv", index=False)
+        if isinstance(result, Result):
+            result.save(part / "results" / name)
+        else:
+            frame.to_parquet(part / "results" / f"{name}.parquet", index=False)
+    (part / "study.toml").write_text(text, "utf-8")
+    step("rendering the report")
+    document = report(
+        *results.values(),
+        title=parsed.study.title or parsed.study.name,
+        study_text=text,
+        command=command,
+        notes=tuple(messages),
+    )
+    document.save(part / "report.html")
+    document.figures(part / "figures", formats=tuple(parsed.report.figures))
+    for suffix in parsed.report.formats:
+        if suffix != "html":
+            document.save(part / f"report.{suffix}")
+    run = {"command": command, "study": jsonable(parsed.model_dump()), "versions": package_versions()}
+    run |= {"results": list(results), "warnings": list(messages)}
+    (part / "run.json").write_text(json.dumps(run, indent=1, ensure_ascii=False), "utf-8")
+
+
+@dataclass
+class Pipeline:
+    """The steps of a study in order; each adds to ``results``."""
+
+    study: StudyFile
+    step: Progress
+    results: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, scores: ScoreTable | None = None) -> dict[str, Any]:
+        """All steps the inputs allow."""
+        brain = None
+        self.step("reading")
+        if scores is None:
+            scores, brain = self._inputs()
+        scores = self._streams(scores)
+        self._check(scores)
+        self.results["scores"] = scores
+        self._ceilings(scores, brain)
+        best = self._layers(scores)
+        agreement = self._patterns(scores, best)
+        self._outcome("score", best)
+        if agreement is not None:
+            self._outcome("agreement", agreement)
+        return self.results
+
+    def _inputs(self) -> tuple[ScoreTable, RDMSet | None]:
+        import apastats as apa
+
+        inputs = self.study.inputs
+        rois = inputs.rois
+        tables = []
+        if inputs.scores is not None:
+            tables.append(apa.read(inputs.scores, rois=rois, cache=inputs.cache))
+        for name, entry in inputs.tables.items():
+            self.step(f"reading {name}")
+            tables.append(
+                apa.read(entry.path, rename=entry.rename, defaults=entry.defaults, wide=entry.wide, rois=rois)
+            )
+        brain = None
+        if inputs.rdms is not None:
+            brain = apa.read_rdms(inputs.rdms, layout=inputs.rdms_layout)
+            models = None if inputs.models is None else apa.read_rdms(inputs.models, layout=inputs.models_layout)
+            if rois is not None:
+                brain = brain.select(roi=rois)
+            self.step("scoring")
+            tables.append(apa.score(brain, models, method=self.study.score.method))
+        return (tables[0] if len(tables) == 1 else apa.concat(*tables)), brain
+
+    def _streams(self, scores: ScoreTable) -> ScoreTable:
+        streams = self.study.inputs.streams
+        if not streams:
+            return scores
+        mapping = {roi: name for name, rois in streams.items() for roi in rois}
+        missing = [r for r in scores.levels("roi") if r not in mapping]
+        if missing:
+            raise StudyError(f"inputs.streams: ROI {missing[0]!r} belongs to no stream; every ROI needs one")
+        return scores.assign(stream=mapping)
+
+    def _check(self, scores: ScoreTable) -> None:
+        from apastats.checks import check
+
+        self.step("checking the design")
+        found = check(scores)
+        self.results["design"] = found
+        n_subject = scores.frame["subject"].nunique()
+        if n_subject < 2:
+            raise DataError(f"{scores.source}: {n_subject} subject; a study needs at least 2")
+
+    def _ceilings(self, scores: ScoreTable, brain: RDMSet | None) -> None:
+        from apastats.ceilings import noise_ceiling
+
+        self.step("noise ceilings")
+        present = set(scores.frame["kind"].unique())
+        for kind in self.study.ceiling.kinds:
+            if kind == "nili":
+                if brain is not None:
+                    method = self.study.score.method
+                    self.results["ceiling_nili"] = noise_ceiling(brain, kind="nili", method=method)
+            elif kind in present:
+                self.results[f"ceiling_{kind}"] = noise_ceiling(scores, kind=kind)
+
+    def _layers(self, scores: ScoreTable) -> ScoreTable | None:
+        if "model" not in set(scores.frame["kind"].unique()):
+            return None
+        from apastats.selection import select_layer
+
+        self.step("choosing layers")
+        on = self.study.select_layer.on
+        if on == "auto":
+            on = "train" if "train" in scores.levels("split") else "cross_subject"
+        best = select_layer(scores, on=on)
+        self.results["selected"] = best
+        return best
+
+    def _patterns(self, scores: ScoreTable, best: ScoreTable | None) -> ScoreTable | None:
+        """Alignment patterns, and the agreement of each model at the layer chosen for the target ROI."""
+        if not self.study.agreement.run or not {"leave_one_out", "subject_to_subject"} & set(scores.levels("kind")):
+            return None
+        if scores.frame["roi"].nunique() < 3:
+            return None
+        from apastats.patterns import alignment_patterns, pattern_agreement, selected_rows
+
+        self.step("alignment patterns")
+        patterns = alignment_patterns(scores)
+        self.results["patterns"] = patterns
+        options = self.study.agreement
+        agreement = pattern_agreement(patterns, reference=options.reference, similarity=options.similarity)
+        if best is not None:
+            agreement = selected_rows(agreement, best)
+        self.results["agreement"] = agreement
+        return agreement
+
+    def _outcome(self, name: str, table: ScoreTable | None) -> None:
+        """Bootstrap and equivalence for one outcome."""
+        if table is None:
+            return
+        from apastats.estimates import bootstrap
+
+        by = [c for c in ("roi", "metric") if c == "roi" or table.frame[c].nunique() > 1]
+        outcome = "z" if name == "agreement" else "score"
+        formula = f"{outcome} ~ model | {' + '.join(by)}"
+        self.step(f"bootstrap of {name}")
+        boot = self.study.bootstrap
+        options: dict[str, Any] = {"n_resamples": boot.n_resamples, "interval": boot.interval}
+        options |= {"conf_level": boot.conf_level, "rng": self.study.study.seed, "n_jobs": boot.n_jobs}
+        self.results[f"bootstrap_{name}"] = bootstrap(formula, table, **options)
+        self._equivalence(name, formula, table)
+
+    def _equivalence(self, name: str, formula: str, table: ScoreTable) -> None:
+        options = self.study.equivalence if name == "score" else self.study.equivalence_agreement
+        models = table.frame.loc[table.frame["kind"] == "model", "model"].nunique()
+        if options is None or models < 2 and name == "score":
+            return
+        from apastats.tosts import equivalence
+
+        self.step(f"equivalence of {name}")
+        bounds = self._margin(options)
+        self.results[f"equivalence_{name}"] = equivalence(
+            formula, table, bounds=bounds, reference=options.reference, adjust=options.adjust, alpha=options.alpha
+        )
+
+    def _margin(self, options: Any) -> Any:
+        from apastats.margins import margin
+
+        if not isinstance(options.bounds, Mapping):
+            return options.bounds
+        kind = options.bounds["of"]
+        ceiling = self.results.get(f"ceiling_{kind}")
+        if ceiling is None:
+            known = [k.removeprefix("ceiling_") for k in self.results if k.startswith("ceiling_")]
+            raise StudyError(f"equivalence.bounds.of: no ceiling of kind {kind!r} was computed; there are {known}")
+        return margin(options.bounds["share"], of=ceiling)
