@@ -12,14 +12,19 @@ __version__ = "0.1.0"
 # verb -> module; the module is imported at first use
 EXPORTS: dict[str, str] = {
     "ScoreTable": "apastats.table",
+    "adjust_p": "apastats.multiplicity",
+    "bootstrap": "apastats.estimates",
     "check": "apastats.checks",
     "concat": "apastats.io.frames",
+    "equivalence": "apastats.tosts.tables",
     "load_result": "apastats.results",
+    "margin": "apastats.margins",
     "noise_ceiling": "apastats.ceilings",
     "normalize": "apastats.ceilings",
     "read": "apastats.io.frames",
     "simulate": "apastats.simulation",
     "simulate_rdms": "apastats.simulation",
+    "tost": "apastats.tosts.arrays",
 }
 
 __all__ = ["__version__", *EXPORTS]

@@ -1,0 +1,327 @@
+"""Margins: the smallest difference that matters, where it comes from, and how uncertain it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import DataError, DesignError, MarginError
+from apastats.table import Block
+
+__all__ = ["Bounds", "Margin", "as_margin", "margin"]
+
+ORIGINS = ("raw", "ceiling", "spread", "sd", "difference")
+
+NO_MARGIN = (
+    "There is no default margin: 'equivalent' means 'closer than the smallest difference that matters', and only you "
+    "can say what matters. Give a number in score units, a pair (low, high), or apa.margin(share, of=ceiling)."
+)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """A margin worked out for one data set.
+
+    Attributes
+    ----------
+    low, high : numpy.ndarray
+        ``[n_cell]``, the bounds as numbers.
+    unit_low, unit_high : numpy.ndarray or None
+        ``[n_cluster, n_cell]``: the bounds of every subject (jackknife pseudo-values where the unit is not a
+        mean) whose mean is the bound; None where the bound is a constant.
+    text : str
+        The margin and where it comes from, one sentence.
+    origin : str
+        One of ``raw, ceiling, spread, sd, difference``.
+    sd_units : bool
+        Whether ``low`` and ``high`` are to be multiplied by the SD of the differences.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    text: str
+    origin: str
+    unit_low: np.ndarray | None = None
+    unit_high: np.ndarray | None = None
+    sd_units: bool = False
+
+
+@dataclass(frozen=True)
+class Margin:
+    """A margin, made by :func:`margin`.
+
+    Attributes
+    ----------
+    low, high : float
+        Bounds in the unit of the margin.
+    origin : {"raw", "ceiling", "spread", "sd", "difference"}
+        What the unit is.
+    of : object
+        The ceiling result, or the two model names; None for raw and sd.
+    bound : str
+        Row of the ceiling that is meant (``reference``, ``lower``, ``upper``).
+    """
+
+    low: float
+    high: float
+    origin: str = "raw"
+    of: Any = None
+    bound: str = "reference"
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def describe(self) -> str:
+        """The margin in words."""
+        low, high = self.low, self.high
+        number = f"+/-{high:g}" if low == -high else f"{low:g} to {high:g}"
+        share = f"+/-{100 * high:g} %" if low == -high else f"{100 * low:g} % to {100 * high:g} %"
+        if self.origin == "raw":
+            return f"{number} in units of the outcome, stated by the analyst"
+        if self.origin == "sd":
+            return f"{number} standard deviations of the differences"
+        if self.origin == "difference":
+            return f"{share} of the difference between {self.of[0]} and {self.of[1]}"
+        name = self.of.info.get("ceiling_kind", "noise ceiling")
+        what = f"{name} ceiling" + (f" ({self.bound})" if self.bound != "reference" else "")
+        if self.origin == "spread":
+            return f"{share} of the standard deviation between subjects of the {what}"
+        return f"{share} of the {what}"
+
+    def scaled(self, factor: float) -> Margin:
+        """Same margin, ``factor`` times as wide."""
+        return Margin(self.low * factor, self.high * factor, self.origin, self.of, self.bound)
+
+    def resolve(self, block: Block) -> Bounds:
+        """Work the margin out for the cells of a block.
+
+        Raises
+        ------
+        MarginError
+            If the unit (a ceiling, a spread, a difference) is not clearly above zero.
+        DataError
+            If the ceiling lacks a cell of the block or shares no subjects with it.
+        """
+        n_cell = len(block.cells)
+        if self.origin in ("raw", "sd"):
+            one = np.ones(n_cell)
+            return Bounds(
+                self.low * one,
+                self.high * one,
+                self.describe(),
+                self.origin,
+                sd_units=self.origin == "sd",
+            )
+        if self.origin == "difference":
+            unit = self._difference(block)
+        else:
+            unit = _ceiling_values(self.of, block, self.bound)
+            if self.origin == "spread":
+                unit = _sd_pseudo_values(unit)
+        self._check_positive(unit, block)
+        with np.errstate(invalid="ignore"):
+            mean = np.nanmean(unit, axis=0)
+        held = "its uncertainty is carried: every subject brings its own value"
+        if self.origin == "spread":
+            held = "its uncertainty is carried by jackknife pseudo-values"
+        return Bounds(
+            self.low * mean,
+            self.high * mean,
+            f"{self.describe()}; {held}",
+            self.origin,
+            self.low * unit,
+            self.high * unit,
+        )
+
+    def _difference(self, block: Block) -> np.ndarray:
+        a, b = (block.values[:, block.group_index(str(name), argument="of"), :] for name in self.of)
+        unit: np.ndarray = a - b
+        # the margin is the size of the difference; its sign is fixed by the data
+        with np.errstate(invalid="ignore"):
+            return unit * np.where(np.nanmean(unit, axis=0) < 0, -1.0, 1.0)
+
+    def _check_positive(self, unit: np.ndarray, block: Block) -> None:
+        n = np.isfinite(unit).sum(axis=0)
+        if (n < 2).any():
+            cell = _cell_text(block, int((n < 2).argmax()))
+            raise DesignError(f"bounds: the unit of the margin has fewer than 2 subjects in {cell}")
+        mean = np.nanmean(unit, axis=0)
+        if (mean <= 0).any():
+            worst = int(np.argmin(mean))
+            raise MarginError(
+                "bounds",
+                float(mean[worst]),
+                "a margin whose unit is above zero",
+                hint=f"{self.describe()} is not positive in {_cell_text(block, worst)}; leave that cell out or "
+                "state a raw margin.",
+            )
+
+
+def _cell_text(block: Block, j: int) -> str:
+    cell = block.cells.iloc[j]
+    return ", ".join(f"{k} {v}" for k, v in cell.items()) or "the data"
+
+
+def _ceiling_values(ceiling: Any, block: Block, bound: str) -> np.ndarray:
+    """Per-subject ceilings ``[cluster, cell]`` in the order of the block; NaN for a subject it lacks."""
+    values, table = np.asarray(ceiling.arrays["values"], dtype=float), ceiling.table
+    subjects = [str(s) for s in ceiling.arrays["subjects"]]
+    rows = np.arange(len(table))
+    if "bound" in table.columns:
+        rows = np.flatnonzero((table["bound"] == bound).to_numpy())
+        if not rows.size:
+            raise MarginError("bound", bound, f"one of {list(table['bound'].unique())}")
+    shared = [c for c in block.cells.columns if c in table.columns]
+    out = np.full(block.values.shape[::2], np.nan)
+    place = {s: i for i, s in enumerate(subjects)}
+    mine = [(i, place[str(s)]) for i, s in enumerate(block.clusters) if str(s) in place]
+    if not mine:
+        raise DataError(f"bounds: ceiling and scores share no {block.cluster}")
+    to, source = (list(v) for v in zip(*mine, strict=True))
+    for j in range(len(block.cells)):
+        keep = rows
+        for c in shared:
+            keep = keep[(table[c].iloc[keep] == block.cells[c].iloc[j]).to_numpy()]
+        if len(keep) != 1:
+            found = "no value" if not len(keep) else f"{len(keep)} values"
+            raise DataError(
+                f"bounds: the ceiling has {found} for {_cell_text(block, j)}; it is given by "
+                f"{[c for c in ceiling.info.get('by', []) if c in table.columns]}, the analysis by "
+                f"{list(block.cells.columns)}"
+            )
+        out[to, j] = values[source, keep[0]]
+    return out
+
+
+def _sd_pseudo_values(values: np.ndarray) -> np.ndarray:
+    """Jackknife pseudo-values of the standard deviation over the first axis, shifted to its mean."""
+    n = np.isfinite(values).sum(axis=0)
+    sd = np.nanstd(values, axis=0, ddof=1)
+    if (n < 3).any():
+        raise DesignError(
+            "bounds: a margin from the spread between subjects needs at least 3 subjects"
+        )
+    centred = values - np.nanmean(values, axis=0)
+    total = np.nansum(centred**2, axis=0)
+    # sum of squares without unit i is total - n / (n - 1) * centred_i^2
+    without = np.sqrt(np.maximum(total - n / (n - 1) * centred**2, 0.0) / (n - 2))
+    pseudo = n * sd - (n - 1) * without
+    return np.asarray(pseudo - np.nanmean(pseudo, axis=0) + sd)
+
+
+def _is_ceiling(value: Any) -> bool:
+    return getattr(value, "kind", None) == "noise_ceiling"
+
+
+def _pair(value: Any, argument: str) -> tuple[float, float]:
+    """Bounds from a positive number (symmetric) or an increasing pair."""
+    if value is None:
+        raise MarginError(
+            argument,
+            value,
+            "a positive number, a pair (low, high), or apa.margin(...)",
+            hint=NO_MARGIN,
+        )
+    scalar = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(
+        value, bool
+    )
+    if scalar:
+        if not np.isfinite(value) or value <= 0:
+            raise MarginError(
+                argument,
+                value,
+                "a positive number (the bounds are minus and plus it)",
+                hint=NO_MARGIN,
+            )
+        return -float(value), float(value)
+    try:
+        low, high = (float(v) for v in value)
+    except (TypeError, ValueError) as error:
+        raise MarginError(
+            argument, value, "a positive number, a pair (low, high), or apa.margin(...)"
+        ) from error
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise MarginError(argument, value, "two finite numbers, the lower one first")
+    return low, high
+
+
+def margin(
+    value: float | Sequence[float],
+    *,
+    of: Any = None,
+    unit: str | None = None,
+    bound: str = "reference",
+) -> Margin:
+    """State a margin, and in what unit.
+
+    Parameters
+    ----------
+    value : float or (float, float)
+        Positive number (bounds minus and plus it) or the two bounds, in units of ``of``.
+    of : NoiseCeiling, (str, str), "sd" or None
+        None: units of the outcome. A noise ceiling: ``value`` is a share of it. ``"sd"``: standard deviations
+        of the differences. Two model names: share of the difference between their means.
+    unit : {"ceiling", "spread"}, optional
+        With a noise ceiling: share of the ceiling itself (default), or of the standard deviation between
+        subjects of the reference scores (how much brains differ from each other).
+    bound : str
+        Row of a ceiling that has several (``"lower"``, ``"upper"``).
+
+    Returns
+    -------
+    Margin
+
+    Raises
+    ------
+    MarginError
+        If the value is missing, not positive or not increasing, or the unit is unknown.
+
+    Notes
+    -----
+    With a ceiling ``c``, "``|a - b|`` is below ``f c``" is tested as two linear contrasts,
+    ``mean(a - b + f c) > 0`` and ``mean(a - b - f c) < 0``, over the same subjects: the uncertainty of the
+    ceiling is in the test, and a bootstrap resamples scores and ceiling together.
+
+    Examples
+    --------
+    >>> print(margin(0.02))
+    +/-0.02 in units of the outcome, stated by the analyst
+    >>> print(margin(0.5, of=("vgg19", "alexnet")))
+    +/-50 % of the difference between vgg19 and alexnet
+    """
+    low, high = _pair(value, "value")
+    if unit is not None and (unit not in ("ceiling", "spread") or not _is_ceiling(of)):
+        raise MarginError(
+            "unit", unit, "'ceiling' or 'spread', together with a noise ceiling as of="
+        )
+    if of is None:
+        return Margin(low, high)
+    if isinstance(of, str):
+        if of != "sd":
+            raise MarginError("of", of, "a noise ceiling, two model names, 'sd' or None")
+        return Margin(low, high, "sd")
+    if _is_ceiling(of):
+        return Margin(low, high, unit or "ceiling", of, bound)
+    if (
+        isinstance(of, (tuple, list))
+        and len(of) == 2
+        and all(isinstance(v, str) for v in of)
+        and of[0] != of[1]
+    ):
+        return Margin(low, high, "difference", (of[0], of[1]))
+    raise MarginError("of", of, "a noise ceiling, two different model names, 'sd' or None")
+
+
+def as_margin(bounds: Any, *, argument: str = "bounds") -> Margin:
+    """Margin from what a user gives as ``bounds``."""
+    if isinstance(bounds, Margin):
+        return bounds
+    if _is_ceiling(bounds) or isinstance(bounds, pd.DataFrame):
+        raise MarginError(
+            argument, bounds, "a number, a pair, or apa.margin(share, of=ceiling)", hint=NO_MARGIN
+        )
+    return Margin(*_pair(bounds, argument))

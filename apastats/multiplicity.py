@@ -1,0 +1,141 @@
+"""Adjusted p-values for families of tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from apastats.errors import InputError
+
+__all__ = ["ADJUSTMENTS", "adjust_p", "check_adjust"]
+
+
+def _step_down(
+    p: np.ndarray, transform: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> np.ndarray:
+    order = np.argsort(p, kind="stable")
+    left = len(p) - np.arange(len(p))
+    out = np.empty_like(p)
+    out[order] = np.minimum(1.0, np.maximum.accumulate(transform(p[order], left)))
+    return out
+
+
+def _step_up(p: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Step-up from the largest p; ``factor`` belongs to ascending p."""
+    order = np.argsort(p, kind="stable")
+    stepped = np.minimum.accumulate((factor * p[order])[::-1])[::-1]
+    out = np.empty_like(p)
+    out[order] = np.minimum(1.0, stepped)
+    return out
+
+
+def _sidak(p: np.ndarray, m: Any) -> np.ndarray:
+    # expm1 and log1p keep small p exact
+    with np.errstate(divide="ignore"):
+        return np.asarray(-np.expm1(m * np.log1p(-p)))
+
+
+def _hommel(p: np.ndarray) -> np.ndarray:
+    """Hommel (1988), by the algorithm of Wright (1992)."""
+    m = len(p)
+    order = np.argsort(p, kind="stable")
+    s = p[order]
+    rank = np.arange(1, m + 1)
+    q = np.full(m, np.min(m * s / rank))
+    best = q.copy()
+    for k in range(m - 1, 1, -1):
+        low, high = np.arange(m - k + 1), np.arange(m - k + 1, m)
+        level = np.min(k * s[high] / np.arange(2, k + 1))
+        q[low] = np.minimum(k * s[low], level)
+        q[high] = q[m - k]
+        np.maximum(best, q, out=best)
+    out = np.empty(m)
+    out[order] = np.maximum(best, s)
+    return out
+
+
+def _fdr(p: np.ndarray, *, dependent: bool) -> np.ndarray:
+    m = len(p)
+    rank = np.arange(1, m + 1)
+    return _step_up(p, (np.sum(1 / rank) if dependent else 1.0) * m / rank)
+
+
+ADJUSTMENTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "none": lambda p: p.copy(),
+    "bonferroni": lambda p: np.minimum(1.0, len(p) * p),
+    "sidak": lambda p: _sidak(p, len(p)),
+    "holm": lambda p: _step_down(p, lambda s, left: left * s),
+    "holm-sidak": lambda p: _step_down(p, _sidak),
+    "hochberg": lambda p: _step_up(p, len(p) - np.arange(len(p))),
+    "hommel": _hommel,
+    "bh": lambda p: _fdr(p, dependent=False),
+    "by": lambda p: _fdr(p, dependent=True),
+}
+_ALIASES = {
+    "fdr": "bh",
+    "fdr_bh": "bh",
+    "fdr_by": "by",
+    "holm_sidak": "holm-sidak",
+    "hs": "holm-sidak",
+}
+
+
+def check_adjust(adjust: Any, allowed: tuple[str, ...] = (), *, argument: str = "adjust") -> str:
+    """Canonical name of an adjustment; ``allowed`` adds names to those that need p-values alone."""
+    names = (*ADJUSTMENTS, *allowed)
+    if adjust is None:
+        return "none"
+    name = adjust.lower() if isinstance(adjust, str) else adjust
+    name = _ALIASES.get(name, name) if isinstance(name, str) else name
+    if name not in names:
+        raise InputError(argument, adjust, f"one of {list(names)}")
+    return str(name)
+
+
+def adjust_p(p: ArrayLike, adjust: str = "holm") -> np.ndarray:
+    """Adjust p-values for multiplicity.
+
+    Parameters
+    ----------
+    p : array_like, any shape
+        p-values; all of them form one family. NaN stays NaN and does not count.
+    adjust : {"none", "bonferroni", "sidak", "holm", "holm-sidak", "hochberg", "hommel", "bh", "by"}
+        Family-wise error: bonferroni, sidak, holm, holm-sidak, hochberg, hommel. False discovery rate: bh
+        (Benjamini and Hochberg 1995), by (Benjamini and Yekutieli 2001).
+
+    Returns
+    -------
+    numpy.ndarray
+        Same shape as ``p``.
+
+    Raises
+    ------
+    InputError
+        If a p-value lies outside 0..1 or ``adjust`` is unknown.
+
+    Notes
+    -----
+    Bonferroni and Holm (1979) hold under any dependence; Sidak, Hochberg (1988), Hommel (1988) and BH need
+    independence or positive dependence.
+
+    Examples
+    --------
+    >>> adjust_p([0.01, 0.02, 0.03], "holm").round(3).tolist()
+    [0.03, 0.04, 0.04]
+    """
+    name = check_adjust(adjust)
+    try:
+        values = np.asarray(p, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError("p", p, "numbers between 0 and 1") from error
+    keep = ~np.isnan(values)
+    bad = values[keep & ~((values >= 0) & (values <= 1))]
+    if bad.size:
+        raise InputError("p", float(bad.flat[0]), "numbers between 0 and 1")
+    out = np.full(values.shape, np.nan)
+    if keep.any():
+        out[keep] = ADJUSTMENTS[name](values[keep])
+    return out
