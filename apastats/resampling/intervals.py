@@ -1,0 +1,260 @@
+"""Confidence intervals from replicates: normal, basic, percentile, bca, studentized and t."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from scipy.special import ndtr, ndtri, stdtrit
+
+from apastats.errors import InputError
+from apastats.resampling.quantiles import QuantileRule, mass_below, quantiles
+
+__all__ = [
+    "ALTERNATIVES",
+    "INTERVALS",
+    "Interval",
+    "Replicates",
+    "acceleration",
+    "check_interval",
+    "confidence_interval",
+    "tail_probabilities",
+]
+
+Interval: TypeAlias = Literal["normal", "basic", "percentile", "bca", "studentized", "t"]
+Alternative: TypeAlias = Literal["two-sided", "greater", "less"]
+
+INTERVALS = ("normal", "basic", "percentile", "bca", "studentized", "t")
+ALTERNATIVES = ("two-sided", "greater", "less")
+
+
+@dataclass(frozen=True, eq=False)
+class Replicates:
+    """Replicates of m estimates and what the intervals need beside them.
+
+    Attributes
+    ----------
+    estimate : array, ``[m]``
+        Estimates from the data.
+    values : array, ``[m, B]``
+        Replicates.
+    weights : array ``[B]`` or None
+        Probabilities of an enumerated plan; None for equal weights.
+    std_error : array ``[m]`` or None
+        Standard errors of the estimates, for "studentized" and "t".
+    t_values : array ``[m, B]`` or None
+        ``(replicate - estimate) / standard error of the replicate``, for "studentized".
+    acceleration : array ``[m]`` or None
+        For "bca".
+    df : array ``[m]`` or None
+        Degrees of freedom, for "t".
+    tolerance : array or float
+        Replicates this close to the estimate are equal to it.
+    """
+
+    estimate: np.ndarray
+    values: np.ndarray
+    weights: np.ndarray | None = None
+    std_error: np.ndarray | None = None
+    t_values: np.ndarray | None = None
+    acceleration: np.ndarray | None = None
+    df: np.ndarray | None = None
+    tolerance: np.ndarray | float = 0.0
+
+
+def check_interval(interval: str, conf_level: float, alternative: str) -> None:
+    """Raise InputError unless the three arguments are allowed."""
+    if interval not in INTERVALS:
+        raise InputError("interval", interval, f"one of {list(INTERVALS)}")
+    if alternative not in ALTERNATIVES:
+        raise InputError("alternative", alternative, f"one of {list(ALTERNATIVES)}")
+    number = isinstance(conf_level, (int, float, np.floating)) and not isinstance(conf_level, bool)
+    if not number or not 0 < conf_level < 1:
+        raise InputError("conf_level", conf_level, "a number between 0 and 1")
+
+
+def tail_probabilities(conf_level: float, alternative: str) -> tuple[float, float]:
+    """Probabilities below the lower and below the upper limit; 0 or 1 where there is no limit."""
+    if alternative == "two-sided":
+        return (1 - conf_level) / 2, (1 + conf_level) / 2
+    return (1 - conf_level, 1.0) if alternative == "greater" else (0.0, conf_level)
+
+
+def acceleration(influence: np.ndarray, *, axis: int = -1) -> np.ndarray:
+    """BCa acceleration ``sum L^3 / (6 (sum L^2)^1.5)`` from jackknife influence values.
+
+    Source: Efron 1987, Journal of the American Statistical Association 82:171, eq. 7.3. NaN entries are
+    left out; 0 where all influence values are 0.
+    """
+    cubes = np.nansum(influence**3, axis=axis)
+    squares = np.nansum(influence**2, axis=axis)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        out: np.ndarray = np.where(squares > 0, cubes / (6 * squares**1.5), 0.0)
+    return out
+
+
+def confidence_interval(
+    r: Replicates,
+    interval: Interval,
+    *,
+    conf_level: float = 0.95,
+    alternative: Alternative = "two-sided",
+    quantile_rule: QuantileRule = "linear",
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Limits of m estimates and their Monte-Carlo error.
+
+    Parameters
+    ----------
+    r : Replicates
+        What was resampled.
+    interval : str
+        ``normal`` (bias-corrected), ``basic``, ``percentile``, ``bca``, ``studentized`` or ``t``.
+    conf_level : float
+        Level; a one-sided limit has this level too.
+    alternative : {"two-sided", "greater", "less"}
+        ``greater`` gives a lower limit only, ``less`` an upper one.
+    quantile_rule : {"linear", "boot"}
+        See :func:`apastats.resampling.quantiles.quantiles`. ``boot`` also counts, as R does, only
+        replicates strictly below the estimate for the bias correction of BCa; otherwise equal ones
+        count half.
+
+    Returns
+    -------
+    low, high, mcse : numpy.ndarray, ``[m]``
+        ``mcse`` is the larger Monte-Carlo standard error of the two limits, 0 for enumerated plans
+        and for "t".
+
+    Notes
+    -----
+    With quantiles q of the replicates, estimate e, a = (1 - conf_level) / 2: percentile
+    ``q(a), q(1 - a)``; basic ``2e - q(1 - a), 2e - q(a)``; normal ``e - bias -+ z sd``; studentized
+    ``e - se t(1 - a), e - se t(a)``; bca ``q(Phi(z0 + (z0 + z) / (1 - acc (z0 + z))))`` (Davison and
+    Hinkley 1997, chapter 5; Efron 1987).
+    """
+    check_interval(interval, conf_level, alternative)
+    low_p, high_p = tail_probabilities(conf_level, alternative)
+    sampled = r.weights is None
+    m = len(r.estimate)
+    if interval == "t":
+        if r.std_error is None or r.df is None:
+            raise InputError("interval", interval, "an interval that needs no standard error")
+        with np.errstate(invalid="ignore"):
+            low = r.estimate + r.std_error * _student(r.df, low_p)
+            high = r.estimate + r.std_error * _student(r.df, high_p)
+        return low, high, np.zeros(m)
+    if interval == "normal":
+        mean, sd = moments(r.values, r.weights)
+        centre = 2 * r.estimate - mean
+        with np.errstate(invalid="ignore"):
+            low, high = centre + sd * ndtri(low_p), centre + sd * ndtri(high_p)
+        z = np.abs(ndtri([p for p in (low_p, high_p) if 0 < p < 1])).max()
+        size = r.values.shape[1]
+        # var(mean) + z^2 var(sd), the latter for a normal distribution of the replicates
+        return low, high, sd * np.sqrt((1 + z**2 / 2) / size) if sampled else np.zeros(m)
+    if interval == "studentized":
+        if r.std_error is None or r.t_values is None:
+            raise InputError("interval", interval, "an interval that needs no standard error")
+        q, error = _two_quantiles(r.t_values, r.weights, 1 - high_p, 1 - low_p, quantile_rule)
+        with np.errstate(invalid="ignore"):
+            low, high = r.estimate - r.std_error * q[:, 1], r.estimate - r.std_error * q[:, 0]
+            # a standard error of 0 is an interval of no width, whatever the quantile
+            low = np.where((r.std_error == 0) & np.isfinite(low_p), r.estimate, low)
+            high = np.where(r.std_error == 0, r.estimate, high)
+        low, high = _open(low, high, low_p, high_p)
+        return low, high, r.std_error * error
+    if interval == "bca":
+        low_q, high_q = _bca_levels(r, low_p, high_p, quantile_rule)
+    else:
+        low_q, high_q = np.full(m, low_p), np.full(m, high_p)
+    if interval == "basic":
+        q, error = _two_quantiles(r.values, r.weights, 1 - high_q, 1 - low_q, quantile_rule)
+        low, high = 2 * r.estimate - q[:, 1], 2 * r.estimate - q[:, 0]
+    else:
+        q, error = _two_quantiles(r.values, r.weights, low_q, high_q, quantile_rule)
+        low, high = q[:, 0], q[:, 1]
+    low, high = _open(low, high, low_p, high_p)
+    return low, high, error
+
+
+def moments(values: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each row; NaN left out, sampled ones with divisor B - 1."""
+    known = np.isfinite(values)
+    if weights is None:
+        size = known.sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = np.where(known, values, 0).sum(axis=1) / size
+            deviation = np.where(known, values - mean[:, None], 0)
+            return mean, np.sqrt((deviation**2).sum(axis=1) / (size - 1))
+    total = known @ weights
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(known, values, 0) @ weights / total
+        deviation = np.where(known, values - mean[:, None], 0)
+        return mean, np.sqrt(deviation**2 @ weights / total)
+
+
+def _student(df: np.ndarray, p: float) -> np.ndarray:
+    """Quantile of Student's t; infinite at 0 and 1."""
+    if p in (0.0, 1.0):
+        return np.full(len(df), np.inf if p else -np.inf)
+    out: np.ndarray = stdtrit(df, p)
+    return out
+
+
+def _open(
+    low: np.ndarray, high: np.ndarray, low_p: float, high_p: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Make the side without a limit infinite."""
+    if low_p == 0:
+        low = np.where(np.isnan(high), np.nan, -np.inf)
+    if high_p == 1:
+        high = np.where(np.isnan(low), np.nan, np.inf)
+    return low, high
+
+
+def _two_quantiles(
+    values: np.ndarray,
+    weights: np.ndarray | None,
+    low: np.ndarray | float,
+    high: np.ndarray | float,
+    rule: QuantileRule,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Quantiles at two probabilities per row and the larger Monte-Carlo error of the two."""
+    m, size = values.shape
+    p = np.column_stack([np.broadcast_to(low, (m,)), np.broadcast_to(high, (m,))])
+    if weights is not None:
+        inside = (p > 0) & (p < 1)
+        q = quantiles(values, np.where(inside, p, np.nan), weights, rule)
+        return q, np.zeros(m)
+    # order statistics one standard error of the empirical distribution to either side
+    step = np.sqrt(p * (1 - p) / size)
+    grid = np.hstack([p, np.clip(p - step, 0, 1), np.clip(p + step, 0, 1)])
+    q = quantiles(values, grid, None, rule)
+    with np.errstate(invalid="ignore"):
+        spread = np.nan_to_num((q[:, 4:] - q[:, 2:4]) / 2, nan=0.0)
+    return q[:, :2], spread.max(axis=1)
+
+
+def _bca_levels(
+    r: Replicates, low_p: float, high_p: float, rule: QuantileRule
+) -> tuple[np.ndarray, np.ndarray]:
+    """Adjusted probabilities of the two limits."""
+    if r.acceleration is None:
+        raise InputError("interval", "bca", "an interval that needs no acceleration")
+    share = mass_below(
+        r.values,
+        r.estimate,
+        r.weights,
+        ties=0.0 if rule == "boot" else 0.5,
+        tolerance=0.0 if rule == "boot" else r.tolerance,
+    )
+    z0 = ndtri(share)
+    levels = []
+    for p in (low_p, high_p):
+        if p in (0.0, 1.0):
+            levels.append(np.full(len(z0), p))
+            continue
+        z = z0 + ndtri(p)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            levels.append(ndtr(z0 + z / (1 - r.acceleration * z)))
+    return levels[0], levels[1]
