@@ -22,6 +22,7 @@ EXPORTS: dict[str, str] = {
     "noise_ceiling": "apastats.ceilings",
     "normalize": "apastats.ceilings",
     "read": "apastats.io.frames",
+    "run_study": "apastats.studies",
     "simulate": "apastats.simulation",
     "simulate_rdms": "apastats.simulation",
     "tost": "apastats.tosts.arrays",

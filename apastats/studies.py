@@ -122,7 +122,9 @@ def run_demo(
     """
     from apastats.simulation import simulate
 
-    simulated = simulate(n_subject=10, n_model=8, n_layer=5, n_tied=3, gap=0.1, mimic=False, rng=seed)
+    simulated = simulate(
+        n_subject=10, n_model=8, n_layer=5, n_tied=3, gap=0.1, mimic=False, rng=seed
+    )
     text = DEMO_STUDY.replace("@SEED@", str(seed))
     parsed = StudyFile.model_validate(tomllib.loads(text))
     return _execute(
@@ -180,13 +182,17 @@ def _execute(
     """Run all steps, then write everything; the folder appears under its name when complete."""
     step = progress or (lambda _: None)
     if folder.exists() and not overwrite:
-        raise OutputExistsError(f"{folder} exists and is kept; use --overwrite (overwrite=True) to replace it")
+        raise OutputExistsError(
+            f"{folder} exists and is kept; use --overwrite (overwrite=True) to replace it"
+        )
     if folder.exists() and not folder.is_dir():
         raise OutputExistsError(f"{folder} is a file; name a folder")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         results = Pipeline(parsed, step).run(scores)
-    messages = tuple(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, ApaWarning)))
+    messages = tuple(
+        dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, ApaWarning))
+    )
     step("writing")
     part = folder.with_name(folder.name + ".part")
     if part.exists():
@@ -242,7 +248,11 @@ def _write(
     for suffix in parsed.report.formats:
         if suffix != "html":
             document.save(part / f"report.{suffix}")
-    run = {"command": command, "study": jsonable(parsed.model_dump()), "versions": package_versions()}
+    run = {
+        "command": command,
+        "study": jsonable(parsed.model_dump()),
+        "versions": package_versions(),
+    }
     run |= {"results": list(results), "warnings": list(messages)}
     (part / "run.json").write_text(json.dumps(run, indent=1, ensure_ascii=False), "utf-8")
 
@@ -283,12 +293,22 @@ class Pipeline:
         for name, entry in inputs.tables.items():
             self.step(f"reading {name}")
             tables.append(
-                apa.read(entry.path, rename=entry.rename, defaults=entry.defaults, wide=entry.wide, rois=rois)
+                apa.read(
+                    entry.path,
+                    rename=entry.rename,
+                    defaults=entry.defaults,
+                    wide=entry.wide,
+                    rois=rois,
+                )
             )
         brain = None
         if inputs.rdms is not None:
             brain = apa.read_rdms(inputs.rdms, layout=inputs.rdms_layout)
-            models = None if inputs.models is None else apa.read_rdms(inputs.models, layout=inputs.models_layout)
+            models = (
+                None
+                if inputs.models is None
+                else apa.read_rdms(inputs.models, layout=inputs.models_layout)
+            )
             if rois is not None:
                 brain = brain.select(roi=rois)
             self.step("scoring")
@@ -302,7 +322,9 @@ class Pipeline:
         mapping = {roi: name for name, rois in streams.items() for roi in rois}
         missing = [r for r in scores.levels("roi") if r not in mapping]
         if missing:
-            raise StudyError(f"inputs.streams: ROI {missing[0]!r} belongs to no stream; every ROI needs one")
+            raise StudyError(
+                f"inputs.streams: ROI {missing[0]!r} belongs to no stream; every ROI needs one"
+            )
         return scores.assign(stream=mapping)
 
     def _check(self, scores: ScoreTable) -> None:
@@ -343,17 +365,23 @@ class Pipeline:
 
     def _patterns(self, scores: ScoreTable, best: ScoreTable | None) -> ScoreTable | None:
         """Alignment patterns, and the agreement of each model at the layer chosen for the target ROI."""
-        if not self.study.agreement.run or not {"leave_one_out", "subject_to_subject"} & set(scores.levels("kind")):
+        if not self.study.agreement.run or not {"leave_one_out", "subject_to_subject"} & set(
+            scores.levels("kind")
+        ):
             return None
         if scores.frame["roi"].nunique() < 3:
             return None
-        from apastats.patterns import alignment_patterns, pattern_agreement, selected_rows
+        from apastats.patterns.agreement import pattern_agreement
+        from apastats.patterns.profiles import alignment_patterns
+        from apastats.selection import selected_rows
 
         self.step("alignment patterns")
         patterns = alignment_patterns(scores)
         self.results["patterns"] = patterns
         options = self.study.agreement
-        agreement = pattern_agreement(patterns, reference=options.reference, similarity=options.similarity)
+        agreement = pattern_agreement(
+            patterns, reference=options.reference, similarity=options.similarity
+        )
         if best is not None:
             agreement = selected_rows(agreement, best)
         self.results["agreement"] = agreement
@@ -371,21 +399,30 @@ class Pipeline:
         self.step(f"bootstrap of {name}")
         boot = self.study.bootstrap
         options: dict[str, Any] = {"n_resamples": boot.n_resamples, "interval": boot.interval}
-        options |= {"conf_level": boot.conf_level, "rng": self.study.study.seed, "n_jobs": boot.n_jobs}
+        options |= {
+            "conf_level": boot.conf_level,
+            "rng": self.study.study.seed,
+            "n_jobs": boot.n_jobs,
+        }
         self.results[f"bootstrap_{name}"] = bootstrap(formula, table, **options)
         self._equivalence(name, formula, table)
 
     def _equivalence(self, name: str, formula: str, table: ScoreTable) -> None:
         options = self.study.equivalence if name == "score" else self.study.equivalence_agreement
         models = table.frame.loc[table.frame["kind"] == "model", "model"].nunique()
-        if options is None or models < 2 and name == "score":
+        if options is None or (models < 2 and name == "score"):
             return
-        from apastats.tosts import equivalence
+        from apastats.tosts.tables import equivalence
 
         self.step(f"equivalence of {name}")
         bounds = self._margin(options)
         self.results[f"equivalence_{name}"] = equivalence(
-            formula, table, bounds=bounds, reference=options.reference, adjust=options.adjust, alpha=options.alpha
+            formula,
+            table,
+            bounds=bounds,
+            reference=options.reference,
+            adjust=options.adjust,
+            alpha=options.alpha,
         )
 
     def _margin(self, options: Any) -> Any:
@@ -397,5 +434,7 @@ class Pipeline:
         ceiling = self.results.get(f"ceiling_{kind}")
         if ceiling is None:
             known = [k.removeprefix("ceiling_") for k in self.results if k.startswith("ceiling_")]
-            raise StudyError(f"equivalence.bounds.of: no ceiling of kind {kind!r} was computed; there are {known}")
+            raise StudyError(
+                f"equivalence.bounds.of: no ceiling of kind {kind!r} was computed; there are {known}"
+            )
         return margin(options.bounds["share"], of=ceiling)

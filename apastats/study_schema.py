@@ -22,7 +22,9 @@ class _Section(BaseModel):
 class StudySection(_Section):
     """Name, title and seed."""
 
-    name: str = Field(default="study", pattern=r"^[A-Za-z0-9._-]+$", description="folder name of the output")
+    name: str = Field(
+        default="study", pattern=r"^[A-Za-z0-9._-]+$", description="folder name of the output"
+    )
     title: str = ""
     seed: int = Field(default=1, ge=0)
 
@@ -106,8 +108,12 @@ class EquivalenceSection(_Section):
     @field_validator("bounds")
     @classmethod
     def _share_of(cls, value: Any) -> Any:
-        if isinstance(value, dict) and (set(value) != {"share", "of"} or not isinstance(value["share"], (int, float))):
-            raise ValueError("a margin is a number, a pair [low, high], or { share = 0.1, of = 'leave_one_out' }")
+        if isinstance(value, dict) and (
+            set(value) != {"share", "of"} or not isinstance(value["share"], (int, float))
+        ):
+            raise ValueError(
+                "a margin is a number, a pair [low, high], or { share = 0.1, of = 'leave_one_out' }"
+            )
         return tuple(value) if isinstance(value, list) else value
 
 
@@ -176,7 +182,12 @@ def parse_study(path: Path, assignments: Sequence[str] = ()) -> tuple[StudyFile,
         _assign(content, keys, _value(value.strip()), assignment)
         assigned.append(keys)
     if assignments:
-        text = text.rstrip("\n") + "\n\n# run with: " + " ".join(f"--set {a}" for a in assignments) + "\n"
+        text = (
+            text.rstrip("\n")
+            + "\n\n# run with: "
+            + " ".join(f"--set {a}" for a in assignments)
+            + "\n"
+        )
     try:
         parsed = StudyFile.model_validate(content)
     except ValidationError as error:
@@ -218,7 +229,11 @@ def _assign(content: dict[str, Any], keys: tuple[str, ...], value: Any, assignme
 def _explain(error: ValidationError, path: Path, text: str, assigned: list[tuple[str, ...]]) -> str:
     lines = []
     for problem in error.errors():
-        keys = tuple(str(k) for k in problem["loc"] if not str(k).startswith(("function-", "float", "list[", "dict[")))
+        keys = tuple(
+            str(k)
+            for k in problem["loc"]
+            if not str(k).startswith(("function-", "float", "list[", "dict["))
+        )
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             message = f"unknown key; allowed: {', '.join(_allowed(keys[:-1]))}"
@@ -240,7 +255,11 @@ def _allowed(keys: tuple[str, ...]) -> list[str]:
         field = getattr(model, "model_fields", {}).get(key)
         if field is None:
             return ["(see the documentation)"]
-        found = [a for a in (field.annotation, *getattr(field.annotation, "__args__", ())) if hasattr(a, "model_fields")]
+        found = [
+            a
+            for a in (field.annotation, *getattr(field.annotation, "__args__", ()))
+            if hasattr(a, "model_fields")
+        ]
         if not found:
             return ["(see the documentation)"]
         model = found[0]

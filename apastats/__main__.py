@@ -1,0 +1,5 @@
+"""``python -m apastats``: the command line."""
+
+from apastats.cli import main
+
+main()
