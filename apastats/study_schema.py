@@ -75,8 +75,10 @@ class SelectLayerSection(_Section):
 class CeilingSection(_Section):
     """Which noise ceilings are computed, where the data allow."""
 
-    kinds: list[Literal["leave_one_out", "subject_to_subject", "nili"]] = Field(
-        default_factory=lambda: ["leave_one_out", "subject_to_subject", "nili"]
+    kinds: tuple[Literal["leave_one_out", "subject_to_subject", "nili"], ...] = (
+        "leave_one_out",
+        "subject_to_subject",
+        "nili",
     )
 
 
@@ -120,8 +122,8 @@ class EquivalenceSection(_Section):
 class ReportSection(_Section):
     """What is written."""
 
-    formats: list[Literal["html", "md", "tex", "docx"]] = Field(default_factory=lambda: ["html"])
-    figures: list[Literal["svg", "png", "pdf"]] = Field(default_factory=lambda: ["svg"])
+    formats: tuple[Literal["html", "md", "tex", "docx"], ...] = ("html",)
+    figures: tuple[Literal["svg", "png", "pdf"], ...] = ("svg",)
 
 
 class StudyFile(_Section):
