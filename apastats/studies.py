@@ -304,15 +304,16 @@ class Pipeline:
         brain = None
         if inputs.rdms is not None:
             brain = apa.read_rdms(inputs.rdms, layout=inputs.rdms_layout)
-            models = (
-                None
-                if inputs.models is None
-                else apa.read_rdms(inputs.models, layout=inputs.models_layout)
-            )
             if rois is not None:
                 brain = brain.select(roi=rois)
             self.step("scoring")
-            tables.append(apa.score(brain, models, method=self.study.score.method))
+            method = self.study.score.method
+            models = [(inputs.models, inputs.models_layout)] if inputs.models is not None else []
+            models += [(entry.path, entry.layout) for entry in inputs.more_models.values()]
+            tables.append(apa.score(brain, method=method))
+            for path, layout in models:
+                read = apa.read_rdms(path, layout=layout)
+                tables.append(apa.score(brain, read, method=method, references=()))
         return (tables[0] if len(tables) == 1 else apa.concat(*tables)), brain
 
     def _streams(self, scores: ScoreTable) -> ScoreTable:

@@ -38,6 +38,13 @@ class TableInput(_Section):
     wide: Literal["model", "subject", "roi"] | None = None
 
 
+class RDMInput(_Section):
+    """One more file of model RDMs."""
+
+    path: str
+    layout: list[dict[str, Any]] | None = None
+
+
 class Inputs(_Section):
     """Where the data are: score tables or sheets, or RDMs."""
 
@@ -47,6 +54,7 @@ class Inputs(_Section):
     models: str | None = None
     rdms_layout: list[dict[str, Any]] | None = None
     models_layout: list[dict[str, Any]] | None = None
+    more_models: dict[str, RDMInput] = Field(default_factory=dict)
     rois: list[str] | None = None
     streams: dict[str, list[str]] = Field(default_factory=dict)
     cache: str | None = None
@@ -55,7 +63,7 @@ class Inputs(_Section):
     def _something(self) -> Inputs:
         if self.scores is None and not self.tables and self.rdms is None:
             raise ValueError("one of scores, tables or rdms is needed")
-        if self.models is not None and self.rdms is None:
+        if (self.models is not None or self.more_models) and self.rdms is None:
             raise ValueError("models without rdms: the brain's RDMs are needed")
         return self
 
@@ -205,10 +213,11 @@ def _absolute(content: dict[str, Any], base: Path) -> None:
     for key in _PATH_KEYS:
         if isinstance(inputs.get(key), str):
             inputs[key] = str(base / inputs[key])
-    tables = inputs.get("tables")
-    for entry in tables.values() if isinstance(tables, dict) else ():
-        if isinstance(entry, dict) and isinstance(entry.get("path"), str):
-            entry["path"] = str(base / entry["path"])
+    for group in ("tables", "more_models"):
+        entries = inputs.get(group)
+        for entry in entries.values() if isinstance(entries, dict) else ():
+            if isinstance(entry, dict) and isinstance(entry.get("path"), str):
+                entry["path"] = str(base / entry["path"])
 
 
 def _value(text: str) -> Any:

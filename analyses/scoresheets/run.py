@@ -18,6 +18,8 @@ if __name__ == "__main__":
         )
         simulated.write(data, layout="scoresheets")
     study = apa.run_study(
-        Path(__file__).with_name("study.toml"), assignments=[f"inputs.scores={data}"], overwrite=True
+        Path(__file__).with_name("study.toml"),
+        assignments=[f"inputs.scores={data}"],
+        overwrite=True,
     )
     sys.stdout.write(f"{study.report_path}\n")
