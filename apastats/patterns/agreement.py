@@ -1,0 +1,258 @@
+"""Agreement: similarity of a predictor's alignment pattern with the brain's pattern of each ROI."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import DegenerateWarning, DesignError, InputError
+from apastats.patterns.arrays import PatternArrays
+from apastats.patterns.profiles import AlignmentPatterns
+from apastats.patterns.references import mean_of_others, pairs_without, pairs_without_two
+from apastats.patterns.similarity import check_similarity, fisher_z, pattern_similarity
+from apastats.table import BRAIN, ScoreTable
+
+__all__ = ["REFERENCES", "agreement_values", "brain_kind", "pattern_agreement"]
+
+REFERENCES = ("leave_one_out", "released", "matched")
+
+
+def brain_kind(arrays: PatternArrays, brain: str | None) -> str:
+    """The brain rows used: as asked, or pairs where there are pairs."""
+    if not arrays.kinds:
+        raise DesignError(
+            "pattern agreement needs brain rows (subject_to_subject or leave_one_out)"
+        )
+    if brain is None:
+        return arrays.kinds[0]
+    if brain not in arrays.kinds:
+        raise InputError("brain", brain, f"a kind that is in the patterns: {arrays.kinds}")
+    return brain
+
+
+def _mean(values: np.ndarray, axis: int) -> np.ndarray:
+    known = np.isfinite(values)
+    n = known.sum(axis=axis)
+    total = np.where(known, values, 0.0).sum(axis=axis)
+    out: np.ndarray = np.where(n > 0, total / np.maximum(n, 1), np.nan)
+    return out
+
+
+def agreement_values(
+    model: np.ndarray,
+    brain: np.ndarray,
+    *,
+    pairwise: bool,
+    reference: str,
+    similarity: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Agreement of models and of the brain in one cell.
+
+    Parameters
+    ----------
+    model : numpy.ndarray, shape (n_subject, n_predictor, n_entry)
+    brain : numpy.ndarray
+        ``(n_subject, n_roi, n_entry)``, or with ``pairwise`` ``(n_subject, n_subject, n_roi, n_entry)``:
+        target, predictor.
+    pairwise : bool
+        Which of the two ``brain`` is.
+    reference, similarity : str
+        See :func:`pattern_agreement`.
+
+    Returns
+    -------
+    model_agreement : numpy.ndarray, shape (n_subject, n_predictor, n_roi)
+    brain_agreement : numpy.ndarray, shape (n_subject, n_roi)
+    """
+    if not pairwise:
+        others = mean_of_others(brain)
+        own = _rowwise(brain, others, similarity)
+        target = brain if reference == "released" else others
+        return pattern_similarity(model, target, similarity), own
+    if reference == "matched":
+        outside = pairs_without_two(brain)
+        # only the partners a subject really has: the same references for brain and models
+        present = np.isfinite(brain).any(axis=(-1, -2))
+        own = _mean(_rowwise(brain, outside, similarity), 1)
+        outside = np.where(present[:, :, None, None], outside, np.nan)
+        return _against_partners(model, outside, similarity), own
+    outside = pairs_without(brain)
+    own = _mean(_rowwise(brain, outside[:, None], similarity), 1)
+    if reference == "released":
+        return _against_partners(model, brain, similarity), own
+    return pattern_similarity(model, outside, similarity), own
+
+
+def _rowwise(x: np.ndarray, y: np.ndarray, similarity: str) -> np.ndarray:
+    """Similarity of patterns at the same place of two stacks."""
+    x, y = np.broadcast_arrays(x, y)
+    return pattern_similarity(x[..., None, :], y[..., None, :], similarity)[..., 0, 0]
+
+
+def _against_partners(model: np.ndarray, patterns: np.ndarray, similarity: str) -> np.ndarray:
+    """Mean over partners of the similarity with each partner's pattern, subject by subject."""
+    n_subject, n_predictor = model.shape[:2]
+    out = np.full((n_subject, n_predictor, patterns.shape[2]), np.nan)
+    for s in range(n_subject):
+        partners = np.flatnonzero(np.isfinite(patterns[s]).any(axis=(-1, -2)))
+        if len(partners):
+            out[s] = _mean(pattern_similarity(model[s], patterns[s, partners], similarity), 0)
+    return out
+
+
+def pattern_agreement(
+    patterns: AlignmentPatterns,
+    *,
+    reference: str = "leave_one_out",
+    similarity: str = "pearson",
+    brain: str | None = None,
+) -> ScoreTable:
+    """Agreement of every predictor's alignment pattern with the brain's pattern of every ROI.
+
+    Parameters
+    ----------
+    patterns : AlignmentPatterns
+        From :func:`alignment_patterns`.
+    reference : {"leave_one_out", "released", "matched"}
+        What a pattern of subject s is compared with. Where brain patterns come from pairs of subjects:
+
+        - ``leave_one_out``: the mean pattern over all pairs in which s has no part.
+        - ``released``: for models, each single pattern by which a partner predicts s, averaged over
+          partners; for the brain as ``leave_one_out``. The two are not on one scale.
+        - ``matched``: for each partner p of s, the mean over all pairs in which neither s nor p has a
+          part; brain and models are compared with these same references and averaged over p. The
+          brain's candidate is one pattern (p predicts s), a model's likewise.
+
+        Where only ``leave_one_out`` brain rows exist, the reference is the mean pattern of the other
+        subjects (``released``: the subject's own brain pattern, for models); ``matched`` is then the
+        same as ``leave_one_out``, and the brain's patterns share predicting subjects with their
+        reference, which models' patterns do not: the brain's agreement is too high by that share.
+    similarity : {"pearson", "spearman", "cosine", "concordance", "nrmse"}
+        See :func:`apastats.patterns.pattern_similarity`.
+    brain : {"subject_to_subject", "leave_one_out"}, optional
+        Brain rows to use; pairs where there are pairs.
+
+    Returns
+    -------
+    ScoreTable
+        Outcomes ``agreement`` and ``z`` (Fisher; not for nrmse). ``roi`` is the ROI whose brain pattern
+        is the target. Brain rows have the brain kind, ``model`` "brain" and ``layer`` "-".
+
+    Raises
+    ------
+    InputError
+        If an argument is not allowed.
+    DesignError
+        If there are no brain patterns, or too few subjects for the reference.
+
+    Notes
+    -----
+    With AP the patterns, P(s) the partners of s and ref(s, r) the mean of AP(p', r -> s') over pairs
+    without s: brain ``A(r, s) = mean_p sim(ref(s, r), AP((p, r), s))``; models, leave_one_out,
+    ``A(f, r, s) = sim(AP(f, s), ref(s, r))``, released ``mean_p sim(AP(f, s), AP((p, r), s))`` (Hoefling
+    et al. 2026 and the code released with it). Plain means of the similarities; ``z = artanh(A)``.
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> study = apa.simulate(n_subject=5, n_model=3, n_layer=2, rng=1)
+    >>> patterns = apa.alignment_patterns(study.scores.where(split="test"))
+    >>> apa.pattern_agreement(patterns).outcomes
+    ('agreement', 'z')
+    """
+    if not isinstance(patterns, AlignmentPatterns):
+        raise InputError("patterns", type(patterns).__name__, "what alignment_patterns returned")
+    if reference not in REFERENCES:
+        raise InputError("reference", reference, f"one of {list(REFERENCES)}")
+    check_similarity(similarity)
+    arrays = patterns.dense
+    kind = brain_kind(arrays, brain)
+    _enough_subjects(arrays, kind, reference)
+    source = str(patterns.info["source"])
+    values = arrays.pairs if kind == "subject_to_subject" else arrays.leave_one_out
+    if values is None:  # brain_kind has made sure of it
+        raise DesignError(f"{source}: no brain patterns of kind {kind!r}")
+    frames = []
+    for c in range(len(arrays.cells)):
+        found = agreement_values(
+            arrays.model[c],
+            values[c],
+            pairwise=kind == "subject_to_subject",
+            reference=reference,
+            similarity=similarity,
+        )
+        frames.append(_rows(arrays, c, kind, *found))
+    frame = pd.concat(frames, ignore_index=True)
+    for name, levels in arrays.covariates.items():
+        frame[name] = frame["roi"].map(levels)
+    outcomes = ["agreement"]
+    if similarity != "nrmse":
+        frame["z"] = fisher_z(frame["agreement"].to_numpy())
+        outcomes.append("z")
+    missing = int(frame["agreement"].isna().sum())
+    log = [
+        f"agreement of alignment patterns: reference {reference}, similarity {similarity}, brain rows {kind}, "
+        f"profile {patterns.info['profile']}, self entry {patterns.info['self_entry']}, scale {patterns.info['scale']}"
+    ]
+    if kind == "leave_one_out":
+        log.append(
+            "the brain's patterns are leave-one-out: they share predicting subjects with their reference, "
+            "models' patterns do not, so the brain's agreement is an upper reference"
+        )
+    if missing:
+        message = f"{source}: {missing} of {len(frame)} agreements are not defined (constant or short patterns)"
+        warnings.warn(message, DegenerateWarning, stacklevel=2)
+    return ScoreTable(
+        frame, outcomes=tuple(outcomes), log=tuple(log), source=f"agreement of {source}"
+    )
+
+
+def _enough_subjects(arrays: PatternArrays, kind: str, reference: str) -> None:
+    need = 2 if kind == "leave_one_out" else (4 if reference == "matched" else 3)
+    if len(arrays.subjects) < need:
+        raise DesignError(
+            f"pattern_agreement: {len(arrays.subjects)} subjects; reference {reference!r} with {kind} "
+            f"patterns needs at least {need}"
+        )
+
+
+def _rows(
+    arrays: PatternArrays, c: int, kind: str, model: np.ndarray, own: np.ndarray
+) -> pd.DataFrame:
+    """Rows of one cell: every predictor a subject has, every ROI that has a reference."""
+    subjects = np.asarray(arrays.subjects, dtype=object)
+    rois = np.asarray(arrays.rois, dtype=object)
+    metric, split = arrays.cells[c]
+    seen = np.isfinite(arrays.model[c]).any(axis=-1)
+    # a ROI that no predictor of any subject can be compared with has no reference
+    target = np.isfinite(own).any(axis=0) | np.isfinite(model).any(axis=(0, 1))
+    s, k, r = np.nonzero(seen[:, :, None] & target)
+    parts = [
+        pd.DataFrame(
+            {
+                "kind": "model",
+                "model": np.asarray(arrays.models, dtype=object)[k],
+                "layer": np.asarray(arrays.layers, dtype=object)[k],
+                "subject": subjects[s],
+                "roi": rois[r],
+                "agreement": model[s, k, r],
+            }
+        )
+    ]
+    s, r = np.nonzero(np.isfinite(own))
+    parts.append(
+        pd.DataFrame(
+            {
+                "kind": kind,
+                "model": BRAIN,
+                "layer": "-",
+                "subject": subjects[s],
+                "roi": rois[r],
+                "agreement": own[s, r],
+            }
+        )
+    )
+    frame = pd.concat([p for p in parts if len(p)], ignore_index=True)
+    return frame.assign(metric=metric, split=split)

@@ -1,0 +1,169 @@
+"""Similarity of patterns: every row of one stack with every row of another, entries missing in either left out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from apastats.errors import InputError
+
+__all__ = ["SIMILARITIES", "check_similarity", "fisher_z", "pattern_similarity"]
+
+SIMILARITIES = ("pearson", "spearman", "cosine", "concordance", "nrmse")
+MIN_ENTRIES = 3  # fewer shared entries give NaN
+_FLAT = 1e-12  # a spread below this share of the size of the entries is rounding
+
+
+def check_similarity(similarity: str) -> str:
+    """Return ``similarity`` if it is known; InputError otherwise."""
+    if similarity not in SIMILARITIES:
+        raise InputError("similarity", similarity, f"one of {list(SIMILARITIES)}")
+    return similarity
+
+
+def pattern_similarity(x: np.ndarray, y: np.ndarray, similarity: str = "pearson") -> np.ndarray:
+    """Similarity of every pattern in ``x`` with every pattern in ``y``.
+
+    Parameters
+    ----------
+    x : numpy.ndarray, shape (..., n_x, n_entry)
+        Patterns; NaN where there is no score.
+    y : numpy.ndarray, shape (..., n_y, n_entry)
+        Reference patterns; leading axes broadcast with those of ``x``.
+    similarity : {"pearson", "spearman", "cosine", "concordance", "nrmse"}
+        ``concordance`` is Lin's coefficient; ``nrmse`` is one minus the root mean squared difference
+        over the standard deviation of the reference.
+
+    Returns
+    -------
+    numpy.ndarray, shape (..., n_x, n_y)
+        Each from the entries both patterns have; NaN where these are fewer than three, or where a
+        pattern is constant over them.
+
+    Notes
+    -----
+    Pearson ``s_xy / (s_x s_y)``; Spearman the same on midranks over the shared entries; cosine
+    ``sum xy / sqrt(sum x^2 sum y^2)``; concordance ``2 s_xy / (s_x^2 + s_y^2 + (m_x - m_y)^2)`` with
+    divisor n (Lin 1989, Biometrics 45:255); nrmse ``1 - sqrt(mean (x - y)^2) / s_y``.
+
+    Examples
+    --------
+    >>> x = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
+    >>> pattern_similarity(x, x[:1], "pearson").round(3)
+    array([[ 1.],
+           [-1.]])
+    """
+    check_similarity(similarity)
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    known_x, known_y = np.isfinite(x), np.isfinite(y)
+    complete = bool(known_x.all() and known_y.all())
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if similarity == "spearman":
+            return _spearman(x, y, known_x, known_y, complete)
+        if similarity == "cosine":
+            return _cosine(x, y, known_x, known_y)
+        if similarity == "pearson" and complete:
+            return _pearson_complete(x, y)
+        return _from_moments(x, y, known_x, known_y, similarity)
+
+
+def fisher_z(values: np.ndarray) -> np.ndarray:
+    """``artanh``; values of 1 up to rounding give the finite ``artanh(1 - 1e-12)``."""
+    out: np.ndarray = np.arctanh(np.clip(values, -1 + 1e-12, 1 - 1e-12))
+    return out
+
+
+def _swap(a: np.ndarray) -> np.ndarray:
+    return np.swapaxes(a, -1, -2)
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    """Centred rows of length one; NaN for constant rows."""
+    centred = x - x.mean(axis=-1, keepdims=True)
+    length = np.sqrt((centred * centred).sum(axis=-1, keepdims=True))
+    size = np.sqrt((x * x).sum(axis=-1, keepdims=True))
+    out: np.ndarray = centred / np.where(length > _FLAT * size, length, np.nan)
+    return out
+
+
+def _pearson_complete(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    if x.shape[-1] < MIN_ENTRIES:
+        shape = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+        return np.full((*shape, x.shape[-2], y.shape[-2]), np.nan)
+    return np.clip(_unit(x) @ _swap(_unit(y)), -1.0, 1.0)
+
+
+def _centre(x: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows less their own mean with 0 where missing, and the means: no digits cancel later."""
+    n = known.sum(axis=-1, keepdims=True)
+    mean = np.where(known, x, 0.0).sum(axis=-1, keepdims=True) / np.maximum(n, 1)
+    return np.where(known, x - mean, 0.0), mean
+
+
+def _from_moments(
+    x: np.ndarray, y: np.ndarray, known_x: np.ndarray, known_y: np.ndarray, similarity: str
+) -> np.ndarray:
+    """Pearson, concordance and nrmse from pairwise sums, which are six matrix products."""
+    a, mean_a = _centre(x, known_x)
+    b, mean_b = _centre(y, known_y)
+    ka, kb = known_x.astype(np.float64), _swap(known_y.astype(np.float64))
+    b = _swap(b)
+    n = ka @ kb
+    size = np.where(n >= MIN_ENTRIES, n, np.nan)
+    ma, mb = (a @ kb) / size, (ka @ b) / size
+    raw_a, raw_b = ((a * a) @ kb) / size, (ka @ (b * b)) / size
+    var_a, var_b = raw_a - ma * ma, raw_b - mb * mb
+    scale_a = _FLAT**2 * (raw_a + mean_a * mean_a) + 1e-14 * raw_a
+    scale_b = _FLAT**2 * (raw_b + _swap(mean_b * mean_b)) + 1e-14 * raw_b
+    var_a, var_b = (
+        np.where(var_a > scale_a, var_a, np.nan),
+        np.where(var_b > scale_b, var_b, np.nan),
+    )
+    cov = (a @ b) / size - ma * mb
+    if similarity == "pearson":
+        return np.clip(cov / np.sqrt(var_a * var_b), -1.0, 1.0)
+    shift = (ma + mean_a) - (mb + _swap(mean_b))
+    if similarity == "concordance":
+        return 2 * cov / (var_a + var_b + shift * shift)
+    return 1 - np.sqrt(np.maximum(var_a + var_b - 2 * cov + shift * shift, 0.0)) / np.sqrt(var_b)
+
+
+def _cosine(x: np.ndarray, y: np.ndarray, known_x: np.ndarray, known_y: np.ndarray) -> np.ndarray:
+    a, b = np.where(known_x, x, 0.0), _swap(np.where(known_y, y, 0.0))
+    ka, kb = known_x.astype(np.float64), _swap(known_y.astype(np.float64))
+    n = ka @ kb
+    norm = np.sqrt(((a * a) @ kb) * (ka @ (b * b)))
+    return np.where((n >= MIN_ENTRIES) & (norm > 0), np.clip((a @ b) / norm, -1.0, 1.0), np.nan)
+
+
+def _midranks(x: np.ndarray) -> np.ndarray:
+    """Midranks of complete rows."""
+    order = (x[..., :, None] > x[..., None, :]).sum(-1) + 0.5 * (
+        x[..., :, None] == x[..., None, :]
+    ).sum(-1)
+    out: np.ndarray = order + 0.5
+    return out
+
+
+def _pair_ranks(x: np.ndarray, known_x: np.ndarray, known_y: np.ndarray) -> np.ndarray:
+    """Midranks of each row of ``x`` among the entries shared with each row of y, ``[..., n_x, n_y, entry]``."""
+    above = (x[..., :, None] > x[..., None, :]) + 0.5 * (x[..., :, None] == x[..., None, :])
+    above = above * known_x[..., None, :]
+    mask = _swap(known_y.astype(np.float64))[..., None, :, :]
+    return _swap(above @ mask) + 0.5
+
+
+def _spearman(
+    x: np.ndarray, y: np.ndarray, known_x: np.ndarray, known_y: np.ndarray, complete: bool
+) -> np.ndarray:
+    if complete:
+        return _pearson_complete(_midranks(x), _midranks(y))
+    both = known_x[..., :, None, :] & known_y[..., None, :, :]
+    ranks_x = _pair_ranks(x, known_x, known_y)
+    ranks_y = np.swapaxes(_pair_ranks(y, known_y, known_x), -2, -3)
+    n = both.sum(-1)
+    centre = (n[..., None] + 1) / 2
+    a = np.where(both, ranks_x - centre, 0.0)
+    b = np.where(both, ranks_y - centre, 0.0)
+    norm = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
+    r = np.clip((a * b).sum(-1) / norm, -1.0, 1.0)
+    return np.where((n >= MIN_ENTRIES) & (norm > 0), r, np.nan)
