@@ -1,0 +1,501 @@
+"""Sets of RDMs: one labelled, frozen container, and the verb that reads it from anything."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import DataError, InputError, OutputExistsError, ReadError
+from apastats.io.rdm_files import (
+    ALIASES,
+    RawRDMs,
+    read_h5,
+    read_npz,
+    vectors_of,
+    write_h5,
+    write_npz,
+)
+
+__all__ = ["RDMSet", "as_rdms", "read_rdms"]
+
+_STIMULUS_NAMES = (
+    "stimulus",
+    "stim",
+    "stimuli",
+    "cond",
+    "conds",
+    "condition",
+    "conditions",
+    "image",
+    "images",
+    "label",
+    "labels",
+    "name",
+    "names",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class RDMSet:
+    """RDMs over the same stimuli, one row each.
+
+    Parameters
+    ----------
+    vectors : numpy.ndarray
+        ``[n_rdm, n_pair]`` upper triangles, row-major; NaN where a stimulus (or a pair) is missing.
+        float32 is kept, everything else becomes float64.
+    labels : pandas.DataFrame
+        One row per RDM: ``subject, roi`` for brains, ``model, layer`` for predictors; other columns
+        are carried along. Labels become text, and a row of labels occurs once.
+    stimuli : sequence, optional
+        Names of the ``n_stimulus`` stimuli. Without names two sets match by position, and only if
+        they have the same number.
+    measure : str, optional
+        Dissimilarity measure, in words.
+    source : str
+        Where the data came from, for messages.
+
+    Raises
+    ------
+    DataError
+        Wrong shape, infinite or all-NaN entries, repeated labels or stimuli.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> labels = pd.DataFrame({"subject": ["s1", "s2"], "roi": "V1"})
+    >>> RDMSet(np.array([[1.0, 2.0, 3.0], [2.0, 1.0, 3.0]]), labels, ["a", "b", "c"])
+    <RDMSet: 2 RDMs of 3 stimuli; subject (2), roi (1)>
+    """
+
+    vectors: np.ndarray
+    labels: pd.DataFrame
+    stimuli: tuple[str, ...] = ()
+    measure: str | None = None
+    source: str = "data"
+    named: bool = field(default=True, repr=False)
+    _hash: list[str] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        vectors = np.asarray(self.vectors)
+        if vectors.dtype != np.float32:
+            try:
+                vectors = vectors.astype("f8")
+            except (TypeError, ValueError) as error:
+                raise DataError(f"{self.source}: RDMs must be numbers ({error})") from error
+        if vectors.ndim != 2 or not vectors.size:
+            raise DataError(
+                f"{self.source}: vectors of RDMs have shape {vectors.shape}; allowed: [n_rdm, n_pair]"
+            )
+        n = n_stimulus(vectors.shape[1])
+        if n * (n - 1) // 2 != vectors.shape[1]:
+            raise DataError(
+                f"{self.source}: {vectors.shape[1]} pairs are no upper triangle; allowed: n (n - 1) / 2"
+            )
+        labels = _text_labels(self.labels, len(vectors), self.source)
+        named = self.named and len(self.stimuli) > 0
+        stimuli = tuple(map(str, self.stimuli)) if len(self.stimuli) else tuple(map(str, range(n)))
+        if len(stimuli) != n:
+            raise DataError(f"{self.source}: {len(stimuli)} stimulus names for RDMs of {n} stimuli")
+        if len(set(stimuli)) != n:
+            twice = next(s for s in stimuli if stimuli.count(s) > 1)
+            raise DataError(
+                f"{self.source}: stimulus {twice!r} occurs {stimuli.count(twice)} times"
+            )
+        for i, row in enumerate(vectors):
+            total = row.sum()
+            if np.isfinite(total):
+                continue
+            if np.isinf(row).any():
+                raise DataError(f"{self.source}: RDM {_row_text(labels, i)} has an infinite entry")
+            if np.isnan(row).all():
+                raise DataError(f"{self.source}: RDM {_row_text(labels, i)} is NaN everywhere")
+        vectors = vectors.view()
+        vectors.flags.writeable = False
+        for name, value in (
+            ("vectors", vectors),
+            ("labels", labels),
+            ("stimuli", stimuli),
+            ("named", named),
+            ("_hash", []),
+        ):
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{c} ({self.labels[c].nunique()})" for c in self.labels.columns)
+        return f"<RDMSet: {len(self)} RDMs of {len(self.stimuli)} stimuli; {sizes}>"
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over sorted labels and float64 bytes, first 16 hex digits; order does not matter."""
+        if not self._hash:
+            columns = sorted(self.labels.columns)
+            order = self.labels.sort_values(columns, kind="stable").index.to_numpy()
+            digest = hashlib.sha256(
+                repr(self.stimuli if self.named else len(self.stimuli)).encode()
+            )
+            for c in columns:
+                digest.update(f"{c}:{self.labels[c].iloc[order].tolist()}".encode())
+            for i in order:
+                digest.update(np.ascontiguousarray(self.vectors[i], dtype="<f8").tobytes())
+            self._hash.append(digest.hexdigest()[:16])
+        return self._hash[0]
+
+    def matrices(self) -> np.ndarray:
+        """Square form ``[n_rdm, n_stimulus, n_stimulus]``, zero diagonal."""
+        n = len(self.stimuli)
+        i, j = np.triu_indices(n, 1)
+        out = np.zeros((len(self), n, n), dtype=self.vectors.dtype)
+        out[:, i, j] = out[:, j, i] = self.vectors
+        return out
+
+    def take(self, rows: Any) -> RDMSet:
+        """RDMs of these positions (or of a boolean mask), in that order."""
+        rows = np.asarray(rows)
+        if rows.dtype == bool:
+            rows = np.flatnonzero(rows)
+        if not rows.size:
+            raise DataError(f"{self.source}: no RDM is left")
+        labels = self.labels.iloc[rows].reset_index(drop=True)
+        return replace(self, vectors=self.vectors[rows], labels=labels)
+
+    def select(self, **conditions: Any) -> RDMSet:
+        """RDMs whose labels equal a value or are among the values given; their order is kept.
+
+        Raises
+        ------
+        InputError
+            If a label column or a value does not exist.
+        """
+        keep = np.ones(len(self), dtype=bool)
+        for column, wanted in conditions.items():
+            if column not in self.labels.columns:
+                raise InputError("column", column, f"one of {list(self.labels.columns)}")
+            single = isinstance(wanted, str) or not isinstance(wanted, Iterable)
+            values = [str(v) for v in ([wanted] if single else wanted)]
+            known = set(self.labels[column])
+            unknown = [v for v in values if v not in known]
+            if unknown:
+                raise InputError(column, unknown[0], f"one of {sorted(known)}")
+            keep &= self.labels[column].isin(values).to_numpy()
+        return self.take(keep)
+
+    def average(self, *, over: str) -> RDMSet:
+        """Mean RDM over the levels of a label column (sessions, say); NaN entries are left out.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd
+        >>> labels = pd.DataFrame({"subject": "s1", "session": ["a", "b"]})
+        >>> RDMSet(np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]), labels).average(
+        ...     over="session"
+        ... ).vectors
+        array([[2., 2., 2.]])
+        """
+        if over not in self.labels.columns:
+            raise InputError("over", over, f"one of {list(self.labels.columns)}")
+        keys = [c for c in self.labels.columns if c != over]
+        if not keys:
+            raise InputError("over", over, "a column that is not the only label")
+        codes = self.labels.groupby(keys, sort=False).ngroup().to_numpy()
+        present = np.isfinite(self.vectors)
+        total = np.zeros((codes.max() + 1, self.vectors.shape[1]))
+        count = np.zeros_like(total)
+        np.add.at(total, codes, np.where(present, self.vectors, 0.0))
+        np.add.at(count, codes, present)
+        mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        labels = self.labels[keys].drop_duplicates().reset_index(drop=True)
+        return replace(self, vectors=mean, labels=labels)
+
+    def on_stimuli(self, stimuli: Sequence[str]) -> RDMSet:
+        """RDMs over these stimuli in this order; stimuli the set does not have are NaN."""
+        wanted = tuple(map(str, stimuli))
+        if wanted == self.stimuli:
+            return self
+        position = {s: k for k, s in enumerate(self.stimuli)}
+        index = np.array([position.get(s, -1) for s in wanted])
+        n, m = len(self.stimuli), len(wanted)
+        i, j = np.triu_indices(m, 1)
+        a, b = np.minimum(index[i], index[j]), np.maximum(index[i], index[j])
+        column = a * n - a * (a + 1) // 2 + (b - a - 1)
+        known = a >= 0
+        vectors = np.full((len(self), len(i)), np.nan, dtype=self.vectors.dtype)
+        vectors[:, known] = self.vectors[:, column[known]]
+        return replace(self, vectors=vectors, stimuli=wanted)
+
+    @classmethod
+    def from_rsatoolbox(cls, rdms: Any, *, pattern_descriptor: str | None = None) -> RDMSet:
+        """Container of an ``rsatoolbox.rdm.RDMs`` object.
+
+        Parameters
+        ----------
+        rdms : rsatoolbox.rdm.RDMs
+            Its rdm descriptors become labels.
+        pattern_descriptor : str, optional
+            Pattern descriptor that names the stimuli; by default the first of ``stimulus, stim,
+            conds, image, ...`` there is. ``index`` counts as no name.
+        """
+        patterns = dict(rdms.pattern_descriptors)
+        names: Sequence[Any] = ()
+        if pattern_descriptor is not None:
+            if pattern_descriptor not in patterns:
+                raise InputError(
+                    "pattern_descriptor", pattern_descriptor, f"one of {list(patterns)}"
+                )
+            names = list(patterns[pattern_descriptor])
+        else:
+            found = [
+                p for p in _STIMULUS_NAMES if p in patterns and len(set(patterns[p])) == rdms.n_cond
+            ]
+            names = list(patterns[found[0]]) if found else ()
+        labels = {str(k): list(v) for k, v in rdms.rdm_descriptors.items() if k != "index"}
+        for name, value in dict(rdms.descriptors).items():
+            if ALIASES.get(name, name) in ("subject", "roi", "model", "layer") and np.isscalar(
+                value
+            ):
+                labels.setdefault(name, [value] * rdms.n_rdm)
+        frame = _canonical(pd.DataFrame(labels, index=range(rdms.n_rdm)))
+        return cls(
+            np.asarray(rdms.dissimilarities),
+            frame,
+            tuple(map(str, names)),
+            rdms.dissimilarity_measure,
+            "rsatoolbox RDMs",
+        )
+
+    def to_rsatoolbox(self) -> Any:
+        """``rsatoolbox.rdm.RDMs`` with the labels as rdm descriptors, stimuli as ``stimulus``."""
+        from rsatoolbox.rdm import RDMs
+
+        return RDMs(
+            np.array(self.vectors, dtype="f8"),
+            dissimilarity_measure=self.measure,
+            rdm_descriptors={c: self.labels[c].tolist() for c in self.labels.columns},
+            pattern_descriptors={"stimulus": list(self.stimuli)},
+        )
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write ``.npz`` (plain arrays) or ``.h5`` (as rsatoolbox reads it).
+
+        Raises
+        ------
+        OutputExistsError
+            If the file exists and ``overwrite`` is False.
+        InputError
+            If the ending is neither.
+        """
+        target = Path(path)
+        if target.suffix not in (".npz", ".h5", ".hdf5"):
+            raise InputError("path", str(path), "a file ending in .npz, .h5 or .hdf5")
+        if target.exists() and not overwrite:
+            raise OutputExistsError(
+                f"{target} exists and is kept; pass overwrite=True to replace it"
+            )
+        raw = RawRDMs(
+            np.asarray(self.vectors), self.labels, self.stimuli if self.named else (), self.measure
+        )
+        (write_npz if target.suffix == ".npz" else write_h5)(target, raw)
+        return target
+
+
+def n_stimulus(n_pair: int) -> int:
+    """Number of stimuli whose upper triangle has (at most) so many pairs."""
+    return round((1 + (1 + 8 * n_pair) ** 0.5) / 2)
+
+
+def read_rdms(
+    source: Any,
+    *,
+    layout: Sequence[Mapping[str, Any]] | None = None,
+    labels: Mapping[str, Any] | None = None,
+    stimuli: Sequence[Any] | None = None,
+    pattern_descriptor: str | None = None,
+) -> RDMSet:
+    """Read RDMs from a file, from arrays or from rsatoolbox objects.
+
+    Parameters
+    ----------
+    source : path, array, mapping, rsatoolbox RDMs or models
+        * ``.npz``: every array whose last two axes are square is a stack of RDMs; its leading axes
+          are named by the one-dimensional arrays of the same length (``subject``, ``roi``, ``model``,
+          ``layer``, ...; ``network`` and ``predictor`` are read as ``model``). Several stacks are
+          concatenated. An array ``stimulus`` names the stimuli.
+        * ``.h5``: as written by ``RDMs.save`` of rsatoolbox, or by :meth:`RDMSet.save`.
+        * array: ``[n, n]``, ``[n_rdm, n, n]`` or vectors ``[n_rdm, n_pair]``.
+        * mapping from model names to arrays; rsatoolbox ``RDMs``; an object with ``predict_rdm``, or a
+          list of such.
+    layout : sequence of mappings, optional
+        For npz files whose axes cannot be inferred, one mapping per stack: ``array`` (its name),
+        ``axes`` (the label array of each leading axis), ``constant`` (a mapping of columns with one
+        value), and ``column = "label array"`` for further columns, as in
+        ``{"array": "network_rdms", "axes": ["network"], "model": "network", "layer": "layer"}``.
+    labels : mapping, optional
+        Label columns to add or replace: one value, or one per RDM.
+    stimuli : sequence, optional
+        Names of the stimuli, replacing those found.
+    pattern_descriptor : str, optional
+        For rsatoolbox data: the descriptor that names the stimuli.
+
+    Returns
+    -------
+    RDMSet
+
+    Raises
+    ------
+    ReadError
+        Unreadable file, pickled content (refused), axes that cannot be inferred, an RDM that is not
+        square, not symmetric (beyond float32 rounding), with a diagonal that is not zero, or NaN
+        everywhere: file and entry are named.
+    InputError
+        If ``source`` or an argument is of no known form.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rdm = np.array([[0, 1, 2.0], [1, 0, 3], [2, 3, 0]])
+    >>> read_rdms({"m1": rdm, "m2": rdm**2}).labels["model"].tolist()
+    ['m1', 'm2']
+    """
+    found = _read_any(source, layout, pattern_descriptor)
+    if labels is not None:
+        frame = found.labels.copy()
+        for column, values in labels.items():
+            listed = not isinstance(values, str) and isinstance(values, Iterable)
+            values = list(values) if listed else [values] * len(found)
+            if len(values) != len(found):
+                raise InputError(f"labels[{column!r}]", len(values), f"one value, or {len(found)}")
+            frame[column] = values
+        if set(frame.columns) > {"rdm"}:
+            frame = frame.drop(columns="rdm", errors="ignore")
+        found = replace(found, labels=frame)
+    if stimuli is not None:
+        found = replace(found, stimuli=tuple(map(str, stimuli)), named=True)
+    return found
+
+
+def as_rdms(data: Any, argument: str = "data") -> RDMSet:
+    """Take an RDMSet as it is, and read anything else that :func:`read_rdms` takes.
+
+    Parameters
+    ----------
+    data : object
+        As for :func:`read_rdms`.
+    argument : str
+        Name of the caller's argument, for messages.
+    """
+    if isinstance(data, RDMSet):
+        return data
+    try:
+        return read_rdms(data)
+    except InputError as error:
+        raise InputError(argument, error.value, error.allowed) from error
+
+
+def _read_any(source: Any, layout: Any, pattern_descriptor: str | None) -> RDMSet:
+    if isinstance(source, RDMSet):
+        return source
+    if isinstance(source, (str, Path)):
+        path = Path(source)
+        if layout is not None and path.suffix != ".npz":
+            raise InputError("layout", layout, "None, unless the file is an npz")
+        if path.suffix in (".h5", ".hdf5"):
+            raw = read_h5(path, pattern_descriptor, _STIMULUS_NAMES)
+        else:
+            raw = read_npz(path, layout)
+        try:
+            return RDMSet(raw.vectors, _canonical(raw.labels), raw.stimuli, raw.measure, str(path))
+        except ReadError:
+            raise
+        except DataError as error:
+            raise ReadError(path, str(error).removeprefix(f"{path}: ")) from error
+    if layout is not None:
+        raise InputError("layout", layout, "None, unless the source is an npz file")
+    if hasattr(source, "predict_rdm"):
+        return _from_models([source])
+    if hasattr(source, "dissimilarities") and hasattr(source, "rdm_descriptors"):
+        return RDMSet.from_rsatoolbox(source, pattern_descriptor=pattern_descriptor)
+    if isinstance(source, Mapping) and source:
+        stacks = {str(k): vectors_of(np.asarray(v), "data", str(k)) for k, v in source.items()}
+        for name, stack in stacks.items():
+            if len(stack) != 1 or stack.shape[1] != next(iter(stacks.values())).shape[1]:
+                raise InputError(
+                    "source", {name: stack.shape}, "one RDM per name, all of the same size"
+                )
+        return RDMSet(np.concatenate(list(stacks.values())), pd.DataFrame({"model": list(stacks)}))
+    if (
+        isinstance(source, (list, tuple))
+        and source
+        and all(hasattr(m, "predict_rdm") for m in source)
+    ):
+        return _from_models(source)
+    if isinstance(source, np.ndarray):
+        vectors = vectors_of(source, "data", "array")
+        return RDMSet(vectors, _canonical(pd.DataFrame(index=range(len(vectors)))))
+    raise InputError(
+        "source",
+        type(source).__name__,
+        "a path, an array, a mapping of arrays, rsatoolbox RDMs, or objects with predict_rdm",
+    )
+
+
+def _from_models(models: Sequence[Any]) -> RDMSet:
+    """RDMs predicted by rsatoolbox models, at their default parameters."""
+    names = [str(m.name) for m in models]
+    if len(set(names)) != len(names):
+        raise InputError("models", names, "models with distinct names")
+    parts = [RDMSet.from_rsatoolbox(m.predict_rdm()) for m in models]
+    for name, part in zip(names, parts, strict=True):
+        if len(part) != 1 or part.stimuli != parts[0].stimuli:
+            raise InputError(
+                "models", name, "models that predict one RDM each, on the same stimuli"
+            )
+    return RDMSet(
+        np.concatenate([p.vectors for p in parts]),
+        pd.DataFrame({"model": names}),
+        parts[0].stimuli if parts[0].named else (),
+        parts[0].measure,
+        "rsatoolbox models",
+    )
+
+
+def _canonical(labels: pd.DataFrame) -> pd.DataFrame:
+    """Label columns under the names of the package; a running number where there is none."""
+    names = {k: v for k, v in ALIASES.items() if k in labels.columns and v not in labels.columns}
+    labels = labels.rename(columns=names)
+    if not len(labels.columns):
+        labels = labels.assign(rdm=range(len(labels)))
+    return labels
+
+
+def _text_labels(labels: pd.DataFrame, n: int, source: str) -> pd.DataFrame:
+    if not isinstance(labels, pd.DataFrame) or len(labels) != n or not len(labels.columns):
+        raise DataError(
+            f"{source}: labels must be a DataFrame with a column and {n} rows, one per RDM"
+        )
+    labels = labels.reset_index(drop=True)
+    for c in labels.columns:
+        if labels[c].isna().any():
+            raise DataError(
+                f"{source}: label {c!r} is missing for RDM {int(labels[c].isna().argmax())}"
+            )
+    labels = labels.astype(str).rename(columns=str)
+    repeated = labels.duplicated()
+    if repeated.any():
+        first = int(repeated.to_numpy().argmax())
+        raise DataError(
+            f"{source}: {int(repeated.sum())} RDMs repeat labels, first {_row_text(labels, first)}"
+        )
+    return labels
+
+
+def _row_text(labels: pd.DataFrame, i: int) -> str:
+    return f"{i} ({', '.join(f'{c}={labels[c].iloc[i]}' for c in labels.columns)})"

@@ -1,0 +1,1 @@
+"""Scores from RDMs, response patterns and network activations, as batched array kernels."""

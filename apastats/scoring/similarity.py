@@ -1,0 +1,163 @@
+"""Similarity of RDMs as inner products: every RDM becomes one row, all pairs one matrix product."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from apastats.errors import InputError
+from apastats.io.rdms import n_stimulus
+from apastats.scoring.backends import NUMPY, Backend
+
+__all__ = ["PRODUCT_METHODS", "RANK_METHODS", "features", "mid_ranks", "whitening"]
+
+# methods that are one inner product of transformed RDMs
+PRODUCT_METHODS = ("cosine", "corr", "spearman", "rho-a", "cosine_cov", "corr_cov")
+RANK_METHODS = ("spearman", "rho-a", "tau-a", "tau-b", "kendall")
+
+
+def features(
+    vectors: Any,
+    method: str,
+    *,
+    whitener: np.ndarray | None = None,
+    ranked: bool = False,
+    backend: Backend = NUMPY,
+) -> Any:
+    """Rows whose inner products are the similarities of the RDMs.
+
+    Parameters
+    ----------
+    vectors : array
+        ``[n_rdm, n_pair]``, no NaN.
+    method : str
+        One of ``PRODUCT_METHODS``.
+    whitener : numpy.ndarray, optional
+        For the whitened methods: what :func:`whitening` makes of ``sigma_k``.
+    ranked : bool
+        Whether the rows are (means of) ranks already, and are not ranked again.
+    backend : Backend
+
+    Returns
+    -------
+    array
+        ``[n_rdm, n_feature]``; NaN rows where a similarity is undefined (a constant RDM for the
+        correlations, an RDM of zeros for the cosines).
+
+    Notes
+    -----
+    ======== ==========================================================================
+    cosine   x / |x|
+    corr     the same after subtracting the mean
+    spearman the same on mid-ranks
+    rho-a    centred mid-ranks times sqrt(12 / (n^3 - n)): no correction for ties
+    *_cov    x' V^-1 y with V = (C S C') o (C S C'), C the pair contrasts, S = ``sigma_k``
+    ======== ==========================================================================
+
+    The whitened product equals ``tr(W G_x W G_y)`` with ``G = -D/2`` and
+    ``W = S^-1 - S^-1 1 1' S^-1 / (1' S^-1 1)``, because the V-metric on RDMs is the S-metric on
+    doubly centred second moments; with S = I this is linear CKA (Diedrichsen et al. 2021).
+    """
+    xp = backend.xp
+    x = backend.array(vectors)
+    if method in ("spearman", "rho-a") and not ranked:
+        x = mid_ranks(x, backend)
+    if method == "rho-a":
+        n = x.shape[1]
+        x = x - (n + 1) / 2
+        x *= float(np.sqrt(12 / (float(n) ** 3 - n)))
+        return x
+    size = xp.max(xp.abs(x), axis=1, keepdims=True)
+    if method in ("corr", "spearman", "corr_cov"):
+        x = x - xp.mean(x, axis=1, keepdims=True)
+        # what is left of a constant RDM is rounding
+        limit = 8 * size * float(np.finfo(backend.dtype).eps)
+        constant = xp.max(xp.abs(x), axis=1, keepdims=True) <= limit
+    else:
+        constant = size == 0
+    if method.endswith("_cov"):
+        x = _whitened(x, whitener, backend)
+    scale = xp.sqrt(xp.vecdot(x, x))[:, None]
+    return x / xp.where(
+        constant, xp.asarray(float("nan"), dtype=x.dtype, device=backend.device), scale
+    )
+
+
+def mid_ranks(x: Any, backend: Backend = NUMPY) -> Any:
+    """Ranks 1..n along the last axis of ``[n_rdm, n]``; ties get the mean of their ranks."""
+    xp = backend.xp
+    n = x.shape[1]
+    order = xp.argsort(x, axis=1)
+    ordered = xp.take_along_axis(x, order, axis=1)
+    new = ordered[:, 1:] != ordered[:, :-1]
+    position = xp.arange(1, n + 1, dtype=x.dtype, device=backend.device)
+    if bool(xp.all(new)):
+        return backend.scatter_rows(order, xp.broadcast_to(position, x.shape))
+    edge = xp.ones((x.shape[0], 1), dtype=xp.bool, device=backend.device)
+    start = xp.concat([edge, new], axis=1)
+    stop = xp.concat([new, edge], axis=1)
+    first = backend.running_max(xp.where(start, position, xp.zeros_like(position)))
+    # the last position of a run of ties, found from the right
+    mirrored = xp.where(xp.flip(stop, axis=1), position, xp.zeros_like(position))
+    last = (n + 1) - xp.flip(backend.running_max(mirrored), axis=1)
+    return backend.scatter_rows(order, (first + last) / 2)
+
+
+def whitening(sigma_k: Any, n: int) -> np.ndarray | None:
+    """Symmetric root of ``W`` (see :func:`features`) for a covariance of the pattern estimates.
+
+    Parameters
+    ----------
+    sigma_k : None or array
+        None (identity), ``[n]`` variances, or ``[n, n]`` covariance, of the ``n`` stimuli.
+    n : int
+        Number of stimuli.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        ``[n, n]``; None where ``sigma_k`` is the identity.
+    """
+    if sigma_k is None:
+        return None
+    sigma = np.asarray(sigma_k, dtype="f8")
+    if sigma.shape == (n,):
+        sigma = np.diag(sigma)
+    if sigma.shape != (n, n) or not np.isfinite(sigma).all():
+        raise InputError(
+            "sigma_k", sigma.shape, f"finite, of shape ({n},) or ({n}, {n}): one per stimulus"
+        )
+    if not np.allclose(sigma, sigma.T, rtol=1e-8, atol=1e-12 * np.abs(sigma).max()):
+        raise InputError("sigma_k", "an asymmetric matrix", "a symmetric matrix")
+    values, vectors = np.linalg.eigh(sigma)
+    if values[0] <= 1e-12 * values[-1]:
+        raise InputError(
+            "sigma_k", f"smallest eigenvalue {values[0]:.3g}", "a positive definite matrix"
+        )
+    inverse = (vectors / values) @ vectors.T
+    q = inverse.sum(axis=1)
+    values, vectors = np.linalg.eigh(inverse - np.outer(q, q) / q.sum())
+    # one eigenvalue is 0: the mean pattern does not exist in an RDM
+    root: np.ndarray = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    return root
+
+
+def _whitened(x: Any, whitener: np.ndarray | None, backend: Backend) -> Any:
+    """Off-diagonal (times sqrt 2) and diagonal of the centred second moments, up to a factor."""
+    xp = backend.xp
+    n = n_stimulus(x.shape[1])
+    i, j = (backend.indices(k) for k in np.triu_indices(n, 1))
+    square = xp.zeros((x.shape[0], n, n), dtype=x.dtype, device=backend.device)
+    square[:, i, j] = x
+    root2 = float(np.sqrt(2))
+    if whitener is None:
+        row = (xp.sum(square, axis=1) + xp.sum(square, axis=2)) / n
+        total = xp.mean(row, axis=1, keepdims=True)
+        off = x - row[:, i] - row[:, j] + total
+        return xp.concat([off * root2, total - 2 * row], axis=1)
+    square[:, j, i] = x
+    root = backend.array(whitener)
+    moment = root @ square @ root
+    diagonal = xp.arange(n, device=backend.device)
+    return xp.concat([moment[:, i, j] * root2, moment[:, diagonal, diagonal]], axis=1)
