@@ -16,8 +16,13 @@ from apastats.errors import (
     MonteCarloWarning,
     SmallSampleWarning,
 )
-from apastats.resampling.intervals import Alternative, Interval, check_interval
-from apastats.resampling.means import MeanSummary, mean_replicates, summarise_means
+from apastats.resampling.intervals import Alternative, Interval, check_interval, moments
+from apastats.resampling.means import (
+    MeanSummary,
+    describe_cells,
+    mean_replicates,
+    summarise_means,
+)
 from apastats.resampling.parallel import check_jobs
 from apastats.resampling.plans import (
     Plan,
@@ -27,6 +32,8 @@ from apastats.resampling.plans import (
     subject_weights,
 )
 from apastats.resampling.quantiles import QuantileRule, check_rule
+from apastats.resampling.ratios import fieller
+from apastats.resampling.summaries import Kept, diagnostics, summarise_kept
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike
 from apastats.table import Block, ScoreTable
@@ -48,21 +55,62 @@ class BootstrapResult(Result):
 
     kind: ClassVar[str] = "bootstrap"
 
+    @property
+    def _linear(self) -> bool:
+        """Whether the estimates are means of ``values``, so that replicates are made when needed."""
+        return "values" in self.arrays
+
     def _plan(self) -> Plan:
-        """Plan the result was made with."""
+        """Plan of a result of means."""
         if "counts" in self.arrays:
             return plan_of_counts(self.arrays["counts"])
         return subject_counts(len(self.arrays["values"]), "exact")
 
+    def _kept(self) -> Kept:
+        """Replicates and what goes with them, as one object."""
+        names = ("weights", "std_error", "std_errors", "influence", "df")
+        rest = {k: self.arrays[k] for k in names if k in self.arrays}
+        if not self._linear:
+            return Kept(self.arrays["estimate"], self.arrays["replicates"], **rest)
+        values = self.arrays["values"]
+        mean, std_error, n = describe_cells(values)
+        influence = np.where(np.isfinite(values), values - mean, np.nan)
+        weights = None if self._plan().uniform else self.replicate_weights
+        return Kept(
+            mean, self.replicates, weights, std_error, None, influence, (n - 1).astype(float)
+        )
+
     @property
     def replicates(self) -> np.ndarray:
         """Bootstrap replicates of the estimates, ``[n_resamples, n_row]``."""
-        return mean_replicates(self.arrays["values"], self._plan())
+        if self._linear:
+            return mean_replicates(self.arrays["values"], self._plan())
+        return self.arrays["replicates"]
 
     @property
     def replicate_weights(self) -> np.ndarray:
         """Probability of each replicate, ``[n_resamples]``."""
-        return self._plan().weights
+        if self._linear:
+            return self._plan().weights
+        size = len(self.arrays["replicates"])
+        return self.arrays.get("weights", np.full(size, 1 / size))
+
+    def diagnostics(self) -> pd.DataFrame:
+        """Bootstrap mean, bias, standard deviation, and BCa's z0 and acceleration of every row.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The keys of the table, ``estimate, boot_mean, bias, boot_se, z0, acceleration``.
+        """
+        kept = self._kept()
+        found = diagnostics(kept, self.info["quantile_rule"])
+        return self.table[self._keys()].assign(estimate=kept.estimate, **found)
+
+    def _keys(self) -> list[str]:
+        """Columns of the table that say what a row is."""
+        columns = list(self.table.columns)
+        return columns[: columns.index("estimate")] if "estimate" in columns else columns
 
     def conf_int(
         self,
@@ -100,18 +148,49 @@ class BootstrapResult(Result):
         conf_level = self.info["conf_level"] if conf_level is None else conf_level
         alternative = alternative or self.info["alternative"]
         quantile_rule = quantile_rule or self.info["quantile_rule"]
-        check_interval(interval, conf_level, alternative)
+        if interval != "fieller":
+            check_interval(interval, conf_level, alternative)
+        check_interval("t", conf_level, alternative)
         check_rule(quantile_rule)
-        found = summarise_means(
-            self.arrays["values"],
-            self._plan(),
-            [interval],
-            conf_level=conf_level,
-            alternative=alternative,
-            quantile_rule=quantile_rule,
-        )
-        keys = self.table.columns[: list(self.table.columns).index("estimate")]
-        return _table(self.table[keys], found, interval, conf_level, self.info["plan"])
+        found = self._summary(interval, conf_level, alternative, quantile_rule)
+        return _table(self.table[self._keys()], found, interval, conf_level, self.info["plan"])
+
+    def _summary(
+        self, interval: Interval, conf_level: float, alternative: Alternative, rule: QuantileRule
+    ) -> MeanSummary:
+        """Estimates and limits by whichever way the result was made."""
+        if self._linear:
+            return summarise_means(
+                self.arrays["values"],
+                self._plan(),
+                [interval],
+                conf_level=conf_level,
+                alternative=alternative,
+                quantile_rule=rule,
+            )
+        kept = self._kept()
+        std_error = kept.std_error
+        if std_error is None:
+            std_error = moments(kept.values.T, kept.weights)[1]
+        n = np.full(len(kept.estimate), self.info["n_subject"])
+        if interval == "fieller":
+            if "pairs" not in self.arrays:
+                raise InputError("interval", "fieller", "this interval for a ratio only")
+            top, bottom = self.arrays["pairs"].T
+            low, high = fieller(
+                top[:, None], bottom[:, None], conf_level=conf_level, alternative=alternative
+            )
+            limits = {"fieller": (low, high, np.zeros(1))}
+        else:
+            limits = summarise_kept(
+                kept,
+                [interval],
+                conf_level=conf_level,
+                alternative=alternative,
+                quantile_rule=rule,
+                transform=self.info.get("transform"),
+            )
+        return MeanSummary(kept.estimate, std_error, n, limits)
 
 
 def bootstrap(
@@ -239,7 +318,7 @@ def bootstrap(
         "exact": plan.exact,
         "n_subject": n,
         "cluster": cluster,
-        "resampled": f"{cluster}s ({_how(plan)})",
+        "resampled": f"{cluster}s ({how_many(plan)})",
         "held_fixed": "stimuli, chosen layers",
         "formula": str(block.formula),
     }
@@ -261,7 +340,7 @@ def bootstrap(
     return BootstrapResult(table, info, provenance, arrays, tuple(notes))
 
 
-def _how(plan: Plan) -> str:
+def how_many(plan: Plan) -> str:
     """Words for the number of resamples."""
     if plan.exact:
         return f"all {plan.n_resamples:,} resamples enumerated with their probabilities"

@@ -22,8 +22,9 @@ __all__ = [
     "tail_probabilities",
 ]
 
-Interval: TypeAlias = Literal["normal", "basic", "percentile", "bca", "studentized", "t"]
+Interval: TypeAlias = Literal["normal", "basic", "percentile", "bca", "studentized", "t", "fieller"]
 Alternative: TypeAlias = Literal["two-sided", "greater", "less"]
+Limits: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]  # low, high, mcse
 
 INTERVALS = ("normal", "basic", "percentile", "bca", "studentized", "t")
 ALTERNATIVES = ("two-sided", "greater", "less")
@@ -246,7 +247,7 @@ def _bca_levels(
         r.estimate,
         r.weights,
         ties=0.0 if rule == "boot" else 0.5,
-        tolerance=0.0 if rule == "boot" else r.tolerance,
+        tolerance=r.tolerance,
     )
     z0 = ndtri(share)
     levels = []

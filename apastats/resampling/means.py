@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -12,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from apastats.resampling.intervals import (
     Alternative,
     Interval,
+    Limits,
     Replicates,
     acceleration,
     confidence_interval,
@@ -19,15 +19,14 @@ from apastats.resampling.intervals import (
 from apastats.resampling.parallel import run_tasks
 from apastats.resampling.plans import Plan
 from apastats.resampling.quantiles import QuantileRule
+from apastats.resampling.store import BlockStore
 
 __all__ = ["TILE", "MeanSummary", "mean_replicates", "mean_tiles", "summarise_means"]
 
 # Cells per matrix product. Part of the definition of the numbers: BLAS rounds differently for
 # different shapes, so every product has this one, whatever ``batch`` is.
 TILE = 16
-
-
-Limits: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
+STORED_TILES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +165,7 @@ def summarise_means(
     quantile_rule: QuantileRule = "linear",
     n_jobs: int = 1,
     batch: int | None = None,
+    store: BlockStore | None = None,
 ) -> MeanSummary:
     """Means of the columns with one or several intervals.
 
@@ -184,6 +184,9 @@ def summarise_means(
     batch : int, optional
         Cells per task, rounded up to whole tiles; the numbers do not depend on it.
 
+    store : BlockStore, optional
+        Keeps finished blocks of cells.
+
     Returns
     -------
     MeanSummary
@@ -197,9 +200,13 @@ def summarise_means(
     settings = (wanted, conf_level, alternative, quantile_rule)
     tiles = -(-m // TILE)
     per_task = max(1, -(-batch // TILE)) if batch else max(1, -(-tiles // (4 * abs(n_jobs))))
+    if store:
+        per_task = STORED_TILES  # what a block holds must not depend on how the work is cut
     slices = [slice(i * TILE, min((i + per_task) * TILE, m)) for i in range(0, tiles, per_task)]
     tasks = [(np.ascontiguousarray(values[:, c]), counts, weights, settings) for c in slices]
-    for cells, found in zip(slices, run_tasks(_limits, tasks, n_jobs=n_jobs), strict=True):
+    for cells, found in zip(
+        slices, run_tasks(_limits, tasks, n_jobs=n_jobs, store=store), strict=True
+    ):
         for k in wanted:
             for whole, part in zip(limits[k], found[k], strict=True):
                 whole[cells] = part
@@ -214,17 +221,14 @@ def _limits(
     counts: np.ndarray,
     weights: np.ndarray | None,
     settings: tuple[tuple[Interval, ...], float, Alternative, QuantileRule],
-) -> Limits:
+) -> dict[str, np.ndarray]:
     """Limits about the cell means, for one task of columns."""
     wanted, conf_level, alternative, rule = settings
     m = values.shape[1]
-    out: Limits = {k: (np.empty(m), np.empty(m), np.empty(m)) for k in wanted}
-    with threadpool_limits(1, "blas"):
-        for cells, r in mean_tiles(values, counts, weights, studentize="studentized" in wanted):
-            for k in wanted:
-                found = confidence_interval(
-                    r, k, conf_level=conf_level, alternative=alternative, quantile_rule=rule
-                )
-                for whole, part in zip(out[k], found, strict=True):
-                    whole[cells] = part
+    out: dict[str, np.ndarray] = {k: np.empty((3, m)) for k in wanted}
+    for cells, r in mean_tiles(values, counts, weights, studentize="studentized" in wanted):
+        for k in wanted:
+            out[k][:, cells] = confidence_interval(
+                r, k, conf_level=conf_level, alternative=alternative, quantile_rule=rule
+            )
     return out

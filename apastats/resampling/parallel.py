@@ -1,15 +1,23 @@
-"""The joblib seam: independent tasks, in order, on any backend."""
+"""The joblib seam: independent tasks in order, on any backend, resumable, with a bar at a terminal."""
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from apastats.errors import InputError
+from apastats.resampling.store import BlockStore
 
 __all__ = ["check_jobs", "run_tasks"]
+
+Arrays = dict[str, np.ndarray]
+
+_PATIENCE = 2.0  # seconds of work before a progress bar appears
 
 
 def check_jobs(n_jobs: int, batch: int | None) -> None:
@@ -25,18 +33,109 @@ def check_jobs(n_jobs: int, batch: int | None) -> None:
 
 
 def run_tasks(
-    function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], *, n_jobs: int = 1
-) -> Iterator[Any]:
+    function: Callable[..., Arrays],
+    tasks: Sequence[tuple[Any, ...]],
+    *,
+    n_jobs: int = 1,
+    store: BlockStore | None = None,
+    label: str = "resampling",
+) -> Iterator[Arrays]:
     """Results of ``function(*task)`` for all tasks, in their order.
 
-    With ``n_jobs=1`` and no joblib backend set by the caller, everything runs here and joblib is not
-    imported.
+    Parameters
+    ----------
+    function : callable
+        Returns a dict of arrays; depends on its arguments only.
+    tasks : sequence of tuple
+        Arguments.
+    n_jobs : int
+        Workers of joblib. With 1, and no joblib backend configured by the caller, everything runs
+        here and joblib is not imported.
+    store : BlockStore, optional
+        Finished tasks are read from there and new ones written.
+    label : str
+        Shown beside the bar.
+
+    Notes
+    -----
+    BLAS runs with one thread: two would round differently, and workers would fight for cores.
     """
-    if n_jobs == 1 or len(tasks) < 2:
+    done = [store.load(i) if store else None for i in range(len(tasks))]
+    todo = [i for i, found in enumerate(done) if found is None]
+    with threadpool_limits(1, "blas"), _Bar(len(tasks), len(tasks) - len(todo), label) as bar:
+        fresh = _results(function, [tasks[i] for i in todo], n_jobs)
+        for i, found in enumerate(done):
+            if found is None:
+                found = next(fresh)
+                if store:
+                    store.save(i, found)
+                bar.step()
+            else:
+                done[i] = None
+            yield found
+
+
+def _results(
+    function: Callable[..., Arrays], tasks: list[tuple[Any, ...]], n_jobs: int
+) -> Iterator[Arrays]:
+    """Results in order, here or through joblib."""
+    configured = _configured()
+    if (n_jobs == 1 and not configured) or not tasks:
         for task in tasks:
             yield function(*task)
         return
     from joblib import Parallel, delayed
 
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-    yield from parallel(delayed(function)(*task) for task in tasks)
+    jobs = None if n_jobs == 1 else n_jobs
+    parallel = Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="3 * n_jobs")
+    yield from parallel(delayed(_single_threaded)(function, task) for task in tasks)
+
+
+def _single_threaded(function: Callable[..., Arrays], task: tuple[Any, ...]) -> Arrays:
+    """One task in a worker process, BLAS limited there too."""
+    with threadpool_limits(1, "blas"):
+        return function(*task)
+
+
+def _configured() -> bool:
+    """Whether the caller chose a joblib backend or a number of jobs by ``parallel_config``."""
+    if "joblib" not in sys.modules:
+        return False
+    from joblib.parallel import get_active_backend
+
+    backend, jobs = get_active_backend()
+    return jobs not in (None, 1) or type(backend).__name__ not in (
+        "LokyBackend",
+        "SequentialBackend",
+    )
+
+
+class _Bar:
+    """Progress bar on stderr: at a terminal only, and only for work that takes a while."""
+
+    def __init__(self, total: int, done: int, label: str) -> None:
+        self.total, self.done, self.label = total, done, label
+        self.start = time.monotonic()
+        self.progress: Any = None
+        self.task: Any = None
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def step(self) -> None:
+        """One more task is finished."""
+        self.done += 1
+        if self.progress is None:
+            if time.monotonic() - self.start < _PATIENCE or not sys.stderr.isatty():
+                return
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self.progress = Progress(console=Console(stderr=True), transient=True)
+            self.progress.start()
+            self.task = self.progress.add_task(self.label, total=self.total)
+        self.progress.update(self.task, completed=self.done)
+
+    def __exit__(self, *_: object) -> None:
+        if self.progress is not None:
+            self.progress.stop()
