@@ -1,0 +1,144 @@
+"""Study files and the whole pipeline."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import apastats as apa
+from apastats.errors import OutputExistsError, StudyError
+from apastats.study_schema import parse_study
+
+GOOD = """
+[study]
+name = "small"
+seed = 3
+
+[inputs]
+scores = "scores.csv"
+
+[equivalence]
+bounds = 0.05
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("study")
+    study = apa.simulate(
+        n_subject=6, n_model=3, n_tied=2, n_layer=2, rois=["V1", "V3", "V4", "MT"], rng=2
+    )
+    study.scores.frame.to_csv(target / "scores.csv", index=False)
+    (target / "study.toml").write_text(GOOD)
+    return target
+
+
+def test_paths_are_relative_to_the_file_and_to_here(
+    folder: Path, tmp_path: Path, monkeypatch
+) -> None:
+    parsed, _ = parse_study(folder / "study.toml")
+    assert parsed.inputs.scores == str(folder / "scores.csv")
+    monkeypatch.chdir(tmp_path)
+    parsed, text = parse_study(
+        folder / "study.toml", ["inputs.scores=here.csv", "bootstrap.n_resamples=500"]
+    )
+    assert parsed.inputs.scores == str(tmp_path / "here.csv")
+    assert parsed.bootstrap.n_resamples == 500
+    assert "--set inputs.scores=here.csv" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "seed = 3",
+            "sed = 3",
+            r"study\.toml, line 4, study\.sed: unknown key; allowed: name, title, seed",
+        ),
+        ("seed = 3", "seed = -3", r"line 4, study\.seed: .*greater than or equal to 0; got -3"),
+        (
+            "bounds = 0.05",
+            'adjust = "holm"',
+            r"line 9, equivalence\.bounds: is missing: no margin is ever implied",
+        ),
+        ('scores = "scores.csv"', "", r"line 6, inputs: one of scores, tables or rdms"),
+        ("bounds = 0.05", "bounds = { share = 0.1 }", r"line 10, equivalence\.bounds: a margin is"),
+        ("[study]", "[stdy]", r"line 2, stdy: unknown key; allowed: study, inputs"),
+        ("[study]", "[study", r"not valid TOML"),
+    ],
+)
+def test_mistakes_name_file_line_and_key(
+    folder: Path, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    (tmp_path / "study.toml").write_text(GOOD.replace(old, new))
+    with pytest.raises(StudyError, match=message):
+        parse_study(tmp_path / "study.toml")
+
+
+@pytest.mark.parametrize(
+    "assignment", ["inputs.scores", "=x", "inputs..scores=x", "study.name.deep=1"]
+)
+def test_bad_assignments(folder: Path, assignment: str) -> None:
+    with pytest.raises(StudyError, match="--set"):
+        parse_study(folder / "study.toml", [assignment])
+
+
+def test_wrong_value_by_assignment_says_so(folder: Path) -> None:
+    with pytest.raises(StudyError, match=r"study\.toml, --set, study\.seed"):
+        parse_study(folder / "study.toml", ["study.seed=high"])
+
+
+def test_missing_study_file(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="cannot be read"):
+        apa.run_study(tmp_path / "absent.toml")
+
+
+def test_the_whole_pipeline(folder: Path, tmp_path: Path) -> None:
+    run = apa.run_study(folder / "study.toml", output=tmp_path / "out")
+    for name in ("design", "ceiling_leave_one_out", "selected", "patterns", "agreement"):
+        assert name in run.results
+    assert {"bootstrap_score", "bootstrap_agreement", "equivalence_score"} <= set(run.results)
+    names = {p.name for p in (tmp_path / "out").iterdir()}
+    assert {"report.html", "tables", "figures", "results", "study.toml", "run.json"} <= names
+    assert (tmp_path / "out" / "tables" / "equivalence_score.csv").stat().st_size > 100
+    assert not list(tmp_path.glob("*.part"))
+    again = apa.load_result(tmp_path / "out" / "results" / "equivalence_score")
+    assert again.table.equals(run.results["equivalence_score"].table)
+
+
+def test_same_study_same_numbers(folder: Path, tmp_path: Path) -> None:
+    runs = [apa.run_study(folder / "study.toml", output=tmp_path / n) for n in ("a", "b")]
+    for name in ("bootstrap_score", "bootstrap_agreement", "equivalence_score"):
+        assert runs[0].results[name].table.equals(runs[1].results[name].table)
+    a, b = ((r.folder / "tables" / "equivalence_score.csv").read_bytes() for r in runs)
+    assert a == b
+
+
+def test_output_is_kept_and_nothing_is_half_written(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("keep")
+    with pytest.raises(OutputExistsError, match="exists and is kept"):
+        apa.run_study(folder / "study.toml", output=out)
+    assert (out / "mine.txt").read_text() == "keep"
+    with pytest.raises(apa.errors.ApaError):
+        apa.run_study(
+            folder / "study.toml", assignments=["inputs.scores=absent.csv"], output=tmp_path / "b"
+        )
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
+
+
+def test_analyses_are_valid_and_say_where_data_come_from(repository: Path) -> None:
+    for study in sorted((repository / "analyses").glob("*/study.toml")):
+        parse_study(study)
+        readme = (study.parent / "README.md").read_text("utf-8").lower()
+        for word in ("source", "licence", "how to get them", "run"):
+            assert word in readme, (study, word)
+
+
+def test_nothing_in_the_package_depends_on_data_beside_the_project(repository: Path) -> None:
+    for path in [*(repository / "apastats").rglob("*.py"), *(repository / "analyses").rglob("*.*")]:
+        if path.suffix in (".py", ".toml", ".md", ".j2"):
+            assert not re.search(r"\.\./shared|/work/", path.read_text("utf-8")), path
