@@ -1,0 +1,1 @@
+"""Linear mixed models: formula, profiled likelihood, degrees of freedom, marginal means."""
