@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import tomllib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -13,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from apastats.errors import ApaWarning, DataError, OutputExistsError, StudyError
-from apastats.results import Result, jsonable, package_versions
+from apastats.errors import ApaWarning, DataError, StudyError
+from apastats.folders import building, refuse_existing
+from apastats.study_folder import Difference, compare_results, read_folder, render, write_folder
 from apastats.study_schema import StudyFile, parse_study
 from apastats.table import ScoreTable
 
 if TYPE_CHECKING:
     from apastats.io.rdms import RDMSet
 
-__all__ = ["StudyRun", "run_demo", "run_study"]
+__all__ = ["StudyRun", "render_again", "run_demo", "run_study", "verify_study"]
 
 Progress = Callable[[str], None]
 
@@ -181,80 +180,82 @@ def _execute(
 ) -> StudyRun:
     """Run all steps, then write everything; the folder appears under its name when complete."""
     step = progress or (lambda _: None)
-    if folder.exists() and not overwrite:
-        raise OutputExistsError(
-            f"{folder} exists and is kept; use --overwrite (overwrite=True) to replace it"
-        )
-    if folder.exists() and not folder.is_dir():
-        raise OutputExistsError(f"{folder} is a file; name a folder")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        results = Pipeline(parsed, step).run(scores)
-    messages = tuple(
-        dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, ApaWarning))
-    )
-    step("writing")
-    part = folder.with_name(folder.name + ".part")
-    if part.exists():
-        shutil.rmtree(part)
-    part.mkdir(parents=True)
-    try:
+    refuse_existing(folder, overwrite)
+    results, messages = _compute(parsed, step, scores)
+    step("writing the report")
+    with building(folder, overwrite=overwrite) as part:
         if truth is not None and scores is not None:
             (part / "data").mkdir()
             scores.frame.to_csv(part / "data" / "scores.csv", index=False)
-            truth.to_csv(part / "data" / "truth.csv", index=False)
-        _write(part, parsed, text, command, results, messages, step)
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.rename(folder)
-    finally:
-        if part.exists():
-            shutil.rmtree(part)
+            truth.to_csv(part / "truth.csv", index=False)
+        write_folder(part, parsed, text, command, results, messages)
     return StudyRun(folder, results, messages)
 
 
-def _write(
-    part: Path,
-    parsed: StudyFile,
-    text: str,
-    command: str,
-    results: Mapping[str, Any],
-    messages: Sequence[str],
-    step: Progress,
-) -> None:
-    """Tables, saved results, figures, report, recipe."""
-    from apastats.reporting import report
+def _compute(
+    parsed: StudyFile, step: Progress, scores: ScoreTable | None = None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Results of all steps, and the warnings given on the way."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        results = Pipeline(parsed, step).run(scores)
+    ours = (str(w.message) for w in caught if issubclass(w.category, ApaWarning))
+    return results, tuple(dict.fromkeys(ours))
 
-    (part / "tables").mkdir()
-    (part / "results").mkdir()
-    for name, result in results.items():
-        frame = result.frame if isinstance(result, ScoreTable) else result.tidy()
-        frame.to_csv(part / "tables" / f"{name}.csv", index=False)
-        if isinstance(result, Result):
-            result.save(part / "results" / name)
-        else:
-            frame.to_parquet(part / "results" / f"{name}.parquet", index=False)
-    (part / "study.toml").write_text(text, "utf-8")
-    step("rendering the report")
-    document = report(
-        *results.values(),
-        title=parsed.study.title or parsed.study.name,
-        study_text=text,
-        command=command,
-        notes=tuple(messages),
-    )
-    document.save(part / "report.html")
-    document.figures(part / "figures", formats=tuple(parsed.report.figures))
-    for suffix in parsed.report.formats:
-        if suffix != "html":
-            document.save(part / f"report.{suffix}")
-    run = {
-        "command": command,
-        "study": jsonable(parsed.model_dump()),
-        "versions": package_versions(),
-    }
-    run |= {"results": list(results), "warnings": list(messages)}
-    (part / "run.json").write_text(json.dumps(run, indent=1, ensure_ascii=False), "utf-8")
+
+def render_again(folder: str | Path) -> Path:
+    """Write the report and figures of a finished study again, from its saved results.
+
+    Parameters
+    ----------
+    folder : str or path
+        Made by :func:`run_study`.
+
+    Returns
+    -------
+    pathlib.Path
+        The report.
+
+    Raises
+    ------
+    ReadError
+        If the folder is not that of a finished study.
+    """
+    f = read_folder(folder)
+    render(f.path, f.study, f.text, f.command, f.results, f.warnings)
+    return f.path / "report.html"
+
+
+def verify_study(folder: str | Path, *, progress: Progress | None = None) -> list[Difference]:
+    """Run a finished study again from its inputs and compare every number bit for bit.
+
+    Parameters
+    ----------
+    folder : str or path
+        Made by :func:`run_study`.
+    progress : callable, optional
+        Called with the name of each step.
+
+    Returns
+    -------
+    list of Difference
+        Empty if nothing changed.
+
+    Raises
+    ------
+    ReadError
+        If the folder is not that of a finished study, or an input has gone.
+    """
+    f = read_folder(folder)
+    study = f.study
+    if study.inputs.scores is not None:
+        # the demonstration keeps its data inside its own folder
+        scores = str(f.path.resolve() / study.inputs.scores)
+        study = study.model_copy(
+            update={"inputs": study.inputs.model_copy(update={"scores": scores})}
+        )
+    results, _ = _compute(study, progress or (lambda _: None))
+    return compare_results(f.results, results)
 
 
 @dataclass

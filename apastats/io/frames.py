@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from apastats.errors import DataError, InputError, ReadError
+from apastats.folders import MARKER
 from apastats.table import KEY_COLUMNS, ScoreTable
 
 __all__ = ["concat", "read", "read_frame"]
@@ -89,7 +90,12 @@ def read(
     for path in paths:
         if not path.exists():
             raise ReadError(path, "no such file or folder")
-    arguments: dict[str, Any] = {"layout": layout, "rename": rename, "defaults": defaults, "wide": wide}
+    arguments: dict[str, Any] = {
+        "layout": layout,
+        "rename": rename,
+        "defaults": defaults,
+        "wide": wide,
+    }
     arguments |= {"rois": rois if rois is None else list(rois), "on_duplicate": on_duplicate}
     if cache is not None:
         found = _read_cache(Path(cache), paths, arguments)
@@ -163,6 +169,7 @@ def read_frame(path: Path) -> pd.DataFrame:
             path,
             sep=separator,
             keep_default_na=False,
+            float_precision="round_trip",
             na_values={"score": ["", "NaN", "nan", "NA", "n/a"]},
         )
     except Exception as error:  # any parser failure must name the file
@@ -187,7 +194,7 @@ def _read_files(
     for path in paths:
         if path.is_dir():
             # sorted: the listing order of the file system must not matter
-            inside = sorted(p for p in path.iterdir() if p.is_file())
+            inside = sorted(p for p in path.iterdir() if p.is_file() and p.name != MARKER)
             files += [p for p in inside if p.name.lower().endswith(SUFFIXES)]
             ignored += [p.name for p in inside if not p.name.lower().endswith(SUFFIXES)]
         else:
@@ -284,7 +291,11 @@ def _fingerprint(paths: Sequence[Path], arguments: Mapping[str, Any]) -> str:
         json.dumps([_CACHE_FORMAT, arguments], sort_keys=True, default=str).encode()
     )
     for path in paths:
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        files = (
+            sorted(p for p in path.rglob("*") if p.is_file() and p.name != MARKER)
+            if path.is_dir()
+            else [path]
+        )
         for f in files:
             stat = f.stat()
             digest.update(f"{f.resolve()}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())

@@ -11,7 +11,6 @@ sheets hold V7 twice and 19 regions more than the analysis uses.
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, InputError, OutputExistsError, ReadError
+from apastats.errors import DataError, InputError, ReadError
+from apastats.folders import building
 from apastats.regions import BMD_EXTRA_ROIS, BMD_ROIS
 from apastats.table import ScoreTable
 
@@ -148,26 +148,13 @@ def write_study(study: SimulatedStudy, folder: Path, *, layout: str, overwrite: 
     """Write a simulated study; see :meth:`apastats.simulation.SimulatedStudy.write`."""
     if layout not in ("tidy", "scoresheets"):
         raise InputError("layout", layout, "'tidy' or 'scoresheets'")
-    if folder.exists():
-        if not overwrite:
-            raise OutputExistsError(
-                f"{folder} exists and is kept; pass overwrite=True (--overwrite) to replace it"
-            )
-        if not folder.is_dir():
-            raise OutputExistsError(f"{folder} is a file; name a folder")
-        shutil.rmtree(folder)
-    # nothing is written half: the folder appears under its name when it is complete
-    part = folder.with_name(folder.name + ".part")
-    if part.exists():
-        shutil.rmtree(part)
-    part.mkdir(parents=True)
-    if layout == "tidy":
-        study.scores.frame.to_csv(part / "scores.csv", index=False)
-        (part / "truth").mkdir()
-        study.truth.to_csv(part / "truth" / "truth.csv", index=False)
-    else:
-        _write_sheets(study, part)
-    part.rename(folder)
+    with building(folder, overwrite=overwrite) as part:
+        if layout == "tidy":
+            study.scores.frame.to_csv(part / "scores.csv", index=False)
+            (part / "truth").mkdir()
+            study.truth.to_csv(part / "truth" / "truth.csv", index=False)
+        else:
+            _write_sheets(study, part)
     return folder
 
 
