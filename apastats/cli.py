@@ -1,4 +1,4 @@
-"""The command line: ``apastats demo, run, check, simulate``. Heavy imports wait until a command needs them."""
+"""The command line. Heavy imports wait until a command needs them."""
 
 from __future__ import annotations
 
@@ -122,6 +122,75 @@ def run(
             progress=progress,
         )
     _finish(study, quiet, as_json)
+
+
+@app.command()
+def init(
+    data: Annotated[Path, typer.Argument(help="Scores (file or folder) or brain RDMs (npz, h5).")],
+    models: Annotated[Path | None, typer.Option(help="Model RDMs, with brain RDMs.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Study file to write.")] = Path(
+        "study.toml"
+    ),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing file.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a commented study file to start from."""
+    from apastats.study_starter import write_starter
+
+    _say(f"study: {write_starter(data, out, models=models, overwrite=overwrite)}", quiet)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished study.")],
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a finished study again and compare every number bit for bit; exit code 1 if any differs."""
+    from apastats.studies import verify_study
+
+    with _Progress(quiet or as_json) as progress:
+        differences = verify_study(folder, progress=progress)
+    if as_json:
+        found = [{"result": d.result, "difference": d.what} for d in differences]
+        typer.echo(json.dumps({"same": not differences, "differences": found}, ensure_ascii=False))
+    else:
+        for d in differences:
+            typer.echo(f"{d.result}: {d.what}")
+        if not differences:
+            _say(f"{folder}: every number is the same", quiet)
+    if differences:
+        raise typer.Exit(EXIT_DATA)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished study.")],
+    quiet: Quiet = False,
+) -> None:
+    """Render the report of a finished study again, without computing anything."""
+    from apastats.studies import render_again
+
+    _say(f"report: {render_again(folder)}", quiet)
+
+
+@app.command()
+def view(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished study.")],
+    print_only: Annotated[bool, typer.Option("--print", help="Print the address only.")] = False,
+) -> None:
+    """Open the report of a finished study in the browser."""
+    page = folder / "report.html"
+    if not page.is_file():
+        from apastats.errors import ReadError
+
+        raise ReadError(folder, "holds no report.html")
+    address = page.resolve().as_uri()
+    typer.echo(address)
+    if not print_only:
+        typer.launch(address)
 
 
 @app.command()

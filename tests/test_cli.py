@@ -113,6 +113,47 @@ def test_hoefling(tmp_path: Path, repository: Path, data_dir: Path) -> None:
     assert table["roi"].nunique() == 19
 
 
+def test_init_writes_a_study_that_runs(tmp_path: Path) -> None:
+    study = apa.simulate(n_subject=5, n_model=2, n_tied=1, rois=["V1", "V3", "V4"], rng=1)
+    study.write(tmp_path / "data")
+    done = cli("init", tmp_path / "data", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "study.toml").read_text()
+    assert "# bounds = 0.02" in text
+    assert "5 subjects, 3 ROIs, 2 models" in text
+    assert cli("init", tmp_path / "data", cwd=tmp_path).returncode == 2
+    done = cli(
+        "run", "study.toml", "--set", "equivalence.bounds=0.05", "--out", "out", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_verify_report_and_view(tmp_path: Path) -> None:
+    assert cli("demo", cwd=tmp_path).returncode == 0
+    folder = tmp_path / "apastats_demo"
+    assert "every number is the same" in cli("verify", folder).stdout
+    before = (folder / "report.html").read_bytes()
+    assert cli("report", folder).returncode == 0
+    assert (folder / "report.html").read_bytes() == before
+    assert cli("view", folder, "--print").stdout.startswith("file://")
+    data = folder / "data" / "scores.csv"
+    lines = data.read_text().splitlines()
+    head, _, last = lines[-1].rpartition(",")
+    data.write_text("\n".join([*lines[:-1], f"{head},{float(last) + 1e-9}"]) + "\n")
+    done = cli("verify", folder)
+    assert done.returncode == 1
+    assert "scores: columns differ: score" in done.stdout
+
+
+def test_a_folder_of_someone_else_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("x")
+    done = cli("demo", "--out", tmp_path / "mine", "--overwrite")
+    assert done.returncode == 2
+    assert "not made by apastats" in done.stderr
+    assert (tmp_path / "mine" / "thesis.tex").exists()
+
+
 def test_check(tmp_path: Path) -> None:
     study = apa.simulate(n_subject=3, n_model=2, n_tied=1, rois=["V1", "V2", "V4"], rng=1)
     study.write(tmp_path / "data")

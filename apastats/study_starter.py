@@ -1,0 +1,164 @@
+"""A commented ``study.toml`` to start from, written from the data it is pointed at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from apastats.errors import OutputExistsError, ReadError
+from apastats.regions import BMD_STREAMS
+from apastats.table import ScoreTable
+
+__all__ = ["starter_text", "write_starter"]
+
+RDM_SUFFIXES = (".npz", ".npy", ".h5", ".hdf5")
+
+
+def write_starter(
+    data: str | Path,
+    target: str | Path,
+    *,
+    models: str | Path | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write a starter study for scores or RDMs.
+
+    Parameters
+    ----------
+    data : str or path
+        Scores (file or folder) or RDMs of the brain (npz, h5).
+    target : str or path
+        The study file to write.
+    models : str or path, optional
+        RDMs of models.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    OutputExistsError
+        If the file exists.
+    ReadError
+        If the data cannot be read.
+    """
+    target = Path(target)
+    if target.exists() and not overwrite:
+        raise OutputExistsError(f"{target} exists and is kept; use --overwrite to replace it")
+    text = starter_text(Path(data), None if models is None else Path(models))
+    target.write_text(text, "utf-8")
+    return target
+
+
+def starter_text(data: Path, models: Path | None = None) -> str:
+    """Text of the starter study; a margin must still be stated by its user."""
+    if not data.exists():
+        raise ReadError(data, "no such file or folder")
+    rdms = data.suffix.lower() in RDM_SUFFIXES
+    found = _describe_rdms(data, models) if rdms else _describe_scores(data)
+    name = "".join(c if c.isalnum() or c in "._-" else "_" for c in data.stem) or "study"
+    inputs = [f"rdms = {_text(data.resolve())}"] if rdms else [f"scores = {_text(data.resolve())}"]
+    if models is not None:
+        inputs.append(f"models = {_text(models.resolve())}")
+    lines = [
+        f"# Study of {data.name}: {found['what']}.",
+        "# Run:  apastats run THIS_FILE",
+        "[study]",
+        f"name = {_text(name)}",
+        'title = ""',
+        "seed = 1                    # all random numbers come from it",
+        "",
+        "[inputs]",
+        *inputs,
+        f"# rois = {_list(found['rois'])}    # ROIs to keep, in this order",
+        "",
+        *_streams(found["rois"]),
+        *(
+            ["[score]", 'method = "spearman"         # corr, cosine, spearman, ...', ""]
+            if rdms
+            else []
+        ),
+        "[select_layer]",
+        f"on = {_text(found['on'])}    # {found['why']}",
+        "",
+        "[ceiling]",
+        f"kinds = {_list(found['ceilings'])}",
+        "",
+        "[agreement]",
+        f"run = {'true' if found['patterns'] else 'false'}                  # needs brain rows and three ROIs or more",
+        "",
+        "[bootstrap]",
+        'n_resamples = "auto"        # exact up to 10 subjects, sampled above',
+        'interval = "studentized"',
+        "",
+        "# The smallest difference that matters must be stated before looking; there is no default.",
+        "# Either a number on the scale of the scores, or a share of a noise ceiling:",
+        '#   bounds = { share = 0.1, of = "leave_one_out" }',
+        "# [equivalence]",
+        "# bounds = 0.02",
+        '# reference = "best"',
+        '# adjust = "holm"',
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _describe_scores(path: Path) -> dict[str, Any]:
+    from apastats.io.frames import read
+
+    table: ScoreTable = read(path, on_duplicate="first")
+    kinds = table.levels("kind")
+    train = "train" in table.levels("split")
+    rois = table.levels("roi")
+    brain = [k for k in ("leave_one_out", "subject_to_subject") if k in kinds]
+    return {
+        "what": f"{table.frame['subject'].nunique()} subjects, {len(rois)} ROIs, "
+        f"{table.frame.loc[table.frame['kind'] == 'model', 'model'].nunique()} models",
+        "rois": rois,
+        "on": "train" if train else "cross_subject",
+        "why": "there is a train split"
+        if train
+        else "no train split: each subject's layer is chosen on the others",
+        "ceilings": brain,
+        "patterns": bool(brain) and len(rois) >= 3,
+    }
+
+
+def _describe_rdms(path: Path, models: Path | None) -> dict[str, Any]:
+    from apastats.io.rdms import read_rdms
+
+    brain = read_rdms(path)
+    rois = list(brain.labels["roi"].unique()) if "roi" in brain.labels else ["-"]
+    n = brain.labels["subject"].nunique() if "subject" in brain.labels else 1
+    what = f"{n} subjects, {len(rois)} ROIs, {len(brain.stimuli)} stimuli"
+    if models is not None:
+        what += f", {len(read_rdms(models))} model RDMs"
+    return {
+        "what": what,
+        "rois": rois,
+        "on": "cross_subject",
+        "why": "RDMs have no train split: each subject's layer is chosen on the others",
+        "ceilings": ["leave_one_out", "subject_to_subject", "nili"],
+        "patterns": len(rois) >= 3,
+    }
+
+
+def _streams(rois: list[str]) -> list[str]:
+    """Streams of the known regions; nothing for others."""
+    known = {s: [r for r in members if r in rois] for s, members in BMD_STREAMS.items()}
+    if sum(map(len, known.values())) != len(rois):
+        return []
+    return ["[inputs.streams]", *(f"{s} = {_list(m)}" for s, m in known.items() if m), ""]
+
+
+def _text(value: Any) -> str:
+    # json strings are valid TOML basic strings
+    return json.dumps(str(value), ensure_ascii=False)
+
+
+def _list(values: list[str]) -> str:
+    return "[" + ", ".join(_text(v) for v in values) + "]"
