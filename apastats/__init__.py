@@ -29,6 +29,8 @@ EXPORTS: dict[str, str] = {
     "read": "apastats.io.frames",
     "read_rdms": "apastats.io.rdms",
     "score": "apastats.scoring.verb",
+    "references": "apastats.reporting",
+    "report": "apastats.reporting",
     "run_study": "apastats.studies",
     "RDMSet": "apastats.io.rdms",
     "ScoreTable": "apastats.table",

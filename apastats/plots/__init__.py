@@ -1,0 +1,51 @@
+"""Figures: every function takes Axes and returns Axes; ``draw`` picks the one that fits a result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from apastats.plots.grids import heatmap, pattern_lines, score_agreement
+from apastats.plots.rows import ceilings, estimates, forest, rank_intervals
+from apastats.plots.style import label, model_colors
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "ceilings",
+    "draw",
+    "estimates",
+    "forest",
+    "heatmap",
+    "label",
+    "model_colors",
+    "pattern_lines",
+    "rank_intervals",
+    "score_agreement",
+]
+
+
+def draw(result: Any, *, ax: Axes | None = None, **options: Any) -> Axes:
+    """Draw a result of any kind.
+
+    Parameters
+    ----------
+    result : Result
+        What to draw.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw on; a new figure where None.
+    **options
+        Passed to the plot of this kind of result.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    InputError
+        If there is no plot for this kind.
+    """
+    from apastats.plots.choice import draw_result
+
+    return draw_result(result, ax, options)

@@ -1,0 +1,66 @@
+"""Which plot fits a result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from apastats.errors import InputError
+from apastats.plots.rows import ceilings, estimates, forest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["draw_result"]
+
+CELLS = ("roi", "metric", "split", "stream")
+
+
+def draw_result(result: Any, ax: Axes | None, options: dict[str, Any]) -> Axes:
+    """Draw by the kind of the result, else by the columns of its table."""
+    where = options.pop("where", None)
+    frame, keep = chosen(result.table, where)
+    columns = set(frame.columns)
+    points = result.arrays.get("values")
+    if points is not None and points.ndim == 2 and points.shape[1] == len(result.table):
+        points = points[:, keep]
+    else:
+        points = None
+    if result.kind == "noise_ceiling":
+        return ceilings(frame, ax=ax, **({"points": points} | options))
+    if {"bound_low", "bound_high", "conf_low", "conf_high", "estimate"} <= columns:
+        frame = frame.assign(
+            _row=row_names(frame, "contrast" if "contrast" in columns else "model")
+        )
+        return forest(frame, ax=ax, **({"rows": "_row"} | options))
+    if "estimate" in columns:
+        named = next(
+            (c for c in ("model", "contrast", "term", "roi") if c in columns), frame.columns[0]
+        )
+        frame = frame.assign(_row=row_names(frame, named))
+        return estimates(frame, ax=ax, **({"rows": "_row", "points": points} | options))
+    raise InputError("result", result.kind, "a result that has a plot; this one has a table only")
+
+
+def chosen(table: pd.DataFrame, where: Any) -> tuple[pd.DataFrame, Any]:
+    """Rows in which the columns named in ``where`` have the values given, and their mask."""
+    import numpy as np
+
+    keep = np.ones(len(table), dtype=bool)
+    for column, value in (where or {}).items():
+        if column not in table.columns:
+            raise InputError("where", column, f"columns among {list(table.columns)}")
+        keep &= (table[column] == value).to_numpy()
+    if not keep.any():
+        raise InputError("where", where, "values that occur in the table")
+    return table[keep].reset_index(drop=True), keep
+
+
+def row_names(frame: pd.DataFrame, column: str) -> list[str]:
+    """Name of each row: the column, with the cell where there are several."""
+    varying = [c for c in CELLS if c in frame.columns and c != column and frame[c].nunique() > 1]
+    if not varying:
+        return [str(v) for v in frame[column]]
+    records = frame[[column, *varying]].to_dict(orient="records")
+    return [" \u00b7 ".join(str(r[c]) for c in (column, *varying)) for r in records]

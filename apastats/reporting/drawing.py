@@ -1,0 +1,129 @@
+"""Figures of reports as files: deterministic SVG, PNG above a size, and SVG made fit to stand inside a page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from apastats.plots.style import GRID, INK, MUTED
+from apastats.reporting.blocks import FigureBlock
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["MAX_MARKS", "figure_bytes", "inline_figure"]
+
+MAX_MARKS = 3000  # more marks than that become pixels
+MAX_SVG = 350_000
+PNG_DPI = 130
+FORMATS = ("pdf", "png", "svg")
+
+
+@contextmanager
+def _settings(salt: str) -> Iterator[None]:
+    """Settings of matplotlib while a figure is made and written; restored afterwards."""
+    import matplotlib
+
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(
+            {
+                "svg.hashsalt": salt,
+                "svg.fonttype": "none",
+                "pdf.fonttype": 42,
+                "font.family": "sans-serif",
+                "font.sans-serif": ["DejaVu Sans"],
+                "font.size": 9,
+                "text.color": INK,
+                "axes.edgecolor": MUTED,
+            }
+        )
+        # a name may hold characters the font lacks; the table beside the figure has it in full
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
+        warnings.filterwarnings("ignore", message="constrained_layout not applied")
+        yield
+
+
+def _salt(slug: str) -> str:
+    return f"apastats-{slug}"
+
+
+def _write(figure: Figure, suffix: str) -> bytes:
+    metadata: dict[str, Any] = {
+        "svg": {"Date": None, "Creator": None},
+        "png": {"Software": None},
+        "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    }[suffix]
+    buffer = io.BytesIO()
+    options = {"dpi": PNG_DPI, "facecolor": "white"} if suffix == "png" else {"transparent": True}
+    figure.savefig(
+        buffer, format=suffix, metadata=metadata, bbox_inches="tight", pad_inches=0.06, **options
+    )
+    return buffer.getvalue()
+
+
+def figure_bytes(block: FigureBlock, suffixes: tuple[str, ...]) -> dict[str, bytes]:
+    """The figure in each format, drawn once."""
+    with _settings(_salt(block.slug)):
+        figure = block.make()
+        return {s: _write(figure, s) for s in suffixes}
+
+
+def inline_figure(block: FigureBlock) -> str:
+    """SVG element, or an img element with PNG data where the SVG would be large; no request either way."""
+    import html
+
+    alt = html.escape(block.alt, quote=True)
+    with _settings(_salt(block.slug)):
+        figure = block.make()
+        svg = b"" if block.n_mark > MAX_MARKS else _write(figure, "svg")
+        if not svg or len(svg) > MAX_SVG:
+            png = _write(figure, "png")
+            width = int.from_bytes(png[16:20], "big") * 96 // PNG_DPI
+            height = int.from_bytes(png[20:24], "big") * 96 // PNG_DPI
+            data = base64.b64encode(png).decode()
+            return f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{alt}">'
+    return embed_svg(svg.decode("utf-8"), block.slug, block.alt)
+
+
+# a style like `font: 9px 'DejaVu Sans'`; the page's own font takes over inside a page
+_FONT = re.compile(r"font(-family)?:([^;\"]*?)'DejaVu Sans'[^;\"]*")
+
+
+def embed_svg(svg: str, slug: str, alt: str) -> str:
+    """SVG for the inside of a page: unique ids, colours that follow the theme, a title for screen readers."""
+    import html
+
+    body = svg[svg.index("<svg") :]
+    prefix = f"f{hashlib.sha256(slug.encode()).hexdigest()[:6]}-"
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}\1"', body)
+    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}\1)", body)
+    body = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{prefix}\1"', body)
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.DOTALL)
+    body = _FONT.sub(lambda m: f"font{m.group(1) or ''}:{m.group(2)}var(--font)", body)
+    for color, variable in ((INK, "--ink"), (MUTED, "--muted"), (GRID, "--grid")):
+        body = re.sub(rf"(stroke|fill): {color}\b", rf"\1: var({variable}, {color})", body)
+    match = re.match(r"<svg([^>]*)>", body, flags=re.DOTALL)
+    attributes = match.group(1) if match else ""
+    width = re.search(r'width="([\d.]+)pt"', attributes)
+    height = re.search(r'height="([\d.]+)pt"', attributes)
+    box = re.search(r'viewBox="[^"]+"', attributes)
+    size = "".join(
+        f' {k}="{float(m.group(1)) * 4 / 3:.0f}"'
+        for k, m in (("width", width), ("height", height))
+        if m
+    )
+    title = f"{prefix}title"
+    head = (
+        f'<svg role="img" aria-labelledby="{title}"{size} {box.group() if box else ""} '
+        f'xmlns="http://www.w3.org/2000/svg"><title id="{title}">{html.escape(alt)}</title>'
+    )
+    return head + body[match.end() if match else 0 :].strip()

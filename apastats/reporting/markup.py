@@ -1,0 +1,226 @@
+"""Inline text of reports: one string with private markers, rendered to plain text, HTML, Markdown or LaTeX.
+
+Markers are characters of the private use area, so that escaping happens once, at rendering, and no
+name of a model, ROI or subject can ever be taken for markup.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Callable
+
+__all__ = ["cite", "code", "name", "plain", "strong", "sym", "to_html", "to_latex", "to_markdown"]
+
+_OPEN = {"i": "\ue000", "n": "\ue002", "c": "\ue004", "b": "\ue006", "k": "\ue008"}
+_CLOSE = {k: chr(ord(v) + 1) for k, v in _OPEN.items()}
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_MARK = re.compile("([\ue000-\ue009])")
+
+
+def clean(text: str) -> str:
+    """Text without characters that XML forbids (shown as control pictures) and without our markers."""
+
+    def visible(match: re.Match[str]) -> str:
+        c = ord(match.group())
+        return chr(0x2400 + c) if c < 32 else "\u2421" if c == 127 else "\ufffd"
+
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _PRIVATE.sub("\ufffd", _CONTROL.sub(visible, text))
+
+
+def sym(text: str) -> str:
+    """Symbol of a statistic, in italics."""
+    return f"{_OPEN['i']}{text}{_CLOSE['i']}"
+
+
+def name(text: object) -> str:
+    """Name from the data (model, ROI, subject): shown literally, isolated from the text around it."""
+    return f"{_OPEN['n']}{clean(str(text))}{_CLOSE['n']}"
+
+
+def cite(key: str) -> str:
+    """Citation in parentheses."""
+    return f"{_OPEN['c']}{key}{_CLOSE['c']}"
+
+
+def strong(text: str) -> str:
+    """Bold text."""
+    return f"{_OPEN['b']}{text}{_CLOSE['b']}"
+
+
+def code(text: object) -> str:
+    """Machine text."""
+    return f"{_OPEN['k']}{clean(str(text))}{_CLOSE['k']}"
+
+
+def _render(
+    text: str,
+    escape: Callable[[str], str],
+    wrap: dict[str, Callable[[str], str]],
+) -> str:
+    """Escape the text between markers and wrap what stands between a pair of them (pairs may nest)."""
+    stack: list[tuple[str, list[str]]] = [("", [])]
+    for part in _MARK.split(text):
+        kind = next((k for k, v in _OPEN.items() if v == part), None)
+        if kind is not None:
+            stack.append((kind, []))
+            continue
+        kind = next((k for k, v in _CLOSE.items() if v == part), None)
+        if kind is None:
+            stack[-1][1].append(part if stack[-1][0] == "c" else escape(part))
+        elif len(stack) > 1:
+            opened, parts = stack.pop()
+            stack[-1][1].append(wrap[opened]("".join(parts)))
+    return "".join("".join(parts) for _, parts in stack)
+
+
+def _bidi(text: str) -> bool:
+    return any(
+        unicodedata.bidirectional(c) in ("R", "AL", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "FSI")
+        for c in text
+    )
+
+
+def isolate(text: str) -> str:
+    """Name with first-strong isolates around it where it holds right-to-left text."""
+    return f"\u2068{text}\u2069" if _bidi(text) else text
+
+
+def plain(text: str, cited: Callable[[str], str] | None = None) -> str:
+    """Bare string."""
+    same = str
+    return _render(
+        text,
+        same,
+        {"i": same, "n": isolate, "b": same, "k": same, "c": cited or (lambda key: f"({key})")},
+    )
+
+
+def to_html(text: str, cited: Callable[[str], str]) -> str:
+    """HTML; names become ``bdi`` elements."""
+    return _render(
+        text,
+        html.escape,
+        {
+            "i": lambda s: f"<i>{s}</i>",
+            "n": lambda s: f"<bdi>{s}</bdi>",
+            "b": lambda s: f"<strong>{s}</strong>",
+            "k": lambda s: f"<code>{s}</code>",
+            "c": cited,
+        },
+    )
+
+
+_MD = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$^&\"'=:@/])")
+_MD_SOFT = re.compile(r"([\\`*_\[\]<>#|~$^&@])")
+
+
+def escape_markdown(text: str, *, hard: bool = False) -> str:
+    """Markdown in which every special character is literal; ``hard`` for names."""
+    text = (_MD if hard else _MD_SOFT).sub(r"\\\1", text)
+    return text.replace("\n", " \u21b5 ") if hard else text
+
+
+def to_markdown(text: str, cited: Callable[[str], str]) -> str:
+    """Markdown (CommonMark with pipe tables)."""
+    return _render(
+        text,
+        escape_markdown,
+        {
+            "i": lambda s: f"*{s}*",
+            # names were escaped softly on the way; bring them to the hard form
+            "n": lambda s: isolate(_harden(s)),
+            "b": lambda s: f"**{s}**",
+            "k": lambda s: _harden(s),
+            "c": cited,
+        },
+    )
+
+
+def _harden(soft: str) -> str:
+    return escape_markdown(re.sub(r"\\([\\`*_\[\]<>#|~$^&@])", r"\1", soft), hard=True)
+
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "'": r"\textquotesingle{}",
+    "`": r"\textasciigrave{}",
+    "-": r"{-}",
+    "\u2212": r"\ensuremath{-}",
+    "\u00a0": "~",
+    "\u00b1": r"\ensuremath{\pm}",
+    "\u00d7": r"\ensuremath{\times}",
+    "\u2264": r"\ensuremath{\le}",
+    "\u2265": r"\ensuremath{\ge}",
+    "\u2013": "--",
+    "\u2014": "---",
+    "\u2018": "`",
+    "\u2019": "'",
+    "\u201c": "``",
+    "\u201d": "''",
+    "\u2026": r"\ldots{}",
+    "\u00b7": r"\textperiodcentered{}",
+    "\u2192": r"\ensuremath{\rightarrow}",
+    "\u21b5": r"\ensuremath{\hookleftarrow}",
+    "\u03b1": r"\ensuremath{\alpha}",
+    "\u03c3": r"\ensuremath{\sigma}",
+    "\u03c1": r"\ensuremath{\rho}",
+}
+
+
+def escape_latex(text: str) -> str:
+    """LaTeX in which every character is literal; what pdfTeX has no glyph for goes through a macro."""
+    out = []
+    for c in text:
+        if c in _TEX:
+            out.append(_TEX[c])
+        elif c == "\n":
+            out.append(_TEX["\u21b5"])
+        elif c.isascii() or c in "äöüÄÖÜßéèêëàâáåçñóòôöúùûíìîïøØæÆÅÉ°µ":
+            out.append(c)
+        elif unicodedata.bidirectional(c) in (
+            "LRE",
+            "RLE",
+            "PDF",
+            "LRO",
+            "RLO",
+            "LRI",
+            "RLI",
+            "FSI",
+            "PDI",
+        ):
+            out.append(rf"\apachar{{{ord(c):04X}}}{{}}")
+        else:
+            out.append(rf"\apachar{{{ord(c):04X}}}{{{c}}}")
+    return "".join(out)
+
+
+def to_latex(text: str, cited: Callable[[str], str]) -> str:
+    """LaTeX; needs the preamble of the report for characters outside Latin-1."""
+    return _render(
+        text,
+        escape_latex,
+        {
+            "i": lambda s: rf"\textit{{{s}}}",
+            "n": lambda s: s,
+            "b": lambda s: rf"\textbf{{{s}}}",
+            "k": lambda s: rf"\texttt{{{s}}}",
+            "c": cited,
+        },
+    )

@@ -1,0 +1,199 @@
+"""Numbers as text: estimates, statistics, p-values and intervals in the style of a journal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from apastats.errors import InputError
+from apastats.reporting.markup import sym
+
+__all__ = ["NumberStyle", "as_style"]
+
+MINUS = "\u2212"
+THIN = "\u00a0"
+
+
+@dataclass(frozen=True)
+class NumberStyle:
+    """How numbers are written.
+
+    Attributes
+    ----------
+    name : str
+        Name of the style.
+    decimals : int or None
+        Decimals of estimates, errors and limits; None: two digits of the typical standard error.
+    statistic_decimals, p_decimals : int
+        Decimals of test statistics and p-values.
+    p_floor : float
+        Smaller p-values are written as ``p < floor``; 0 writes them in scientific form.
+    p_leading_zero : bool
+        ``0.012`` or ``.012``.
+    p_symbol : str
+        ``p`` or ``P``.
+    minus : str
+        Minus sign.
+    percent_space : bool
+        ``90 %`` or ``90%``.
+    interval : {"brackets", "to"}
+        ``[0.1, 0.2]`` or ``0.1 to 0.2``.
+    """
+
+    name: str = "apa"
+    decimals: int | None = None
+    statistic_decimals: int = 2
+    p_decimals: int = 3
+    p_floor: float = 0.001
+    p_leading_zero: bool = False
+    p_symbol: str = "p"
+    minus: str = MINUS
+    percent_space: bool = True
+    interval: str = "brackets"
+
+    def number(self, value: float, decimals: int) -> str:
+        """Fixed number of decimals; nan and infinity in words."""
+        value = float(value)
+        if math.isnan(value):
+            return "not defined"
+        if math.isinf(value):
+            return "infinity" if value > 0 else f"{self.minus}infinity"
+        text = f"{abs(value):.{decimals}f}"
+        # a rounded zero has no sign
+        return f"{self.minus}{text}" if value < 0 and float(text) != 0 else text
+
+    def percent(self, share: float) -> str:
+        """Share as per cent, ``90 %``."""
+        text = f"{100 * share:.10g}"
+        return f"{text}{THIN}%" if self.percent_space else f"{text}%"
+
+    def p_value(self, p: float) -> str:
+        """``= .012`` or ``< .001``, without the symbol."""
+        p = float(p)
+        if math.isnan(p):
+            return "not defined"
+        if self.p_floor > 0 and p < self.p_floor:
+            return f"< {self._p_text(self.p_floor, max(self.p_decimals, _places(self.p_floor)))}"
+        if p > 0 and round(p, self.p_decimals) == 0:
+            mantissa, exponent = f"{p:.1e}".split("e")
+            return f"= {mantissa}\u00a0\u00d7\u00a010^{self.minus}{-int(exponent)}"
+        if p < 1 and round(p, self.p_decimals) >= 1:
+            return f"> {self._p_text(1 - 10**-self.p_decimals, self.p_decimals)}"
+        return f"= {self._p_text(p, self.p_decimals)}"
+
+    def p(self, p: float, label: str = "") -> str:
+        """``p = .012``; ``label`` follows the symbol."""
+        text = self.p_value(p)
+        joint = " " if text.startswith(("=", "<", ">")) else " is "
+        return f"{sym(self.p_symbol)}{label}{joint}{text}"
+
+    def _p_text(self, p: float, decimals: int) -> str:
+        text = f"{p:.{decimals}f}"
+        return text if self.p_leading_zero or p >= 1 else text.removeprefix("0")
+
+    def interval_text(self, low: float, high: float, level: float, decimals: int) -> str:
+        """``90 % CI [0.010, 0.021]``."""
+        low_text, high_text = self.number(low, decimals), self.number(high, decimals)
+        span = (
+            f"[{low_text}, {high_text}]"
+            if self.interval == "brackets"
+            else f"{low_text} to {high_text}"
+        )
+        return f"{self.percent(level)} CI {span}"
+
+    def statistic(self, symbol: str, value: float, df: float | None = None) -> str:
+        """``t(9) = 2.31``; a fractional df keeps two decimals."""
+        bracket = ""
+        if df is not None and math.isfinite(df):
+            near = round(df)
+            bracket = f"({near})" if abs(df - near) < 1e-6 else f"({df:.2f})"
+        return f"{sym(symbol)}{bracket} = {self.number(value, self.statistic_decimals)}"
+
+
+def _places(value: float) -> int:
+    return max(0, -math.floor(math.log10(value)))
+
+
+APA = NumberStyle()
+NATURE = NumberStyle(
+    name="nature",
+    p_floor=0.0,
+    p_leading_zero=True,
+    p_symbol="P",
+    percent_space=False,
+    interval="to",
+)
+STYLES = {"apa": APA, "nature": NATURE}
+
+
+def as_style(style: Any) -> NumberStyle:
+    """Style from its name, or from a dict of changes to ``apa`` (or to the style it names).
+
+    Parameters
+    ----------
+    style : {"apa", "nature"}, dict or NumberStyle
+        A dict may hold the attributes of :class:`NumberStyle`; ``name`` picks the style it starts from.
+
+    Raises
+    ------
+    InputError
+        If the name or a key is unknown.
+
+    Examples
+    --------
+    >>> as_style({"p_leading_zero": True}).p_value(0.0123)
+    '= 0.012'
+    """
+    if isinstance(style, NumberStyle):
+        return style
+    if isinstance(style, str):
+        if style not in STYLES:
+            raise InputError("style", style, f"one of {list(STYLES)}, or a dict")
+        return STYLES[style]
+    if not isinstance(style, Mapping):
+        raise InputError("style", style, f"one of {list(STYLES)}, or a dict")
+    known = {f.name: f for f in fields(NumberStyle)}
+    for key in style:
+        if key not in known:
+            raise InputError("style", key, f"keys among {list(known)}")
+    base = as_style(style.get("name", "apa"))
+    return replace(base, **_checked({k: v for k, v in style.items() if k != "name"}))
+
+
+def _checked(changes: dict[str, Any]) -> dict[str, Any]:
+    for key in ("decimals", "statistic_decimals", "p_decimals"):
+        value = changes.get(key, 2)
+        optional = key == "decimals" and value is None
+        if not optional and (
+            isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 12
+        ):
+            raise InputError(f"style[{key!r}]", value, "an int from 0 to 12")
+    floor = changes.get("p_floor", 0.0)
+    if isinstance(floor, bool) or not isinstance(floor, (int, float)) or not 0 <= floor < 1:
+        raise InputError("style['p_floor']", floor, "a number from 0 to below 1")
+    if changes.get("interval", "to") not in ("brackets", "to"):
+        raise InputError("style['interval']", changes["interval"], "'brackets' or 'to'")
+    for key in ("p_leading_zero", "percent_space"):
+        if not isinstance(changes.get(key, True), bool):
+            raise InputError(f"style[{key!r}]", changes[key], "True or False")
+    for key in ("p_symbol", "minus"):
+        if not isinstance(changes.get(key, ""), str):
+            raise InputError(f"style[{key!r}]", changes[key], "a string")
+    return changes
+
+
+def decimals_for(*scales: Any, least: int = 3, most: int = 6) -> int:
+    """Decimals that show two digits of the typical (median) size of the values given."""
+    sizes: list[float] = []
+    for scale in scales:
+        try:
+            values = [abs(float(v)) for v in scale]
+        except TypeError:
+            values = [abs(float(scale))]
+        sizes += [v for v in values if math.isfinite(v) and v > 0]
+    if not sizes:
+        return least
+    middle = sorted(sizes)[len(sizes) // 2]
+    return min(most, max(least, 1 - math.floor(math.log10(middle))))

@@ -1,0 +1,428 @@
+"""Figures of the sections: which numbers go into which plot, one panel per ROI where there are several."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from apastats import plots
+from apastats.plots.style import new_figure
+from apastats.reporting.blocks import Block, FigureBlock
+from apastats.reporting.markup import name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "agreement_figures",
+    "brain_pattern_figures",
+    "ceiling_figures",
+    "estimate_figures",
+    "forest_figures",
+    "subject_figures",
+]
+
+Draw = Callable[["Axes", int], object]
+
+
+def grid(
+    n: int, rows: int, draw: Draw, *, per_row: float = 0.2, width: float = 2.5, left: float = 1.4
+) -> Figure:
+    """Panels on a grid that share their row labels; ``draw(ax, i)`` draws panel i."""
+    n_col = min(n, 4 if n > 4 else n) if n > 1 else 1
+    n_col = min(n_col, max(1, int(11 // width)))
+    n_row = math.ceil(n / n_col)
+    height = 0.75 + per_row * max(rows, 3)
+    single = n == 1
+    figure = new_figure(left + (6.0 if single else width * n_col), height * n_row + 0.3)
+    axes = figure.subplots(n_row, n_col, squeeze=False, sharey=True)
+    for i, ax in enumerate(axes.ravel()):
+        if i >= n:
+            ax.set_visible(False)
+            continue
+        draw(ax, i)
+        if i % n_col:
+            ax.tick_params(axis="y", labelleft=False)
+        if i + n_col < n:
+            ax.set_xlabel("")
+    return figure
+
+
+def cells_of(
+    frame: pd.DataFrame, keys: Sequence[str] = ("roi",)
+) -> list[tuple[dict[str, Any], np.ndarray]]:
+    """Cells in order of appearance, with the positions of their rows."""
+    present = [k for k in keys if k in frame.columns]
+    if not present:
+        return [({}, np.arange(len(frame)))]
+    codes = frame.groupby(present, sort=False, observed=True).ngroup().to_numpy()
+    out = []
+    for code in range(codes.max() + 1 if len(codes) else 0):
+        where = np.flatnonzero(codes == code)
+        out.append(({k: frame[k].iloc[where[0]] for k in present}, where))
+    return out
+
+
+def split_metrics(frame: pd.DataFrame) -> list[tuple[str, np.ndarray]]:
+    """Positions of the rows of each metric; one unnamed part where there is one metric."""
+    keys = [k for k in ("metric", "split") if k in frame.columns and frame[k].nunique() > 1]
+    return [
+        (", ".join(str(v) for v in cell.values()), where) for cell, where in cells_of(frame, keys)
+    ]
+
+
+def ceiling_figures(result: Any, context: Any) -> list[Block]:
+    """Ceilings by ROI, one figure per metric."""
+    table = result.table
+    if "roi" not in table.columns:
+        return []
+    values = result.arrays.get("values")
+    out: list[Block] = []
+    for label, where in split_metrics(table):
+        part = table.iloc[where].reset_index(drop=True)
+        points = None if values is None or values.shape[1] != len(table) else values[:, where]
+
+        def make(part: pd.DataFrame = part, points: Any = points) -> Figure:
+            ax = plots.ceilings(part, points=points)
+            return ax.figure
+
+        tail = f", {name(label)}" if label else ""
+        dots = " Grey dots are subjects." if points is not None else ""
+        out.append(
+            FigureBlock(
+                context.slug(f"figure-ceiling-{result.info.get('ceiling_kind', '')}-{label}"),
+                f"Noise ceiling by ROI{tail}; bars are {_level(part)} intervals over subjects.{dots}",
+                f"Noise ceilings of {part['roi'].nunique()} ROIs as points with intervals.",
+                make,
+                part,
+                len(part) * (2 + (0 if points is None else len(points))),
+            )
+        )
+    return out
+
+
+def _level(frame: pd.DataFrame) -> str:
+    if "conf_level" not in frame.columns or frame["conf_level"].nunique() != 1:
+        return "confidence"
+    return f"{100 * float(frame['conf_level'].iloc[0]):g}\u00a0%"
+
+
+def bands_for(cell: Mapping[str, Any], context: Any) -> list[dict[str, Any]]:
+    """Noise ceilings of a cell, for the band behind the scores."""
+    out = []
+    for result in context.ceilings:
+        table = result.table
+        keep = np.ones(len(table), dtype=bool)
+        for key, value in cell.items():
+            if key in table.columns:
+                keep &= (table[key].astype(str) == str(value)).to_numpy()
+        kind = str(result.info.get("ceiling_kind", "ceiling")).replace("_", " ")
+        for row in table[keep].to_dict(orient="records"):
+            bound = "" if row.get("bound", "reference") == "reference" else f" {row['bound']}"
+            out.append({**row, "label": f"ceiling, {kind}{bound}"})
+    return out
+
+
+def estimate_figures(result: Any, context: Any, what: str) -> list[Block]:
+    """Estimates of each ROI with subjects and ceiling, and the models-by-ROIs heatmap."""
+    table = result.table
+    if "model" not in table.columns:
+        return []
+    values = result.arrays.get("values")
+    out: list[Block] = []
+    for label, where in split_metrics(table):
+        part = table.iloc[where].reset_index(drop=True)
+        points = None if values is None or values.shape[1] != len(table) else values[:, where]
+        out.append(_estimate_grid(result, part, points, label, context, what))
+        if "roi" in part.columns and part["roi"].nunique() > 1 and part["model"].nunique() > 1:
+            out.append(_estimate_heatmap(part, label, context, what))
+    return out
+
+
+def model_order(part: pd.DataFrame) -> list[str]:
+    """Models by their median estimate over the cells, the best first, the brain on top."""
+    middle = (
+        part.groupby("model", sort=False)["estimate"]
+        .median()
+        .sort_values(ascending=False, kind="stable")
+    )
+    names = [str(m) for m in middle.index]
+    return [m for m in names if m == "brain"] + [m for m in names if m != "brain"]
+
+
+def _estimate_grid(
+    result: Any, part: pd.DataFrame, points: np.ndarray | None, label: str, context: Any, what: str
+) -> FigureBlock:
+    order = model_order(part)
+    cells = cells_of(part)
+    with_bands = what == "score"
+    rank = {m: i for i, m in enumerate(order)}
+
+    def make() -> Figure:
+        def draw(ax: Axes, i: int) -> None:
+            cell, where = cells[i]
+            rows = part.iloc[where]
+            index = np.full(len(order), -1)
+            for k, m in zip(where, rows["model"].astype(str), strict=True):
+                index[rank[m]] = k
+            shown = part.reindex(index).assign(model=order)
+            own = None
+            if points is not None:
+                own = np.where(index >= 0, points[:, np.maximum(index, 0)], np.nan)
+            key = dict(cell) | (
+                {"metric": rows["metric"].iloc[0]} if "metric" in rows.columns else {}
+            )
+            plots.estimates(
+                shown,
+                ax=ax,
+                points=own,
+                band=bands_for(key, context) if with_bands and cell else (),
+                colors=context.colors,
+                outcome=what,
+                title=plots.label(cell.get("roi", ""), 24),
+            )
+
+        figure = grid(len(cells), len(order), draw, per_row=0.2 if len(order) <= 20 else 0.14)
+        _shared_legend(figure)
+        return figure
+
+    roi = f" in {len(cells)} ROIs" if len(cells) > 1 else ""
+    tail = f", {name(label)}" if label else ""
+    dots = "; grey dots are subjects" if points is not None else ""
+    bands = (
+        "; vertical lines and bands are noise ceilings with their intervals"
+        if with_bands and context.ceilings
+        else ""
+    )
+    return FigureBlock(
+        context.slug(f"figure-{what}-{label or 'models'}"),
+        f"Mean {what} of {len(order)} models{roi}{tail}: points with {_level(part)} intervals{dots}{bands}.",
+        f"Mean {what} of {len(order)} models{roi} as points with intervals. The numbers are in the table of this section.",
+        make,
+        part,
+        len(part) * (3 + (0 if points is None else len(points))),
+    )
+
+
+def _shared_legend(figure: Figure) -> None:
+    """One legend for all panels, under the figure."""
+    found: dict[str, Any] = {}
+    for ax in figure.axes:
+        for handle, text in zip(*ax.get_legend_handles_labels(), strict=True):
+            found.setdefault(text, handle)
+    if found:
+        figure.legend(
+            list(found.values()),
+            list(found),
+            loc="outside lower center",
+            ncols=min(4, len(found)),
+            fontsize=8,
+            frameon=False,
+        )
+
+
+def _estimate_heatmap(part: pd.DataFrame, label: str, context: Any, what: str) -> FigureBlock:
+    order = model_order(part)
+    rois = list(dict.fromkeys(part["roi"]))
+    matrix = part.assign(model=part["model"].astype(str)).pivot_table(
+        index="model", columns="roi", values="estimate", sort=False, dropna=False
+    )
+    matrix = matrix.reindex(index=order, columns=rois)
+
+    def make() -> Figure:
+        return plots.heatmap(matrix, outcome=f"mean {what}", x="ROI").figure
+
+    tail = f", {name(label)}" if label else ""
+    return FigureBlock(
+        context.slug(f"figure-{what}-heatmap-{label}"),
+        f"Alignment patterns of the models{tail}: mean {what} by model and ROI.",
+        f"Heatmap of the mean {what}, {len(order)} models by {len(rois)} ROIs.",
+        make,
+        matrix.reset_index(),
+        matrix.size,
+    )
+
+
+def forest_figures(result: Any, context: Any, what: str) -> list[Block]:
+    """Equivalence forest: differences on the scale of the shaded margin, one panel per ROI."""
+    table = result.table
+    if not {"estimate", "conf_low", "conf_high"} <= set(table.columns) or not len(table):
+        return []
+    out: list[Block] = []
+    for label, where in split_metrics(table):
+        part = table.iloc[where].reset_index(drop=True)
+        cells = cells_of(part)
+        versus = "model" in part.columns and "reference" in part.columns
+        one = versus and all(part.iloc[w]["reference"].nunique() == 1 for _, w in cells)
+        rows = "model" if one else "contrast"
+        if rows not in part.columns:
+            return []
+        out.append(_forest_grid(part, cells, rows, label, context, what))
+    return out
+
+
+def _forest_grid(
+    part: pd.DataFrame,
+    cells: list[tuple[dict[str, Any], np.ndarray]],
+    rows: str,
+    label: str,
+    context: Any,
+    what: str,
+) -> FigureBlock:
+    middle = (
+        part.groupby(rows, sort=False)["estimate"]
+        .median()
+        .sort_values(ascending=False, kind="stable")
+    )
+    order = list(middle.index)
+    rank = {m: i for i, m in enumerate(order)}
+
+    def make() -> Figure:
+        def draw(ax: Axes, i: int) -> None:
+            cell, where = cells[i]
+            index = np.full(len(order), -1)
+            for k in where:
+                index[rank[part[rows].iloc[k]]] = k
+            shown = part.reindex(index)
+            shown[rows] = order
+            title = plots.label(cell.get("roi", ""), 24)
+            if rows == "model":
+                title = (
+                    f"{title}: minus {plots.label(part['reference'].iloc[where[0]], 18)}"
+                    if title
+                    else ""
+                )
+            plots.forest(
+                shown,
+                ax=ax,
+                rows=rows,
+                estimate=f"difference in {what}",
+                show_legend=False,
+                title=title,
+            )
+
+        figure = grid(
+            len(cells),
+            len(order),
+            draw,
+            per_row=0.2 if len(order) <= 20 else 0.14,
+            width=2.8,
+            left=1.8,
+        )
+        _shared_legend(figure)
+        return figure
+
+    roi = f" in {len(cells)} ROIs" if len(cells) > 1 else ""
+    tail = f", {name(label)}" if label else ""
+    return FigureBlock(
+        context.slug(f"figure-equivalence-{what}-{label}"),
+        f"Differences in {what}{roi}{tail} with {_level(part)} intervals, on the scale of the margin (shaded). "
+        "Colour and shape show the decision, which accounts for the adjustment; the intervals do not.",
+        f"Forest plot of {len(part)} differences in {what} with intervals and the equivalence margin.",
+        make,
+        part,
+        len(part) * 5,
+    )
+
+
+def subject_figures(table: Any, context: Any) -> list[Block]:
+    """Subjects' scores of the chosen layers, where nothing was estimated."""
+    frame = table.frame[table.frame["kind"] == "model"]
+    outcome = table.outcomes[0]
+    out: list[Block] = []
+    for label, where in split_metrics(frame):
+        part = frame.iloc[where]
+        wide = part.pivot_table(
+            index="subject", columns=["model", "roi"], values=outcome, sort=False, dropna=False
+        )
+        rows = pd.DataFrame(wide.columns.tolist(), columns=["model", "roi"]).assign(estimate=np.nan)
+        out.append(_estimate_grid(None, rows, wide.to_numpy("f8"), label, context, outcome))
+    return out
+
+
+def brain_pattern_figures(table: Any, context: Any) -> list[Block]:
+    """ROI-by-ROI pattern of the brain: each predictor ROI against each target ROI, mean over subjects."""
+    frame = table.frame
+    out: list[Block] = []
+    for kind in ("leave_one_out", "subject_to_subject"):
+        brain = frame[frame["kind"] == kind]
+        if brain.empty or brain["layer"].nunique() < 2:
+            continue
+        for label, where in split_metrics(brain):
+            part = brain.iloc[where]
+            rois = [r for r in dict.fromkeys(part["roi"])]
+            rows = [r for r in rois if r in set(part["layer"])] + [
+                r for r in dict.fromkeys(part["layer"]) if r not in rois
+            ]
+            mean = part.groupby(["layer", "roi"], sort=False)[table.outcomes[0]].mean().unstack()
+            matrix = mean.reindex(index=rows, columns=rois)
+
+            def make(matrix: pd.DataFrame = matrix) -> Figure:
+                return plots.heatmap(
+                    matrix, outcome="mean score", x="target ROI", y="predictor ROI"
+                ).figure
+
+            tail = f", {name(label)}" if label else ""
+            words = (
+                "the mean of the other subjects" if kind == "leave_one_out" else "one other subject"
+            )
+            out.append(
+                FigureBlock(
+                    context.slug(f"figure-brain-{kind}-{label}"),
+                    f"Alignment patterns of the brain{tail}: each ROI of {words} (rows) predicts each ROI of a subject "
+                    "(columns); mean score over subjects.",
+                    f"Heatmap of brain-to-brain scores, {len(rows)} predictor ROIs by {len(rois)} target ROIs.",
+                    make,
+                    matrix.reset_index(),
+                    matrix.size,
+                )
+            )
+        break
+    return out
+
+
+def agreement_figures(table: Any, context: Any) -> list[Block]:
+    """Agreement of each model in each ROI as a heatmap, the brain on top (mean over subjects)."""
+    frame = table.frame
+    model_rows = frame[(frame["kind"] == "model") & (frame["model"] != "brain")]
+    rois = list(dict.fromkeys(frame["roi"]))
+    out: list[Block] = []
+    brain = frame[(frame["kind"] != "model") | (frame["model"] == "brain")]
+    parts = [brain.assign(model="brain"), model_rows]
+    both = pd.concat([p for p in parts if len(p)], ignore_index=True)
+    if both.empty:
+        return []
+    for label, where in split_metrics(both):
+        part = both.iloc[where]
+        mean = (
+            part.groupby(["model", "roi"], sort=False)["agreement"]
+            .mean()
+            .unstack()
+            .reindex(columns=rois)
+        )
+        order = mean.median(axis=1).sort_values(ascending=False, kind="stable").index.tolist()
+        order = [m for m in order if m == "brain"] + [m for m in order if m != "brain"]
+        mean = mean.reindex(order)
+
+        def make(matrix: pd.DataFrame = mean) -> Figure:
+            return plots.heatmap(
+                matrix, outcome="agreement", x="ROI", diverging=True, limits=(-1, 1)
+            ).figure
+
+        tail = f", {name(label)}" if label else ""
+        out.append(
+            FigureBlock(
+                context.slug(f"figure-agreement-{label}"),
+                f"Pattern agreement with the brain{tail}, mean over subjects, by model and ROI.",
+                f"Heatmap of pattern agreement, {len(order)} predictors by {len(rois)} ROIs.",
+                make,
+                mean.reset_index(),
+                mean.size,
+            )
+        )
+    return out

@@ -1,0 +1,303 @@
+"""Results as sentences: every number is one of ``tidy()``, every claim names its margin, test and error rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from apastats.errors import InputError
+from apastats.reporting.markup import name, plain, sym
+from apastats.reporting.numbers import NumberStyle, as_style
+from apastats.reporting.tables import scale_decimals
+
+__all__ = ["cautions", "sentences", "text"]
+
+KEYS = ("roi", "metric", "split", "stream", "outcome")
+DECISION_WORDS = {
+    "equivalent": "the two are equivalent within this margin",
+    "different but inside the margin": "the two differ, but by less than the margin",
+    "different": "the two differ, and equivalence within this margin was not shown",
+    "undecided": "undecided: neither a difference nor equivalence was shown",
+}
+SHORT_WORDS = {
+    "equivalent": "equivalent within the margin",
+    "different but inside the margin": "different, but by less than the margin",
+    "different": "different; equivalence not shown",
+    "undecided": "undecided",
+}
+
+
+def join(items: list[str]) -> str:
+    """``a, b and c``."""
+    return (
+        items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+    )
+
+
+def place(row: Mapping[str, Any], frame: pd.DataFrame) -> str:
+    """``in V1 (rsa)``: the cell of a row, without columns that are the same everywhere."""
+    words = []
+    if "roi" in row:
+        words.append(f"in {name(row['roi'])}")
+    rest = [name(row[k]) for k in KEYS[1:] if k in row and frame[k].nunique() > 1]
+    return " ".join(words + ([f"({', '.join(rest)})"] if rest else []))
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _interval(
+    row: Mapping[str, Any], style: NumberStyle, decimals: int, frame: pd.DataFrame, info: Mapping
+) -> str:
+    level = row.get("conf_level", info.get("conf_level"))
+    if "conf_low" not in row or level is None or pd.isna(row["conf_low"]):
+        return ""
+    return style.interval_text(row["conf_low"], row["conf_high"], float(level), decimals)
+
+
+def equivalence_row(
+    row: Mapping[str, Any], result: Any, style: NumberStyle, *, short: bool = False
+) -> str:
+    """Sentence of one contrast."""
+    frame, info = result.table, result.info
+    d = scale_decimals(frame, style)
+    where = place(row, frame)
+    tests = []
+    if pd.notna(row.get("statistic")):
+        tests.append(style.statistic(_symbol(row), row["statistic"], row.get("df")))
+    tests.append(style.p(row["p_value"]))
+    adjusted = _differs(info.get("adjust_method", info.get("adjust", "none")))
+    if adjusted and "p_value_adjusted" in row:
+        tests.append(f"adjusted {style.p(row['p_value_adjusted'])}")
+    interval = _interval(row, style, d, frame, info)
+    if interval:
+        tests.append(interval)
+    equivalence = [f"equivalence {style.p(row['p_value_equiv'])}"]
+    if adjusted and "p_value_equiv_adjusted" in row:
+        equivalence.append(f"adjusted {style.p(row['p_value_equiv_adjusted'])}")
+    bounds = f"{style.number(row['bound_low'], d)} to {style.number(row['bound_high'], d)}"
+    difference = style.number(row["estimate"], d)
+    contrast = (
+        f"{name(row['model'])} minus {name(row['reference'])}"
+        if "model" in row
+        else name(row["contrast"])
+    )
+    decision = str(row.get("decision", "undecided"))
+    if short:
+        verdict = SHORT_WORDS.get(decision, decision)
+        stats = ", ".join(tests)
+        return f"{_capital(where + ': ' if where else '')}{contrast} = {difference}, {stats}; margin {bounds}, {', '.join(equivalence)}: {verdict}"
+    verdict = DECISION_WORDS.get(decision, decision)
+    lead = _capital(f"{where}, " if where else "")
+    return (
+        f"{lead}{contrast} was {difference} ({', '.join(tests)}); against the margin from {bounds}, "
+        f"{', '.join(equivalence)}: {verdict}."
+    )
+
+
+def _symbol(row: Mapping[str, Any]) -> str:
+    return "t" if pd.notna(row.get("df")) else "z"
+
+
+def _differs(adjust: Any) -> bool:
+    return str(adjust).split(",")[0].strip().lower() not in ("none", "", "nan")
+
+
+def _equivalence_intro(result: Any, style: NumberStyle) -> list[str]:
+    info = result.info
+    out = []
+    if "margin" in info:
+        out.append(f"Margin: {name(info['margin'])}.")
+    n = info.get("n_subject")
+    words = f"Test: {name(info.get('method', 'equivalence test'))}" + (
+        f"; {sym('n')} = {n}" if n else ""
+    )
+    out.append(f"{words}.")
+    if "adjust" in info:
+        out.append(
+            f"Adjustment for multiplicity: {name(info['adjust'])}; level {info.get('alpha', '')}."
+        )
+    if "resampled" in info:
+        out.append(
+            f"Resampled: {name(info['resampled'])}; held fixed: {name(info.get('held_fixed', 'nothing'))}."
+        )
+    return out
+
+
+def decision_counts(frame: pd.DataFrame) -> str:
+    """``3 equivalent, 2 different, 5 undecided of 10 comparisons``."""
+    counts = frame["decision"].astype(str).value_counts()
+    order = [d for d in DECISION_WORDS if d in counts.index] + [
+        d for d in counts.index if d not in DECISION_WORDS
+    ]
+    parts = [f"{counts[d]} {d}" for d in order]
+    noun = "comparison" if len(frame) == 1 else "comparisons"
+    return f"{join(parts)}, of {len(frame)} {noun}"
+
+
+def _equivalence(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+    frame = result.table
+    rows = frame.head(max_rows).to_dict(orient="records")
+    lines = [equivalence_row(r, result, style, short=short) for r in rows]
+    if short:
+        return lines + _more(frame, max_rows)
+    head = _equivalence_intro(result, style)
+    if "decision" in frame.columns:
+        head.append(f"Decisions: {decision_counts(frame)}.")
+    return head + lines + _more(frame, max_rows) + cautions(result)
+
+
+def estimate_row(
+    row: Mapping[str, Any], result: Any, style: NumberStyle, what: str, *, short: bool = False
+) -> str:
+    """Sentence of one estimate with its interval."""
+    frame = result.table
+    d = scale_decimals(frame, style)
+    where = place(row, frame)
+    interval = _interval(row, style, d, frame, result.info)
+    keys = [
+        k
+        for k in frame.columns[: list(frame.columns).index("estimate")]
+        if k not in (*KEYS, "bound")
+    ]
+    who = ", ".join(name(row[k]) for k in keys)
+    bound = f"{row['bound']} " if "bound" in row and frame["bound"].nunique() > 1 else ""
+    subject = f"{bound}{what}" + (f" of {who}" if who else "")
+    bracket = ", ".join(
+        (
+            [f"{sym('SE')} = {style.number(row['std_error'], d)}"]
+            if pd.notna(row.get("std_error"))
+            else []
+        )
+        + ([interval] if interval else [])
+    )
+    value = style.number(row["estimate"], d)
+    tail = f" ({bracket})" if bracket else ""
+    if short:
+        return (
+            _capital(f"{where}: " if where else "")
+            + f"{subject} = {value}"
+            + (f", {bracket}" if bracket else "")
+        )
+    return f"{_capital(where + ', ' if where else '')}the {subject} was {value}{tail}."
+
+
+def _more(frame: pd.DataFrame, max_rows: int) -> list[str]:
+    left = len(frame) - max_rows
+    return [f"{left} more rows are in the table (tidy())."] if left > 0 else []
+
+
+def _estimates(what: str) -> Callable[..., list[str]]:
+    def make(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+        frame, info = result.table, result.info
+        rows = frame.head(max_rows).to_dict(orient="records")
+        lines = [estimate_row(r, result, style, what, short=short) for r in rows]
+        if short:
+            return lines + _more(frame, max_rows)
+        n = info.get("n_subject")
+        head = [
+            f"{_capital(str(info.get('method', what)))}"
+            + (f" ({sym('n')} = {n})" if n else "")
+            + "."
+        ]
+        if "resampled" in info:
+            head.append(
+                f"Resampled: {info['resampled']}; held fixed: {info.get('held_fixed', 'nothing')}."
+            )
+        return head + lines + _more(frame, max_rows) + cautions(result)
+
+    return make
+
+
+def _generic(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+    """Any table: one line per row, ``column = value``."""
+    from apastats.reporting.markup import plain as bare
+    from apastats.reporting.tables import table_block
+
+    block = table_block("any", "", result.table, style)
+    lines = []
+    for row in block.rows(max_rows):
+        cells = [
+            f"{c.label} = {t}"
+            for c, t in zip(block.columns, row, strict=True)
+            if bare(t) not in ("", "\u2013")
+        ]
+        lines.append("; ".join(cells) + ("" if short else "."))
+    head = (
+        [] if short or "method" not in result.info else [f"{_capital(str(result.info['method']))}."]
+    )
+    return head + lines + _more(result.table, max_rows) + ([] if short else cautions(result))
+
+
+MAKERS: dict[str, Callable[..., list[str]]] = {
+    "equivalence": _equivalence,
+    "noise_ceiling": _estimates("noise ceiling"),
+    "bootstrap": _estimates("mean"),
+    "normalized": _estimates("share of the noise ceiling"),
+}
+NEEDED = {"equivalence": {"estimate", "p_value", "p_value_equiv", "bound_low", "bound_high"}}
+
+
+def sentences(
+    result: Any, style: NumberStyle, *, short: bool = False, max_rows: int = 12
+) -> list[str]:
+    """Sentences of a result as inline text."""
+    make = MAKERS.get(result.kind, _generic)
+    needed = NEEDED.get(result.kind, {"estimate"})
+    if make is not _generic and not needed <= set(result.table.columns):
+        make = _generic
+    return make(result, style, short, max_rows)
+
+
+def cautions(result: Any) -> list[str]:
+    """What may not be concluded from a result."""
+    info, kind = result.info, result.kind
+    out = []
+    if info.get("not_concluded"):
+        out.append(str(info["not_concluded"]))
+    elif "decision" in result.table.columns:
+        out.append(
+            "Undecided is a result: neither a difference nor equivalence was shown. An absent difference is no evidence "
+            "of equivalence, and equivalence holds for the stated margin only."
+        )
+    if "margin" not in info and kind == "bootstrap":
+        out.append(
+            "Overlap of intervals says neither that models are equal nor that they differ: that needs a paired test, and "
+            "equality a margin."
+        )
+    held = str(info.get("held_fixed", ""))
+    if "stimuli" in held:
+        out.append("Stimuli were held fixed: nothing here generalises to other stimuli.")
+    return out
+
+
+def text(result: Any, *, style: Any = "apa", short: bool = False, max_rows: int = 12) -> str:
+    """Result as a bare string, to paste into a paper.
+
+    Parameters
+    ----------
+    result : Result
+        Any result.
+    style : {"apa", "nature"} or dict
+        How numbers are written, see :func:`apastats.reporting.numbers.as_style`.
+    short : bool
+        One line per row without method and caveats, or whole sentences with both.
+    max_rows : int
+        Rows written out at most; the rest is counted.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        If ``style`` or ``max_rows`` is not allowed.
+    """
+    if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
+        raise InputError("max_rows", max_rows, "a positive int")
+    lines = sentences(result, as_style(style), short=short, max_rows=max_rows)
+    return ("\n" if short else " ").join(plain(line) for line in lines)

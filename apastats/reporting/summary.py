@@ -1,0 +1,327 @@
+"""The parts of a report that speak of all results together: key facts, plain words, methods, recipe."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from apastats.reporting.blocks import Block, Code, Listing, Paragraph, TableBlock
+from apastats.reporting.citations import keys_of
+from apastats.reporting.markup import cite, code, name, sym
+from apastats.reporting.numbers import NumberStyle
+from apastats.reporting.prose import cautions, decision_counts, join
+from apastats.results import package_versions
+
+__all__ = ["key_facts", "methods", "not_concluded", "plain_words", "recipe"]
+
+ADJUSTMENTS = {
+    "holm": "Holm's step-down procedure",
+    "bonferroni": "Bonferroni's correction",
+    "sidak": "Sidak's correction",
+    "holm-sidak": "the Holm-Sidak procedure",
+    "hochberg": "Hochberg's step-up procedure",
+    "hommel": "Hommel's procedure",
+    "bh": "the procedure of Benjamini and Hochberg (false discovery rate)",
+    "by": "the procedure of Benjamini and Yekutieli (false discovery rate under any dependence)",
+    "max-t": "the step-down maximum-t procedure",
+}
+
+
+def results_of(items: Sequence[Any]) -> list[Any]:
+    """Results proper (not score tables)."""
+    return [r for r in items if hasattr(r, "table") and hasattr(r, "info")]
+
+
+def unique(values: Sequence[str]) -> list[str]:
+    """Without repeats and empties, order kept."""
+    return [v for v in dict.fromkeys(values) if v]
+
+
+def _info(items: Sequence[Any], key: str) -> list[str]:
+    return unique(
+        [str(r.info[key]) for r in results_of(items) if r.info.get(key) not in (None, "")]
+    )
+
+
+def key_facts(items: Sequence[Any], command: str | None) -> dict[str, str]:
+    """What a careful reader looks for first, label -> inline text."""
+    facts: dict[str, str] = {}
+    results = results_of(items)
+    data = data_words(items)
+    if data:
+        facts["Data"] = data
+    margins = _info(items, "margin")
+    tested = [r for r in results if "margin" in r.info or "decision" in r.table.columns]
+    facts["Margin"] = (
+        "; ".join(name(m) for m in margins)
+        if margins
+        else "none stated: no claim of equivalence is made"
+    )
+    tests = unique([str(r.info.get("method", "")) for r in tested])
+    if tests:
+        facts["Test"] = "; ".join(name(t) for t in tests)
+    adjust = _info(tested, "adjust")
+    if adjust:
+        levels = _info(tested, "alpha")
+        facts["Adjustment"] = "; ".join(name(a) for a in adjust) + (
+            f"; level {', '.join(levels)}" if levels else ""
+        )
+    resampled = [v for v in _info(items, "resampled") if not v.startswith("nothing")] or _info(
+        items, "resampled"
+    )
+    if resampled:
+        facts["Resampling unit"] = "; ".join(name(v) for v in resampled)
+    held = _info(items, "held_fixed")
+    if held:
+        facts["Held fixed"] = name(", ".join(unique([w for h in held for w in h.split(", ")])))
+    seeds = unique([r.provenance.seed for r in results])
+    facts["Seed"] = code(", ".join(seeds)) if seeds else "no random numbers were drawn"
+    versions = package_versions()
+    facts["Software"] = (
+        ", ".join(f"{k} {v}" for k, v in list(versions.items())[:4])
+        + f", Python {platform.python_version()}"
+    )
+    hashes = unique([r.provenance.data_hash for r in results])
+    if hashes:
+        facts["Data hash"] = code(", ".join(hashes[:3])) + (
+            f" and {len(hashes) - 3} more" if len(hashes) > 3 else ""
+        )
+    if command:
+        facts["Command"] = code(command)
+    return facts
+
+
+def data_words(items: Sequence[Any]) -> str:
+    """``10 subjects, 8 models, 19 ROIs``."""
+    for item in items:
+        frame = getattr(item, "frame", None)
+        if frame is None:
+            continue
+        models = frame.loc[
+            (frame["kind"] == "model") & (frame["model"] != "brain"), "model"
+        ].nunique()
+        parts = [
+            (frame["subject"].nunique(), "subject"),
+            (models, "model"),
+            (frame["roi"].nunique(), "ROI"),
+        ]
+        parts += [(frame["metric"].nunique(), "metric")]
+        words = [f"{n} {w}{'' if n == 1 else 's'}" for n, w in parts if n]
+        return f"{sym('n')} = {parts[0][0]}; " + ", ".join(words)
+    n = _info(items, "n_subject")
+    return f"{sym('n')} = {', '.join(n)}" if n else ""
+
+
+def plain_words(items: Sequence[Any], style: NumberStyle) -> list[Block]:
+    """What was found, in plain words."""
+    lines: list[str] = []
+    data = data_words(items)
+    if data:
+        lines.append(f"The data hold {data.split('; ', 1)[-1]}.")
+    for r in results_of(items):
+        line = _plain_line(r, style)
+        if line:
+            lines.append(line)
+    return [Listing(tuple(lines))] if lines else [Paragraph("No results were given.")]
+
+
+def outcome_of(result: Any) -> str:
+    """``score`` or ``agreement``, from the formula of a result."""
+    call = str(result.info.get("formula", "")) or str(result.provenance.call)
+    for word in ("agreement", "z ~"):
+        if word in call:
+            return "agreement"
+    return "score" if "score" in call else ""
+
+
+def _plain_line(result: Any, style: NumberStyle) -> str:
+    from apastats.reporting.tables import scale_decimals
+
+    table, kind = result.table, result.kind
+    what = outcome_of(result)
+    if kind == "noise_ceiling" and len(table) and "roi" in table.columns:
+        d = scale_decimals(table, style)
+        out = []
+        for bound in dict.fromkeys(table["bound"]) if "bound" in table.columns else ["ceiling"]:
+            part = table[table["bound"] == bound] if "bound" in table.columns else table
+            part = part[part["estimate"].notna()]
+            if part.empty:
+                continue
+            low, high = part.loc[part["estimate"].idxmin()], part.loc[part["estimate"].idxmax()]
+            out.append(
+                f"{bound} from {style.number(low['estimate'], d)} ({name(low['roi'])}) to "
+                f"{style.number(high['estimate'], d)} ({name(high['roi'])})"
+            )
+        label = str(result.info.get("ceiling_kind", "")).replace("_", " ")
+        return f"Noise ceilings ({label}): {'; '.join(out)}." if out else ""
+    if kind == "bootstrap" and {"model", "estimate"} <= set(table.columns) and len(table):
+        return _best_line(table, what)
+    if "decision" in table.columns and len(table):
+        margin = f" (margin: {name(result.info['margin'])})" if "margin" in result.info else ""
+        label = f"{kind.replace('_', ' ').capitalize()} of {what or 'the outcome'}{margin}"
+        return f"{label}: {decision_counts(table)}. {_decided(table)}".strip()
+    return ""
+
+
+def _best_line(table: Any, what: str) -> str:
+    """Which model has the highest mean where."""
+    models = table[table["model"].astype(str) != "brain"]
+    cells = [c for c in ("roi", "metric") if c in table.columns and table[c].nunique() > 1]
+    if models.empty or models["estimate"].isna().all():
+        return ""
+    word = f"mean {what or 'outcome'}"
+    if not cells:
+        return f"The highest {word} has {name(models.loc[models['estimate'].idxmax(), 'model'])}."
+    best = models.loc[models.groupby(cells, sort=False)["estimate"].idxmax().dropna()]
+    counts = best["model"].value_counts()
+    parts = [f"{name(m)} in {k}" for m, k in counts.head(5).items()]
+    more = f" and {len(counts) - 5} other models in the rest" if len(counts) > 5 else ""
+    return f"The highest {word} has, of {len(best)} {' x '.join(cells)} cells, {join(parts)}{more}; a highest mean alone says nothing about the models behind it."
+
+
+def _decided(table: Any) -> str:
+    """Models that are equivalent to the reference, by ROI, where there are few."""
+    if "model" not in table.columns or "roi" not in table.columns:
+        return ""
+    inside = table[table["decision"].isin(["equivalent", "different but inside the margin"])]
+    if inside.empty:
+        return "No comparison was shown to be inside the margin."
+    parts = []
+    for roi, part in list(inside.groupby("roi", sort=False))[:25]:
+        names = list(dict.fromkeys(part["model"].astype(str)))
+        shown = join([name(m) for m in names[:4]]) if len(names) <= 4 else f"{len(names)} models"
+        reference = (
+            list(dict.fromkeys(part["reference"].astype(str)))
+            if "reference" in part.columns
+            else []
+        )
+        to = f" with {name(reference[0])}" if len(reference) == 1 else ""
+        parts.append(f"{name(roi)}: {shown}{to}")
+    return "Shown to be inside the margin: " + "; ".join(parts) + "."
+
+
+def not_concluded(items: Sequence[Any]) -> list[Block]:
+    """What may not be concluded, without repeats."""
+    lines = unique([c for r in results_of(items) for c in cautions(r)])
+    undecided = sum(
+        int((r.table["decision"] == "undecided").sum())
+        for r in results_of(items)
+        if "decision" in r.table.columns
+    )
+    if undecided:
+        lines.insert(
+            0,
+            f"{undecided} comparisons are undecided; they may not be cited as equal, nor as different.",
+        )
+    general = [
+        "The number of models inside a margin depends on which models were tried.",
+        "Subjects are a sample: claims are about the population they stand for, not about these subjects alone.",
+    ]
+    return [Listing(tuple(lines + general))]
+
+
+def methods(items: Sequence[Any]) -> list[Block]:
+    """Methods paragraph, assembled from what was run."""
+    lines = []
+    data = data_words(items)
+    if data:
+        lines.append(f"Alignment scores were analysed for {data.split('; ', 1)[-1]}.")
+    seen: set[tuple[str, str]] = set()
+    for item in items:
+        line = _method_line(item)
+        tag = (getattr(item, "kind", "table"), line)
+        if line and tag not in seen:
+            seen.add(tag)
+            lines.append(line)
+    versions = package_versions()
+    words = join(
+        [
+            f"{k} {v}" + (f" {cite('apastats')}" if k == "apastats" else "")
+            for k, v in versions.items()
+        ]
+    )
+    cited = f"{cite('harris2020')}{cite('virtanen2020')}"
+    lines.append(
+        f"Analyses were run with {words} {cited} under Python {platform.python_version()}."
+    )
+    return [Paragraph(" ".join(lines))]
+
+
+def _cites(item: Any) -> str:
+    return "".join(cite(k) for k in keys_of(item))
+
+
+def _method_line(item: Any) -> str:
+    if not hasattr(item, "info"):
+        keys = _cites(item)
+        if "agreement" in getattr(item, "outcomes", ()):
+            return (
+                "Pattern agreement is the similarity of a predictor's scores over all ROIs with the pattern of the brain; "
+                f"tests use its Fisher transform {keys}."
+            )
+        return ""
+    info, keys = item.info, _cites(item)
+    if item.kind == "design" or "method" not in info:
+        return ""
+    what = outcome_of(item)
+    sentence = f"{str(info['method'])[:1].upper()}{str(info['method'])[1:]}"
+    extra = []
+    if what:
+        extra.append(f"outcome: {what}")
+    if "margin" in info:
+        extra.append(f"margin: {name(info['margin'])}")
+    if "adjust_method" in info and info["adjust_method"] != "none":
+        size = f" over {info['family_size']} comparisons" if "family_size" in info else ""
+        extra.append(
+            f"adjusted by {ADJUSTMENTS.get(info['adjust_method'], info['adjust_method'])}{size}"
+        )
+    if "alpha" in info:
+        extra.append(f"level {info['alpha']}")
+    if "interval" in info:
+        extra.append(f"interval: {info['interval']}, {100 * float(info['conf_level']):g}\u00a0%")
+    if "resampled" in info:
+        extra.append(f"resampled: {info['resampled']}")
+    if "held_fixed" in info:
+        extra.append(f"held fixed: {info['held_fixed']}")
+    tail = f" ({'; '.join(extra)})" if extra else ""
+    return f"{sentence}{tail}{' ' + keys if keys else ''}."
+
+
+def recipe(
+    items: Sequence[Any], study_text: str | None, command: str | None, provenance: TableBlock
+) -> list[Block]:
+    """How to run it again."""
+    out: list[Block] = []
+    if command:
+        out.append(Paragraph("The command that made this report:"))
+        out.append(Code(command, "command"))
+    if study_text:
+        out.append(Paragraph("The study file it was run on (study.toml):"))
+        out.append(Code(study_text, "study.toml"))
+    out.append(
+        Paragraph(
+            "Where each result comes from: the call, the hash of its data, and the seed where numbers were drawn."
+        )
+    )
+    out.append(provenance)
+    return out
+
+
+def provenance_rows(items: Sequence[Any]) -> list[Mapping[str, str]]:
+    """One row per result."""
+    rows = []
+    for r in results_of(items):
+        p = r.provenance
+        rows.append(
+            {
+                "result": r.kind,
+                "call": p.call,
+                "data_hash": p.data_hash,
+                "seed": p.seed or "none drawn",
+                "versions": ", ".join(f"{k} {v}" for k, v in p.versions.items()),
+                "python": p.python,
+                "created": p.created,
+            }
+        )
+    return rows

@@ -1,0 +1,210 @@
+"""From a frame with machine names to a table for the eye; nothing is computed, only written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from apastats.reporting.blocks import Column, TableBlock
+from apastats.reporting.markup import name, sym
+from apastats.reporting.numbers import NumberStyle, decimals_for
+
+__all__ = ["table_block"]
+
+LABELS = {
+    "roi": "ROI",
+    "std_error": "SE",
+    "df": "df",
+    "p_value": "p",
+    "p_value_adjusted": "p, adjusted",
+    "p_value_equiv": "p, equivalence",
+    "p_value_equiv_adjusted": "p, equivalence, adjusted",
+    "p_value_noninf": "p, above lower bound",
+    "p_value_nonsup": "p, below upper bound",
+    "n_subject": "n",
+    "statistic": "t",
+    "mcse": "Monte-Carlo SE",
+    "z": "Fisher z",
+    "rank_low": "rank, from",
+    "rank_high": "rank, to",
+}
+# in a table for the eye these say less than they cost; csv has them
+HIDDEN = {
+    "conf_level",
+    "statistic_low",
+    "statistic_high",
+    "p_value_noninf",
+    "p_value_nonsup",
+    "p_value_noninf_adjusted",
+    "p_value_nonsup_adjusted",
+}
+PAIRS = {"conf_low": "conf_high", "bound_low": "bound_high"}
+ON_SCALE = (
+    "estimate",
+    "std_error",
+    "conf_low",
+    "conf_high",
+    "bound_low",
+    "bound_high",
+    "mcse",
+    "score",
+    "ceiling",
+)
+
+
+def column_label(key: str) -> str:
+    """Heading of a column."""
+    return LABELS.get(key, key.replace("_", " "))
+
+
+def scale_decimals(frame: pd.DataFrame, style: NumberStyle) -> int:
+    """Decimals of everything on the scale of the estimates."""
+    if style.decimals is not None:
+        return style.decimals
+    for key in ("std_error", "bound_high", "estimate"):
+        if key in frame.columns and pd.api.types.is_numeric_dtype(frame[key]):
+            return decimals_for(frame[key].to_numpy("f8"))
+    return 3
+
+
+def constant_columns(frame: pd.DataFrame) -> dict[str, Any]:
+    """Word columns that say the same in every row (and are no key)."""
+    found = {}
+    for key in ("method", "conf_level", "metric", "split", "kind", "bound", "reference"):
+        if key in frame.columns and len(frame) and frame[key].nunique(dropna=False) == 1:
+            found[key] = frame[key].iloc[0]
+    return found
+
+
+def table_block(
+    slug: str,
+    caption: str,
+    frame: pd.DataFrame,
+    style: NumberStyle,
+    *,
+    only: Sequence[str] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> TableBlock:
+    """Table of a frame: intervals in one column, constant words in the caption, numbers in the style.
+
+    Parameters
+    ----------
+    slug : str
+        Identifier, also of the csv.
+    caption : str
+        Caption, inline text.
+    frame : pandas.DataFrame
+        The numbers, not rounded.
+    style : NumberStyle
+        How numbers are written.
+    only : sequence of str, optional
+        Columns shown; all that matter where None.
+    labels : mapping, optional
+        Headings that differ from the usual ones.
+    """
+    decimals = scale_decimals(frame, style)
+    constants = constant_columns(frame)
+    words = {k: v for k, v in constants.items() if k not in ("conf_level", "reference", "bound")}
+    # a single metric "score" or split "test" needs no words
+    told = [
+        f"{column_label(k)}: {name(v)}"
+        for k, v in words.items()
+        if str(v) not in ("score", "-", "model")
+    ]
+    keys = (
+        [k for k in frame.columns if k not in HIDDEN and k not in words]
+        if only is None
+        else list(only)
+    )
+    columns: list[Column] = []
+    for key in keys:
+        if key in PAIRS.values() and any(k in keys for k, v in PAIRS.items() if v == key):
+            continue
+        if key in PAIRS and PAIRS[key] in frame.columns:
+            columns.append(_pair(key, PAIRS[key], frame, style, decimals))
+        else:
+            columns.append(_single(key, frame, style, decimals, labels or {}))
+    text = caption + (f" {'; '.join(told)}." if told else "")
+    return TableBlock(slug, text, frame, columns)
+
+
+def _pair(low: str, high: str, frame: pd.DataFrame, style: NumberStyle, decimals: int) -> Column:
+    heading = "margin"
+    if low == "conf_low":
+        levels = frame["conf_level"].dropna().unique() if "conf_level" in frame.columns else []
+        heading = f"{style.percent(float(levels[0]))} interval" if len(levels) == 1 else "interval"
+
+    def text(row: Mapping[str, Any]) -> str:
+        a, b = float(row[low]), float(row[high])
+        if math.isnan(a) and math.isnan(b):
+            return "\u2013"
+        return f"[{style.number(a, decimals)}, {style.number(b, decimals)}]"
+
+    return Column(heading, text, numeric=True)
+
+
+def _single(
+    key: str, frame: pd.DataFrame, style: NumberStyle, decimals: int, labels: Mapping[str, str]
+) -> Column:
+    label = labels.get(key, column_label(key))
+    values = frame[key]
+    if pd.api.types.is_bool_dtype(values):
+        return Column(label, lambda row: "yes" if row[key] else "no")
+    if not pd.api.types.is_numeric_dtype(values):
+        return Column(label, lambda row: "\u2013" if _missing(row[key]) else name(row[key]))
+    if key.startswith("p_value"):
+        return Column(label, lambda row: _p_cell(row[key], style), numeric=True)
+    if pd.api.types.is_integer_dtype(values) or _whole(values):
+        return Column(
+            label,
+            lambda row: "\u2013" if _missing(row[key]) else _integer(row[key], style),
+            numeric=True,
+        )
+    if key in ON_SCALE:
+        places = decimals
+    elif key in ("statistic", "df") or key.startswith("statistic"):
+        places = style.statistic_decimals
+    else:
+        places = decimals_for(values.to_numpy("f8"), least=2)
+    return Column(
+        label,
+        lambda row: "\u2013" if _missing(row[key]) else style.number(float(row[key]), places),
+        numeric=True,
+    )
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _integer(value: Any, style: NumberStyle) -> str:
+    text = f"{abs(int(value))}"
+    return f"{style.minus}{text}" if value < 0 else text
+
+
+def _whole(values: pd.Series) -> bool:
+    numbers = values.dropna().to_numpy("f8")
+    return bool(
+        numbers.size
+        and np.isfinite(numbers).all()
+        and (numbers == np.round(numbers)).all()
+        and values.name in ("df", "n_subject")
+    )
+
+
+def _p_cell(p: Any, style: NumberStyle) -> str:
+    if _missing(p):
+        return "\u2013"
+    return style.p_value(float(p)).removeprefix("= ")
+
+
+def heading(label: str) -> str:
+    """Heading as inline text: statistics in italics."""
+    for symbol in ("p", "t", "n", "df"):
+        if label == symbol or label.startswith(f"{symbol},"):
+            return sym(symbol) + label[len(symbol) :]
+    return label

@@ -1,0 +1,182 @@
+"""Report as one HTML file that loads nothing: styles, scripts, figures and data are inside."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+
+from apastats.reporting import markup
+from apastats.reporting.blocks import (
+    Block,
+    Code,
+    FigureBlock,
+    Listing,
+    Paragraph,
+    Section,
+    TableBlock,
+)
+from apastats.reporting.citations import WORKS, Bibliography
+from apastats.reporting.drawing import inline_figure
+from apastats.reporting.tables import heading
+
+__all__ = ["render_html"]
+
+MAX_CSV_ROWS = 4000
+
+
+class Renderer:
+    """Renders blocks and numbers tables and figures in the order they come."""
+
+    def __init__(self, max_rows: int) -> None:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+
+        self.max_rows = max_rows
+        self.n_table = self.n_figure = 0
+        self.environment = Environment(
+            loader=PackageLoader("apastats.reporting", "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=False,
+        )
+
+    def text(self, inline: str) -> Any:
+        """Inline text as safe HTML."""
+        from markupsafe import Markup
+
+        return Markup(markup.to_html(inline, _cited))
+
+    def block(self, block: Block) -> Any:
+        """Any block as safe HTML."""
+        from markupsafe import Markup
+
+        if isinstance(block, Paragraph):
+            tone = f' class="{block.tone}"' if block.tone else ""
+            return Markup(f"<p{tone}>{self.text(block.text)}</p>")
+        if isinstance(block, Listing):
+            items = "".join(f"<li>{self.text(i)}</li>" for i in block.items)
+            return Markup(f'<ul class="text">{items}</ul>')
+        if isinstance(block, Code):
+            label = html.escape(block.label, quote=True)
+            body = html.escape(markup.clean(block.text))
+            return Markup(
+                f'<pre tabindex="0" role="region" aria-label="{label}"><code>{body}</code></pre>'
+            )
+        if isinstance(block, TableBlock):
+            return self._table(block)
+        return self._figure(block)
+
+    def blocks(self, blocks: Sequence[Block]) -> Any:
+        """Blocks, one after the other."""
+        from markupsafe import Markup
+
+        return Markup("\n").join(self.block(b) for b in blocks)
+
+    def _table(self, block: TableBlock) -> Any:
+        from markupsafe import Markup
+
+        self.n_table += 1
+        rows = block.rows(self.max_rows)
+        columns = [
+            {"label": self.text(heading(c.label)), "numeric": c.numeric} for c in block.columns
+        ]
+        rendered = self.environment.get_template("table.html.j2").render(
+            slug=block.slug,
+            label=f"Table {self.n_table}.",
+            caption=self.text(block.caption),
+            columns=columns,
+            rows=[[self.text(cell) for cell in row] for row in rows],
+            hidden=len(block.frame) - len(rows),
+            csv=csv_link(block.frame),
+        )
+        return Markup(rendered)
+
+    def _figure(self, block: FigureBlock) -> Any:
+        from markupsafe import Markup
+
+        self.n_figure += 1
+        rendered = self.environment.get_template("figure.html.j2").render(
+            slug=block.slug,
+            label=f"Figure {self.n_figure}.",
+            caption=self.text(block.caption),
+            image=Markup(inline_figure(block)),
+            csv=csv_link(block.data),
+        )
+        return Markup(rendered)
+
+
+def _cited(key: str) -> str:
+    work = WORKS[key]
+    return f'<a href="#ref-{key}">({html.escape(work.short())})</a>'
+
+
+def csv_link(frame: pd.DataFrame) -> str:
+    """The frame as a data link, all digits; empty where it is too long to be kept in the page."""
+    if len(frame) > MAX_CSV_ROWS:
+        return ""
+    return "data:text/csv;charset=utf-8," + quote(
+        frame.to_csv(index=False), safe="!*'();:@&=+$,/?-_.~ ".replace(" ", "")
+    )
+
+
+def references_html(bibliography: Bibliography) -> Any:
+    """Reference list; each entry can be jumped to."""
+    from markupsafe import Markup
+
+    items = "".join(f'<li id="ref-{e.key}">{html.escape(e.full())}</li>' for e in bibliography)
+    bibtex = html.escape(bibliography.bibtex())
+    return Markup(
+        f'<ul class="references">{items}</ul>'
+        f'<details class="copy"><summary>BibTeX</summary><pre tabindex="0" role="region" aria-label="BibTeX"><code>{bibtex}</code></pre></details>'
+    )
+
+
+def render_html(
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    sections: Sequence[Section],
+    bibliography: Bibliography,
+    version: str,
+    max_rows: int,
+) -> str:
+    """The whole page."""
+    from markupsafe import Markup
+
+    render = Renderer(max_rows)
+
+    def shown(section: Section) -> dict[str, Any]:
+        return {
+            "slug": section.slug,
+            "title": markup.clean(section.title),
+            "body": render.blocks(section.blocks),
+            "children": [shown(c) for c in section.children],
+        }
+
+    body = [shown(s) for s in sections]
+    body.append(
+        {
+            "slug": "references",
+            "title": "References",
+            "body": references_html(bibliography),
+            "children": [],
+        }
+    )
+    page = render.environment.get_template("report.html.j2").render(
+        title=markup.clean(title),
+        version=version,
+        facts=[(label, render.text(text)) for label, text in facts.items()],
+        sections=body,
+        css=Markup(resource("report.css")),
+        js=Markup(resource("report.js")),
+    )
+    return page + "\n"
+
+
+def resource(file: str) -> str:
+    """Text of a file beside the templates."""
+    return (resources.files("apastats.reporting") / "templates" / file).read_text("utf-8")

@@ -1,0 +1,283 @@
+"""From results to sections: each kind of result becomes a subsection with words, figures and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from apastats.reporting import panels
+from apastats.reporting.blocks import Block, Listing, Paragraph, Section, TableBlock
+from apastats.reporting.markup import name
+from apastats.reporting.numbers import NumberStyle
+from apastats.reporting.prose import cautions, sentences
+from apastats.reporting.summary import outcome_of
+from apastats.reporting.tables import table_block
+
+__all__ = ["Context", "topic_sections"]
+
+TITLES = {
+    "design": "Design of the data",
+    "ceilings": "Noise ceilings",
+    "scores": "Scores",
+    "equivalence": "Equivalence",
+    "patterns": "Alignment patterns",
+    "agreement": "Pattern agreement",
+    "models": "Hierarchical models",
+    "planning": "Power and sample size",
+    "other": "Other results",
+}
+
+
+@dataclass
+class Context:
+    """What all sections share: the items, the look of numbers, the colours of models, used identifiers."""
+
+    items: Sequence[Any]
+    style: NumberStyle
+    colors: dict[str, str]
+    slugs: set[str] = field(default_factory=set)
+
+    def slug(self, wish: str) -> str:
+        """Identifier that no other block has."""
+        base = (
+            "".join(c if c.isascii() and c.isalnum() else "-" for c in wish.lower()).strip("-")
+            or "part"
+        )
+        out, k = base, 2
+        while out in self.slugs:
+            out, k = f"{base}-{k}", k + 1
+        self.slugs.add(out)
+        return out
+
+    @property
+    def ceilings(self) -> list[Any]:
+        """Noise ceilings among the items."""
+        return [r for r in self.items if getattr(r, "kind", "") == "noise_ceiling"]
+
+
+def topic_of(item: Any) -> str:
+    """Section an item belongs to."""
+    kind = getattr(item, "kind", None)
+    if kind is None:
+        return "tables"
+    if kind in ("design", "noise_ceiling"):
+        return {"design": "design", "noise_ceiling": "ceilings"}[kind]
+    if kind == "normalized":
+        return "ceilings"
+    if kind in (
+        "lmm",
+        "emmeans",
+        "contrast",
+        "bayes_lmm",
+        "variance_components",
+    ) or kind.startswith(("lmm", "bayes")):
+        return "models"
+    if kind.startswith("power") or kind in ("sample_size", "planning"):
+        return "planning"
+    if "pattern" in kind or kind in ("identification",):
+        return "patterns"
+    about_agreement = outcome_of(item) == "agreement"
+    if kind.startswith(("equivalence", "margin")) or "decision" in item.table.columns:
+        return "agreement" if about_agreement else "equivalence"
+    if kind in ("bootstrap", "compare", "ranks") or "estimate" in item.table.columns:
+        return "agreement" if about_agreement else "scores"
+    return "other"
+
+
+def topic_sections(context: Context) -> list[Section]:
+    """Sections in reading order; every item appears in exactly one of them."""
+    groups: dict[str, list[Section]] = {k: [] for k in TITLES}
+    for item in context.items:
+        topic = topic_of(item)
+        if topic == "tables":
+            for where, section in _table_sections(item, context):
+                groups[where].append(section)
+        else:
+            groups[topic].append(_result_section(item, context))
+    return [Section(context.slug(k), TITLES[k], (), tuple(v)) for k, v in groups.items() if v]
+
+
+def _result_section(result: Any, context: Context) -> Section:
+    maker = SECTIONS.get(result.kind, _generic)
+    try_title, blocks = maker(result, context)
+    notes: list[Block] = [Paragraph(name(n), "note") for n in result.notes]
+    blocked = cautions(result)
+    if blocked and result.kind not in ("noise_ceiling",):
+        blocks.append(Paragraph(" ".join(blocked), "caution"))
+    return Section(context.slug(try_title), try_title, tuple([*blocks, *notes]))
+
+
+def _intro(result: Any) -> list[Block]:
+    """One paragraph on how it was made."""
+    info = result.info
+    words = []
+    for key, label in (
+        ("method", ""),
+        ("margin", "Margin: "),
+        ("rule", "Rule: "),
+        ("comparison", "Compared: "),
+        ("adjust", "Adjustment: "),
+    ):
+        if info.get(key):
+            text = str(info[key])
+            words.append(f"{label}{name(text[:1].upper() + text[1:])}.")
+    if info.get("resampled"):
+        words.append(f"Resampled: {name(info['resampled'])}.")
+    if info.get("held_fixed"):
+        words.append(f"Held fixed: {name(info['held_fixed'])}.")
+    return [Paragraph(" ".join(words))] if words else []
+
+
+def _sentences(result: Any, context: Context, limit: int = 6) -> list[Block]:
+    """Rows as sentences where there are few of them."""
+    if len(result.table) > limit:
+        return []
+    return [Listing(tuple(sentences(result, context.style, short=True, max_rows=limit)))]
+
+
+def _design(result: Any, context: Context) -> tuple[str, list[Block]]:
+    table = result.table
+    blocks: list[Block] = []
+    if "status" in table.columns:
+        troubles = int((table["status"] == "problem").sum())
+        notes = int((table["status"] == "note").sum())
+        blocks.append(
+            Paragraph(f"{troubles} problems and {notes} things to note were found in the data.")
+        )
+    blocks.append(
+        table_block(context.slug("table-design"), "What is in the data.", table, context.style)
+    )
+    reading = [str(line) for line in result.info.get("reading", [])]
+    if reading:
+        blocks += [Paragraph("What reading did:"), Listing(tuple(name(line) for line in reading))]
+    return "What is in the data", blocks
+
+
+def _ceiling(result: Any, context: Context) -> tuple[str, list[Block]]:
+    kind = str(result.info.get("ceiling_kind", "")).replace("_", " ")
+    title = f"Noise ceiling: {kind}" if kind else "Noise ceiling"
+    blocks = _intro(result)
+    blocks += panels.ceiling_figures(result, context)
+    blocks.append(
+        table_block(
+            context.slug(f"table-{title}"),
+            f"{title}. Mean over subjects and its interval.",
+            result.table,
+            context.style,
+        )
+    )
+    return title, blocks
+
+
+def _bootstrap(result: Any, context: Context) -> tuple[str, list[Block]]:
+    what = outcome_of(result) or "outcome"
+    title = f"Mean {what} by model" if "model" in result.table.columns else f"Mean {what}"
+    blocks = _intro(result) + _sentences(result, context)
+    blocks += panels.estimate_figures(result, context, what)
+    caption = f"{title}: estimates and intervals over {result.info.get('cluster', 'subject')}s."
+    blocks.append(table_block(context.slug(f"table-{title}"), caption, result.table, context.style))
+    return title, blocks
+
+
+def _equivalence(result: Any, context: Context) -> tuple[str, list[Block]]:
+    what = outcome_of(result) or "outcome"
+    title = f"Equivalence of {what}"
+    blocks = _intro(result) + _sentences(result, context)
+    blocks += panels.forest_figures(result, context, what)
+    blocks += _decision_table(result, context, title)
+    wanted = [c for c in ("contrast",) if {"model", "reference"} <= set(result.table.columns)]
+    shown = result.table.drop(columns=wanted)
+    block = table_block(
+        context.slug(f"table-{title}"),
+        f"{title}: differences, tests and decisions.",
+        shown,
+        context.style,
+    )
+    blocks.append(TableBlock(block.slug, block.caption, result.table, block.columns))
+    return title, blocks
+
+
+def _decision_table(result: Any, context: Context, title: str) -> list[Block]:
+    """Number of comparisons by cell and decision (counting, nothing else)."""
+    table = result.table
+    cells = [c for c in ("roi", "metric") if c in table.columns and table[c].nunique() > 1]
+    if "decision" not in table.columns or not cells or len(table) < 8:
+        return []
+    counts = (
+        table.groupby([*cells, "decision"], sort=False).size().unstack(fill_value=0).reset_index()
+    )
+    counts.columns = [str(c) for c in counts.columns]
+    caption = f"{title}: number of comparisons by decision."
+    return [table_block(context.slug(f"counts-{title}"), caption, counts, context.style)]
+
+
+def _generic(result: Any, context: Context) -> tuple[str, list[Block]]:
+    title = str(result.kind).replace("_", " ").capitalize()
+    what = outcome_of(result)
+    title = f"{title} of {what}" if what else title
+    blocks = _intro(result) + _sentences(result, context)
+    blocks.append(
+        table_block(context.slug(f"table-{title}"), f"{title}.", result.table, context.style)
+    )
+    return title, blocks
+
+
+SECTIONS: dict[str, Callable[[Any, Context], tuple[str, list[Block]]]] = {
+    "design": _design,
+    "noise_ceiling": _ceiling,
+    "bootstrap": _bootstrap,
+    "equivalence": _equivalence,
+}
+
+
+def _table_sections(table: Any, context: Context) -> list[tuple[str, Section]]:
+    """Sections of a score table, by what it holds."""
+    frame: pd.DataFrame = table.frame
+    if "agreement" in table.outcomes:
+        blocks = panels.agreement_figures(table, context)
+        title = "Agreement of models and brain"
+        return [("agreement", Section(context.slug(title), title, tuple(blocks)))] if blocks else []
+    out: list[tuple[str, Section]] = []
+    models = frame[frame["kind"] == "model"]
+    chosen = not models.empty and not models.duplicated(["model", "subject", "roi", "metric"]).any()
+    if chosen and not any(getattr(r, "kind", "") == "bootstrap" for r in context.items):
+        blocks = panels.subject_figures(table, context)
+        out.append(
+            (
+                "scores",
+                Section(
+                    context.slug("scores of subjects"), "Scores of the subjects", tuple(blocks)
+                ),
+            )
+        )
+    if chosen:
+        blocks = _layers(models, context)
+        if blocks:
+            out.append(
+                ("scores", Section(context.slug("chosen layers"), "Chosen layers", tuple(blocks)))
+            )
+    brain = panels.brain_pattern_figures(table, context)
+    if brain and "brain-pattern" not in context.slugs:
+        context.slugs.add("brain-pattern")
+        out.append(
+            (
+                "patterns",
+                Section(
+                    context.slug("patterns of the brain"), "Patterns of the brain", tuple(brain)
+                ),
+            )
+        )
+    return out
+
+
+def _layers(models: pd.DataFrame, context: Context) -> list[Block]:
+    """How often each layer was chosen, per model and ROI."""
+    if models["layer"].nunique() < 2:
+        return []
+    keys = ["model", "roi", "metric", "layer"]
+    counts = models.groupby(keys, sort=False).size().rename("n_subject").reset_index()
+    caption = "Layer used for each model and ROI, and for how many subjects."
+    return [table_block(context.slug("table-layers"), caption, counts, context.style)]
