@@ -1,0 +1,294 @@
+"""Similarities of RDMs under a bootstrap of stimuli, as weighted inner products.
+
+Drawing stimuli with replacement and leaving out pairs of the same stimulus makes the pair (a, b) occur
+``c_a c_b`` times. Every similarity that is a function of sums over pairs is then the same function with
+these weights, and a block of replicates is one matrix product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from apastats.errors import DataError, InputError
+
+__all__ = ["PAIR_METHODS", "PairKernel", "PairMoments", "gram_ceilings"]
+
+PAIR_METHODS = ("cosine", "corr", "cosine_cov", "corr_cov", "spearman", "rho-a")
+
+_CHUNK = 256  # replicates per product; part of the definition of the numbers (BLAS shapes)
+_RANK_CHUNK = 16
+
+
+@dataclass(frozen=True, eq=False)
+class PairMoments:
+    """Inner products of b replicates in the metric of the similarity.
+
+    Attributes
+    ----------
+    xy : array, ``[b, S, M]``
+    xx : array, ``[b, S, S]``
+    yy : array, ``[b, M]``
+        Squared norms of y.
+    scale : array, ``[b, S]``
+        Factor each RDM of x has when it is pooled with others.
+    normalised : bool
+        Whether similarities divide by the norms (all but rho-a).
+    """
+
+    xy: np.ndarray
+    xx: np.ndarray
+    yy: np.ndarray
+    scale: np.ndarray
+    normalised: bool = True
+
+    def scores(self) -> np.ndarray:
+        """Similarities ``[b, S, M]``; NaN where an RDM has no variation left."""
+        if not self.normalised:
+            return self.xy
+        norm = np.sqrt(np.einsum("bii->bi", self.xx))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            out: np.ndarray = self.xy / norm[:, :, None] / np.sqrt(self.yy)[:, None]
+        return out
+
+
+class PairKernel:
+    """Weighted similarities of ``S`` RDMs x with ``M`` RDMs y over the same ``n`` stimuli.
+
+    Parameters
+    ----------
+    x, y : array, ``[S, D]`` and ``[M, D]``
+        Upper triangles, row-major, ``D = n (n - 1) / 2``, no NaN.
+    method : str
+        One of ``PAIR_METHODS``; definitions as in :func:`apastats.rdm_similarity`.
+
+    Raises
+    ------
+    InputError
+        If the method has no such form.
+    DataError
+        If RDMs have missing entries.
+
+    Notes
+    -----
+    Whitened measures: the projection is diagonal plus rank one in the multiplicities, with
+    ``d_a = N / 2 - c_a + 1``, and is solved by the Sherman-Morrison formula from the row sums ``X c``:
+    ``<x, y> = 2 sum_{a<b} c_a c_b x_ab y_ab - sum_a c_a alpha_x(a) g_y(a)``. Ranks: weighted mid-ranks
+    from one presorted order, ties included.
+    """
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, method: str) -> None:
+        if method not in PAIR_METHODS:
+            raise InputError(
+                "method", method, f"one of {list(PAIR_METHODS)} where stimuli are drawn"
+            )
+        x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        if not (np.isfinite(x).all() and np.isfinite(y).all()):
+            raise DataError("RDMs have missing entries; a bootstrap of stimuli needs complete ones")
+        self.method, self.s, self.m = method, len(x), len(y)
+        self.n = round((1 + np.sqrt(1 + 8 * x.shape[1])) / 2)
+        self.iu, self.ju = np.triu_indices(self.n, 1)
+        self.ranked = method in ("spearman", "rho-a")
+        z = np.concatenate([x, y])
+        if self.ranked:
+            self._presort(z)
+            return
+        if method.startswith("corr"):
+            z = z - z.mean(axis=1, keepdims=True)
+        size = np.sqrt((z * z).mean(axis=1, keepdims=True))
+        # neither level nor size matters; without them sums lose no digits
+        self.z = z / np.where(size > 0, size, 1.0)
+        self._products: np.ndarray | None = None
+        self._squares: np.ndarray | None = None
+
+    # ------------------------------------------------------------------ data as they are
+    def plain(self) -> PairMoments:
+        """Moments of the data themselves, ``b = 1``."""
+        if self.ranked:
+            return self.moments(np.ones((1, self.n)))
+        x, y = self.z[: self.s], self.z[self.s :]
+        scale = 1 / np.sqrt(np.einsum("ij,ij->i", x, x))
+        if self.method.endswith("_cov"):
+            x, y = self._centred_moments(x), self._centred_moments(y)
+        yy = np.einsum("ij,ij->i", y, y)
+        return PairMoments((x @ y.T)[None], (x @ x.T)[None], yy[None], scale[None])
+
+    def _centred_moments(self, z: np.ndarray) -> np.ndarray:
+        """Off-diagonal (times sqrt 2) and diagonal of doubly centred second moments."""
+        square = np.zeros((len(z), self.n, self.n))
+        square[:, self.iu, self.ju] = z
+        row = (square.sum(axis=1) + square.sum(axis=2)) / self.n
+        total = row.mean(axis=1, keepdims=True)
+        off = z - row[:, self.iu] - row[:, self.ju] + total
+        return np.concatenate([off * np.sqrt(2), total - 2 * row], axis=1)
+
+    # ------------------------------------------------------------------ resampled
+    def moments(self, counts: np.ndarray) -> PairMoments:
+        """Moments of every replicate.
+
+        Parameters
+        ----------
+        counts : array, ``[b, n]``
+            How often each stimulus is drawn.
+        """
+        counts = np.asarray(counts, dtype=np.float64)
+        step = _RANK_CHUNK if self.ranked else _CHUNK
+        parts = []
+        for start in range(0, len(counts), step):
+            part = counts[start : start + step]
+            used = len(part)
+            if used < step and len(counts) > step:
+                # a product of another shape could round differently
+                part = np.concatenate([part, np.ones((step - used, self.n))])
+            found = self._ranks(part) if self.ranked else self._sums(part)
+            few = (part > 0).sum(axis=1) < 3
+            for array in (found.xy, found.xx, found.yy):
+                array[few] = np.nan
+            parts.append([a[:used] for a in (found.xy, found.xx, found.yy, found.scale)])
+        xy, xx, yy, scale = (np.concatenate(p) for p in zip(*parts, strict=True))
+        return PairMoments(xy, xx, yy, scale, self.method != "rho-a")
+
+    def _sums(self, c: np.ndarray) -> PairMoments:
+        """Weighted sums for measures without ranks."""
+        s, m = self.s, self.m
+        tri = np.triu_indices(s)
+        if self._products is None:
+            x, y = self.z[:s], self.z[s:]
+            products = [(x[:, None] * y[None]).reshape(s * m, -1), x[tri[0]] * x[tri[1]], y * y]
+            if self.method.startswith("corr"):
+                products += [x, y]
+            self._products = np.concatenate(products).T.copy()
+        w = c[:, self.iu] * c[:, self.ju]
+        p = w @ self._products
+        ends = np.cumsum([s * m, len(tri[0]), m, s])
+        xy = p[:, : ends[0]].reshape(-1, s, m)
+        xx = np.empty((len(c), s, s))
+        xx[:, tri[0], tri[1]] = xx[:, tri[1], tri[0]] = p[:, ends[0] : ends[1]]
+        yy = p[:, ends[1] : ends[2]]
+        means = None
+        if self.method.startswith("corr"):
+            total = w.sum(axis=1)[:, None]
+            sx, sy = p[:, ends[2] : ends[3]], p[:, ends[3] :]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                mx, my = sx / total, sy / total
+            xy = xy - sx[:, :, None] * my[:, None]
+            xx = xx - sx[:, :, None] * mx[:, None]
+            yy = yy - sy * my
+            means = np.concatenate([mx, my], axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            scale = 1 / np.sqrt(np.einsum("bii->bi", xx))
+        if self.method.endswith("_cov"):
+            xy, xx, yy = self._whiten(c, xy, xx, yy, means)
+        return PairMoments(np.ascontiguousarray(xy), xx, np.ascontiguousarray(yy), scale)
+
+    def _whiten(
+        self,
+        c: np.ndarray,
+        xy: np.ndarray,
+        xx: np.ndarray,
+        yy: np.ndarray,
+        means: np.ndarray | None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Inner products in the whitened metric, by Sherman-Morrison."""
+        s, k, n = self.s, self.s + self.m, self.n
+        if self._squares is None:
+            square = np.zeros((k, n, n))
+            square[:, self.iu, self.ju] = square[:, self.ju, self.iu] = self.z
+            self._squares = square.reshape(k * n, n).T.copy()
+        g = (c @ self._squares).reshape(len(c), k, n)
+        total = c.sum(axis=1)[:, None]
+        if means is not None:
+            g = g - means[:, :, None] * (total - c)[:, None]
+        d = total / 2 - c + 1
+        share = c / d
+        t = np.matmul(g, share[:, :, None])[:, :, 0]
+        bend = 2 * (1 + share.sum(axis=1) / 2)
+        alpha = (g - (t / bend[:, None])[:, :, None]) * share[:, None]
+        cross = np.matmul(alpha[:, :s], g.transpose(0, 2, 1))
+        own = np.einsum("bmn,bmn->bm", alpha[:, s:], g[:, s:])
+        return 2 * xy - cross[:, :, s:], 2 * xx - cross[:, :, :s], 2 * yy - own
+
+    # ------------------------------------------------------------------ ranks
+    def _presort(self, z: np.ndarray) -> None:
+        """Order of every RDM and the first and last place of each run of ties."""
+        self.order = np.argsort(z, axis=1, kind="stable")
+        ordered = np.take_along_axis(z, self.order, axis=1)
+        d = z.shape[1]
+        new = np.concatenate(
+            [np.ones((len(z), 1), bool), ordered[:, 1:] != ordered[:, :-1]], axis=1
+        )
+        self.tied = not bool(new.all())
+        place = np.arange(d)
+        self.first = np.maximum.accumulate(np.where(new, place, 0), axis=1)
+        stop = np.concatenate([new[:, 1:], np.ones((len(z), 1), bool)], axis=1)
+        last = np.where(stop, place, d)[:, ::-1]
+        self.last = np.minimum.accumulate(last, axis=1)[:, ::-1]
+        self.place = np.argsort(self.order, axis=1, kind="stable")
+
+    def _ranks(self, c: np.ndarray) -> PairMoments:
+        """Weighted mid-ranks, then weighted sums of them."""
+        b, s = len(c), self.s
+        w = c[:, self.iu] * c[:, self.ju]
+        total = w.sum(axis=1)
+        ranks = np.empty((b, s + self.m, w.shape[1]))
+        for k in range(s + self.m):
+            ordered = w[:, self.order[k]]
+            reached = np.cumsum(ordered, axis=1)
+            if self.tied:
+                before = reached[:, self.first[k]] - ordered[:, self.first[k]]
+                middle = (before + reached[:, self.last[k]]) / 2
+            else:
+                middle = reached - ordered / 2
+            # mid-rank minus the mean rank (N + 1) / 2
+            ranks[:, k] = middle[:, self.place[k]] - (total / 2)[:, None]
+        weighted = ranks[:, :s] * w[:, None]
+        products = np.matmul(weighted, ranks.transpose(0, 2, 1))
+        own = np.einsum("bmd,bmd,bd->bm", ranks[:, s:], ranks[:, s:], w, optimize=True)
+        if self.method == "rho-a":
+            with np.errstate(invalid="ignore", divide="ignore"):
+                factor = 12 / (total**3 - total)
+            products *= factor[:, None, None]
+            own *= factor[:, None]
+        return PairMoments(
+            np.ascontiguousarray(products[:, :, s:]),
+            np.ascontiguousarray(products[:, :, :s]),
+            own,
+            np.ones((b, s)),
+            self.method != "rho-a",
+        )
+
+
+def gram_ceilings(moments: PairMoments, subjects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Noise ceilings of every subject from inner products of the subjects' RDMs.
+
+    Parameters
+    ----------
+    moments : PairMoments
+        ``b`` replicates, or one that serves all rows of ``subjects``.
+    subjects : array, ``[b, S]``
+        Weight of each subject in the pool.
+
+    Returns
+    -------
+    lower, upper : numpy.ndarray, ``[b, S]``
+        Similarity of the subject's RDM with the pool of the others (all copies of the subject left out)
+        and with the pool of all (Nili et al. 2014); NaN for subjects with weight 0, and lower where
+        nobody else is there.
+    """
+    k = moments.xx
+    u = subjects * moments.scale
+    ku = np.matmul(k, u[:, :, None])[:, :, 0]
+    own = np.einsum("bii->bi", k)
+    present = subjects > 0
+    if not moments.normalised:
+        total = subjects.sum(axis=1, keepdims=True)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            upper, lower = ku / total, (ku - own * u) / (total - subjects)
+        return np.where(present, lower, np.nan), np.where(present, upper, np.nan)
+    uku = (u * ku).sum(axis=1, keepdims=True)
+    rest = uku - 2 * u * ku + u * u * own
+    with np.errstate(invalid="ignore", divide="ignore"):
+        upper = ku / np.sqrt(own * uku)
+        lower = (ku - own * u) / np.sqrt(own * np.where(rest > 1e-12 * uku, rest, np.nan))
+    return np.where(present, lower, np.nan), np.where(present, upper, np.nan)
