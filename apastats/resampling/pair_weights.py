@@ -18,7 +18,7 @@ __all__ = ["PAIR_METHODS", "PairKernel", "PairMoments", "gram_ceilings"]
 PAIR_METHODS = ("cosine", "corr", "cosine_cov", "corr_cov", "spearman", "rho-a")
 
 _CHUNK = 256  # replicates per product; part of the definition of the numbers (BLAS shapes)
-_RANK_CHUNK = 16
+_RANK_CHUNK = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,8 @@ class PairKernel:
                 "method", method, f"one of {list(PAIR_METHODS)} where stimuli are drawn"
             )
         x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-        if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        # a sum is finite where all entries are
+        if not np.isfinite(x.sum() + y.sum()):
             raise DataError("RDMs have missing entries; a bootstrap of stimuli needs complete ones")
         self.method, self.s, self.m = method, len(x), len(y)
         self.n = round((1 + np.sqrt(1 + 8 * x.shape[1])) / 2)
@@ -95,10 +96,12 @@ class PairKernel:
             self._presort(z)
             return
         if method.startswith("corr"):
-            z = z - z.mean(axis=1, keepdims=True)
-        size = np.sqrt((z * z).mean(axis=1, keepdims=True))
-        # neither level nor size matters; without them sums lose no digits
-        self.z = z / np.where(size > 0, size, 1.0)
+            z -= z.mean(axis=1, keepdims=True)
+        size = np.sqrt(np.einsum("ij,ij->i", z, z) / z.shape[1])
+        # neither level nor size matters; without them sums lose no digits. Rows then have |z|^2 = D
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z *= (1 / size)[:, None]
+        self.z = z
         self._products: np.ndarray | None = None
         self._squares: np.ndarray | None = None
 
@@ -108,11 +111,12 @@ class PairKernel:
         if self.ranked:
             return self.moments(np.ones((1, self.n)))
         x, y = self.z[: self.s], self.z[self.s :]
-        scale = 1 / np.sqrt(np.einsum("ij,ij->i", x, x))
+        scale = np.full((1, self.s), 1 / np.sqrt(x.shape[1]))
+        yy = np.full(self.m, float(y.shape[1]))
         if self.method.endswith("_cov"):
             x, y = self._centred_moments(x), self._centred_moments(y)
-        yy = np.einsum("ij,ij->i", y, y)
-        return PairMoments((x @ y.T)[None], (x @ x.T)[None], yy[None], scale[None])
+            yy = np.einsum("ij,ij->i", y, y)
+        return PairMoments((x @ y.T)[None], (x @ x.T)[None], yy[None], scale)
 
     def _centred_moments(self, z: np.ndarray) -> np.ndarray:
         """Off-diagonal (times sqrt 2) and diagonal of doubly centred second moments."""
@@ -231,20 +235,25 @@ class PairKernel:
         b, s = len(c), self.s
         w = c[:, self.iu] * c[:, self.ju]
         total = w.sum(axis=1)
+        # whole numbers and halves up to 2^22 are exact in float32, and half the traffic
+        small = total.max(initial=0) < 2**22 and bool((c == np.rint(c)).all())
+        across = np.ascontiguousarray(w.T, dtype=np.float32 if small else np.float64)
+        half = (total / 2).astype(across.dtype)
         ranks = np.empty((b, s + self.m, w.shape[1]))
         for k in range(s + self.m):
-            ordered = w[:, self.order[k]]
-            reached = np.cumsum(ordered, axis=1)
+            ordered = across[self.order[k]]
+            reached = np.cumsum(ordered, axis=0)
             if self.tied:
-                before = reached[:, self.first[k]] - ordered[:, self.first[k]]
-                middle = (before + reached[:, self.last[k]]) / 2
+                before = reached[self.first[k]] - ordered[self.first[k]]
+                middle = (before + reached[self.last[k]]) / 2
             else:
-                middle = reached - ordered / 2
-            # mid-rank minus the mean rank (N + 1) / 2
-            ranks[:, k] = middle[:, self.place[k]] - (total / 2)[:, None]
-        weighted = ranks[:, :s] * w[:, None]
-        products = np.matmul(weighted, ranks.transpose(0, 2, 1))
-        own = np.einsum("bmd,bmd,bd->bm", ranks[:, s:], ranks[:, s:], w, optimize=True)
+                ordered *= 0.5
+                middle = reached
+                middle -= ordered
+            middle -= half  # mid-rank minus the mean rank (N + 1) / 2
+            ranks[:, k] = middle[self.place[k]].T
+        products = np.matmul(ranks[:, :s] * w[:, None], ranks.transpose(0, 2, 1))
+        own = np.stack([np.square(r[s:]) @ weight for r, weight in zip(ranks, w, strict=True)])
         if self.method == "rho-a":
             with np.errstate(invalid="ignore", divide="ignore"):
                 factor = 12 / (total**3 - total)
@@ -278,7 +287,7 @@ def gram_ceilings(moments: PairMoments, subjects: np.ndarray) -> tuple[np.ndarra
     """
     k = moments.xx
     u = subjects * moments.scale
-    ku = np.matmul(k, u[:, :, None])[:, :, 0]
+    ku = u @ k[0] if len(k) == 1 else np.matmul(k, u[:, :, None])[:, :, 0]
     own = np.einsum("bii->bi", k)
     present = subjects > 0
     if not moments.normalised:
