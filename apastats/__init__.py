@@ -11,14 +11,20 @@ __version__ = "0.1.0"
 
 # verb -> module; the module is imported at first use
 EXPORTS: dict[str, str] = {
-    "adjust_p": "apastats.multiplicity",
-    "alignment_patterns": "apastats.patterns",
     "AlignmentPatterns": "apastats.patterns",
+    "RDMSet": "apastats.io.rdms",
+    "ScoreTable": "apastats.table",
+    "adjust_p": "apastats.multiplicity",
+    "agreement_test": "apastats.patterns",
+    "alignment_patterns": "apastats.patterns",
+    "anova_effect": "apastats.variance_shares",
     "boot_ci": "apastats.array_bootstrap",
     "bootstrap": "apastats.estimates",
     "check": "apastats.checks",
     "concat": "apastats.io.frames",
+    "effect_size": "apastats.effect_sizes",
     "equivalence": "apastats.tosts.tables",
+    "lmm": "apastats.mixed.api",
     "load_result": "apastats.results",
     "margin": "apastats.margins",
     "noise_ceiling": "apastats.ceilings",
@@ -28,17 +34,17 @@ EXPORTS: dict[str, str] = {
     "rdm_similarity": "apastats.scoring.compare",
     "read": "apastats.io.frames",
     "read_rdms": "apastats.io.rdms",
-    "score": "apastats.scoring.verb",
     "references": "apastats.reporting",
     "report": "apastats.reporting",
+    "rm_anova": "apastats.variance_shares",
     "run_study": "apastats.studies",
-    "RDMSet": "apastats.io.rdms",
-    "ScoreTable": "apastats.table",
+    "score": "apastats.scoring.verb",
     "select_layer": "apastats.selection",
     "selected_rows": "apastats.selection",
     "simulate": "apastats.simulation",
     "simulate_rdms": "apastats.simulation",
     "tost": "apastats.tosts.arrays",
+    "tost_summary": "apastats.tosts.arrays",
 }
 
 __all__ = ["__version__", *EXPORTS]

@@ -7,37 +7,22 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DegenerateWarning, DesignError, InputError
+from apastats.errors import DegenerateWarning, InputError
 from apastats.patterns.arrays import PatternArrays
+from apastats.patterns.compared import (
+    REFERENCES,
+    Compared,
+    average,
+    brain_kind,
+    brain_stack,
+    compare_with,
+    enough_subjects,
+)
 from apastats.patterns.profiles import AlignmentPatterns
-from apastats.patterns.references import mean_of_others, pairs_without, pairs_without_two
 from apastats.patterns.similarity import check_similarity, fisher_z, pattern_similarity
 from apastats.table import BRAIN, ScoreTable
 
-__all__ = ["REFERENCES", "agreement_values", "brain_kind", "pattern_agreement"]
-
-REFERENCES = ("leave_one_out", "released", "matched")
-
-
-def brain_kind(arrays: PatternArrays, brain: str | None) -> str:
-    """The brain rows used: as asked, or pairs where there are pairs."""
-    if not arrays.kinds:
-        raise DesignError(
-            "pattern agreement needs brain rows (subject_to_subject or leave_one_out)"
-        )
-    if brain is None:
-        return arrays.kinds[0]
-    if brain not in arrays.kinds:
-        raise InputError("brain", brain, f"a kind that is in the patterns: {arrays.kinds}")
-    return brain
-
-
-def _mean(values: np.ndarray, axis: int) -> np.ndarray:
-    known = np.isfinite(values)
-    n = known.sum(axis=axis)
-    total = np.where(known, values, 0.0).sum(axis=axis)
-    out: np.ndarray = np.where(n > 0, total / np.maximum(n, 1), np.nan)
-    return out
+__all__ = ["agreement_values", "brain_similarity", "model_similarity", "pattern_agreement"]
 
 
 def agreement_values(
@@ -66,23 +51,10 @@ def agreement_values(
     model_agreement : numpy.ndarray, shape (n_subject, n_predictor, n_roi)
     brain_agreement : numpy.ndarray, shape (n_subject, n_roi)
     """
-    if not pairwise:
-        others = mean_of_others(brain)
-        own = _rowwise(brain, others, similarity)
-        target = brain if reference == "released" else others
-        return pattern_similarity(model, target, similarity), own
-    if reference == "matched":
-        outside = pairs_without_two(brain)
-        # only the partners a subject really has: the same references for brain and models
-        present = np.isfinite(brain).any(axis=(-1, -2))
-        own = _mean(_rowwise(brain, outside, similarity), 1)
-        outside = np.where(present[:, :, None, None], outside, np.nan)
-        return _against_partners(model, outside, similarity), own
-    outside = pairs_without(brain)
-    own = _mean(_rowwise(brain, outside[:, None], similarity), 1)
-    if reference == "released":
-        return _against_partners(model, brain, similarity), own
-    return pattern_similarity(model, outside, similarity), own
+    c = compare_with(model, brain, pairwise=pairwise, reference=reference)
+    return model_similarity(c, similarity), average(
+        _rowwise(c.brain, c.brain_references, similarity), 1
+    )
 
 
 def _rowwise(x: np.ndarray, y: np.ndarray, similarity: str) -> np.ndarray:
@@ -91,15 +63,29 @@ def _rowwise(x: np.ndarray, y: np.ndarray, similarity: str) -> np.ndarray:
     return pattern_similarity(x[..., None, :], y[..., None, :], similarity)[..., 0, 0]
 
 
-def _against_partners(model: np.ndarray, patterns: np.ndarray, similarity: str) -> np.ndarray:
-    """Mean over partners of the similarity with each partner's pattern, subject by subject."""
-    n_subject, n_predictor = model.shape[:2]
-    out = np.full((n_subject, n_predictor, patterns.shape[2]), np.nan)
+def model_similarity(c: Compared, similarity: str) -> np.ndarray:
+    """Agreement of every predictor with every ROI, ``[subject, predictor, roi]``: mean over references."""
+    n_subject, n_predictor = c.model.shape[:2]
+    out = np.full((n_subject, n_predictor, c.model_references.shape[2]), np.nan)
     for s in range(n_subject):
-        partners = np.flatnonzero(np.isfinite(patterns[s]).any(axis=(-1, -2)))
-        if len(partners):
-            out[s] = _mean(pattern_similarity(model[s], patterns[s, partners], similarity), 0)
+        references = c.model_references[s]
+        there = np.isfinite(references).any(axis=(-1, -2))
+        if there.any():
+            out[s] = average(pattern_similarity(c.model[s], references[there], similarity), 0)
     return out
+
+
+def brain_similarity(c: Compared, similarity: str) -> np.ndarray:
+    """Similarity of the brain's pattern of every ROI with every ROI's reference, ``[subject, roi, roi]``."""
+    out = []
+    for own, references in zip(c.brain, c.brain_references, strict=True):
+        there = np.isfinite(own).any(axis=(-1, -2))
+        references = np.broadcast_to(references, own.shape)
+        if there.any():
+            out.append(average(pattern_similarity(own[there], references[there], similarity), 0))
+        else:
+            out.append(np.full((own.shape[1], references.shape[1]), np.nan))
+    return np.stack(out)
 
 
 def pattern_agreement(
@@ -169,11 +155,9 @@ def pattern_agreement(
     check_similarity(similarity)
     arrays = patterns.dense
     kind = brain_kind(arrays, brain)
-    _enough_subjects(arrays, kind, reference)
+    enough_subjects(arrays, kind, reference)
     source = str(patterns.info["source"])
-    values = arrays.pairs if kind == "subject_to_subject" else arrays.leave_one_out
-    if values is None:  # brain_kind has made sure of it
-        raise DesignError(f"{source}: no brain patterns of kind {kind!r}")
+    values = brain_stack(arrays, kind)
     frames = []
     for c in range(len(arrays.cells)):
         found = agreement_values(
@@ -207,15 +191,6 @@ def pattern_agreement(
     return ScoreTable(
         frame, outcomes=tuple(outcomes), log=tuple(log), source=f"agreement of {source}"
     )
-
-
-def _enough_subjects(arrays: PatternArrays, kind: str, reference: str) -> None:
-    need = 2 if kind == "leave_one_out" else (4 if reference == "matched" else 3)
-    if len(arrays.subjects) < need:
-        raise DesignError(
-            f"pattern_agreement: {len(arrays.subjects)} subjects; reference {reference!r} with {kind} "
-            f"patterns needs at least {need}"
-        )
 
 
 def _rows(

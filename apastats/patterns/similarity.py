@@ -6,7 +6,7 @@ import numpy as np
 
 from apastats.errors import InputError
 
-__all__ = ["SIMILARITIES", "check_similarity", "fisher_z", "pattern_similarity"]
+__all__ = ["SIMILARITIES", "check_similarity", "fisher_z", "pattern_similarity", "unit_patterns"]
 
 SIMILARITIES = ("pearson", "spearman", "cosine", "concordance", "nrmse")
 MIN_ENTRIES = 3  # fewer shared entries give NaN
@@ -70,6 +70,17 @@ def fisher_z(values: np.ndarray) -> np.ndarray:
     """``artanh``; values of 1 up to rounding give the finite ``artanh(1 - 1e-12)``."""
     out: np.ndarray = np.arctanh(np.clip(values, -1 + 1e-12, 1 - 1e-12))
     return out
+
+
+def unit_patterns(x: np.ndarray, similarity: str) -> np.ndarray:
+    """Patterns whose inner products are the similarities (pearson, spearman, cosine; complete rows)."""
+    if similarity == "cosine":
+        norm = np.sqrt((x * x).sum(axis=-1, keepdims=True))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            out: np.ndarray = np.where(norm > 0, x / norm, np.nan)
+        return out
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return _unit(_midranks(x) if similarity == "spearman" else x)
 
 
 def _swap(a: np.ndarray) -> np.ndarray:
