@@ -169,7 +169,7 @@ def simulate(
     n_subject: int = 10,
     n_model: int = 8,
     n_layer: int = 5,
-    n_tied: int = 3,
+    n_tied: int | None = None,
     gap: float = 0.1,
     rois: Sequence[str] | None = None,
     streams: Mapping[str, Sequence[str]] | None = None,
@@ -188,8 +188,8 @@ def simulate(
     ----------
     n_subject, n_model, n_layer : int
         Sizes; at least 2 subjects.
-    n_tied : int
-        Models ``model_01 .. model_{n_tied}`` have the same truth and are the best in every cell.
+    n_tied : int, optional
+        Three (or all, if there are fewer) by default. Models ``model_01 .. model_{n_tied}`` have the same truth and are the best in every cell.
     gap : float
         Share by which the next model falls short of the best; the others fall short by 1.5, 2, ... gaps.
     rois, streams : optional
@@ -236,7 +236,8 @@ def simulate(
     n_subject = _positive_int("n_subject", n_subject, 2)
     n_model = _positive_int("n_model", n_model, 1)
     n_layer = _positive_int("n_layer", n_layer, 1)
-    if not 1 <= n_tied <= n_model:
+    n_tied = min(3, n_model) if n_tied is None else _positive_int("n_tied", n_tied, 1)
+    if n_tied > n_model:
         raise InputError("n_tied", n_tied, f"a whole number from 1 to n_model ({n_model})")
     if not 0 <= gap < 1:
         raise InputError("gap", gap, "a share from 0 up to (not including) 1")
