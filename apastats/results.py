@@ -151,6 +151,22 @@ class Result:
 
         return plots.draw(self, ax=ax, **options)
 
+    def text(self, *, style: Any = "apa", short: bool = False, max_rows: int = 12) -> str:
+        """Result as sentences to paste into a paper; every number is one of :meth:`tidy`.
+
+        Parameters
+        ----------
+        style : {"apa", "nature"} or dict
+            How numbers are written; a dict changes ``apa`` (see :func:`apastats.reporting.numbers.as_style`).
+        short : bool
+            One line per row, without method and caveats.
+        max_rows : int
+            Rows written out at most; the rest is counted.
+        """
+        from apastats.reporting.prose import text
+
+        return text(self, style=style, short=short, max_rows=max_rows)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {len(self.table)} rows; {self.provenance.call}>"
 

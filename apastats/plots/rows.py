@@ -226,34 +226,17 @@ def forest(
     ax = new_axes(ax, 6.4, height_of(len(frame)))
     y = np.arange(len(frame))
     if {"bound_low", "bound_high"} <= set(frame.columns):
-        low, high = frame["bound_low"].to_numpy("f8"), frame["bound_high"].to_numpy("f8")
-        fill = MARGIN + "40"
-        ax.barh(
-            y,
-            high - low,
-            left=low,
-            height=1.0,
-            color=fill,
-            linewidth=0,
-            zorder=0,
-            label="inside the margin",
-        )
-        for edge in (low, high):
-            steps = np.repeat(edge, 2)
-            ax.plot(
-                steps,
-                np.stack([y - 0.5, y + 0.5], 1).ravel(),
-                color=MARGIN,
-                linewidth=1.0,
-                zorder=1,
-            )
+        _shade_margin(ax, frame["bound_low"].to_numpy("f8"), frame["bound_high"].to_numpy("f8"))
     ax.axvline(0, color=MUTED, linewidth=0.9, zorder=1)
     decision = (
-        frame["decision"].astype(str)
+        frame["decision"]
         if "decision" in frame.columns
-        else pd.Series([""] * len(frame))
+        else pd.Series([""] * len(frame), index=frame.index)
     )
-    for outcome in dict.fromkeys([d for d in DECISIONS if (decision == d).any()] + list(decision)):
+    present = [str(d) for d in dict.fromkeys(decision[decision.notna()])]
+    for outcome in [d for d in DECISIONS if d in present] + [
+        d for d in present if d not in DECISIONS
+    ]:
         keep = (decision == outcome).to_numpy()
         color, marker, filled = DECISIONS.get(outcome, (INK, "o", True))
         part = frame[keep]
@@ -277,6 +260,41 @@ def forest(
             ax, loc="upper left", bbox_to_anchor=(0, -0.55 / height_of(len(frame)) * 1.6), ncols=2
         )
     return finish(ax, x=estimate, title=title)
+
+
+def _shade_margin(ax: Axes, low: np.ndarray, high: np.ndarray) -> None:
+    """Shade the margin of each row; one band where it is the same in all rows."""
+    known = np.isfinite(low) & np.isfinite(high)
+    if not known.any():
+        return
+    if np.ptp(low[known]) == 0 and np.ptp(high[known]) == 0:
+        ax.axvspan(
+            low[known][0],
+            high[known][0],
+            color=MARGIN,
+            alpha=0.25,
+            linewidth=0,
+            zorder=0,
+            label="inside the margin",
+        )
+        for edge in (low[known][0], high[known][0]):
+            ax.axvline(edge, color=MARGIN, linewidth=1.0, zorder=1)
+        return
+    y = np.flatnonzero(known)
+    low, high = low[known], high[known]
+    ax.barh(
+        y,
+        high - low,
+        left=low,
+        height=1.0,
+        color=MARGIN,
+        alpha=0.25,
+        linewidth=0,
+        zorder=0,
+        label="inside the margin",
+    )
+    for edge in (low, high):
+        ax.vlines(edge, y - 0.5, y + 0.5, color=MARGIN, linewidth=1.0, zorder=1)
 
 
 def rank_intervals(

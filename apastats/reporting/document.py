@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,16 @@ from apastats.errors import InputError, OutputExistsError
 from apastats.reporting import summary
 from apastats.reporting.blocks import FigureBlock, Listing, Section
 from apastats.reporting.citations import Bibliography, references
+from apastats.reporting.drawing import Drawings
 from apastats.reporting.markup import name
 from apastats.reporting.numbers import as_style
 from apastats.reporting.tables import table_block
+from apastats.reporting.to_docx import write_docx
 from apastats.reporting.topics import Context, topic_sections
 
 __all__ = ["Report", "report"]
 
-SUFFIXES = (".html",)
+SUFFIXES = (".html", ".md", ".tex", ".docx")
 FIGURE_FORMATS = ("pdf", "svg", "png")
 
 
@@ -50,6 +53,7 @@ class Report:
         self.items, self.title = tuple(items), title
         self.study_text, self.command, self.notes = study_text, command, tuple(notes)
         self.style, self.max_rows = as_style(style), max_rows
+        self._drawings = Drawings()
 
     def __repr__(self) -> str:
         return f"<Report: {self.title!r}; {len(self.items)} results>"
@@ -139,7 +143,41 @@ class Report:
             bibliography=self.references,
             version=__version__,
             max_rows=self.max_rows,
+            drawings=self._drawings,
         )
+
+    def markdown(self, figures: Mapping[str, str] | None = None) -> str:
+        """Markdown text.
+
+        Parameters
+        ----------
+        figures : mapping of str to str, optional
+            Path of each figure by its slug; figures without one are represented by their captions.
+        """
+        from apastats.reporting.to_markdown import render_markdown
+
+        return render_markdown(**self._parts(), figures=figures or {})
+
+    def latex(self, figures: Mapping[str, str] | None = None) -> str:
+        """LaTeX document that compiles with pdfLaTeX, XeLaTeX and LuaLaTeX.
+
+        Parameters
+        ----------
+        figures : mapping of str to str, optional
+            Path of each figure by its slug; a box stands for figures without one.
+        """
+        from apastats.reporting.to_latex import render_latex
+
+        return render_latex(**self._parts(), figures=figures or {})
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "title": self.title,
+            "facts": self.facts,
+            "sections": self.sections,
+            "bibliography": self.references,
+            "max_rows": self.max_rows,
+        }
 
     def _repr_html_(self) -> str:
         import html
@@ -154,7 +192,8 @@ class Report:
         Parameters
         ----------
         path : str or path
-            ``.html``.
+            Ends in ``.html``, ``.md``, ``.tex`` or ``.docx`` (needs the extra ``docx``). Markdown and LaTeX
+            put their figures into ``<name>_figures`` beside them, LaTeX its references into ``<name>.bib``.
         overwrite : bool
             Whether an existing file may be replaced.
 
@@ -170,14 +209,37 @@ class Report:
             If the file exists and ``overwrite`` is False.
         """
         target = Path(path)
-        if target.suffix.lower() not in SUFFIXES:
+        suffix = target.suffix.lower()
+        if suffix not in SUFFIXES:
             raise InputError("path", str(path), f"a name that ends in one of {list(SUFFIXES)}")
         if target.exists() and not overwrite:
             raise OutputExistsError(
                 f"{target} exists and is kept; pass overwrite=True to replace it"
             )
-        write_text(target, self.html())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if suffix == ".html":
+            write_text(target, self.html())
+        elif suffix == ".docx":
+            with tempfile.TemporaryDirectory() as folder:
+                paths = self._figure_files(Path(folder), "figures", "png")
+                write_docx(self.markdown(paths), Path(folder), target)
+        else:
+            kind = "pdf" if suffix == ".tex" else "png"
+            paths = self._figure_files(target.parent, f"{target.stem}_figures", kind)
+            write_text(target, self.latex(paths) if suffix == ".tex" else self.markdown(paths))
+            if suffix == ".tex":
+                write_text(target.with_suffix(".bib"), self.references.bibtex())
         return target
+
+    def _figure_files(self, folder: Path, name: str, suffix: str) -> dict[str, str]:
+        """Write the figures into ``folder/name`` and return their paths relative to ``folder``."""
+        paths: dict[str, str] = {}
+        for block in self.figure_blocks():
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            file = f"{name}/{block.slug.removeprefix('figure-')}.{suffix}"
+            (folder / file).write_bytes(self._drawings.get(block, suffix)[suffix])
+            paths[block.slug] = file
+        return paths
 
     def figures(
         self,
@@ -209,8 +271,6 @@ class Report:
         OutputExistsError
             If a file exists and ``overwrite`` is False.
         """
-        from apastats.reporting.drawing import figure_bytes
-
         wanted = (formats,) if isinstance(formats, str) else tuple(formats)
         for f in wanted:
             if f not in FIGURE_FORMATS:
@@ -230,7 +290,7 @@ class Report:
         target.mkdir(parents=True, exist_ok=True)
         for block in blocks:
             stem = block.slug.removeprefix("figure-")
-            for suffix, data in figure_bytes(block, wanted).items():
+            for suffix, data in self._drawings.get(block, *wanted).items():
                 (target / f"{stem}.{suffix}").write_bytes(data)
             block.data.to_csv(target / f"{stem}.csv", index=False)
         return files

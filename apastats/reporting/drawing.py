@@ -17,7 +17,7 @@ from apastats.reporting.blocks import FigureBlock
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["MAX_MARKS", "figure_bytes", "inline_figure"]
+__all__ = ["MAX_MARKS", "Drawings", "inline_figure"]
 
 MAX_MARKS = 3000  # more marks than that become pixels
 MAX_SVG = 350_000
@@ -63,34 +63,42 @@ def _write(figure: Figure, suffix: str) -> bytes:
     }[suffix]
     buffer = io.BytesIO()
     options = {"dpi": PNG_DPI, "facecolor": "white"} if suffix == "png" else {"transparent": True}
-    figure.savefig(
-        buffer, format=suffix, metadata=metadata, bbox_inches="tight", pad_inches=0.06, **options
-    )
+    figure.savefig(buffer, format=suffix, metadata=metadata, **options)
     return buffer.getvalue()
 
 
-def figure_bytes(block: FigureBlock, suffixes: tuple[str, ...]) -> dict[str, bytes]:
-    """The figure in each format, drawn once."""
-    with _settings(_salt(block.slug)):
-        figure = block.make()
-        return {s: _write(figure, s) for s in suffixes}
+class Drawings:
+    """Figures of one report as bytes; each is drawn once, whatever formats are asked for when."""
+
+    def __init__(self) -> None:
+        self._bytes: dict[tuple[str, str], bytes] = {}
+        self._figures: dict[str, Figure] = {}
+
+    def get(self, block: FigureBlock, *suffixes: str) -> dict[str, bytes]:
+        """The figure in each format."""
+        missing = [s for s in suffixes if (block.slug, s) not in self._bytes]
+        if missing:
+            with _settings(_salt(block.slug)):
+                if block.slug not in self._figures:
+                    self._figures[block.slug] = block.make()
+                for s in missing:
+                    self._bytes[block.slug, s] = _write(self._figures[block.slug], s)
+        return {s: self._bytes[block.slug, s] for s in suffixes}
 
 
-def inline_figure(block: FigureBlock) -> str:
+def inline_figure(block: FigureBlock, drawings: Drawings) -> str:
     """SVG element, or an img element with PNG data where the SVG would be large; no request either way."""
     import html
 
+    svg = b"" if block.n_mark > MAX_MARKS else drawings.get(block, "svg")["svg"]
+    if svg and len(svg) <= MAX_SVG:
+        return embed_svg(svg.decode("utf-8"), block.slug, block.alt)
+    png = drawings.get(block, "png")["png"]
+    width = int.from_bytes(png[16:20], "big") * 96 // PNG_DPI
+    height = int.from_bytes(png[20:24], "big") * 96 // PNG_DPI
+    data = base64.b64encode(png).decode()
     alt = html.escape(block.alt, quote=True)
-    with _settings(_salt(block.slug)):
-        figure = block.make()
-        svg = b"" if block.n_mark > MAX_MARKS else _write(figure, "svg")
-        if not svg or len(svg) > MAX_SVG:
-            png = _write(figure, "png")
-            width = int.from_bytes(png[16:20], "big") * 96 // PNG_DPI
-            height = int.from_bytes(png[20:24], "big") * 96 // PNG_DPI
-            data = base64.b64encode(png).decode()
-            return f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{alt}">'
-    return embed_svg(svg.decode("utf-8"), block.slug, block.alt)
+    return f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{alt}">'
 
 
 # a style like `font: 9px 'DejaVu Sans'`; the page's own font takes over inside a page

@@ -60,8 +60,10 @@ def _render(
     text: str,
     escape: Callable[[str], str],
     wrap: dict[str, Callable[[str], str]],
+    escape_name: Callable[[str], str] | None = None,
 ) -> str:
     """Escape the text between markers and wrap what stands between a pair of them (pairs may nest)."""
+    of = {"c": str, "n": escape_name or escape, "k": escape_name or escape}
     stack: list[tuple[str, list[str]]] = [("", [])]
     for part in _MARK.split(text):
         kind = next((k for k, v in _OPEN.items() if v == part), None)
@@ -70,7 +72,7 @@ def _render(
             continue
         kind = next((k for k, v in _CLOSE.items() if v == part), None)
         if kind is None:
-            stack[-1][1].append(part if stack[-1][0] == "c" else escape(part))
+            stack[-1][1].append(of.get(stack[-1][0], escape)(part))
         elif len(stack) > 1:
             opened, parts = stack.pop()
             stack[-1][1].append(wrap[opened]("".join(parts)))
@@ -114,14 +116,18 @@ def to_html(text: str, cited: Callable[[str], str]) -> str:
     )
 
 
-_MD = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$^&\"'=:@/])")
-_MD_SOFT = re.compile(r"([\\`*_\[\]<>#|~$^&@])")
+_MD_NAME = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$^&\"'=:@/])")
+_MD_TEXT = re.compile(r"([\\`*_\[\]<>#|~$^&@])")
 
 
-def escape_markdown(text: str, *, hard: bool = False) -> str:
-    """Markdown in which every special character is literal; ``hard`` for names."""
-    text = (_MD if hard else _MD_SOFT).sub(r"\\\1", text)
-    return text.replace("\n", " \u21b5 ") if hard else text
+def escape_markdown(text: str) -> str:
+    """Markdown in which every special character is literal."""
+    return _MD_TEXT.sub(r"\\\1", text)
+
+
+def escape_markdown_name(text: str) -> str:
+    """As :func:`escape_markdown`, for text that may hold anything; a line break becomes a sign."""
+    return _MD_NAME.sub(r"\\\1", text.replace("\n", " \u21b5 "))
 
 
 def to_markdown(text: str, cited: Callable[[str], str]) -> str:
@@ -129,19 +135,9 @@ def to_markdown(text: str, cited: Callable[[str], str]) -> str:
     return _render(
         text,
         escape_markdown,
-        {
-            "i": lambda s: f"*{s}*",
-            # names were escaped softly on the way; bring them to the hard form
-            "n": lambda s: isolate(_harden(s)),
-            "b": lambda s: f"**{s}**",
-            "k": lambda s: _harden(s),
-            "c": cited,
-        },
+        {"i": lambda s: f"*{s}*", "n": isolate, "b": lambda s: f"**{s}**", "k": str, "c": cited},
+        escape_markdown_name,
     )
-
-
-def _harden(soft: str) -> str:
-    return escape_markdown(re.sub(r"\\([\\`*_\[\]<>#|~$^&@])", r"\1", soft), hard=True)
 
 
 _TEX = {
@@ -211,6 +207,14 @@ def escape_latex(text: str) -> str:
     return "".join(out)
 
 
+def escape_latex_name(text: str) -> str:
+    """As :func:`escape_latex`, with places to break a long name."""
+    if len(text) <= 24:
+        return escape_latex(text)
+    parts = [text[i : i + 8] for i in range(0, len(text), 8)]
+    return r"\allowbreak{}".join(escape_latex(p) for p in parts)
+
+
 def to_latex(text: str, cited: Callable[[str], str]) -> str:
     """LaTeX; needs the preamble of the report for characters outside Latin-1."""
     return _render(
@@ -223,4 +227,5 @@ def to_latex(text: str, cited: Callable[[str], str]) -> str:
             "k": lambda s: rf"\texttt{{{s}}}",
             "c": cited,
         },
+        escape_latex_name,
     )

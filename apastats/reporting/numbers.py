@@ -79,7 +79,7 @@ class NumberStyle:
         if p > 0 and round(p, self.p_decimals) == 0:
             mantissa, exponent = f"{p:.1e}".split("e")
             return f"= {mantissa}\u00a0\u00d7\u00a010^{self.minus}{-int(exponent)}"
-        if p < 1 and round(p, self.p_decimals) >= 1:
+        if round(p, self.p_decimals) >= 1:
             return f"> {self._p_text(1 - 10**-self.p_decimals, self.p_decimals)}"
         return f"= {self._p_text(p, self.p_decimals)}"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from apastats import plots
-from apastats.plots.style import new_figure
+from apastats.plots.style import DECISIONS, new_figure
 from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.markup import name
 
@@ -31,26 +31,59 @@ Draw = Callable[["Axes", int], object]
 
 
 def grid(
-    n: int, rows: int, draw: Draw, *, per_row: float = 0.2, width: float = 2.5, left: float = 1.4
+    n: int,
+    names: Sequence[object],
+    draw: Draw,
+    *,
+    width: float = 2.3,
+    x_label: str = "",
+    limit: int = 32,
 ) -> Figure:
     """Panels on a grid that share their row labels; ``draw(ax, i)`` draws panel i."""
-    n_col = min(n, 4 if n > 4 else n) if n > 1 else 1
-    n_col = min(n_col, max(1, int(11 // width)))
+    per_row = 0.2 if len(names) <= 20 else 0.135
+    longest = max((len(str(plots.label(m, limit))) for m in names), default=4)
+    left = 0.3 + (0.068 if len(names) < 30 else 0.056) * longest
+    n_col = max(1, min(n, 5, int((11.5 - left) // width))) if n > 1 else 1
     n_row = math.ceil(n / n_col)
-    height = 0.75 + per_row * max(rows, 3)
-    single = n == 1
-    figure = new_figure(left + (6.0 if single else width * n_col), height * n_row + 0.3)
-    axes = figure.subplots(n_row, n_col, squeeze=False, sharey=True)
+    inner = per_row * max(len(names), 3)
+    gap, top, bottom = 0.5, 0.35, 0.95
+    w, h = (
+        left + (5.0 if n == 1 else width * n_col) + 0.15,
+        top + n_row * inner + (n_row - 1) * gap + bottom,
+    )
+    figure = new_figure(w, h, layout=None)
+    # margins are set in inches: an automatic layout of many panels takes most of the time of a report
+    axes = figure.subplots(n_row, n_col, squeeze=False)
+    figure.subplots_adjust(
+        left=left / w,
+        right=1 - 0.15 / w,
+        top=1 - top / h,
+        bottom=bottom / h,
+        wspace=0.14,
+        hspace=gap / inner,
+    )
     for i, ax in enumerate(axes.ravel()):
         if i >= n:
             ax.set_visible(False)
             continue
         draw(ax, i)
         if i % n_col:
-            ax.tick_params(axis="y", labelleft=False)
-        if i + n_col < n:
-            ax.set_xlabel("")
+            ax.set_yticks([])
+        ax.set_xlabel(x_label if i + n_col >= n else "", fontsize=8.5)
+    used = axes.ravel()[:n]
+    _common_scale(used)
+    for ax in used:
+        ax.locator_params(axis="x", nbins=4)
     return figure
+
+
+def _common_scale(axes: Sequence[Axes]) -> None:
+    """One x scale for all panels, unless that would flatten some of them."""
+    limits = np.array([ax.get_xlim() for ax in axes])
+    low, high = limits[:, 0].min(), limits[:, 1].max()
+    if high - low <= 3.5 * np.median(limits[:, 1] - limits[:, 0]):
+        for ax in axes:
+            ax.set_xlim(low, high)
 
 
 def cells_of(
@@ -187,7 +220,7 @@ def _estimate_grid(
                 title=plots.label(cell.get("roi", ""), 24),
             )
 
-        figure = grid(len(cells), len(order), draw, per_row=0.2 if len(order) <= 20 else 0.14)
+        figure = grid(len(cells), order, draw, x_label=what)
         _shared_legend(figure)
         return figure
 
@@ -215,12 +248,17 @@ def _shared_legend(figure: Figure) -> None:
     for ax in figure.axes:
         for handle, text in zip(*ax.get_legend_handles_labels(), strict=True):
             found.setdefault(text, handle)
+    first = [*DECISIONS, "inside the margin"]
+    found = {
+        k: found[k]
+        for k in sorted(found, key=lambda k: first.index(k) if k in first else len(first))
+    }
     if found:
         figure.legend(
             list(found.values()),
             list(found),
-            loc="outside lower center",
-            ncols=min(4, len(found)),
+            loc="lower center",
+            ncols=min(5, len(found)),
             fontsize=8,
             frameon=False,
         )
@@ -306,14 +344,7 @@ def _forest_grid(
                 title=title,
             )
 
-        figure = grid(
-            len(cells),
-            len(order),
-            draw,
-            per_row=0.2 if len(order) <= 20 else 0.14,
-            width=2.8,
-            left=1.8,
-        )
+        figure = grid(len(cells), order, draw, x_label=f"difference in {what}", limit=40)
         _shared_legend(figure)
         return figure
 

@@ -106,25 +106,26 @@ def _differs(adjust: Any) -> bool:
     return str(adjust).split(",")[0].strip().lower() not in ("none", "", "nan")
 
 
-def _equivalence_intro(result: Any, style: NumberStyle) -> list[str]:
+def _equivalence_intro(result: Any) -> list[str]:
+    """Test, n, margin and its origin, adjustment, level, what was resampled."""
     info = result.info
-    out = []
-    if "margin" in info:
-        out.append(f"Margin: {name(info['margin'])}.")
     n = info.get("n_subject")
-    words = f"Test: {name(info.get('method', 'equivalence test'))}" + (
-        f"; {sym('n')} = {n}" if n else ""
-    )
-    out.append(f"{words}.")
+    sample = f" ({sym('n')} = {n})" if n else ""
+    out = [f"Compared by {name(info.get('method', 'equivalence tests'))}{sample}."]
+    if "margin" in info:
+        out.append(f"The margin was {name(info['margin'])}.")
     if "adjust" in info:
-        out.append(
-            f"Adjustment for multiplicity: {name(info['adjust'])}; level {info.get('alpha', '')}."
-        )
-    if "resampled" in info:
-        out.append(
-            f"Resampled: {name(info['resampled'])}; held fixed: {name(info.get('held_fixed', 'nothing'))}."
-        )
-    return out
+        out.append(f"Adjustment for multiplicity: {name(info['adjust'])}.")
+    if "alpha" in info:
+        level = f"; intervals have the level {100 * float(info['conf_level']):g}\u00a0%" if "conf_level" in info else ""
+        out.append(f"Each decision was taken at the level {float(info['alpha']):g}{level}.")
+    return out + _resampled(info)
+
+
+def _resampled(info: Mapping[str, Any]) -> list[str]:
+    if "resampled" not in info:
+        return []
+    return [f"Resampled: {name(info['resampled'])}; held fixed: {name(info.get('held_fixed', 'nothing'))}."]
 
 
 def decision_counts(frame: pd.DataFrame) -> str:
@@ -144,7 +145,7 @@ def _equivalence(result: Any, style: NumberStyle, short: bool, max_rows: int) ->
     lines = [equivalence_row(r, result, style, short=short) for r in rows]
     if short:
         return lines + _more(frame, max_rows)
-    head = _equivalence_intro(result, style)
+    head = _equivalence_intro(result)
     if "decision" in frame.columns:
         head.append(f"Decisions: {decision_counts(frame)}.")
     return head + lines + _more(frame, max_rows) + cautions(result)

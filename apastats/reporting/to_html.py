@@ -21,7 +21,7 @@ from apastats.reporting.blocks import (
     TableBlock,
 )
 from apastats.reporting.citations import WORKS, Bibliography
-from apastats.reporting.drawing import inline_figure
+from apastats.reporting.drawing import Drawings, inline_figure
 from apastats.reporting.tables import heading
 
 __all__ = ["render_html"]
@@ -32,9 +32,10 @@ MAX_CSV_ROWS = 4000
 class Renderer:
     """Renders blocks and numbers tables and figures in the order they come."""
 
-    def __init__(self, max_rows: int) -> None:
+    def __init__(self, max_rows: int, drawings: Drawings) -> None:
         from jinja2 import Environment, PackageLoader, StrictUndefined
 
+        self.drawings = drawings
         self.max_rows = max_rows
         self.n_table = self.n_figure = 0
         self.environment = Environment(
@@ -103,7 +104,7 @@ class Renderer:
             slug=block.slug,
             label=f"Figure {self.n_figure}.",
             caption=self.text(block.caption),
-            image=Markup(inline_figure(block)),
+            image=Markup(inline_figure(block, self.drawings)),
             csv=csv_link(block.data),
         )
         return Markup(rendered)
@@ -143,11 +144,12 @@ def render_html(
     bibliography: Bibliography,
     version: str,
     max_rows: int,
+    drawings: Drawings,
 ) -> str:
     """The whole page."""
     from markupsafe import Markup
 
-    render = Renderer(max_rows)
+    render = Renderer(max_rows, drawings)
 
     def shown(section: Section) -> dict[str, Any]:
         return {

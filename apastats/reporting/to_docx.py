@@ -1,0 +1,33 @@
+"""Report as a Word file, through pandoc (extra ``docx``)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from apastats.errors import MissingExtraError
+
+__all__ = ["write_docx"]
+
+
+def write_docx(markdown: str, folder: Path, target: Path) -> None:
+    """Turn Markdown, whose figures lie in ``folder``, into ``target``.
+
+    Raises
+    ------
+    MissingExtraError
+        If pypandoc-binary is not installed.
+    """
+    try:
+        import pypandoc
+    except ImportError as error:
+        raise MissingExtraError("pypandoc-binary", "docx") from error
+    part = target.with_name(target.name + ".part")
+    pypandoc.convert_text(
+        markdown,
+        "docx",
+        format="gfm-autolink_bare_uris",
+        outputfile=str(part),
+        extra_args=[f"--resource-path={folder}", "--sandbox=false"],
+    )
+    os.replace(part, target)
