@@ -44,7 +44,7 @@ EXPORTS: dict[str, str] = {
     "simulate": "apastats.simulation",
     "simulate_rdms": "apastats.simulation",
     "tost": "apastats.tosts.arrays",
-    "tost_summary": "apastats.tosts.arrays",
+    "tost_summary": "apastats.tosts.summaries",
 }
 
 __all__ = ["__version__", *EXPORTS]

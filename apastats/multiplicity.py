@@ -95,7 +95,7 @@ def check_adjust(adjust: Any, allowed: tuple[str, ...] = (), *, argument: str = 
     return str(name)
 
 
-def adjust_p(p: ArrayLike, adjust: str = "holm") -> np.ndarray:
+def adjust_p(p: ArrayLike, adjust: str = "holm", *, family_size: int | None = None) -> np.ndarray:
     """Adjust p-values for multiplicity.
 
     Parameters
@@ -105,6 +105,8 @@ def adjust_p(p: ArrayLike, adjust: str = "holm") -> np.ndarray:
     adjust : {"none", "bonferroni", "sidak", "holm", "holm-sidak", "hochberg", "hommel", "bh", "by"}
         Family-wise error: bonferroni, sidak, holm, holm-sidak, hochberg, hommel. False discovery rate: bh
         (Benjamini and Hochberg 1995), by (Benjamini and Yekutieli 2001).
+    family_size : int, optional
+        Size of the family where it is larger than the p-values given; the others count as 1.
 
     Returns
     -------
@@ -136,6 +138,12 @@ def adjust_p(p: ArrayLike, adjust: str = "holm") -> np.ndarray:
     if bad.size:
         raise InputError("p", float(bad.flat[0]), "numbers between 0 and 1")
     out = np.full(values.shape, np.nan)
-    if keep.any():
-        out[keep] = ADJUSTMENTS[name](values[keep])
+    known = values[keep]
+    if family_size is not None:
+        if isinstance(family_size, bool) or family_size < known.size:
+            raise InputError("family_size", family_size, f"a whole number of at least {known.size}")
+        # tests that were not shown have p-values of 1, the largest there are
+        known = np.concatenate([known, np.ones(int(family_size) - known.size)])
+    if known.size:
+        out[keep] = ADJUSTMENTS[name](known)[: int(keep.sum())]
     return out

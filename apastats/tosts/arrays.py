@@ -5,25 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from apastats.errors import DesignError, InputError, MarginError
-from apastats.margins import as_margin
+from apastats.margins import Margin, as_margin
+from apastats.resampling.plans import Plan, Resamples
+from apastats.resampling.quantiles import QuantileRule
 from apastats.results import Provenance, describe_call
-from apastats.tosts.decisions import (
-    HYPOTHESES,
-    NOT_CONCLUDED,
-    Tested,
-    check_alpha,
-    check_hypothesis,
-    claim_p,
-    outcomes,
+from apastats.seeds import RngLike, recorded_seed
+from apastats.tosts.choices import MATCHED_TESTS, TWO_TESTS, Choice, choose, combine, matched
+from apastats.tosts.decisions import Tested, check_alpha, check_hypothesis
+from apastats.tosts.effects import EFFECTS, effect_beside
+from apastats.tosts.independent import (
+    bootstrap_two,
+    effect_two,
+    permutation_two,
+    rank_two,
+    student_two,
+    trimmed_two,
 )
-from apastats.tosts.student import one_sample, two_sample
+from apastats.tosts.location import Located
+from apastats.tosts.rows import insert_before, sd_unit, test_row, test_words
 from apastats.tosts.tables import EquivalenceResult
 
-__all__ = ["tost"]
+__all__ = ["samples", "tost"]
 
 
 def _sample(values: Any, argument: str) -> np.ndarray:
@@ -41,7 +46,7 @@ def _sample(values: Any, argument: str) -> np.ndarray:
     return out
 
 
-def _samples(x: Any, y: Any, paired: bool) -> tuple[np.ndarray, np.ndarray | None]:
+def samples(x: Any, y: Any, paired: bool) -> tuple[np.ndarray, np.ndarray | None]:
     """Samples without missing values; pairs are dropped together."""
     first = _sample(x, "x")
     if y is None:
@@ -72,11 +77,23 @@ def tost(
     y: ArrayLike | None = None,
     *,
     bounds: Any = None,
+    test: str = "t",
     paired: bool = True,
     equal_var: bool = False,
-    null: float = 0.0,
+    null: float | None = None,
     hypothesis: str = "equivalence",
     alpha: float = 0.05,
+    effect: str = "auto",
+    effect_interval: str = "auto",
+    denominator: str = "auto",
+    trim: float | None = None,
+    exact: bool | None = None,
+    interval: str = "studentized",
+    quantile_rule: QuantileRule = "linear",
+    ties: str = "half",
+    n_resamples: Resamples = "auto",
+    rng: RngLike = None,
+    plan: Plan | None = None,
 ) -> EquivalenceResult:
     """Two one-sided tests, and the ordinary test beside them, on plain arrays.
 
@@ -88,17 +105,42 @@ def tost(
         Second scores; matched with ``x`` where ``paired``. All differences are ``x - y``.
     bounds : float, (float, float) or Margin
         The margin; there is no default. ``apa.margin(0.5, of="sd")`` states it in SD units (of the differences;
-        pooled for Student; root mean square of both SDs for Welch).
+        pooled for Student; root mean square of both SDs for Welch). For ``log_ratio`` a ratio: ``1.25`` stands
+        for ``(0.8, 1.25)``. For ``brunner_munzel`` probabilities, such as ``(0.25, 0.75)``.
+    test : str
+        One sample or matched: ``t, trimmed, wilcoxon, bootstrap, sign_flip, permutation``, matched also
+        ``log_ratio``. Independent: ``t, trimmed, wilcoxon, brunner_munzel, bootstrap, permutation, log_ratio``.
     paired : bool
         Whether ``y`` is matched with ``x``.
     equal_var : bool
         Student instead of Welch for independent samples.
-    null : float
-        Value of the ordinary test; for one sample it is subtracted from nothing, the bounds are absolute.
+    null : float, optional
+        Value of the ordinary test: 0, or 0.5 for ``brunner_munzel``.
     hypothesis : {"equivalence", "minimal_effect", "noninferiority", "nonsuperiority", "superiority"}
-        The claim.
+        The claim; other than equivalence adds ``p_value_claim`` and ``claim_shown``.
     alpha : float
         Level of each one-sided test; the interval has level ``1 - 2 alpha``.
+    effect : {"auto", "g", "d", "rank_biserial", "superiority", "none"}
+        Effect size reported beside the test; ``auto`` is Hedges's g, the rank-biserial correlation for rank tests.
+    effect_interval : str
+        See :func:`apastats.effect_size` (``interval`` or ``rank_interval``); bootstrap tests use their own interval.
+    denominator : {"auto", "z", "rm", "x", "y"}
+        SD of the standardised difference.
+    trim : float, optional
+        Share cut from each end (``trimmed``: 0.1; ``permutation``: 0).
+    exact : bool, optional
+        Exact distribution of rank tests; None decides by size.
+    interval : {"studentized", "bca", "basic", "percentile", "normal"}
+        Bootstrap interval that the test inverts.
+    quantile_rule, ties : str
+        Quantiles of the replicates (``linear`` or ``boot``) and how replicates equal to the estimate count for the
+        bias of bca (``half`` or ``below``).
+    n_resamples : "auto", "exact" or int
+        Enumerated where the number of subjects allows.
+    rng : int, Generator, SeedSequence or None
+        For sampled plans.
+    plan : Plan, optional
+        A resampling plan to replay.
 
     Returns
     -------
@@ -116,7 +158,8 @@ def tost(
 
     Notes
     -----
-    Schuirmann (1987), J Pharmacokinet Biopharm 15:657; ``p_equiv = max(P(T > t_low), P(T < t_high))``.
+    Schuirmann (1987), J Pharmacokinet Biopharm 15:657; ``p_equiv = max(p(above low), p(below high))``. Minimal
+    effect: the smaller of the two one-sided p-values outside the bounds.
 
     Examples
     --------
@@ -124,92 +167,160 @@ def tost(
     >>> result.tidy()["decision"].item()
     'equivalent'
     """
-    margin = as_margin(bounds)
+    alpha, hypothesis = check_alpha(alpha), check_hypothesis(hypothesis)
+    single = y is None or paired
+    allowed = MATCHED_TESTS if single else TWO_TESTS
+    choice = choose(
+        test,
+        allowed,
+        trim=trim,
+        exact=exact,
+        interval=interval,
+        quantile_rule=quantile_rule,
+        ties=ties,
+        n_resamples=n_resamples,
+        rng=rng,
+        plan=plan,
+    )
+    if effect != "auto" and effect not in EFFECTS:
+        raise InputError("effect", effect, f"'auto' or one of {list(EFFECTS)}")
+    first, second = samples(x, y, paired)
+    margin = _ratio_margin(bounds) if test == "log_ratio" else as_margin(bounds)
     if margin.origin not in ("raw", "sd"):
         raise MarginError(
             "bounds", margin, "a number, a pair, or apa.margin(value, of='sd') for plain arrays"
         )
-    alpha, hypothesis = check_alpha(alpha), check_hypothesis(hypothesis)
-    first, second = _samples(x, y, paired)
-    low, high = margin.low, margin.high
-    if second is None or paired:
+    if test == "log_ratio":
+        first, second = _logs(first, second)
+    null = (0.5 if test == "brunner_munzel" else 0.0) if null is None else float(null)
+    low, high = _bounds_in_units(margin, first, second, single, equal_var)
+    if single:
         d = first if second is None else first - second
-        if margin.origin == "sd":
-            low, high = low * d.std(ddof=1), high * d.std(ddof=1)
-        tested = one_sample(d, np.asarray(low), np.asarray(high), alpha=alpha, null=null)
-        method = "one-sample t" if second is None else "paired t"
-    else:
-        m1, s1, n1 = first.mean(), first.std(ddof=1), len(first)
-        m2, s2, n2 = second.mean(), second.std(ddof=1), len(second)
-        if margin.origin == "sd":
-            unit = _sd_unit(s1, n1, s2, n2, equal_var)
-            low, high = low * unit, high * unit
-        tested = two_sample(
-            m1, s1, n1, m2, s2, n2, low, high, alpha=alpha, equal_var=equal_var, null=null
+        tested = matched(
+            d[:, None], np.array([low]), np.array([high]), choice, alpha=alpha, null=null
         )
-        method = "Student t" if equal_var else "Welch t"
-    if not np.isfinite(tested.statistic):
+    else:
+        other = _require(second)
+        tested = _independent(first, other, low, high, null, choice, equal_var, alpha)
+    if not np.isfinite(tested.p_value).all():
         raise DesignError("x: the differences have no variation; a test is not defined")
-    table = _row(tested, low, high, alpha, hypothesis, method)
-    info = {
-        "method": f"{method}: the ordinary test, and two one-sided tests against the bounds",
-        "hypothesis": hypothesis,
-        "null": HYPOTHESES[hypothesis],
-        "rule": f"equivalent where both one-sided tests reject at {alpha:g}, different where the ordinary test does",
-        "margin": margin.describe(),
-        "margin_origin": margin.origin,
-        "alpha": alpha,
-        "conf_level": 1 - 2 * alpha,
-        "n_subject": int(tested.n),
-        "resampled": "nothing",
-        "held_fixed": "everything but the units given",
-        "not_concluded": NOT_CONCLUDED,
-    }
+    name, what, resampled = allowed[test]
+    if second is None:
+        name = name.replace("paired t", "one-sample t")
+    if equal_var:
+        name = name.replace("Yuen-Welch", "Yuen").replace("Welch", "Student")
+    table = test_row(tested, low, high, alpha, hypothesis, name, second is not None)
+    beside = effect_beside(
+        effect, effect_interval, first, second, paired, equal_var, denominator, choice, alpha
+    )
+    if test == "log_ratio":
+        ends = {"ratio": "estimate", "ratio_low": "conf_low", "ratio_high": "conf_high"}
+        beside |= {column: np.exp(table[source]) for column, source in ends.items()}
+    table = insert_before(table, "decision", beside)
+    info = (
+        test_words(f"{name}: {what}", hypothesis, margin, alpha, int(tested.n[0]), resampled)
+        | choice.words()
+    )
     call = describe_call(
         "tost",
         np.asarray(x),
         None if y is None else np.asarray(y),
         bounds=bounds,
+        test=test,
         paired=paired,
         equal_var=equal_var,
         hypothesis=hypothesis,
         alpha=alpha,
     )
-    return EquivalenceResult(table, info, Provenance(call))
+    two_drawn = not single and test in ("bootstrap", "permutation")
+    seed = recorded_seed(choice.rng) if two_drawn else choice.seed()
+    return EquivalenceResult(table, info, Provenance(call, "", seed))
 
 
-def _sd_unit(s1: float, n1: int, s2: float, n2: int, equal_var: bool) -> float:
-    if equal_var:
-        return float(np.sqrt(((n1 - 1) * s1**2 + (n2 - 1) * s2**2) / (n1 + n2 - 2)))
-    return float(np.sqrt((s1**2 + s2**2) / 2))
+def _require(second: np.ndarray | None) -> np.ndarray:
+    if second is None:
+        raise InputError("y", None, "a second sample for paired=False")
+    return second
 
 
-def _row(
-    tested: Tested, low: float, high: float, alpha: float, hypothesis: str, method: str
-) -> pd.DataFrame:
-    row = {
-        "contrast": "x" if method.startswith("one") else "x - y",
-        "estimate": tested.estimate,
-        "std_error": tested.std_error,
-        "statistic": tested.statistic,
-        "df": tested.df,
-        "p_value": tested.p_value,
-        "conf_low": tested.conf_low,
-        "conf_high": tested.conf_high,
-        "conf_level": 1 - 2 * alpha,
-        "bound_low": low,
-        "bound_high": high,
-        "statistic_low": tested.statistic_low,
-        "statistic_high": tested.statistic_high,
-        "p_value_noninf": tested.p_low,
-        "p_value_nonsup": tested.p_high,
-        "p_value_equiv": tested.p_equiv,
-    }
-    table = pd.DataFrame({k: [v if isinstance(v, str) else float(v)] for k, v in row.items()})
-    if hypothesis != "equivalence":
-        table["p_value_claim"] = float(claim_p(tested, hypothesis))
-        table["claim_shown"] = table["p_value_claim"] <= alpha
-    table["decision"] = outcomes(tested.p_value, tested.p_equiv, alpha).reshape(1)
-    table["n_subject"] = int(tested.n)
-    table["method"] = method
-    return table
+def _ratio_margin(bounds: Any) -> Margin:
+    """Bounds of a ratio, on the log scale: a single b stands for (1/b, b)."""
+    if isinstance(bounds, Margin):
+        raise MarginError("bounds", bounds, "a ratio such as 1.25, or a pair such as (0.8, 1.25)")
+    margin = as_margin(bounds)
+    low, high = margin.low, margin.high
+    if low == -high:
+        if high == 1:
+            raise MarginError("bounds", bounds, "a ratio other than 1")
+        low, high = sorted((1 / high, high))
+    if low <= 0:
+        raise MarginError("bounds", bounds, "positive ratios")
+    return Margin(float(np.log(low)), float(np.log(high)))
+
+
+def _logs(x: np.ndarray, y: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    if y is None:
+        raise InputError("y", None, "a second sample for test='log_ratio'")
+    for name, sample in (("x", x), ("y", y)):
+        if (sample <= 0).any():
+            raise InputError(name, float(sample.min()), "positive scores for test='log_ratio'")
+    return np.log(x), np.log(y)
+
+
+def _bounds_in_units(
+    margin: Margin, x: np.ndarray, y: np.ndarray | None, single: bool, equal_var: bool
+) -> tuple[float, float]:
+    if margin.origin != "sd":
+        return margin.low, margin.high
+    if y is None or single:
+        unit = float((x if y is None else x - y).std(ddof=1))
+    else:
+        unit = sd_unit(x.std(ddof=1), len(x), y.std(ddof=1), len(y), equal_var)
+    return margin.low * unit, margin.high * unit
+
+
+def _independent(
+    x: np.ndarray,
+    y: np.ndarray,
+    low: float,
+    high: float,
+    null: float,
+    choice: Choice,
+    equal_var: bool,
+    alpha: float,
+) -> Tested:
+    """Ordinary and one-sided tests of two independent samples."""
+
+    def run(shift: float) -> Located:
+        if choice.test == "brunner_munzel":
+            return effect_two(x, y, alpha, shift)
+        if choice.test == "wilcoxon":
+            return rank_two(x - shift, y, alpha, exact=choice.exact)
+        if choice.test == "trimmed":
+            return trimmed_two(x - shift, y, alpha, trim=choice.trim, equal_var=equal_var)
+        if choice.test == "permutation":
+            return permutation_two(
+                x - shift, y, alpha, n_resamples=choice.n_resamples, rng=choice.rng
+            )
+        if choice.test == "bootstrap":
+            return bootstrap_two(
+                x - shift,
+                y,
+                alpha,
+                n_resamples=choice.n_resamples,
+                rng=choice.rng,
+                interval=choice.interval,
+                quantile_rule=choice.quantile_rule,
+                ties=choice.ties,
+            )
+        return student_two(x - shift, y, alpha, equal_var=equal_var)
+
+    if choice.test == "brunner_munzel" and not 0 <= low < high <= 1:
+        raise MarginError("bounds", (low, high), "two probabilities, the lower one first")
+    ordinary = run(null)
+    if null and choice.test != "brunner_munzel":
+        back = {k: getattr(ordinary, k) + null for k in ("estimate", "conf_low", "conf_high")}
+        ordinary = Located(
+            **back, **{k: getattr(ordinary, k) for k in Located.__slots__ if k not in back}
+        )
+    return combine(ordinary, run(low), run(high), len(x) + len(y))
