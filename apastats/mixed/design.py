@@ -13,7 +13,7 @@ import pandas as pd
 from apastats.errors import DataError, DesignError, FormulaError, InputError
 from apastats.mixed.formula import MixedFormula, RandomTerm
 
-__all__ = ["Design", "FixedPart", "Grouping", "build_design", "transform_outcome"]
+__all__ = ["Design", "FixedPart", "Grouping", "build_design", "build_groupings", "transform_outcome"]
 
 
 @dataclass(frozen=True)
@@ -343,7 +343,8 @@ def _effect_columns(term: RandomTerm, frame: pd.DataFrame, formula: MixedFormula
     return out
 
 
-def _groupings(formula: MixedFormula, frame: pd.DataFrame) -> tuple[Grouping, ...]:
+def build_groupings(formula: MixedFormula, frame: pd.DataFrame) -> tuple[Grouping, ...]:
+    """Grouping factors of the random terms, terms of one factor together."""
     by_name: dict[str, list[RandomTerm]] = {}
     for term in formula.random:
         by_name.setdefault(term.group_name, []).append(term)
@@ -464,7 +465,7 @@ def build_design(
     fixed = _fixed_part(formula, data, variables)
     if len(y) <= len(fixed.names):
         raise DesignError(f"{len(fixed.names)} fixed coefficients need more than {len(y)} rows")
-    groupings = _groupings(formula, data)
+    groupings = build_groupings(formula, data)
     codes, levels = None, []
     if residual_by is not None:
         codes, levels = _codes(data, (residual_by,))

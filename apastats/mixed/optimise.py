@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from apastats.errors import ConvergenceError, DataError
 from apastats.mixed.likelihood import deviance, evaluate, gradient
 from apastats.mixed.products import Products
 
-__all__ = ["Optimum", "minimise_deviance"]
+__all__ = ["Objective", "Optimum", "minimise_deviance"]
 
 # a relative standard deviation below this is looked at as a candidate for exactly 0
 NEAR_ZERO = 1e-3
@@ -27,14 +28,20 @@ class Optimum:
     tried: tuple[str, ...]
 
 
-class _Objective:
-    """Deviance and gradient in the units of the random-effect columns, counted."""
+class Objective:
+    """Deviance and gradient in the units of the random-effect columns, counted.
 
-    def __init__(self, products: Products, scale: np.ndarray, reml: bool) -> None:
-        self.products, self.scale, self.reml = products, scale, reml
+    ``scale``, ``diagonal`` and ``start`` are vectors over the parameters: what theta is divided by, which
+    of them may not be negative, and where to begin.
+    """
+
+    def __init__(self, products: Products, reml: bool) -> None:
+        self.products, self.reml = products, reml
+        self.scale, self.diagonal, self.start = _column_scale(products)
         self.count = 0
 
     def value(self, x: np.ndarray) -> float:
+        """Deviance; 1e300 where it cannot be computed."""
         self.count += 1
         state = evaluate(self.products, x / self.scale)
         if state is None or not state.rss > 0:
@@ -42,6 +49,7 @@ class _Objective:
         return deviance(state, self.products, reml=self.reml)
 
     def both(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Deviance and gradient."""
         self.count += 1
         state = evaluate(self.products, x / self.scale)
         if state is None or not state.rss > 0:
@@ -69,9 +77,8 @@ def _column_scale(products: Products) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def minimise_deviance(
-    products: Products,
+    objective: Objective,
     *,
-    reml: bool,
     start: np.ndarray | None = None,
     polish: bool = True,
     max_evaluations: int = 500,
@@ -80,8 +87,7 @@ def minimise_deviance(
 
     Parameters
     ----------
-    products : Products
-    reml : bool
+    objective : Objective
     start : numpy.ndarray, optional
         First theta; relative standard deviations of 1 where None.
     polish : bool
@@ -100,8 +106,7 @@ def minimise_deviance(
     """
     from scipy.optimize import minimize
 
-    scale, diagonal, first = _column_scale(products)
-    objective = _Objective(products, scale, reml)
+    scale, diagonal, first = objective.scale, objective.diagonal, objective.start
     if len(scale) == 0:
         value = objective.value(first)
         _check_value(value)
@@ -151,7 +156,13 @@ def _check_value(value: float) -> None:
         raise DataError("the outcome is fitted exactly by the fixed part: there is no variance to share out")
 
 
-def _off_boundary(objective, run, x, value, diagonal):  # type: ignore[no-untyped-def]
+def _off_boundary(
+    objective: Objective,
+    run: Callable[[np.ndarray], tuple[np.ndarray, float]],
+    x: np.ndarray,
+    value: float,
+    diagonal: np.ndarray,
+) -> tuple[np.ndarray, float]:
     """Set what is as good at 0 to 0, and leave a false 0 (the deviance is flat there by symmetry)."""
     for _ in range(3):
         small = np.flatnonzero(diagonal & (x < NEAR_ZERO))
@@ -171,7 +182,9 @@ def _off_boundary(objective, run, x, value, diagonal):  # type: ignore[no-untype
     return x, value
 
 
-def _newton(objective, x, value, diagonal, steps=4):  # type: ignore[no-untyped-def]
+def _newton(
+    objective: Objective, x: np.ndarray, value: float, diagonal: np.ndarray, steps: int = 4
+) -> tuple[np.ndarray, float]:
     """Newton steps on the interior coordinates; the Hessian by differences of the exact gradient."""
     for _ in range(steps):
         free = np.flatnonzero(~(diagonal & (x <= 0)))

@@ -1,0 +1,386 @@
+"""The result of ``lmm``: coefficients as its table, everything else by methods."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from apastats.errors import DesignError, InputError, SingularFitWarning
+from apastats.mixed import intervals, summaries, terms
+from apastats.mixed.core import Fitted, refit_design
+from apastats.mixed.design import transform_outcome
+from apastats.mixed.statsmodels_engine import StatsmodelsFit
+from apastats.results import Result
+from apastats.seeds import RngLike, block_generator, seed_sequence
+
+__all__ = ["LmmResult", "describe_fit"]
+
+
+def check_level(conf_level: Any) -> float:
+    """A confidence level as a float."""
+    good = isinstance(conf_level, (int, float, np.floating)) and not isinstance(conf_level, bool)
+    if not good or not 0 < conf_level < 1:
+        raise InputError("conf_level", conf_level, "a number between 0 and 1")
+    return float(conf_level)
+
+
+@dataclass(frozen=True, eq=False)
+class LmmResult(Result):
+    """A fitted linear mixed model.
+
+    ``table`` holds the fixed coefficients (``term, estimate, std_error, statistic, df, p_value, conf_low,
+    conf_high, conf_level, method``); ``arrays`` the vectors ``variance, share`` (in the order of
+    ``info["components"]``), ``fitted``, ``residual`` (over its SD), ``vcov``.
+
+    Attributes
+    ----------
+    model : Fitted, StatsmodelsFit or None
+        The fit itself; None after loading from disk, where tables alone are kept.
+    """
+
+    model: Fitted | StatsmodelsFit | None = None
+
+    kind: ClassVar[str] = "lmm"
+
+    def _core(self, what: str) -> Fitted:
+        if self.model is None:
+            raise DesignError(
+                f"{what} needs the fit itself; a result read from disk holds its tables only. Fit again."
+            )
+        if isinstance(self.model, StatsmodelsFit):
+            raise InputError("engine", "statsmodels", "'profile' or 'closed_form'", hint=f"{what} needs it.")
+        return self.model
+
+    def variance_components(self) -> pd.DataFrame:
+        """Variances, covariances and residual variance.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``group, effect, effect_2, variance, std_dev, correlation, share``; ``share`` is the part of the
+            variance of a row.
+        """
+        if self.model is None:
+            self._core("variance_components")
+        return summaries.variance_table(self.model)  # type: ignore[arg-type]
+
+    def random_effects(
+        self, *, conf_level: float = 0.95, include_fixed: bool = False
+    ) -> pd.DataFrame:
+        """Best linear unbiased predictions of the random effects, with standard errors.
+
+        Parameters
+        ----------
+        conf_level : float
+            Level of the intervals (normal).
+        include_fixed : bool
+            Whether standard errors carry the uncertainty of the fixed coefficients; False gives the
+            conditional SD given coefficients and variances.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``group, effect, level, estimate, std_error, conf_low, conf_high, conf_level``.
+        """
+        level = check_level(conf_level)
+        return summaries.effects_table(
+            self._core("random_effects"), conf_level=level, include_fixed=include_fixed
+        )
+
+    def confint(
+        self,
+        method: str = "wald",
+        *,
+        conf_level: float = 0.95,
+        n_resamples: int = 1000,
+        rng: RngLike = None,
+        n_jobs: int = 1,
+    ) -> pd.DataFrame:
+        """Intervals of coefficients, and of SDs and correlations where the method has them.
+
+        Parameters
+        ----------
+        method : {"wald", "profile", "bootstrap"}
+            Wald: coefficients, with the degrees of freedom of the fit. Profile likelihood: all parameters,
+            by ML. Bootstrap: simulation from the fit, bootstrap-t for coefficients, percentiles for the others.
+        conf_level : float
+        n_resamples, rng, n_jobs
+            For the bootstrap; the numbers do not depend on ``n_jobs``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``term, estimate, conf_low, conf_high, conf_level, method``, for the bootstrap also Monte-Carlo
+            errors of the ends; SDs are named ``sd <effect> | <group>``.
+
+        Raises
+        ------
+        InputError
+            For an unknown method, a level outside 0..1, or fewer than 40 resamples.
+        """
+        level = check_level(conf_level)
+        if method == "wald":
+            if self.model is None:
+                self._core("confint")
+            inference = self.model.inference(self.info["df_method"])  # type: ignore[union-attr]
+            eye = np.eye(len(inference.beta))
+            table = summaries.coefficient_table(
+                list(self.table["term"]),
+                inference.beta,
+                inference.std_errors(eye),
+                inference.dfs(eye),
+                level,
+            )
+            kept = table[["term", "estimate", "conf_low", "conf_high", "conf_level"]]
+            return kept.assign(method=f"Wald, df: {self.info['df_method']}")
+        if method == "profile":
+            return intervals.profile_intervals(self._core("confint"), level)
+        if method != "bootstrap":
+            raise InputError("method", method, "'wald', 'profile' or 'bootstrap'")
+        if not isinstance(n_resamples, (int, np.integer)) or n_resamples < 40:
+            raise InputError("n_resamples", n_resamples, "an int of 40 or more")
+        table, _, _ = intervals.bootstrap_intervals(
+            self._core("confint"), level, int(n_resamples), rng, n_jobs
+        )
+        return table
+
+    def anova(self, *, df: str | None = None) -> pd.DataFrame:
+        """Type-III F tests of the fixed terms.
+
+        Parameters
+        ----------
+        df : {"satterthwaite", "kenward-roger", "z"}, optional
+            Denominator degrees of freedom; those of the fit where None.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``term, num_df, den_df, statistic, p_value``.
+        """
+        core = self._core("anova")
+        return terms.type_three(core.design, core.inference(df or self.info["df_method"]))
+
+    def joint_test(self, contrasts: ArrayLike, *, df: str | None = None) -> pd.DataFrame:
+        """F test that several combinations of coefficients are zero together.
+
+        Parameters
+        ----------
+        contrasts : array_like
+            ``[m, p]``, one row per combination, columns in the order of the table.
+        df : str, optional
+            As in :meth:`anova`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row: ``num_df, den_df, statistic, p_value``.
+        """
+        core = self._core("joint_test")
+        L = np.atleast_2d(np.asarray(contrasts, dtype=float))
+        if L.shape[1] != len(core.beta):
+            raise InputError("contrasts", f"shape {L.shape}", f"{len(core.beta)} columns, one per coefficient")
+        test = core.inference(df or self.info["df_method"]).f_test(L)
+        return pd.DataFrame(
+            [
+                {
+                    "num_df": test.num_df,
+                    "den_df": test.den_df,
+                    "statistic": test.statistic,
+                    "p_value": test.p_value,
+                }
+            ]
+        )
+
+    def ranova(self) -> pd.DataFrame:
+        """Likelihood-ratio tests that drop one random effect at a time.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``dropped, n_parameter, loglik, aic, statistic, df, p_value``. A variance of 0 lies on the
+            boundary, so the p-values are too large (about twice for one variance).
+        """
+        return terms.random_term_tests(self._core("ranova"))
+
+    def likelihood_ratio(self, other: LmmResult) -> pd.DataFrame:
+        """Likelihood-ratio test against a nested model (refitted by ML where the fixed parts differ).
+
+        Returns
+        -------
+        pandas.DataFrame
+            Two rows, the smaller model first: ``formula, likelihood, n_parameter, loglik, aic, bic,
+            statistic, df, p_value``.
+        """
+        if not isinstance(other, LmmResult):
+            raise InputError("other", type(other).__name__, "a result of lmm")
+        return terms.likelihood_ratio(self._core("likelihood_ratio"), other._core("likelihood_ratio"))
+
+    def icc(self, *, slopes: bool = True) -> pd.DataFrame:
+        """Intraclass correlations: ``group, icc`` (adjusted, unadjusted, and one row per grouping).
+
+        Adjusted: variance of the random part over random plus residual. Unadjusted: the variance of the fixed
+        part counts below the line too. Per grouping: its intercept variance over random plus residual.
+        ``slopes=False`` counts the variances of intercepts alone as the random part.
+        """
+        return summaries.intraclass(self._core("icc"), slopes=slopes)
+
+    def r2(self, *, slopes: bool = True) -> dict[str, float]:
+        """Marginal and conditional R2 (Nakagawa and Schielzeth 2013; slopes by Johnson 2014).
+
+        ``slopes=False`` counts the variances of intercepts alone as the random part.
+        """
+        return summaries.r_squared(self._core("r2"), slopes=slopes)
+
+    def fitted(self) -> np.ndarray:
+        """Fitted values with random effects ``[n]``, on the scale of the model."""
+        return self._core("fitted").fitted_values.copy()
+
+    def residuals(self, *, standardised: bool = False) -> np.ndarray:
+        """Outcome minus fitted values ``[n]``, or over the residual SD of the row."""
+        core = self._core("residuals")
+        if standardised:
+            return summaries.standardised_residuals(core)
+        return np.asarray(core.design.y - core.fitted_values)
+
+    def predict(self, data: pd.DataFrame | None = None) -> np.ndarray:
+        """Population prediction Xb of new rows (or of the rows used), random effects at 0.
+
+        Raises
+        ------
+        InputError
+            For a column that is missing or a level the fit has not seen.
+        """
+        core = self._core("predict")
+        if data is None:
+            return np.asarray(core.design.fixed.X @ core.beta)
+        fixed = core.design.fixed
+        for name in (*fixed.factors, *fixed.covariates):
+            if name not in data.columns:
+                raise InputError("data", list(map(str, data.columns)), f"a column {name!r}")
+        for name, levels in fixed.factors.items():
+            unknown = set(data[name].unique()) - set(levels)
+            if unknown:
+                raise InputError(name, sorted(map(str, unknown))[0], f"one of {levels}")
+        return np.asarray(fixed.rows(data) @ core.beta)
+
+    def diagnostics(self) -> pd.DataFrame:
+        """Numbers to look at before believing the fit: ``item, value, detail``."""
+        return summaries.diagnostics_table(self._core("diagnostics"))
+
+    def simulate(self, n: int = 1, *, rng: RngLike = None) -> np.ndarray:
+        """Outcomes ``[n, rows]`` drawn from the fitted model, on its scale."""
+        generator = block_generator(seed_sequence(rng), 0)
+        return intervals.simulate_outcomes(self._core("simulate"), n, generator)
+
+    def refit(self, outcome: ArrayLike, *, transformed: bool = True) -> LmmResult:
+        """Fit the same design to another outcome; nothing but one column is made anew.
+
+        Parameters
+        ----------
+        outcome : array_like
+            ``[n]``, one value per row used.
+        transformed : bool
+            True where the values are on the scale of the model already (as :meth:`simulate` gives them);
+            False applies the transformation of the formula.
+        """
+        core = self._core("refit")
+        y = np.asarray(outcome, dtype=float)
+        if y.shape != (core.design.n,) or not np.isfinite(y).all():
+            raise InputError("outcome", f"shape {y.shape}", f"{core.design.n} finite numbers")
+        if not transformed:
+            formula = core.design.formula
+            y = transform_outcome(y, formula.transform, formula.outcome)
+        return describe_fit(
+            refit_design(core, y), self.info["df_method"], self.info["conf_level"],
+            replace(self.provenance, call=f"refit of {self.provenance.call}"),
+        )  # fmt: skip
+
+
+_DF_TEXT = {
+    "satterthwaite": "t tests with Satterthwaite degrees of freedom",
+    "kenward-roger": "t tests with Kenward-Roger covariance and degrees of freedom",
+    "z": "normal tests without degrees of freedom, too liberal for few subjects",
+}
+
+
+def describe_fit(
+    fitted: Fitted | StatsmodelsFit, df: str, conf_level: float, provenance: Any, notes: Sequence[str] = ()
+) -> LmmResult:
+    """Result of a fit: table, words, notes, warnings."""
+    design = fitted.design
+    inference = fitted.inference(df)
+    eye = np.eye(len(inference.beta))
+    table = summaries.coefficient_table(
+        list(design.fixed.names), inference.beta, inference.std_errors(eye), inference.dfs(eye), conf_level
+    )
+    kind = "REML" if fitted.reml else "ML"
+    table["method"] = f"{kind}, {df}"
+    found = [*design.notes, *notes]
+    if fitted.singular:
+        text = (
+            f"singular fit: the (co)variance of {', '.join(fitted.singular)} is estimated on the boundary (a variance of 0 "
+            f"or a correlation of 1). The estimates stand; a simpler random part may say the same."
+        )
+        warnings.warn(text, SingularFitWarning, stacklevel=4)
+        found.append(text)
+    components = summaries.variance_table(fitted)  # type: ignore[arg-type]
+    info = _info(fitted, kind, df, conf_level, components)
+    arrays = {
+        "vcov": np.asarray(inference.vcov),
+        "variance": components["variance"].to_numpy(dtype=float),
+        "share": components["share"].to_numpy(dtype=float),
+    }
+    if isinstance(fitted, Fitted):
+        arrays["fitted"] = fitted.fitted_values
+        arrays["residual"] = summaries.standardised_residuals(fitted)
+    return LmmResult(table, info, provenance, arrays, tuple(found), fitted)
+
+
+def _info(
+    fitted: Fitted | StatsmodelsFit, kind: str, df: str, conf_level: float, components: pd.DataFrame
+) -> Mapping[str, Any]:
+    design = fitted.design
+    names = [
+        " ".join(str(v) for v in (row.group, row.effect, row.effect_2) if isinstance(v, str))
+        for row in components.itertuples()
+    ]
+    k, loglik = fitted.n_parameters, fitted.loglik
+    groups = {g.name: g.n_levels for g in design.groupings}
+    held = sorted({*design.fixed.factors, *design.fixed.covariates})
+    info: dict[str, Any] = {
+        "method": f"linear mixed model by {kind}; {_DF_TEXT[df]}",
+        "formula": design.formula.text,
+        "outcome": design.formula.outcome_text,
+        "null": "the coefficient is 0",
+        "rule": None,
+        "resampled": ", ".join(groups) or "residuals alone",
+        "held_fixed": ", ".join(held) or "nothing",
+        "n": design.n,
+        "n_subject": groups.get("subject"),
+        "n_groups": groups,
+        "likelihood": kind,
+        "engine": fitted.engine,
+        "df_method": df,
+        "conf_level": conf_level,
+        "loglik": loglik,
+        "aic": 2 * k - 2 * loglik,
+        "bic": float(np.log(design.n)) * k - 2 * loglik,
+        "n_parameter": k,
+        "sigma": float(np.sqrt(fitted.sigma2)),
+        "singular": bool(fitted.singular),
+        "components": names,
+    }
+    if design.residual_by is not None:
+        info["residual_by"] = design.residual_by
+    if isinstance(fitted, Fitted):
+        info["converged"] = "; ".join(fitted.optimum.tried)
+        info["n_evaluation"] = fitted.optimum.n_evaluations
+        info |= summaries.r_squared(fitted)
+        info["icc_adjusted"] = float(summaries.intraclass(fitted)["icc"].iloc[0])
+    return info
