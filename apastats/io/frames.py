@@ -169,7 +169,6 @@ def read_frame(path: Path) -> pd.DataFrame:
             path,
             sep=separator,
             keep_default_na=False,
-            float_precision="round_trip",
             na_values={"score": ["", "NaN", "nan", "NA", "n/a"]},
         )
     except Exception as error:  # any parser failure must name the file
@@ -270,7 +269,7 @@ def keep_rois(
     if "kind" in frame.columns and "layer" in frame.columns:
         keep &= (frame["kind"] == "model") | frame["layer"].isin(rois)
     gone = sorted(present - set(rois))
-    rank = frame["roi"].map({r: i for i, r in enumerate(rois)})
+    rank = frame["roi"].astype(str).map({r: i for i, r in enumerate(rois)})
     kept = (
         frame[keep]
         .assign(_rank=rank[keep])

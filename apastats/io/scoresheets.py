@@ -24,6 +24,8 @@ from apastats.regions import BMD_EXTRA_ROIS, BMD_ROIS
 from apastats.table import ScoreTable
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from apastats.simulation import SimulatedStudy
 
 __all__ = ["read_scoresheets", "write_study"]
@@ -71,23 +73,29 @@ def read_scoresheets(
             folder,
             f"no score sheets; expected {list(FOLDER_KINDS)} / <run> / scoresheets / scores_*.csv",
         )
-    frames = [_read_sheet(path, kind) for kind, path in files]
-    frame = pd.concat(frames, ignore_index=True)
+    import pyarrow as pa
+
+    content = pa.concat_tables([_read_sheet(path, kind) for kind, path in files])
+    # one dictionary per column: rows are compared and dropped as integer codes, text is made at the end
+    frame = content.unify_dictionaries().to_pandas(self_destruct=True)
     log = [f"read {len(files)} score sheets, {len(frame)} rows"]
     frame, lines = _drop_doubled(frame)
     log += lines
     if rois is None:
-        present = set(frame["roi"].unique())
+        present = set(frame["roi"].cat.categories)
         rois = [r for r in BMD_ROIS if r in present] or "all"
     if not isinstance(rois, str):
         from apastats.io.frames import keep_rois
 
         frame, lines = keep_rois(frame, list(rois), str(folder))
         log += lines
-    return ScoreTable(frame, on_duplicate=on_duplicate, log=tuple(log), source=str(folder))
+    text = {c: frame[c].astype(str) for c in (*COLUMNS[:-1], "kind")}
+    return ScoreTable(
+        frame.assign(**text), on_duplicate=on_duplicate, log=tuple(log), source=str(folder)
+    )
 
 
-def _read_sheet(path: Path, kind: str) -> pd.DataFrame:
+def _read_sheet(path: Path, kind: str) -> pa.Table:
     """One sheet, the columns of the analysis only; list cells are never parsed."""
     import pyarrow as pa
     from pyarrow import csv
@@ -108,38 +116,39 @@ def _read_sheet(path: Path, kind: str) -> pd.DataFrame:
             parse_options=csv.ParseOptions(newlines_in_values=True),
         )
     except (pa.ArrowException, KeyError, OSError) as error:
-        raise ReadError(
-            path, f"not a score sheet ({error}); needed columns: {list(COLUMNS)}"
-        ) from error
+        needed = list(COLUMNS)
+        raise ReadError(path, f"not a score sheet ({error}); needed columns: {needed}") from error
     if content.num_rows == 0:
         raise ReadError(path, "the score sheet has no rows")
-    frame = content.to_pandas()
     parts = path.stem.split("_")
-    metric, subject = "_".join(parts[1:-1]), parts[-1]
-    for column, expected in (("metric", metric), ("subject", subject)):
-        found = list(frame[column].cat.categories)
+    for column, expected in (("metric", "_".join(parts[1:-1])), ("subject", parts[-1])):
+        found = content.column(column).unique().to_pylist()
         if found != [expected]:
             raise ReadError(
                 path, f"the file name says {column} {expected!r}, the column says {found}"
             )
-    frame["kind"] = kind
+
+    def constant(value: str) -> pa.Array:
+        return pa.DictionaryArray.from_arrays(
+            pa.repeat(pa.scalar(0, pa.int32()), len(content)), [value]
+        )
+
     if kind == "leave_one_out":
-        frame["model"] = "others"
-    return frame
+        content = content.set_column(
+            content.column_names.index("model"), "model", constant("others")
+        )
+    return content.append_column("kind", constant(kind))
 
 
 def _drop_doubled(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Drop full repeats that involve the doubled V7; other repeats stay for the table's own check."""
-    for c in COLUMNS[:-1]:
-        frame[c] = frame[c].astype(str)
     repeated = frame.duplicated()
     involved = (frame["roi"] == _DOUBLED) | (frame["layer"] == _DOUBLED)
     drop = repeated & involved
     if not drop.any():
         return frame, []
-    kinds = ", ".join(
-        f"{n} {k}" for k, n in frame.loc[drop, "kind"].value_counts().sort_index().items()
-    )
+    counts = frame.loc[drop, "kind"].astype(str).value_counts().sort_index()
+    kinds = ", ".join(f"{n} {k}" for k, n in counts.items())
     line = f"{int(drop.sum())} rows that repeat the doubled {_DOUBLED} dropped ({kinds})"
     return frame[~drop].reset_index(drop=True), [line]
 
