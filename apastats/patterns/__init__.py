@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from apastats.patterns.agreement import pattern_agreement
+from apastats.patterns.identification import PatternIdentification, pattern_identification
 from apastats.patterns.nulls import AgreementTest, agreement_test
 from apastats.patterns.profiles import AlignmentPatterns, alignment_patterns
+from apastats.patterns.reliability import (
+    DisattenuatedAgreement,
+    PatternReliability,
+    disattenuated_agreement,
+    pattern_reliability,
+    spearman_brown,
+)
 from apastats.patterns.similarity import pattern_similarity
 from apastats.selection import select_layer, selected_rows
 
 __all__ = [
+    "DisattenuatedAgreement",
+    "PatternIdentification",
+    "PatternReliability",
+    "disattenuated_agreement",
+    "pattern_identification",
+    "pattern_reliability",
+    "spearman_brown",
     "AgreementTest",
     "AlignmentPatterns",
     "agreement_test",

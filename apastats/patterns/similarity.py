@@ -6,7 +6,14 @@ import numpy as np
 
 from apastats.errors import InputError
 
-__all__ = ["SIMILARITIES", "check_similarity", "fisher_z", "pattern_similarity", "unit_patterns"]
+__all__ = [
+    "SIMILARITIES",
+    "check_similarity",
+    "fisher_z",
+    "pattern_covariance",
+    "pattern_similarity",
+    "unit_patterns",
+]
 
 SIMILARITIES = ("pearson", "spearman", "cosine", "concordance", "nrmse")
 MIN_ENTRIES = 3  # fewer shared entries give NaN
@@ -136,6 +143,18 @@ def _from_moments(
     if similarity == "concordance":
         return 2 * cov / (var_a + var_b + shift * shift)
     return 1 - np.sqrt(np.maximum(var_a + var_b - 2 * cov + shift * shift, 0.0)) / np.sqrt(var_b)
+
+
+def pattern_covariance(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Covariance (divisor n) of every row of ``x`` with every row of ``y``, over the entries both have."""
+    known_x, known_y = np.isfinite(x), np.isfinite(y)
+    a, _ = _centre(x, known_x)
+    b, _ = _centre(y, known_y)
+    ka, kb, b = known_x.astype(np.float64), _swap(known_y.astype(np.float64)), _swap(b)
+    n = ka @ kb
+    size = np.where(n >= MIN_ENTRIES, n, np.nan)
+    out: np.ndarray = (a @ b) / size - (a @ kb) / size * ((ka @ b) / size)
+    return out
 
 
 def _cosine(x: np.ndarray, y: np.ndarray, known_x: np.ndarray, known_y: np.ndarray) -> np.ndarray:
