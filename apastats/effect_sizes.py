@@ -335,11 +335,13 @@ def _smd_two(
 def rank_biserial(x: np.ndarray, y: np.ndarray | None, *, null: float = 0.0) -> tuple[float, int]:
     """Rank-biserial correlation, and the number of values it rests on.
 
-    Paired or one sample (``y`` None, ``x`` the differences): ``(R+ - R-) / (R+ + R-)``, zeros ranked and
-    left out of both sums (Kerby 2014). Independent samples: ``P(X > Y) - P(X < Y)`` (Cliff's delta).
+    Paired or one sample (``y`` None, ``x`` the differences): ``(R+ - R-) / (R+ + R-)`` (Kerby 2014),
+    zeros left out as in the signed-rank test. Independent samples: ``P(X > Y) - P(X < Y)`` (Cliff's delta).
     """
     if y is None:
-        z = x - null
+        z = (x - null)[x != null]
+        if not z.size:
+            return 0.0, 0
         ranks = midranks(np.abs(z))
         plus, minus = float(ranks[z > 0].sum()), float(ranks[z < 0].sum())
         n = len(z)
@@ -353,12 +355,13 @@ def rank_biserial_interval(
 ) -> tuple[float, float]:
     """Interval of a rank-biserial correlation.
 
-    ``fisher``: on the z scale with the null standard error (as in R's effectsize). ``score`` and ``logit``
+    ``fisher``: on the z scale with the null standard error of the values that are not 0 (as in R's effectsize);
+    ``fisher_n``: of all values (as in TOSTER). ``score`` and ``logit``
     (paired): the null variance of the signed-rank share ``p = (r + 1) / 2``, scaled by ``4 p (1 - p)``
     (score) or carried to the log odds (logit).
     """
     z = float(ndtri((1 + level) / 2))
-    if how == "fisher":
+    if how in ("fisher", "fisher_n"):
         if n_y is None:
             se = np.sqrt((2 * n_x**3 + 3 * n_x**2 + n_x) / 6) / ((n_x**2 + n_x) / 2)
         else:
@@ -377,7 +380,7 @@ def rank_biserial_interval(
         centre, half = (p + k / 2) / (1 + k), np.sqrt(k * p * (1 - p) + k**2 / 4) / (1 + k)
         return float(2 * (centre - half) - 1), float(2 * (centre + half) - 1)
     if how != "logit":
-        raise InputError("rank_interval", how, "'fisher', 'score' or 'logit'")
+        raise InputError("rank_interval", how, "'fisher', 'fisher_n', 'score' or 'logit'")
     p = min(max(p, 0.5 / total), 1 - 0.5 / total)
     half = z * np.sqrt(variance) / (p * (1 - p))
     low, high = (1 / (1 + np.exp(-(np.log(p / (1 - p)) + s * half))) for s in (-1, 1))
@@ -424,7 +427,7 @@ def effect_size(
     interval : {"nct", "nct_lambda", "t", "normal"}
         Pivot on the noncentral t; quantiles of the noncentral t at the estimate (Goulet-Pelletier and Cousineau
         2018); t or normal about the estimate.
-    rank_interval : {"fisher", "score", "logit"}
+    rank_interval : {"fisher", "fisher_n", "score", "logit"}
         Interval of the rank measures.
     bounds : float, (float, float) or Margin, optional
         Tests each standardised difference against these bounds (in its own unit) by t.
@@ -580,12 +583,10 @@ def _rank_row(
 ) -> dict[str, Any]:
     single = y is None or paired
     z = x if y is None else (x - y if paired else x)
-    r, _ = rank_biserial(z, None if single else y, null=null)
+    r, n = rank_biserial(z, None if single else y, null=null)
     d = z - null
     ties = np.unique(np.abs(d[d != 0]), return_counts=True)[1] if single else None
-    n = len(z)
-    if how != "fisher":
-        n = int((d != 0).sum())
+    n = n if single and how != "fisher_n" else len(z)
     low, high = rank_biserial_interval(
         r, n, None if single or y is None else len(y), level, how, ties
     )

@@ -46,11 +46,11 @@ def effect_beside(
         z = x if y is None else (x - y if paired else x)
         r, n = rank_biserial(z, None if single else y)
         ties = None
-        if single and how != "fisher":
-            nonzero = z[z != 0]
-            n, ties = len(nonzero), np.unique(np.abs(nonzero), return_counts=True)[1]
+        if single and not how.startswith("fisher"):
+            ties = np.unique(np.abs(z[z != 0]), return_counts=True)[1]
         n_y = None if single or y is None else len(y)
-        low, high = rank_biserial_interval(r, n if single else len(x), n_y, level, how, ties)
+        size = n if single and how != "fisher_n" else len(z)
+        low, high = rank_biserial_interval(r, size, n_y, level, how, ties)
         if effect == "superiority":
             r, low, high = (r + 1) / 2, (low + 1) / 2, (high + 1) / 2
         name = (

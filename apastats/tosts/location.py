@@ -152,8 +152,12 @@ def _signed_rank_column(z: np.ndarray, alpha: float, exact: bool | None) -> tupl
     p_above, p_below, p_two = normal_signed_rank_p(v, ranks)
     if (np.all(x > 0) and x.min() == x.max()) or (np.all(x < 0) and x.min() == x.max()):
         return v, p_above, p_below, p_two, float(x[0]), float(x[0]), float(x[0])
-    estimate, low, high = _normal_interval(z, alpha)
-    return v, p_above, p_below, p_two, estimate, low, high
+    # as in R's wilcox.test(exact = FALSE), zeros leave the estimate and the interval as well
+    if n < len(z):
+        i, j = np.triu_indices(n)
+        walsh = (x[i] + x[j]) / 2
+    low, high = _normal_interval(x, alpha)
+    return v, p_above, p_below, p_two, float(np.median(walsh)), low, high
 
 
 def exact_signed_rank_p(ranks: np.ndarray, v: float) -> tuple[float, float]:
@@ -192,8 +196,8 @@ def _walsh_interval(walsh: np.ndarray, n: int, alpha: float) -> tuple[float, flo
     return float(walsh[k - 1]), float(walsh[len(walsh) - k])
 
 
-def _normal_interval(z: np.ndarray, alpha: float) -> tuple[float, float, float]:
-    """Invert the normal signed-rank test: (estimate, low, high) as in R's ``wilcox.test(exact = FALSE)``."""
+def _normal_interval(z: np.ndarray, alpha: float) -> tuple[float, float]:
+    """Invert the normal signed-rank test."""
 
     def w(d: float, zq: float, sign: float) -> float:
         x = z - d
@@ -210,8 +214,7 @@ def _normal_interval(z: np.ndarray, alpha: float) -> tuple[float, float, float]:
     zq = float(ndtri(1 - alpha))
     low = _step_root(lambda d: w(d, zq, 1.0), float(z.min()), float(z.max()))
     high = _step_root(lambda d: w(d, -zq, -1.0), float(z.min()), float(z.max()))
-    estimate = _step_root(lambda d: w(d, 0.0, 0.0), float(z.min()), float(z.max()))
-    return estimate, low, high
+    return low, high
 
 
 def _step_root(f: Callable[[float], float], low: float, high: float) -> float:
@@ -274,7 +277,7 @@ def rank_sum_counts(ranks: np.ndarray, n1: int) -> np.ndarray:
 
 
 def rank_sum_interval(x: np.ndarray, y: np.ndarray, alpha: float) -> tuple[float, float, float]:
-    """Shift by inverting the normal rank-sum test: (estimate, low, high)."""
+    """Hodges-Lehmann shift (median difference), and limits that invert the normal rank-sum test."""
 
     def w(d: float, zq: float, sign: float) -> float:
         ranks = midranks(np.concatenate([x - d, y]))
@@ -292,7 +295,7 @@ def rank_sum_interval(x: np.ndarray, y: np.ndarray, alpha: float) -> tuple[float
     first, last = float(x.min() - y.max()), float(x.max() - y.min())
     zq = float(ndtri(1 - alpha))
     return (
-        _step_root(lambda d: w(d, 0.0, 0.0), first, last),
+        float(np.median(x[:, None] - y)),
         _step_root(lambda d: w(d, zq, 1.0), first, last),
         _step_root(lambda d: w(d, -zq, -1.0), first, last),
     )
