@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from apastats.plots.checks import posterior, power_curve, qq, residuals, variance_components
+from apastats.plots.decisions import identification, letters, margin_curve, sensitivity
 from apastats.plots.grids import heatmap, pattern_lines, score_agreement
 from apastats.plots.rows import ceilings, estimates, forest, rank_intervals
 from apastats.plots.style import label, model_colors
@@ -17,11 +19,20 @@ __all__ = [
     "estimates",
     "forest",
     "heatmap",
+    "identification",
     "label",
+    "letters",
+    "margin_curve",
     "model_colors",
     "pattern_lines",
+    "posterior",
+    "power_curve",
+    "qq",
     "rank_intervals",
+    "residuals",
     "score_agreement",
+    "sensitivity",
+    "variance_components",
 ]
 
 

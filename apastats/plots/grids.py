@@ -200,6 +200,7 @@ def score_agreement(
     colors: Mapping[str, str] | None = None,
     strict: Sequence[str] = (),
     brain: float | None = None,
+    names: bool = True,
     x: str = "score",
     y: str = "agreement",
     title: str = "",
@@ -218,6 +219,8 @@ def score_agreement(
         Models in the strict set.
     brain : float, optional
         Agreement of the brain with itself, as a line.
+    names : bool
+        Whether points are named (up to 12 of them).
     x, y : str
         Axis labels.
     title : str
@@ -242,7 +245,7 @@ def score_agreement(
             linewidths=1.4 if ringed else 0.6,
             zorder=3,
         )
-    if len(frame) <= 12:
+    if names and len(frame) <= 12:
         for row in frame.itertuples(index=False):
             ax.annotate(
                 label(row.model, 20),

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "agreement_figures",
-    "brain_pattern_figures",
+    "cells_of",
     "ceiling_figures",
     "estimate_figures",
     "forest_figures",
+    "grid",
+    "split_metrics",
     "subject_figures",
 ]
 
@@ -373,87 +374,4 @@ def subject_figures(table: Any, context: Any) -> list[Block]:
         )
         rows = pd.DataFrame(wide.columns.tolist(), columns=["model", "roi"]).assign(estimate=np.nan)
         out.append(_estimate_grid(None, rows, wide.to_numpy("f8"), label, context, outcome))
-    return out
-
-
-def brain_pattern_figures(table: Any, context: Any) -> list[Block]:
-    """ROI-by-ROI pattern of the brain: each predictor ROI against each target ROI, mean over subjects."""
-    frame = table.frame
-    out: list[Block] = []
-    for kind in ("leave_one_out", "subject_to_subject"):
-        brain = frame[frame["kind"] == kind]
-        if brain.empty or brain["layer"].nunique() < 2:
-            continue
-        for label, where in split_metrics(brain):
-            part = brain.iloc[where]
-            rois = [r for r in dict.fromkeys(part["roi"])]
-            rows = [r for r in rois if r in set(part["layer"])] + [
-                r for r in dict.fromkeys(part["layer"]) if r not in rois
-            ]
-            mean = part.groupby(["layer", "roi"], sort=False)[table.outcomes[0]].mean().unstack()
-            matrix = mean.reindex(index=rows, columns=rois)
-
-            def make(matrix: pd.DataFrame = matrix) -> Figure:
-                return plots.heatmap(
-                    matrix, outcome="mean score", x="target ROI", y="predictor ROI"
-                ).figure
-
-            tail = f", {name(label)}" if label else ""
-            words = (
-                "the mean of the other subjects" if kind == "leave_one_out" else "one other subject"
-            )
-            out.append(
-                FigureBlock(
-                    context.slug(f"figure-brain-{kind}-{label}"),
-                    f"Alignment patterns of the brain{tail}: each ROI of {words} (rows) predicts each ROI of a subject "
-                    "(columns); mean score over subjects.",
-                    f"Heatmap of brain-to-brain scores, {len(rows)} predictor ROIs by {len(rois)} target ROIs.",
-                    make,
-                    matrix.reset_index(),
-                    matrix.size,
-                )
-            )
-        break
-    return out
-
-
-def agreement_figures(table: Any, context: Any) -> list[Block]:
-    """Agreement of each model in each ROI as a heatmap, the brain on top (mean over subjects)."""
-    frame = table.frame
-    model_rows = frame[(frame["kind"] == "model") & (frame["model"] != "brain")]
-    rois = list(dict.fromkeys(frame["roi"]))
-    out: list[Block] = []
-    brain = frame[(frame["kind"] != "model") | (frame["model"] == "brain")]
-    parts = [brain.assign(model="brain"), model_rows]
-    both = pd.concat([p for p in parts if len(p)], ignore_index=True)
-    if both.empty:
-        return []
-    for label, where in split_metrics(both):
-        part = both.iloc[where]
-        mean = (
-            part.groupby(["model", "roi"], sort=False)["agreement"]
-            .mean()
-            .unstack()
-            .reindex(columns=rois)
-        )
-        order = mean.median(axis=1).sort_values(ascending=False, kind="stable").index.tolist()
-        order = [m for m in order if m == "brain"] + [m for m in order if m != "brain"]
-        mean = mean.reindex(order)
-
-        def make(matrix: pd.DataFrame = mean) -> Figure:
-            return plots.heatmap(
-                matrix, outcome="agreement", x="ROI", diverging=True, limits=(-1, 1)
-            ).figure
-
-        tail = f", {name(label)}" if label else ""
-        out.append(
-            FigureBlock(
-                context.slug(f"figure-agreement-{label}"),
-                f"Pattern agreement with the brain{tail}, mean over subjects, by model and ROI.",
-                f"Heatmap of pattern agreement, {len(order)} predictors by {len(rois)} ROIs.",
-                make,
-                mean.reset_index(),
-                mean.size,
-            )
-        )
     return out

@@ -117,7 +117,11 @@ def _equivalence_intro(result: Any) -> list[str]:
     if "adjust" in info:
         out.append(f"Adjustment for multiplicity: {name(info['adjust'])}.")
     if "alpha" in info:
-        level = f"; intervals have the level {100 * float(info['conf_level']):g}\u00a0%" if "conf_level" in info else ""
+        level = (
+            f"; intervals have the level {100 * float(info['conf_level']):g}\u00a0%"
+            if "conf_level" in info
+            else ""
+        )
         out.append(f"Each decision was taken at the level {float(info['alpha']):g}{level}.")
     return out + _resampled(info)
 
@@ -125,7 +129,9 @@ def _equivalence_intro(result: Any) -> list[str]:
 def _resampled(info: Mapping[str, Any]) -> list[str]:
     if "resampled" not in info:
         return []
-    return [f"Resampled: {name(info['resampled'])}; held fixed: {name(info.get('held_fixed', 'nothing'))}."]
+    return [
+        f"Resampled: {name(info['resampled'])}; held fixed: {name(info.get('held_fixed', 'nothing'))}."
+    ]
 
 
 def decision_counts(frame: pd.DataFrame) -> str:

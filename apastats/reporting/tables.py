@@ -42,6 +42,8 @@ HIDDEN = {
     "p_value_noninf_adjusted",
     "p_value_nonsup_adjusted",
 }
+# shown adjusted only
+RAW = ("p_value", "p_value_equiv", "p_value_claim")
 PAIRS = {"conf_low": "conf_high", "bound_low": "bound_high"}
 ON_SCALE = (
     "estimate",
@@ -74,9 +76,21 @@ def scale_decimals(frame: pd.DataFrame, style: NumberStyle) -> int:
 def constant_columns(frame: pd.DataFrame) -> dict[str, Any]:
     """Word columns that say the same in every row (and are no key)."""
     found = {}
-    for key in ("method", "conf_level", "metric", "split", "kind", "bound", "reference"):
-        if key in frame.columns and len(frame) and frame[key].nunique(dropna=False) == 1:
+    for key in (
+        "method",
+        "conf_level",
+        "metric",
+        "split",
+        "kind",
+        "bound",
+        "n_subject",
+        "df",
+        "layer",
+    ):
+        if key in frame.columns and len(frame) > 1 and frame[key].nunique(dropna=False) == 1:
             found[key] = frame[key].iloc[0]
+    if "mcse" in frame.columns and bool((frame["mcse"].fillna(0) == 0).all()):
+        found["mcse"] = 0
     return found
 
 
@@ -108,7 +122,7 @@ def table_block(
     """
     decimals = scale_decimals(frame, style)
     constants = constant_columns(frame)
-    words = {k: v for k, v in constants.items() if k not in ("conf_level", "reference", "bound")}
+    words = {k: v for k, v in constants.items() if k != "conf_level"}
     # a single metric "score" or split "test" needs no words
     told = [
         f"{column_label(k)}: {name(v)}"

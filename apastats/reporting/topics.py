@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from apastats.reporting import panels
+from apastats.reporting import model_panels, panels, pattern_panels
 from apastats.reporting.blocks import Block, Listing, Paragraph, Section, TableBlock
 from apastats.reporting.markup import name
 from apastats.reporting.numbers import NumberStyle
@@ -77,7 +77,9 @@ def topic_of(item: Any) -> str:
         return "models"
     if kind.startswith("power") or kind in ("sample_size", "planning"):
         return "planning"
-    if "pattern" in kind or kind in ("identification",):
+    if kind in ("agreement_test", "disattenuated_agreement"):
+        return "agreement"
+    if "pattern" in kind:
         return "patterns"
     about_agreement = outcome_of(item) == "agreement"
     if kind.startswith(("equivalence", "margin")) or "decision" in item.table.columns:
@@ -97,11 +99,15 @@ def topic_sections(context: Context) -> list[Section]:
                 groups[where].append(section)
         else:
             groups[topic].append(_result_section(item, context))
+    together = pattern_panels.score_agreement_figures(context)
+    if together:
+        title = "Score and agreement together"
+        groups["agreement"].append(Section(context.slug(title), title, tuple(together)))
     return [Section(context.slug(k), TITLES[k], (), tuple(v)) for k, v in groups.items() if v]
 
 
 def _result_section(result: Any, context: Context) -> Section:
-    maker = SECTIONS.get(result.kind, _generic)
+    maker = SECTIONS.get(result.kind, _estimated)
     try_title, blocks = maker(result, context)
     notes: list[Block] = [Paragraph(name(n), "note") for n in result.notes]
     blocked = cautions(result)
@@ -225,19 +231,11 @@ def _generic(result: Any, context: Context) -> tuple[str, list[Block]]:
     return title, blocks
 
 
-SECTIONS: dict[str, Callable[[Any, Context], tuple[str, list[Block]]]] = {
-    "design": _design,
-    "noise_ceiling": _ceiling,
-    "bootstrap": _bootstrap,
-    "equivalence": _equivalence,
-}
-
-
 def _table_sections(table: Any, context: Context) -> list[tuple[str, Section]]:
     """Sections of a score table, by what it holds."""
     frame: pd.DataFrame = table.frame
     if "agreement" in table.outcomes:
-        blocks = panels.agreement_figures(table, context)
+        blocks = pattern_panels.agreement_figures(table, context)
         title = "Agreement of models and brain"
         return [("agreement", Section(context.slug(title), title, tuple(blocks)))] if blocks else []
     out: list[tuple[str, Section]] = []
@@ -259,7 +257,7 @@ def _table_sections(table: Any, context: Context) -> list[tuple[str, Section]]:
             out.append(
                 ("scores", Section(context.slug("chosen layers"), "Chosen layers", tuple(blocks)))
             )
-    brain = panels.brain_pattern_figures(table, context)
+    brain = pattern_panels.brain_pattern_figures(table, context)
     if brain and "brain-pattern" not in context.slugs:
         context.slugs.add("brain-pattern")
         out.append(
@@ -274,10 +272,89 @@ def _table_sections(table: Any, context: Context) -> list[tuple[str, Section]]:
 
 
 def _layers(models: pd.DataFrame, context: Context) -> list[Block]:
-    """How often each layer was chosen, per model and ROI."""
+    """Which layer was used where: one row per model and layer, with its ROIs."""
     if models["layer"].nunique() < 2:
         return []
-    keys = ["model", "roi", "metric", "layer"]
-    counts = models.groupby(keys, sort=False).size().rename("n_subject").reset_index()
-    caption = "Layer used for each model and ROI, and for how many subjects."
-    return [table_block(context.slug("table-layers"), caption, counts, context.style)]
+    n_subject = models["subject"].nunique()
+    counts = (
+        models.groupby(["model", "metric", "layer", "roi"], sort=False)
+        .size()
+        .rename("n")
+        .reset_index()
+    )
+    counts["ROIs"] = [
+        str(r) if n == n_subject else f"{r} ({n} of {n_subject} subjects)"
+        for r, n in zip(counts["roi"], counts["n"], strict=True)
+    ]
+    rows = (
+        counts.groupby(["model", "metric", "layer"], sort=False)["ROIs"]
+        .agg(", ".join)
+        .reset_index()
+    )
+    rows = rows.sort_values(["model", "metric", "layer"], kind="stable", ignore_index=True)
+    caption = "Layer used for each model, and the ROIs it was used for."
+    return [table_block(context.slug("table-layers"), caption, rows, context.style)]
+
+
+def _patterns(result: Any, context: Context) -> tuple[str, list[Block]]:
+    """Patterns are shown as figures; the table has one row per number and stays in the saved tables."""
+    title = "Patterns of the models"
+    blocks = _intro(result)
+    words = f"{len(result.table)} numbers, one per predictor, subject, metric, split and ROI, are in the saved table."
+    return title, [
+        *blocks,
+        *pattern_panels.pattern_figures(result, context),
+        Paragraph(words, "note"),
+    ]
+
+
+def _identification(result: Any, context: Context) -> tuple[str, list[Block]]:
+    title, blocks = _generic(result, context)
+    place = sum(1 for b in blocks if not isinstance(b, TableBlock))
+    return title, [
+        *blocks[:place],
+        *pattern_panels.identification_figures(result, context),
+        *blocks[place:],
+    ]
+
+
+def _lmm(result: Any, context: Context) -> tuple[str, list[Block]]:
+    title = "Hierarchical model"
+    blocks = _intro(result) + model_panels.model_figures(result, context)
+    if len(result.table):
+        caption = f"{title}: coefficients."
+        blocks.append(
+            table_block(context.slug("table-coefficients"), caption, result.table, context.style)
+        )
+    components = model_panels.component_frame(result)
+    if components is not None:
+        caption = f"{title}: variance components and their share of the variance of a row."
+        blocks.append(
+            table_block(context.slug("table-components"), caption, components, context.style)
+        )
+    return title, blocks
+
+
+def _estimated(result: Any, context: Context) -> tuple[str, list[Block]]:
+    """Marginal means, contrasts, power and the like: a figure that fits the columns, then the table."""
+    title = str(result.kind).replace("_", " ").capitalize()
+    blocks = (
+        _intro(result)
+        + _sentences(result, context)
+        + model_panels.column_figures(result, context, title)
+    )
+    blocks.append(
+        table_block(context.slug(f"table-{title}"), f"{title}.", result.table, context.style)
+    )
+    return title, blocks
+
+
+SECTIONS: dict[str, Callable[[Any, Context], tuple[str, list[Block]]]] = {
+    "design": _design,
+    "noise_ceiling": _ceiling,
+    "bootstrap": _bootstrap,
+    "equivalence": _equivalence,
+    "alignment_patterns": _patterns,
+    "pattern_identification": _identification,
+    "lmm": _lmm,
+}

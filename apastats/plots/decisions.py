@@ -1,0 +1,277 @@
+"""Figures of decisions: how they change with the margin or the analysis, compact letters, identification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import InputError
+from apastats.plots.grids import heatmap
+from apastats.plots.rows import height_of, need
+from apastats.plots.style import (
+    DECISIONS,
+    INK,
+    MUTED,
+    PALETTE,
+    color_of,
+    finish,
+    label,
+    legend,
+    new_axes,
+    rows_axis,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["identification", "letters", "margin_curve", "sensitivity"]
+
+
+def margin_curve(
+    frame: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    value: str | None = None,
+    line: str | None = None,
+    alpha: float | None = None,
+    margin: float | None = None,
+    colors: Mapping[str, str] | None = None,
+    title: str = "",
+) -> Axes:
+    """What would be concluded at each margin.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Columns ``margin`` and ``value``: a p-value of equivalence, or a number of models.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw on.
+    value : str, optional
+        Column of the height; ``p_value_equiv_adjusted``, ``p_value_equiv``, ``n_equivalent`` or ``share``
+        where None.
+    line : str, optional
+        Column that tells lines apart.
+    alpha : float, optional
+        Level, as a line.
+    margin : float, optional
+        The margin stated, as a line.
+    colors : mapping of str to str, optional
+        Colour by line.
+    title : str
+        Title.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    candidates = ("p_value_equiv_adjusted", "p_value_equiv", "n_equivalent", "share", "estimate")
+    height = value or next((c for c in candidates if c in frame.columns), candidates[0])
+    need(frame, "margin", height)
+    name = line or next(
+        (c for c in ("contrast", "model", "roi") if c in frame.columns and frame[c].nunique() > 1),
+        None,
+    )
+    ax = new_axes(ax, 5.6, 3.6)
+    parts = [("", frame)] if name is None else list(frame.groupby(name, sort=False))
+    is_p = height.startswith("p_value")
+    few = len(parts) <= 10
+    for i, (key, part) in enumerate(parts):
+        part = part.sort_values("margin")
+        ax.plot(
+            part["margin"],
+            part[height],
+            drawstyle="default" if is_p else "steps-post",
+            color=(colors or {}).get(str(key), PALETTE[i % len(PALETTE)]),
+            linewidth=1.5 if few else 0.8,
+            label=label(key) if few and key else None,
+        )
+    if alpha is not None and is_p:
+        ax.axhline(alpha, color=MUTED, linewidth=1.0, linestyle="--", label=f"level {alpha:g}")
+    if margin is not None:
+        ax.axvline(margin, color=INK, linewidth=1.0, linestyle=":", label="stated margin")
+    if is_p:
+        ax.set_ylim(-0.02, 1.02)
+    legend(ax, loc="best")
+    words = {"n_equivalent": "models inside the margin", "share": "share inside the margin"}
+    return finish(
+        ax,
+        x="margin",
+        y=words.get(height, "p of equivalence" if is_p else height),
+        title=title,
+        grid="both",
+    )
+
+
+def letters(
+    frame: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    rows: str = "model",
+    column: str = "letters",
+    colors: Mapping[str, str] | None = None,
+    outcome: str = "mean score",
+    title: str = "",
+) -> Axes:
+    """Compact letters: models that share a letter were not shown to differ (which is not equivalence).
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Columns ``rows`` and ``column``, optionally ``estimate, conf_low, conf_high``.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw on.
+    rows, column : str
+        Columns of names and of letters.
+    colors : mapping of str to str, optional
+        Colour by row name.
+    outcome : str
+        Label of the x axis.
+    title : str
+        Title.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    need(frame, rows, column)
+    ax = new_axes(ax, 6.4, height_of(len(frame)))
+    y = np.arange(len(frame))
+    alphabet = sorted({c for text in frame[column].astype(str) for c in text if not c.isspace()})
+    shade = [color_of(n, colors) for n in frame[rows]]
+    if "estimate" in frame.columns:
+        if {"conf_low", "conf_high"} <= set(frame.columns):
+            ax.hlines(
+                y, frame["conf_low"], frame["conf_high"], color=shade, linewidth=1.8, zorder=2
+            )
+        ax.scatter(
+            frame["estimate"], y, s=28, color=shade, edgecolors="white", linewidths=0.7, zorder=3
+        )
+    else:
+        ax.set_xticks([])
+    for i, text in enumerate(frame[column].astype(str)):
+        for letter in text.split() if " " in text.strip() else text:
+            place = 1.03 + 0.035 * alphabet.index(letter[0])
+            ax.text(
+                place,
+                i,
+                letter,
+                transform=ax.get_yaxis_transform(),
+                va="center",
+                fontsize=9,
+                color=INK,
+            )
+    rows_axis(ax, list(frame[rows]))
+    return finish(ax, x=outcome if "estimate" in frame.columns else "", title=title)
+
+
+def sensitivity(
+    frame: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    rows: str = "model",
+    analysis: str = "analysis",
+    decision: str = "decision",
+    title: str = "",
+) -> Axes:
+    """Decision of each model under each analysis: sign and colour, so that changes show.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        One row per model and analysis, columns ``rows, analysis, decision``.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw on.
+    rows, analysis, decision : str
+        Names of the columns.
+    title : str
+        Title.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    need(frame, rows, analysis, decision)
+    if frame.duplicated([rows, analysis]).any():
+        raise InputError(
+            "frame",
+            f"several rows of one {rows} and {analysis}",
+            "one decision each; choose a cell first",
+        )
+    names, ways = list(dict.fromkeys(frame[rows])), list(dict.fromkeys(frame[analysis]))
+    ax = new_axes(ax, 2.4 + 0.6 * len(ways), height_of(len(names), 0.26) + 0.6)
+    found = list(dict.fromkeys(frame[decision].astype(str)))
+    for outcome in [d for d in DECISIONS if d in found] + [d for d in found if d not in DECISIONS]:
+        color, marker, filled = DECISIONS.get(outcome, (INK, "x", True))
+        part = frame[frame[decision].astype(str) == outcome]
+        ax.scatter(
+            [ways.index(a) for a in part[analysis]],
+            [names.index(m) for m in part[rows]],
+            marker=marker,
+            s=46,
+            facecolors=color if filled else "none",
+            edgecolors=color,
+            linewidths=1.2,
+            label=outcome,
+        )
+    rows_axis(ax, names)
+    ax.set_xticks(
+        range(len(ways)),
+        [label(w, 24) for w in ways],
+        rotation=35,
+        ha="right",
+        rotation_mode="anchor",
+    )
+    ax.set_xlim(-0.6, len(ways) - 0.4)
+    legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return finish(ax, title=title, grid="both")
+
+
+def identification(
+    matrix: pd.DataFrame, *, ax: Axes | None = None, outcome: str = "similarity", title: str = ""
+) -> Axes:
+    """ROI identification: how well the pattern of each ROI (row) matches that of every ROI (column).
+
+    Parameters
+    ----------
+    matrix : pandas.DataFrame
+        Square, same labels on both sides; the best match of each row is framed.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw on.
+    outcome : str
+        Label of the colour bar.
+    title : str
+        Title.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    from matplotlib.patches import Rectangle
+
+    ax = heatmap(
+        matrix,
+        ax=ax,
+        outcome="similarity",
+        x="ROI of the others",
+        y="ROI of the subject",
+        numbers=False,
+        title=title,
+    )
+    for i, row in enumerate(matrix.to_numpy("f8")):
+        if np.isfinite(row).any():
+            j = int(np.nanargmax(row))
+            hit = str(matrix.index[i]) == str(matrix.columns[j])
+            ax.add_patch(
+                Rectangle(
+                    (j - 0.45, i - 0.45),
+                    0.9,
+                    0.9,
+                    fill=False,
+                    linewidth=1.4,
+                    edgecolor=INK if hit else "#d55e00",
+                )
+            )
+    return ax

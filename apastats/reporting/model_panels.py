@@ -1,0 +1,147 @@
+"""Figures of fitted models and of any table whose columns a plot can use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from apastats import plots
+from apastats.plots.choice import row_names
+from apastats.plots.style import new_figure
+from apastats.reporting.blocks import Block, FigureBlock
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["column_figures", "component_frame", "model_figures"]
+
+MAX_ROWS = 80
+
+
+def component_frame(result: Any) -> pd.DataFrame | None:
+    """Variance components kept in a result."""
+    names, arrays = result.info.get("components"), result.arrays
+    if (
+        not names
+        or not {"variance", "share"} <= set(arrays)
+        or len(names) != len(arrays["variance"])
+    ):
+        return None
+    return pd.DataFrame(
+        {"group": [str(n) for n in names], "variance": arrays["variance"], "share": arrays["share"]}
+    )
+
+
+def model_figures(result: Any, context: Any) -> list[Block]:
+    """Variance components, and the residuals' quantiles and spread."""
+    out: list[Block] = []
+    components = component_frame(result)
+    if components is not None:
+        shown = components[components["share"].notna()]
+        out.append(
+            FigureBlock(
+                context.slug("figure-components"),
+                "Where the variance of a row comes from.",
+                f"Bars of {len(shown)} variance components.",
+                lambda: plots.variance_components(shown).figure,
+                shown,
+                len(shown),
+            )
+        )
+    residual, fitted = result.arrays.get("residual"), result.arrays.get("fitted")
+    if residual is not None and fitted is not None and len(residual) == len(fitted):
+
+        def make() -> Figure:
+            figure = new_figure(8.4, 3.6)
+            left, right = figure.subplots(1, 2)
+            plots.qq(residual, ax=left, title="Normal quantiles")
+            plots.residuals(fitted, residual, ax=right, title="Residuals and fitted values")
+            return figure
+
+        out.append(
+            FigureBlock(
+                context.slug("figure-residuals"),
+                "Residuals over their standard deviation: against normal quantiles, and against the fitted values.",
+                f"Two scatter plots of {len(residual)} residuals.",
+                make,
+                pd.DataFrame({"fitted": fitted, "residual": residual}),
+                2 * len(residual),
+            )
+        )
+    return out
+
+
+def column_figures(result: Any, context: Any, title: str) -> list[Block]:
+    """The figures that the columns of a table allow."""
+    table, columns = result.table, set(result.table.columns)
+    if not len(table) or len(table) > MAX_ROWS:
+        return []
+    named = next((c for c in ("contrast", "model", "term", "roi") if c in columns), None)
+    out: list[Block] = []
+
+    def add(what: str, caption: str, make: Any) -> None:
+        alt = f"{caption} {len(table)} rows; the numbers are in the table of this section."
+        out.append(
+            FigureBlock(
+                context.slug(f"figure-{title}-{what}"),
+                f"{title}: {caption}",
+                alt,
+                make,
+                table,
+                len(table) * 4,
+            )
+        )
+
+    if "power" in columns:
+        add("power", "power against sample size.", lambda: plots.power_curve(table).figure)
+    elif "margin" in columns and columns & {
+        "p_value_equiv",
+        "p_value_equiv_adjusted",
+        "n_equivalent",
+        "share",
+    }:
+        add(
+            "margin",
+            "what would be concluded at each margin.",
+            lambda: plots.margin_curve(table).figure,
+        )
+    elif named is not None and {"estimate", "conf_low", "conf_high"} <= columns:
+        frame = table.assign(_row=row_names(table, named))
+        if {"bound_low", "bound_high"} <= columns:
+            add(
+                "forest",
+                "estimates with intervals and the margin (shaded).",
+                lambda: plots.forest(frame, rows="_row").figure,
+            )
+        else:
+            add(
+                "estimates",
+                "estimates with intervals.",
+                lambda: (
+                    plots.estimates(
+                        frame,
+                        rows="_row",
+                        outcome="estimate",
+                        colors={
+                            r: context.colors.get(str(m), "#0072b2")
+                            for r, m in zip(frame["_row"], frame[named], strict=True)
+                        },
+                    ).figure
+                ),
+            )
+    if named is not None and {"rank_low", "rank_high"} <= columns:
+        ranked = table.assign(_row=row_names(table, named))
+        add(
+            "ranks",
+            "ranks with their intervals.",
+            lambda: plots.rank_intervals(ranked, rows="_row").figure,
+        )
+    if named is not None and "letters" in columns:
+        lettered = table.assign(_row=row_names(table, named))
+        add(
+            "letters",
+            "compact letters; a shared letter says that no difference was shown, which is not equivalence.",
+            lambda: plots.letters(lettered, rows="_row").figure,
+        )
+    return out
