@@ -22,7 +22,8 @@ def result() -> apa.NoiseCeiling:
 
 
 def test_tidy_is_a_copy(result) -> None:
-    result.tidy()["estimate"] = 0
+    copy = result.tidy()
+    copy["estimate"] = 0
     assert (result.table["estimate"] != 0).all()
 
 
