@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -11,8 +10,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, DesignError, InputError, MonteCarloWarning
-from apastats.estimates import SCHEMES, BootstrapResult, how_many, monte_carlo_matters
+from apastats.boot_results import BootstrapResult, give_warnings, how_many
+from apastats.errors import DataError, DesignError, InputError
+from apastats.estimates import SCHEMES
 from apastats.resampling.intervals import INTERVALS, Alternative, check_interval
 from apastats.resampling.parallel import check_jobs, run_tasks
 from apastats.resampling.plans import (
@@ -33,7 +33,7 @@ from apastats.resampling.statistics import (
     influence_values,
     named_statistic,
 )
-from apastats.resampling.store import BlockStore, read_manifest
+from apastats.resampling.store import BlockStore, resumed_seed
 from apastats.resampling.summaries import TRANSFORMS
 from apastats.results import Provenance, describe_call
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
@@ -109,8 +109,8 @@ def boot_ci(
 
     Warns
     -----
-    MonteCarloWarning
-        If the Monte-Carlo error of a limit could change the digit of the standard error's size.
+    DegenerateWarning, MonteCarloWarning, SmallSampleWarning
+        As :func:`apastats.bootstrap`; a replayed ``index`` does not warn of Monte-Carlo error.
 
     Notes
     -----
@@ -169,7 +169,7 @@ def boot_ci(
         "resampled": f"rows ({how_many(plan)})",
     }
     if label == "ratio":
-        arrays["pairs"] = samples[0]
+        arrays["numerator"], arrays["denominator"] = samples[0][:, :1], samples[0][:, 1:]
     count = arrays["values" if chosen is None else "replicates"].shape[1]
     terms = [label] if count == 1 else [f"{label}[{i}]" for i in range(count)]
     call = describe_call(
@@ -186,7 +186,7 @@ def boot_ci(
     draft = BootstrapResult(pd.DataFrame({"term": terms}), info, provenance, arrays)
     table = draft.conf_int()
     # a replayed table is what it is: its error is in the column, more draws are not at hand
-    notes = _monte_carlo_notes(table) if index is None else ()
+    notes = give_warnings(table, interval) if index is None else ()
     return BootstrapResult(table, info, provenance, arrays, notes)
 
 
@@ -333,7 +333,7 @@ def _plans(
     if index is not None:
         return [plan_of_counts(c) for c in _counts(index, samples)]
     if rng is None and workdir is not None:
-        rng = _resumed_seed(workdir)
+        rng = resumed_seed(workdir)
     if len(samples) > 1 and n_resamples == "exact":
         raise InputError("n_resamples", "exact", "a number or 'auto': several samples are sampled")
     if n_resamples == "auto" and (len(samples) > 1 or not statistic.weighted):
@@ -349,13 +349,6 @@ def _plans(
     first = plans[0]
     plans[0] = Plan(first.kind, first.n, first.n_resamples, False, recorded_seed(root), first._draw)
     return plans
-
-
-def _resumed_seed(workdir: str | Path) -> RngLike:
-    """Seed of an interrupted run whose seed was drawn."""
-    manifest = read_manifest(workdir)
-    seed = str(manifest.get("seed", "")) if manifest else ""
-    return int(seed) if seed.isdigit() else None
 
 
 def _manifest(
@@ -380,16 +373,3 @@ def _manifest(
         "index": replay,
         "data": data_hash,
     }
-
-
-def _monte_carlo_notes(table: pd.DataFrame) -> tuple[str, ...]:
-    """Warn where Monte-Carlo error reaches the printed digits."""
-    coarse = monte_carlo_matters(table["std_error"].to_numpy(), table["mcse"].to_numpy())
-    if not coarse.any():
-        return ()
-    note = (
-        f"the Monte-Carlo error of {int(coarse.sum())} of {len(table)} intervals could change their "
-        f"printed digits (largest {np.nanmax(table['mcse']):.2g}); take more resamples"
-    )
-    warnings.warn(MonteCarloWarning(note), stacklevel=3)
-    return (note,)

@@ -1,245 +1,116 @@
-"""Bootstrap estimates of cell means with intervals: the verb ``bootstrap`` and its result."""
+"""Bootstrap estimates of cell means with intervals: the verb ``bootstrap``."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from typing import ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from apastats.errors import (
-    DegenerateWarning,
-    DesignError,
-    InputError,
-    MonteCarloWarning,
-    SmallSampleWarning,
-)
-from apastats.resampling.intervals import Alternative, Interval, check_interval, moments
-from apastats.resampling.means import (
-    MeanSummary,
-    describe_cells,
-    mean_replicates,
-    summarise_means,
-)
+from apastats.boot_results import BootstrapResult, estimate_table, give_warnings, how_many
+from apastats.design_data import Cells, dyad_cells, mean_cells, nested_cells, option_cells
+from apastats.errors import DesignError, InputError
+from apastats.resampling.intervals import Alternative, Interval, check_interval
+from apastats.resampling.keeping import design_arrays
+from apastats.resampling.means import summarise_means
 from apastats.resampling.parallel import check_jobs
-from apastats.resampling.plans import (
-    Plan,
-    Resamples,
-    plan_of_counts,
-    subject_counts,
-    subject_weights,
-)
+from apastats.resampling.plans import Plan, Resamples, subject_counts, subject_weights
 from apastats.resampling.quantiles import QuantileRule, check_rule
-from apastats.resampling.ratios import fieller
-from apastats.resampling.summaries import Kept, diagnostics, summarise_kept
-from apastats.results import Provenance, Result, describe_call
-from apastats.seeds import RngLike
-from apastats.table import Block, ScoreTable
+from apastats.resampling.reselection_summary import summarise_reselected
+from apastats.resampling.store import BlockStore, resumed_seed
+from apastats.results import Provenance, describe_call
+from apastats.seeds import RngLike, seed_sequence
+from apastats.table import ScoreTable, parse_formula
+
+if TYPE_CHECKING:
+    from apastats.io.rdms import RDMSet
 
 __all__ = ["BootstrapResult", "bootstrap"]
 
 SCHEMES = ("bootstrap", "bayesian")
-
-
-class BootstrapResult(Result):
-    """Bootstrap estimates.
-
-    ``table`` has the columns of the formula, then ``estimate, std_error, conf_low, conf_high,
-    conf_level, n_subject, method, mcse``; ``mcse`` is the larger Monte-Carlo standard error of the two
-    limits (0 where the bootstrap is enumerated). ``arrays["values"]`` is ``[n_subject, n_row]`` and
-    ``arrays["counts"]`` the resamples, where they were sampled: intervals of other kinds and levels
-    come from the same replicates, see :meth:`conf_int`.
-    """
-
-    kind: ClassVar[str] = "bootstrap"
-
-    @property
-    def _linear(self) -> bool:
-        """Whether the estimates are means of ``values``, so that replicates are made when needed."""
-        return "values" in self.arrays
-
-    def _plan(self) -> Plan:
-        """Plan of a result of means."""
-        if "counts" in self.arrays:
-            return plan_of_counts(self.arrays["counts"])
-        return subject_counts(len(self.arrays["values"]), "exact")
-
-    def _kept(self) -> Kept:
-        """Replicates and what goes with them, as one object."""
-        names = ("weights", "std_error", "std_errors", "influence", "df")
-        rest = {k: self.arrays[k] for k in names if k in self.arrays}
-        if not self._linear:
-            return Kept(self.arrays["estimate"], self.arrays["replicates"], **rest)
-        values = self.arrays["values"]
-        mean, std_error, n = describe_cells(values)
-        influence = np.where(np.isfinite(values), values - mean, np.nan)
-        weights = None if self._plan().uniform else self.replicate_weights
-        return Kept(
-            mean, self.replicates, weights, std_error, None, influence, (n - 1).astype(float)
-        )
-
-    @property
-    def replicates(self) -> np.ndarray:
-        """Bootstrap replicates of the estimates, ``[n_resamples, n_row]``."""
-        if self._linear:
-            return mean_replicates(self.arrays["values"], self._plan())
-        return self.arrays["replicates"]
-
-    @property
-    def replicate_weights(self) -> np.ndarray:
-        """Probability of each replicate, ``[n_resamples]``."""
-        if self._linear:
-            return self._plan().weights
-        size = len(self.arrays["replicates"])
-        return self.arrays.get("weights", np.full(size, 1 / size))
-
-    def diagnostics(self) -> pd.DataFrame:
-        """Bootstrap mean, bias, standard deviation, and BCa's z0 and acceleration of every row.
-
-        Returns
-        -------
-        pandas.DataFrame
-            The keys of the table, ``estimate, boot_mean, bias, boot_se, z0, acceleration``.
-        """
-        kept = self._kept()
-        found = diagnostics(kept, self.info["quantile_rule"])
-        return self.table[self._keys()].assign(estimate=kept.estimate, **found)
-
-    def _keys(self) -> list[str]:
-        """Columns of the table that say what a row is."""
-        columns = list(self.table.columns)
-        return columns[: columns.index("estimate")] if "estimate" in columns else columns
-
-    def conf_int(
-        self,
-        *,
-        interval: Interval | None = None,
-        conf_level: float | None = None,
-        alternative: Alternative | None = None,
-        quantile_rule: QuantileRule | None = None,
-    ) -> pd.DataFrame:
-        """Table with other intervals from the same replicates.
-
-        Parameters
-        ----------
-        interval, conf_level, alternative, quantile_rule
-            As in :func:`bootstrap`; what is left out stays as it was.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Like :meth:`tidy`.
-
-        Examples
-        --------
-        >>> import apastats as apa
-        >>> import pandas as pd
-        >>> scores = [0.11, 0.14, 0.09, 0.13, 0.12, 0.10]
-        >>> frame = pd.DataFrame(
-        ...     {"subject": list("abcdef"), "roi": "V1", "model": "m", "score": scores}
-        ... )
-        >>> boot = apa.bootstrap("score ~ model | roi", apa.ScoreTable(frame))
-        >>> boot.conf_int(interval="bca", conf_level=0.9)["conf_level"].unique().tolist()
-        [0.9]
-        """
-        interval = interval or self.info["interval"]
-        conf_level = self.info["conf_level"] if conf_level is None else conf_level
-        alternative = alternative or self.info["alternative"]
-        quantile_rule = quantile_rule or self.info["quantile_rule"]
-        if interval != "fieller":
-            check_interval(interval, conf_level, alternative)
-        check_interval("t", conf_level, alternative)
-        check_rule(quantile_rule)
-        found = self._summary(interval, conf_level, alternative, quantile_rule)
-        return _table(self.table[self._keys()], found, interval, conf_level, self.info["plan"])
-
-    def _summary(
-        self, interval: Interval, conf_level: float, alternative: Alternative, rule: QuantileRule
-    ) -> MeanSummary:
-        """Estimates and limits by whichever way the result was made."""
-        if self._linear:
-            return summarise_means(
-                self.arrays["values"],
-                self._plan(),
-                [interval],
-                conf_level=conf_level,
-                alternative=alternative,
-                quantile_rule=rule,
-            )
-        kept = self._kept()
-        std_error = kept.std_error
-        if std_error is None:
-            std_error = moments(kept.values.T, kept.weights)[1]
-        n = np.full(len(kept.estimate), self.info["n_subject"])
-        if interval == "fieller":
-            if "pairs" not in self.arrays:
-                raise InputError("interval", "fieller", "this interval for a ratio only")
-            top, bottom = self.arrays["pairs"].T
-            low, high = fieller(
-                top[:, None], bottom[:, None], conf_level=conf_level, alternative=alternative
-            )
-            limits = {"fieller": (low, high, np.zeros(1))}
-        else:
-            limits = summarise_kept(
-                kept,
-                [interval],
-                conf_level=conf_level,
-                alternative=alternative,
-                quantile_rule=rule,
-                transform=self.info.get("transform"),
-            )
-        return MeanSummary(kept.estimate, std_error, n, limits)
+RESELECT = ("train", "out_of_bag")
 
 
 def bootstrap(
     formula: str,
-    data: ScoreTable,
+    data: ScoreTable | RDMSet | Any,
     *,
-    cluster: str = "subject",
+    cluster: str | Sequence[str] = "subject",
     scheme: str = "bootstrap",
+    strata: str | None = None,
+    reselect: str | None = None,
+    on: str = "train",
+    models: RDMSet | Any = None,
+    method: str = "corr",
+    blocks: Sequence[Any] | None = None,
+    ceiling: bool = True,
     n_resamples: Resamples = "auto",
-    interval: Interval = "studentized",
+    interval: Interval | str = "auto",
     conf_level: float = 0.95,
     alternative: Alternative = "two-sided",
     quantile_rule: QuantileRule = "linear",
-    kind: str | None = "model",
+    kind: str | None = None,
     rng: RngLike = None,
     n_jobs: int = 1,
     batch: int | None = None,
+    workdir: str | Path | None = None,
 ) -> BootstrapResult:
-    """Mean of every cell with a bootstrap interval over subjects.
+    """Mean of every cell with a bootstrap interval.
 
     Parameters
     ----------
     formula : str
         ``outcome ~ compare | by``; every combination of levels is one cell.
-    data : ScoreTable
-        One row per subject and cell (choose layer and split first).
-    cluster : str
-        Column whose levels are drawn; all values of a level go together.
+    data : ScoreTable or RDMs
+        Scores, one row per subject and cell (choose layer and split first, or use ``reselect``); or
+        RDMs of brains with labels ``subject, roi``, together with ``models``.
+    cluster : str or pair of str
+        Who is drawn. A column (``"subject"``): its levels, with all their values. A pair of columns
+        (``("subject", "session")``): levels of the first, then of the second within each drawn one.
+        ``"dyad"``: subjects in both roles of subject-to-subject scores; self pairs drop out and
+        reciprocal pairs count once. With RDMs also ``"stimulus"``, and ``("subject", "stimulus")`` for
+        new subjects and new stimuli at once.
     scheme : {"bootstrap", "bayesian"}
         Counts of a draw with replacement, or Dirichlet weights (Rubin 1981).
+    strata : str, optional
+        Column with groups of subjects; every group keeps its size in every resample.
+    reselect : {"layer"}, optional
+        Choose the best layer of each model anew in every resample.
+    on : {"train", "out_of_bag"}
+        What ``reselect`` chooses on: the split "train" of the resample, or the subjects not in it (the
+        estimate is then that of ``select_layer(on="cross_subject")``).
+    models : RDMs, optional
+        Model RDMs with labels ``model, layer``, where ``data`` are RDMs.
+    method : str
+        Similarity of RDMs, where ``data`` are RDMs.
+    blocks : sequence, optional
+        One label per stimulus; stimuli of a block are drawn together.
+    ceiling : bool
+        Whether to resample Nili's noise ceilings with the scores, where ``data`` are RDMs.
     n_resamples : "auto", "exact" or int
         ``"auto"`` enumerates all resamples of up to 10 subjects (exact: no seed, no Monte-Carlo
         error) and samples 9,999 above; ``"exact"`` enumerates up to 12; a number samples that many.
-    interval : {"studentized", "bca", "percentile", "basic", "normal", "t"}
-        Kind of interval. The percentile interval covers 90 % where 95 % is said at ten subjects.
+    interval : {"auto", "studentized", "bca", "percentile", "basic", "normal", "t"}
+        Kind of interval; ``"auto"`` is studentized, and t where stimuli are drawn. The percentile
+        interval covers 90 % where 95 % is said at ten subjects.
     conf_level : float
         Level.
     alternative : {"two-sided", "greater", "less"}
         ``greater`` gives a lower limit only, ``less`` an upper one.
     quantile_rule : {"linear", "boot"}
         How quantiles of sampled replicates are read; ``boot`` is the rule of R's package boot.
-    kind : str or None
-        Kind of rows used; None for all.
+    kind : str, optional
+        Kind of rows used: ``"model"``, and ``"subject_to_subject"`` for dyads, by default.
     rng : int, Generator, SeedSequence or None
         Seed of sampled resamples; None draws one and records it.
     n_jobs : int
-        Processes (joblib).
+        Workers (joblib).
     batch : int, optional
         Cells per task; changes memory, never numbers.
+    workdir : path, optional
+        Folder that keeps finished blocks, so that an interrupted run continues where it was.
 
     Returns
     -------
@@ -250,7 +121,7 @@ def bootstrap(
     DesignError
         If there are fewer than two levels of ``cluster``, or a cell has rows but no value.
     InputError
-        If an argument is not allowed.
+        If an argument is not allowed, or ``workdir`` belongs to another computation.
 
     Warns
     -----
@@ -265,7 +136,9 @@ def bootstrap(
     -----
     Estimate: mean over the subjects that have a value; its standard error ``s / sqrt(n)``. In a
     resample with counts c the mean is ``sum c_s x_s / sum c_s`` over the same subjects. Interval
-    formulas: Davison and Hinkley (1997), chapter 5; exact enumeration: Fisher and Hall (1991).
+    formulas: Davison and Hinkley (1997), chapter 5; exact enumeration: Fisher and Hall (1991). For
+    stimuli see :class:`apastats.resampling.pair_weights.PairKernel`, for both factors
+    :func:`apastats.resampling.two_factor.dual_variance`.
 
     Examples
     --------
@@ -279,159 +152,215 @@ def bootstrap(
     >>> boot.info["n_resamples"], boot.info["exact"]
     (462, True)
     """
-    check_interval(interval, conf_level, alternative)
+    check_interval("t" if interval == "auto" else interval, conf_level, alternative)
     check_rule(quantile_rule)
     check_jobs(n_jobs, batch)
     if scheme not in SCHEMES:
         raise InputError("scheme", scheme, f"one of {list(SCHEMES)}")
-    if not isinstance(data, ScoreTable):
-        raise InputError("data", type(data).__name__, "a ScoreTable")
-    block = data.block(formula, cluster=cluster, kind=kind)
-    n = len(block.clusters)
-    if n < 2:
-        raise DesignError(
-            f"bootstrap: {n} level of {cluster!r} ({block.clusters}); at least 2 are needed"
-        )
-    cells, values, notes = _cells(block, data, kind)
-    make = subject_counts if scheme == "bootstrap" else subject_weights
-    plan = make(n, n_resamples, rng)
-    found = summarise_means(
-        values,
-        plan,
-        [interval],
-        conf_level=conf_level,
-        alternative=alternative,
-        quantile_rule=quantile_rule,
-        n_jobs=n_jobs,
-        batch=batch,
-    )
-    table = _table(cells, found, interval, conf_level, plan.kind)
-    notes += _warn(table, found, interval, n)
-    info = {
-        "method": f"{'Bayesian ' if scheme == 'bayesian' else ''}bootstrap of the mean over {cluster}s",
-        "interval": interval,
-        "conf_level": float(conf_level),
-        "alternative": alternative,
-        "quantile_rule": quantile_rule,
-        "plan": plan.kind,
-        "n_resamples": plan.n_resamples,
-        "exact": plan.exact,
-        "n_subject": n,
-        "cluster": cluster,
-        "resampled": f"{cluster}s ({how_many(plan)})",
-        "held_fixed": "stimuli, chosen layers",
-        "formula": str(block.formula),
-    }
-    arrays = {"values": values, "clusters": np.asarray(block.clusters, dtype=str)}
-    if not plan.exact:
-        arrays["counts"] = plan.counts
+    if reselect not in (None, "layer"):
+        raise InputError("reselect", reselect, "None or 'layer'")
+    if on not in RESELECT:
+        raise InputError("on", on, f"one of {list(RESELECT)}")
     call = describe_call(
         "bootstrap",
         formula,
         data,
-        cluster=cluster,
+        cluster=cluster if isinstance(cluster, str) else tuple(cluster),
         scheme=scheme,
+        strata=strata,
+        reselect=reselect,
         n_resamples=n_resamples,
         interval=interval,
         conf_level=conf_level,
         alternative=alternative,
     )
-    provenance = Provenance(call, data.hash, plan.seed)
-    return BootstrapResult(table, info, provenance, arrays, tuple(notes))
+    if rng is None and workdir is not None:
+        rng = resumed_seed(workdir)
+    shared: dict[str, Any] = {
+        "n_resamples": n_resamples,
+        "conf_level": conf_level,
+        "alternative": alternative,
+        "quantile_rule": quantile_rule,
+        "rng": rng,
+        "n_jobs": n_jobs,
+        "batch": batch,
+        "workdir": workdir,
+    }
+    if not isinstance(data, ScoreTable):
+        from apastats.rdm_estimates import bootstrap_rdms
 
-
-def how_many(plan: Plan) -> str:
-    """Words for the number of resamples."""
-    if plan.exact:
-        return f"all {plan.n_resamples:,} resamples enumerated with their probabilities"
-    return f"{plan.n_resamples:,} sampled"
+        if strata is not None or reselect is not None:
+            raise InputError("strata, reselect", (strata, reselect), "None where data are RDMs")
+        return bootstrap_rdms(
+            formula,
+            data,
+            models,
+            method=method,
+            cluster=cluster,
+            scheme=scheme,
+            blocks=blocks,
+            ceiling=ceiling,
+            interval=interval,
+            call=call,
+            **shared,
+        )
+    if models is not None or blocks is not None:
+        raise InputError("models, blocks", "given", "None where data are scores, not RDMs")
+    interval = "studentized" if interval == "auto" else interval
+    cells = _cells(formula, data, cluster, scheme, strata, reselect, on, kind)
+    return _run(cells, data, cluster, scheme, interval, call, **shared)
 
 
 def _cells(
-    block: Block, data: ScoreTable, kind: str | None
-) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
-    """Cells that have rows, ``[cluster, cell]`` values, and a note on combinations without rows."""
-    n, n_group, n_cell = block.values.shape
-    values = block.values.reshape(n, n_group * n_cell)
-    cells = pd.concat(
-        [
-            block.groups.loc[np.repeat(np.arange(n_group), n_cell)].reset_index(drop=True),
-            block.cells.loc[np.tile(np.arange(n_cell), n_group)].reset_index(drop=True),
-        ],
-        axis=1,
-    )
-    empty = ~np.isfinite(values).any(axis=0)
-    if not empty.any():
-        return cells, values, []
-    keys = [*block.formula.compare, *block.formula.by]
-    frame = data.frame if kind is None else data.frame[data.frame["kind"] == kind]
-    present = set(frame[keys].itertuples(index=False, name=None))
-    for row in cells[empty].itertuples(index=False, name=None):
-        if row in present:
-            raise DesignError(
-                f"bootstrap: cell {dict(zip(keys, row, strict=True))} has rows but no value; "
-                f"leave it out or repair the data"
+    formula: str,
+    data: ScoreTable,
+    cluster: str | Sequence[str],
+    scheme: str,
+    strata: str | None,
+    reselect: str | None,
+    on: str,
+    kind: str | None,
+) -> Cells:
+    """Data of the design that was asked for."""
+    f = parse_formula(formula)
+    special = not isinstance(cluster, str) or cluster == "dyad" or strata is not None
+    if scheme == "bayesian" and (special or reselect):
+        raise InputError("scheme", scheme, "'bootstrap' for dyads, strata, nesting and reselection")
+    if reselect is not None:
+        if special:
+            raise InputError(
+                "cluster", cluster, "one column, without strata, where reselect is given"
             )
-    note = f"{int(empty.sum())} of {empty.size} combinations of {keys} have no rows and no estimate"
-    return cells[~empty].reset_index(drop=True), np.ascontiguousarray(values[:, ~empty]), [note]
+        return option_cells(f, data, str(cluster), on)
+    if not isinstance(cluster, str):
+        pair = tuple(cluster)
+        if len(pair) != 2 or "stimulus" in pair or strata is not None:
+            raise InputError(
+                "cluster", pair, "a column or a pair of columns; stimuli are drawn from RDMs"
+            )
+        return nested_cells(f, data, pair, kind or "model")
+    if cluster == "stimulus":
+        raise InputError("cluster", cluster, "a column; stimuli are drawn from RDMs, pass models=")
+    if cluster == "dyad":
+        if strata is not None:
+            raise InputError("strata", strata, "None for dyads")
+        return dyad_cells(f, data, kind or "subject_to_subject")
+    return mean_cells(f, data, cluster, kind or "model", strata)
 
 
-def _table(
-    cells: pd.DataFrame, found: MeanSummary, interval: str, conf_level: float, plan: str
-) -> pd.DataFrame:
-    """Tidy table of the estimates."""
-    low, high, mcse = found.limits[interval]
-    return cells.assign(
-        estimate=found.estimate,
-        std_error=found.std_error,
-        conf_low=low,
-        conf_high=high,
-        conf_level=float(conf_level),
-        n_subject=found.n,
-        method=f"{interval} ({plan})",
-        mcse=mcse,
-    )
-
-
-def _warn(table: pd.DataFrame, found: MeanSummary, interval: str, n: int) -> list[str]:
-    """Give the warnings a table deserves and return them as notes."""
-    notes: list[str] = []
-
-    def warn(category: type[Warning], message: str) -> None:
-        notes.append(message)
-        warnings.warn(category(message), stacklevel=4)
-
-    single = found.n < 2
-    if single.any():
-        where = table.loc[single].iloc[0, :1].to_dict()
-        warn(
-            DegenerateWarning,
-            f"{int(single.sum())} cells have a value of one subject only (first: {where}); interval NaN",
+def _run(
+    cells: Cells,
+    data: ScoreTable,
+    cluster: str | Sequence[str],
+    scheme: str,
+    interval: Any,
+    call: str,
+    *,
+    n_resamples: Resamples,
+    conf_level: float,
+    alternative: Alternative,
+    quantile_rule: QuantileRule,
+    rng: RngLike,
+    n_jobs: int,
+    batch: int | None,
+    workdir: str | Path | None,
+) -> BootstrapResult:
+    """Resample the cells and put the result together."""
+    n = len(cells.units)
+    if n < 2:
+        raise DesignError(
+            f"bootstrap: {n} level of {cluster!r} ({cells.units}); at least 2 are needed"
         )
-    infinite = np.isinf(table[["conf_low", "conf_high"]].to_numpy(dtype=float)).all(axis=1)
-    if interval == "studentized" and infinite.any():
-        warn(
-            SmallSampleWarning,
-            f"with {n} subjects so many resamples repeat one subject that {int(infinite.sum())} "
-            f"studentized intervals are infinite; interval='t' is finite",
-        )
-    coarse = monte_carlo_matters(found.std_error, found.limits[interval][2])
-    if coarse.any():
-        warn(
-            MonteCarloWarning,
-            f"the Monte-Carlo error of {int(coarse.sum())} of {len(table)} intervals could change their "
-            f"printed digits (largest {np.nanmax(found.limits[interval][2]):.2g}); take more resamples",
-        )
-    return notes
+    root = seed_sequence(rng)
+    options: dict[str, Any] = {
+        "conf_level": conf_level,
+        "alternative": alternative,
+        "quantile_rule": quantile_rule,
+    }
+    work: dict[str, Any] = {"n_jobs": n_jobs, "batch": batch}
+    arrays: dict[str, np.ndarray] = {"clusters": np.asarray(cells.units, dtype=str)}
+    if cells.design in ("means", "reselected"):
+        make = subject_counts if scheme == "bootstrap" else subject_weights
+        plan = make(n, n_resamples, root)
+        work["store"] = _store(workdir, cells, plan, data.hash, interval, options)
+        if cells.design == "means":
+            arrays["values"] = cells.values
+            found = summarise_means(cells.values, plan, [interval], **options, **work)
+        else:
+            arrays["options"] = cells.values
+            if cells.guide is not None:
+                arrays["guide"] = cells.guide
+            found = summarise_reselected(
+                cells.values, cells.guide, plan, [interval], **options, **work
+            )
+        if not plan.exact:
+            arrays["counts"] = plan.counts
+        table = estimate_table(cells.keys, found, interval, conf_level, plan.kind)
+    else:
+        plan = cells.plan(n_resamples, root)
+        store = _store(workdir, cells, plan, data.hash, "", {})
+        arrays |= design_arrays(cells.design, cells.values, cells.labels, plan, n_jobs, store)
+        table = pd.DataFrame()
+    info = _info(cells, plan, interval, options, scheme, cluster)
+    provenance = Provenance(call, data.hash, plan.seed)
+    if table.empty:
+        draft = BootstrapResult(cells.keys, info, provenance, arrays)
+        table = draft.conf_int()
+    notes = (*cells.notes, *give_warnings(table, interval, stacklevel=4))
+    return BootstrapResult(table, info, provenance, arrays, notes)
 
 
-def monte_carlo_matters(std_error: np.ndarray, mcse: np.ndarray | Sequence[float]) -> np.ndarray:
-    """Whether one Monte-Carlo standard error moves half a unit of the standard error's first digit.
+def _info(
+    cells: Cells,
+    plan: Plan,
+    interval: str,
+    options: dict[str, Any],
+    scheme: str,
+    cluster: str | Sequence[str],
+) -> dict[str, Any]:
+    """Words and settings of the analysis."""
+    name = cluster if isinstance(cluster, str) else " > ".join(cluster)
+    return {
+        "method": f"{'Bayesian ' if scheme == 'bayesian' else ''}bootstrap of the mean, {cells.words}",
+        "interval": interval,
+        **options,
+        "plan": plan.kind,
+        "n_resamples": plan.n_resamples,
+        "exact": plan.exact,
+        "n_subject": len(cells.units),
+        "cluster": name,
+        "resampled": f"{cells.drawn} ({how_many(plan)})",
+        "held_fixed": cells.held_fixed,
+        "formula": str(cells.formula),
+    }
 
-    That digit is the last one worth printing of an estimate or a limit.
-    """
-    mcse = np.asarray(mcse, dtype=float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        unit = 10.0 ** np.floor(np.log10(std_error))
-        out: np.ndarray = np.where(np.isfinite(unit) & (unit > 0), mcse > unit / 2, False)
-    return out
+
+def _store(
+    workdir: str | Path | None,
+    cells: Cells,
+    plan: Plan,
+    data_hash: str,
+    interval: str,
+    options: dict[str, Any],
+) -> BlockStore | None:
+    """Folder of finished blocks, its manifest naming all the numbers depend on."""
+    if workdir is None:
+        return None
+    from apastats import __version__
+
+    manifest = {
+        "verb": "bootstrap",
+        "version": __version__,
+        "numpy": np.__version__,
+        "formula": str(cells.formula),
+        "design": cells.design,
+        "rows": list(cells.values.shape),
+        "plan": plan.kind,
+        "n_resamples": plan.n_resamples,
+        "exact": plan.exact,
+        "seed": plan.seed,
+        "interval": interval,
+        **options,
+        "data": data_hash,
+    }
+    return BlockStore(workdir, manifest)

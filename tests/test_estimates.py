@@ -183,5 +183,5 @@ def test_bad_arguments(options, match: str) -> None:
 
 
 def test_other_data_than_a_table_are_refused() -> None:
-    with pytest.raises(InputError, match="data: got 'ndarray'; allowed: a ScoreTable"):
+    with pytest.raises(InputError, match="data: got 'ndarray'; allowed: a ScoreTable, or RDMs"):
         apa.bootstrap("score ~ model", np.ones(3))

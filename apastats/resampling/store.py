@@ -12,7 +12,7 @@ import numpy as np
 
 from apastats.errors import InputError
 
-__all__ = ["BlockStore"]
+__all__ = ["BlockStore", "read_manifest", "resumed_seed"]
 
 _MANIFEST = "manifest.json"
 
@@ -87,6 +87,13 @@ def read_manifest(folder: str | Path) -> dict[str, Any] | None:
     ):
         raise InputError("workdir", str(folder), "an empty folder, or one made by an earlier run")
     return None
+
+
+def resumed_seed(folder: str | Path) -> int | None:
+    """Seed of an interrupted run whose seed was drawn; None where there is none."""
+    manifest = read_manifest(folder)
+    seed = str(manifest.get("seed", "")) if manifest else ""
+    return int(seed) if seed.isdigit() else None
 
 
 def _ours(path: Path) -> bool:

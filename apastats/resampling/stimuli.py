@@ -1,0 +1,229 @@
+"""Bootstrap of stimuli, or of subjects and stimuli at once, for the scores of one set of RDMs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from apastats.resampling.pair_weights import PairKernel, PairMoments, gram_ceilings
+from apastats.resampling.parallel import run_tasks
+from apastats.resampling.plans import Plan
+from apastats.resampling.store import BlockStore
+from apastats.resampling.two_factor import dual_variance
+
+__all__ = ["StimulusSetup", "stimulus_arrays"]
+
+TASK_BLOCKS = 4  # blocks of resamples per task: the kernel is built once for them
+MODEL_TILE = 64
+_GROUPS = 10  # groups of stimuli left out in turn for a standard error
+
+
+@dataclass(frozen=True, eq=False)
+class StimulusSetup:
+    """What is resampled.
+
+    Attributes
+    ----------
+    x : array, ``[S, D]``
+        RDMs of subjects.
+    y : array, ``[M, D]``
+        RDMs of models.
+    method : str
+        One of the methods of :class:`PairKernel`.
+    stimuli : Plan
+        Counts of stimuli.
+    subjects : Plan or None
+        Counts of subjects (of ``n`` subjects, of which ``present`` have an RDM here); None keeps them.
+    present : array of int, ``[S]``
+        Column of each RDM of x in ``subjects``.
+    units : array of int, ``[n]``
+        Independent unit (block) of every stimulus.
+    ceiling : bool
+        Whether to make noise ceilings.
+    studentize : bool
+        Whether to make a standard error for every replicate.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    method: str
+    stimuli: Plan
+    subjects: Plan | None
+    present: np.ndarray
+    units: np.ndarray
+    ceiling: bool
+    studentize: bool
+
+
+def stimulus_arrays(
+    setup: StimulusSetup, n_jobs: int = 1, store: BlockStore | None = None, offset: int = 0
+) -> dict[str, np.ndarray]:
+    """Arrays of a kept bootstrap; columns are the models, then lower and upper ceiling.
+
+    Parameters
+    ----------
+    setup : StimulusSetup
+        Data and plans.
+    n_jobs, store
+        See :func:`apastats.resampling.parallel.run_tasks`.
+    offset : int
+        Number of tasks that other sets put into ``store`` before.
+
+    Returns
+    -------
+    dict of numpy.ndarray
+        ``replicates, estimate, std_error, influence, df`` and, if asked for, ``std_errors``; with both
+        factors the replicates are scaled about their mean to the corrected variance.
+    """
+    b, tiles = setup.stimuli.n_resamples, range(0, len(setup.y), MODEL_TILE)
+    tasks = [
+        (
+            setup,
+            slice(t, t + MODEL_TILE),
+            list(range(i, min(i + TASK_BLOCKS, setup.stimuli.n_blocks))),
+        )
+        for t in tiles
+        for i in range(0, setup.stimuli.n_blocks, TASK_BLOCKS)
+    ]
+    shifted = None if store is None else _Shifted(store, offset)
+    found = list(run_tasks(_task, tasks, n_jobs=n_jobs, store=shifted, label="stimulus bootstrap"))
+    per_tile = len(found) // len(tiles)
+    arrays: dict[str, np.ndarray] = {}
+    for name in found[0]:
+        columns = [
+            np.concatenate([f[name] for f in found[k * per_tile : (k + 1) * per_tile]])
+            for k in range(len(tiles))
+        ]
+        if setup.ceiling:  # the ceilings of every tile are the same
+            columns = [c[:, :-2] for c in columns[:-1]] + [columns[-1]]
+        arrays[name] = np.concatenate(columns, axis=1)
+    if len(arrays["replicates"]) != b:
+        raise ValueError("blocks are missing")
+    return _finish(setup, arrays)
+
+
+class _Shifted(BlockStore):
+    """A store whose block numbers start elsewhere."""
+
+    def __init__(self, store: BlockStore, offset: int) -> None:
+        self.folder, self.offset = store.folder, offset
+
+    def load(self, index: int) -> dict[str, np.ndarray] | None:
+        return super().load(index + self.offset)
+
+    def save(self, index: int, arrays: object) -> None:
+        super().save(index + self.offset, arrays)  # type: ignore[arg-type]
+
+
+def _columns(setup: StimulusSetup, moments: PairMoments, subjects: np.ndarray | None) -> np.ndarray:
+    """Means over subjects of scores and ceilings, ``[b, M (+ 2)]``.
+
+    The pools of the ceilings hold every subject once, whoever was drawn: no copy of a subject is ever
+    in the pool it is tested against, and no pool is smaller than that of the data.
+    """
+    scores = moments.scores()
+    parts = [scores]
+    if setup.ceiling:
+        lower, upper = gram_ceilings(moments, np.ones((len(scores), len(setup.x))))
+        parts += [lower[:, :, None], upper[:, :, None]]
+    values = np.concatenate(parts, axis=2)
+    if subjects is None:
+        return np.asarray(values.mean(axis=1))
+    size = subjects.sum(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        weight = subjects / np.where(size > 0, size, np.nan)
+    return np.asarray(np.matmul(weight[:, None], values)[:, 0])
+
+
+def _task(setup: StimulusSetup, models: slice, blocks: list[int]) -> dict[str, np.ndarray]:
+    """Replicates of some models in some blocks."""
+    kernel = PairKernel(setup.x, setup.y[models], setup.method)
+    out: dict[str, list[np.ndarray]] = {}
+    for i in blocks:
+        counts = setup.stimuli.block(i)
+        v = None if setup.subjects is None else setup.subjects.block(i)[:, setup.present]
+        moments = kernel.moments(counts)
+        made = {"replicates": _columns(setup, moments, v)}
+        if v is not None:
+            made["stimuli"] = _columns(setup, moments, None)
+        if setup.studentize:
+            made["std_errors"] = _group_errors(setup, kernel, counts, v, moments)
+        for k, a in made.items():
+            out.setdefault(k, []).append(a)
+    return {k: np.concatenate(a) for k, a in out.items()}
+
+
+def _group_errors(
+    setup: StimulusSetup,
+    kernel: PairKernel,
+    counts: np.ndarray,
+    v: np.ndarray | None,
+    moments: PairMoments,
+) -> np.ndarray:
+    """Standard errors: groups of stimuli left out in turn, plus the spread over subjects."""
+    units = int(setup.units.max()) + 1
+    g = min(_GROUPS, units)
+    parts = []
+    for k in range(g):
+        left = counts * (setup.units % g != k)
+        parts.append(_columns(setup, kernel.moments(left), v))
+    stack = np.stack(parts)
+    variance = (g - 1) / g * ((stack - stack.mean(axis=0)) ** 2).sum(axis=0)
+    if v is not None:
+        scores = moments.scores()
+        if setup.ceiling:
+            lower, upper = gram_ceilings(moments, np.ones((len(scores), len(setup.x))))
+            scores = np.concatenate([scores, lower[:, :, None], upper[:, :, None]], axis=2)
+        size = v.sum(axis=1)[:, None]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = np.matmul(v[:, None], scores)[:, 0] / size
+            square = np.matmul(v[:, None], scores**2)[:, 0] / size - mean**2
+            variance = variance + np.maximum(square, 0) / (size - 1)
+    return np.sqrt(variance)
+
+
+def _finish(setup: StimulusSetup, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Estimates, standard errors and influence values; both factors' variance corrected."""
+    full = StimulusSetup(**{**vars(setup), "subjects": None})
+    kernel = PairKernel(setup.x, setup.y, setup.method)
+    plain = kernel.moments(np.ones((1, kernel.n)))
+    estimate = _columns(full, plain, None)[0]
+    k = int(setup.units.max()) + 1
+    left = (setup.units[None] != np.arange(k)[:, None]).astype(np.float64)
+    influence = (k - 1) / k * (estimate - _columns(full, kernel.moments(left), None))
+    replicates = arrays["replicates"]
+    variance = np.nanvar(replicates, axis=0, ddof=1)
+    out = {"replicates": replicates, "estimate": estimate}
+    columns = len(estimate)
+    if setup.subjects is None:
+        out["std_error"] = np.sqrt(variance * k / (k - 1))
+        out["df"] = np.full(columns, float(k - 1))
+        out["influence"] = influence
+    else:
+        s = len(setup.x)
+        v = setup.subjects.matrix[:, setup.present]
+        one = np.ones((1, s))
+        lower, upper = gram_ceilings(plain, one)
+        values = plain.scores()[0]
+        if setup.ceiling:
+            values = np.concatenate([values, lower.T, upper.T], axis=1)
+        size = v.sum(axis=1, keepdims=True)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            only = (v @ values) / np.where(size > 0, size, np.nan)
+        parts = (variance, np.nanvar(only, axis=0, ddof=1), np.nanvar(arrays["stimuli"], 0, ddof=1))
+        corrected = dual_variance(*parts, s, k)
+        centre = np.nanmean(replicates, axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shrink = np.where(variance > 0, np.sqrt(corrected / variance), 1.0)
+        out["replicates"] = centre + (replicates - centre) * shrink
+        out["std_error"] = np.sqrt(corrected)
+        out["df"] = np.full(columns, float(min(s, k) - 1))
+        out["influence"] = np.concatenate([influence, (values - values.mean(axis=0)) / s])
+        out["variance_both"], out["variance_subjects"], out["variance_stimuli"] = parts
+    if "std_errors" in arrays:
+        out["std_errors"] = arrays["std_errors"]
+        if setup.subjects is not None:
+            # pivots keep their scale: shrunken deviations over shrunken errors
+            out["std_errors"] = out["std_errors"] * shrink
+    return out
