@@ -13,10 +13,13 @@ from apastats.patterns.reliability import (
     pattern_reliability,
     spearman_brown,
 )
+from apastats.patterns.resampled import AgreementBootstrap, agreement_bootstrap
 from apastats.patterns.similarity import pattern_similarity
 from apastats.selection import select_layer, selected_rows
 
 __all__ = [
+    "AgreementBootstrap",
+    "agreement_bootstrap",
     "DisattenuatedAgreement",
     "PatternIdentification",
     "PatternReliability",
