@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import DataError, DesignError, InputError
-from apastats.table import BRAIN, ScoreTable
+from apastats.table import BRAIN, ScoreTable, in_order_of
 
 __all__ = ["select_layer", "selected_rows"]
 
@@ -99,7 +99,7 @@ def select_layer(
         log.append(
             f"{n_empty} choices had no value of {outcome} to go by; the first layer by name was kept"
         )
-    return table.with_frame(frame, log=log)
+    return table.with_frame(in_order_of(frame, table.frame), log=log)
 
 
 def _report_split(splits: list[str], on: str, split: str | None) -> str:
@@ -223,6 +223,5 @@ def selected_rows(table: ScoreTable, selection: ScoreTable) -> ScoreTable:
     if not keep.any():
         raise DataError(f"{table.source}: no row is at a layer of the selection")
     brain = (frame["model"] == BRAIN) & frame["split"].isin(chosen["split"].unique())
-    return table.with_frame(
-        frame[keep | brain.to_numpy()], log=("rows at the selected layers kept",)
-    )
+    kept = in_order_of(frame[keep | brain.to_numpy()], frame)
+    return table.with_frame(kept, log=("rows at the selected layers kept",))

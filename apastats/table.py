@@ -377,6 +377,20 @@ class ScoreTable:
         return Block(values[order], clusters, axes[1][1], axes[2][1], f, cluster)
 
 
+def in_order_of(frame: pd.DataFrame, original: pd.DataFrame) -> pd.DataFrame:
+    """Rows of ``frame`` sorted so that models, ROIs and metrics come in the order of ``original``.
+
+    Groups and cells of a block, and so tables and figures, follow the order of appearance; a choice of
+    rows must not scramble it.
+    """
+    ranks = {}
+    for column in ("model", "roi", "metric"):
+        order = {v: i for i, v in enumerate(original[column].unique())}
+        ranks[f"_{column}"] = frame[column].map(order)
+    ranked = frame.assign(**ranks).sort_values(list(ranks), kind="stable")
+    return ranked.drop(columns=list(ranks)).reset_index(drop=True)
+
+
 def _codes(frame: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, pd.DataFrame]:
     """Integer codes of the level combinations in order of appearance, and one row per level."""
     if not columns:

@@ -149,3 +149,14 @@ def test_bad_input():
         apa.select_layer(apa.ScoreTable(hole))
     with pytest.raises(DataError, match="no row is at a layer"):
         apa.selected_rows(apa.ScoreTable(frame_of(layers=("z",))), apa.select_layer(table))
+
+
+def test_the_order_of_rois_and_models_is_kept() -> None:
+    import apastats as apa
+
+    study = apa.simulate(n_subject=4, n_model=3, n_layer=4, rng=2)
+    best = apa.select_layer(study.scores, on="train")
+    assert best.levels("roi") == study.scores.levels("roi")
+    assert best.levels("model") == study.scores.where(kind="model").levels("model")
+    agreement = apa.pattern_agreement(apa.alignment_patterns(study.scores))
+    assert apa.selected_rows(agreement, best).levels("roi") == agreement.levels("roi")
