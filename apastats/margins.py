@@ -12,7 +12,7 @@ import pandas as pd
 from apastats.errors import DataError, DesignError, MarginError
 from apastats.table import Block
 
-__all__ = ["Bounds", "Margin", "as_margin", "margin"]
+__all__ = ["Bounds", "Margin", "as_margin", "margin", "ratio_margin"]
 
 ORIGINS = ("raw", "ceiling", "spread", "sd", "difference")
 
@@ -325,3 +325,18 @@ def as_margin(bounds: Any, *, argument: str = "bounds") -> Margin:
             argument, bounds, "a number, a pair, or apa.margin(share, of=ceiling)", hint=NO_MARGIN
         )
     return Margin(*_pair(bounds, argument))
+
+
+def ratio_margin(bounds: Any) -> Margin:
+    """Bounds of a ratio, on the log scale: a single b stands for (1/b, b)."""
+    if isinstance(bounds, Margin):
+        raise MarginError("bounds", bounds, "a ratio such as 1.25, or a pair such as (0.8, 1.25)")
+    margin = as_margin(bounds)
+    low, high = margin.low, margin.high
+    if low == -high:
+        if high == 1:
+            raise MarginError("bounds", bounds, "a ratio other than 1")
+        low, high = sorted((1 / high, high))
+    if low <= 0:
+        raise MarginError("bounds", bounds, "positive ratios")
+    return Margin(float(np.log(low)), float(np.log(high)))

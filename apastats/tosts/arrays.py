@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from apastats.errors import DesignError, InputError, MarginError
-from apastats.margins import Margin, as_margin
+from apastats.margins import Margin, as_margin, ratio_margin
 from apastats.resampling.plans import Plan, Resamples
 from apastats.resampling.quantiles import QuantileRule
 from apastats.results import Provenance, describe_call
@@ -185,7 +185,7 @@ def tost(
     if effect != "auto" and effect not in EFFECTS:
         raise InputError("effect", effect, f"'auto' or one of {list(EFFECTS)}")
     first, second = samples(x, y, paired)
-    margin = _ratio_margin(bounds) if test == "log_ratio" else as_margin(bounds)
+    margin = ratio_margin(bounds) if test == "log_ratio" else as_margin(bounds)
     if margin.origin not in ("raw", "sd"):
         raise MarginError(
             "bounds", margin, "a number, a pair, or apa.margin(value, of='sd') for plain arrays"
@@ -241,21 +241,6 @@ def _require(second: np.ndarray | None) -> np.ndarray:
     if second is None:
         raise InputError("y", None, "a second sample for paired=False")
     return second
-
-
-def _ratio_margin(bounds: Any) -> Margin:
-    """Bounds of a ratio, on the log scale: a single b stands for (1/b, b)."""
-    if isinstance(bounds, Margin):
-        raise MarginError("bounds", bounds, "a ratio such as 1.25, or a pair such as (0.8, 1.25)")
-    margin = as_margin(bounds)
-    low, high = margin.low, margin.high
-    if low == -high:
-        if high == 1:
-            raise MarginError("bounds", bounds, "a ratio other than 1")
-        low, high = sorted((1 / high, high))
-    if low <= 0:
-        raise MarginError("bounds", bounds, "positive ratios")
-    return Margin(float(np.log(low)), float(np.log(high)))
 
 
 def _logs(x: np.ndarray, y: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

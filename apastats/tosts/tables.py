@@ -9,20 +9,28 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import DegenerateWarning, DesignError, InputError
-from apastats.margins import Bounds, Margin, as_margin
-from apastats.multiplicity import adjust_p, check_adjust
+from apastats.margins import Bounds, as_margin, ratio_margin
+from apastats.resampling.plans import Resamples
 from apastats.results import Provenance, Result, describe_call
+from apastats.seeds import RngLike
 from apastats.table import Block, ScoreTable, parse_formula
+from apastats.tosts.choices import MATCHED_TESTS, Choice, choose
 from apastats.tosts.decisions import (
     HYPOTHESES,
     NOT_CONCLUDED,
-    Tested,
     check_alpha,
     check_hypothesis,
     claim_p,
     outcomes,
 )
-from apastats.tosts.student import one_sample
+from apastats.tosts.families import (
+    Contrasts,
+    best_groups,
+    check_family,
+    pair_effects,
+    run_family,
+)
+from apastats.tosts.rows import insert_before
 
 __all__ = ["EquivalenceResult", "equivalence"]
 
@@ -31,9 +39,11 @@ class EquivalenceResult(Result):
     """Ordinary and equivalence tests of differences.
 
     ``table``: the by-columns, ``contrast`` ("a - b"), ``model``, ``reference``, ``estimate, std_error, statistic,
-    df, p_value, p_value_adjusted, conf_low, conf_high`` (level 1 - 2 alpha), ``conf_level, bound_low, bound_high,
-    statistic_low, statistic_high, p_value_noninf, p_value_nonsup, p_value_equiv, p_value_equiv_adjusted,
-    decision, n_subject, method``. ``arrays["differences"]`` is ``[n_subject, n_row]``, NaN where a subject lacks
+    df, p_value, p_value_adjusted, conf_low, conf_high`` (level 1 - 2 alpha), ``conf_level, conf_low_joint,
+    conf_high_joint, conf_level_joint, effect, effect_size, effect_low, effect_high, bound_low, bound_high,
+    statistic_low, statistic_high, p_value_noninf, p_value_nonsup, p_value_equiv, p_value_noninf_adjusted,
+    p_value_nonsup_adjusted, p_value_equiv_adjusted, decision, n_subject, method``.
+    ``arrays["differences"]`` is ``[n_subject, n_row]``, NaN where a subject lacks
     one of the two.
     """
 
@@ -66,28 +76,6 @@ def averaged_block(
     return Block(values, full.clusters, full.groups, cells, f, cluster)
 
 
-def contrast_pairs(block: Block, reference: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Index pairs (a, b) of the contrasts a - b.
-
-    All pairs, or every group against one; for ``"best"`` all ordered pairs, entry ``k + P`` the mirror of entry
-    ``k`` (any of them may turn out to be a comparison with the best).
-    """
-    m = len(block.groups)
-    first, second = np.triu_indices(m, k=1)
-    if reference is None:
-        return first, second
-    if reference == "best":
-        return np.concatenate([first, second]), np.concatenate([second, first])
-    r = block.group_index(reference)
-    others = np.array([i for i in range(m) if i != r])
-    return others, np.full(len(others), r)
-
-
-def pair_differences(values: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Differences ``[n_cluster, n_pair, n_cell]``."""
-    return np.asarray(values[:, a, :] - values[:, b, :])
-
-
 def equivalence(
     formula: str,
     data: ScoreTable,
@@ -102,6 +90,11 @@ def equivalence(
     cluster: str = "subject",
     within: Any = None,
     kind: str | None = "model",
+    trim: float | None = None,
+    exact: bool | None = None,
+    interval: str = "studentized",
+    n_resamples: Resamples = "auto",
+    rng: RngLike = None,
 ) -> EquivalenceResult:
     """Test whether models are equivalent, different, both or neither, within a stated margin.
 
@@ -117,12 +110,13 @@ def equivalence(
     reference : str, optional
         None: all pairs. A name: every other model minus it. ``"best"``: every other model minus the model with
         the highest mean of each cell.
-    test : {"t"}
-        Paired t tests over the clusters.
+    test : {"t", "trimmed", "wilcoxon", "bootstrap", "sign_flip", "permutation", "log_ratio"}
+        Test over the clusters, as in :func:`apastats.tost`. With ``log_ratio`` the bounds are ratios.
     hypothesis : {"equivalence", "minimal_effect", "noninferiority", "nonsuperiority", "superiority"}
         The claim; other than equivalence adds ``p_value_claim``, ``p_value_claim_adjusted`` and ``claim_shown``.
     adjust : str
-        Adjustment for multiplicity, see :func:`apastats.adjust_p`.
+        Adjustment for multiplicity: those of :func:`apastats.adjust_p`; ``"max-t"`` and ``"max-t-step-down"`` from the
+        joint sign-flip distribution over models and cells; ``"tukey"`` (all pairs, complete data, pooled variance).
     family : {"all", "cell"}
         Tests that are adjusted together: all contrasts of all cells, or those of each cell.
     alpha : float
@@ -133,6 +127,8 @@ def equivalence(
         Columns (e.g. ``"roi"``) averaged inside each cluster first.
     kind : str or None
         Rows of this kind enter; None takes all.
+    trim, exact, interval, n_resamples, rng
+        Settings of the test, as in :func:`apastats.tost`; ``n_resamples`` and ``rng`` also of max-t.
 
     Returns
     -------
@@ -168,50 +164,49 @@ def equivalence(
     >>> found.loc[found["contrast"] == "model_02 - model_01", "decision"].tolist()
     ['equivalent', 'equivalent']
     """
-    margin = as_margin(bounds)
+    margin = ratio_margin(bounds) if test == "log_ratio" else as_margin(bounds)
     alpha, hypothesis = check_alpha(alpha), check_hypothesis(hypothesis)
-    adjust = check_adjust(adjust)
-    if test != "t":
-        raise InputError("test", test, "'t'")
-    if family not in ("all", "cell"):
-        raise InputError("family", family, "'all' or 'cell'")
-    if not isinstance(data, ScoreTable):
-        raise InputError("data", type(data).__name__, "a ScoreTable")
-    block = averaged_block(data, formula, cluster=cluster, within=within, kind=kind)
-    if len(block.groups) < 2:
-        raise DesignError(
-            f"equivalence: {block.formula} compares {len(block.groups)} group; at least 2 are needed"
-        )
-    if len(block.clusters) < 2:
-        raise DesignError(f"equivalence: {len(block.clusters)} {cluster}; at least 2 are needed")
+    adjust = check_family(adjust, family, test, reference)
+    choice = choose(
+        test,
+        MATCHED_TESTS,
+        trim=trim,
+        exact=exact,
+        interval=interval,
+        n_resamples=n_resamples,
+        rng=rng,
+    )
+    block = usable_block(
+        data,
+        formula,
+        "equivalence",
+        cluster=cluster,
+        within=within,
+        kind=kind,
+        log=test == "log_ratio",
+    )
     limits = margin.resolve(block)
-    a, b = contrast_pairs(block, reference)
-    differences = pair_differences(block.values, a, b)
-    tested = _t_tests(differences, limits, alpha)
-    # a test and its mirror are one test where both directions have the same p-value
-    mirrored = reference == "best"
-    symmetric = mirrored and bool(np.all(limits.low == -limits.high))
-    p_claim = claim_p(tested, hypothesis)
-    two_sided = hypothesis in ("equivalence", "minimal_effect")
-    adjusted = {
-        name: _adjust(values, adjust, family, same)
-        for name, values, same in (
-            ("p_value", tested.p_value, mirrored),
-            ("p_value_noninf", tested.p_low, False),
-            ("p_value_nonsup", tested.p_high, False),
-            ("p_value_equiv", tested.p_equiv, symmetric),
-            ("p_value_claim", p_claim, symmetric and two_sided),
-        )
-    }
-    pair, cell = _rows(block, a, b, reference)
-    table = _table(block, a, b, pair, cell, tested, adjusted, limits, alpha, hypothesis, p_claim)
+    found = run_family(
+        block,
+        limits,
+        reference,
+        choice,
+        adjust=adjust,
+        family=family,
+        alpha=alpha,
+        hypothesis=hypothesis,
+    )
+    pair, cell = _rows(block, found.first, found.second, reference)
+    table = contrast_table(block, found, pair, cell, alpha, test, adjust)
+    table = _add_bounds(table, found, pair, cell, limits, alpha, hypothesis)
+    notes = (*warn_undefined(table, "p_value_equiv"), *_warn_few(block, choice))
+    info = _words(
+        block, limits, reference, hypothesis, choice, adjust, family, found.size, alpha, within
+    )
     arrays = {
-        "differences": differences[:, pair, cell],
+        "differences": found.differences[:, pair, cell],
         "subjects": np.asarray(block.clusters, dtype=str),
     }
-    notes = _warn_undefined(table)
-    size = (len(a) // 2 if symmetric else len(a)) * (len(block.cells) if family == "all" else 1)
-    info = _words(block, limits, margin, reference, hypothesis, adjust, family, size, alpha, within)
     call = describe_call(
         "equivalence",
         formula,
@@ -225,73 +220,69 @@ def equivalence(
         alpha=alpha,
         within=within,
     )
-    return EquivalenceResult(table, info, Provenance(call, data.hash), arrays, notes)
+    return EquivalenceResult(table, info, Provenance(call, data.hash, choice.seed()), arrays, notes)
 
 
-def _t_tests(d: np.ndarray, limits: Bounds, alpha: float) -> Tested:
-    """Paired t tests of ``d [n, pair, cell]`` against the bounds of the cells."""
-    if limits.unit_low is not None and limits.unit_high is not None:
-        return one_sample(d, limits.unit_low[:, None, :], limits.unit_high[:, None, :], alpha=alpha)
-    low, high = limits.low[None, :], limits.high[None, :]
-    if limits.sd_units:
-        n = np.isfinite(d).sum(axis=0)
-        centred = np.nan_to_num(
-            d - np.where(n > 0, np.nansum(d, axis=0) / np.maximum(n, 1), np.nan)
+def usable_block(
+    data: Any,
+    formula: str,
+    verb: str,
+    *,
+    cluster: str,
+    within: Any,
+    kind: str | None,
+    log: bool = False,
+) -> Block:
+    """Block with at least two groups and two clusters, its logs where asked."""
+    if not isinstance(data, ScoreTable):
+        raise InputError("data", type(data).__name__, "a ScoreTable")
+    block = averaged_block(data, formula, cluster=cluster, within=within, kind=kind)
+    if len(block.groups) < 2:
+        raise DesignError(
+            f"{verb}: {block.formula} compares {len(block.groups)} group; at least 2 are needed"
         )
-        sd = np.sqrt((centred**2).sum(axis=0) / np.maximum(n - 1, 1))
-        low, high = low * sd, high * sd
-    return one_sample(d, low, high, alpha=alpha)
-
-
-def _adjust(p: np.ndarray, adjust: str, family: str, mirrored: bool) -> np.ndarray:
-    """Adjusted p ``[pair, cell]`` over everything, or within each cell; mirrored pairs count once."""
-    if mirrored:
-        half = _adjust(p[: len(p) // 2], adjust, family, False)
-        return np.concatenate([half, half])
-    if family == "all":
-        return adjust_p(p, adjust)
-    return np.stack([adjust_p(p[:, j], adjust) for j in range(p.shape[1])], axis=1)
+    if len(block.clusters) < 2:
+        raise DesignError(f"{verb}: {len(block.clusters)} {cluster}; at least 2 are needed")
+    if log:
+        low = np.nanmin(block.values)
+        if low <= 0:
+            raise InputError("data", float(low), "positive scores for test='log_ratio'")
+        block = replace(block, values=np.log(block.values))
+    return block
 
 
 def _rows(
-    block: Block, a: np.ndarray, b: np.ndarray, reference: str | None
+    block: Block, first: np.ndarray, second: np.ndarray, reference: str | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pair and cell of each row of the table, one cell after the other."""
     n_cell = len(block.cells)
-    pair, cell = np.tile(np.arange(len(a)), n_cell), np.repeat(np.arange(n_cell), len(a))
+    pair = np.tile(np.arange(len(first)), n_cell)
+    cell = np.repeat(np.arange(n_cell), len(first))
     if reference == "best":
-        keep = b[pair] == best_groups(block)[cell]
+        keep = second[pair] == best_groups(block)[cell]
         pair, cell = pair[keep], cell[keep]
     return pair, cell
 
 
-def _table(
+def contrast_table(
     block: Block,
-    a: np.ndarray,
-    b: np.ndarray,
+    found: Contrasts,
     pair: np.ndarray,
     cell: np.ndarray,
-    tested: Tested,
-    adjusted: dict[str, np.ndarray],
-    limits: Bounds,
     alpha: float,
-    hypothesis: str,
-    p_claim: np.ndarray,
+    test: str,
+    adjust: str,
 ) -> pd.DataFrame:
-    """Tidy table of the chosen rows."""
+    """Estimates, ordinary tests, intervals and effect sizes of the chosen rows."""
     labels = np.asarray(block.group_labels(), dtype=object)
-    low, high = limits.low, limits.high
-    if limits.sd_units:
-        sd = (tested.std_error * np.sqrt(tested.n))[pair, cell]
-        low, high = low[cell] * sd, high[cell] * sd
-    else:
-        low, high = low[cell], high[cell]
+    tested = found.tested
 
     def pick(x: np.ndarray) -> np.ndarray:
-        return np.asarray(np.broadcast_to(x, tested.estimate.shape)[pair, cell])
+        return np.asarray(x[pair, cell])
 
     columns: dict[str, Any] = {c: block.cells[c].to_numpy()[cell] for c in block.cells.columns}
-    model, reference = labels[a[pair]], labels[b[pair]]
+    model, reference = labels[found.first[pair]], labels[found.second[pair]]
+    g, g_low, g_high = pair_effects(found.differences[:, pair, cell], alpha)
     columns |= {
         "contrast": [f"{x} - {y}" for x, y in zip(model, reference, strict=True)],
         "model": model,
@@ -301,44 +292,69 @@ def _table(
         "statistic": pick(tested.statistic),
         "df": pick(tested.df),
         "p_value": pick(tested.p_value),
-        "p_value_adjusted": pick(adjusted["p_value"]),
+        "p_value_adjusted": pick(found.adjusted["p_value"]),
         "conf_low": pick(tested.conf_low),
         "conf_high": pick(tested.conf_high),
         "conf_level": 1 - 2 * alpha,
-        "bound_low": low,
-        "bound_high": high,
-        "statistic_low": pick(tested.statistic_low),
-        "statistic_high": pick(tested.statistic_high),
-        "p_value_noninf": pick(tested.p_low),
-        "p_value_nonsup": pick(tested.p_high),
-        "p_value_equiv": pick(tested.p_equiv),
-        "p_value_noninf_adjusted": pick(adjusted["p_value_noninf"]),
-        "p_value_nonsup_adjusted": pick(adjusted["p_value_nonsup"]),
-        "p_value_equiv_adjusted": pick(adjusted["p_value_equiv"]),
+        "conf_low_joint": pick(found.joint_low),
+        "conf_high_joint": pick(found.joint_high),
+        "conf_level_joint": 1 - alpha,
+        "effect": "Hedges's g(z)",
+        "effect_size": g,
+        "effect_low": g_low,
+        "effect_high": g_high,
+        "n_subject": pick(tested.n).astype(int),
+        "method": "pooled t" if adjust == "tukey" else MATCHED_TESTS[test][0],
     }
-    if hypothesis != "equivalence":
-        columns["p_value_claim"] = pick(p_claim)
-        columns["p_value_claim_adjusted"] = pick(adjusted["p_value_claim"])
-        columns["claim_shown"] = columns["p_value_claim_adjusted"] <= alpha
-    columns["decision"] = outcomes(
-        columns["p_value_adjusted"], columns["p_value_equiv_adjusted"], alpha
-    )
-    columns["n_subject"] = pick(tested.n)
-    columns["method"] = "paired t"
+    if test == "log_ratio":
+        ends = {"ratio": "estimate", "ratio_low": "conf_low", "ratio_high": "conf_high"}
+        columns |= {k: np.exp(columns[v]) for k, v in ends.items()}
     return pd.DataFrame(columns)
 
 
-def best_groups(block: Block) -> np.ndarray:
-    """Group with the highest mean, per cell."""
-    n = block.mask.sum(axis=0)
-    mean = np.where(n > 0, np.nansum(block.values, axis=0) / np.maximum(n, 1), -np.inf)
-    return np.asarray(np.argmax(mean, axis=0))
+def _add_bounds(
+    table: pd.DataFrame,
+    found: Contrasts,
+    pair: np.ndarray,
+    cell: np.ndarray,
+    limits: Bounds,
+    alpha: float,
+    hypothesis: str,
+) -> pd.DataFrame:
+    """Columns of the tests against the bounds, and the decision, in front of ``n_subject``."""
+    tested, adjusted = found.tested, found.adjusted
+    low, high = limits.low[cell], limits.high[cell]
+    if limits.sd_units:
+        d = found.differences[:, pair, cell]
+        sd = np.where(np.isfinite(d).sum(axis=0) > 1, np.nanstd(d, axis=0, ddof=1), np.nan)
+        low, high = low * sd, high * sd
+    columns: dict[str, Any] = {
+        "bound_low": low,
+        "bound_high": high,
+        "statistic_low": tested.statistic_low[pair, cell],
+        "statistic_high": tested.statistic_high[pair, cell],
+        "p_value_noninf": tested.p_low[pair, cell],
+        "p_value_nonsup": tested.p_high[pair, cell],
+        "p_value_equiv": tested.p_equiv[pair, cell],
+        "p_value_noninf_adjusted": adjusted["p_value_noninf"][pair, cell],
+        "p_value_nonsup_adjusted": adjusted["p_value_nonsup"][pair, cell],
+        "p_value_equiv_adjusted": adjusted["p_value_equiv"][pair, cell],
+    }
+    if hypothesis != "equivalence":
+        claim = adjusted["p_value_claim"][pair, cell]
+        columns["p_value_claim"] = claim_p(tested, hypothesis)[pair, cell]
+        columns["p_value_claim_adjusted"] = claim
+        columns["claim_shown"] = claim <= alpha
+    ordinary = table["p_value_adjusted"].to_numpy()
+    columns["decision"] = outcomes(ordinary, columns["p_value_equiv_adjusted"], alpha)
+    return insert_before(table, "n_subject", columns)
 
 
-def _warn_undefined(table: pd.DataFrame) -> tuple[str, ...]:
+def warn_undefined(table: pd.DataFrame, column: str) -> tuple[str, ...]:
+    """Warn about contrasts without a p-value; the text is also a note of the result."""
     import warnings
 
-    bad = table["p_value_equiv"].isna()
+    bad = table[column].isna()
     if not bad.any():
         return ()
     first = table.loc[bad, "contrast"].iloc[0]
@@ -350,12 +366,22 @@ def _warn_undefined(table: pd.DataFrame) -> tuple[str, ...]:
     return (text,)
 
 
+def _warn_few(block: Block, choice: Choice) -> tuple[str, ...]:
+    """Note that resampling p-values cannot become small with few subjects."""
+    n = len(block.clusters)
+    if choice.test in ("sign_flip", "permutation") and n < 6:
+        return (
+            f"with {n} {block.cluster}s the smallest one-sided sign-flip p-value is 2^-{n} = {2.0**-n:g}",
+        )
+    return ()
+
+
 def _words(
     block: Block,
     limits: Bounds,
-    margin: Margin,
     reference: str | None,
     hypothesis: str,
+    choice: Choice,
     adjust: str,
     family: str,
     size: int,
@@ -364,8 +390,18 @@ def _words(
 ) -> dict[str, Any]:
     """The words that go with the table."""
     scope = "all cells together" if family == "all" else "each cell by itself"
+    name, what, resampled = MATCHED_TESTS[choice.test]
+    if adjust == "tukey":
+        name, what = "pooled t", "t test with the pooled subject-by-model error"
+    unit = block.cluster
+    if resampled == "nothing":
+        resampled = (
+            f"nothing; {unit}s are the sample, and the claim is about the population they stand for"
+        )
+    if adjust.startswith("max-t"):
+        resampled += f"; for the adjustment, signs of all differences of a {unit} together"
     words: dict[str, Any] = {
-        "method": f"paired t tests over {block.cluster}s: the ordinary one, and two one-sided against the bounds",
+        "method": f"{name} over {unit}s ({what}): the ordinary one, and two one-sided against the bounds",
         "hypothesis": hypothesis,
         "null": HYPOTHESES[hypothesis],
         "rule": (
@@ -381,17 +417,20 @@ def _words(
         "family_size": size,
         "alpha": alpha,
         "conf_level": 1 - 2 * alpha,
+        "joint_interval": f"all intervals together at {100 * (1 - alpha):g} %: "
+        + ({"tukey": "Tukey"}.get(adjust, "max-t" if adjust.startswith("max-t") else "Bonferroni")),
         "n_subject": len(block.clusters),
         "by": list(block.formula.by),
-        "resampled": f"nothing; {block.cluster}s are the sample, and the claim is about the population they stand for",
+        "resampled": resampled,
         "held_fixed": "stimuli, chosen layers"
         + (f", levels of {within}" if within is not None else ""),
         "not_concluded": NOT_CONCLUDED,
+        **choice.words(),
     }
     if reference == "best":
         words["comparison"] = (
             "each against the model with the highest mean of its cell; that model was selected on the same data, so "
-            "the adjustment runs over all pairs that could have been compared, not only those shown; the intervals are "
-            "those of single comparisons and do not account for the selection"
+            "the adjustment runs over all pairs that could have been compared, not only those shown; the joint "
+            "intervals account for the selection, the single ones do not"
         )
     return words
