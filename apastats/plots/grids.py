@@ -175,18 +175,21 @@ def pattern_lines(
         ax.plot(x, brain["estimate"], color=INK, linewidth=2.2, label="brain")
     names = list(dict.fromkeys(frame[rows]))
     few = len(names) <= 10
-    for name in names:
-        part = frame[frame[rows] == name].drop_duplicates("roi").set_index("roi").reindex(order)
-        ax.plot(
-            x,
-            part[value],
-            color=color_of(name, colors),
-            linewidth=1.3 if few else 0.7,
-            alpha=1.0 if few else 0.55,
-            marker="o" if few else None,
-            markersize=3,
-            label=label(name) if few else None,
-        )
+    wide = frame.drop_duplicates([rows, "roi"]).pivot(index=rows, columns="roi", values=value)
+    wide = wide.reindex(index=names, columns=order)
+    if few:
+        for name, heights in zip(names, wide.to_numpy("f8"), strict=True):
+            color = color_of(name, colors)
+            ax.plot(
+                x, heights, color=color, linewidth=1.3, marker="o", markersize=3, label=label(name)
+            )
+    elif names:
+        from matplotlib.collections import LineCollection
+
+        lines = [np.column_stack([x, heights]) for heights in wide.to_numpy("f8")]
+        shade = [color_of(name, colors) for name in names]
+        ax.add_collection(LineCollection(lines, colors=shade, linewidths=0.7, alpha=0.55))
+        ax.autoscale_view()
     ax.set_xticks(x, [label(r, 16) for r in order], rotation=60, ha="right", rotation_mode="anchor")
     if few:
         legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -234,17 +237,16 @@ def score_agreement(
     ax = new_axes(ax, 4.6, 3.6)
     if brain is not None and np.isfinite(brain):
         ax.axhline(brain, color=INK, linewidth=1.4, label="brain")
-    for row in frame.itertuples(index=False):
-        ringed = row.model in strict
-        ax.scatter(
-            row.score,
-            row.agreement,
-            s=46 if ringed else 26,
-            color=color_of(row.model, colors),
-            edgecolors=INK if ringed else "white",
-            linewidths=1.4 if ringed else 0.6,
-            zorder=3,
-        )
+    ringed = frame["model"].isin(list(strict)).to_numpy()
+    ax.scatter(
+        frame["score"],
+        frame["agreement"],
+        s=np.where(ringed, 46, 26),
+        color=[color_of(m, colors) for m in frame["model"]],
+        edgecolors=[INK if r else "white" for r in ringed],
+        linewidths=np.where(ringed, 1.4, 0.6),
+        zorder=3,
+    )
     if names and len(frame) <= 12:
         for row in frame.itertuples(index=False):
             ax.annotate(

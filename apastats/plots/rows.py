@@ -53,6 +53,7 @@ def estimates(
     band: Sequence[Mapping[str, object]] = (),
     colors: Mapping[str, str] | None = None,
     outcome: str = "score",
+    show_names: bool = True,
     title: str = "",
 ) -> Axes:
     """Estimates with intervals, one row each, the subjects' own values behind them.
@@ -73,6 +74,8 @@ def estimates(
         Colour by row name.
     outcome : str
         Label of the x axis.
+    show_names : bool
+        Whether the rows are named at this Axes.
     title : str
         Title.
 
@@ -106,7 +109,7 @@ def estimates(
             linewidths=0.7,
             zorder=4,
         )
-    rows_axis(ax, list(frame[rows]))
+    rows_axis(ax, list(frame[rows]), show=show_names)
     return finish(ax, x=outcome, title=title)
 
 
@@ -198,6 +201,7 @@ def forest(
     rows: str = "contrast",
     estimate: str = "difference",
     show_legend: bool = True,
+    show_names: bool = True,
     title: str = "",
 ) -> Axes:
     """Differences with intervals on the scale of the margin, which is shaded.
@@ -215,6 +219,8 @@ def forest(
         Label of the x axis.
     show_legend : bool
         Whether decisions and margin are explained in a legend.
+    show_names : bool
+        Whether the rows are named at this Axes.
     title : str
         Title.
 
@@ -254,7 +260,7 @@ def forest(
             zorder=4,
             label=outcome or None,
         )
-    rows_axis(ax, list(frame[rows]), limit=40)
+    rows_axis(ax, list(frame[rows]), limit=40, show=show_names)
     if show_legend:
         legend(
             ax, loc="upper left", bbox_to_anchor=(0, -0.55 / height_of(len(frame)) * 1.6), ncols=2

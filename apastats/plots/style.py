@@ -106,8 +106,12 @@ def finish(ax: Axes, *, x: str = "", y: str = "", title: str = "", grid: str = "
     return ax
 
 
-def rows_axis(ax: Axes, names: Sequence[object], *, limit: int = 32) -> None:
-    """Put names on the y axis, the first on top."""
+def rows_axis(ax: Axes, names: Sequence[object], *, limit: int = 32, show: bool = True) -> None:
+    """Put names on the y axis, the first on top; ``show=False`` leaves them to a neighbour."""
+    if not show:
+        ax.set_yticks([])
+        ax.set_ylim(len(names) - 0.5, -0.5)
+        return
     ax.set_yticks(
         range(len(names)), [label(n, limit) for n in names], fontsize=8 if len(names) < 30 else 6.5
     )

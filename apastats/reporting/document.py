@@ -16,6 +16,7 @@ from apastats.reporting.blocks import FigureBlock, Listing, Section
 from apastats.reporting.citations import Bibliography, references
 from apastats.reporting.drawing import Drawings
 from apastats.reporting.markup import name
+from apastats.reporting.methods import methods_paragraph
 from apastats.reporting.numbers import as_style
 from apastats.reporting.tables import table_block
 from apastats.reporting.to_docx import write_docx
@@ -81,7 +82,7 @@ class Report:
             tuple(summary.not_concluded(self.items)),
         )
         topics = topic_sections(context)
-        methods = Section(context.slug("methods"), "Methods", tuple(summary.methods(self.items)))
+        methods = Section(context.slug("methods"), "Methods", (methods_paragraph(self.items),))
         rows = pd.DataFrame(summary.provenance_rows(self.items))
         again: list[Any] = []
         if len(rows):

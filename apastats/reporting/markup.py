@@ -41,9 +41,9 @@ def name(text: object) -> str:
     return f"{_OPEN['n']}{clean(str(text))}{_CLOSE['n']}"
 
 
-def cite(key: str) -> str:
-    """Citation in parentheses."""
-    return f"{_OPEN['c']}{key}{_CLOSE['c']}"
+def cite(*keys: str) -> str:
+    """Citation of one or several works in parentheses; nothing where there is none."""
+    return f"{_OPEN['c']}{';'.join(keys)}{_CLOSE['c']}" if keys else ""
 
 
 def strong(text: str) -> str:

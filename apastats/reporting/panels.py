@@ -28,7 +28,7 @@ __all__ = [
     "subject_figures",
 ]
 
-Draw = Callable[["Axes", int], object]
+Draw = Callable[["Axes", int, bool], object]
 
 
 def grid(
@@ -40,7 +40,7 @@ def grid(
     x_label: str = "",
     limit: int = 32,
 ) -> Figure:
-    """Panels on a grid that share their row labels; ``draw(ax, i)`` draws panel i."""
+    """Panels on a grid that share their row labels; ``draw(ax, i, named)`` draws panel i."""
     per_row = 0.2 if len(names) <= 20 else 0.135
     longest = max((len(str(plots.label(m, limit))) for m in names), default=4)
     left = 0.3 + (0.068 if len(names) < 30 else 0.056) * longest
@@ -67,9 +67,7 @@ def grid(
         if i >= n:
             ax.set_visible(False)
             continue
-        draw(ax, i)
-        if i % n_col:
-            ax.set_yticks([])
+        draw(ax, i, i % n_col == 0)
         ax.set_xlabel(x_label if i + n_col >= n else "", fontsize=8.5)
     used = axes.ravel()[:n]
     _common_scale(used)
@@ -85,6 +83,28 @@ def _common_scale(axes: Sequence[Axes]) -> None:
     if high - low <= 3.5 * np.median(limits[:, 1] - limits[:, 0]):
         for ax in axes:
             ax.set_xlim(low, high)
+
+
+SHOWN = (
+    *(
+        "model",
+        "reference",
+        "contrast",
+        "roi",
+        "metric",
+        "split",
+        "bound",
+        "estimate",
+        "conf_low",
+        "conf_high",
+    ),
+    *("bound_low", "bound_high", "decision", "n_subject"),
+)
+
+
+def shown_data(part: pd.DataFrame) -> pd.DataFrame:
+    """The columns a figure shows."""
+    return part[[c for c in SHOWN if c in part.columns]]
 
 
 def cells_of(
@@ -133,7 +153,7 @@ def ceiling_figures(result: Any, context: Any) -> list[Block]:
                 f"Noise ceiling by ROI{tail}; bars are {_level(part)} intervals over subjects.{dots}",
                 f"Noise ceilings of {part['roi'].nunique()} ROIs as points with intervals.",
                 make,
-                part,
+                shown_data(part),
                 len(part) * (2 + (0 if points is None else len(points))),
             )
         )
@@ -198,7 +218,7 @@ def _estimate_grid(
     rank = {m: i for i, m in enumerate(order)}
 
     def make() -> Figure:
-        def draw(ax: Axes, i: int) -> None:
+        def draw(ax: Axes, i: int, named: bool) -> None:
             cell, where = cells[i]
             rows = part.iloc[where]
             index = np.full(len(order), -1)
@@ -218,6 +238,7 @@ def _estimate_grid(
                 band=bands_for(key, context) if with_bands and cell else (),
                 colors=context.colors,
                 outcome=what,
+                show_names=named,
                 title=plots.label(cell.get("roi", ""), 24),
             )
 
@@ -238,7 +259,7 @@ def _estimate_grid(
         f"Mean {what} of {len(order)} models{roi}{tail}: points with {_level(part)} intervals{dots}{bands}.",
         f"Mean {what} of {len(order)} models{roi} as points with intervals. The numbers are in the table of this section.",
         make,
-        part,
+        shown_data(part),
         len(part) * (3 + (0 if points is None else len(points))),
     )
 
@@ -322,7 +343,7 @@ def _forest_grid(
     rank = {m: i for i, m in enumerate(order)}
 
     def make() -> Figure:
-        def draw(ax: Axes, i: int) -> None:
+        def draw(ax: Axes, i: int, named: bool) -> None:
             cell, where = cells[i]
             index = np.full(len(order), -1)
             for k in where:
@@ -342,6 +363,7 @@ def _forest_grid(
                 rows=rows,
                 estimate=f"difference in {what}",
                 show_legend=False,
+                show_names=named,
                 title=title,
             )
 
@@ -357,7 +379,7 @@ def _forest_grid(
         "Colour and shape show the decision, which accounts for the adjustment; the intervals do not.",
         f"Forest plot of {len(part)} differences in {what} with intervals and the equivalence margin.",
         make,
-        part,
+        shown_data(part),
         len(part) * 5,
     )
 

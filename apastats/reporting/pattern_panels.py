@@ -355,6 +355,7 @@ def _scatter_grid(
             )
             if ax.get_legend() is not None:
                 ax.get_legend().remove()
+        _color_legend(figure, [str(m) for m in dict.fromkeys(both["model"])], context)
         return figure
 
     tail = f", {name(label)}" if label else ""
@@ -368,6 +369,31 @@ def _scatter_grid(
         both,
         len(both),
     )
+
+
+def _color_legend(figure: Figure, models: list[str], context: Any) -> None:
+    """What the colours mean, where there are few models."""
+    from matplotlib.lines import Line2D
+
+    if len(models) <= 10:
+        handles = [
+            Line2D(
+                [],
+                [],
+                linestyle="",
+                marker="o",
+                color=context.colors.get(m, "black"),
+                label=plots.label(m, 24),
+            )
+            for m in models
+        ]
+        figure.legend(
+            handles=handles,
+            loc="lower center",
+            ncols=min(6, len(models)),
+            fontsize=8,
+            frameon=False,
+        )
 
 
 def identification_figures(result: Any, context: Any) -> list[Block]:

@@ -7,25 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apastats.reporting.blocks import Block, Code, Listing, Paragraph, TableBlock
-from apastats.reporting.citations import keys_of
-from apastats.reporting.markup import cite, code, name, sym
+from apastats.reporting.markup import code, name, sym
 from apastats.reporting.numbers import NumberStyle
 from apastats.reporting.prose import cautions, decision_counts, join
 from apastats.results import package_versions
 
-__all__ = ["key_facts", "methods", "not_concluded", "plain_words", "recipe"]
-
-ADJUSTMENTS = {
-    "holm": "Holm's step-down procedure",
-    "bonferroni": "Bonferroni's correction",
-    "sidak": "Sidak's correction",
-    "holm-sidak": "the Holm-Sidak procedure",
-    "hochberg": "Hochberg's step-up procedure",
-    "hommel": "Hommel's procedure",
-    "bh": "the procedure of Benjamini and Hochberg (false discovery rate)",
-    "by": "the procedure of Benjamini and Yekutieli (false discovery rate under any dependence)",
-    "max-t": "the step-down maximum-t procedure",
-}
+__all__ = ["key_facts", "not_concluded", "plain_words", "recipe"]
 
 
 def results_of(items: Sequence[Any]) -> list[Any]:
@@ -93,7 +80,7 @@ def key_facts(items: Sequence[Any], command: str | None) -> dict[str, str]:
 
 
 def data_words(items: Sequence[Any]) -> str:
-    """``10 subjects, 8 models, 19 ROIs``."""
+    """``n = 10 subjects, 8 models, 19 ROIs, 1 metric (rsa)``."""
     for item in items:
         frame = getattr(item, "frame", None)
         if frame is None:
@@ -101,16 +88,20 @@ def data_words(items: Sequence[Any]) -> str:
         models = frame.loc[
             (frame["kind"] == "model") & (frame["model"] != "brain"), "model"
         ].nunique()
-        parts = [
+        counts = [
             (frame["subject"].nunique(), "subject"),
             (models, "model"),
             (frame["roi"].nunique(), "ROI"),
         ]
-        parts += [(frame["metric"].nunique(), "metric")]
-        words = [f"{n} {w}{'' if n == 1 else 's'}" for n, w in parts if n]
-        return f"{sym('n')} = {parts[0][0]}; " + ", ".join(words)
+        words = [f"{n} {w}{'' if n == 1 else 's'}" for n, w in counts if n]
+        metrics = [str(m) for m in frame["metric"].unique() if m != "score"]
+        if metrics:
+            words.append(
+                f"{'metric' if len(metrics) == 1 else 'metrics'} {', '.join(name(m) for m in metrics[:4])}"
+            )
+        return f"{sym('n')} = {', '.join(words)}"
     n = _info(items, "n_subject")
-    return f"{sym('n')} = {', '.join(n)}" if n else ""
+    return f"{sym('n')} = {', '.join(n)} subjects" if n else ""
 
 
 def plain_words(items: Sequence[Any], style: NumberStyle) -> list[Block]:
@@ -118,7 +109,7 @@ def plain_words(items: Sequence[Any], style: NumberStyle) -> list[Block]:
     lines: list[str] = []
     data = data_words(items)
     if data:
-        lines.append(f"The data hold {data.split('; ', 1)[-1]}.")
+        lines.append(f"The data: {data}.")
     for r in results_of(items):
         line = _plain_line(r, style)
         if line:
@@ -149,12 +140,13 @@ def _plain_line(result: Any, style: NumberStyle) -> str:
             if part.empty:
                 continue
             low, high = part.loc[part["estimate"].idxmin()], part.loc[part["estimate"].idxmax()]
+            head = "" if bound in ("reference", "ceiling") else f"{bound} bound "
             out.append(
-                f"{bound} from {style.number(low['estimate'], d)} ({name(low['roi'])}) to "
-                f"{style.number(high['estimate'], d)} ({name(high['roi'])})"
+                f"{head}from {style.number(low['estimate'], d)} in {name(low['roi'])} to "
+                f"{style.number(high['estimate'], d)} in {name(high['roi'])}"
             )
         label = str(result.info.get("ceiling_kind", "")).replace("_", " ")
-        return f"Noise ceilings ({label}): {'; '.join(out)}." if out else ""
+        return f"Noise ceilings ({label}) run {'; '.join(out)}." if out else ""
     if kind == "bootstrap" and {"model", "estimate"} <= set(table.columns) and len(table):
         return _best_line(table, what)
     if "decision" in table.columns and len(table):
@@ -177,7 +169,13 @@ def _best_line(table: Any, what: str) -> str:
     counts = best["model"].value_counts()
     parts = [f"{name(m)} in {k}" for m, k in counts.head(5).items()]
     more = f" and {len(counts) - 5} other models in the rest" if len(counts) > 5 else ""
-    return f"The highest {word} has, of {len(best)} {' x '.join(cells)} cells, {join(parts)}{more}; a highest mean alone says nothing about the models behind it."
+    noun = (
+        "ROIs" if cells == ["roi"] else "cells of ROI and metric" if len(cells) == 2 else "metrics"
+    )
+    return (
+        f"Of {len(best)} {noun}, the highest {word} has {join(parts)}{more}. A highest mean alone says nothing about the "
+        "models behind it."
+    )
 
 
 def _decided(table: Any) -> str:
@@ -219,73 +217,6 @@ def not_concluded(items: Sequence[Any]) -> list[Block]:
         "Subjects are a sample: claims are about the population they stand for, not about these subjects alone.",
     ]
     return [Listing(tuple(lines + general))]
-
-
-def methods(items: Sequence[Any]) -> list[Block]:
-    """Methods paragraph, assembled from what was run."""
-    lines = []
-    data = data_words(items)
-    if data:
-        lines.append(f"Alignment scores were analysed for {data.split('; ', 1)[-1]}.")
-    seen: set[tuple[str, str]] = set()
-    for item in items:
-        line = _method_line(item)
-        tag = (getattr(item, "kind", "table"), line)
-        if line and tag not in seen:
-            seen.add(tag)
-            lines.append(line)
-    versions = package_versions()
-    words = join(
-        [
-            f"{k} {v}" + (f" {cite('apastats')}" if k == "apastats" else "")
-            for k, v in versions.items()
-        ]
-    )
-    cited = f"{cite('harris2020')}{cite('virtanen2020')}"
-    lines.append(
-        f"Analyses were run with {words} {cited} under Python {platform.python_version()}."
-    )
-    return [Paragraph(" ".join(lines))]
-
-
-def _cites(item: Any) -> str:
-    return "".join(cite(k) for k in keys_of(item))
-
-
-def _method_line(item: Any) -> str:
-    if not hasattr(item, "info"):
-        keys = _cites(item)
-        if "agreement" in getattr(item, "outcomes", ()):
-            return (
-                "Pattern agreement is the similarity of a predictor's scores over all ROIs with the pattern of the brain; "
-                f"tests use its Fisher transform {keys}."
-            )
-        return ""
-    info, keys = item.info, _cites(item)
-    if item.kind == "design" or "method" not in info:
-        return ""
-    what = outcome_of(item)
-    sentence = f"{str(info['method'])[:1].upper()}{str(info['method'])[1:]}"
-    extra = []
-    if what:
-        extra.append(f"outcome: {what}")
-    if "margin" in info:
-        extra.append(f"margin: {name(info['margin'])}")
-    if "adjust_method" in info and info["adjust_method"] != "none":
-        size = f" over {info['family_size']} comparisons" if "family_size" in info else ""
-        extra.append(
-            f"adjusted by {ADJUSTMENTS.get(info['adjust_method'], info['adjust_method'])}{size}"
-        )
-    if "alpha" in info:
-        extra.append(f"level {info['alpha']}")
-    if "interval" in info:
-        extra.append(f"interval: {info['interval']}, {100 * float(info['conf_level']):g}\u00a0%")
-    if "resampled" in info:
-        extra.append(f"resampled: {info['resampled']}")
-    if "held_fixed" in info:
-        extra.append(f"held fixed: {info['held_fixed']}")
-    tail = f" ({'; '.join(extra)})" if extra else ""
-    return f"{sentence}{tail}{' ' + keys if keys else ''}."
 
 
 def recipe(

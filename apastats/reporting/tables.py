@@ -42,6 +42,7 @@ HIDDEN = {
     "p_value_noninf_adjusted",
     "p_value_nonsup_adjusted",
 }
+SILENT = {"score", "-", "model", "reference", "nan"}
 # shown adjusted only
 RAW = ("p_value", "p_value_equiv", "p_value_claim")
 PAIRS = {"conf_low": "conf_high", "bound_low": "bound_high"}
@@ -123,17 +124,12 @@ def table_block(
     decimals = scale_decimals(frame, style)
     constants = constant_columns(frame)
     words = {k: v for k, v in constants.items() if k != "conf_level"}
-    # a single metric "score" or split "test" needs no words
-    told = [
-        f"{column_label(k)}: {name(v)}"
-        for k, v in words.items()
-        if str(v) not in ("score", "-", "model")
-    ]
-    keys = (
-        [k for k in frame.columns if k not in HIDDEN and k not in words]
-        if only is None
-        else list(only)
-    )
+    # a single metric "score", kind "model" or bound "reference" needs no words
+    told = [_told(k, v) for k, v in words.items() if k != "mcse" and str(v) not in SILENT]
+    hidden = HIDDEN | set(words) | {k for k in RAW if f"{k}_adjusted" in frame.columns}
+    if "statistic" in frame.columns:
+        hidden.add("std_error")
+    keys = [k for k in frame.columns if k not in hidden] if only is None else list(only)
     columns: list[Column] = []
     for key in keys:
         if key in PAIRS.values() and any(k in keys for k, v in PAIRS.items() if v == key):
@@ -144,6 +140,13 @@ def table_block(
             columns.append(_single(key, frame, style, decimals, labels or {}))
     text = caption + (f" {'; '.join(told)}." if told else "")
     return TableBlock(slug, text, frame, columns)
+
+
+def _told(key: str, value: Any) -> str:
+    """Constant column in the caption."""
+    if key in ("n_subject", "df"):
+        return f"{sym('n' if key == 'n_subject' else 'df')} = {value:g}"
+    return f"{column_label(key)}: {name(value)}"
 
 
 def _pair(low: str, high: str, frame: pd.DataFrame, style: NumberStyle, decimals: int) -> Column:

@@ -110,9 +110,9 @@ class Renderer:
         return Markup(rendered)
 
 
-def _cited(key: str) -> str:
-    work = WORKS[key]
-    return f'<a href="#ref-{key}">({html.escape(work.short())})</a>'
+def _cited(keys: str) -> str:
+    links = [f'<a href="#ref-{k}">{html.escape(WORKS[k].short())}</a>' for k in keys.split(";")]
+    return f"({'; '.join(links)})"
 
 
 def csv_link(frame: pd.DataFrame) -> str:

@@ -43,8 +43,8 @@ PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 """
 
 
-def _cited(key: str) -> str:
-    return rf"\cite{{{key}}}"
+def _cited(keys: str) -> str:
+    return rf"\cite{{{keys.replace(';', ',')}}}"
 
 
 def text(inline: str) -> str:

@@ -21,8 +21,8 @@ from apastats.reporting.tables import heading
 __all__ = ["render_markdown", "table_markdown"]
 
 
-def _cited(key: str) -> str:
-    return markup.escape_markdown(f"({WORKS[key].short()})")
+def _cited(keys: str) -> str:
+    return markup.escape_markdown(f"({'; '.join(WORKS[k].short() for k in keys.split(';'))})")
 
 
 def text(inline: str) -> str:

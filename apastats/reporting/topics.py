@@ -196,6 +196,14 @@ def _equivalence(result: Any, context: Context) -> tuple[str, list[Block]]:
     blocks += _decision_table(result, context, title)
     wanted = [c for c in ("contrast",) if {"model", "reference"} <= set(result.table.columns)]
     shown = result.table.drop(columns=wanted)
+    # the decision is what a reader looks for: it stands before the numbers
+    first = (
+        [c for c in shown.columns[: list(shown.columns).index("estimate")]]
+        if "estimate" in shown.columns
+        else []
+    )
+    order = [*first, *(c for c in ("decision",) if c in shown.columns)]
+    shown = shown[[*order, *(c for c in shown.columns if c not in order)]]
     block = table_block(
         context.slug(f"table-{title}"),
         f"{title}: differences, tests and decisions.",
