@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 # verb -> module; the module is imported at first use
 EXPORTS: dict[str, str] = {
     "AlignmentPatterns": "apastats.patterns",
+    "RDMEvaluation": "apastats.scoring.evaluation",
     "RDMSet": "apastats.io.rdms",
     "ScoreTable": "apastats.table",
     "adjust_p": "apastats.multiplicity",
@@ -31,6 +32,7 @@ EXPORTS: dict[str, str] = {
     "effect_size": "apastats.effect_sizes",
     "emmeans": "apastats.mixed.marginal",
     "equivalence": "apastats.tosts.tables",
+    "evaluate_rdms": "apastats.scoring.evaluation",
     "friedman": "apastats.ranks",
     "hierarchical_p": "apastats.closed_testing",
     "lmm": "apastats.mixed.api",
@@ -45,6 +47,9 @@ EXPORTS: dict[str, str] = {
     "pattern_identification": "apastats.patterns",
     "pattern_reliability": "apastats.patterns",
     "pattern_similarity": "apastats.patterns",
+    "power_correlation": "apastats.planning",
+    "power_t": "apastats.planning",
+    "power_tost": "apastats.planning",
     "quade": "apastats.ranks",
     "rdm_similarity": "apastats.scoring.compare",
     "read": "apastats.io.frames",
@@ -53,6 +58,7 @@ EXPORTS: dict[str, str] = {
     "report": "apastats.reporting",
     "rm_anova": "apastats.variance_shares",
     "run_study": "apastats.studies",
+    "sample_size_tost": "apastats.planning",
     "score": "apastats.scoring.verb",
     "second_order_similarity": "apastats.patterns",
     "select_layer": "apastats.selection",

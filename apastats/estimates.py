@@ -91,7 +91,8 @@ def bootstrap(
         Whether to resample Nili's noise ceilings with the scores, where ``data`` are RDMs.
     n_resamples : "auto", "exact" or int
         ``"auto"`` enumerates all resamples of up to 10 subjects (exact: no seed, no Monte-Carlo
-        error) and samples 9,999 above; ``"exact"`` enumerates up to 12; a number samples that many.
+        error) and samples 19,999 above (4,999
+        where stimuli are drawn); ``"exact"`` enumerates up to 12; a number samples that many.
     interval : {"auto", "studentized", "bca", "percentile", "basic", "normal", "t"}
         Kind of interval; ``"auto"`` is studentized, and t where stimuli are drawn. The percentile
         interval covers 90 % where 95 % is said at ten subjects.
@@ -128,7 +129,8 @@ def bootstrap(
     DegenerateWarning
         If a cell has values of one subject only: its interval is NaN.
     MonteCarloWarning
-        If the Monte-Carlo error of a limit could change the digit of the standard error's size.
+        If the Monte-Carlo error of a limit exceeds a tenth of the standard error in more than one
+        interval of twenty (otherwise it is in the notes of the result).
     SmallSampleWarning
         If a studentised interval is infinite because too many resamples repeat one subject.
 

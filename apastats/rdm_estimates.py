@@ -16,7 +16,6 @@ from apastats.resampling.designs import block_counts
 from apastats.resampling.intervals import Alternative
 from apastats.resampling.pair_weights import PAIR_METHODS
 from apastats.resampling.plans import (
-    DEFAULT_RESAMPLES,
     Plan,
     Resamples,
     check_resamples,
@@ -35,7 +34,7 @@ from apastats.table import CellFormula, parse_formula
 
 __all__ = ["bootstrap_rdms"]
 
-BOUNDS = ("lower", "upper")
+STIMULUS_RESAMPLES = 4_999
 
 
 def bootstrap_rdms(
@@ -212,7 +211,7 @@ def _stimulus_plans(
     n_resamples = check_resamples(n_resamples)
     if n_resamples == "exact":
         raise InputError("n_resamples", "exact", "a number or 'auto': stimuli are sampled")
-    rows = DEFAULT_RESAMPLES if n_resamples == "auto" else int(n_resamples)
+    rows = STIMULUS_RESAMPLES if n_resamples == "auto" else int(n_resamples)
     n = len(brain.stimuli)
     children = [
         np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, key)) for key in (0, 1)

@@ -154,7 +154,7 @@ def test_subjects_of_rdms_are_those_of_their_scores(rdms, model_rdms) -> None:
 def test_stimuli_of_rdms(rdms, model_rdms, cluster, method: str) -> None:
     found = apa.bootstrap(
         "score ~ model | roi", rdms.brain, models=model_rdms, method=method, cluster=cluster,
-        n_resamples=300, rng=1, interval="t",
+        n_resamples=512, rng=1, interval="t",
     )  # fmt: skip
     table = apa.score(rdms.brain, model_rdms, method=method, references=None).frame
     means = table.groupby(["model", "roi"])["score"].mean()

@@ -85,9 +85,13 @@ def _results(
             yield function(*task)
         return
     from joblib import Parallel, delayed
+    from joblib.parallel import get_active_backend
 
     jobs = None if n_jobs == 1 else n_jobs
-    parallel = Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="3 * n_jobs")
+    streams = getattr(get_active_backend()[0], "supports_return_generator", False)
+    parallel = Parallel(
+        n_jobs=jobs, return_as="generator" if streams else "list", pre_dispatch="3 * n_jobs"
+    )
     yield from parallel(delayed(_single_threaded)(function, task) for task in tasks)
 
 

@@ -38,7 +38,7 @@ __all__ = [
 Resamples: TypeAlias = int | Literal["auto", "exact"]
 
 BLOCK = 1024  # rows per block of random numbers; part of the definition of every sampled plan
-DEFAULT_RESAMPLES = 9_999
+DEFAULT_RESAMPLES = 19_999
 AUTO_EXACT_SUBJECTS = 10  # 92,378 count vectors
 MAX_EXACT_SUBJECTS = 12  # 1,352,078 count vectors
 
@@ -240,7 +240,7 @@ def subject_counts(n: int, n_resamples: Resamples = "auto", rng: RngLike = None)
         Units.
     n_resamples : "auto", "exact" or int
         ``"exact"`` enumerates all ``C(2n - 1, n - 1)`` count vectors with their multinomial
-        probabilities (n <= 12); ``"auto"`` does so up to n = 10 (92,378) and samples 9,999 above; a
+        probabilities (n <= 12); ``"auto"`` does so up to n = 10 (92,378) and samples 19,999 above; a
         number samples that many.
     rng : int, Generator, SeedSequence or None
         Used by sampled plans only.
@@ -280,7 +280,7 @@ def subject_counts(n: int, n_resamples: Resamples = "auto", rng: RngLike = None)
 def subject_weights(n: int, n_resamples: Resamples = "auto", rng: RngLike = None) -> Plan:
     """Bayesian bootstrap: Dirichlet(1, ..., 1) weights in place of counts, rows sum to ``n``.
 
-    Source: Rubin 1981, Annals of Statistics 9:130. ``"auto"`` draws 9,999; there is nothing to
+    Source: Rubin 1981, Annals of Statistics 9:130. ``"auto"`` draws 19,999; there is nothing to
     enumerate, so ``"exact"`` is refused.
     """
     n_resamples = check_resamples(n_resamples)

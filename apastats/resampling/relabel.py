@@ -46,7 +46,7 @@ def sign_flips(n: int, n_resamples: Resamples = "auto", rng: RngLike = None) -> 
     n : int
         Units.
     n_resamples : "auto", "exact" or int
-        ``"auto"`` enumerates up to n = 20 and samples 9,999 above; a number samples that many.
+        ``"auto"`` enumerates up to n = 20 and samples 19,999 above; a number samples that many.
     rng : int, Generator, SeedSequence or None
         Used by sampled plans only.
 

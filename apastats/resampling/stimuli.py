@@ -221,9 +221,12 @@ def _finish(setup: StimulusSetup, arrays: dict[str, np.ndarray]) -> dict[str, np
         out["df"] = np.full(columns, float(min(s, k) - 1))
         out["influence"] = np.concatenate([influence, (values - values.mean(axis=0)) / s])
         out["variance_both"], out["variance_subjects"], out["variance_stimuli"] = parts
+    out["std_error_mcse"] = out["std_error"] / np.sqrt(2 * len(replicates))
     if "std_errors" in arrays:
+        # with both factors the deviations are shrunk and these are not: a pivot of spread
+        # sqrt(corrected variance) / pivot_error
         out["std_errors"] = arrays["std_errors"]
-        if setup.subjects is not None:
-            # pivots keep their scale: shrunken deviations over shrunken errors
-            out["std_errors"] = out["std_errors"] * shrink
+        everyone = None if setup.subjects is None else np.ones((1, len(setup.x)))
+        ones = np.ones((1, kernel.n))
+        out["pivot_error"] = _group_errors(setup, kernel, ones, everyone, plain)[0]
     return out

@@ -50,6 +50,11 @@ class Kept:
         Jackknife influence values.
     df : array ``[m]`` or None
         Degrees of freedom of the t interval.
+    std_error_mcse : array ``[m]`` or None
+        Monte-Carlo error of ``std_error`` where it comes from the replicates.
+    pivot_error : array ``[m]`` or None
+        Standard error of the data by the estimator of ``std_errors``, where it is another one than
+        that of ``std_error``.
     """
 
     estimate: np.ndarray
@@ -59,6 +64,8 @@ class Kept:
     std_errors: np.ndarray | None = None
     influence: np.ndarray | None = None
     df: np.ndarray | None = None
+    std_error_mcse: np.ndarray | None = None
+    pivot_error: np.ndarray | None = None
 
 
 def summarise_kept(
@@ -109,17 +116,25 @@ def summarise_kept(
         df=kept.df,
         tolerance=1e-12 * np.nanmax(np.abs(values), axis=1, initial=0.0),
     )
+    pivot = r
+    if kept.pivot_error is not None:
+        pivot = replace(r, std_error=kept.pivot_error * np.abs(slope(kept.estimate)))
     out: Limits = {}
     for k in dict.fromkeys(intervals):
         # bca respects transformations: built on the plain scale, as R does
         plain = k == "bca"
         low, high, mcse = confidence_interval(
-            _plain(kept, r) if plain else r,
+            _plain(kept, r) if plain else pivot if k == "studentized" else r,
             k,
             conf_level=conf_level,
             alternative=alternative,
             quantile_rule=quantile_rule,
         )
+        if k == "t" and kept.std_error_mcse is not None:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                sides = np.abs(np.stack([low, high]) - estimate)
+                reach = np.where(np.isfinite(sides), sides, 0.0).max(axis=0)
+                mcse = np.hypot(mcse, reach * kept.std_error_mcse / kept.std_error)
         if transform is not None and not plain:
             with np.errstate(invalid="ignore", divide="ignore"):
                 near = np.where(np.isfinite(low), low, high)

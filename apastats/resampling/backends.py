@@ -1,0 +1,74 @@
+"""``cluster``: run the tasks of a ``with`` block on a dask cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from apastats.errors import InputError, MissingExtraError
+
+__all__ = ["cluster"]
+
+
+def cluster(client: Any) -> Any:
+    """Run resampling on a dask cluster inside a ``with`` block.
+
+    Parameters
+    ----------
+    client : dask.distributed.Client or str
+        A client, or the address of a scheduler such as ``"tcp://node:8786"``. For SLURM:
+        ``Client(dask_jobqueue.SLURMCluster(...))``.
+
+    Returns
+    -------
+    context manager
+
+    Raises
+    ------
+    InputError
+        If ``client`` is neither.
+    MissingExtraError
+        If dask.distributed is not installed.
+
+    Notes
+    -----
+    This is joblib's dask backend; any other backend of joblib works by ``joblib.parallel_config``. The
+    numbers are those of one process, also when workers are lost and their tasks run again elsewhere.
+
+    Examples
+    --------
+    ::
+
+        from dask.distributed import Client, LocalCluster
+
+        with LocalCluster(n_workers=8) as local, Client(local) as client, apa.cluster(client):
+            found = apa.bootstrap("score ~ model | roi", brain, models=models, cluster="stimulus")
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise MissingExtraError("dask.distributed", "cluster") from error
+    if isinstance(client, str):
+        return _connected(Client, client)
+    if not isinstance(client, Client):
+        raise InputError(
+            "client", client, "a dask.distributed Client or the address of a scheduler"
+        )
+    return _configured(client)
+
+
+@contextmanager
+def _connected(make: Any, address: str) -> Iterator[Any]:
+    """Connect to a scheduler for the time of the block."""
+    with make(address) as client, _configured(client):
+        yield client
+
+
+@contextmanager
+def _configured(client: Any) -> Iterator[Any]:
+    """Make the cluster joblib's backend for the time of the block."""
+    from joblib import parallel_config
+
+    with parallel_config("dask", n_jobs=-1, client=client, wait_for_workers_timeout=60):
+        yield client

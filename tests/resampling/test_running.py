@@ -1,0 +1,219 @@
+"""Interruption, workers that die, and any number of them: the numbers stay the same."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import apastats as apa
+from apastats.errors import InputError
+from apastats.resampling import parallel
+from apastats.resampling.store import BlockStore, read_manifest
+
+SCRIPT = """
+import sys, time
+import numpy as np
+import apastats as apa
+
+def slow_mean(x):
+    time.sleep(0.0002)
+    return x.mean(axis=0)
+
+x = np.random.default_rng(0).normal(size=(12, 3))
+found = apa.boot_ci(x, slow_mean, n_resamples=6000, interval="percentile", workdir=sys.argv[1])
+np.save(sys.argv[2], found.replicates)
+"""
+
+
+def run(folder: Path, out: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder), str(out)])
+
+
+def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
+    work, out = tmp_path / "work", tmp_path / "killed.npy"
+    for _ in range(2):  # killed twice, each time after some blocks more
+        before = len(list(work.glob("block_*.npz"))) if work.exists() else 0
+        process = run(work, out)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            if work.exists() and len(list(work.glob("block_*.npz"))) > before:
+                break
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not out.exists()
+    finished = sorted(work.glob("block_*.npz"))
+    assert 2 <= len(finished) < 6
+    stamps = {p: p.stat().st_mtime_ns for p in finished}
+    assert run(work, out).wait() == 0
+    assert all(p.stat().st_mtime_ns == t for p, t in stamps.items())
+    # the seed that the killed run drew is in its manifest
+    seed = int(json.loads((work / "manifest.json").read_text())["seed"])
+    x = np.random.default_rng(0).normal(size=(12, 3))
+    whole = apa.boot_ci(
+        x, lambda s: s.mean(axis=0), n_resamples=6000, interval="percentile", rng=seed
+    )
+    np.testing.assert_array_equal(np.load(out), whole.replicates)
+
+
+def table(n: int = 11, models: int = 3) -> apa.ScoreTable:
+    rng = np.random.default_rng(0)
+    rows = [
+        {"subject": f"s{s:02d}", "roi": "V1", "model": f"m{m:03d}", "score": rng.normal(0.3, 0.1)}
+        for s in range(n)
+        for m in range(models)
+    ]
+    return apa.ScoreTable(pd.DataFrame(rows))
+
+
+def test_finished_blocks_are_not_made_again(tmp_path: Path, monkeypatch) -> None:
+    data = table(models=300)
+    first = apa.bootstrap("score ~ model", data, workdir=tmp_path / "w", batch=16)
+    blocks = sorted((tmp_path / "w").glob("block_*.npz"))
+    assert len(blocks) == 3  # 128 cells each, whatever batch is
+    blocks[1].unlink()
+    made = []
+    original = parallel._results
+
+    def counted(function, tasks, n_jobs):
+        made.append(len(tasks))
+        return original(function, tasks, n_jobs)
+
+    monkeypatch.setattr(parallel, "_results", counted)
+    again = apa.bootstrap("score ~ model", data, workdir=tmp_path / "w")
+    assert made == [1]
+    pd.testing.assert_frame_equal(first.table, again.table)
+    pd.testing.assert_frame_equal(
+        first.table, apa.bootstrap("score ~ model", data, rng=int(first.provenance.seed)).table
+    )
+
+
+def test_another_computation_is_refused(tmp_path: Path) -> None:
+    data = table()
+    apa.bootstrap("score ~ model", data, workdir=tmp_path / "w", rng=1)
+    with pytest.raises(InputError, match=r"workdir: .* It differs in \['seed'\]"):
+        apa.bootstrap("score ~ model", data, workdir=tmp_path / "w", rng=2)
+    with pytest.raises(InputError, match="It differs in .*'interval'"):
+        apa.bootstrap("score ~ model", data, workdir=tmp_path / "w", rng=1, interval="bca")
+    with pytest.raises(InputError, match="It differs in .*'data'"):
+        apa.bootstrap("score ~ model", table(12), workdir=tmp_path / "w", rng=1)
+
+
+def test_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("chapter 1")
+    with pytest.raises(InputError, match="an empty folder, or one made by an earlier run"):
+        BlockStore(tmp_path, {})
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_broken_manifest_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(InputError, match="a folder with a readable manifest"):
+        read_manifest(tmp_path)
+
+
+def test_leftovers_of_a_kill_do_no_harm(tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    folder.mkdir()
+    (folder / ".partial-1-manifest.json").write_text("{")
+    (folder / ".partial-1-block_000000.npz").write_bytes(b"PK")
+    found = apa.bootstrap("score ~ model", table(), workdir=folder, rng=1)
+    pd.testing.assert_frame_equal(found.table, apa.bootstrap("score ~ model", table(), rng=1).table)
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky", "multiprocessing"])
+def test_any_joblib_backend_gives_the_same_bits(backend: str) -> None:
+    import joblib
+
+    data = table(models=40)
+    one = apa.bootstrap("score ~ model", data, rng=1)
+    with joblib.parallel_config(backend, n_jobs=2):
+        two = apa.bootstrap("score ~ model", data, rng=1, batch=16)
+    pd.testing.assert_frame_equal(one.table, two.table)
+
+
+def test_blas_threads_do_not_show() -> None:
+    code = (
+        "import numpy as np, apastats as apa\n"
+        "from apastats.resampling.means import summarise_means\n"
+        "from apastats.resampling.plans import subject_counts\n"
+        "x = np.random.default_rng(0).normal(size=(9, 33))\n"
+        "f = summarise_means(x, subject_counts(9), ['studentized'])\n"
+        "print(np.array(f.limits['studentized']).tobytes().hex())\n"
+    )
+    out = set()
+    for threads in ("1", "4"):
+        environment = os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, check=True
+        )
+        out.add(done.stdout)
+    assert len(out) == 1
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def pause(seconds: float) -> dict[str, np.ndarray]:
+    time.sleep(seconds)
+    return {"x": np.zeros(1)}
+
+
+@pytest.mark.parametrize(
+    ("terminal", "patience", "shown"), [(True, 0, True), (True, 99, False), (False, 0, False)]
+)
+def test_bar_at_a_terminal_only(monkeypatch, terminal: bool, patience: float, shown: bool) -> None:
+    stream = Terminal() if terminal else io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(parallel, "_PATIENCE", patience)
+    list(parallel.run_tasks(pause, [(0.05,)] * 4, label="pausing"))
+    assert ("pausing" in stream.getvalue()) is shown
+
+
+@pytest.mark.slow
+def test_dask_cluster_with_a_killed_worker() -> None:
+    distributed = pytest.importorskip("distributed")
+    x = np.random.default_rng(0).normal(size=(14, 2))
+
+    def slow(sample):
+        import time
+
+        time.sleep(0.0005)
+        return sample.mean(axis=0)
+
+    options = {"n_resamples": 8 * 1024, "interval": "percentile", "rng": 5}
+    here = apa.boot_ci(x, slow, **options)
+    import threading
+
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        pids = list(client.run(os.getpid).values())
+        killer = threading.Timer(0.8, os.kill, (pids[0], signal.SIGKILL))
+        killer.start()
+        with apa.cluster(client):
+            there = apa.boot_ci(x, slow, **options)
+        killer.join()
+        survivors = set(client.run(os.getpid).values())
+    assert pids[0] not in survivors
+    np.testing.assert_array_equal(here.replicates, there.replicates)
+
+
+def test_cluster_takes_clients_and_addresses_only() -> None:
+    with pytest.raises(InputError, match=r"client: got 5; allowed: a dask.distributed Client"):
+        apa.cluster(5)
