@@ -281,6 +281,7 @@ class Pipeline:
         self._outcome("score", best)
         if agreement is not None:
             self._outcome("agreement", agreement)
+        self._further()
         return self.results
 
     def _inputs(self) -> tuple[ScoreTable, RDMSet | None]:
@@ -428,15 +429,21 @@ class Pipeline:
         )
 
     def _margin(self, options: Any) -> Any:
-        from apastats.margins import margin
+        from apastats.study_steps import share_of_ceiling
 
         if not isinstance(options.bounds, Mapping):
             return options.bounds
-        kind = options.bounds["of"]
-        ceiling = self.results.get(f"ceiling_{kind}")
-        if ceiling is None:
-            known = [k.removeprefix("ceiling_") for k in self.results if k.startswith("ceiling_")]
-            raise StudyError(
-                f"equivalence.bounds.of: no ceiling of kind {kind!r} was computed; there are {known}"
-            )
-        return margin(options.bounds["share"], of=ceiling)
+        return share_of_ceiling(options.bounds, self.results, "equivalence.bounds")
+
+    def _further(self) -> None:
+        """The ``[[analysis]]`` entries in order; each may use what came before it."""
+        from apastats.study_steps import run_step
+
+        for i, entry in enumerate(self.study.analysis):
+            place = f"analysis[{i}] ({entry.name})"
+            if entry.name in self.results:
+                raise StudyError(
+                    f"{place}.name: {entry.name!r} exists already; choose another name"
+                )
+            self.step(entry.name)
+            self.results[entry.name] = run_step(entry, self.results, self.study.study.seed, place)

@@ -127,6 +127,24 @@ class EquivalenceSection(_Section):
         return tuple(value) if isinstance(value, list) else value
 
 
+class FollowSection(_Section):
+    """A method called on the result of an analysis."""
+
+    method: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class AnalysisSection(_Section):
+    """One further analysis: any verb on any earlier result."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
+    verb: str
+    data: str
+    formula: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    then: list[FollowSection] = Field(default_factory=list)
+
+
 class ReportSection(_Section):
     """What is written."""
 
@@ -146,6 +164,7 @@ class StudyFile(_Section):
     bootstrap: BootstrapSection = Field(default_factory=BootstrapSection)
     equivalence: EquivalenceSection | None = None
     equivalence_agreement: EquivalenceSection | None = None
+    analysis: list[AnalysisSection] = Field(default_factory=list)
     report: ReportSection = Field(default_factory=ReportSection)
 
 

@@ -142,3 +142,61 @@ def test_nothing_in_the_package_depends_on_data_beside_the_project(repository: P
     for path in [*(repository / "apastats").rglob("*.py"), *(repository / "analyses").rglob("*.*")]:
         if path.suffix in (".py", ".toml", ".md", ".j2"):
             assert not re.search(r"\.\./shared|/work/", path.read_text("utf-8")), path
+
+
+FURTHER = """
+[[analysis]]
+name = "share"
+verb = "normalize"
+data = "selected"
+options = { ceiling = { result = "ceiling_leave_one_out" } }
+
+[[analysis]]
+name = "percentile"
+verb = "bootstrap"
+formula = "score ~ model | roi"
+data = "selected"
+options = { interval = "percentile", n_resamples = 200 }
+"""
+
+
+def test_further_analyses(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(
+        GOOD.replace('"scores.csv"', f'"{folder / "scores.csv"}"') + FURTHER
+    )
+    run = apa.run_study(tmp_path / "study.toml", output=tmp_path / "out")
+    assert (run.results["share"].table["estimate"] > 0).all()
+    best = run.results["selected"]
+    ceiling = run.results["ceiling_leave_one_out"]
+    assert run.results["share"].table.equals(apa.normalize(best, ceiling).table)
+    again = apa.bootstrap(
+        "score ~ model | roi", best, interval="percentile", n_resamples=200, rng=3
+    )
+    assert run.results["percentile"].table.equals(again.table)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            'verb = "normalize"',
+            'verb = "exec"',
+            r"analysis\[0\] \(share\)\.verb: got 'exec'; allowed: ",
+        ),
+        (
+            'data = "selected"\noptions = { ceiling',
+            'data = "chosen"\noptions = { ceiling',
+            r"data: got 'chosen'",
+        ),
+        ("ceiling = {", "roof = {", r"unknown option 'roof'; allowed: table, ceiling"),
+        ('formula = "score ~ model | roi"\n', "", r"formula: is needed by bootstrap"),
+        ('name = "percentile"', 'name = "share"', r"'share' exists already"),
+    ],
+)
+def test_mistakes_in_further_analyses(
+    folder: Path, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    text = GOOD.replace('"scores.csv"', f'"{folder / "scores.csv"}"') + FURTHER
+    (tmp_path / "study.toml").write_text(text.replace(old, new))
+    with pytest.raises(StudyError, match=message):
+        apa.run_study(tmp_path / "study.toml", output=tmp_path / "out")
