@@ -169,9 +169,11 @@ def test_further_analyses(folder: Path, tmp_path: Path) -> None:
     best = run.results["selected"]
     ceiling = run.results["ceiling_leave_one_out"]
     assert run.results["share"].table.equals(apa.normalize(best, ceiling).table)
-    again = apa.bootstrap(
-        "score ~ model | roi", best, interval="percentile", n_resamples=200, rng=3
-    )
+    with pytest.warns(apa.errors.MonteCarloWarning):
+        again = apa.bootstrap(
+            "score ~ model | roi", best, interval="percentile", n_resamples=200, rng=3
+        )
+    assert any("Monte-Carlo" in w for w in run.warnings)
     assert run.results["percentile"].table.equals(again.table)
 
 
