@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apastats.patterns.agreement import pattern_agreement
+from apastats.patterns.external import MatrixAgreement, matrix_agreement
 from apastats.patterns.identification import PatternIdentification, pattern_identification
 from apastats.patterns.nulls import AgreementTest, agreement_test
 from apastats.patterns.profiles import AlignmentPatterns, alignment_patterns
@@ -14,10 +15,15 @@ from apastats.patterns.reliability import (
     spearman_brown,
 )
 from apastats.patterns.resampled import AgreementBootstrap, agreement_bootstrap
+from apastats.patterns.second_order import SecondOrder, second_order_similarity
 from apastats.patterns.similarity import pattern_similarity
 from apastats.selection import select_layer, selected_rows
 
 __all__ = [
+    "MatrixAgreement",
+    "matrix_agreement",
+    "SecondOrder",
+    "second_order_similarity",
     "AgreementBootstrap",
     "agreement_bootstrap",
     "DisattenuatedAgreement",

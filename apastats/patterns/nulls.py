@@ -33,7 +33,7 @@ from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike
 from apastats.table import BRAIN, ScoreTable
 
-__all__ = ["AgreementTest", "agreement_test"]
+__all__ = ["AgreementTest", "agreement_test", "label_permutations"]
 
 PERMUTATIONS = ("permuted_rois", "within_stream", "spatial")
 BASELINES = ("other_roi", "mean_pattern", "models")
@@ -175,7 +175,9 @@ def agreement_test(
             raise InputError(
                 "similarity", similarity, "pearson, spearman or cosine with permutations"
             )
-        plan = _plan(null, arrays.rois, streams, coordinates, distances, n_resamples, rng)
+        plan = label_permutations(
+            null, arrays.rois, streams, coordinates, distances, n_resamples, rng
+        )
         drawn = Permutations(plan.matrix.astype(np.intp), plan.exact, plan.kind)
         for cell in cells:
             frames += _permuted(arrays, cell, kind, similarity, drawn, alternative)
@@ -237,7 +239,7 @@ def _cells(
     return out
 
 
-def _plan(
+def label_permutations(
     null: str,
     rois: list[str],
     streams: Mapping[str, Sequence[str]] | None,
@@ -246,6 +248,9 @@ def _plan(
     n_resamples: Resamples,
     rng: RngLike,
 ) -> Plan:
+    """Plan of ROI permutations for a null by its name; InputError where what it needs is missing."""
+    if null not in PERMUTATIONS:
+        raise InputError("null", null, f"one of {list(PERMUTATIONS)}")
     options: dict[str, Any] = {"n_resamples": n_resamples, "rng": rng}
     if null == "within_stream":
         if not isinstance(streams, Mapping):
