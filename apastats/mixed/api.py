@@ -132,8 +132,12 @@ def lmm(
     --------
     >>> import numpy as np, pandas as pd
     >>> rng = np.random.default_rng(1)
-    >>> d = pd.MultiIndex.from_product([["a", "b"], range(8)], names=["model", "subject"]).to_frame(index=False)
-    >>> d["score"] = (d["model"] == "b") * 0.5 + rng.normal(size=8)[d["subject"]] + rng.normal(size=16) * 0.1
+    >>> d = pd.MultiIndex.from_product([["a", "b"], range(8)], names=["model", "subject"]).to_frame(
+    ...     index=False
+    ... )
+    >>> d["score"] = (
+    ...     (d["model"] == "b") * 0.5 + rng.normal(size=8)[d["subject"]] + rng.normal(size=16) * 0.1
+    ... )
     >>> d["subject"] = d["subject"].astype(str)
     >>> lmm("score ~ model + (1 | subject)", d).tidy()[["term", "df"]].round(1).to_dict("list")
     {'term': ['(Intercept)', 'modelb'], 'df': [7.1, 7.0]}
@@ -141,7 +145,9 @@ def lmm(
     parsed = parse_mixed_formula(formula)
     frame, data_hash = model_rows(data, kind)
     engine = check_choice("engine", engine, ENGINES)
-    method = check_choice("df", df or ("z" if engine == "statsmodels" else "satterthwaite"), DF_METHODS)
+    method = check_choice(
+        "df", df or ("z" if engine == "statsmodels" else "satterthwaite"), DF_METHODS
+    )
     check_choice("missing", missing, ("error", "drop"))
     level = check_level(conf_level)
     if not isinstance(reml, (bool, np.bool_)):
@@ -149,13 +155,20 @@ def lmm(
     if not isinstance(max_evaluations, (int, np.integer)) or max_evaluations < 1:
         raise InputError("max_evaluations", max_evaluations, "a positive int")
     design = build_design(
-        parsed, frame, weights=weights, std_error=std_error, residual_by=residual_by, missing=missing
+        parsed,
+        frame,
+        weights=weights,
+        std_error=std_error,
+        residual_by=residual_by,
+        missing=missing,
     )
     fitted: Fitted | StatsmodelsFit
     if engine == "statsmodels":
         fitted = fit_statsmodels(design, reml=bool(reml))
     else:
-        fitted = fit_design(design, reml=bool(reml), engine=engine, max_evaluations=int(max_evaluations))
+        fitted = fit_design(
+            design, reml=bool(reml), engine=engine, max_evaluations=int(max_evaluations)
+        )
     call = describe_call(
         "lmm", formula, data, reml=None if reml else reml, df=df, weights=weights, std_error=std_error,
         residual_by=residual_by, missing=None if missing == "error" else missing,

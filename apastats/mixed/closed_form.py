@@ -48,7 +48,9 @@ def _check(design: Design) -> tuple[list[str], list[np.ndarray], list[int]]:
         raise DesignError(f"{NEED} with random terms")
     for g in design.groupings:
         if g.members or g.effects != ("(Intercept)",):
-            raise DesignError(f"{NEED} with random intercepts only; {g.name!r} has {list(g.effects)}")
+            raise DesignError(
+                f"{NEED} with random intercepts only; {g.name!r} has {list(g.effects)}"
+            )
     names = sorted({c for g in design.groupings for c in g.columns})
     codes, sizes = [], []
     for name in names:
@@ -113,31 +115,35 @@ def closed_form_components(design: Design) -> Strata:
     ]
     strata.append((None, residual, n - sum(dims.values())))
     scale = np.sqrt((design.fixed.X**2).mean(axis=0))
-    for s, part, dim in strata:
+    for stratum, part, dim in strata:
         X, y = part[:, :-1] / scale, part[:, -1]
         U, size, _ = np.linalg.svd(X, full_matrices=False)
         rank = int((size > 1e-8 * np.sqrt(n)).sum())
         p_used += rank
         rest = y - U[:, :rank] @ (U[:, :rank].T @ y)
-        rows.append((s, dim - rank, float(rest @ rest)))
+        rows.append((stratum, dim - rank, float(rest @ rest)))
     if p_used != design.p:
         raise DesignError(f"{NEED}: the fixed part is not balanced over the groupings")
     usable = [(s, df, ss / df) for s, df, ss in rows if df > 0]
     own = {frozenset(g.columns) for g in design.groupings} | {None}
     if {s for s, _, _ in usable} != own:
-        raise DesignError(f"{NEED}: there are {len(usable)} strata with df for {len(own)} variances")
+        raise DesignError(
+            f"{NEED}: there are {len(usable)} strata with df for {len(own)} variances"
+        )
     # stratum variance = sigma^2 + sum of (rows per level) * component over the groupings that contain it
     found: dict[frozenset[str] | None, float] = {s: ms for s, _, ms in usable}
     groups = [frozenset(g.columns) for g in design.groupings]
     A = np.zeros((len(usable), len(groups) + 1))
-    for i, (s, _, _) in enumerate(usable):
+    for i, (stratum, _, _) in enumerate(usable):
         A[i, -1] = 1.0
         for j, (grouping, columns) in enumerate(zip(design.groupings, groups, strict=True)):
-            if s is not None and s <= columns:
+            if stratum is not None and stratum <= columns:
                 A[i, j] = n / grouping.n_levels
     solved = np.linalg.solve(A, np.array([found[s] for s, _, _ in usable]))
     if (solved < 0).any():
-        raise DesignError(f"{NEED} with positive estimates; here one is negative: use engine='profile'")
+        raise DesignError(
+            f"{NEED} with positive estimates; here one is negative: use engine='profile'"
+        )
     table = pd.DataFrame(
         {
             "stratum": ["residual" if s is None else ":".join(sorted(s)) for s, _, _ in usable],

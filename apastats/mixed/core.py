@@ -135,7 +135,9 @@ class Fitted:
         if method not in DF_METHODS:
             raise InputError("df", method, f"one of {list(DF_METHODS)}")
         if method == "kenward-roger" and not self.reml:
-            raise InputError("df", method, "'satterthwaite' or 'z' for a fit by ML", hint="Fit with reml=True.")
+            raise InputError(
+                "df", method, "'satterthwaite' or 'z' for a fit by ML", hint="Fit with reml=True."
+            )
         if method not in self._inferences:
             info = None
             if method == "satterthwaite":
@@ -232,7 +234,9 @@ def _state(products: Products, theta: np.ndarray) -> State:
     return state
 
 
-def refit_design(fitted: Fitted, y: np.ndarray, *, polish: bool = True, warm: bool = True) -> Fitted:
+def refit_design(
+    fitted: Fitted, y: np.ndarray, *, polish: bool = True, warm: bool = True
+) -> Fitted:
     """Fit the same design to another outcome ``[n]`` (on the scale of the model); only one column is made anew."""
     design = replace(fitted.design, y=y)
     design.__dict__["Z"] = fitted.design.Z  # the random-effect columns do not depend on y

@@ -13,7 +13,14 @@ import pandas as pd
 from apastats.errors import DataError, DesignError, FormulaError, InputError
 from apastats.mixed.formula import MixedFormula, RandomTerm
 
-__all__ = ["Design", "FixedPart", "Grouping", "build_design", "build_groupings", "transform_outcome"]
+__all__ = [
+    "Design",
+    "FixedPart",
+    "Grouping",
+    "build_design",
+    "build_groupings",
+    "transform_outcome",
+]
 
 
 @dataclass(frozen=True)
@@ -166,7 +173,9 @@ def transform_outcome(values: np.ndarray, transform: str | None, name: str) -> n
     }[transform]
     if not inside.all():
         row = int(np.argmin(inside))
-        allowed = {"fisher_z": "between -1 and 1", "log": "above 0", "logit": "between 0 and 1"}[transform]
+        allowed = {"fisher_z": "between -1 and 1", "log": "above 0", "logit": "between 0 and 1"}[
+            transform
+        ]
         raise DataError(f"{transform}({name}): {values[row]!r} in row {row} is not {allowed}")
     if transform == "fisher_z":
         return np.arctanh(values)
@@ -192,7 +201,9 @@ def _fixed_variables(formula: MixedFormula) -> list[str]:
 
 
 def _effect_variables(term: RandomTerm) -> set[str]:
-    return {v for e in term.effects if e != "1" for v in e.replace("(", ":").replace(")", "").split(":")}
+    return {
+        v for e in term.effects if e != "1" for v in e.replace("(", ":").replace(")", "").split(":")
+    }
 
 
 def _as_factor(column: pd.Series) -> pd.Series:
@@ -215,7 +226,9 @@ def _usable_rows(
     except (TypeError, ValueError) as error:
         raise DataError(f"the outcome {outcome!r} must be numbers ({error})") from error
     if np.isinf(values).any():
-        raise DataError(f"the outcome {outcome!r} is infinite in row {int(np.isinf(values).argmax())}")
+        raise DataError(
+            f"the outcome {outcome!r} is infinite in row {int(np.isinf(values).argmax())}"
+        )
     gaps = frame[used].isna().any(axis=1).to_numpy()
     if not gaps.any():
         return frame, ()
@@ -228,7 +241,9 @@ def _usable_rows(
     kept = frame.loc[~gaps]
     if kept.empty:
         raise DataError(f"no row has a value in all of {used}")
-    return kept, (f"{int(gaps.sum())} of {len(frame)} rows left out: no value in {', '.join(where)}",)
+    return kept, (
+        f"{int(gaps.sum())} of {len(frame)} rows left out: no value in {', '.join(where)}",
+    )
 
 
 def _column_name(label: str) -> str:
@@ -310,7 +325,8 @@ def _codes(frame: pd.DataFrame, columns: tuple[str, ...]) -> tuple[np.ndarray, l
         more, levels = pd.factorize(frame[name], sort=True)
         joint = codes.astype(np.int64) * len(levels) + more
         codes, found = pd.factorize(joint, sort=True)
-        labels = [f"{labels[v // len(levels)]}:{levels[v % len(levels)]}" for v in found]
+        names = [str(v) for v in levels]
+        labels = [f"{labels[int(v) // len(names)]}:{names[int(v) % len(names)]}" for v in found]
     return codes.astype(np.int64), labels
 
 
@@ -320,14 +336,20 @@ def _member_codes(frame: pd.DataFrame, columns: tuple[str, ...]) -> tuple[np.nda
     return codes.reshape(len(columns), -1).T.astype(np.int64), [str(v) for v in levels]
 
 
-def _effect_columns(term: RandomTerm, frame: pd.DataFrame, formula: MixedFormula) -> list[tuple[np.ndarray, list[str]]]:
+def _effect_columns(
+    term: RandomTerm, frame: pd.DataFrame, formula: MixedFormula
+) -> list[tuple[np.ndarray, list[str]]]:
     """One set of columns per covariance block of the term."""
     from formulaic import Formula
 
     if term.effects == ("1",):
         return [(np.ones((len(frame), 1)), ["(Intercept)"])]
     if term.correlated:
-        pieces = [" + ".join(("1" if "1" in term.effects else "0", *(e for e in term.effects if e != "1")))]
+        pieces = [
+            " + ".join(
+                ("1" if "1" in term.effects else "0", *(e for e in term.effects if e != "1"))
+            )
+        ]
     else:
         pieces = ["1" if e == "1" else f"0 + {e}" for e in term.effects]
     out = []
@@ -384,7 +406,16 @@ def build_groupings(formula: MixedFormula, frame: pd.DataFrame) -> tuple[Groupin
                 f"{len(frame)} rows; such a term cannot be told from the residual"
             )
         out.append(
-            Grouping(name, levels, codes, np.hstack(columns), tuple(effects), free, tuple(owners), first.group)
+            Grouping(
+                name,
+                levels,
+                codes,
+                np.hstack(columns),
+                tuple(effects),
+                free,
+                tuple(owners),
+                first.group,
+            )
         )
     return tuple(out)
 
@@ -399,7 +430,9 @@ def _row_weights(values: Any, frame: pd.DataFrame, argument: str) -> np.ndarray:
     except (TypeError, ValueError) as error:
         raise InputError(argument, values, "positive numbers, one per row") from error
     if out.shape != (len(frame),):
-        raise InputError(argument, f"shape {out.shape}", f"one number per row, shape ({len(frame)},)")
+        raise InputError(
+            argument, f"shape {out.shape}", f"one number per row, shape ({len(frame)},)"
+        )
     if not (np.isfinite(out) & (out > 0)).all():
         bad = int(np.argmin(np.isfinite(out) & (out > 0)))
         raise InputError(argument, float(out[bad]), f"positive finite numbers (row {bad})")
@@ -460,13 +493,18 @@ def build_design(
     for name in (*variables, *effects):
         column = data[name]
         if not isinstance(column.dtype, pd.CategoricalDtype) and not np.isfinite(column).all():
-            raise DataError(f"the covariate {name!r} is infinite in row {int((~np.isfinite(column)).argmax())}")
-    y = transform_outcome(data[formula.outcome].to_numpy(dtype=float), formula.transform, formula.outcome)
+            raise DataError(
+                f"the covariate {name!r} is infinite in row {int((~np.isfinite(column)).argmax())}"
+            )
+    y = transform_outcome(
+        data[formula.outcome].to_numpy(dtype=float), formula.transform, formula.outcome
+    )
     fixed = _fixed_part(formula, data, variables)
     if len(y) <= len(fixed.names):
         raise DesignError(f"{len(fixed.names)} fixed coefficients need more than {len(y)} rows")
     groupings = build_groupings(formula, data)
-    codes, levels = None, []
+    codes: np.ndarray | None = None
+    levels: list[str] = []
     if residual_by is not None:
         codes, levels = _codes(data, (residual_by,))
         if len(levels) < 2:

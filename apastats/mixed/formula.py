@@ -196,7 +196,9 @@ def _closing(text: str, tokens: list[_Token], start: int) -> int:
 def _right(text: str, tokens: list[_Token]) -> tuple[str, tuple[RandomTerm, ...]]:
     """Fixed part as text, and the random terms."""
     if not tokens:
-        raise FormulaError(text, "the right side is empty; write 1 for a mean alone", position=len(text))
+        raise FormulaError(
+            text, "the right side is empty; write 1 for a mean alone", position=len(text)
+        )
     fixed: list[_Token] = []
     random: list[RandomTerm] = []
     i = 0
@@ -254,11 +256,15 @@ def _fixed_text(text: str, tokens: list[_Token]) -> str:
     for k, token in enumerate(tokens):
         if token.kind in ("name", "number"):
             if not operand:
-                raise FormulaError(text, f"an operator is missing before {token.value!r}", position=token.position)
+                raise FormulaError(
+                    text, f"an operator is missing before {token.value!r}", position=token.position
+                )
             operand = False
         elif token.value == "(":
             if not operand and tokens[k - 1].kind != "name":
-                raise FormulaError(text, "an operator is missing before '('", position=token.position)
+                raise FormulaError(
+                    text, "an operator is missing before '('", position=token.position
+                )
             operand = True
         elif token.value == ")":
             if operand:
@@ -270,11 +276,19 @@ def _fixed_text(text: str, tokens: list[_Token]) -> str:
                 )
             operand = True
     if tokens and operand:
-        raise FormulaError(text, "a term is missing at the end of the fixed part", position=len(text))
+        raise FormulaError(
+            text, "a term is missing at the end of the fixed part", position=len(text)
+        )
     out = ""
     for token in tokens:
         value = "**" if token.value == "^" else token.value
-        out += f" {value} " if value in ("+", "-", "*", "/") else f"{value} " if value == "," else value
+        out += (
+            f" {value} "
+            if value in ("+", "-", "*", "/")
+            else f"{value} "
+            if value == ","
+            else value
+        )
     return out.strip() or "1"
 
 
@@ -289,7 +303,8 @@ def _random(text: str, tokens: list[_Token], position: int) -> list[RandomTerm]:
     after = tokens[bars[0]].position + len(tokens[bars[0]].value)
     if right and right[0].value == "mm":
         names = [t for t in right[1:] if t.kind == "name"]
-        shape = ["(", *sum(([t.value, ","] for t in names), [])[:-1], ")"]
+        inside = [v for n in names for v in (n.value, ",")][:-1]
+        shape = ["(", *inside, ")"]
         if [t.value for t in right[1:]] != shape or len(names) < 2:
             raise FormulaError(
                 text, "multi-membership is written mm(a, b)", position=right[0].position
@@ -312,8 +327,10 @@ def _random(text: str, tokens: list[_Token], position: int) -> list[RandomTerm]:
                 text, "grouping columns are joined by ':' or '/'", position=token.position
             )
     if len(right) % 2 == 0:
-        raise FormulaError(text, "a grouping column is missing at the end", position=right[-1].position)
-    groups = [tuple(sum(parts[: k + 1], [])) for k in range(len(parts))]
+        raise FormulaError(
+            text, "a grouping column is missing at the end", position=right[-1].position
+        )
+    groups = [tuple(n for part in parts[: k + 1] for n in part) for k in range(len(parts))]
     return [RandomTerm(effects, correlated, g) for g in groups]
 
 
@@ -329,7 +346,9 @@ def _effects(text: str, tokens: list[_Token], position: int) -> tuple[str, ...]:
             elif current not in ("", "1"):
                 pieces.append(current)
             elif current == "":
-                raise FormulaError(text, "a term is missing before the bar", position=token.position)
+                raise FormulaError(
+                    text, "a term is missing before the bar", position=token.position
+                )
             current = ""
         elif token.value in ("-", "*", "/", "~", ",", "^", "**"):
             raise FormulaError(

@@ -1,6 +1,7 @@
 """Residual variances that differ between groups of rows.
 
-Rows of group g have precision w_g exp(-phi_g) relative to the first group. Cross-products are kept per group, so a trial
+Rows of group g have precision w_g exp(-phi_g) relative to the first group. Cross-products are kept per
+group, so a trial
 value is a weighted sum of small tables; the gradient and the information need the same tables alone.
 """
 
@@ -50,7 +51,9 @@ class ResidualGroups(Objective):
     def at(self, w: np.ndarray) -> Products:
         """Products at given relative precisions."""
         log_weights = self.products.log_weights + float(self.sizes @ np.log(w))
-        return replace(self.products, D=np.tensordot(w, self.tables, axes=1), log_weights=log_weights)
+        return replace(
+            self.products, D=np.tensordot(w, self.tables, axes=1), log_weights=log_weights
+        )
 
     def value(self, x: np.ndarray) -> float:
         """Deviance."""
@@ -100,7 +103,9 @@ def grouped_information(
     def lift(G: np.ndarray, columns: slice | int) -> np.ndarray:
         picked = np.eye(r)[:, columns]
         picked = picked.reshape(r, -1)
-        return np.asarray(picked - np.vstack([G @ (B[:-1] @ picked), np.zeros((1, picked.shape[1]))]))
+        return np.asarray(
+            picked - np.vstack([G @ (B[:-1] @ picked), np.zeros((1, picked.shape[1]))])
+        )
 
     KZ = {"P": lift(parts.GP, slice(0, q)), "V": lift(parts.GV, slice(0, q))}
     Ky, KX = lift(parts.GP, r - 1)[:, 0], lift(parts.GV, slice(q, q + p))
@@ -109,7 +114,9 @@ def grouped_information(
         S[name] = B[:q] @ K  # Z'PZ and Z'V^-1Z
     m, g = len(components), objective.n_groups
     big = [_wide(M, products, c.factor) for c, M in zip(components, matrices, strict=True)]
-    moved = [_apply(parts, products, c.factor, M) for c, M in zip(components, matrices, strict=True)]
+    moved = [
+        _apply(parts, products, c.factor, M) for c, M in zip(components, matrices, strict=True)
+    ]
     DKy = np.einsum("gij,j->gi", D, Ky)
     DKX = np.einsum("gij,jk->gik", D, KX)
     trace = {"P": np.zeros((m + g, m + g)), "V": np.zeros((m + g, m + g))}

@@ -74,12 +74,17 @@ class Inference:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(spread > 0, 2 * v**2 / spread, np.inf)
 
-    def f_test(self, L: np.ndarray, offset: np.ndarray | None = None) -> FTest:
-        """Joint test that all rows of ``L`` times the coefficients are zero (or ``offset``)."""
+    def f_test(self, L: np.ndarray, *, combine: str = "moments") -> FTest:
+        """Joint test that all rows of ``L`` times the coefficients are zero.
+
+        ``combine`` is how one denominator df comes about: ``moments`` (Fai-Cornelius, or Kenward-Roger
+        with its scale of F), or
+        ``smallest`` df of the rows, made orthonormal one after another.
+        """
         from scipy.linalg import qr
         from scipy.special import chdtrc, fdtrc
 
-        d = L @ self.beta - (0.0 if offset is None else offset)
+        d = L @ self.beta
         V = L @ self.vcov @ L.T
         # independent rows only: a family of all pairs has rank k - 1
         _, R, pivot = qr(L.T, pivoting=True, mode="economic")
@@ -92,7 +97,9 @@ class Inference:
         F = float(d @ np.linalg.solve(V, d)) / rank
         if self.method == "z":
             return FTest(F, rank, np.inf, float(chdtrc(rank, rank * F)))
-        if self.method == "satterthwaite":
+        if combine == "smallest":
+            den = float(self.dfs(np.linalg.qr(L.T)[0].T).min())
+        elif self.method == "satterthwaite":
             den = self._satterthwaite_f(L)
         else:
             den, factor = self._kenward_roger_f(L)

@@ -130,7 +130,9 @@ def _free_components(products: Products) -> list[Component]:
     ]
 
 
-def information(state: State, products: Products, *, reml: bool, second: bool = False) -> Information:
+def information(
+    state: State, products: Products, *, reml: bool, second: bool = False
+) -> Information:
     """Information at a state, in one pass over the rows of Z'PZ (a block of levels at a time).
 
     Parameters
@@ -156,7 +158,9 @@ def information(state: State, products: Products, *, reml: bool, second: bool = 
     first = products.first
     q1 = first.n_levels * first.size if first is not None else 0
     k1 = first.size if first is not None else 1
-    moved = [_apply(parts, products, c.factor, M) for c, M in zip(components, matrices, strict=True)]
+    moved = [
+        _apply(parts, products, c.factor, M) for c, M in zip(components, matrices, strict=True)
+    ]
     for t, f in enumerate(products.factors):
         mine = [i for i, c in enumerate(components) if c.factor == t]
         for low in range(0, f.n_levels, CHUNK):
@@ -205,7 +209,13 @@ def information(state: State, products: Products, *, reml: bool, second: bool = 
         N[m, m] = -np.tensordot(values, N[:m, m], axes=1) / s2
     all_values = np.append(values, sigma2)
     return Information(
-        tuple(components), all_values, quads - traces / 2, expected, slopes, N, _interior(components, levels)
+        tuple(components),
+        all_values,
+        quads - traces / 2,
+        expected,
+        slopes,
+        N,
+        _interior(components, levels),
     )
 
 

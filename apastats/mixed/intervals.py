@@ -30,9 +30,7 @@ def parameter_names(fitted: Fitted) -> list[tuple[str, int, int, int]]:
     return out
 
 
-def _root(
-    excess: Callable[[float], float], start: float, step: float, limit: float
-) -> float:
+def _root(excess: Callable[[float], float], start: float, step: float, limit: float) -> float:
     """Where ``excess`` (negative at ``start``) becomes 0 on the way to ``limit``; the limit if never."""
     from scipy.optimize import brentq
 
@@ -111,7 +109,9 @@ class _Held:
         n, s2 = products.n, sigma**2
         dev = state.log_det_v - products.log_weights + n * np.log(2 * np.pi * s2) + state.rss / s2
         sums = level_sums(state, products, reml=False)
-        slopes = [2 * ((S + S.T) / 2 - Q / s2) @ M for S, Q, M in zip(sums.S, sums.Q, T, strict=True)]
+        slopes = [
+            2 * ((S + S.T) / 2 - Q / s2) @ M for S, Q, M in zip(sums.S, sums.Q, T, strict=True)
+        ]
         d_sigma = 2 * (n - state.rss / s2)
         if self.what in ("sd", "cor"):
             d_sigma += self._chain(x, value, slopes, sigma)
@@ -147,11 +147,13 @@ def _profile_parameter(
     held = _Held(fitted, what, factor, row)
     best = fitted.optimum.deviance
     diagonal = np.concatenate(
-        [np.eye(f.size, dtype=bool)[f.free] for f in fitted.products.factors] or [np.zeros(0, dtype=bool)]
+        [np.eye(f.size, dtype=bool)[f.free] for f in fitted.products.factors]
+        or [np.zeros(0, dtype=bool)]
     )
     bounds = [(0.0 if d else None, None) for d in diagonal] + [(None, None)]
     first = np.append(
-        np.where(diagonal, np.maximum(fitted.optimum.theta, 1e-2), fitted.optimum.theta), held.log_sigma
+        np.where(diagonal, np.maximum(fitted.optimum.theta, 1e-2), fitted.optimum.theta),
+        held.log_sigma,
     )
 
     def excess(value: float) -> float:
@@ -208,10 +210,10 @@ def _first_effect(fitted: Fitted, t: int, b: int) -> Fitted:
     order = [b, *(i for i in range(g.size) if i != b)]
     linked = g.free | g.free.T
     free = linked[np.ix_(order, order)] & np.tri(g.size, dtype=bool)
-    turned = replace(
-        g, W=g.W[:, order], effects=tuple(g.effects[i] for i in order), free=free
+    turned = replace(g, W=g.W[:, order], effects=tuple(g.effects[i] for i in order), free=free)
+    groupings = tuple(
+        turned if i == t else other for i, other in enumerate(fitted.design.groupings)
     )
-    groupings = tuple(turned if i == t else other for i, other in enumerate(fitted.design.groupings))
     return fit_design(replace(fitted.design, groupings=groupings), reml=False)
 
 
@@ -231,7 +233,9 @@ def simulate_outcomes(fitted: Fitted, n_sim: int, generator: np.random.Generator
     return out
 
 
-def _replicate(fitted: Fitted, sequence: np.random.SeedSequence, block: int, size: int) -> np.ndarray:
+def _replicate(
+    fitted: Fitted, sequence: np.random.SeedSequence, block: int, size: int
+) -> np.ndarray:
     """Parameters of ``size`` refits: coefficients, their standard errors, then SDs, correlations and sigma."""
     generator = block_generator(sequence, block)
     rows = []
@@ -294,12 +298,22 @@ def bootstrap_intervals(
     for j, name in enumerate(fitted.design.fixed.names):
         q, error = _quantiles(t[:, j], tails)
         ends = fitted.beta[j] - q[::-1] * own_se[j]
-        rows.append((name, fitted.beta[j], *ends, *(error[::-1] * own_se[j]), "parametric bootstrap-t"))
+        rows.append(
+            (name, fitted.beta[j], *ends, *(error[::-1] * own_se[j]), "parametric bootstrap-t")
+        )
     values = _spread_parameters(fitted)
     for j, name in enumerate(names):
         q, error = _quantiles(draws[:, 2 * p + j], tails)
         rows.append((name, values[j], *q, *error, "parametric bootstrap percentiles"))
-    columns = ["term", "estimate", "conf_low", "conf_high", "conf_low_mcse", "conf_high_mcse", "method"]
+    columns = [
+        "term",
+        "estimate",
+        "conf_low",
+        "conf_high",
+        "conf_low_mcse",
+        "conf_high_mcse",
+        "method",
+    ]
     table = pd.DataFrame(rows, columns=columns).assign(conf_level=conf_level)
     kept = np.concatenate([beta, draws[:, 2 * p :]], axis=1)
     return table, kept, recorded_seed(sequence)

@@ -161,7 +161,7 @@ def _inverse(L: np.ndarray) -> np.ndarray:
 
 def level_sums(state: State, products: Products, *, reml: bool) -> Scores:
     """S and Q of every grouping, see the module's notes."""
-    q2, p = products.q2, products.p
+    q2 = products.q2
     first = products.first
     rest = state.T[1:] if first is not None else state.T
     inverse = _inverse(state.L)

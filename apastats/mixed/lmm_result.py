@@ -54,7 +54,9 @@ class LmmResult(Result):
                 f"{what} needs the fit itself; a result read from disk holds its tables only. Fit again."
             )
         if isinstance(self.model, StatsmodelsFit):
-            raise InputError("engine", "statsmodels", "'profile' or 'closed_form'", hint=f"{what} needs it.")
+            raise InputError(
+                "engine", "statsmodels", "'profile' or 'closed_form'", hint=f"{what} needs it."
+            )
         return self.model
 
     def variance_components(self) -> pd.DataFrame:
@@ -184,7 +186,9 @@ class LmmResult(Result):
         core = self._core("joint_test")
         L = np.atleast_2d(np.asarray(contrasts, dtype=float))
         if L.shape[1] != len(core.beta):
-            raise InputError("contrasts", f"shape {L.shape}", f"{len(core.beta)} columns, one per coefficient")
+            raise InputError(
+                "contrasts", f"shape {L.shape}", f"{len(core.beta)} columns, one per coefficient"
+            )
         test = core.inference(df or self.info["df_method"]).f_test(L)
         return pd.DataFrame(
             [
@@ -219,7 +223,9 @@ class LmmResult(Result):
         """
         if not isinstance(other, LmmResult):
             raise InputError("other", type(other).__name__, "a result of lmm")
-        return terms.likelihood_ratio(self._core("likelihood_ratio"), other._core("likelihood_ratio"))
+        return terms.likelihood_ratio(
+            self._core("likelihood_ratio"), other._core("likelihood_ratio")
+        )
 
     def icc(self, *, slopes: bool = True) -> pd.DataFrame:
         """Intraclass correlations: ``group, icc`` (adjusted, unadjusted, and one row per grouping).
@@ -310,22 +316,30 @@ _DF_TEXT = {
 
 
 def describe_fit(
-    fitted: Fitted | StatsmodelsFit, df: str, conf_level: float, provenance: Any, notes: Sequence[str] = ()
+    fitted: Fitted | StatsmodelsFit,
+    df: str,
+    conf_level: float,
+    provenance: Any,
+    notes: Sequence[str] = (),
 ) -> LmmResult:
     """Result of a fit: table, words, notes, warnings."""
     design = fitted.design
     inference = fitted.inference(df)
     eye = np.eye(len(inference.beta))
     table = summaries.coefficient_table(
-        list(design.fixed.names), inference.beta, inference.std_errors(eye), inference.dfs(eye), conf_level
+        list(design.fixed.names),
+        inference.beta,
+        inference.std_errors(eye),
+        inference.dfs(eye),
+        conf_level,
     )
     kind = "REML" if fitted.reml else "ML"
     table["method"] = f"{kind}, {df}"
     found = [*design.notes, *notes]
     if fitted.singular:
         text = (
-            f"singular fit: the (co)variance of {', '.join(fitted.singular)} is estimated on the boundary (a variance of 0 "
-            f"or a correlation of 1). The estimates stand; a simpler random part may say the same."
+            f"singular fit: the (co)variance of {', '.join(fitted.singular)} is estimated on the boundary "
+            f"(a variance of 0 or a correlation of 1). The estimates stand; a simpler random part may say the same."
         )
         warnings.warn(text, SingularFitWarning, stacklevel=4)
         found.append(text)

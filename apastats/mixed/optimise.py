@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -104,7 +105,11 @@ def minimise_deviance(
     ConvergenceError
         If no attempt reached a stationary point; the message says what was tried.
     """
-    from scipy.optimize import minimize
+    from scipy import optimize
+
+    minimize: Any = (
+        optimize.minimize
+    )  # its stubs do not know a function that gives value and gradient
 
     scale, diagonal, first = objective.scale, objective.diagonal, objective.start
     if len(scale) == 0:
@@ -121,7 +126,9 @@ def minimise_deviance(
     tried = []
 
     def run(at: np.ndarray) -> tuple[np.ndarray, float]:
-        found = minimize(objective.both, at, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        found = minimize(
+            objective.both, at, jac=True, method="L-BFGS-B", bounds=bounds, options=options
+        )
         return found.x, float(found.fun)
 
     def settle(at: np.ndarray) -> tuple[np.ndarray, float, float]:
@@ -153,7 +160,9 @@ def minimise_deviance(
 
 def _check_value(value: float) -> None:
     if not np.isfinite(value) or value >= 1e300:
-        raise DataError("the outcome is fitted exactly by the fixed part: there is no variance to share out")
+        raise DataError(
+            "the outcome is fitted exactly by the fixed part: there is no variance to share out"
+        )
 
 
 def _off_boundary(

@@ -91,7 +91,11 @@ def _order(groupings: tuple[Grouping, ...], eliminate: bool) -> tuple[int | None
 
 
 def make_products(
-    design: Design, *, eliminate: bool = True, rows: np.ndarray | None = None, offset: np.ndarray | None = None
+    design: Design,
+    *,
+    eliminate: bool = True,
+    rows: np.ndarray | None = None,
+    offset: np.ndarray | None = None,
 ) -> Products:
     """Cross-products of a design, or of some of its rows.
 
@@ -136,7 +140,15 @@ def make_products(
     log_weights = float(np.log(w[w > 0]).sum()) if design.weights is not None else 0.0
     common = (design.n if rows is None else int(rows.sum()), design.p, log_weights, offset)
     if first is None:
-        return Products(np.zeros((0, 1, 1)), np.zeros((0, 1, r)), D, None, tuple(factors), tuple(others), *common)
+        return Products(
+            np.zeros((0, 1, 1)),
+            np.zeros((0, 1, r)),
+            D,
+            None,
+            tuple(factors),
+            tuple(others),
+            *common,
+        )
     g = design.groupings[first]
     J, k = g.n_levels, g.size
     Z1 = design.Z[first]
@@ -144,11 +156,11 @@ def make_products(
     for a in range(k):
         for b in range(a + 1):
             C1[:, a, b] = C1[:, b, a] = np.bincount(g.codes, w * g.W[:, a] * g.W[:, b], J)
-    E = np.empty((J * k, r))
+    flat = np.empty((J * k, r))
     if Z2 is not None:
-        E[:, :start] = (Z1.T @ wZ2).toarray()
-    E[:, start:] = Z1.T @ wB
-    E = E.reshape(J, k, r)
+        flat[:, :start] = (Z1.T @ wZ2).toarray()
+    flat[:, start:] = Z1.T @ wB
+    E = flat.reshape(J, k, r)
     products = Products(
         C1, E, D, Factor(g.name, J, k, 0, g.free), tuple(factors), (first, *others), *common
     )

@@ -61,7 +61,9 @@ def fit_statsmodels(design: Design, *, reml: bool) -> StatsmodelsFit:
             )  # fmt: skip
     if design.weights is not None or design.residual_codes is not None or not design.groupings:
         raise InputError(
-            "engine", "statsmodels", "'profile' with weights, residual groups or without random terms"
+            "engine",
+            "statsmodels",
+            "'profile' with weights, residual groups or without random terms",
         )
     names, columns, matrices = [], [], []
     for g in design.groupings:
@@ -71,9 +73,7 @@ def fit_statsmodels(design: Design, *, reml: bool) -> StatsmodelsFit:
             columns.append([list(g.levels)])
             matrices.append([Z[:, :, a]])
     spec = VCSpec(names, columns, matrices)
-    model = MixedLM(
-        design.y, design.fixed.X, groups=np.ones(design.n), exog_vc=spec, exog_re=None
-    )
+    model = MixedLM(design.y, design.fixed.X, groups=np.ones(design.n), exog_vc=spec, exog_re=None)
     tried = []
     for method in ("lbfgs", "bfgs", "powell"):
         tried.append(method)

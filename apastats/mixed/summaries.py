@@ -82,19 +82,29 @@ def variance_table(fitted: Fitted) -> pd.DataFrame:
     """
     design = fitted.design
     total = random_variance(fitted) + residual_variance(fitted)
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for g, M in zip(design.groupings, fitted.covariances, strict=True):
         sd = np.sqrt(np.diag(M))
         for a in range(g.size):
             used = float((g.W[:, a] ** 2).mean()) * (g.codes.shape[1] if g.members else 1)
-            rows.append((g.name, g.effects[a], None, M[a, a], sd[a], np.nan, used * M[a, a] / total))
+            rows.append(
+                (g.name, g.effects[a], None, M[a, a], sd[a], np.nan, used * M[a, a] / total)
+            )
             for b in range(a):
                 if g.free[a, b]:
                     r = M[a, b] / (sd[a] * sd[b]) if sd[a] > 0 and sd[b] > 0 else np.nan
                     rows.append((g.name, g.effects[a], g.effects[b], M[a, b], np.nan, r, np.nan))
     if design.residual_codes is None:
         rows.append(
-            ("residual", None, None, fitted.sigma2, np.sqrt(fitted.sigma2), np.nan, fitted.sigma2 / total)
+            (
+                "residual",
+                None,
+                None,
+                fitted.sigma2,
+                np.sqrt(fitted.sigma2),
+                np.nan,
+                fitted.sigma2 / total,
+            )
         )
     else:
         sizes = np.bincount(design.residual_codes) / design.n
@@ -223,6 +233,10 @@ def diagnostics_table(fitted: Fitted) -> pd.DataFrame:
                 z = (b[:, a] - b[:, a].mean()) / b[:, a].std()
                 far = int(np.abs(z).argmax())
                 rows.append(
-                    (f"most extreme {name} of {g.name}", float(z[far]), f"level {g.levels[far]}, in SD of the predictions")
+                    (
+                        f"most extreme {name} of {g.name}",
+                        float(z[far]),
+                        f"level {g.levels[far]}, in SD of the predictions",
+                    )
                 )
     return pd.DataFrame(rows, columns=["item", "value", "detail"])

@@ -23,8 +23,9 @@ def type_three_contrasts(design: Design) -> dict[str, np.ndarray]:
 
     They are the coefficients the term would have if every factor had sum-to-zero coding: effects are averaged with
     equal weights over the levels of the other factors; covariates are taken at 0 unless they belong to the term.
-    The hypothesis does not depend on how its rows are written, but the denominator df of Satterthwaite slightly do: as in
-    lmerTest, rows are the identity in the term's own columns, and for a single term the sequential (Doolittle) rows.
+    The hypothesis does not depend on how its rows are written, but the denominator df of
+    Satterthwaite slightly do: as in lmerTest, rows are the identity in the term's own columns, and for a
+    single term the sequential (Doolittle) rows.
     """
     from formulaic import Formula
 
@@ -52,8 +53,8 @@ def type_three_contrasts(design: Design) -> dict[str, np.ndarray]:
         at = [labels.index(str(c)) for c in part.columns]
         if name != "1" and at:
             L = back[at]
-            own = columns.get(frozenset(name.split(":")), ())
-            out[name] = np.linalg.solve(L[:, own], L) if len(own) == len(L) else L
+            at_own = columns.get(frozenset(name.split(":")), [])
+            out[name] = np.linalg.solve(L[:, at_own], L) if len(at_own) == len(L) else L
     return out
 
 
@@ -95,11 +96,21 @@ def random_term_tests(fitted: Fitted) -> pd.DataFrame:
             kept = [*random[:i], *([reduced] if reduced is not None else []), *random[i + 1 :]]
             formula = design.formula.rebuilt(random=tuple(kept))
             groupings = build_groupings(formula, design.frame)
-            smaller = fit_design(replace(design, formula=formula, groupings=groupings), reml=fitted.reml)
+            smaller = fit_design(
+                replace(design, formula=formula, groupings=groupings), reml=fitted.reml
+            )
             ratio = max(0.0, 2 * (full - smaller.loglik))
             df = fitted.n_parameters - smaller.n_parameters
             rows.append(
-                (name, smaller.n_parameters, smaller.loglik, _aic(smaller), ratio, df, float(chdtrc(df, ratio)))
+                (
+                    name,
+                    smaller.n_parameters,
+                    smaller.loglik,
+                    _aic(smaller),
+                    ratio,
+                    df,
+                    float(chdtrc(df, ratio)),
+                )
             )
     columns = ["dropped", "n_parameter", "loglik", "aic", "statistic", "df", "p_value"]
     return pd.DataFrame(rows, columns=columns)
@@ -118,11 +129,15 @@ def likelihood_ratio(small: Fitted, large: Fitted) -> pd.DataFrame:
     if small.design.n != large.design.n or not np.array_equal(small.design.y, large.design.y):
         raise InputError("other", "a model of other rows", "a model of the same outcome and rows")
     if small.n_parameters == large.n_parameters:
-        raise DesignError("the two models have the same number of parameters: neither is nested in the other")
+        raise DesignError(
+            "the two models have the same number of parameters: neither is nested in the other"
+        )
     X0, X1 = small.design.fixed.X, large.design.fixed.X
     outside = X0 - X1 @ np.linalg.lstsq(X1, X0, rcond=None)[0]
     if np.abs(outside).max() > 1e-8 * max(1.0, np.abs(X0).max()):
-        raise DesignError("the fixed part of the smaller model is not contained in that of the larger one")
+        raise DesignError(
+            "the fixed part of the smaller model is not contained in that of the larger one"
+        )
     same_fixed = X0.shape == X1.shape
     if not (same_fixed and small.reml and large.reml):
         small = small if not small.reml else fit_design(small.design, reml=False)

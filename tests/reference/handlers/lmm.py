@@ -115,7 +115,10 @@ def _components(ours: pd.DataFrame, theirs: list[dict[str, Any]]) -> None:
 
 
 def _tests(found: Any, expected: dict[str, Any]) -> None:
-    methods = {"anova_satterthwaite": ("satterthwaite", DF), "anova_kenward_roger": ("kenward-roger", KENWARD_ROGER)}
+    methods = {
+        "anova_satterthwaite": ("satterthwaite", DF),
+        "anova_kenward_roger": ("kenward-roger", KENWARD_ROGER),
+    }
     for key, (method, df) in methods.items():
         if key not in expected:
             continue
