@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -26,6 +27,11 @@ _PACKAGES = ("apastats", "numpy", "scipy", "pandas", "statsmodels", "rsatoolbox"
 
 def package_versions() -> dict[str, str]:
     """Versions of the packages the numbers depend on, read without importing them."""
+    return dict(_installed_versions())
+
+
+@lru_cache(maxsize=1)
+def _installed_versions() -> dict[str, str]:
     found = {}
     for name in _PACKAGES:
         try:

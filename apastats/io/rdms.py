@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -156,6 +157,13 @@ class RDMSet:
         i, j = np.triu_indices(n, 1)
         out = np.zeros((len(self), n, n), dtype=self.vectors.dtype)
         out[:, i, j] = out[:, j, i] = self.vectors
+        return out
+
+    def with_labels(self, labels: pd.DataFrame) -> RDMSet:
+        """Same RDMs under other labels, one row per RDM."""
+        out = copy.copy(self)
+        object.__setattr__(out, "labels", _text_labels(labels, len(self), self.source))
+        object.__setattr__(out, "_hash", [])
         return out
 
     def take(self, rows: Any) -> RDMSet:
@@ -487,7 +495,10 @@ def _text_labels(labels: pd.DataFrame, n: int, source: str) -> pd.DataFrame:
             raise DataError(
                 f"{source}: label {c!r} is missing for RDM {int(labels[c].isna().argmax())}"
             )
-    labels = labels.astype(str).rename(columns=str)
+    if not all(isinstance(d, pd.StringDtype) for d in labels.dtypes):
+        labels = labels.astype(str)
+    if not all(isinstance(c, str) for c in labels.columns):
+        labels = labels.rename(columns=str)
     repeated = labels.duplicated()
     if repeated.any():
         first = int(repeated.to_numpy().argmax())

@@ -65,9 +65,10 @@ class Backend:
     def scatter_rows(self, index: Any, values: Any) -> Any:
         """``out[i, index[i, k]] = values[i, k]`` for a permutation ``index`` of every row."""
         if self.name == "numpy":
-            out = np.empty(index.shape, dtype=values.dtype)
-            np.put_along_axis(out, index, np.broadcast_to(values, index.shape), axis=-1)
-            return out
+            rows, n = index.shape
+            out = np.empty(rows * n, dtype=values.dtype)
+            out[(index + (np.arange(rows) * n)[:, None]).ravel()] = values.ravel()
+            return out.reshape(rows, n)
         return self.xp.empty_like(values).scatter_(-1, index, values)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from apastats.errors import InputError
 from apastats.scoring.compare import paired_similarity, parse_method
-from apastats.scoring.similarity import RANK_METHODS, mid_ranks
+from apastats.scoring.similarity import PRODUCT_METHODS, RANK_METHODS, mid_ranks
 
 __all__ = ["mean_of", "nili_bounds", "pool_others", "scaled_for_pooling"]
 
@@ -103,6 +103,11 @@ def nili_bounds(
     x = np.asarray(vectors, dtype="f8")
     if x.ndim != 2 or len(x) < 2:
         raise InputError("vectors", x.shape, "[n_subject, n_pair] of at least two subjects")
+    if method in PRODUCT_METHODS and not np.isnan(x.sum()):
+        from apastats.scoring.fixed import fixed_scores
+
+        found = fixed_scores(x, x[:1], method=method, sigma_k=sigma_k, rerank=rerank)
+        return found.lower, found.upper
     scaled = scaled_for_pooling(x, method)
     others = pool_others(scaled)
     everyone = mean_of(scaled)[None]

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from apastats.scoring.ordering import stable_order
+
 __all__ = ["kendall_similarity"]
 
 DIRECT = 2**14  # longest permutation that is counted without splitting
@@ -91,7 +93,7 @@ class _Orders:
 
     def __init__(self, values: np.ndarray) -> None:
         self.values = values
-        self.order = _stable_order(values)
+        self.order = stable_order(values)
         ordered = np.take_along_axis(values, self.order, axis=1)
         self._new = np.ones(values.shape, dtype=bool)
         np.not_equal(ordered[:, 1:], ordered[:, :-1], out=self._new[:, 1:])
@@ -103,7 +105,7 @@ class _Orders:
         """Sorting permutations with ties in reversed order."""
         if self._mirrored is None:
             n = self.values.shape[1]
-            backwards = n - 1 - _stable_order(self.values[:, ::-1])
+            backwards = n - 1 - stable_order(self.values[:, ::-1])
             self._mirrored = np.where(self.tied[:, None], backwards, self.order)
         return self._mirrored
 
@@ -128,29 +130,6 @@ def _joint_ties(x: np.ndarray, y: np.ndarray) -> int:
     edge = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1], [True]]))
     size = np.diff(edge)
     return int((size * (size - 1) // 2).sum())
-
-
-def _stable_order(values: np.ndarray) -> np.ndarray:
-    """Stable argsort of every row: a radix sort of 16-bit keys, then the few close neighbours."""
-    low, high = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
-    spread = high - low
-    if not (np.isfinite(spread).all() and (spread > 0).all()) or values.shape[1] > 2**15:
-        return np.argsort(values, axis=1, kind="stable")
-    key = ((values - low) * (65535 / spread)).astype(np.uint16)
-    order = np.argsort(key, axis=1, kind="stable")
-    for _ in range(8):
-        ordered = np.take_along_axis(values, order, axis=1)
-        row, column = np.nonzero(ordered[:, :-1] > ordered[:, 1:])
-        if not len(row):
-            return order
-        if len(row) > values.size // 8:
-            break
-        # of overlapping swaps the first
-        apart = np.ones(len(row), dtype=bool)
-        apart[1:] = (row[1:] != row[:-1]) | (column[1:] != column[:-1] + 1)
-        row, column = row[apart], column[apart]
-        order[row, column], order[row, column + 1] = order[row, column + 1], order[row, column]
-    return np.argsort(values, axis=1, kind="stable")
 
 
 class _Columns:
@@ -203,6 +182,8 @@ class _Grid:
         self.blocks = np.empty((lag, number, m), dtype=np.uint8)
         self.offset = (np.arange(number)[:, None] * m + np.arange(m)).ravel()
         self.index = np.empty((lag, number * m), dtype=np.int64)
+        self.tally = np.empty((lag, number * m), dtype=np.uint8)
+        self.larger = np.empty((lag, number * m), dtype=bool)
         self.table = np.empty((number, number, m), dtype=np.float32)
         self.earlier = np.empty_like(self.table)
 
@@ -213,8 +194,8 @@ class _Grid:
     def count(self, ranks: np.ndarray, blocks: np.ndarray) -> np.ndarray:
         """Inversions, from y ranks in x order and x blocks in y order, both by lag."""
         m, number = self.m, self.number
-        inside = _within(ranks.reshape(self.length, number * m), m)
-        inside += _within(blocks.reshape(self.length, number * m), m)
+        inside = _within(ranks.reshape(self.length, -1), m, self.tally, self.larger)
+        inside += _within(blocks.reshape(self.length, -1), m, self.tally, self.larger)
         np.multiply(blocks.reshape(self.length, -1), number * m, out=self.index, dtype=np.int64)
         self.index += self.offset
         cells = np.bincount(self.index.ravel(), minlength=self.table.size)
@@ -231,15 +212,14 @@ class _Grid:
         return inside + rows.sum(axis=0, dtype="f8")
 
 
-def _within(blocks: np.ndarray, m: int) -> np.ndarray:
+def _within(blocks: np.ndarray, m: int, tally: np.ndarray, larger: np.ndarray) -> np.ndarray:
     """Pairs k < l of the first axis with ``blocks[k] > blocks[l]``, summed for each of m columns."""
-    count = np.zeros(blocks.shape, dtype=np.uint8)
-    larger = np.empty(blocks.shape, dtype=bool)
+    tally[...] = 0
     for lag in range(1, len(blocks)):
-        out, into = larger[lag:], count[lag:]
+        out, into = larger[lag:], tally[lag:]
         np.greater(blocks[:-lag], blocks[lag:], out=out)
         np.add(into, out.view(np.uint8), out=into)
-    return count.reshape(-1, m).sum(axis=0, dtype="f8")
+    return tally.reshape(-1, m).sum(axis=0, dtype="f8")
 
 
 def _split(rank: np.ndarray) -> np.ndarray:
@@ -286,4 +266,5 @@ def _digit_inversions(digit: np.ndarray) -> float:
     earlier = np.cumsum(cells, axis=0) - cells
     larger = earlier.sum(axis=1, keepdims=True) - np.cumsum(earlier, axis=1)
     across = float((cells * larger).sum(dtype="f8"))
-    return across + float(_within(np.ascontiguousarray(blocks.T), 1)[0])
+    tally, larger = np.empty((BASE, number), np.uint8), np.empty((BASE, number), bool)
+    return across + float(_within(np.ascontiguousarray(blocks.T), 1, tally, larger)[0])

@@ -9,8 +9,9 @@ import numpy as np
 from apastats.errors import InputError
 from apastats.io.rdms import n_stimulus
 from apastats.scoring.backends import NUMPY, Backend
+from apastats.scoring.ordering import CELLS, stable_order
 
-__all__ = ["PRODUCT_METHODS", "RANK_METHODS", "features", "mid_ranks", "whitening"]
+__all__ = ["PRODUCT_METHODS", "RANK_METHODS", "features", "metric_rows", "mid_ranks", "whitening"]
 
 # methods that are one inner product of transformed RDMs
 PRODUCT_METHODS = ("cosine", "corr", "spearman", "rho-a", "cosine_cov", "corr_cov")
@@ -59,36 +60,58 @@ def features(
     ``W = S^-1 - S^-1 1 1' S^-1 / (1' S^-1 1)``, because the V-metric on RDMs is the S-metric on
     doubly centred second moments; with S = I this is linear CKA (Diedrichsen et al. 2021).
     """
-    xp = backend.xp
     x = backend.array(vectors)
     if method in ("spearman", "rho-a") and not ranked:
         x = mid_ranks(x, backend)
+    x, size = metric_rows(x, method, whitener, backend)
     if method == "rho-a":
         n = x.shape[1]
-        x = x - (n + 1) / 2
         x *= float(np.sqrt(12 / (float(n) ** 3 - n)))
         return x
-    size = xp.max(xp.abs(x), axis=1, keepdims=True)
-    if method in ("corr", "spearman", "corr_cov"):
-        x = x - xp.mean(x, axis=1, keepdims=True)
-        # what is left of a constant RDM is rounding
-        limit = 8 * size * float(np.finfo(backend.dtype).eps)
-        constant = xp.max(xp.abs(x), axis=1, keepdims=True) <= limit
-    else:
-        constant = size == 0
-    if method.endswith("_cov"):
-        x = _whitened(x, whitener, backend)
-    scale = xp.sqrt(xp.vecdot(x, x))[:, None]
-    return x / xp.where(
-        constant, xp.asarray(float("nan"), dtype=x.dtype, device=backend.device), scale
-    )
+    xp = backend.xp
+    scale = xp.sqrt(xp.vecdot(x, x)) if method.endswith("_cov") else size
+    missing = xp.asarray(float("nan"), dtype=x.dtype, device=backend.device)
+    scale = xp.where(size > 0, scale, missing)[:, None]
+    if method == "cosine":
+        return x / scale
+    x /= scale
+    return x
+
+
+def metric_rows(
+    x: Any, method: str, whitener: np.ndarray | None, backend: Backend
+) -> tuple[Any, Any]:
+    """Rows in whose plain inner product the method is a cosine, and their norms before whitening.
+
+    The norm is 0 where the method is undefined: zeros for a cosine, a constant for a correlation.
+    Only for ``cosine`` are the rows the ones given; otherwise they may be written to.
+    """
+    xp = backend.xp
+    if method == "rho-a":
+        x = x - (x.shape[1] + 1) / 2
+    elif method in ("corr", "spearman", "corr_cov"):
+        mean = xp.mean(x, axis=1, keepdims=True)
+        x = x - mean
+        size = xp.sqrt(xp.vecdot(x, x))
+        # what is left of a constant RDM is rounding, a small multiple of the mean's
+        rounding = 4 * float(np.finfo(backend.dtype).eps) * float(np.sqrt(x.shape[1]))
+        size = xp.where(size <= rounding * xp.abs(mean[:, 0]), xp.zeros_like(size), size)
+        return (_whitened(x, whitener, backend) if method == "corr_cov" else x), size
+    size = xp.sqrt(xp.vecdot(x, x))
+    return (_whitened(x, whitener, backend) if method == "cosine_cov" else x), size
 
 
 def mid_ranks(x: Any, backend: Backend = NUMPY) -> Any:
     """Ranks 1..n along the last axis of ``[n_rdm, n]``; ties get the mean of their ranks."""
     xp = backend.xp
     n = x.shape[1]
-    order = xp.argsort(x, axis=1)
+    step = max(1, CELLS // n)
+    if backend.name == "numpy" and len(x) > step:
+        out = np.empty_like(x)
+        for start in range(0, len(x), step):
+            out[start : start + step] = mid_ranks(x[start : start + step], backend)
+        return out
+    order = stable_order(x) if backend.name == "numpy" else xp.argsort(x, axis=1)
     ordered = xp.take_along_axis(x, order, axis=1)
     new = ordered[:, 1:] != ordered[:, :-1]
     position = xp.arange(1, n + 1, dtype=x.dtype, device=backend.device)

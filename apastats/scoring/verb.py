@@ -16,7 +16,7 @@ from apastats.scoring.ceilings import mean_of, pool_others, scaled_for_pooling
 from apastats.scoring.compare import parse_method, similarity_counts
 from apastats.table import ScoreTable
 
-__all__ = ["score"]
+__all__ = ["aligned", "checked_brain", "checked_models", "score"]
 
 REFERENCES = ("subject_to_subject", "leave_one_out")
 MIN_STIMULI = 3
@@ -99,9 +99,9 @@ def score(
     engine = get_backend(backend, device, dtype)
     parse_method(method)
     wanted = _references(references)
-    targets = _brain(as_rdms(brain, "brain"))
-    predictors = None if models is None else _models(as_rdms(models, "models"))
-    targets, predictors, log = _aligned(targets, predictors)
+    targets = checked_brain(as_rdms(brain, "brain"))
+    predictors = None if models is None else checked_models(as_rdms(models, "models"))
+    targets, predictors, log = aligned(targets, predictors)
     options = {"sigma_k": sigma_k, "batch": batch, "backend": engine}
     subjects = targets.labels["subject"].to_numpy()
     parts: list[pd.DataFrame] = []
@@ -148,7 +148,7 @@ def _references(references: Sequence[str] | None) -> tuple[str, ...]:
     return names
 
 
-def _brain(brain: RDMSet) -> RDMSet:
+def checked_brain(brain: RDMSet) -> RDMSet:
     """Brain RDMs with the labels subject and roi, one RDM of each."""
     labels = brain.labels
     if "subject" not in labels.columns:
@@ -168,10 +168,10 @@ def _brain(brain: RDMSet) -> RDMSet:
             f"{brain.source}: several RDMs of subject {first['subject']!r} in ROI {first['roi']!r}; they differ in "
             f"{others}. Select one or average over it first"
         )
-    return RDMSet(brain.vectors, labels, brain.stimuli, brain.measure, brain.source, brain.named)
+    return brain if labels is brain.labels else brain.with_labels(labels)
 
 
-def _models(models: RDMSet) -> RDMSet:
+def checked_models(models: RDMSet) -> RDMSet:
     """Model RDMs with the labels model and layer, one RDM of each."""
     labels = models.labels
     if "model" not in labels.columns:
@@ -196,7 +196,7 @@ def _models(models: RDMSet) -> RDMSet:
     )
 
 
-def _aligned(brain: RDMSet, models: RDMSet | None) -> tuple[RDMSet, RDMSet | None, list[str]]:
+def aligned(brain: RDMSet, models: RDMSet | None) -> tuple[RDMSet, RDMSet | None, list[str]]:
     """Both sides on the stimuli they share, in the brains' order."""
     n_brain = len(brain.stimuli)
     log: list[str] = []

@@ -1,0 +1,165 @@
+"""Scores and both noise ceilings of one ROI in one go: everything follows from two Gram matrices."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from apastats.errors import InputError
+from apastats.io.rdms import n_stimulus
+from apastats.scoring.backends import NUMPY, Backend
+from apastats.scoring.ceilings import nili_bounds
+from apastats.scoring.compare import parse_method, similarity_counts
+from apastats.scoring.similarity import PRODUCT_METHODS, metric_rows, mid_ranks, whitening
+
+__all__ = ["FixedScores", "fixed_scores", "gram_bounds", "pair_variances"]
+
+
+class FixedScores(NamedTuple):
+    """``scores [n_model, n_subject]``, ``lower`` and ``upper`` noise ceiling ``[n_subject]``."""
+
+    scores: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+
+def fixed_scores(
+    brain: Any,
+    models: Any,
+    *,
+    method: str = "corr",
+    sigma_k: Any = None,
+    rerank: bool = False,
+    backend: Backend = NUMPY,
+) -> FixedScores:
+    """Scores of all models on all subjects, with each subject's noise ceilings.
+
+    Parameters
+    ----------
+    brain : array
+        ``[n_subject, n_pair]`` RDMs of one ROI.
+    models : array
+        ``[n_model, n_pair]``.
+    method, sigma_k
+        As in :func:`apastats.rdm_similarity`.
+    rerank : bool
+        As in :func:`apastats.scoring.ceilings.nili_bounds`.
+    backend : Backend
+
+    Returns
+    -------
+    FixedScores
+
+    Notes
+    -----
+    With rows ``f_s`` in the metric of the method and pooling weights ``w_s`` (1 / norm of the RDM,
+    whitened or not), the pooled RDM of all is ``sum_s w_s f_s``, so both ceilings need only the Gram
+    matrix ``K`` of the subjects: ``upper_s = (K w)_s / sqrt(K_ss w'Kw)``, and the lower bound is the
+    same with ``w_s = 0``.
+
+    Examples
+    --------
+    >>> out = fixed_scores([[1, 2, 3.0], [1, 3, 2.0]], [[3, 1, 2.0]], method="cosine")
+    >>> out.scores.shape, out.lower.shape
+    ((1, 2), (2,))
+    """
+    method = parse_method(method)
+    x, y = np.asarray(brain), np.asarray(models)
+    s = len(x)
+    if s < 2:
+        raise InputError("brain", x.shape, "RDMs of at least two subjects")
+    plain = method in PRODUCT_METHODS and not (np.isnan(x.sum()) or np.isnan(y.sum()))
+    if plain and rerank and method in ("spearman", "rho-a"):
+        return _reranked(x, y, method, backend)
+    if not plain:
+        scores, _ = similarity_counts(y, x, method, sigma_k=sigma_k, backend=backend)
+        lower, upper = nili_bounds(x, method=method, sigma_k=sigma_k, rerank=rerank)
+        return FixedScores(scores, lower, upper)
+    w = whitening(sigma_k, n_stimulus(x.shape[1])) if method.endswith("_cov") else None
+    xp = backend.xp
+    rows = xp.concat([backend.array(x), backend.array(y)], axis=0)
+    if method in ("spearman", "rho-a"):
+        rows = mid_ranks(rows, backend)
+    rows, size = metric_rows(rows, method, w, backend)
+    gram = backend.numpy(rows[:s] @ rows.T)  # [S, S + M]
+    norm = np.sqrt(backend.numpy(xp.vecdot(rows, rows)))
+    weight = 1 / backend.numpy(size[:s])
+    if method == "rho-a":
+        n = x.shape[1]
+        factor = 12 / (float(n) ** 3 - n)
+        k = gram[:, :s] * factor
+        total = k.sum(axis=1)
+        return FixedScores(gram[:, s:].T * factor, (total - np.diag(k)) / (s - 1), total / s)
+    scores = (gram[:, s:] / norm[:s, None] / norm[s:]).T
+    if method == "spearman":
+        weight = np.ones(s)
+    lower, upper = gram_bounds(gram[:, :s], weight)
+    return FixedScores(scores, lower, upper)
+
+
+def _reranked(x: np.ndarray, y: np.ndarray, method: str, backend: Backend) -> FixedScores:
+    """Rank methods with the pooled ranks ranked again; every RDM is ranked once."""
+    xp = backend.xp
+    s, n = x.shape
+    ranks = mid_ranks(xp.concat([backend.array(x), backend.array(y)], axis=0), backend)
+    total = xp.sum(ranks[:s], axis=0, keepdims=True)
+    pools = mid_ranks(xp.concat([(total - ranks[:s]) / (s - 1), total / s], axis=0), backend)
+    rows = xp.concat([ranks, pools], axis=0) - (n + 1) / 2
+    gram = backend.numpy(rows @ rows[:s].T)
+    if method == "rho-a":
+        gram *= 12 / (float(n) ** 3 - n)
+    else:
+        norm = np.sqrt(backend.numpy(xp.vecdot(rows, rows)))
+        norm = np.where(norm > 0, norm, np.nan)
+        gram /= norm[:, None] * norm[:s]
+    m = s + len(y)
+    return FixedScores(gram[s:m], np.diag(gram[m:-1]).copy(), gram[-1])
+
+
+def gram_bounds(gram: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ceiling per subject, from the Gram matrix of RDMs and their pooling weights."""
+    own = np.diag(gram)
+    pooled = gram @ weight
+    total = float(weight @ pooled)
+    upper = pooled / np.sqrt(own * total)
+    rest = total - 2 * weight * pooled + weight**2 * own
+    lower = (pooled - own * weight) / np.sqrt(own * rest)
+    return lower, upper
+
+
+@lru_cache(maxsize=4)
+def _pairs(n: int) -> tuple[np.ndarray, np.ndarray]:
+    i, j = np.triu_indices(n, 1)
+    return i.astype(np.int32), j.astype(np.int32)
+
+
+def pair_variances(covariance: Any) -> np.ndarray:
+    """Variance of every pairwise difference, from the covariance matrix of the estimates.
+
+    Parameters
+    ----------
+    covariance : numpy.ndarray
+        ``[n, n]``.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``[n (n - 1) / 2]`` in upper-triangle order: ``v_ii + v_jj - 2 v_ij``.
+
+    Examples
+    --------
+    >>> pair_variances([[1.0, 0.5], [0.5, 2.0]])
+    array([2.])
+    """
+    v = np.asarray(covariance, dtype="f8")
+    if v.ndim != 2 or v.shape[0] != v.shape[1]:
+        raise InputError("covariance", v.shape, "a square matrix")
+    i, j = _pairs(len(v))
+    own = np.diagonal(v)
+    out = v[i, j]
+    out *= -2
+    out += own[i]
+    out += own[j]
+    return out
