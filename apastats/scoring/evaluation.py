@@ -78,11 +78,15 @@ class RDMEvaluation(Result):
         values, lower, upper = self._one(roi)
         n_model, n = values.shape
         if n_model > MAX_DENSE_MODELS:
-            raise InputError("models", n_model, f"at most {MAX_DENSE_MODELS} models in an rsatoolbox Result")
+            raise InputError(
+                "models", n_model, f"at most {MAX_DENSE_MODELS} models in an rsatoolbox Result"
+            )
         predictors = self.table.iloc[:n_model]
         single = (predictors["layer"] == "-").all()
         names = predictors["model"] if single else predictors["model"] + " " + predictors["layer"]
-        models = [ModelFixed(m, v) for m, v in zip(names, self.arrays["model_vectors"], strict=True)]
+        models = [
+            ModelFixed(m, v) for m, v in zip(names, self.arrays["model_vectors"], strict=True)
+        ]
         # n_subject is passed on, so that rsatoolbox applies its n / (n - 1) to these
         variances = np.cov(values, ddof=0) / n
         return TheirResult(
@@ -177,7 +181,9 @@ def evaluate_rdms(
     for k, r in enumerate(rois):
         members = np.flatnonzero(roi == r)
         if len(members) < 2:
-            raise DesignError(f"ROI {r!r} has {len(members)} subject; noise ceilings need at least two")
+            raise DesignError(
+                f"ROI {r!r} has {len(members)} subject; noise ceilings need at least two"
+            )
         found = fixed_scores(
             targets.vectors[members],
             predictors.vectors,

@@ -56,7 +56,9 @@ def _repaired(values: np.ndarray, order: np.ndarray) -> np.ndarray:
         return np.argsort(values, axis=1, kind="stable")
     for _ in range(64):
         if not len(place):
-            return flat.reshape(rows, n) - (np.arange(rows) * n)[:, None] if rows > 1 else flat[None]
+            return (
+                flat.reshape(rows, n) - (np.arange(rows) * n)[:, None] if rows > 1 else flat[None]
+            )
         # of overlapping swaps the first; swapping unequal neighbours keeps the sort stable
         apart = np.ones(len(place), dtype=bool)
         apart[1:] = place[1:] != place[:-1] + 1
