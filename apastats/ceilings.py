@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtr, stdtrit
 
+from apastats.boot_results import how_many
+from apastats.ceiling_forms import nili_values, within_subject_values
 from apastats.errors import CeilingError, CeilingWarning, DataError, DesignError, InputError
+from apastats.resampling.intervals import Alternative, Interval, check_interval
+from apastats.resampling.means import MeanSummary, describe_cells, summarise_means
+from apastats.resampling.plans import Resamples, subject_counts
+from apastats.resampling.ratios import summarise_ratios
 from apastats.results import Provenance, Result, describe_call
+from apastats.seeds import RngLike, seed_sequence
 from apastats.table import ScoreTable
 
 if TYPE_CHECKING:
@@ -17,10 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = ["NoiseCeiling", "NormalizedScores", "noise_ceiling", "normalize"]
 
-CEILING_KINDS = ("leave_one_out", "subject_to_subject", "nili")
+CEILING_KINDS = ("leave_one_out", "subject_to_subject", "nili", "split_half", "repeat")
+FROM_RDMS = ("nili", "split_half", "repeat")
 _MEANING = {
     "leave_one_out": "the mean of all other subjects predicts the subject (same ROI)",
     "subject_to_subject": "one other subject predicts the subject (same ROI), averaged over partners",
+    "split_half": "one half of a subject's own RDMs predicts the other half",
+    "repeat": "the pool of a subject's other RDMs predicts each of them",
     "nili": "lower: the pooled RDM of the other subjects; upper: the pooled RDM of all subjects (Nili et al. 2014)",
 }
 
@@ -29,7 +41,8 @@ class NoiseCeiling(Result):
     """Noise ceiling per cell.
 
     ``table`` has the by-columns, ``bound`` (``reference``, or ``lower`` and ``upper`` for Nili's
-    bounds), ``estimate, std_error, conf_low, conf_high, conf_level, n_subject, method``.
+    bounds), ``estimate, std_error, statistic, df, p_value`` (one-sided, against chance), ``conf_low,
+    conf_high, conf_level, n_subject, method, mcse``.
     ``arrays["values"]`` is ``[n_subject, n_row]``, the per-subject ceilings in the order of the table;
     ``arrays["subjects"]`` the labels.
     """
@@ -50,25 +63,12 @@ class NormalizedScores(Result):
     """Scores as a share of the noise ceiling, per model and cell.
 
     ``table`` has ``model``, the by-columns, ``estimate`` (share of the ceiling), ``ceiling, score,
-    std_error, conf_low, conf_high, conf_level, n_subject, method``. ``arrays["score"]`` is
+    std_error, conf_low, conf_high, conf_level, difference`` (score minus ceiling), ``p_below`` (one-sided
+    paired t test that the score is below the ceiling), ``n_subject, method, mcse``. ``arrays["score"]`` is
     ``[n_subject, n_row]`` and ``arrays["ceiling"]`` likewise, so that both can be resampled together.
     """
 
     kind: ClassVar[str] = "normalized"
-
-
-def _t_interval(values: np.ndarray, conf_level: float) -> tuple[np.ndarray, ...]:
-    """Mean, standard error and t interval over the first axis, NaN left out."""
-    from scipy.special import stdtrit
-
-    n = np.isfinite(values).sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        total = np.where(n > 0, np.nansum(values, axis=0), np.nan)
-        mean = total / n
-        deviation = np.nansum((values - mean) ** 2, axis=0)
-        se = np.sqrt(np.where(n > 1, deviation / (n - 1), np.nan) / n)
-    half = stdtrit(np.maximum(n - 1, 1), 0.5 + conf_level / 2) * se
-    return mean, se, mean - half, mean + half, n
 
 
 def _check_level(conf_level: float) -> float:
@@ -84,7 +84,13 @@ def noise_ceiling(
     by: Sequence[str] = ("roi", "metric"),
     split: str | None = None,
     method: str = "corr",
+    within: str = "session",
+    chance: float = 0.0,
+    interval: Interval = "t",
     conf_level: float = 0.95,
+    alternative: Alternative = "two-sided",
+    n_resamples: Resamples = "auto",
+    rng: RngLike = None,
 ) -> NoiseCeiling:
     """Noise ceiling per ROI (and metric), with every subject's own value kept.
 
@@ -92,18 +98,28 @@ def noise_ceiling(
     ----------
     data : ScoreTable or RDMs
         A score table with brain rows (kinds ``leave_one_out`` and ``subject_to_subject``), or brain
-        RDMs with labels ``subject`` and ``roi`` for ``kind="nili"``.
-    kind : {"leave_one_out", "subject_to_subject", "nili"}
+        RDMs with labels ``subject`` and ``roi`` for the other kinds.
+    kind : {"leave_one_out", "subject_to_subject", "nili", "split_half", "repeat"}
         What the ceiling is: the mean of the other subjects predicts a subject; one other subject does
-        (averaged over partners); or lower and upper bound of Nili et al. (2014).
+        (averaged over partners); lower and upper bound of Nili et al. (2014); halves of a subject's
+        own RDMs, with the Spearman-Brown correction; each of a subject's RDMs against the pool of the
+        subject's others.
     by : sequence of str
         Cells the ceiling is computed in; ``roi`` must be among them.
     split : str, optional
         Split of the score table; ``"test"`` where there are several.
     method : str
-        Comparison of RDMs, for ``kind="nili"``.
-    conf_level : float
-        Level of the t interval over subjects.
+        Comparison of RDMs, for the kinds that are made from them.
+    within : str
+        Label that tells the RDMs of one subject apart (``"session"``, ``"repeat"``), for
+        ``split_half`` and ``repeat``.
+    chance : float
+        Score that a subject without any shared signal would have; the ceiling is tested against it,
+        one-sided.
+    interval, conf_level, alternative, n_resamples, rng
+        Interval over subjects: ``t``, or a bootstrap one as in :func:`apastats.bootstrap`. Subjects
+        are drawn with the ceiling they have in the data: the pool a drawn subject is compared with
+        holds every other subject once, so no copy of it is ever in that pool.
 
     Returns
     -------
@@ -136,10 +152,19 @@ def noise_ceiling(
     if kind not in CEILING_KINDS:
         raise InputError("kind", kind, f"one of {list(CEILING_KINDS)}")
     by = [by] if isinstance(by, str) else list(by)
-    if kind == "nili":
-        labels, values, subjects, data_hash = _nili(data, method)
+    check_interval(interval, conf_level, alternative)
+    if isinstance(chance, bool) or not isinstance(chance, (int, float)) or not np.isfinite(chance):
+        raise InputError("chance", chance, "a finite number")
+    root = seed_sequence(rng)
+    if kind in FROM_RDMS:
+        if kind == "nili":
+            labels, values, subjects, data_hash = nili_values(data, method)
+            note = f"{kind}, {method}"
+        else:
+            found, how = within_subject_values(data, method, form=kind, within=within, rng=root)
+            labels, values, subjects, data_hash = found
+            note = f"{kind}, {method}, {how}"
         by = [c for c in labels.columns if c != "bound"]
-        note = f"{kind}, {method}"
     else:
         if not isinstance(data, ScoreTable):
             raise InputError("data", type(data).__name__, f"a ScoreTable for kind={kind!r}")
@@ -150,29 +175,47 @@ def noise_ceiling(
         data_hash, note = data.hash, kind
     if len(subjects) < 2:
         raise DesignError(f"noise_ceiling: {len(subjects)} subject; at least 2 are needed")
-    mean, se, low, high, n = _t_interval(values, conf_level)
+    plan = subject_counts(len(subjects), n_resamples if interval != "t" else 1, root)
+    summary = summarise_means(
+        values, plan, [interval], conf_level=conf_level, alternative=alternative
+    )
+    low, high, mcse = summary.limits[interval]
+    df = summary.n - 1.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t = (summary.estimate - chance) / summary.std_error
     table = labels.assign(
-        estimate=mean,
-        std_error=se,
+        estimate=summary.estimate,
+        std_error=summary.std_error,
+        statistic=t,
+        df=df,
+        p_value=stdtr(df, -t),
         conf_low=low,
         conf_high=high,
         conf_level=conf_level,
-        n_subject=n,
+        n_subject=summary.n,
         method=note,
+        mcse=mcse,
     )
+    drawn = interval != "t"
     info = {
         "method": f"noise ceiling, {kind}: {_MEANING[kind]}",
         "ceiling_kind": kind,
         "by": by,
         "n_subject": len(subjects),
         "conf_level": conf_level,
-        "interval": "t over subjects",
-        "resampled": "nothing (subjects are the sample)",
+        "interval": f"{interval} over subjects",
+        "null": f"the ceiling is {chance:g} (one-sided)",
+        "resampled": f"subjects ({how_many(plan)})"
+        if drawn
+        else "nothing (subjects are the sample)",
         "held_fixed": "stimuli" + (", partners" if kind == "subject_to_subject" else ""),
     }
-    call = describe_call("noise_ceiling", data, kind=kind, by=tuple(by), split=split)
+    call = describe_call(
+        "noise_ceiling", data, kind=kind, by=tuple(by), split=split, interval=interval
+    )
     arrays = {"values": values, "subjects": np.asarray(subjects, dtype=str)}
-    return NoiseCeiling(table, info, Provenance(call, data_hash), arrays)
+    seed = plan.seed if drawn else ""
+    return NoiseCeiling(table, info, Provenance(call, data_hash, seed), arrays)
 
 
 def _reference_scores(
@@ -208,39 +251,17 @@ def _reference_scores(
     return cells, values, subjects
 
 
-def _nili(data: Any, method: str) -> tuple[pd.DataFrame, np.ndarray, list[str], str]:
-    """Per-subject lower and upper bounds of every ROI."""
-    from apastats.io.rdms import as_rdms
-    from apastats.scoring.ceilings import nili_bounds
-
-    rdms = as_rdms(data, "data")
-    for c in ("subject", "roi"):
-        if c not in rdms.labels.columns:
-            raise InputError("data", list(rdms.labels.columns), f"RDMs with a label {c!r}")
-    subjects = sorted(rdms.labels["subject"].unique())
-    rows, columns = [], []
-    for roi in rdms.labels["roi"].unique():
-        part = rdms.labels["roi"] == roi
-        present = rdms.labels.loc[part, "subject"].tolist()
-        if len(present) != len(set(present)):
-            raise DataError(f"data: several RDMs of one subject in ROI {roi!r}; average them first")
-        lower, upper = nili_bounds(rdms.vectors[part.to_numpy()], method=method)
-        where = [subjects.index(s) for s in present]
-        for bound, value in (("lower", lower), ("upper", upper)):
-            full = np.full(len(subjects), np.nan)
-            full[where] = value
-            columns.append(full)
-            rows.append({"roi": roi, "metric": method, "bound": bound})
-    return pd.DataFrame(rows), np.stack(columns, axis=1), subjects, rdms.hash
-
-
 def normalize(
     table: ScoreTable,
     ceiling: NoiseCeiling,
     *,
     how: str = "ratio_of_means",
+    interval: str | None = None,
     conf_level: float = 0.95,
+    alternative: Alternative = "two-sided",
     on_low: str = "error",
+    n_resamples: Resamples = "auto",
+    rng: RngLike = None,
 ) -> NormalizedScores:
     """Scores as a share of the noise ceiling, with the ceiling's uncertainty in the interval.
 
@@ -249,12 +270,16 @@ def normalize(
     table : ScoreTable
         One row per subject, model and cell of the ceiling (choose layer and split first).
     ceiling : NoiseCeiling
-        From :func:`noise_ceiling`, same subjects, kind ``leave_one_out`` or ``subject_to_subject``.
+        From :func:`noise_ceiling`, same subjects, one value per cell (not Nili's pair of bounds).
     how : {"ratio_of_means", "mean_of_ratios"}
         Mean score over mean ceiling (Fieller interval), or the mean over subjects of score over the
         subject's own ceiling (t interval), which explodes where a subject's ceiling is near zero.
-    conf_level : float
-        Level of the interval.
+    interval : str, optional
+        ``ratio_of_means``: ``"fieller"`` (default), or a bootstrap that draws the subjects' scores and
+        ceilings together: ``"studentized", "normal", "basic", "t"`` (on the log scale), ``"bca",
+        "percentile"``. ``mean_of_ratios``: ``"t"`` (default) or any bootstrap interval.
+    conf_level, alternative, n_resamples, rng
+        As in :func:`apastats.bootstrap`.
     on_low : {"error", "nan"}
         What to do where the ceiling is not clearly above zero.
 
@@ -288,10 +313,16 @@ def normalize(
         raise InputError("how", how, "'ratio_of_means' or 'mean_of_ratios'")
     if on_low not in ("error", "nan"):
         raise InputError("on_low", on_low, "'error' or 'nan'")
-    if not isinstance(ceiling, NoiseCeiling) or ceiling.info["ceiling_kind"] == "nili":
+    single = isinstance(ceiling, NoiseCeiling) and set(ceiling.table["bound"]) == {"reference"}
+    if not single:
         raise InputError(
-            "ceiling", ceiling, "a NoiseCeiling of kind leave_one_out or subject_to_subject"
+            "ceiling", ceiling, "a NoiseCeiling with one value per cell, as of kind leave_one_out"
         )
+    if interval is None:
+        interval = "fieller" if how == "ratio_of_means" else "t"
+    if interval != "fieller" or how != "ratio_of_means":
+        check_interval(interval, conf_level, alternative)
+    check_interval("t", conf_level, alternative)
     by = list(ceiling.info["by"])
     block = table.block(f"{table.outcomes[0]} ~ model | {' + '.join(by)}")
     subjects = [str(s) for s in ceiling.arrays["subjects"]]
@@ -312,40 +343,73 @@ def normalize(
         :, [place[c] for c in cells]
     ]
     _refuse_low(reference, by, cells, how, on_low, conf_level)
-    rows, top, bottom = [], [], []
-    for j, cell in enumerate(cells):
-        for i, model in enumerate(block.groups["model"]):
-            a, b = score[:, i, j], reference[:, j]
-            estimate, se, low, high, n = _share(a, b, how, conf_level)
-            rows.append(
-                {
-                    "model": model,
-                    **dict(zip(by, cell, strict=True)),
-                    "estimate": estimate,
-                    "score": np.nanmean(a),
-                }
-                | {"ceiling": np.nanmean(b), "std_error": se, "conf_low": low, "conf_high": high}
-                | {"conf_level": conf_level, "n_subject": n, "method": how}
-            )
-            top.append(a)
-            bottom.append(b)
+    m, k = len(block.groups), len(cells)
+    top = score.transpose(0, 2, 1).reshape(len(shared), k * m)
+    bottom = np.repeat(reference, m, axis=1)
+    drawn = interval not in ("fieller", "t")
+    plan = subject_counts(len(shared), n_resamples if drawn else 1, rng)
+    options: dict[str, Any] = {"conf_level": conf_level, "alternative": alternative}
+    if how == "mean_of_ratios":
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found = summarise_means(top / bottom, plan, [cast(Interval, interval)], **options)
+    else:
+        found = summarise_ratios(top, bottom, plan, [cast(Interval, interval)], **options)
+        _warn_unlogged(found, interval)
+    low, high, mcse = found.limits[interval]
+    gap, gap_error, gap_n = describe_cells(top - bottom)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p_below = stdtr(gap_n - 1.0, gap / gap_error)
+    table_out = pd.DataFrame(
+        {"model": np.tile(block.groups["model"].to_numpy(), k)}
+        | {c: np.repeat([cell[i] for cell in cells], m) for i, c in enumerate(by)}
+    ).assign(
+        estimate=found.estimate,
+        score=describe_cells(top)[0],
+        ceiling=describe_cells(bottom)[0],
+        std_error=found.std_error,
+        conf_low=low,
+        conf_high=high,
+        conf_level=conf_level,
+        difference=gap,
+        p_below=p_below,
+        n_subject=found.n,
+        method=how,
+        mcse=mcse,
+    )
+    together = "scores and ceilings of the same subjects together"
     info = {
         "method": f"score / noise ceiling, {how.replace('_', ' ')}",
         "ceiling": ceiling.info["method"],
-        "interval": "Fieller" if how == "ratio_of_means" else "t over subjects",
+        "interval": {"fieller": "Fieller", "t": "t over subjects"}.get(interval, interval),
+        "null": "p_below: the score is not below the ceiling (one-sided paired t test)",
         "by": by,
         "n_subject": len(shared),
         "conf_level": conf_level,
-        "resampled": "nothing; numerator and ceiling vary together over subjects",
+        "alternative": alternative,
+        "resampled": f"{together} ({how_many(plan)})"
+        if drawn
+        else "nothing; numerator and ceiling vary together over subjects",
         "held_fixed": "stimuli, chosen layers",
     }
-    arrays = {
-        "score": np.stack(top, 1),
-        "ceiling": np.stack(bottom, 1),
-        "subjects": np.asarray(shared, dtype=str),
-    }
-    call = describe_call("normalize", table, ceiling, how=how)
-    return NormalizedScores(pd.DataFrame(rows), info, Provenance(call, table.hash), arrays)
+    arrays = {"score": top, "ceiling": bottom, "subjects": np.asarray(shared, dtype=str)}
+    call = describe_call("normalize", table, ceiling, how=how, interval=interval)
+    provenance = Provenance(call, table.hash, plan.seed if drawn else "")
+    return NormalizedScores(table_out, info, provenance, arrays)
+
+
+def _warn_unlogged(found: MeanSummary, interval: str) -> None:
+    """Warn of ratios that have no interval on the log scale."""
+    logs = interval in ("studentized", "normal", "basic", "t")
+    bad = logs & ~(found.estimate > 0) & np.isfinite(found.estimate)
+    if bad.any():
+        warnings.warn(
+            CeilingWarning(
+                f"{int(bad.sum())} shares of the ceiling are not positive (first: "
+                f"{found.estimate[bad][0]:.4g}); interval={interval!r} is built on the log scale and "
+                f"NaN there, 'fieller' is not"
+            ),
+            stacklevel=3,
+        )
 
 
 def _refuse_low(
@@ -357,9 +421,8 @@ def _refuse_low(
     conf_level: float,
 ) -> None:
     """Refuse (or blank) cells whose ceiling is not clearly above zero; edits ``reference`` in place."""
-    import warnings
-
-    mean, _, low, _, _ = _t_interval(reference, conf_level)
+    mean, error, n = describe_cells(reference)
+    low = mean - stdtrit(np.maximum(n - 1.0, 1.0), 0.5 + conf_level / 2) * error
     bad = ~(low > 0)
     if how == "mean_of_ratios":
         bad |= (reference <= 0).any(axis=0)
@@ -377,29 +440,3 @@ def _refuse_low(
         )
     warnings.warn(CeilingWarning(f"{message}. NaN there."), stacklevel=3)
     reference[:, bad] = np.nan
-
-
-def _share(
-    a: np.ndarray, b: np.ndarray, how: str, conf_level: float
-) -> tuple[float, float, float, float, int]:
-    """Ratio, delta-method standard error and interval from paired values of one cell."""
-    from scipy.special import stdtrit
-
-    keep = np.isfinite(a) & np.isfinite(b)
-    n = int(keep.sum())
-    if n < 2:
-        return np.nan, np.nan, np.nan, np.nan, n
-    a, b = a[keep], b[keep]
-    if how == "mean_of_ratios":
-        mean, se, low, high, _ = _t_interval((a / b)[:, None], conf_level)
-        return float(mean[0]), float(se[0]), float(low[0]), float(high[0]), n
-    t2 = float(stdtrit(n - 1, 0.5 + conf_level / 2)) ** 2
-    ma, mb = a.mean(), b.mean()
-    saa, sbb = a.var(ddof=1) / n, b.var(ddof=1) / n
-    sab = float(np.cov(a, b)[0, 1]) / n
-    ratio = ma / mb
-    se = np.sqrt(max(saa - 2 * ratio * sab + ratio**2 * sbb, 0.0)) / abs(mb)
-    # roots of (mb^2 - t2 sbb) r^2 - 2 (ma mb - t2 sab) r + (ma^2 - t2 saa) = 0; bounded, as the ceiling is above zero
-    qa, qb, qc = mb**2 - t2 * sbb, ma * mb - t2 * sab, ma**2 - t2 * saa
-    root = np.sqrt(max(qb**2 - qa * qc, 0.0))
-    return float(ratio), float(se), float((qb - root) / qa), float((qb + root) / qa), n

@@ -28,7 +28,7 @@ from apastats.resampling.store import BlockStore
 from apastats.results import Provenance
 from apastats.scoring.ceilings import nili_bounds
 from apastats.scoring.compare import parse_method, similarity_counts
-from apastats.scoring.verb import _aligned, _brain, _models
+from apastats.scoring.verb import aligned, checked_brain, checked_models
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.table import CellFormula, parse_formula
 
@@ -65,8 +65,8 @@ def bootstrap_rdms(
             "data", type(data).__name__, "a ScoreTable, or RDMs of brains together with models="
         )
     method = parse_method(method)
-    brain, predictors, log = _aligned(
-        _brain(as_rdms(data, "data")), _models(as_rdms(models, "models"))
+    brain, predictors, log = aligned(
+        checked_brain(as_rdms(data, "data")), checked_models(as_rdms(models, "models"))
     )
     if predictors is None:
         raise InputError("models", None, "RDMs of models")

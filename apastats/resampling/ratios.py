@@ -1,13 +1,27 @@
-"""Fieller's interval for the ratio of two paired means."""
+"""The ratio of two paired means: Fieller's interval, and bootstrap intervals on the log scale."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.special import stdtrit
+from threadpoolctl import threadpool_limits
 
-from apastats.resampling.intervals import tail_probabilities
+from apastats.resampling.intervals import (
+    Alternative,
+    Interval,
+    Limits,
+    Replicates,
+    acceleration,
+    confidence_interval,
+    tail_probabilities,
+)
+from apastats.resampling.means import MeanSummary
+from apastats.resampling.plans import Plan
+from apastats.resampling.quantiles import QuantileRule
 
-__all__ = ["fieller"]
+__all__ = ["fieller", "summarise_ratios"]
 
 
 def fieller(
@@ -57,3 +71,123 @@ def fieller(
     elif alternative == "less":
         low = np.where(bounded, -np.inf, np.nan)
     return low, high
+
+
+def summarise_ratios(
+    numerator: np.ndarray,
+    denominator: np.ndarray,
+    plan: Plan,
+    intervals: Sequence[Interval],
+    *,
+    conf_level: float = 0.95,
+    alternative: Alternative = "two-sided",
+    quantile_rule: QuantileRule = "linear",
+) -> MeanSummary:
+    """Ratios of paired column means, numerator and denominator drawn together.
+
+    Parameters
+    ----------
+    numerator, denominator : array, ``[n, m]``
+        Same units in the rows; a row with NaN in either is left out of its column.
+    plan : Plan
+        Counts of the units.
+    intervals : sequence of str
+        ``fieller``, or any of :func:`apastats.resampling.intervals.confidence_interval`; the
+        normal, basic, studentized and t intervals are built on the log scale and mapped back.
+    conf_level, alternative, quantile_rule
+        See there.
+
+    Returns
+    -------
+    MeanSummary
+        Standard errors by the delta method. Limits on the log scale are NaN where the ratio is not
+        positive.
+    """
+    m = numerator.shape[1]
+    wanted = tuple(dict.fromkeys(intervals))
+    limits: Limits = {k: (np.full(m, np.nan), np.full(m, np.nan), np.zeros(m)) for k in wanted}
+    estimate, error, size = np.empty(m), np.empty(m), np.empty(m, dtype=np.intp)
+    drawn = [k for k in wanted if k != "fieller"]
+    counts = plan.matrix if drawn else np.empty((0, plan.n))
+    weights = None if plan.uniform else plan.weights
+    with threadpool_limits(1, "blas"):
+        for j in range(m):
+            a, b = numerator[:, j], denominator[:, j]
+            known = np.isfinite(a) & np.isfinite(b)
+            size[j] = known.sum()
+            a, b = np.where(known, a, 0.0), np.where(known, b, 0.0)
+            values, errors = _ratio_replicates(a, b, known, np.ones((1, len(a))))
+            estimate[j], error[j] = values[0], errors[0]
+            if not drawn or size[j] < 2:
+                continue
+            values, errors = _ratio_replicates(a, b, known, counts)
+            # influence of a unit on a ratio of means
+            influence = np.where(known, a - estimate[j] * b, np.nan)
+            for k in drawn:
+                logs = k not in ("percentile", "bca")
+                r = _one(estimate[j], error[j], values, errors, weights, influence, size[j], logs)
+                if r is None:
+                    continue
+                low, high, mcse = confidence_interval(
+                    r,
+                    k,
+                    conf_level=conf_level,
+                    alternative=alternative,
+                    quantile_rule=quantile_rule,
+                )
+                if logs:
+                    low, high = np.exp(low), np.exp(high)
+                    mcse = mcse * abs(estimate[j])
+                limits[k][0][j], limits[k][1][j], limits[k][2][j] = low[0], high[0], mcse[0]
+    if "fieller" in wanted:
+        low, high = fieller(numerator, denominator, conf_level=conf_level, alternative=alternative)
+        limits["fieller"] = (low, high, np.zeros(m))
+    return MeanSummary(estimate, error, size, limits)
+
+
+def _ratio_replicates(
+    a: np.ndarray, b: np.ndarray, known: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ratios of weighted means and their delta-method standard errors, ``[B]``."""
+    products = counts @ np.column_stack([a, b, a * a, a * b, b * b, known])
+    n = products[:, 5]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ma, mb, aa, ab, bb = (products[:, k] / n for k in range(5))
+        ratio = ma / mb
+        residual = aa - 2 * ratio * ab + ratio**2 * bb  # the mean residual is 0
+        error = np.sqrt(np.maximum(residual, 0) / (n - 1)) / np.abs(mb)
+        error = np.where(residual <= 1e-13 * aa, 0.0, error)
+    return ratio, error
+
+
+def _one(
+    estimate: float,
+    error: float,
+    values: np.ndarray,
+    errors: np.ndarray,
+    weights: np.ndarray | None,
+    influence: np.ndarray,
+    size: int,
+    logs: bool,
+) -> Replicates | None:
+    """Replicates of one ratio, on the log scale if wanted; None where that does not exist."""
+    if logs:
+        if not estimate > 0:
+            return None
+        with np.errstate(invalid="ignore", divide="ignore"):
+            error, errors = error / estimate, errors / np.abs(values)
+            values = np.where(values > 0, np.log(np.where(values > 0, values, 1.0)), np.nan)
+        estimate = float(np.log(estimate))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t = (values - estimate) / errors
+    t[np.abs(values - estimate) <= 1e-12] = 0.0
+    return Replicates(
+        estimate=np.array([estimate]),
+        values=values[None],
+        weights=weights,
+        std_error=np.array([error]),
+        t_values=t[None],
+        acceleration=acceleration(influence[None]),
+        df=np.array([size - 1.0]),
+        tolerance=1e-12 * max(abs(estimate), 1.0),
+    )
