@@ -89,7 +89,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a study with a known truth, analyse it, and write a report."""
-    from apastats.studies import run_demo
+    from apastats.studies.run import run_demo
 
     with _Progress(quiet or as_json) as progress:
         study = run_demo(out, seed=seed, overwrite=overwrite, progress=progress)
@@ -111,7 +111,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a study: from its inputs to a folder with report, tables and figures."""
-    from apastats.studies import run_study
+    from apastats.studies.run import run_study
 
     with _Progress(quiet or as_json) as progress:
         study = run_study(
@@ -137,7 +137,7 @@ def init(
     quiet: Quiet = False,
 ) -> None:
     """Write a commented study file to start from."""
-    from apastats.study_starter import write_starter
+    from apastats.studies.starter import write_starter
 
     _say(f"study: {write_starter(data, out, models=models, overwrite=overwrite)}", quiet)
 
@@ -149,7 +149,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Run a finished study again and compare every number bit for bit; exit code 1 if any differs."""
-    from apastats.studies import verify_study
+    from apastats.studies.run import verify_study
 
     with _Progress(quiet or as_json) as progress:
         differences = verify_study(folder, progress=progress)
@@ -171,7 +171,7 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Render the report of a finished study again, without computing anything."""
-    from apastats.studies import render_again
+    from apastats.studies.run import render_again
 
     _say(f"report: {render_again(folder)}", quiet)
 

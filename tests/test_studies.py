@@ -9,7 +9,7 @@ import pytest
 
 import apastats as apa
 from apastats.errors import OutputExistsError, StudyError
-from apastats.study_schema import parse_study
+from apastats.studies.schema import parse_study
 
 GOOD = """
 [study]
@@ -202,3 +202,43 @@ def test_mistakes_in_further_analyses(
     (tmp_path / "study.toml").write_text(text.replace(old, new))
     with pytest.raises(StudyError, match=message):
         apa.run_study(tmp_path / "study.toml", output=tmp_path / "out")
+
+
+def test_an_interrupted_study_continues_and_ends_the_same(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = apa.run_study(folder / "study.toml", output=tmp_path / "whole")
+    steps: list[str] = []
+
+    def interrupt(step: str) -> None:
+        steps.append(step)
+        if step == "equivalence of score":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        apa.run_study(folder / "study.toml", output=tmp_path / "out", progress=interrupt)
+    assert not (tmp_path / "out").exists()
+    kept = tmp_path / "out.unfinished"
+    assert (kept / "bootstrap_score.json").exists()
+    marked = kept / "ceiling_leave_one_out" / "result.json"
+    marked.write_text(marked.read_text().replace('"notes": []', '"notes": ["read back"]'))
+    run = apa.run_study(folder / "study.toml", output=tmp_path / "out")
+    assert run.results["ceiling_leave_one_out"].notes == ("read back",)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "whole"]
+    for table in sorted((tmp_path / "whole" / "tables").iterdir()):
+        assert (tmp_path / "out" / "tables" / table.name).read_bytes() == table.read_bytes()
+    assert list(run.results) == list(whole.results)
+
+
+def test_an_interrupted_study_with_other_settings_starts_anew(folder: Path, tmp_path: Path) -> None:
+    def interrupt(step: str) -> None:
+        if step == "equivalence of score":
+            raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        apa.run_study(folder / "study.toml", output=out, progress=interrupt)
+    marked = tmp_path / "out.unfinished" / "ceiling_leave_one_out" / "result.json"
+    marked.write_text(marked.read_text().replace('"notes": []', '"notes": ["read back"]'))
+    run = apa.run_study(folder / "study.toml", output=out, assignments=["study.seed=9"])
+    assert run.results["ceiling_leave_one_out"].notes == ()

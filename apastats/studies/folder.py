@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import ReadError
-from apastats.results import jsonable, load_result, package_versions
-from apastats.study_schema import StudyFile
+from apastats.results import jsonable, package_versions
+from apastats.studies.schema import StudyFile
+from apastats.studies.store import load, save
 from apastats.table import ScoreTable
 
 __all__ = ["Difference", "StudyFolder", "compare_results", "read_folder", "render", "write_folder"]
@@ -62,18 +63,12 @@ def write_folder(
     """Tables, saved results, figures, report and recipe of a study."""
     (part / "tables").mkdir()
     (part / "results").mkdir()
-    kinds: dict[str, Any] = {}
     for name, result in results.items():
-        if isinstance(result, ScoreTable):
-            result.frame.to_csv(part / "tables" / f"{name}.csv", index=False)
-            result.frame.to_parquet(part / "results" / f"{name}.parquet", index=False)
-            kinds[name] = {"outcomes": result.outcomes, "log": result.log, "source": result.source}
-        else:
-            result.tidy().to_csv(part / "tables" / f"{name}.csv", index=False)
-            result.save(part / "results" / name)
-            kinds[name] = result.kind
+        frame = result.frame if isinstance(result, ScoreTable) else result.tidy()
+        frame.to_csv(part / "tables" / f"{name}.csv", index=False)
+        save(part / "results", name, result, [])
     (part / "study.toml").write_text(text, "utf-8")
-    run = {"command": command, "study": jsonable(study.model_dump()), "results": jsonable(kinds)}
+    run = {"command": command, "study": jsonable(study.model_dump()), "results": list(results)}
     run |= {"warnings": list(messages), "versions": package_versions()}
     (part / "run.json").write_text(json.dumps(run, indent=1, ensure_ascii=False), "utf-8")
     render(part, study, text, command, results, messages)
@@ -115,17 +110,10 @@ def read_folder(path: str | Path) -> StudyFolder:
         run = json.loads((folder / "run.json").read_text("utf-8"))
         text = (folder / "study.toml").read_text("utf-8")
         study = StudyFile.model_validate(run["study"])
-        kinds, command, messages = run["results"], run["command"], tuple(run["warnings"])
+        names, command, messages = run["results"], run["command"], tuple(run["warnings"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReadError(folder, f"not the folder of a finished study ({error})") from error
-    results: dict[str, Any] = {}
-    for name, kind in kinds.items():
-        if isinstance(kind, str):
-            results[name] = load_result(folder / "results" / name)
-        else:
-            frame = pd.read_parquet(folder / "results" / f"{name}.parquet")
-            source, log = kind["source"], tuple(kind["log"])
-            results[name] = ScoreTable(frame, tuple(kind["outcomes"]), log=log, source=source)
+    results = {name: load(folder / "results", name)[0] for name in names}
     return StudyFolder(folder, study, text, command, results, messages)
 
 

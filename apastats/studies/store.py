@@ -1,0 +1,110 @@
+"""Results of a study on disk, one by one: complete or absent, so that an interrupted run continues."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from apastats.errors import ApaWarning, ReadError
+from apastats.results import jsonable, load_result, package_versions
+from apastats.studies.schema import StudyFile
+from apastats.table import ScoreTable
+
+__all__ = ["Store", "fingerprint", "load", "save"]
+
+
+def save(folder: Path, name: str, value: Any, messages: list[str]) -> None:
+    """Write one result; ``NAME.json`` comes last and says that it is complete."""
+    done = folder / f"{name}.json"
+    done.unlink(missing_ok=True)
+    if isinstance(value, ScoreTable):
+        value.frame.to_parquet(folder / f"{name}.parquet", index=False)
+        kind: Any = {"outcomes": value.outcomes, "log": value.log, "source": value.source}
+    else:
+        value.save(folder / name, overwrite=True)
+        kind = value.kind
+    text = json.dumps(jsonable({"kind": kind, "warnings": messages}), ensure_ascii=False)
+    part = done.with_name(done.name + ".part")
+    part.write_text(text, "utf-8")
+    part.replace(done)
+
+
+def load(folder: Path, name: str) -> tuple[Any, list[str]]:
+    """One result and the warnings it came with.
+
+    Raises
+    ------
+    ReadError
+        If it is not there, or not complete.
+    """
+    try:
+        found = json.loads((folder / f"{name}.json").read_text("utf-8"))
+        kind, messages = found["kind"], found["warnings"]
+        if isinstance(kind, str):
+            return load_result(folder / name), messages
+        frame = pd.read_parquet(folder / f"{name}.parquet")
+    except (OSError, ValueError, KeyError) as error:
+        raise ReadError(folder / name, f"not a complete result ({error})") from error
+    outcomes, log = tuple(kind["outcomes"]), tuple(kind["log"])
+    return ScoreTable(frame, outcomes, log=log, source=kind["source"]), messages
+
+
+def fingerprint(study: StudyFile, data_hashes: list[str]) -> str:
+    """Hash of everything the results depend on: the study, the data, the versions."""
+    content = {
+        "study": jsonable(study.model_dump()),
+        "data": data_hashes,
+        "versions": package_versions(),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def collect(make: Callable[[], Any]) -> tuple[Any, list[str]]:
+    """A result and the texts of our own warnings given while it was made."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        value = make()
+    ours = (str(w.message) for w in caught if issubclass(w.category, ApaWarning))
+    return value, list(dict.fromkeys(ours))
+
+
+@dataclass
+class Store:
+    """Keeps results in ``folder`` as they are computed; without a folder it only collects warnings."""
+
+    folder: Path | None = None
+    messages: list[str] = field(default_factory=list)
+
+    def begin(self, mark: str) -> None:
+        """Drop what an earlier run left unless it had the same fingerprint."""
+        if self.folder is None:
+            return
+        manifest = self.folder / "manifest"
+        if self.folder.exists() and (not manifest.exists() or manifest.read_text("utf-8") != mark):
+            shutil.rmtree(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        manifest.write_text(mark, "utf-8")
+
+    def drop(self) -> None:
+        """Remove what was kept."""
+        if self.folder is not None and self.folder.exists():
+            shutil.rmtree(self.folder)
+
+    def keep(self, name: str, make: Callable[[], Any]) -> Any:
+        """The result of that name: read back if an interrupted run had finished it, made otherwise."""
+        if self.folder is not None and (self.folder / f"{name}.json").exists():
+            value, messages = load(self.folder, name)
+        else:
+            value, messages = collect(make)
+            if self.folder is not None:
+                save(self.folder, name, value, messages)
+        self.messages += [m for m in messages if m not in self.messages]
+        return value
