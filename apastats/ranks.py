@@ -60,7 +60,7 @@ def _complete(block: Block, j: int) -> np.ndarray:
     x = x[np.isfinite(x).all(axis=1)]
     if x.shape[0] < 2 or x.shape[1] < 2:
         raise DesignError(
-            f"rank test: {x.shape[0]} complete subjects and {x.shape[1]} models in a cell; at least 2 of each are needed"
+            f"rank test: {x.shape[0]} complete subjects and {x.shape[1]} models in a cell; 2 of each are needed"
         )
     return x
 

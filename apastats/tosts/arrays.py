@@ -25,7 +25,7 @@ from apastats.tosts.independent import (
     trimmed_two,
 )
 from apastats.tosts.location import Located
-from apastats.tosts.rows import insert_before, sd_unit, test_row, test_words
+from apastats.tosts.rows import claim_words, insert_before, sd_unit, tidy_row
 from apastats.tosts.tables import EquivalenceResult
 
 __all__ = ["samples", "tost"]
@@ -209,7 +209,7 @@ def tost(
         name = name.replace("paired t", "one-sample t")
     if equal_var:
         name = name.replace("Yuen-Welch", "Yuen").replace("Welch", "Student")
-    table = test_row(tested, low, high, alpha, hypothesis, name, second is not None)
+    table = tidy_row(tested, low, high, alpha, hypothesis, name, second is not None)
     beside = effect_beside(
         effect, effect_interval, first, second, paired, equal_var, denominator, choice, alpha
     )
@@ -218,7 +218,7 @@ def tost(
         beside |= {column: np.exp(table[source]) for column, source in ends.items()}
     table = insert_before(table, "decision", beside)
     info = (
-        test_words(f"{name}: {what}", hypothesis, margin, alpha, int(tested.n[0]), resampled)
+        claim_words(f"{name}: {what}", hypothesis, margin, alpha, int(tested.n[0]), resampled)
         | choice.words()
     )
     call = describe_call(

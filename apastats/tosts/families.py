@@ -201,7 +201,7 @@ def _max_t(
         if choice.test == "sign_flip"
         else sign_flips(len(d), choice.n_resamples, choice.rng)
     )
-    p = max_t(*flat, plan, families, step_down=adjust == "max-t-step-down")
+    p = max_t(flat[0], flat[1], flat[2], plan, families, step_down=adjust == "max-t-step-down")
     critical = joint_critical(flat[0], plan, families, alpha).reshape(shape)
     adjusted = {
         "p_value": p.p_value.reshape(shape),

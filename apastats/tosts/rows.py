@@ -10,7 +10,7 @@ import pandas as pd
 from apastats.margins import Margin
 from apastats.tosts.decisions import HYPOTHESES, NOT_CONCLUDED, Tested, claim_p, outcomes
 
-__all__ = ["insert_before", "sd_unit", "test_row", "test_words"]
+__all__ = ["insert_before", "sd_unit", "tidy_row", "claim_words"]
 
 
 def insert_before(table: pd.DataFrame, column: str, values: dict[str, Any]) -> pd.DataFrame:
@@ -20,7 +20,7 @@ def insert_before(table: pd.DataFrame, column: str, values: dict[str, Any]) -> p
     return table.assign(**values)[[*names[:at], *values, *names[at:]]]
 
 
-def test_row(
+def tidy_row(
     tested: Tested,
     low: float,
     high: float,
@@ -60,7 +60,7 @@ def test_row(
     return table
 
 
-def test_words(
+def claim_words(
     method: str, hypothesis: str, margin: Margin, alpha: float, n: int, resampled: str
 ) -> dict[str, Any]:
     """Words that go with the row."""

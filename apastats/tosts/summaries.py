@@ -11,7 +11,7 @@ from apastats.errors import InputError, MarginError
 from apastats.margins import as_margin
 from apastats.results import Provenance, describe_call
 from apastats.tosts.decisions import check_alpha, check_hypothesis
-from apastats.tosts.rows import insert_before, sd_unit, test_row, test_words
+from apastats.tosts.rows import claim_words, insert_before, sd_unit, tidy_row
 from apastats.tosts.student import from_summary, welch_df
 from apastats.tosts.tables import EquivalenceResult
 
@@ -126,7 +126,7 @@ def tost_summary(
         low, high = low * unit, high * unit
     point, error, dof, below, above = (np.array([float(v)]) for v in (estimate, se, df, low, high))
     tested = from_summary(point, error, dof, below, above, np.array([n]), alpha=alpha, null=null)
-    table = test_row(tested, low, high, alpha, hypothesis, name, mean_y is not None)
+    table = tidy_row(tested, low, high, alpha, hypothesis, name, mean_y is not None)
     beside = {
         "effect": e.name,
         "effect_size": e.estimate,
@@ -135,7 +135,7 @@ def tost_summary(
         "effect_high": e.conf_high,
     }
     table = insert_before(table, "decision", beside)
-    info = test_words(f"{name} from summary numbers", hypothesis, margin, alpha, int(n), "nothing")
+    info = claim_words(f"{name} from summary numbers", hypothesis, margin, alpha, int(n), "nothing")
     call = describe_call(
         "tost_summary", mean_x, sd_x, n_x, mean_y, sd_y, n_y, bounds=bounds, r=r, alpha=alpha
     )

@@ -1,0 +1,618 @@
+"""Correlations with a margin: one, two independent ones, and two that share a profile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
+
+from apastats.errors import DesignError, InputError, MarginError
+from apastats.margins import Margin, as_margin
+from apastats.resampling.plans import Plan, Resamples, subject_counts
+from apastats.resampling.quantiles import QuantileRule
+from apastats.results import Provenance, describe_call
+from apastats.seeds import RngLike, recorded_seed, seed_sequence
+from apastats.tosts.decisions import Tested, check_alpha, check_hypothesis
+from apastats.tosts.location import Located, midranks
+from apastats.tosts.resampled import Resampled, located_by_replicates
+from apastats.tosts.rows import claim_words, insert_before, tidy_row
+from apastats.tosts.tables import EquivalenceResult
+
+__all__ = [
+    "correlation_difference",
+    "correlation_difference_summary",
+    "correlation_tost",
+    "correlation_tost_summary",
+    "williams",
+]
+
+METHODS = ("pearson", "spearman", "kendall")
+
+
+def _profiles(arrays: dict[str, Any]) -> list[np.ndarray]:
+    """One-dimensional arrays of one length, items with a missing value left out of all."""
+    out = []
+    for name, values in arrays.items():
+        x = np.asarray(values, dtype=float)
+        if x.ndim != 1:
+            raise InputError(name, f"an array of shape {x.shape}", "a one-dimensional array")
+        out.append(x)
+    lengths = {len(x) for x in out}
+    if len(lengths) > 1:
+        raise InputError(", ".join(arrays), sorted(lengths), "arrays of one length")
+    keep = np.all([np.isfinite(x) for x in out], axis=0)
+    out = [x[keep] for x in out]
+    if len(out[0]) < 5:
+        raise DesignError(f"{next(iter(arrays))}: {len(out[0])} items; at least 5 are needed")
+    for name, x in zip(arrays, out, strict=True):
+        if x.std() <= 1e-14 * np.abs(x).max():
+            raise DesignError(f"{name}: the profile is constant; a correlation is not defined")
+    return out
+
+
+def pearson(x: np.ndarray, y: np.ndarray) -> float:
+    """Product-moment correlation."""
+    a, b = x - x.mean(), y - y.mean()
+    return float(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
+
+
+def kendall(x: np.ndarray, y: np.ndarray) -> float:
+    """Kendall's tau-b."""
+    i, j = np.triu_indices(len(x), 1)
+    a, b = np.sign(x[i] - x[j]), np.sign(y[i] - y[j])
+    return float(a @ b / np.sqrt((a @ a) * (b @ b)))
+
+
+def correlate(x: np.ndarray, y: np.ndarray, method: str) -> float:
+    """Correlation of two profiles."""
+    if method == "kendall":
+        return kendall(x, y)
+    if method == "spearman":
+        x, y = midranks(x[:, None])[:, 0], midranks(y[:, None])[:, 0]
+    return pearson(x, y)
+
+
+def fisher_error(r: float, n: float, method: str) -> float:
+    """Standard error of ``atanh(r)``: ``1 / sqrt(n - 3)``; Bonett and Wright (2000); Fieller et al. (1957)."""
+    if method == "spearman":
+        return float(np.sqrt((1 + r * r / 2) / (n - 3)))
+    if method == "kendall":
+        return float(np.sqrt(0.437 / (n - 4)))
+    return float(1 / np.sqrt(n - 3))
+
+
+def _check_method(method: Any) -> str:
+    if method not in METHODS:
+        raise InputError("method", method, f"one of {list(METHODS)}")
+    return str(method)
+
+
+def _correlation_margin(bounds: Any, limit: float) -> Margin:
+    margin = as_margin(bounds)
+    if margin.origin != "raw":
+        raise MarginError("bounds", margin, "a number or a pair of correlations")
+    if not -limit < margin.low < margin.high < limit:
+        raise MarginError("bounds", bounds, f"numbers between {-limit:g} and {limit:g}")
+    return margin
+
+
+def _z_tested(
+    estimate: float,
+    se: float,
+    z: float,
+    z_se: float,
+    nulls: tuple[float, float, float],
+    limits: tuple[float, float],
+) -> Tested:
+    """Normal tests of a transformed estimate ``z`` against (null, low, high), all on its scale."""
+    t, low, high = ((z - b) / z_se for b in nulls)
+
+    def one(v: float) -> np.ndarray:
+        return np.array([float(v)])
+
+    return Tested(
+        estimate=one(estimate),
+        std_error=one(se),
+        statistic=one(t),
+        df=one(np.inf),
+        p_value=one(2 * ndtr(-abs(t))),
+        conf_low=one(limits[0]),
+        conf_high=one(limits[1]),
+        statistic_low=one(low),
+        statistic_high=one(high),
+        p_low=one(ndtr(-low)),
+        p_high=one(ndtr(high)),
+        p_below=one(ndtr(low)),
+        p_above=one(ndtr(-high)),
+        n=one(0),
+    )
+
+
+def _finish(
+    tested: Tested,
+    margin: Margin,
+    alpha: float,
+    hypothesis: str,
+    method: str,
+    n: int,
+    call: str,
+    *,
+    contrast: str,
+    resampled: str = "nothing",
+    seed: str = "",
+    beside: dict[str, Any] | None = None,
+) -> EquivalenceResult:
+    fields = {k: getattr(tested, k) for k in Tested.__slots__ if k != "n"}
+    tested = Tested(**fields, n=np.array([n]))
+    table = tidy_row(tested, margin.low, margin.high, alpha, hypothesis, method, True)
+    table["contrast"] = contrast
+    table = table.rename(columns={"n_subject": "n_item"})
+    if beside:
+        table = insert_before(table, "decision", beside)
+    info = claim_words(method, hypothesis, margin, alpha, n, resampled)
+    info["n_item"] = info.pop("n_subject")
+    info["held_fixed"] = "everything but the items that are correlated"
+    return EquivalenceResult(table, info, Provenance(call, "", seed))
+
+
+def correlation_tost_summary(
+    r: float,
+    n: int,
+    *,
+    bounds: Any = None,
+    null: float = 0.0,
+    method: str = "pearson",
+    hypothesis: str = "equivalence",
+    alpha: float = 0.05,
+    z_error: float | None = None,
+) -> EquivalenceResult:
+    """Test one correlation against a value and two bounds, from r and n, on Fisher's z scale.
+
+    Parameters
+    ----------
+    r : float
+        Correlation.
+    n : int
+        Items.
+    bounds : float or (float, float)
+        The margin, in correlations; there is no default.
+    null : float
+        Value of the ordinary test.
+    method : {"pearson", "spearman", "kendall"}
+        Which correlation it is; decides the standard error.
+    hypothesis, alpha
+        As in :func:`apastats.tost`.
+    z_error : float, optional
+        Standard error of ``atanh(r)`` where known otherwise.
+
+    Returns
+    -------
+    EquivalenceResult
+        One row; ``std_error`` is that of r, the interval is back on the scale of r. ``statistic_t, df_t, p_value_t``
+        hold the ordinary t test of "no correlation" (not for Kendall's tau).
+
+    Raises
+    ------
+    InputError
+        If r or n is impossible.
+
+    Examples
+    --------
+    >>> correlation_tost_summary(0.12, 60, bounds=0.25).tidy()["p_value_equiv"].round(4).item()
+    0.1543
+    """
+    alpha, hypothesis, method = (
+        check_alpha(alpha),
+        check_hypothesis(hypothesis),
+        _check_method(method),
+    )
+    margin = _correlation_margin(bounds, 1.0)
+    if not -1 < r < 1:
+        raise InputError("r", r, "a correlation between -1 and 1")
+    if not -1 < null < 1:
+        raise InputError("null", null, "a correlation between -1 and 1")
+    if n < 5:
+        raise InputError("n", n, "at least 5 items")
+    z = float(np.arctanh(r))
+    z_se = fisher_error(r, n, method) if z_error is None else z_error
+    se = z_se * (1 - r * r)
+    half = float(ndtri(1 - alpha)) * z_se
+    nulls = (float(np.arctanh(null)), float(np.arctanh(margin.low)), float(np.arctanh(margin.high)))
+    tested = _z_tested(r, se, z, z_se, nulls, (float(np.tanh(z - half)), float(np.tanh(z + half))))
+    call = describe_call(
+        "correlation_tost_summary", r, n, bounds=bounds, method=method, alpha=alpha
+    )
+    return _finish(
+        tested,
+        margin,
+        alpha,
+        hypothesis,
+        f"{method} correlation, Fisher z",
+        int(n),
+        call,
+        contrast="r",
+        beside={"z_error": z_se, **_ordinary_t(r, n, method)},
+    )
+
+
+def _ordinary_t(r: float, n: int, method: str) -> dict[str, float]:
+    """Student's t of a correlation of 0."""
+    if method == "kendall":
+        return {}
+    t = r * float(np.sqrt((n - 2) / (1 - r * r)))
+    return {"statistic_t": t, "df_t": n - 2.0, "p_value_t": 2 * float(stdtr(n - 2, -abs(t)))}
+
+
+def correlation_tost(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    bounds: Any = None,
+    null: float = 0.0,
+    method: str = "pearson",
+    error: str = "analytic",
+    hypothesis: str = "equivalence",
+    alpha: float = 0.05,
+) -> EquivalenceResult:
+    """Test one correlation against a value and two bounds.
+
+    Parameters
+    ----------
+    x, y : array_like, shape (n,)
+        Profiles.
+    bounds : float or (float, float)
+        The margin, in correlations; there is no default.
+    null : float
+        Value of the ordinary test.
+    method : {"pearson", "spearman", "kendall"}
+        Correlation.
+    error : {"analytic", "jackknife"}
+        Standard error on the z scale.
+    hypothesis, alpha
+        As in :func:`apastats.tost`.
+
+    Returns
+    -------
+    EquivalenceResult
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than five items or a profile is constant.
+    InputError
+        If an argument is not allowed.
+
+    Notes
+    -----
+    Items must be independent: for the ROIs of a brain they are not, and the interval is too narrow.
+
+    Examples
+    --------
+    >>> found = correlation_tost([1, 2, 3, 4, 5, 6], [2, 1, 4, 3, 6, 5], bounds=(0.2, 0.99))
+    >>> found.tidy()["estimate"].round(3).item()
+    0.829
+    """
+    first, second = _profiles({"x": x, "y": y})
+    method = _check_method(method)
+    if error not in ("analytic", "jackknife"):
+        raise InputError("error", error, "'analytic' or 'jackknife'")
+    r = correlate(first, second, method)
+    z_error, n = None, len(first)
+    if error == "jackknife":
+        keep = ~np.eye(n, dtype=bool)
+        without = np.arctanh([correlate(first[k], second[k], method) for k in keep])
+        z_error = float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
+    return correlation_tost_summary(
+        r,
+        n,
+        bounds=bounds,
+        null=null,
+        method=method,
+        hypothesis=hypothesis,
+        alpha=alpha,
+        z_error=z_error,
+    )
+
+
+def correlation_difference_summary(
+    r1: float,
+    n1: int,
+    r2: float,
+    n2: int,
+    *,
+    bounds: Any = None,
+    scale: str = "r",
+    hypothesis: str = "equivalence",
+    alpha: float = 0.05,
+) -> EquivalenceResult:
+    """Test the difference of two independent correlations against bounds.
+
+    Parameters
+    ----------
+    r1, n1, r2, n2 : float, int, float, int
+        Correlations and their numbers of items.
+    bounds : float or (float, float)
+        The margin; there is no default. In correlations for ``scale="r"``. For ``scale="z"`` on Fisher's z scale.
+    scale : {"r", "z"}
+        ``r``: bounds on ``r1 - r2``, standard errors ``(1 - r^2) / sqrt(n - 2)`` (Kraatz 2007). ``z``: bounds on
+        ``atanh(r1) - atanh(r2)``; a distance of 0.2 in z is one of 0.2 in r only near 0.
+    hypothesis, alpha
+        As in :func:`apastats.tost`.
+
+    Returns
+    -------
+    EquivalenceResult
+
+    Raises
+    ------
+    InputError
+        If a number is impossible.
+
+    Examples
+    --------
+    >>> found = correlation_difference_summary(0.42, 40, 0.38, 44, bounds=0.2)
+    >>> found.tidy()["p_value_equiv"].round(4).item()
+    0.1972
+    """
+    alpha, hypothesis = check_alpha(alpha), check_hypothesis(hypothesis)
+    if scale not in ("r", "z"):
+        raise InputError("scale", scale, "'r' or 'z'")
+    margin = _correlation_margin(bounds, 2.0 if scale == "r" else np.inf)
+    for name, r, n in (("r1", r1, n1), ("r2", r2, n2)):
+        if not -1 < r < 1:
+            raise InputError(name, r, "a correlation between -1 and 1")
+        if n < 5:
+            raise InputError(name.replace("r", "n"), n, "at least 5 items")
+    if scale == "r":
+        d = r1 - r2
+        se = float(np.sqrt((1 - r1**2) ** 2 / (n1 - 2) + (1 - r2**2) ** 2 / (n2 - 2)))
+    else:
+        d = float(np.arctanh(r1) - np.arctanh(r2))
+        se = float(np.sqrt(1 / (n1 - 3) + 1 / (n2 - 3)))
+    half = float(ndtri(1 - alpha)) * se
+    tested = _z_tested(d, se, d, se, (0.0, margin.low, margin.high), (d - half, d + half))
+    call = describe_call(
+        "correlation_difference_summary", r1, n1, r2, n2, bounds=bounds, scale=scale
+    )
+    name = "difference of independent correlations" + (
+        " (Kraatz)" if scale == "r" else " (Fisher z)"
+    )
+    return _finish(
+        tested, margin, alpha, hypothesis, name, int(min(n1, n2)), call, contrast="r1 - r2"
+    )
+
+
+def williams(
+    r12: float, r13: float, r23: float, n: int, difference: float = 0.0
+) -> tuple[float, float]:
+    """Williams' t of ``r12 - r13`` (both with profile 1), shifted by a difference, and its df.
+
+    Notes
+    -----
+    ``t = (r12 - r13 - delta) / se`` with ``se^2 = (2 (n-1)/(n-3) |R| + m^2 (1-r23)^3) / ((n-1)(1+r23))``, ``m`` the
+    mean of both correlations, ``|R|`` the determinant, ``n - 3`` df (Williams 1959; Steiger 1980, eq. 7). At a difference
+    other than 0 the t distribution is approximate: the standard error is that of equal correlations.
+
+    Examples
+    --------
+    >>> t, df = williams(0.245, 0.415, 0.741, 24)
+    >>> round(t, 3), df
+    (-1.194, 21.0)
+    """
+    se = williams_error(r12, r13, r23, n)
+    return (r12 - r13 - difference) / se, n - 3.0
+
+
+def williams_error(r12: float, r13: float, r23: float, n: int) -> float:
+    """Standard error of ``r12 - r13`` by Williams."""
+    determinant = 1 - r12**2 - r13**2 - r23**2 + 2 * r12 * r13 * r23
+    mean = (r12 + r13) / 2
+    variance = (2 * (n - 1) / (n - 3) * determinant + mean**2 * (1 - r23) ** 3) / (
+        (n - 1) * (1 + r23)
+    )
+    return float(np.sqrt(max(variance, 0.0)))
+
+
+def steiger_error(r12: float, r13: float, r23: float, n: int) -> float:
+    """Standard error of ``r12 - r13`` from the large-sample covariances (Olkin and Siotani 1976), as they are."""
+    covariance = r23 * (1 - r12**2 - r13**2) - r12 * r13 * (1 - r12**2 - r13**2 - r23**2) / 2
+    variance = ((1 - r12**2) ** 2 + (1 - r13**2) ** 2 - 2 * covariance) / (n - 1)
+    return float(np.sqrt(max(variance, 0.0)))
+
+
+def correlation_difference(
+    x: ArrayLike,
+    y: ArrayLike,
+    brain: ArrayLike,
+    *,
+    bounds: Any = None,
+    method: str = "pearson",
+    test: str = "williams",
+    interval: str = "bca",
+    quantile_rule: QuantileRule = "linear",
+    n_resamples: Resamples = "auto",
+    rng: RngLike = None,
+    plan: Plan | None = None,
+    hypothesis: str = "equivalence",
+    alpha: float = 0.05,
+) -> EquivalenceResult:
+    """Compare two models' correlations with one brain profile, with a margin.
+
+    Parameters
+    ----------
+    x, y : array_like, shape (n,)
+        Profiles of the two models.
+    brain : array_like, shape (n,)
+        The profile both are correlated with.
+    bounds : float or (float, float)
+        The margin on ``r(x, brain) - r(y, brain)``; there is no default.
+    method : {"pearson", "spearman"}
+        Correlation.
+    test : {"williams", "steiger", "bootstrap"}
+        ``williams``: ordinary test by Williams' t, the bounds by the same t shifted. ``steiger``: normal test with the
+        large-sample covariance at the estimates, better for bounds far from 0 and many items. ``bootstrap``:
+        items resampled, both models and the brain together.
+    interval, quantile_rule, n_resamples, rng, plan
+        Settings of the bootstrap; ``studentized`` uses the ``steiger`` standard error of each resample.
+    hypothesis, alpha
+        As in :func:`apastats.tost`.
+
+    Returns
+    -------
+    EquivalenceResult
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than five items or a profile is constant.
+    InputError
+        If an argument is not allowed.
+
+    Notes
+    -----
+    Both correlations share the brain, so they are dependent; treating them as independent gives intervals that are
+    too wide by far. See :func:`williams` for the formula.
+
+    Examples
+    --------
+    >>> brain = [1, 2, 3, 4, 5, 6, 7, 8]
+    >>> found = correlation_difference(
+    ...     [1, 3, 2, 4, 6, 5, 7, 8], [2, 1, 3, 4, 5, 7, 6, 8], brain, bounds=0.1
+    ... )
+    >>> found.tidy()["estimate"].round(3).item()
+    0.0
+    """
+    alpha, hypothesis = check_alpha(alpha), check_hypothesis(hypothesis)
+    margin = _correlation_margin(bounds, 2.0)
+    if method not in ("pearson", "spearman"):
+        raise InputError("method", method, "'pearson' or 'spearman'")
+    if test not in ("williams", "steiger", "bootstrap"):
+        raise InputError("test", test, "'williams', 'steiger' or 'bootstrap'")
+    a, b, c = _profiles({"x": x, "y": y, "brain": brain})
+    n = len(a)
+    triple = np.stack([a, b, c])
+    if method == "spearman":
+        triple = midranks(triple.T).T
+    rx, ry, rxy = (
+        pearson(triple[0], triple[2]),
+        pearson(triple[1], triple[2]),
+        pearson(triple[0], triple[1]),
+    )
+    d = rx - ry
+    seed, resampled = "", "nothing"
+    if test == "bootstrap":
+        root = seed_sequence(rng)
+        plan = subject_counts(n, n_resamples, root) if plan is None else plan
+        if plan.n != n:
+            raise InputError("plan", f"a plan of {plan.n} units", f"one of {n} units")
+        tested = _bootstrap(triple, plan, margin, alpha, interval, quantile_rule)
+        seed, resampled = (recorded_seed(root) if not plan.exact else ""), "items, with replacement"
+    else:
+        se = williams_error(rx, ry, rxy, n) if test == "williams" else steiger_error(rx, ry, rxy, n)
+        if not se > 0:
+            raise DesignError(
+                "x, y: the two profiles are the same; their difference has no standard error"
+            )
+        df = n - 3.0 if test == "williams" else np.inf
+        tested = _t_tested(d, se, df, margin, alpha)
+    call = describe_call(
+        "correlation_difference", a, b, c, bounds=bounds, method=method, test=test, alpha=alpha
+    )
+    return _finish(
+        tested,
+        margin,
+        alpha,
+        hypothesis,
+        f"difference of dependent {method} correlations, {test}",
+        n,
+        call,
+        contrast="r(x, brain) - r(y, brain)",
+        resampled=resampled,
+        seed=seed,
+        beside={"r_x": rx, "r_y": ry, "r_xy": rxy},
+    )
+
+
+def _t_tested(d: float, se: float, df: float, margin: Margin, alpha: float) -> Tested:
+    """T (or normal) tests of a difference against 0 and the bounds."""
+
+    def tail(t: float) -> float:
+        return float(ndtr(t) if np.isinf(df) else stdtr(df, t))
+
+    half = se * float(ndtri(1 - alpha) if np.isinf(df) else stdtrit(df, 1 - alpha))
+    t, low, high = d / se, (d - margin.low) / se, (d - margin.high) / se
+    values = {
+        "estimate": d,
+        "std_error": se,
+        "statistic": t,
+        "df": df,
+        "p_value": 2 * tail(-abs(t)),
+        "conf_low": d - half,
+        "conf_high": d + half,
+        "statistic_low": low,
+        "statistic_high": high,
+        "p_low": tail(-low),
+        "p_high": tail(high),
+        "p_below": tail(low),
+        "p_above": tail(-high),
+        "n": 0,
+    }
+    return Tested(**{k: np.array([float(v)]) for k, v in values.items()})
+
+
+def _bootstrap(
+    triple: np.ndarray, plan: Plan, margin: Margin, alpha: float, interval: str, rule: QuantileRule
+) -> Tested:
+    """Bootstrap of the difference of both correlations with profile 3; items are resampled."""
+    n = triple.shape[1]
+
+    def correlations(weights: np.ndarray) -> np.ndarray:
+        share = weights / weights.sum(axis=1, keepdims=True)
+        z = (triple - triple.mean(axis=1, keepdims=True)) / triple.std(axis=1, keepdims=True)
+        mean = share @ z.T
+        pairs = [(0, 2), (1, 2), (0, 1)]
+        second = {
+            (i, j): share @ (z[i] * z[j]) - mean[:, i] * mean[:, j]
+            for i in range(3)
+            for j in range(i, 3)
+        }
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.stack([second[i, j] / np.sqrt(second[i, i] * second[j, j]) for i, j in pairs])
+
+    def error(r: np.ndarray) -> np.ndarray:
+        r12, r13, r23 = r
+        covariance = r23 * (1 - r12**2 - r13**2) - r12 * r13 * (1 - r12**2 - r13**2 - r23**2) / 2
+        variance = ((1 - r12**2) ** 2 + (1 - r13**2) ** 2 - 2 * covariance) / (n - 1)
+        return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+
+    whole = correlations(np.ones((1, n)))
+    estimate = whole[0] - whole[1]
+    replicates = correlations(plan.matrix)
+    usable = np.isfinite(replicates).all(axis=0)
+    replicates = replicates[:, usable]
+    shift = replicates[0] - replicates[1] - estimate
+    weights = None if plan.uniform else plan.weights[usable] / plan.weights[usable].sum()
+    spread = error(replicates)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t_star = np.where(spread > 0, shift / spread, np.sign(shift) * 1e300)
+    without = correlations(np.ones((n, n)) - np.eye(n))
+    influence = (n - 1) * (estimate - (without[0] - without[1]))
+    draws = float(len(shift)) if weights is None else float(n) ** n
+
+    def located(b: float) -> Located:
+        r = Resampled(
+            estimate - b,
+            error(whole),
+            shift[:, None],
+            t_star[:, None],
+            influence[:, None],
+            weights,
+            draws,
+        )
+        return located_by_replicates(r, alpha, interval=interval, quantile_rule=rule)
+
+    from apastats.tosts.choices import combine
+
+    return combine(located(0.0), located(margin.low), located(margin.high), 0)
