@@ -200,7 +200,8 @@ def _newton(
         if free.size == 0:
             break
         slope = objective.both(x)[1]
-        if np.abs(slope[free]).max() < 1e-9:
+        # only for the last digits: far away a Newton step may go anywhere
+        if not 1e-9 < np.abs(slope[free]).max() < 1e-2 * max(1.0, abs(value)):
             break
         hessian = np.empty((free.size, free.size))
         for i, j in enumerate(free):
