@@ -392,14 +392,14 @@ def williams(
     Notes
     -----
     ``t = (r12 - r13 - delta) / se`` with ``se^2 = (2 (n-1)/(n-3) |R| + m^2 (1-r23)^3) / ((n-1)(1+r23))``, ``m`` the
-    mean of both correlations, ``|R|`` the determinant, ``n - 3`` df (Williams 1959; Steiger 1980, eq. 7). At a difference
-    other than 0 the t distribution is approximate: the standard error is that of equal correlations.
+    mean of both correlations, ``|R|`` the determinant, ``n - 3`` df (Williams 1959; Steiger 1980, eq. 7). At a
+    difference other than 0 the t distribution is approximate: the standard error is that of equal correlations.
 
     Examples
     --------
     >>> t, df = williams(0.245, 0.415, 0.741, 24)
     >>> round(t, 3), df
-    (-1.194, 21.0)
+    (-1.195, 21.0)
     """
     se = williams_error(r12, r13, r23, n)
     return (r12 - r13 - difference) / se, n - 3.0

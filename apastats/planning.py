@@ -412,8 +412,11 @@ def power_t(
     rows = []
     for size in _sizes(n, design):
         se, df = _errors(size, float(sd), design)
-        nc, dof = np.array(difference / se), np.array(df)
-        c = np.array(stdtrit(df, 1 - (alpha / 2 if alternative == "two-sided" else alpha)))
+        nc: np.ndarray = np.array(difference / se)
+        dof = np.array(df)
+        c: np.ndarray = np.array(
+            stdtrit(df, 1 - (alpha / 2 if alternative == "two-sided" else alpha))
+        )
         above, below = noncentral_t_cdf(-c, dof, -nc), noncentral_t_cdf(-c, dof, nc)
         power = {"two-sided": above + below, "greater": above, "less": below}[alternative]
         rows.append(

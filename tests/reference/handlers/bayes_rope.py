@@ -14,8 +14,8 @@ from tests.reference.cases_io import Unhandled, close, read_table
 TOLERANCE = 1e-10
 # R solves the regression by another decomposition
 REGRESSION = 1e-9
-# the p of R's parameters is off by 2e-8 of the t distribution at the printed estimate and error
-ROUNDED = 1e-7
+# parameters finds its p by a search; it differs by up to 2e-7 from the t distribution at its own estimate and error
+ROUNDED = 1e-6
 DECISIONS = {"Accepted": "equivalent", "Rejected": "different", "Undecided": "undecided"}
 
 
