@@ -17,9 +17,15 @@ from apastats.patterns.reliability import (
 from apastats.patterns.resampled import AgreementBootstrap, agreement_bootstrap
 from apastats.patterns.second_order import SecondOrder, second_order_similarity
 from apastats.patterns.similarity import pattern_similarity
+from apastats.patterns.strict import StrictAlignment, strict_alignment
+from apastats.patterns.variants import AgreementSensitivity, agreement_sensitivity
 from apastats.selection import select_layer, selected_rows
 
 __all__ = [
+    "AgreementSensitivity",
+    "agreement_sensitivity",
+    "StrictAlignment",
+    "strict_alignment",
     "MatrixAgreement",
     "matrix_agreement",
     "SecondOrder",
