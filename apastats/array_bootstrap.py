@@ -136,6 +136,8 @@ def boot_ci(
         raise InputError("scheme", scheme, f"one of {list(SCHEMES)}")
     if transform is not None and transform not in TRANSFORMS:
         raise InputError("transform", transform, f"None or one of {list(TRANSFORMS)}")
+    if isinstance(statistic, str) and std_error is not None:
+        raise InputError("std_error", std_error, "None for a named statistic: it has its own")
     samples = _samples(x, allow_nan=isinstance(statistic, str) and statistic == "mean")
     if statistic == "mean" and len(samples) == 1 and transform is None and workdir is None:
         chosen, label = None, "mean"
@@ -218,8 +220,6 @@ def _statistic(
 ) -> Statistic:
     """Statistic to evaluate."""
     if isinstance(statistic, str):
-        if std_error is not None:
-            raise InputError("std_error", std_error, "None for a named statistic: it has its own")
         return named_statistic(statistic, samples)
     if not callable(statistic):
         raise InputError("statistic", statistic, "a name or a callable")
