@@ -76,7 +76,9 @@ def rdm_similarity(
     -----
     Names and definitions are those of ``rsatoolbox.rdm.compare``; a constant RDM gives NaN here and
     0 there, because a correlation with a constant is not defined. The whitened methods use
-    ``x' V^-1 y`` for every ``sigma_k``.
+    ``x' V^-1 y`` for every ``sigma_k``, solved exactly. rsatoolbox solves a full ``sigma_k`` by
+    conjugate gradients (relative tolerance 1e-5), and for variances alone centres the second moments
+    without weighting them, which is not ``V^-1`` unless all variances are equal.
 
     Examples
     --------

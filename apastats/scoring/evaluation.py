@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
 
 from apastats.errors import DesignError, InputError
-from apastats.io.rdms import as_rdms
+from apastats.io.rdms import RDMSet, as_rdms
 from apastats.results import Provenance, Result, describe_call
 from apastats.scoring.backends import get_backend
 from apastats.scoring.compare import parse_method
@@ -169,9 +169,8 @@ def evaluate_rdms(
     engine = get_backend(backend, device, dtype)
     name = parse_method(method)
     given = as_rdms(brain, "brain")
-    targets, predictors, log = aligned(
-        checked_brain(given), checked_models(as_rdms(models, "models"))
-    )
+    targets, shared, log = aligned(checked_brain(given), checked_models(as_rdms(models, "models")))
+    predictors = cast(RDMSet, shared)
     subject, roi = (targets.labels[c].to_numpy() for c in ("subject", "roi"))
     subjects, rois = list(dict.fromkeys(subject)), list(dict.fromkeys(roi))
     column = {s: k for k, s in enumerate(subjects)}

@@ -97,7 +97,7 @@ class _Orders:
         ordered = np.take_along_axis(values, self.order, axis=1)
         self._new = np.ones(values.shape, dtype=bool)
         np.not_equal(ordered[:, 1:], ordered[:, :-1], out=self._new[:, 1:])
-        self.tied = ~self._new.all(axis=1)
+        self.tied: np.ndarray = np.logical_not(self._new.all(axis=1))
         self._mirrored: np.ndarray | None = None
 
     @property

@@ -1,0 +1,1 @@
+"""Speed against the peers, in one process, with agreement beside every ratio."""
