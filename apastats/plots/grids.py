@@ -100,7 +100,7 @@ def heatmap(
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.8, pad=0.02, aspect=18)
     bar.set_label(outcome, fontsize=8, color=INK)
     bar.ax.tick_params(labelsize=7, colors=INK, length=2)
-    bar.outline.set_visible(False)
+    bar.outline.set_visible(False)  # type: ignore[operator]
     ax.set_xlabel(x, fontsize=9, color=INK)
     ax.set_ylabel(y, fontsize=9, color=INK)
     if title:
@@ -135,6 +135,7 @@ def pattern_lines(
     band: pd.DataFrame | None = None,
     colors: Mapping[str, str] | None = None,
     outcome: str = "score",
+    show_names: bool = True,
     title: str = "",
 ) -> Axes:
     """Alignment patterns as lines over the ROIs in order, the brain's pattern as a band.
@@ -155,6 +156,8 @@ def pattern_lines(
         Colour by line.
     outcome : str
         Label of the y axis.
+    show_names : bool
+        Whether the ROIs are named at this Axes.
     title : str
         Title.
 
@@ -190,7 +193,12 @@ def pattern_lines(
         shade = [color_of(name, colors) for name in names]
         ax.add_collection(LineCollection(lines, colors=shade, linewidths=0.7, alpha=0.55))
         ax.autoscale_view()
-    ax.set_xticks(x, [label(r, 16) for r in order], rotation=60, ha="right", rotation_mode="anchor")
+    if show_names:
+        ax.set_xticks(
+            x, [label(r, 16) for r in order], rotation=60, ha="right", rotation_mode="anchor"
+        )
+    else:
+        ax.set_xticks([])
     if few:
         legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return finish(ax, y=outcome, title=title, grid="y")
@@ -244,14 +252,14 @@ def score_agreement(
         s=np.where(ringed, 46, 26),
         color=[color_of(m, colors) for m in frame["model"]],
         edgecolors=[INK if r else "white" for r in ringed],
-        linewidths=np.where(ringed, 1.4, 0.6),
+        linewidths=[1.4 if r else 0.6 for r in ringed],
         zorder=3,
     )
     if names and len(frame) <= 12:
         for row in frame.itertuples(index=False):
             ax.annotate(
                 label(row.model, 20),
-                (row.score, row.agreement),
+                (float(str(row.score)), float(str(row.agreement))),
                 xytext=(4, 3),
                 textcoords="offset points",
                 fontsize=7,

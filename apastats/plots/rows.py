@@ -341,6 +341,6 @@ def rank_intervals(
         ax.scatter(
             frame["rank"], y, s=30, color=shade, edgecolors="white", linewidths=0.7, zorder=3
         )
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.locator_params(axis="x", integer=True)
     rows_axis(ax, list(frame[rows]))
     return finish(ax, x="rank (1 is the best)", title=title)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +86,9 @@ def label(text: object, limit: int = 32) -> str:
     return out.replace("$", r"\$")
 
 
-def finish(ax: Axes, *, x: str = "", y: str = "", title: str = "", grid: str = "x") -> Axes:
+def finish(
+    ax: Axes, *, x: str = "", y: str = "", title: str = "", grid: Literal["x", "y", "both"] = "x"
+) -> Axes:
     """Axis labels, quiet spines and grid."""
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
@@ -94,7 +96,7 @@ def finish(ax: Axes, *, x: str = "", y: str = "", title: str = "", grid: str = "
         ax.spines[side].set_color(MUTED)
         ax.spines[side].set_linewidth(0.8)
     ax.tick_params(colors=INK, labelsize=8, width=0.8, length=3)
-    if grid in ("x", "y", "both"):
+    if grid:
         ax.grid(True, axis=grid, color=GRID, linewidth=0.6)
     ax.set_axisbelow(True)
     if x:

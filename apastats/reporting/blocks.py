@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pandas as pd
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 __all__ = [
     "Block",
@@ -69,7 +69,7 @@ class TableBlock:
         """Texts of the cells, inline text (see markup)."""
         shown = self.frame if limit is None else self.frame.head(limit)
         records = shown.to_dict(orient="records")
-        return [[c.text(r) for c in self.columns] for r in records]
+        return [[c.text({str(k): v for k, v in r.items()}) for c in self.columns] for r in records]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ class FigureBlock:
     slug: str
     caption: str
     alt: str
-    make: Callable[[], Figure]
+    make: Callable[[], Any]
     data: pd.DataFrame
     n_mark: int = 0
 

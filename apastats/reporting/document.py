@@ -185,7 +185,8 @@ class Report:
 
         page = html.escape(self.html(), quote=True)
         title = html.escape(self.title, quote=True)
-        return f'<iframe srcdoc="{page}" title="{title}" style="width:100%;height:720px;border:1px solid #d0d7de"></iframe>'
+        style = "width:100%;height:720px;border:1px solid #d0d7de"
+        return f'<iframe srcdoc="{page}" title="{title}" style="{style}"></iframe>'
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the report; the suffix says the format.

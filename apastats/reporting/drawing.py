@@ -56,27 +56,42 @@ def _salt(slug: str) -> str:
 
 
 def _write(figure: Figure, suffix: str) -> bytes:
+    if suffix == "png":
+        return _pixels(figure)
     metadata: dict[str, Any] = {
         "svg": {"Date": None, "Creator": None},
-        "png": {"Software": None},
         "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
     }[suffix]
     buffer = io.BytesIO()
-    options = {"dpi": PNG_DPI, "facecolor": "white"} if suffix == "png" else {"transparent": True}
-    figure.savefig(buffer, format=suffix, metadata=metadata, **options)
-    return _fewer_colors(buffer.getvalue()) if suffix == "png" else buffer.getvalue()
+    figure.savefig(buffer, format=suffix, metadata=metadata, transparent=True)
+    return buffer.getvalue()
 
 
-def _fewer_colors(png: bytes) -> bytes:
-    """The same picture with a palette of 256 colours: a third of the size."""
+def _pixels(figure: Figure) -> bytes:
+    """PNG with a palette of 256 colours, a third of the size of one without."""
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    figure.set_dpi(PNG_DPI)
+    figure.set_facecolor("white")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
     buffer = io.BytesIO()
     picture.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
-        buffer, format="png", optimize=True, dpi=(PNG_DPI, PNG_DPI)
+        buffer, format="png", compress_level=7, dpi=(PNG_DPI, PNG_DPI)
     )
     return buffer.getvalue()
+
+
+def _made(block: FigureBlock) -> Figure:
+    """Figure whose layout is settled, so that every format and every run has the same one."""
+    figure = block.make()
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+    return figure
 
 
 class Drawings:
@@ -91,11 +106,17 @@ class Drawings:
         missing = [s for s in suffixes if (block.slug, s) not in self._bytes]
         if missing:
             with _settings(_salt(block.slug)):
-                if block.slug not in self._figures:
-                    self._figures[block.slug] = block.make()
                 for s in missing:
-                    self._bytes[block.slug, s] = _write(self._figures[block.slug], s)
+                    self._bytes[block.slug, s] = _write(self._figure(block, s), s)
         return {s: self._bytes[block.slug, s] for s in suffixes}
+
+    def _figure(self, block: FigureBlock, suffix: str) -> Figure:
+        """Figure to be written: pixels leave traces in it that a later pdf would show, so they get their own."""
+        if suffix == "png":
+            return _made(block)
+        if block.slug not in self._figures:
+            self._figures[block.slug] = _made(block)
+        return self._figures[block.slug]
 
 
 def inline_figure(block: FigureBlock, drawings: Drawings) -> str:

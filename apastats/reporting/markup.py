@@ -63,7 +63,11 @@ def _render(
     escape_name: Callable[[str], str] | None = None,
 ) -> str:
     """Escape the text between markers and wrap what stands between a pair of them (pairs may nest)."""
-    of = {"c": str, "n": escape_name or escape, "k": escape_name or escape}
+    of: dict[str, Callable[[str], str]] = {
+        "c": str,
+        "n": escape_name or escape,
+        "k": escape_name or escape,
+    }
     stack: list[tuple[str, list[str]]] = [("", [])]
     for part in _MARK.split(text):
         kind = next((k for k, v in _OPEN.items() if v == part), None)

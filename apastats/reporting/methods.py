@@ -78,8 +78,8 @@ def _agreement_table(table: Any) -> list[str]:
     if "agreement" not in table.outcomes:
         return []
     return [
-        "Pattern agreement is the similarity of a predictor's scores over all ROIs with the pattern of the brain; tests use "
-        f"its Fisher transform {cite('hoefling2026')}."
+        "Pattern agreement is the similarity of a predictor's scores over all ROIs with the pattern of the brain; "
+        f"tests use its Fisher transform {cite('hoefling2026')}."
     ]
 
 

@@ -12,7 +12,7 @@ from apastats.plots.style import new_figure
 from apastats.reporting.blocks import Block, FigureBlock
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 __all__ = ["column_figures", "component_frame", "model_figures"]
 
@@ -52,7 +52,7 @@ def model_figures(result: Any, context: Any) -> list[Block]:
     residual, fitted = result.arrays.get("residual"), result.arrays.get("fitted")
     if residual is not None and fitted is not None and len(residual) == len(fitted):
 
-        def make() -> Figure:
+        def make() -> Any:
             figure = new_figure(8.4, 3.6)
             left, right = figure.subplots(1, 2)
             plots.qq(residual, ax=left, title="Normal quantiles")

@@ -70,7 +70,7 @@ def grid(
         draw(ax, i, i % n_col == 0)
         ax.set_xlabel(x_label if i + n_col >= n else "", fontsize=8.5)
     used = axes.ravel()[:n]
-    _common_scale(used)
+    _common_scale(list(used))
     for ax in used:
         ax.locator_params(axis="x", nbins=4)
     return figure
@@ -141,7 +141,7 @@ def ceiling_figures(result: Any, context: Any) -> list[Block]:
         part = table.iloc[where].reset_index(drop=True)
         points = None if values is None or values.shape[1] != len(table) else values[:, where]
 
-        def make(part: pd.DataFrame = part, points: Any = points) -> Figure:
+        def make(part: pd.DataFrame = part, points: Any = points) -> Any:
             ax = plots.ceilings(part, points=points)
             return ax.figure
 
@@ -217,7 +217,7 @@ def _estimate_grid(
     with_bands = what == "score"
     rank = {m: i for i, m in enumerate(order)}
 
-    def make() -> Figure:
+    def make() -> Any:
         def draw(ax: Axes, i: int, named: bool) -> None:
             cell, where = cells[i]
             rows = part.iloc[where]
@@ -257,7 +257,7 @@ def _estimate_grid(
     return FigureBlock(
         context.slug(f"figure-{what}-{label or 'models'}"),
         f"Mean {what} of {len(order)} models{roi}{tail}: points with {_level(part)} intervals{dots}{bands}.",
-        f"Mean {what} of {len(order)} models{roi} as points with intervals. The numbers are in the table of this section.",
+        f"Mean {what} of {len(order)} models{roi} as points with intervals; the numbers are in the table below.",
         make,
         shown_data(part),
         len(part) * (3 + (0 if points is None else len(points))),
@@ -294,7 +294,7 @@ def _estimate_heatmap(part: pd.DataFrame, label: str, context: Any, what: str) -
     )
     matrix = matrix.reindex(index=order, columns=rois)
 
-    def make() -> Figure:
+    def make() -> Any:
         return plots.heatmap(matrix, outcome=f"mean {what}", x="ROI").figure
 
     tail = f", {name(label)}" if label else ""
@@ -342,7 +342,7 @@ def _forest_grid(
     order = list(middle.index)
     rank = {m: i for i, m in enumerate(order)}
 
-    def make() -> Figure:
+    def make() -> Any:
         def draw(ax: Axes, i: int, named: bool) -> None:
             cell, where = cells[i]
             index = np.full(len(order), -1)

@@ -44,7 +44,7 @@ def brain_pattern_figures(table: Any, context: Any) -> list[Block]:
             mean = part.groupby(["layer", "roi"], sort=False)[table.outcomes[0]].mean().unstack()
             matrix = mean.reindex(index=rows, columns=rois)
 
-            def make(matrix: pd.DataFrame = matrix) -> Figure:
+            def make(matrix: pd.DataFrame = matrix) -> Any:
                 return plots.heatmap(
                     matrix, outcome="mean score", x="target ROI", y="predictor ROI"
                 ).figure
@@ -91,7 +91,7 @@ def agreement_figures(table: Any, context: Any) -> list[Block]:
         order = [m for m in order if m == "brain"] + [m for m in order if m != "brain"]
         mean = mean.reindex(order)
 
-        def make(matrix: pd.DataFrame = mean) -> Figure:
+        def make(matrix: pd.DataFrame = mean) -> Any:
             return plots.heatmap(
                 matrix, outcome="agreement", x="ROI", diverging=True, limits=(-1, 1)
             ).figure
@@ -151,7 +151,7 @@ def pattern_figures(result: Any, context: Any) -> list[Block]:
                 ]
             for m in models:
                 layer = chosen.get((m, roi, metric))
-                if (m, layer) in place:
+                if layer is not None and (m, layer) in place:
                     pattern = np.asarray(model[:, place[m, layer], :]).mean(axis=0)
                     rows += [
                         {"target": roi, "model": m, "roi": rois[k], "estimate": v}
@@ -186,7 +186,7 @@ def _chosen_layers(context: Any) -> dict[tuple[str, str, str], str]:
 def _pattern_grid(frame: pd.DataFrame, rois: list[str], label: str, context: Any) -> FigureBlock:
     models = [m for m in dict.fromkeys(frame["model"]) if m != "brain"]
 
-    def make() -> Figure:
+    def make() -> Any:
         n_col = 3 if len(rois) > 8 else 4
         n_row = math.ceil(len(rois) / n_col)
         width, height = 11.0, 0.5 + 1.75 * n_row + 0.7
@@ -204,9 +204,9 @@ def _pattern_grid(frame: pd.DataFrame, rois: list[str], label: str, context: Any
             if i >= len(rois):
                 ax.set_visible(False)
                 continue
-            _pattern_panel(ax, frame[frame["target"] == rois[i]], rois, context)
-            if i + n_col < len(rois):
-                ax.set_xticklabels([])
+            _pattern_panel(
+                ax, frame[frame["target"] == rois[i]], rois, context, i + n_col >= len(rois)
+            )
             if i % n_col:
                 ax.set_ylabel("")
         handles, texts = axes[0, 0].get_legend_handles_labels()
@@ -224,9 +224,9 @@ def _pattern_grid(frame: pd.DataFrame, rois: list[str], label: str, context: Any
     tail = f", {name(label)}" if label else ""
     return FigureBlock(
         context.slug(f"figure-pattern-lines-{label}"),
-        f"Alignment patterns over the ROIs{tail}, a panel per ROI the pattern stands for: black is the mean pattern of the "
-        "brain (all other subjects predict one) with the range of the subjects, lines are models at the layer chosen for "
-        "that ROI (mean over subjects). Scores of brain and models differ in level; agreement compares their shape.",
+        f"Alignment patterns over the ROIs{tail}, a panel per ROI the pattern stands for: black is the mean pattern "
+        "of the brain (all other subjects predict one) with the range of the subjects, lines are models at the layer "
+        "chosen for that ROI (mean over subjects). Scores of brain and models differ in level; agreement compares their shape.",
         f"Lines of scores over {len(rois)} ROIs for the brain and {len(models)} models, one panel per ROI.",
         make,
         frame,
@@ -234,7 +234,9 @@ def _pattern_grid(frame: pd.DataFrame, rois: list[str], label: str, context: Any
     )
 
 
-def _pattern_panel(ax: Axes, part: pd.DataFrame, rois: list[str], context: Any) -> None:
+def _pattern_panel(
+    ax: Axes, part: pd.DataFrame, rois: list[str], context: Any, named: bool
+) -> None:
     plots.pattern_lines(
         part[part["model"] != "brain"],
         ax=ax,
@@ -242,11 +244,17 @@ def _pattern_panel(ax: Axes, part: pd.DataFrame, rois: list[str], context: Any) 
         band=part[part["model"] == "brain"],
         colors=context.colors,
         outcome="score",
+        show_names=named,
         title=plots.label(part["target"].iloc[0], 24),
     )
-    if ax.get_legend() is not None:
-        ax.get_legend().remove()
+    _drop_legend(ax)
     ax.tick_params(labelsize=6.5)
+
+
+def _drop_legend(ax: Axes) -> None:
+    legend = ax.get_legend()
+    if legend is not None:
+        legend.remove()
 
 
 def score_agreement_figures(context: Any) -> list[Block]:
@@ -322,7 +330,7 @@ def _scatter_grid(
 ) -> FigureBlock:
     rois = list(dict.fromkeys(both["roi"]))
 
-    def make() -> Figure:
+    def make() -> Any:
         n_col = min(5, len(rois))
         n_row = math.ceil(len(rois) / n_col)
         width, height = 0.7 + 2.1 * n_col, 0.9 + 1.9 * n_row
@@ -353,8 +361,7 @@ def _scatter_grid(
                 y="agreement (z)" if i % n_col == 0 else "",
                 title=plots.label(rois[i], 24),
             )
-            if ax.get_legend() is not None:
-                ax.get_legend().remove()
+            _drop_legend(ax)
         _color_legend(figure, [str(m) for m in dict.fromkeys(both["model"])], context)
         return figure
 
@@ -410,14 +417,14 @@ def identification_figures(result: Any, context: Any) -> list[Block]:
     for i in shown:
         matrix = pd.DataFrame(np.asarray(arrays["confusion"])[i], index=rois, columns=rois)
 
-        def make(matrix: pd.DataFrame = matrix) -> Figure:
+        def make(matrix: pd.DataFrame = matrix) -> Any:
             return plots.identification(matrix, outcome="share of subjects").figure
 
         out.append(
             FigureBlock(
                 context.slug(f"figure-identification-{names[i]}"),
-                f"ROI identification, {name(names[i])}: share of subjects in which the pattern of a ROI (row) is taken for that "
-                "of another (column). The most frequent answer of each row is framed, in orange where it is wrong.",
+                f"ROI identification, {name(names[i])}: share of subjects in which the pattern of a ROI (row) is taken "
+                "for that of another (column). The most frequent answer of each row is framed, in orange where it is wrong.",
                 f"Matrix of {len(rois)} by {len(rois)} ROIs; the diagonal is right.",
                 make,
                 matrix.reset_index(names="roi"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -89,7 +89,8 @@ def equivalence_row(
     if short:
         verdict = SHORT_WORDS.get(decision, decision)
         stats = ", ".join(tests)
-        return f"{_capital(where + ': ' if where else '')}{contrast} = {difference}, {stats}; margin {bounds}, {', '.join(equivalence)}: {verdict}"
+        lead = _capital(f"{where}: " if where else "")
+        return f"{lead}{contrast} = {difference}, {stats}; margin {bounds}, {', '.join(equivalence)}: {verdict}"
     verdict = DECISION_WORDS.get(decision, decision)
     lead = _capital(f"{where}, " if where else "")
     return (
@@ -239,7 +240,8 @@ def _generic(result: Any, style: NumberStyle, short: bool, max_rows: int) -> lis
     return head + lines + _more(result.table, max_rows) + ([] if short else cautions(result))
 
 
-MAKERS: dict[str, Callable[..., list[str]]] = {
+Maker: TypeAlias = Callable[[Any, NumberStyle, bool, int], list[str]]
+MAKERS: dict[str, Maker] = {
     "equivalence": _equivalence,
     "noise_ceiling": _estimates("noise ceiling"),
     "bootstrap": _estimates("mean"),
@@ -252,7 +254,7 @@ def sentences(
     result: Any, style: NumberStyle, *, short: bool = False, max_rows: int = 12
 ) -> list[str]:
     """Sentences of a result as inline text."""
-    make = MAKERS.get(result.kind, _generic)
+    make: Maker = MAKERS.get(result.kind, _generic)
     needed = NEEDED.get(result.kind, {"estimate"})
     if make is not _generic and not needed <= set(result.table.columns):
         make = _generic
@@ -267,13 +269,13 @@ def cautions(result: Any) -> list[str]:
         out.append(str(info["not_concluded"]))
     elif "decision" in result.table.columns:
         out.append(
-            "Undecided is a result: neither a difference nor equivalence was shown. An absent difference is no evidence "
-            "of equivalence, and equivalence holds for the stated margin only."
+            "Undecided is a result: neither a difference nor equivalence was shown. An absent difference is no "
+            "evidence of equivalence, and equivalence holds for the stated margin only."
         )
     if "margin" not in info and kind == "bootstrap":
         out.append(
-            "Overlap of intervals says neither that models are equal nor that they differ: that needs a paired test, and "
-            "equality a margin."
+            "Overlap of intervals says neither that models are equal nor that they differ: that needs a paired test, "
+            "and equality a margin."
         )
     held = str(info.get("held_fixed", ""))
     if "stimuli" in held:

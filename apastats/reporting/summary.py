@@ -173,8 +173,8 @@ def _best_line(table: Any, what: str) -> str:
         "ROIs" if cells == ["roi"] else "cells of ROI and metric" if len(cells) == 2 else "metrics"
     )
     return (
-        f"Of {len(best)} {noun}, the highest {word} has {join(parts)}{more}. A highest mean alone says nothing about the "
-        "models behind it."
+        f"Of {len(best)} {noun}, the highest {word} has {join(parts)}{more}. A highest mean alone says nothing "
+        "about the models behind it."
     )
 
 
@@ -241,7 +241,7 @@ def recipe(
 
 def provenance_rows(items: Sequence[Any]) -> list[Mapping[str, str]]:
     """One row per result."""
-    rows = []
+    rows: list[Mapping[str, str]] = []
     for r in results_of(items):
         p = r.provenance
         rows.append(

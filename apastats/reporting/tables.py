@@ -152,7 +152,9 @@ def _told(key: str, value: Any) -> str:
 def _pair(low: str, high: str, frame: pd.DataFrame, style: NumberStyle, decimals: int) -> Column:
     heading = "margin"
     if low == "conf_low":
-        levels = frame["conf_level"].dropna().unique() if "conf_level" in frame.columns else []
+        levels: list[float] = (
+            list(frame["conf_level"].dropna().unique()) if "conf_level" in frame.columns else []
+        )
         heading = f"{style.percent(float(levels[0]))} interval" if len(levels) == 1 else "interval"
 
     def text(row: Mapping[str, Any]) -> str:

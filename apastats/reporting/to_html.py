@@ -20,9 +20,10 @@ from apastats.reporting.blocks import (
     Section,
     TableBlock,
 )
-from apastats.reporting.citations import WORKS, Bibliography
+from apastats.reporting.citations import Bibliography
 from apastats.reporting.drawing import Drawings, inline_figure
 from apastats.reporting.tables import heading
+from apastats.reporting.works import WORKS
 
 __all__ = ["render_html"]
 
@@ -132,7 +133,8 @@ def references_html(bibliography: Bibliography) -> Any:
     bibtex = html.escape(bibliography.bibtex())
     return Markup(
         f'<ul class="references">{items}</ul>'
-        f'<details class="copy"><summary>BibTeX</summary><pre tabindex="0" role="region" aria-label="BibTeX"><code>{bibtex}</code></pre></details>'
+        '<details class="copy"><summary>BibTeX</summary><pre tabindex="0" role="region" aria-label="BibTeX">'
+        f"<code>{bibtex}</code></pre></details>"
     )
 
 

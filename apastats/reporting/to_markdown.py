@@ -15,8 +15,9 @@ from apastats.reporting.blocks import (
     Section,
     TableBlock,
 )
-from apastats.reporting.citations import WORKS, Bibliography
+from apastats.reporting.citations import Bibliography
 from apastats.reporting.tables import heading
+from apastats.reporting.works import WORKS
 
 __all__ = ["render_markdown", "table_markdown"]
 

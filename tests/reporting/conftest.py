@@ -11,7 +11,7 @@ import apastats as apa
 
 HOSTILE = (
     "<script>alert(1)</script>",
-    'quote " and \' and `tick`',
+    "quote \" and ' and `tick`",
     "line\nbreak",
     r"100% $x_1^2$ & #tag ~ {brace} \cmd",
     "| pipe * star _under_ [link](http://x.y)",
@@ -45,12 +45,20 @@ def analyse(scores: apa.ScoreTable, title: str) -> Study:
     found["means"] = apa.bootstrap("score ~ model | roi", found["best"])
     found["agreement_means"] = apa.bootstrap("z ~ model | roi", found["agreement"])
     margin = apa.margin(0.1, of=found["ceiling"])
-    found["equivalence"] = apa.equivalence("score ~ model | roi", found["best"], bounds=margin, reference="best")
+    found["equivalence"] = apa.equivalence(
+        "score ~ model | roi", found["best"], bounds=margin, reference="best"
+    )
     found["pairwise"] = apa.equivalence(
-        "score ~ model | roi", found["best"].where(roi=scores.levels("roi")[0]), bounds=0.02, adjust="none"
+        "score ~ model | roi",
+        found["best"].where(roi=scores.levels("roi")[0]),
+        bounds=0.02,
+        adjust="none",
     )
     document = apa.report(
-        *found.values(), title=title, study_text='[study]\nname = "small"\n', command="apastats run study.toml"
+        *found.values(),
+        title=title,
+        study_text='[study]\nname = "small"\n',
+        command="apastats run study.toml",
     )
     return Study(found, document)
 
@@ -58,18 +66,30 @@ def analyse(scores: apa.ScoreTable, title: str) -> Study:
 @pytest.fixture(scope="session")
 def study() -> Study:
     rois = ["V1", "V2", "V4", "LO1"]
-    simulated = apa.simulate(n_subject=6, n_model=3, n_layer=2, n_tied=2, rois=rois, streams={"all": rois}, rng=3)
+    simulated = apa.simulate(
+        n_subject=6, n_model=3, n_layer=2, n_tied=2, rois=rois, streams={"all": rois}, rng=3
+    )
     return analyse(simulated.scores, "A small study")
 
 
 @pytest.fixture(scope="session")
 def hostile() -> Study:
     rois = ["V1", "V2", "V4", "LO1"]
-    simulated = apa.simulate(n_subject=4, n_model=4, n_layer=2, n_tied=2, rois=rois, streams={"all": rois}, rng=3)
+    simulated = apa.simulate(
+        n_subject=4, n_model=4, n_layer=2, n_tied=2, rois=rois, streams={"all": rois}, rng=3
+    )
     frame = simulated.scores.frame
-    models = dict(zip(sorted(m for m in frame["model"].unique() if m.startswith("model")), HOSTILE[:4], strict=True))
+    models = dict(
+        zip(
+            sorted(m for m in frame["model"].unique() if m.startswith("model")),
+            HOSTILE[:4],
+            strict=True,
+        )
+    )
     places = {"V1": HOSTILE[4], "V2": HOSTILE[5], "V4": HOSTILE[6]}
     renamed = frame.assign(
-        model=frame["model"].replace(models), roi=frame["roi"].replace(places), layer=frame["layer"].replace(places)
+        model=frame["model"].replace(models),
+        roi=frame["roi"].replace(places),
+        layer=frame["layer"].replace(places),
     )
     return analyse(apa.ScoreTable(renamed), HOSTILE[0] + HOSTILE[3])

@@ -25,8 +25,13 @@ def test_names_are_literal(text: str) -> None:
     assert html.unescape(re.sub(r"</?bdi>", "", page)) == f"before {text} after"
     markdown = markup.to_markdown(inline, str)
     assert "\n" not in markdown
-    assert unescape_markdown(markdown).replace("\u2068", "").replace("\u2069", "") == f"before {text} after"
-    assert markup.plain(inline).replace("\u2068", "").replace("\u2069", "") == f"before {text} after"
+    assert (
+        unescape_markdown(markdown).replace("\u2068", "").replace("\u2069", "")
+        == f"before {text} after"
+    )
+    assert (
+        markup.plain(inline).replace("\u2068", "").replace("\u2069", "") == f"before {text} after"
+    )
 
 
 @given(st.text(max_size=60))

@@ -46,7 +46,7 @@ def test_a_rounded_zero_has_no_sign() -> None:
 
 
 def test_statistics() -> None:
-    assert plain(APA.statistic("t", -2.345, 9.0)) == "t(9) = \u22122.35" or plain(APA.statistic("t", -2.345, 9.0)).startswith("t(9)")
+    assert plain(APA.statistic("t", -2.3451, 9.0)) == "t(9) = \u22122.35"
     assert plain(APA.statistic("t", 2.0, 8.456)) == "t(8.46) = 2.00"
     assert plain(APA.statistic("z", 2.0)) == "z = 2.00"
 

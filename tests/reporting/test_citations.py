@@ -1,0 +1,81 @@
+"""References: exactly the methods used."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import apastats as apa
+from apastats.errors import OutputExistsError
+from apastats.reporting.citations import bibliography
+from apastats.reporting.works import WORKS
+from tests.reporting.conftest import Study
+
+ALWAYS = {"apastats", "harris2020", "virtanen2020"}
+
+
+def test_exactly_the_methods(study: Study) -> None:
+    assert set(apa.references(study.design).keys) == ALWAYS
+    assert set(apa.references(study.pairwise).keys) == ALWAYS | {"schuirmann1987", "lakens2017"}
+    assert set(apa.references(study.equivalence).keys) == ALWAYS | {
+        "schuirmann1987",
+        "lakens2017",
+        "holm1979",
+    }
+    assert {"davison1997", "fisher1991"} <= set(apa.references(study.means).keys)
+    assert set(apa.references(study.ceiling).keys) == ALWAYS | {"hoefling2026"}
+
+
+@pytest.mark.parametrize(
+    ("adjust", "key"),
+    [
+        ("bh", "benjamini1995"),
+        ("by", "benjamini2001"),
+        ("hommel", "hommel1988"),
+        ("bonferroni", "dunn1961"),
+    ],
+)
+def test_the_adjustment_is_cited(study: Study, adjust: str, key: str) -> None:
+    result = apa.equivalence("score ~ model | roi", study.best, bounds=0.02, adjust=adjust)
+    assert set(apa.references(result).keys) == ALWAYS | {"schuirmann1987", "lakens2017", key}
+    html = apa.report(result).html()
+    assert f"#ref-{key}" in html
+
+
+def test_nili_is_cited_for_its_bounds() -> None:
+    rdms = apa.simulate_rdms(n_subject=4, rng=1)
+    assert "nili2014" in apa.references(apa.noise_ceiling(rdms.brain, kind="nili")).keys
+
+
+def test_everything_listed_is_cited_in_the_methods(study: Study) -> None:
+    html = study.report.html()
+    methods = html[html.index('id="methods"') : html.index('id="again"')]
+    cited = set(re.findall(r'href="#ref-(\w+)"', methods))
+    assert cited == set(study.report.references.keys)
+
+
+def test_bibtex(tmp_path: Path, study: Study) -> None:
+    everything = bibliography(WORKS)
+    text = everything.bibtex()
+    assert text.isascii()
+    entries = text.strip().split("\n\n")
+    assert len(entries) == len(WORKS)
+    for entry in entries:
+        assert re.match(r"@(article|book|inproceedings|misc)\{\w+,\n", entry)
+        assert entry.count("{") == entry.count("}")
+        for field in ("author", "title", "year"):
+            assert f"  {field} = {{" in entry
+    path = study.report.references.save(tmp_path / "references.bib")
+    assert path.read_text("utf-8") == study.report.references.bibtex()
+    with pytest.raises(OutputExistsError, match="exists and is kept"):
+        study.report.references.save(path)
+
+
+def test_reference_list_reads_well() -> None:
+    text = bibliography(["holm1979", "nili2014", "davison1997", "harris2020"]).text()
+    assert "Holm, S. (1979). A simple sequentially rejective multiple test procedure." in text
+    assert "Davison, A. C., & Hinkley, D. V. (1997)." in text
+    assert "et al. (2020). Array programming with NumPy. Nature, 585, 357\u2013362." in text
+    assert text == "\n".join(sorted(text.split("\n"), key=str.lower))

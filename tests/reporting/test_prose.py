@@ -1,0 +1,199 @@
+"""Prose: numbers equal tidy(), decisions cannot be misread."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import apastats as apa
+from apastats.errors import InputError
+from apastats.reporting.markup import plain
+from apastats.reporting.numbers import APA
+from apastats.reporting.prose import DECISION_WORDS, equivalence_row, sentences
+from tests.reporting.conftest import Study
+
+NUMBER = r"(\u2212?\d*\.?\d+)"
+LONG = re.compile(
+    rf"In (?P<roi>\S+), (?P<model>\S+) minus (?P<reference>\S+) was (?P<estimate>{NUMBER}) "
+    rf"\(t\((?P<df>[\d.]+)\) = (?P<statistic>{NUMBER}), p (?P<p_value>[=<>] {NUMBER})"
+    rf"(, adjusted p (?P<p_value_adjusted>[=<>] {NUMBER}))?, "
+    rf"(?P<level>\d+)\u00a0% CI \[(?P<conf_low>{NUMBER}), (?P<conf_high>{NUMBER})\]\); "
+    rf"against the margin from (?P<bound_low>{NUMBER}) to (?P<bound_high>{NUMBER}), "
+    rf"equivalence p (?P<p_value_equiv>[=<>] {NUMBER})(, adjusted p (?P<p_value_equiv_adjusted>[=<>] {NUMBER}))?: "
+    r"(?P<decision>.*)\."
+)
+
+
+def value(text: str) -> tuple[str, float, float]:
+    """Sign of the relation, the number, and half a unit of its last place."""
+    sign, number = text.split(" ") if " " in text else ("=", text)
+    number = number.replace("\u2212", "-")
+    places = len(number.split(".")[1]) if "." in number else 0
+    return sign, float(number), 0.5 * 10**-places
+
+
+def agrees(text: str, number: float) -> bool:
+    sign, read, half = value(text)
+    if sign == "<":
+        return number < read
+    if sign == ">":
+        return number > read - half
+    return abs(read - number) <= half + 1e-12
+
+
+def test_every_number_of_the_long_form_is_one_of_tidy(study: Study) -> None:
+    result = study.equivalence
+    frame = result.tidy()
+    for row in frame.to_dict(orient="records"):
+        text = plain(equivalence_row(row, result, APA))
+        match = LONG.fullmatch(text)
+        assert match, text
+        for key in ("roi", "model", "reference"):
+            assert match[key] == row[key]
+        for key in (
+            *(
+                "estimate",
+                "statistic",
+                "df",
+                "p_value",
+                "p_value_adjusted",
+                "conf_low",
+                "conf_high",
+            ),
+            *("bound_low", "bound_high", "p_value_equiv", "p_value_equiv_adjusted"),
+        ):
+            assert agrees(match[key], row[key]), (key, match[key], row[key])
+        assert float(match["level"]) == pytest.approx(100 * row["conf_level"])
+        assert match["decision"] == DECISION_WORDS[row["decision"]]
+
+
+def test_the_text_holds_every_row_and_the_words(study: Study) -> None:
+    result = study.pairwise
+    text = result.text()
+    assert text.count("minus") == len(result.table)
+    assert result.info["margin"] in text
+    assert result.info["method"] in text
+    assert f"n = {result.info['n_subject']}" in text
+    assert "Resampled:" in text
+    assert "held fixed" in text
+    assert "adjusted p" not in text  # adjust="none"
+
+
+def test_short_form_is_one_line_per_row(study: Study) -> None:
+    lines = study.pairwise.text(short=True).split("\n")
+    assert len(lines) == len(study.pairwise.table)
+    assert all(
+        re.search(r"t\(5\) = .*p [=<>] .*90\u00a0% CI \[.*margin .* to ", line) for line in lines
+    )
+
+
+def test_rows_left_out_are_counted(study: Study) -> None:
+    text = study.equivalence.text(short=True, max_rows=2)
+    assert f"{len(study.equivalence.table) - 2} more rows" in text
+
+
+def test_estimates_read_back(study: Study) -> None:
+    frame = study.means.tidy()
+    lines = study.means.text(short=True, max_rows=len(frame)).split("\n")
+    assert len(lines) == len(frame)
+    for line, row in zip(lines, frame.to_dict(orient="records"), strict=True):
+        match = re.fullmatch(
+            rf"In (\S+): mean of (\S+) = {NUMBER}, SE = {NUMBER}, 95\u00a0% CI \[{NUMBER}, {NUMBER}\]",
+            line,
+        )
+        assert match, line
+        assert match.group(1, 2) == (row["roi"], row["model"])
+        numbers = [row[k] for k in ("estimate", "std_error", "conf_low", "conf_high")]
+        assert all(
+            agrees(text, number) for text, number in zip(match.groups()[2:], numbers, strict=True)
+        )
+
+
+@pytest.mark.parametrize("decision", list(DECISION_WORDS))
+def test_decisions_in_words(study: Study, decision: str) -> None:
+    row = study.equivalence.tidy().iloc[0].to_dict() | {"decision": decision}
+    for short in (False, True):
+        text = plain(equivalence_row(row, study.equivalence, APA, short=short))
+        claim = text.rsplit(": ", 1)[-1] if short or decision == "undecided" else text
+        # only the two decisions inside the margin may claim anything of the kind
+        assert ("are equivalent" in text or "equivalent within" in text) == (
+            decision == "equivalent"
+        )
+        assert "not different" not in text.lower()
+        assert "no difference" not in text.lower()
+        if decision == "undecided":
+            assert "undecided" in claim or "undecided" in text
+
+
+def test_undecided_is_said_to_be_no_claim(study: Study) -> None:
+    text = study.equivalence.text()
+    assert "never" in text
+    assert "Stimuli were held fixed" in text
+
+
+def test_other_styles(study: Study) -> None:
+    nature = study.pairwise.text(style="nature", short=True)
+    assert "P = 0." in nature or "P = " in nature
+    assert "90% CI" in nature
+    assert "p = ." not in nature
+    plain_minus = study.pairwise.text(
+        style={"minus": "-", "decimals": 2, "percent_space": False}, short=True
+    )
+    assert "\u2212" not in plain_minus
+    assert "90% CI" in plain_minus
+
+
+def test_any_result_has_a_text(study: Study) -> None:
+    for result in study.results.values():
+        if hasattr(result, "info"):
+            assert result.text(short=True, max_rows=3).strip()
+            assert result.text(max_rows=3).strip()
+
+
+def test_a_result_of_unknown_kind_has_a_text() -> None:
+    class Odd(apa.results.Result):  # type: ignore[name-defined, misc]
+        kind = "odd_test_kind"
+
+    table = pd.DataFrame({"term": ["a"], "estimate": [0.5], "weight": [np.nan]})
+    odd = Odd(table, {"method": "an odd method"}, apa.results.Provenance("odd()"))  # type: ignore[attr-defined]
+    assert odd.text() == "An odd method. term = a; estimate = 0.500."
+
+
+def test_missing_numbers_are_said(study: Study) -> None:
+    row: dict[str, Any] = study.equivalence.tidy().iloc[0].to_dict()
+    row |= {
+        "p_value": np.nan,
+        "statistic": np.nan,
+        "conf_low": np.nan,
+        "conf_high": np.nan,
+        "decision": "undecided",
+    }
+    text = plain(equivalence_row(row, study.equivalence, APA))
+    assert "p is not defined" in text
+    assert "nan" not in text
+
+
+@pytest.mark.parametrize(
+    ("argument", "match"),
+    [(0, "max_rows: got 0"), (1.5, "a positive int"), (True, "max_rows: got True")],
+)
+def test_bad_max_rows(study: Study, argument: Any, match: str) -> None:
+    with pytest.raises(InputError, match=match):
+        study.means.text(max_rows=argument)
+
+
+def test_bad_style(study: Study) -> None:
+    with pytest.raises(InputError, match="style: got 'mla'"):
+        study.means.text(style="mla")
+
+
+def test_hostile_names_stay_literal(hostile: Study) -> None:
+    text = "\n".join(
+        plain(s) for s in sentences(hostile.equivalence, APA, short=True, max_rows=100)
+    )
+    for model in hostile.equivalence.table["model"].unique():
+        assert str(model) in text
