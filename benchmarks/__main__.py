@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
-# one BLAS thread on both sides; has to be set before numpy is imported
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
-
 import argparse
 import sys
 from pathlib import Path
