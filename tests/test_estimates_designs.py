@@ -135,6 +135,31 @@ def test_reselection_bits_do_not_depend_on_batch(study) -> None:
     pd.testing.assert_frame_equal(one.table, two.table)
 
 
+@pytest.mark.parametrize("interval", INTERVALS)
+@pytest.mark.parametrize(
+    "design", ["subject", "dyad", "nested", "strata", "bayesian", "train", "out_of_bag"]
+)
+def test_any_plan_works_with_any_interval(study, design: str, interval: str) -> None:
+    best = apa.select_layer(study.scores, on="train").where(roi="V1")
+    data, formula, options = best, "score ~ model | roi", {}
+    if design == "dyad":
+        data, formula = study.scores.where(split="test"), "score ~ 1 | roi"
+        options = {"cluster": "dyad"}
+    elif design == "nested":
+        data, options = sessions(), {"cluster": ("subject", "session")}
+    elif design == "strata":
+        data, options = sessions().where(session="0"), {"strata": "group"}
+    elif design == "bayesian":
+        options = {"scheme": "bayesian"}
+    elif design in ("train", "out_of_bag"):
+        data, options = study.scores.where(roi="V1"), {"reselect": "layer", "on": design}
+    two = apa.bootstrap(formula, data, interval=interval, conf_level=0.8, rng=1, **options)
+    one = two.conf_int(conf_level=0.9, alternative="greater")
+    assert (two.table["conf_low"] < two.table["conf_high"]).all()
+    np.testing.assert_allclose(one["conf_low"], two.table["conf_low"], rtol=1e-12)
+    assert np.isposinf(one["conf_high"]).all()
+
+
 # ---------------------------------------------------------------------- RDMs
 def test_subjects_of_rdms_are_those_of_their_scores(rdms, model_rdms) -> None:
     direct = apa.bootstrap("score ~ model | roi", rdms.brain, models=model_rdms)

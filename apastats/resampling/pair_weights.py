@@ -95,9 +95,12 @@ class PairKernel:
         if self.ranked:
             self._presort(z)
             return
+        level = np.zeros(len(z))
         if method.startswith("corr"):
-            z -= z.mean(axis=1, keepdims=True)
+            level = z.mean(axis=1)
+            z -= level[:, None]
         size = np.sqrt(np.einsum("ij,ij->i", z, z) / z.shape[1])
+        size[size <= 1e-13 * np.abs(level)] = 0.0  # what is left of a constant RDM is rounding
         # neither level nor size matters; without them sums lose no digits. Rows then have |z|^2 = D
         with np.errstate(divide="ignore", invalid="ignore"):
             z *= (1 / size)[:, None]
@@ -116,7 +119,8 @@ class PairKernel:
         if self.method.endswith("_cov"):
             x, y = self._centred_moments(x), self._centred_moments(y)
             yy = np.einsum("ij,ij->i", y, y)
-        return PairMoments((x @ y.T)[None], (x @ x.T)[None], yy[None], scale)
+        with np.errstate(invalid="ignore"):
+            return PairMoments((x @ y.T)[None], (x @ x.T)[None], yy[None], scale)
 
     def _centred_moments(self, z: np.ndarray) -> np.ndarray:
         """Off-diagonal (times sqrt 2) and diagonal of doubly centred second moments."""
@@ -145,7 +149,8 @@ class PairKernel:
             if used < step and len(counts) > step:
                 # a product of another shape could round differently
                 part = np.concatenate([part, np.ones((step - used, self.n))])
-            found = self._ranks(part) if self.ranked else self._sums(part)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                found = self._ranks(part) if self.ranked else self._sums(part)
             few = (part > 0).sum(axis=1) < 3
             for array in (found.xy, found.xx, found.yy):
                 array[few] = np.nan

@@ -103,6 +103,17 @@ def test_fewer_than_three_stimuli_are_undefined() -> None:
     assert np.isnan(PairKernel(x, y, "corr").moments(c).scores()).all()
 
 
+@pytest.mark.parametrize("method", ["corr", "spearman", "corr_cov"])
+def test_a_constant_rdm_has_no_correlation(method: str) -> None:
+    x, y = rdms()
+    y[1] = 0.1
+    kernel = PairKernel(x, y, method)
+    for moments in (kernel.plain(), kernel.moments(draws(3, N))):
+        scores = moments.scores()
+        assert np.isnan(scores[:, :, 1]).all()
+        assert np.isfinite(np.delete(scores, 1, axis=2)).all()
+
+
 def test_dual_variance_keeps_its_floor() -> None:
     # rsatoolbox returns 1.0 here, below the variance of subjects alone
     found = dual_variance(np.array([1.0]), np.array([0.95]), np.array([0.3]), 5, 100)
