@@ -218,11 +218,11 @@ def _factor(R: np.ndarray) -> np.ndarray:
     return np.asarray(vectors[:, keep] * np.sqrt(values[keep]))
 
 
-def _stand_in(R: np.ndarray) -> np.ndarray:
+def _stand_in(R: np.ndarray, two_sided: bool) -> np.ndarray:
     """A correlation like ``R`` whose tail is known exactly: all pairs of equal means, or one common correlation."""
     m = len(R)
     k = round((1 + np.sqrt(1 + 8 * m)) / 2)
-    if k >= 3 and k * (k - 1) // 2 == m and len(_factor(R).T) == k - 1:
+    if two_sided and k >= 3 and k * (k - 1) // 2 == m and len(_factor(R).T) == k - 1:
         return _pair_correlation(k)
     mean = float(np.clip((R.sum() - m) / (m * (m - 1)), 0.0, 0.98))
     return np.full((m, m), mean) + (1 - mean) * np.eye(m)
@@ -256,7 +256,7 @@ class _MaxT:
         directions = _directions(self.rank)
         self.reach = self._reach(directions, A)
         # a neighbour with a known answer, seen from the same directions, takes most of the error away
-        stand_in = _stand_in(R)
+        stand_in = _stand_in(R, two_sided)
         B = _factor(stand_in)
         if B.shape[1] == self.rank:
             u, _, v = np.linalg.svd(B.T @ A)
@@ -308,7 +308,8 @@ def _pairs_of_equal_means(R: np.ndarray) -> int:
     k = round((1 + np.sqrt(1 + 8 * len(R))) / 2)
     if k < 3 or k * (k - 1) // 2 != len(R):
         return 0
-    return k if np.abs(np.abs(_pair_correlation(k)) - np.abs(R)).max() < 1e-9 else 0
+    # signs matter: three comparisons with a control have the same sizes of correlations as three pairs
+    return k if np.abs(_pair_correlation(k) - R).max() < 1e-9 else 0
 
 
 def max_t_sf(

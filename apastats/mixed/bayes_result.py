@@ -1,0 +1,471 @@
+"""The result of ``bayes_lmm`` and the verb itself."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import ConvergenceWarning, DesignError, InputError, MarginError
+from apastats.margins import as_margin
+from apastats.mixed.api import check_choice, model_rows
+from apastats.mixed.bayes_engine import (
+    BayesModel,
+    build_bayes_model,
+    load_packages,
+    quiet,
+    sample,
+    stated_priors,
+)
+from apastats.mixed.bayes_summary import (
+    ESS_MIN,
+    RHAT_MAX,
+    posterior_ranks,
+    posterior_table,
+    rope_columns,
+)
+from apastats.mixed.design import Design, build_design
+from apastats.mixed.formula import parse_mixed_formula
+from apastats.mixed.grid import Grid, contrast_rows, reference_grid
+from apastats.mixed.lmm_result import check_level
+from apastats.results import Provenance, Result, describe_call
+from apastats.seeds import RngLike, recorded_seed, seed_sequence
+from apastats.table import ScoreTable
+
+__all__ = ["BayesLmmResult", "bayes_lmm"]
+
+
+@dataclass(frozen=True, eq=False)
+class BayesLmmResult(Result):
+    """A Bayesian mixed model.
+
+    ``table`` has one row per coefficient and standard deviation: ``term, estimate`` (posterior mean), ``std_error``
+    (posterior SD), ``conf_low, conf_high`` (highest-density interval), ``conf_level, r_hat, ess_bulk, ess_tail, mcse,
+    passed``. ``arrays["coefficients"]`` holds the draws ``[chain, draw, p]``.
+
+    Attributes
+    ----------
+    tree : xarray.DataTree or None
+        All draws; None after loading from disk.
+    """
+
+    tree: Any = None
+    built: BayesModel | None = None
+    design: Design | None = None
+    report_failed: bool = False
+
+    kind: ClassVar[str] = "bayes_lmm"
+
+    def _parts(self, what: str) -> tuple[Any, BayesModel, Design]:
+        if self.tree is None or self.built is None or self.design is None:
+            raise DesignError(
+                f"{what} needs the fit itself; a result read from disk holds its tables only"
+            )
+        return self.tree, self.built, self.design
+
+    def _means(self, specs: Any, by: Any, at: Mapping[str, Any] | None) -> tuple[Grid, np.ndarray]:
+        _, _, design = self._parts("means")
+        grid = reference_grid(design.fixed, specs, by=by, at=at)
+        return grid, self.arrays["coefficients"] @ grid.L.T
+
+    def means(
+        self,
+        specs: str | list[str],
+        *,
+        by: str | list[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        conf_level: float | None = None,
+    ) -> pd.DataFrame:
+        """Posterior of the marginal means; see :func:`apastats.emmeans` for ``specs, by, at``."""
+        level = float(self.info["conf_level"]) if conf_level is None else check_level(conf_level)
+        grid, draws = self._means(specs, by, at)
+        table = posterior_table(
+            draws, grid.labels(), level, label="term", report_failed=self.report_failed
+        )
+        for position, c in enumerate(grid.rows.columns):
+            table.insert(position, c, grid.rows[c].to_numpy())
+        return table
+
+    def contrast(
+        self,
+        specs: str | list[str],
+        method: str | Mapping[str, Any] = "pairwise",
+        *,
+        ref: str | int | None = None,
+        by: str | list[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        bounds: Any = None,
+        probability: float = 0.95,
+        conf_level: float | None = None,
+    ) -> pd.DataFrame:
+        """Posterior of contrasts of marginal means, with decisions where bounds are given.
+
+        Parameters
+        ----------
+        specs, by, at
+            As in :func:`apastats.emmeans`.
+        method, ref
+            As in ``emmeans(...).contrast``.
+        bounds : float or pair, optional
+            Region of practical equivalence; without it no claim of equivalence is made.
+        probability : float
+            Posterior probability a decision needs.
+        conf_level : float, optional
+            Level of the highest-density intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``contrast, estimate, std_error, conf_low, conf_high, r_hat, ess_bulk, ess_tail, mcse, passed,
+            prob_positive``;
+            with bounds ``bound_low, bound_high, prob_inside, prob_below, prob_above, decision, decision_hdi``.
+        """
+        level = float(self.info["conf_level"]) if conf_level is None else check_level(conf_level)
+        if not 0.5 < probability < 1:
+            raise InputError("probability", probability, "a number between 0.5 and 1")
+        limits = None
+        if bounds is not None:
+            margin = as_margin(bounds)
+            if margin.origin != "raw":
+                raise MarginError("bounds", bounds, "a number or a pair in the unit of the outcome")
+            limits = (float(margin.low), float(margin.high))
+        grid, draws = self._means(specs, by, at)
+        frames = []
+        labels = grid.labels()
+        for members in grid.groups():
+            names, C = contrast_rows(method, [labels[i] for i in members], ref)
+            d = draws[:, :, members] @ C.T
+            table = posterior_table(
+                d, names, level, label="contrast", report_failed=self.report_failed
+            )
+            passed = table["passed"].to_numpy() | self.report_failed
+            positive = (d > 0).mean(axis=(0, 1))
+            table["prob_positive"] = np.where(passed, positive, np.nan)
+            if limits is not None:
+                table["bound_low"], table["bound_high"] = limits
+                table = table.assign(**rope_columns(d, passed, *limits, probability, level))
+            for c in reversed(grid.by):
+                table.insert(0, c, grid.rows[c].iloc[members[0]])
+            frames.append(table)
+        return pd.concat(frames, ignore_index=True)
+
+    def ranks(
+        self,
+        specs: str | list[str],
+        *,
+        at: Mapping[str, Any] | None = None,
+        larger_is_better: bool = True,
+    ) -> pd.DataFrame:
+        """Posterior rank of every marginal mean: ``term, rank_mean, rank_low, rank_high, prob_rank_1, ...``."""
+        grid, draws = self._means(specs, None, at)
+        return posterior_ranks(draws, grid.labels(), larger_is_better)
+
+    def predictive_check(self, which: str = "posterior", *, rng: RngLike = None) -> pd.DataFrame:
+        """Statistics of the data against those of data drawn from the prior or the posterior.
+
+        Parameters
+        ----------
+        which : {"posterior", "prior"}
+        rng : int, Generator, SeedSequence or None
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``statistic, observed, predicted_low, predicted_median, predicted_high, p_value`` (share of
+            draws at least as
+            large; near 0 or 1 means that the model does not produce such data).
+        """
+        tree, built, design = self._parts("predictive_check")
+        check_choice("which", which, ("posterior", "prior"))
+        seed = int(seed_sequence(rng).generate_state(1)[0])
+        packages = load_packages()
+        with quiet():
+            if which == "prior":
+                found = built.model.prior_predictive(draws=500, random_seed=seed)
+                drawn = packages["arviz_base"].convert_to_datatree(found)["prior_predictive"]
+            else:
+                idata = _old_style(tree)
+                found = built.model.predict(idata, kind="response", random_seed=seed, inplace=False)
+                drawn = packages["arviz_base"].convert_to_datatree(found)["posterior_predictive"]
+        y = np.asarray(drawn["outcome"].values, dtype=float)
+        y = y.reshape(-1, y.shape[-1])
+        rows = []
+        for name, statistic in _STATISTICS.items():
+            values = np.array([statistic(v) for v in y])
+            observed = statistic(design.y)
+            low, middle, high = np.quantile(values, [0.025, 0.5, 0.975])
+            rows.append((name, observed, low, middle, high, float((values >= observed).mean())))
+        columns = [
+            "statistic",
+            "observed",
+            "predicted_low",
+            "predicted_median",
+            "predicted_high",
+            "p_value",
+        ]
+        return pd.DataFrame(rows, columns=columns)
+
+    def loo(self) -> pd.DataFrame:
+        """Expected log predictive density by Pareto-smoothed leave-one-out: ``elpd, std_error, p, n_bad_k, k_max``."""
+        found = _loo(self)
+        k = np.asarray(found.pareto_k.values, dtype=float)
+        return pd.DataFrame(
+            [
+                {
+                    "formula": self.info["formula"],
+                    "elpd": float(found.elpd),
+                    "std_error": float(found.se),
+                    "p": float(found.p),
+                    "n_bad_k": int((k > found.good_k).sum()),
+                    "k_max": float(k.max()),
+                }
+            ]
+        )
+
+    def compare(self, **others: BayesLmmResult) -> pd.DataFrame:
+        """Leave-one-out comparison with other models of the same rows: ``model, elpd, elpd_diff, dse, weight, ...``."""
+        import arviz_stats
+
+        for name, other in others.items():
+            if not isinstance(other, BayesLmmResult):
+                raise InputError(name, type(other).__name__, "a result of bayes_lmm")
+        fits = {"this": self, **others}
+        y = self._parts("compare")[2].y
+        for name, fit in fits.items():
+            if not np.array_equal(fit._parts("compare")[2].y, y):
+                raise InputError(
+                    name, "a model of other rows", "a model of the same outcome and rows"
+                )
+        with quiet():
+            compare: Any = arviz_stats.compare
+            table = compare({name: _loo(fit) for name, fit in fits.items()})
+        return table.rename_axis("model").reset_index()
+
+    def prior_sensitivity(self) -> pd.DataFrame:
+        """How the posterior of coefficients and SDs moves when prior or likelihood are given more or less weight.
+
+        Power scaling by importance weights (Kallioinen and others 2024, Statist. Comput. 34, 57): values above 0.05 in
+        ``prior`` mean that the prior matters.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``variable, prior, likelihood, diagnosis``.
+        """
+        import arviz_stats
+        import pymc
+
+        tree, built, _ = self._parts("prior_sensitivity")
+        packages = load_packages()
+        with quiet():
+            old = _old_style(_with_offsets(tree))
+            built.model.compute_log_likelihood(old)
+            log_prior: Any = pymc.compute_log_prior
+            log_prior(old, model=built.model.backend.model, progressbar=False)
+            full = packages["arviz_base"].convert_to_datatree(old)
+            names = sorted({v for v, _ in built.coefficients} | {v for _, v in built.scales})
+            summary: Any = arviz_stats.psense_summary
+            table = summary(full, var_names=names)
+        return table.rename_axis("variable").reset_index()
+
+
+def _with_offsets(tree: Any) -> Any:
+    """Draws with the standardised random effects that the sampler works on (effect over its SD)."""
+    posterior = tree["posterior"].to_dataset()
+    for name in list(posterior.data_vars):
+        if f"{name}_sigma" in posterior.data_vars and "|" in name:
+            posterior[f"{name}_offset"] = posterior[name] / posterior[f"{name}_sigma"]
+    copied = tree.copy()
+    copied["posterior"] = type(tree)(posterior)
+    return copied
+
+
+def _old_style(tree: Any) -> Any:
+    """Container the installed Bambi works on: InferenceData before ArviZ 1, the tree itself since."""
+    import arviz
+
+    if not hasattr(arviz.InferenceData, "add_groups"):
+        return tree.copy()
+    groups = {
+        name: tree[name].to_dataset()
+        for name in ("posterior", "observed_data")
+        if name in tree.children
+    }
+    return arviz.InferenceData(**groups)
+
+
+def _loo(fit: BayesLmmResult) -> Any:
+    import arviz_stats
+
+    tree, built, _ = fit._parts("loo")
+    packages = load_packages()
+    with quiet():
+        old = _old_style(tree)
+        built.model.compute_log_likelihood(old)
+        loo: Any = arviz_stats.loo
+        return loo(packages["arviz_base"].convert_to_datatree(old), pointwise=True)
+
+
+_STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
+    "mean": lambda v: float(v.mean()),
+    "std_dev": lambda v: float(v.std(ddof=1)),
+    "minimum": lambda v: float(v.min()),
+    "maximum": lambda v: float(v.max()),
+    "skewness": lambda v: float(((v - v.mean()) ** 3).mean() / v.std() ** 3),
+}
+
+
+def _positive(argument: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise InputError(argument, value, f"an int of at least {least}")
+    return int(value)
+
+
+def bayes_lmm(
+    formula: str,
+    data: ScoreTable | pd.DataFrame,
+    *,
+    priors: Mapping[str, Any] | None = None,
+    draws: int = 2000,
+    tune: int = 1000,
+    chains: int = 4,
+    target_accept: float = 0.9,
+    conf_level: float = 0.95,
+    residual_by: str | None = None,
+    missing: str = "error",
+    kind: str | None = "model",
+    report_failed: bool = False,
+    rng: RngLike = None,
+) -> BayesLmmResult:
+    """Fit a Bayesian linear mixed model with the formula of :func:`apastats.lmm`.
+
+    Parameters
+    ----------
+    formula : str
+        As in ``lmm``; random effects are independent (``(1 + x || g)``), multi-membership is not available.
+    data : ScoreTable or pandas.DataFrame
+    priors : mapping, optional
+        ``intercept, fixed, sd, sigma`` -> (distribution, parameters), e.g. ``{"sd": ("HalfNormal", {"sigma": 0.1})}``.
+        Others are weakly informative, scaled to the data, and stated in ``info["priors"]``.
+    draws, tune, chains : int
+        Draws kept and warm-up draws per chain, and chains (two or more: one cannot be checked).
+    target_accept : float
+        Target of the sampler's acceptance rate.
+    conf_level : float
+        Level of the highest-density intervals.
+    residual_by : str, optional
+        Column whose levels have residual SDs of their own, partially pooled.
+    missing, kind
+        As in ``lmm``.
+    report_failed : bool
+        Whether quantities whose chains fail a gate (R-hat at most 1.01, bulk and tail effective size at least 400)
+        are reported; they are NaN otherwise.
+    rng : int, Generator, SeedSequence or None
+
+    Returns
+    -------
+    BayesLmmResult
+
+    Raises
+    ------
+    MissingExtraError
+        If the extra ``bayes`` is not installed.
+    InputError, FormulaError, DesignError, DataError
+        As in ``lmm``; correlated effects and multi-membership are refused.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If a quantity fails a gate, by name; also for divergent transitions.
+
+    Notes
+    -----
+    Bambi formula, PyMC model, nutpie sampler; draws are held as a DataTree and read by arviz_stats.
+    """
+    parsed = parse_mixed_formula(formula)
+    frame, data_hash = model_rows(data, kind)
+    check_choice("missing", missing, ("error", "drop"))
+    level = check_level(conf_level)
+    n_draws, n_tune = _positive("draws", draws, 50), _positive("tune", tune, 50)
+    n_chains = _positive("chains", chains, 2)
+    if not 0.5 <= target_accept < 1:
+        raise InputError("target_accept", target_accept, "a number from 0.5 to below 1")
+    design = build_design(parsed, frame, residual_by=residual_by, missing=missing)
+    built = build_bayes_model(design, priors)
+    sequence = seed_sequence(rng)
+    tree = sample(
+        built, draws=n_draws, tune=n_tune, chains=n_chains, target_accept=target_accept,
+        seed=int(sequence.generate_state(1)[0]),
+    )  # fmt: skip
+    coefficients, scales = _draws(tree, built)
+    labels = [*design.fixed.names, *(label for label, _ in built.scales)]
+    table = posterior_table(
+        np.concatenate([coefficients, scales], axis=-1),
+        labels,
+        level,
+        label="term",
+        report_failed=report_failed,
+    )
+    table["method"] = "posterior mean, highest-density interval"
+    notes = [*design.notes, *_complaints(table, tree)]
+    info = {
+        "method": "Bayesian linear mixed model (Bambi, PyMC, nutpie)",
+        "formula": parsed.text,
+        "outcome": parsed.outcome_text,
+        "priors": stated_priors(built, design),
+        "null": None,
+        "rule": f"a quantity is reported if R-hat <= {RHAT_MAX} and both effective sizes >= {ESS_MIN:g}",
+        "resampled": ", ".join(g.name for g in design.groupings),
+        "held_fixed": ", ".join(sorted({*design.fixed.factors, *design.fixed.covariates})),
+        "n": design.n,
+        "n_subject": {g.name: g.n_levels for g in design.groupings}.get("subject"),
+        "chains": n_chains,
+        "draws": n_draws,
+        "conf_level": level,
+    }
+    call = describe_call(
+        "bayes_lmm", formula, data, draws=draws, chains=chains, residual_by=residual_by
+    )
+    provenance = Provenance(call, data_hash, recorded_seed(sequence))
+    for note in notes[len(design.notes) :]:
+        warnings.warn(note, ConvergenceWarning, stacklevel=2)
+    arrays = {"coefficients": coefficients, "scales": scales}
+    return BayesLmmResult(
+        table, info, provenance, arrays, tuple(notes), tree, built, design, report_failed
+    )
+
+
+def _draws(tree: Any, built: BayesModel) -> tuple[np.ndarray, np.ndarray]:
+    """Draws ``[chain, draw, p]`` of the coefficients and ``[chain, draw, s]`` of the standard deviations."""
+    posterior = tree["posterior"]
+    columns = []
+    for variable, level in built.coefficients:
+        values = posterior[variable]
+        if level is not None:
+            values = values.sel({f"{variable}_dim": level})
+        columns.append(np.asarray(values.values, dtype=float))
+    scales = [np.asarray(posterior[v].values, dtype=float) for _, v in built.scales]
+    shape = columns[0].shape
+    return np.stack(columns, axis=-1), np.stack(scales, axis=-1) if scales else np.zeros(
+        (*shape, 0)
+    )
+
+
+def _complaints(table: pd.DataFrame, tree: Any) -> list[str]:
+    out = []
+    failed = table.loc[~table["passed"], "term"].tolist()
+    if failed:
+        out.append(
+            f"chains fail a gate (R-hat <= {RHAT_MAX}, effective sizes >= {ESS_MIN:g}) for "
+            f"{', '.join(map(str, failed))}; draw more, or pass report_failed=True to see the numbers"
+        )
+    statistics = tree["sample_stats"] if "sample_stats" in tree.children else {}
+    if "diverging" in statistics:
+        diverging = int(np.asarray(statistics["diverging"].values).sum())
+        if diverging:
+            out.append(f"{diverging} divergent transitions; raise target_accept")
+    return out
