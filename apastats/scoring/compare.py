@@ -16,7 +16,7 @@ from apastats.scoring.similarity import PRODUCT_METHODS, features, whitening
 __all__ = ["METHODS", "paired_similarity", "parse_method", "rdm_similarity", "similarity_counts"]
 
 METHODS = (*PRODUCT_METHODS, "tau-a", "tau-b", "kendall", "neg_riem_dist", "bures", "bures_metric")
-BLOCK_BYTES = 2**27
+BLOCK_BYTES = 2**28
 MAX_DENSE_PAIRS = 6000
 
 
@@ -231,7 +231,7 @@ def _products(
 ) -> np.ndarray:
     """One matrix product per block of rows of x, against the features of y."""
     right = features(y, method, whitener=w, backend=backend).T
-    size = batch or max(1, BLOCK_BYTES // (8 * x.shape[1]))
+    size = batch or max(1, BLOCK_BYTES // (np.dtype(backend.dtype).itemsize * x.shape[1]))
     if size >= len(x):
         return backend.numpy(
             features(x, method, whitener=w, ranked=x_ranked, backend=backend) @ right

@@ -60,6 +60,22 @@ def features(
     ``W = S^-1 - S^-1 1 1' S^-1 / (1' S^-1 1)``, because the V-metric on RDMs is the S-metric on
     doubly centred second moments; with S = I this is linear CKA (Diedrichsen et al. 2021).
     """
+    step = max(1, CELLS // vectors.shape[1])
+    if backend.name == "numpy" and len(vectors) > step:
+        # a few rows at a time stay in the cache through all passes
+        out = None
+        for start in range(0, len(vectors), step):
+            part = features(
+                vectors[start : start + step],
+                method,
+                whitener=whitener,
+                ranked=ranked,
+                backend=backend,
+            )
+            if out is None:
+                out = np.empty((len(vectors), part.shape[1]), dtype=part.dtype)
+            out[start : start + step] = part
+        return out
     x = backend.array(vectors)
     if method in ("spearman", "rho-a") and not ranked:
         x = mid_ranks(x, backend)

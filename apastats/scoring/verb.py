@@ -16,7 +16,7 @@ from apastats.scoring.ceilings import mean_of, pool_others, scaled_for_pooling
 from apastats.scoring.compare import parse_method, similarity_counts
 from apastats.table import ScoreTable
 
-__all__ = ["aligned", "checked_brain", "checked_models", "score"]
+__all__ = ["aligned", "checked_brain", "checked_models", "parse_references", "score"]
 
 REFERENCES = ("subject_to_subject", "leave_one_out")
 MIN_STIMULI = 3
@@ -98,7 +98,7 @@ def score(
     """
     engine = get_backend(backend, device, dtype)
     parse_method(method)
-    wanted = _references(references)
+    wanted = parse_references(references)
     targets = checked_brain(as_rdms(brain, "brain"))
     predictors = None if models is None else checked_models(as_rdms(models, "models"))
     targets, predictors, log = aligned(targets, predictors)
@@ -134,7 +134,8 @@ def score(
     return ScoreTable(frame, log=tuple(log), source=source)
 
 
-def _references(references: Sequence[str] | None) -> tuple[str, ...]:
+def parse_references(references: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of the brain rows wanted, checked."""
     names = (
         ()
         if references is None
