@@ -189,7 +189,8 @@ def simulate(
     n_subject, n_model, n_layer : int
         Sizes; at least 2 subjects.
     n_tied : int, optional
-        Three (or all, if there are fewer) by default. Models ``model_01 .. model_{n_tied}`` have the same truth and are the best in every cell.
+        Models ``model_01 .. model_{n_tied}`` have the same truth and are the best in every cell; three of
+        them (or all, if there are fewer) by default.
     gap : float
         Share by which the next model falls short of the best; the others fall short by 1.5, 2, ... gaps.
     rois, streams : optional
