@@ -1,0 +1,148 @@
+"""The analysis of published score sheets: the published rules, and the claims as verdicts."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import apastats as apa
+from apastats.regions import BMD_ROIS
+from tests.patterns.naive import similar
+
+pytestmark = pytest.mark.filterwarnings("ignore::apastats.errors.ApaWarning")
+
+
+@pytest.fixture(scope="module")
+def modules(repository):
+    folder = repository / "analyses" / "hoefling2026"
+    found = {}
+    sys.path.insert(0, str(folder))
+    try:
+        for name in ("paper", "claims"):
+            spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
+            found[name] = importlib.util.module_from_spec(spec)
+            sys.modules[name] = found[name]
+            spec.loader.exec_module(found[name])
+        yield found
+    finally:
+        sys.path.remove(str(folder))
+        for name in ("paper", "claims"):
+            sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def sheets(tmp_path_factory):
+    """Simulated score sheets of the published layout, read back."""
+    study = apa.simulate(
+        n_subject=10, n_model=4, n_layer=4, n_tied=2, metrics=("rsa", "linear_predictivity"), rng=4
+    )
+    folder = tmp_path_factory.mktemp("published") / "sheets"
+    study.write(folder, layout="scoresheets")
+    return folder, apa.read(folder, rois=list(BMD_ROIS))
+
+
+def test_structure_of_the_sheets(sheets, modules):
+    _, table = sheets
+    f = table.frame
+    pairs = f[f["kind"] == "subject_to_subject"]
+    assert set(pairs.groupby("subject")["model"].nunique()) == {5}
+    # a pair that is there in both directions holds the same RSA scores twice
+    rsa = pairs[pairs["metric"] == "rsa"]
+    back = rsa.rename(
+        columns={"model": "subject", "subject": "model", "layer": "roi", "roi": "layer"}
+    )
+    keys = ["model", "layer", "subject", "roi", "split"]
+    both = rsa.merge(back, on=keys, suffixes=("", "_back"))
+    assert len(both) > 0
+    np.testing.assert_allclose(both["score"], both["score_back"], atol=1e-12)
+    # the brain's share of its own ceiling averages to one
+    share = modules["paper"].normalised(table).frame
+    own = share[(share["kind"] == "subject_to_subject") & (share["layer"] == share["roi"])]
+    means = own.groupby(["subject", "roi", "metric", "split"])["score"].mean()
+    np.testing.assert_allclose(means, 1, rtol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def published(sheets, modules):
+    return modules["paper"].published(sheets[1])
+
+
+def test_brain_rows_and_winners(published):
+    agreement = published["agreement"].frame
+    brain = agreement[agreement["model"] == "brain"]
+    assert (brain.groupby("metric").size() == 190).all()
+    table = published["table"]
+    for name in ("score", "aps"):
+        assert (table.groupby(["roi", "metric"])[f"best_{name}"].sum() == 1).all()
+        assert table.loc[table[f"best_{name}"], f"equivalent_{name}"].all()
+
+
+def test_released_agreement_and_its_bootstrap_by_hand(sheets, published):
+    f = sheets[1].frame
+    f = f[(f["metric"] == "rsa") & (f["split"] == "test")]
+    row = published["table"].query("metric == 'rsa' and roi == 'V4'").iloc[2]
+    selected = published["selected"].frame
+    chosen = selected[
+        (selected["model"] == row["model"])
+        & (selected["metric"] == "rsa")
+        & (selected["roi"] == "V4")
+    ]
+    layer = chosen["layer"].iloc[0]
+    subjects = list(dict.fromkeys(selected["subject"]))
+    score, agreement = {}, {}
+    for s in subjects:
+        mine = f[f["subject"] == s]
+        model = mine[(mine["model"] == row["model"]) & (mine["layer"] == layer)].set_index("roi")[
+            "score"
+        ]
+        score[s] = model["V4"]
+        pairs = mine[(mine["kind"] == "subject_to_subject") & (mine["layer"] == "V4")]
+        values = [
+            similar(model, p.set_index("roi")["score"].loc[model.index])
+            for _, p in pairs.groupby("model")
+        ]
+        agreement[s] = np.mean(values)
+    assert row["mean_score"] == pytest.approx(np.mean(list(score.values())), abs=1e-12)
+    assert row["mean_aps"] == pytest.approx(np.mean(list(agreement.values())), abs=1e-12)
+    for values, name in ((score, "score"), (agreement, "aps")):
+        means = []
+        for b in range(1000):
+            drawn = np.random.default_rng(seed=b).choice(10, 10, replace=True)
+            means.append(np.mean([values[subjects[i]] for i in drawn]))
+        low, high = np.percentile(means, [2.5, 97.5])
+        assert row[f"conf_low_{name}"] == pytest.approx(low, abs=1e-12)
+        assert row[f"conf_high_{name}"] == pytest.approx(high, abs=1e-12)
+
+
+def test_equivalence_rule_by_hand(published):
+    for _, part in published["table"].groupby(["roi", "metric"]):
+        bar = part.loc[part["mean_score"].idxmax(), "conf_low_score"]
+        assert ((part["mean_score"] >= bar) == part["equivalent_score"]).all()
+    assert (published["table"]["aligned"] <= published["table"]["equivalent_score"]).all()
+
+
+def test_every_claim_gets_a_verdict(sheets, modules, tmp_path):
+    modules["claims"].main(sheets[0], tmp_path / "out", 300)
+    found = pd.read_csv(tmp_path / "out" / "claims.csv")
+    assert sorted(set(found["claim"])) == [2, 3, 4, 5, 6, 7, 8]
+    words = {"supported", "contradicted", "undecided", "not testable here"}
+    assert set(found["verdict"]) <= words
+    assert found.loc[found["claim"] == 3, "verdict"].item() == "not testable here"
+    assert found.loc[found["claim"] == 5, "verdict"].item() == "supported"
+    assert "released" in (tmp_path / "out" / "claims.md").read_text("utf-8")
+
+
+def test_verdicts_on_the_real_numbers(data_dir, modules):
+    found, tables = modules["claims"].verdicts(modules["claims"].read(data_dir), 500)
+    assert found.loc[found["claim"] == 5, "verdict"].item() == "supported"
+    lines = found[found["claim"] == 7].reset_index()
+    # V-JEPA 2 agrees less with the brain's patterns than the best other network, in all ten subjects
+    assert lines.loc[1, "verdict"] == "supported"
+    assert lines.loc[1, "p_value"] == pytest.approx(1 / 1024)
+    untestable = found[found["verdict"] == "not testable here"]["claim"]
+    assert list(untestable) == [4]
+    assert set(tables) == {"published_rule", "strict_counts"}
