@@ -17,6 +17,7 @@ from apastats.mixed.design import Design
 
 __all__ = ["BayesModel", "build_bayes_model", "quiet", "sample", "stated_priors"]
 
+CHATTY = ("pymc", "bambi", "pytensor", "arviz_stats", "arviz_stats.psense", "nutpie")
 PACKAGES = ("bambi", "pymc", "nutpie", "arviz_base", "arviz_stats")
 
 
@@ -27,7 +28,7 @@ class quiet:
         self._warnings = warnings.catch_warnings()
         self._warnings.__enter__()
         warnings.simplefilter("ignore")
-        self._levels = {n: logging.getLogger(n).level for n in ("pymc", "bambi", "pytensor")}
+        self._levels = {n: logging.getLogger(n).level for n in CHATTY}
         for name in self._levels:
             logging.getLogger(name).setLevel(logging.ERROR)
         return self

@@ -259,7 +259,7 @@ class BayesLmmResult(Result):
         import arviz_stats
         import pymc
 
-        tree, built, _ = self._parts("prior_sensitivity")
+        tree, built, design = self._parts("prior_sensitivity")
         packages = load_packages()
         with quiet():
             old = _old_style(_with_offsets(tree))
@@ -269,8 +269,20 @@ class BayesLmmResult(Result):
             full = packages["arviz_base"].convert_to_datatree(old)
             names = sorted({v for v, _ in built.coefficients} | {v for _, v in built.scales})
             summary: Any = arviz_stats.psense_summary
-            table = summary(full, var_names=names)
-        return table.rename_axis("variable").reset_index()
+            table = summary(full, var_names=names, round_to=8)
+        table = table.rename_axis("variable").reset_index()
+        return table.assign(variable=[_readable(str(v), built, design) for v in table["variable"]])
+
+
+def _readable(variable: str, built: BayesModel, design: Design) -> str:
+    """Name of a quantity in the design for the name of a sampled variable."""
+    for label, name in built.scales:
+        if variable == name:
+            return label
+    for (name, level), term in zip(built.coefficients, design.fixed.names, strict=True):
+        if variable in (name if level is None else f"{name}[{level}]",):
+            return term
+    return variable
 
 
 def _with_offsets(tree: Any) -> Any:
@@ -333,7 +345,7 @@ def bayes_lmm(
     draws: int = 2000,
     tune: int = 1000,
     chains: int = 4,
-    target_accept: float = 0.9,
+    target_accept: float = 0.95,
     conf_level: float = 0.95,
     residual_by: str | None = None,
     missing: str = "error",

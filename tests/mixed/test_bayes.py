@@ -1,0 +1,131 @@
+"""The Bayesian engine on one tiny model, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import apastats as apa
+from apastats.errors import ConvergenceWarning, InputError, MissingExtraError
+from apastats.mixed.bayes_summary import hdi, posterior_ranks, rope_columns
+from tests.mixed.conftest import study
+
+FORMULA = "score ~ model + (1 | subject) + (1 | roi)"
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    return study(n_subject=6, n_roi=4, n_model=3)
+
+
+@pytest.fixture(scope="module")
+def fit(data):
+    pytest.importorskip("bambi", reason="needs the extra bayes")
+    import warnings
+
+    with warnings.catch_warnings():
+        # a few divergent transitions may happen with four ROIs; they are noted
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return apa.bayes_lmm(
+            FORMULA, data, draws=1000, tune=700, chains=2, report_failed=True, rng=1,
+            priors={"sd": ("HalfNormal", {"sigma": 0.3})},
+        )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_contrasts_agree_with_reml(fit, data) -> None:
+    ours = fit.contrast("model")
+    reml = apa.emmeans(apa.lmm(FORMULA, data), "model").pairs().table
+    assert ours["contrast"].tolist() == reml["contrast"].tolist()
+    assert (np.abs(ours["estimate"] - reml["estimate"]) < 0.1 * ours["std_error"]).all()
+    np.testing.assert_allclose(ours["std_error"], reml["std_error"], rtol=0.15)
+    assert ours["passed"].all()
+
+
+@pytest.mark.slow
+def test_words_priors_and_gates(fit) -> None:
+    assert "HalfNormal(sigma: 0.3)" in fit.info["priors"]["sd (Intercept) | roi"]
+    assert {"r_hat", "ess_bulk", "ess_tail", "mcse", "passed"} <= set(fit.table.columns)
+    assert fit.table["term"].tolist() == [
+        "(Intercept)", "modelm1", "modelm2", "sd (Intercept) | subject", "sd (Intercept) | roi", "sigma",
+    ]  # fmt: skip
+    assert fit.provenance.seed == "1"
+
+
+@pytest.mark.slow
+def test_decisions_ranks_checks(fit) -> None:
+    found = fit.contrast("model", "trt.vs.ctrl", ref="m0", bounds=0.5)
+    assert (found["decision"] == "equivalent").all()
+    np.testing.assert_allclose(found[["prob_inside", "prob_below", "prob_above"]].sum(axis=1), 1.0)
+    ranks = fit.ranks("model")
+    np.testing.assert_allclose(ranks.filter(like="prob_rank").sum(axis=1), 1.0)
+    assert ranks.set_index("term")["rank_mean"].idxmin() == "m2"
+    posterior = fit.predictive_check(rng=2).set_index("statistic")
+    assert 0.05 < posterior.loc["mean", "p_value"] < 0.95
+    prior = fit.predictive_check("prior", rng=2).set_index("statistic")
+    assert prior.loc["std_dev", "predicted_high"] > posterior.loc["std_dev", "predicted_high"]
+    loo = fit.loo().iloc[0]
+    assert np.isfinite(loo["elpd"])
+    assert 0 < loo["p"] < 30
+    sensitivity = fit.prior_sensitivity()
+    assert set(sensitivity["variable"]) >= {"modelm1", "sd (Intercept) | roi", "sigma"}
+    assert set(fit.compare(again=fit)["model"]) == {"this", "again"}
+
+
+@pytest.mark.slow
+def test_saved_results_keep_the_tables(fit, tmp_path) -> None:
+    fit.save(tmp_path / "b")
+    loaded = apa.load_result(tmp_path / "b")
+    pd.testing.assert_frame_equal(loaded.tidy(), fit.tidy())
+    np.testing.assert_array_equal(loaded.arrays["coefficients"], fit.arrays["coefficients"])
+
+
+def test_shortest_interval() -> None:
+    values = np.random.default_rng(0).exponential(size=(20_000, 1))
+    low, high = hdi(values, 0.9)
+    assert low[0] < 0.01
+    assert high[0] == pytest.approx(-np.log(0.1), abs=0.1)
+
+
+def test_rope_rules() -> None:
+    draws = np.random.default_rng(1).normal([0.0, 1.0, 0.2], 0.05, size=(2, 1000, 3))
+    found = rope_columns(draws, np.array([True, True, True]), -0.2, 0.2, 0.95, 0.95)
+    assert found["decision"].tolist() == ["equivalent", "different", "undecided"]
+    assert found["decision_hdi"].tolist() == ["equivalent", "different", "undecided"]
+    hidden = rope_columns(draws, np.array([False, True, True]), -0.2, 0.2, 0.95, 0.95)
+    assert hidden["decision"][0] == "chains failed"
+    assert np.isnan(hidden["prob_inside"][0])
+
+
+def test_ranks_of_known_draws() -> None:
+    draws = np.array([[[3.0, 1.0, 2.0], [1.0, 3.0, 2.0]]])
+    found = posterior_ranks(draws, ["a", "b", "c"], True)
+    assert found["rank_mean"].tolist() == [2.0, 2.0, 2.0]
+    assert found["prob_rank_1"].tolist() == [0.5, 0.5, 0.0]
+
+
+def test_what_is_refused(data) -> None:
+    pytest.importorskip("bambi", reason="needs the extra bayes")
+    bad = [
+        ("score ~ model + (1 + level | subject)", {}, "independent random effects"),
+        ("score ~ model + (1 | mm(subject, roi))", {}, "no mm"),
+        (FORMULA, {"chains": 1}, "chains: got 1"),
+        (FORMULA, {"draws": 3}, "draws: got 3"),
+        (FORMULA, {"tune": 0}, "tune: got 0"),
+        (FORMULA, {"target_accept": 2}, "target_accept: got 2"),
+        (FORMULA, {"priors": {"beta": ("Normal", {})}}, "priors: got 'beta'"),
+        (FORMULA, {"priors": {"sd": 3}}, "a pair such as"),
+        (FORMULA, {"conf_level": 95}, "conf_level: got 95"),
+    ]
+    for formula, options, match in bad:
+        with pytest.raises(InputError, match=match):
+            apa.bayes_lmm(formula, data, **options)
+
+
+def test_missing_extra_is_named(data, monkeypatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "bambi", None)
+    with pytest.raises(MissingExtraError, match=r"apastats\[bayes\]"):
+        apa.bayes_lmm(FORMULA, data)
