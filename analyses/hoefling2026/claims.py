@@ -157,16 +157,17 @@ def stable_and_distinct(patterns: apa.AlignmentPatterns) -> dict[str, object]:
     both = shown > 0.9 * n and stable > 0.5 * n and found["p_value"] < 0.05
     verdict = SUPPORTED if both else (REFUTED if found["p_value"] > 0.5 else OPEN)
     reading = (
-        f"correlation of two subjects' patterns {single['estimate'].mean():.2f} on average ("
-        f"{single['estimate'].min():.2f} to {single['estimate'].max():.2f}), above .5 with its interval in {stable} of {n} ROIs; "
-        f"more alike within than between ROIs in {shown} of {n}; ROI identified in {found['estimate']:.0%} (chance {found['chance']:.0%}), "
-        f"p = {found['p_value']:.4f}" + "".join(f". {note}" for note in reliability.notes)
+        f"correlation of two subjects' patterns {single['estimate'].mean():.2f} on average "
+        f"({single['estimate'].min():.2f} to {single['estimate'].max():.2f}), above .5 with its interval in {stable} "
+        f"of {n} ROIs; more alike within than between ROIs in {shown} of {n}; ROI identified in "
+        f"{found['estimate']:.0%} (chance {found['chance']:.0%}), p = {found['p_value']:.4f}"
+        + "".join(f". {note}" for note in reliability.notes)
     )
     return claim(5, text, verdict, reading, estimate=found["estimate"], p_value=found["p_value"])
 
 
 def none_reaches(
-    patterns: apa.AlignmentPatterns, best: apa.ScoreTable, reference: str
+    patterns: apa.AlignmentPatterns, best: apa.ScoreTable, reference: str, n_resamples: int | None
 ) -> dict[str, object]:
     """6: no model's agreement reaches the brain's in any ROI."""
     text = f"No model's agreement reaches the brain's in any ROI ({reference} reference)"
@@ -184,8 +185,8 @@ def none_reaches(
     top = gaps.loc[gaps["estimate"].idxmax()]
     reading = (
         f"every model shown below the brain in {below} of {n} ROIs (95 % limits), some model above it in {reached} "
-        f"(joint 95 % limits), subjects resampled in all roles; closest: {top['model']} in {top['roi']}, {top['estimate']:.3f} "
-        f"[{top['conf_low']:.3f}, {top['conf_high']:.3f}]"
+        f"(joint 95 % limits), subjects resampled in all roles; closest: {top['model']} in "
+        f"{top['roi']}, {top['estimate']:.3f} [{top['conf_low']:.3f}, {top['conf_high']:.3f}]"
     )
     return claim(6, text, verdict, reading, estimate=top["estimate"], conf_low=top["conf_low"],
                  conf_high=top["conf_high"])  # fmt: skip
