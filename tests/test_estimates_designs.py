@@ -188,7 +188,8 @@ def test_stimuli_of_rdms(rdms, model_rdms, cluster, method: str) -> None:
         means.loc[list(zip(found.table["model"], found.table["roi"], strict=True))],
         rtol=1e-9,
     )
-    assert (found.arrays["df"] == (19 if cluster == "stimulus" else 4)).all()
+    df = found.arrays["df"]
+    assert (df == 19).all() if cluster == "stimulus" else ((df >= 4) & (df <= 23)).all()
     ceilings = found.ceilings().table
     assert (ceilings["std_error"] > 0).all()
 

@@ -161,13 +161,18 @@ def _group_errors(
     v: np.ndarray | None,
     moments: PairMoments,
 ) -> np.ndarray:
-    """Standard errors: groups of stimuli left out in turn, plus the spread over subjects."""
-    units = int(setup.units.max()) + 1
-    g = min(_GROUPS, units)
+    """Standard errors: groups of drawn stimuli left out in turn, plus the spread over subjects."""
+    # one column per unit (block): all stimuli of a unit are drawn equally often
+    _, first = np.unique(setup.units, return_index=True)
+    drawn = counts[:, first]
+    g = min(_GROUPS, drawn.shape[1])
+    start = np.cumsum(drawn, axis=1) - drawn
     parts = []
     for k in range(g):
-        left = counts * (setup.units % g != k)
-        parts.append(_columns(setup, kernel.moments(left), v))
+        # copies get running numbers; those equal to k modulo g go. Copies of one stimulus are drawn
+        # independently, so they must not go together
+        gone = np.floor((start + drawn - 1 - k) / g) - np.floor((start - 1 - k) / g)
+        parts.append(_columns(setup, kernel.moments(counts - gone[:, setup.units]), v))
     stack = np.stack(parts)
     variance = (g - 1) / g * ((stack - stack.mean(axis=0)) ** 2).sum(axis=0)
     if v is not None:
@@ -183,6 +188,13 @@ def _group_errors(
     return np.sqrt(variance)
 
 
+def _two_factor_df(subjects: np.ndarray, stimuli: np.ndarray, s: int, k: int) -> np.ndarray:
+    """Degrees of freedom of a sum of two variances (Satterthwaite 1946), from min(s, k) - 1 upwards."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        df = (subjects + stimuli) ** 2 / (subjects**2 / (s - 1) + stimuli**2 / (k - 1))
+    return np.where(np.isfinite(df), df, float(min(s, k) - 1))
+
+
 def _finish(setup: StimulusSetup, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Estimates, standard errors and influence values; both factors' variance corrected."""
     full = StimulusSetup(**{**vars(setup), "subjects": None})
@@ -195,10 +207,9 @@ def _finish(setup: StimulusSetup, arrays: dict[str, np.ndarray]) -> dict[str, np
     replicates = arrays["replicates"]
     variance = np.nanvar(replicates, axis=0, ddof=1)
     out = {"replicates": replicates, "estimate": estimate}
-    columns = len(estimate)
     if setup.subjects is None:
         out["std_error"] = np.sqrt(variance * k / (k - 1))
-        out["df"] = np.full(columns, float(k - 1))
+        out["df"] = np.full(len(estimate), float(k - 1))
         out["influence"] = influence
     else:
         s = len(setup.x)
@@ -218,7 +229,7 @@ def _finish(setup: StimulusSetup, arrays: dict[str, np.ndarray]) -> dict[str, np
             shrink = np.where(variance > 0, np.sqrt(corrected / variance), 1.0)
         out["replicates"] = centre + (replicates - centre) * shrink
         out["std_error"] = np.sqrt(corrected)
-        out["df"] = np.full(columns, float(min(s, k) - 1))
+        out["df"] = _two_factor_df(parts[1] * s / (s - 1), parts[2] * k / (k - 1), s, k)
         out["influence"] = np.concatenate([influence, (values - values.mean(axis=0)) / s])
         out["variance_both"], out["variance_subjects"], out["variance_stimuli"] = parts
     out["std_error_mcse"] = out["std_error"] / np.sqrt(2 * len(replicates))
