@@ -177,6 +177,19 @@ def report(
 
 
 @app.command()
+def cite(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished study.")],
+    text: Annotated[bool, typer.Option("--text", help="Plain text instead of BibTeX.")] = False,
+) -> None:
+    """Print the references of exactly the methods that a study used."""
+    from apastats.reporting import references
+    from apastats.studies.folder import read_folder
+
+    found = references(*read_folder(folder).results.values())
+    typer.echo(found.text() if text else found.bibtex())
+
+
+@app.command()
 def view(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished study.")],
     print_only: Annotated[bool, typer.Option("--print", help="Print the address only.")] = False,

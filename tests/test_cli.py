@@ -136,6 +136,7 @@ def test_verify_report_and_view(tmp_path: Path) -> None:
     assert cli("report", folder).returncode == 0
     assert (folder / "report.html").read_bytes() == before
     assert cli("view", folder, "--print").stdout.startswith("file://")
+    assert cli("cite", folder).stdout.strip() == (folder / "references.bib").read_text().strip()
     data = folder / "data" / "scores.csv"
     lines = data.read_text().splitlines()
     head, _, last = lines[-1].rpartition(",")

@@ -94,6 +94,7 @@ def render(
     )
     for suffix in ("html", *(f for f in study.report.formats if f != "html")):
         document.save(folder / f"report.{suffix}", overwrite=True)
+    document.references.save(folder / "references.bib", overwrite=True)
     document.figures(folder / "figures", formats=tuple(study.report.figures), overwrite=True)
 
 
