@@ -143,8 +143,8 @@ def with_the_best(m: Moments, alpha: float) -> BestIntervals:
     own = np.eye(k, dtype=bool)
     c = dunnett_quantile(alpha, k, m.df)
     high = np.maximum(np.where(own, np.inf, d + c * se).min(axis=-1), 0.0)
-    can = np.asarray(high > 0)
-    low = np.where(own | ~np.expand_dims(can, -2), np.inf, d - c * se).min(axis=-1)
+    out_of_reach = (high <= 0)[..., None, :]
+    low = np.where(own | out_of_reach, np.inf, d - c * se).min(axis=-1)
     low = np.where(np.isinf(low), 0.0, np.minimum(low, 0.0))
     two = dunnett_quantile(alpha, k, m.df, two_sided=True)
     free_low = np.where(own, np.inf, d - two * se).min(axis=-1)
@@ -158,7 +158,7 @@ def with_the_best(m: Moments, alpha: float) -> BestIntervals:
 
 
 def confidence_set(
-    m: Moments, alpha: float, *, step_down: bool = False
+    m: Moments, alpha: float, *, step_down: bool = False, p_values: bool = True
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Set that holds all models tied for best together: (members, p-values, half widths), ``[..., k]``.
 
@@ -167,7 +167,8 @@ def confidence_set(
     B and the highest one exceeds ``q se``, so all of B stay with probability at least ``1 - alpha``, whatever the
     others. Step-down: the lowest model leaves while the range of those that remain exceeds the critical value for their
     number (order of elimination of Hansen, Lunde and Nason 2011); sharper, and at its nominal level in the limit of
-    well-separated groups only. Half widths are those of Tukey's simultaneous intervals of all pairs.
+    well-separated groups only. Without ``p_values`` they are NaN, which is much
+    faster for many data sets. Half widths are those of Tukey's simultaneous intervals of all pairs.
     """
     k = m.mean.shape[-1]
     # with moderated variances a model has the largest error of its pairs
@@ -176,6 +177,8 @@ def confidence_set(
     gap = m.mean.max(axis=-1, keepdims=True) - m.mean
     with np.errstate(divide="ignore", invalid="ignore"):
         q = np.where(unit > 0, gap / unit, np.where(gap > 0, np.inf, 0.0))
+    if not p_values and not step_down:
+        return gap <= half, np.full(q.shape, np.nan), half
     if not step_down:
         p = range_sf(np.minimum(q, 1e6), k, m.df)
         return gap <= half, np.where(gap == 0, 1.0, p), half

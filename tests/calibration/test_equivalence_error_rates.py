@@ -1,0 +1,81 @@
+"""Error rates of the tests with a margin and of the equivalence sets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import apastats as apa
+from tests.calibration.equivalence_simulations import (
+    ALPHA,
+    KEEP_LEVEL,
+    family_rates,
+    independent_rates,
+    one_sided_rates,
+    power_of,
+    set_rates,
+)
+
+pytestmark = pytest.mark.calibration
+
+
+def ceiling(replicates: int, level: float = ALPHA) -> float:
+    """Largest rate compatible with a level, three Monte-Carlo standard errors above."""
+    return level + 3 * float(np.sqrt(level * (1 - level) / replicates))
+
+
+@pytest.mark.parametrize("n", [8, 10, 20])
+def test_one_sided_level(n, long):
+    replicates = 4000 if long else 400
+    enumerated = 400 if long else 60
+    rates = one_sided_rates(n, replicates, names=KEEP_LEVEL, exact_bootstrap=enumerated)
+    effective = {k: enumerated if k.startswith("boot") and n <= 10 else replicates for k in rates}
+    for name in KEEP_LEVEL:
+        assert rates[name] <= ceiling(effective[name]), (name, rates[name])
+
+
+@pytest.mark.parametrize("n", [8, 10])
+def test_exact_tests_hold_for_heavy_tails(n, long):
+    replicates = 4000 if long else 400
+    names = ("wilcoxon exact", "sign flip")
+    rates = one_sided_rates(n, replicates, shape="t3", names=names)
+    for name in names:
+        assert rates[name] <= ceiling(replicates), name
+
+
+@pytest.mark.parametrize("n", [8, 10, 20])
+def test_independent_level(n, long):
+    replicates = 4000 if long else 300
+    rates = independent_rates(n, replicates)
+    # Brunner-Munzel is a little liberal below 10 per group (Neubert and Brunner 2007)
+    for name, rate in rates.items():
+        slack = (
+            0.02 if name == "Brunner-Munzel" and n < 20 else 0.005 if name == "Yuen-Welch" else 0.0
+        )
+        assert rate <= ceiling(replicates) + slack, (name, rate)
+
+
+@pytest.mark.parametrize("n", [8, 10])
+def test_family_wise_level(n, long):
+    replicates = 1000 if long else 150
+    for name, rate in family_rates(n, replicates).items():
+        assert rate <= ceiling(replicates), (name, rate)
+
+
+@pytest.mark.parametrize(("subject_sd", "published"), [(0.25, 0.79), (0.40, 0.97)])
+def test_sets_of_47_models(subject_sd, published, long):
+    replicates = 2000 if long else 150
+    rates = set_rates(replicates, subject_sd=subject_sd)
+    assert rates["ci_overlap"]["worse"] == pytest.approx(published, abs=0.04 if long else 0.08)
+    assert rates["mcb"]["tied"] >= 0.95
+    assert rates["mcb"]["worse"] < 0.01
+    assert rates["mcs"]["all tied"] >= 0.95
+    assert rates["mcs"]["worse"] < 0.05
+
+
+def test_exact_power_agrees_with_simulation(long):
+    replicates = 20000 if long else 3000
+    for n in (8, 12, 20):
+        exact = apa.power_tost(n=n, sd=1.0, bounds=1.0).tidy()["estimate"].item()
+        simulated = power_of("t", n, replicates)
+        assert simulated == pytest.approx(exact, abs=4 * np.sqrt(0.25 / replicates))
