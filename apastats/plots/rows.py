@@ -309,6 +309,7 @@ def rank_intervals(
     ax: Axes | None = None,
     rows: str = "model",
     colors: Mapping[str, str] | None = None,
+    show_names: bool = True,
     title: str = "",
 ) -> Axes:
     """Ranks with their intervals; rank 1 is the best and stands left.
@@ -323,6 +324,8 @@ def rank_intervals(
         Column that names the rows.
     colors : mapping of str to str, optional
         Colour by row name.
+    show_names : bool
+        Whether the rows are named at this Axes.
     title : str
         Title.
 
@@ -342,5 +345,5 @@ def rank_intervals(
             frame["rank"], y, s=30, color=shade, edgecolors="white", linewidths=0.7, zorder=3
         )
     ax.locator_params(axis="x", integer=True)
-    rows_axis(ax, list(frame[rows]))
+    rows_axis(ax, list(frame[rows]), show=show_names)
     return finish(ax, x="rank (1 is the best)", title=title)

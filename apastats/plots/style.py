@@ -36,10 +36,15 @@ PALETTE = (
 )
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
+MANY_ROWS = 25
 DECISIONS = {
     "equivalent": ("#0072b2", "o", True),
     "different but inside the margin": ("#117733", "s", True),
     "different": ("#d55e00", "D", True),
+    "equivalent to the best": ("#0072b2", "o", True),
+    "can be the best": ("#009e73", "s", False),
+    "worse than the margin": ("#d55e00", "D", True),
+    "not the best": ("#d55e00", "D", True),
     "undecided": (MUTED, "o", False),
 }
 
@@ -114,10 +119,23 @@ def rows_axis(ax: Axes, names: Sequence[object], *, limit: int = 32, show: bool 
         ax.set_yticks([])
         ax.set_ylim(len(names) - 0.5, -0.5)
         return
-    ax.set_yticks(
-        range(len(names)), [label(n, limit) for n in names], fontsize=8 if len(names) < 30 else 6.5
-    )
     ax.set_ylim(len(names) - 0.5, -0.5)
+    if len(names) > MANY_ROWS:
+        # a tick is five artists, a text is one
+        ax.set_yticks([])
+        for i, n in enumerate(names):
+            ax.text(
+                -0.02,
+                i,
+                label(n, limit),
+                transform=ax.get_yaxis_transform(),
+                ha="right",
+                va="center",
+                fontsize=6.5,
+                color=INK,
+            )
+        return
+    ax.set_yticks(range(len(names)), [label(n, limit) for n in names], fontsize=8)
     ax.tick_params(axis="y", length=0)
 
 

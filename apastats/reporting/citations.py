@@ -49,7 +49,7 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("emmeans", r"", ("searle1980",)),
     ("bayes", r"", ("capretto2022", "vehtari2021")),
     ("bayes", r"rope|region of practical", ("kruschke2018",)),
-    ("power", r"tost|equivalence", ("phillips1990",)),
+    ("power", r"tost|equivalence|bounds", ("phillips1990",)),
 )
 _ALWAYS = ("apastats", "harris2020", "virtanen2020")
 

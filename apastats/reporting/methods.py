@@ -9,7 +9,7 @@ from typing import Any
 from apastats.reporting.blocks import Paragraph
 from apastats.reporting.citations import keys_of
 from apastats.reporting.markup import cite, name, sym
-from apastats.reporting.prose import join
+from apastats.reporting.prose import join, margin_sentence
 from apastats.reporting.summary import data_words, outcome_of, results_of, unique
 from apastats.results import package_versions
 
@@ -121,7 +121,7 @@ def _equivalence(result: Any) -> list[str]:
         f"Differences in {what} were tested by {name(info.get('method', 'equivalence tests'))}{n} {test}."
     ]
     if "margin" in info:
-        out.append(f"The margin was {name(info['margin'])}.")
+        out.append(margin_sentence(info))
     if "comparison" in info:
         out.append(f"Compared were {name(info['comparison'])}.")
     out += _adjusted(info, keys)

@@ -10,11 +10,22 @@ from apastats import plots
 from apastats.plots.choice import row_names
 from apastats.plots.style import new_figure
 from apastats.reporting.blocks import Block, FigureBlock
+from apastats.reporting.markup import name
+from apastats.reporting.panels import cells_of, grid, split_metrics
 
 if TYPE_CHECKING:
     pass
 
-__all__ = ["column_figures", "component_frame", "model_figures"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "column_figures",
+    "component_frame",
+    "model_figures",
+    "sensitivity_figures",
+    "set_figures",
+]
 
 MAX_ROWS = 80
 
@@ -93,7 +104,7 @@ def column_figures(result: Any, context: Any, title: str) -> list[Block]:
             )
         )
 
-    if "power" in columns:
+    if "power" in columns or result.kind == "power":
         add("power", "power against sample size.", lambda: plots.power_curve(table).figure)
     elif "margin" in columns and columns & {
         "p_value_equiv",
@@ -145,3 +156,85 @@ def column_figures(result: Any, context: Any, title: str) -> list[Block]:
             lambda: plots.letters(lettered, rows="_row").figure,
         )
     return out
+
+
+def sensitivity_figures(result: Any, context: Any) -> list[Block]:
+    """Decision of each ROI under each analysis."""
+    decisions = result.decisions()
+    if not len(decisions):
+        return []
+    caption = "Where the models stand to the brain in each ROI, under each analysis."
+    alt = f"Signs of {len(decisions)} decisions by ROI and analysis."
+    return [
+        FigureBlock(
+            context.slug("figure-sensitivity"),
+            caption,
+            alt,
+            lambda: plots.sensitivity(decisions, rows="roi").figure,
+            decisions,
+            len(decisions),
+        )
+    ]
+
+
+def set_figures(result: Any, context: Any, title: str) -> list[Block]:
+    """Which models are in the set of which ROI."""
+    table = result.table
+    if not {"model", "roi", "decision"} <= set(table.columns):
+        return []
+    out: list[Block] = []
+    for label, where in split_metrics(table):
+        part = table.iloc[where][["model", "roi", "decision"]].reset_index(drop=True)
+        if part.duplicated(["model", "roi"]).any():
+            return []
+
+        def make(part: pd.DataFrame = part) -> Any:
+            return plots.sensitivity(part, rows="model", analysis="roi").figure
+
+        tail = f", {name(label)}" if label else ""
+        out.append(
+            FigureBlock(
+                context.slug(f"figure-{title}-{label}"),
+                f"{title}{tail}: decision on each model in each ROI.",
+                f"Signs of {len(part)} decisions, models by ROIs.",
+                make,
+                part,
+                len(part),
+            )
+        )
+    return out
+
+
+def place_figures(result: Any, context: Any, title: str) -> list[Block]:
+    """Places of the models with their intervals, a panel per ROI."""
+    table = result.table.rename(
+        columns={"place": "rank", "place_low": "rank_low", "place_high": "rank_high"}
+    )
+    cells = cells_of(table)
+    if "model" not in table.columns or any(
+        table["model"].iloc[w].duplicated().any() for _, w in cells
+    ):
+        return []
+    models = list(dict.fromkeys(table["model"]))
+
+    def make() -> Any:
+        def draw(ax: Axes, i: int, named: bool) -> None:
+            cell, where = cells[i]
+            part = table.iloc[where].set_index("model").reindex(models).reset_index()
+            heading = plots.label(cell.get("roi", ""), 24)
+            plots.rank_intervals(
+                part, ax=ax, colors=context.colors, show_names=named, title=heading
+            )
+
+        return grid(len(cells), models, draw, x_label="place (1 is the best)")
+
+    return [
+        FigureBlock(
+            context.slug(f"figure-{title}-places"),
+            f"{title}: places with their intervals; 1 is the best.",
+            f"Intervals of the places of {len(models)} models in {len(cells)} cells.",
+            make,
+            table,
+            4 * len(table),
+        )
+    ]

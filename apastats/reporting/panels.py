@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from apastats import plots
-from apastats.plots.style import DECISIONS, new_figure
+from apastats.plots.style import DECISIONS, MANY_ROWS, new_figure
 from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.markup import name
 
@@ -43,7 +43,7 @@ def grid(
     """Panels on a grid that share their row labels; ``draw(ax, i, named)`` draws panel i."""
     per_row = 0.2 if len(names) <= 20 else 0.135
     longest = max((len(str(plots.label(m, limit))) for m in names), default=4)
-    left = 0.3 + (0.068 if len(names) < 30 else 0.056) * longest
+    left = 0.3 + (0.068 if len(names) <= MANY_ROWS else 0.056) * longest
     n_col = max(1, min(n, 5, int((11.5 - left) // width))) if n > 1 else 1
     n_row = math.ceil(n / n_col)
     inner = per_row * max(len(names), 3)
@@ -122,9 +122,11 @@ def cells_of(
     return out
 
 
-def split_metrics(frame: pd.DataFrame) -> list[tuple[str, np.ndarray]]:
-    """Positions of the rows of each metric; one unnamed part where there is one metric."""
-    keys = [k for k in ("metric", "split") if k in frame.columns and frame[k].nunique() > 1]
+def split_metrics(
+    frame: pd.DataFrame, columns: Sequence[str] = ("metric", "split")
+) -> list[tuple[str, np.ndarray]]:
+    """Positions of the rows of each metric (or other columns); one unnamed part where there is one."""
+    keys = [k for k in columns if k in frame.columns and frame[k].nunique() > 1]
     return [
         (", ".join(str(v) for v in cell.values()), where) for cell, where in cells_of(frame, keys)
     ]
@@ -195,6 +197,24 @@ def estimate_figures(result: Any, context: Any, what: str) -> list[Block]:
         out.append(_estimate_grid(result, part, points, label, context, what))
         if "roi" in part.columns and part["roi"].nunique() > 1 and part["model"].nunique() > 1:
             out.append(_estimate_heatmap(part, label, context, what))
+    return out
+
+
+def any_figures(result: Any, context: Any, what: str) -> list[Block]:
+    """Panels by ROI for any table of contrasts or of estimates by model and ROI; nothing for other tables."""
+    table, columns = result.table, set(result.table.columns)
+    if not {"roi", "estimate", "conf_low", "conf_high"} <= columns or table["roi"].nunique() < 2:
+        return []
+    out: list[Block] = []
+    for label, where in split_metrics(table, ("term", "metric", "split")):
+        part = table.iloc[where].reset_index(drop=True)
+        rows = "contrast" if "contrast" in columns else "model"
+        if rows not in columns or part.duplicated([rows, "roi"]).any():
+            return []
+        if rows == "contrast":
+            out.append(_forest_grid(part, cells_of(part), rows, label, context, what))
+        else:
+            out.append(_estimate_grid(result, part, None, label, context, what))
     return out
 
 
@@ -373,11 +393,17 @@ def _forest_grid(
 
     roi = f" in {len(cells)} ROIs" if len(cells) > 1 else ""
     tail = f", {name(label)}" if label else ""
+    margin = "bound_low" in part.columns
+    scale, shaded = (
+        (", on the scale of the margin (shaded)", " and the margin") if margin else ("", "")
+    )
+    decided = ""
+    if "decision" in part.columns:
+        decided = " Colour and shape show the decision, which accounts for the adjustment; the intervals do not."
     return FigureBlock(
-        context.slug(f"figure-equivalence-{what}-{label}"),
-        f"Differences in {what}{roi}{tail} with {_level(part)} intervals, on the scale of the margin (shaded). "
-        "Colour and shape show the decision, which accounts for the adjustment; the intervals do not.",
-        f"Forest plot of {len(part)} differences in {what} with intervals and the equivalence margin.",
+        context.slug(f"figure-{'equivalence' if margin else 'differences'}-{what}-{label}"),
+        f"Differences in {what}{roi}{tail} with {_level(part)} intervals{scale}.{decided}",
+        f"Forest plot of {len(part)} differences in {what} with intervals{shaded}.",
         make,
         shown_data(part),
         len(part) * 5,

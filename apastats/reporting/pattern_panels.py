@@ -225,8 +225,9 @@ def _pattern_grid(frame: pd.DataFrame, rois: list[str], label: str, context: Any
     return FigureBlock(
         context.slug(f"figure-pattern-lines-{label}"),
         f"Alignment patterns over the ROIs{tail}, a panel per ROI the pattern stands for: black is the mean pattern "
-        "of the brain (all other subjects predict one) with the range of the subjects, lines are models at the layer "
-        "chosen for that ROI (mean over subjects). Scores of brain and models differ in level; agreement compares their shape.",
+        "of the brain (all other subjects predict one) with the range of the subjects, lines are models at the "
+        "layer chosen for that ROI (mean over subjects). Brain and models differ in level; agreement "
+        "compares their shape.",
         f"Lines of scores over {len(rois)} ROIs for the brain and {len(models)} models, one panel per ROI.",
         make,
         frame,
@@ -424,7 +425,7 @@ def identification_figures(result: Any, context: Any) -> list[Block]:
             FigureBlock(
                 context.slug(f"figure-identification-{names[i]}"),
                 f"ROI identification, {name(names[i])}: share of subjects in which the pattern of a ROI (row) is taken "
-                "for that of another (column). The most frequent answer of each row is framed, in orange where it is wrong.",
+                "for that of another (column). The most frequent answer of a row is framed, orange where wrong.",
                 f"Matrix of {len(rois)} by {len(rois)} ROIs; the diagonal is right.",
                 make,
                 matrix.reset_index(names="roi"),

@@ -38,11 +38,11 @@ def join(items: list[str]) -> str:
 
 def place(row: Mapping[str, Any], frame: pd.DataFrame) -> str:
     """``in V1 (rsa)``: the cell of a row, without columns that are the same everywhere."""
-    words = []
-    if "roi" in row:
-        words.append(f"in {name(row['roi'])}")
-    rest = [name(row[k]) for k in KEYS[1:] if k in row and frame[k].nunique() > 1]
-    return " ".join(words + ([f"({', '.join(rest)})"] if rest else []))
+    keys = [k for k in KEYS if k in row and (k == "roi" or frame[k].nunique() > 1)]
+    if not keys:
+        return ""
+    rest = [name(row[k]) for k in keys[1:]]
+    return f"in {name(row[keys[0]])}" + (f" ({', '.join(rest)})" if rest else "")
 
 
 def _capital(sentence: str) -> str:
@@ -68,7 +68,8 @@ def equivalence_row(
     tests = []
     if pd.notna(row.get("statistic")):
         tests.append(style.statistic(_symbol(row), row["statistic"], row.get("df")))
-    tests.append(style.p(row["p_value"]))
+    if "p_value" in row:
+        tests.append(style.p(row["p_value"]))
     adjusted = _differs(info.get("adjust_method", info.get("adjust", "none")))
     if adjusted and "p_value_adjusted" in row:
         tests.append(f"adjusted {style.p(row['p_value_adjusted'])}")
@@ -107,6 +108,80 @@ def _differs(adjust: Any) -> bool:
     return str(adjust).split(",")[0].strip().lower() not in ("none", "", "nan")
 
 
+def contrast_row(
+    row: Mapping[str, Any], result: Any, style: NumberStyle, *, short: bool = False
+) -> str:
+    """Sentence of one contrast without a margin: an absent difference is no equivalence, and is not called one."""
+    frame, info = result.table, result.info
+    d = scale_decimals(frame, style)
+    where = place(row, frame)
+    tests = []
+    if pd.notna(row.get("statistic")):
+        tests.append(style.statistic(_symbol(row), row["statistic"], row.get("df")))
+    if "p_value" in row:
+        tests.append(style.p(row["p_value"]))
+    if "p_value_adjusted" in row and _differs(
+        info.get("adjust_method", info.get("adjust", "none"))
+    ):
+        tests.append(f"adjusted {style.p(row['p_value_adjusted'])}")
+    interval = _interval(row, style, d, frame, info)
+    if interval:
+        tests.append(interval)
+    versus = pd.notna(row.get("model")) and pd.notna(row.get("reference"))
+    contrast = (
+        f"{name(row['model'])} minus {name(row['reference'])}"
+        if versus
+        else name(row.get("contrast"))
+    )
+    words = ""
+    if "different" in row:
+        words = "different" if bool(row["different"]) else "a difference was not shown"
+    value = style.number(row["estimate"], d)
+    if short:
+        lead = _capital(f"{where}: " if where else "")
+        return f"{lead}{contrast} = {value}, {', '.join(tests)}" + (f": {words}" if words else "")
+    lead = _capital(f"{where}, " if where else "")
+    tail = f": {words}" if words else ""
+    return f"{lead}{contrast} was {value} ({', '.join(tests)}){tail}."
+
+
+def _contrasts(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+    frame, info = result.table, result.info
+    rows = frame.head(max_rows).to_dict(orient="records")
+    lines = [contrast_row(r, result, style, short=short) for r in rows] + _more(frame, max_rows)
+    if short:
+        return lines
+    n = f" ({sym('n')} = {info['n_subject']})" if "n_subject" in info else ""
+    head = [f"Compared by {name(info['method'])}{n}."] if "method" in info else []
+    if "adjust" in info:
+        head.append(f"Adjustment for multiplicity: {name(info['adjust'])}.")
+    limit = "A difference that was not shown is no evidence of equivalence; that needs a margin and its own test."
+    return [*head, *_resampled(info), *lines, limit, *cautions(result)]
+
+
+def coefficient_row(row: Mapping[str, Any], result: Any, style: NumberStyle) -> str:
+    """``(Intercept): b = 2.64, t(3.21) = 4.49, p = .018, 95 % CI [...]``."""
+    d = scale_decimals(result.table, style)
+    parts = [f"{sym('b')} = {style.number(row['estimate'], d)}"]
+    if pd.notna(row["statistic"]):
+        parts.append(style.statistic(_symbol(row), row["statistic"], row.get("df")))
+    parts.append(style.p(row["p_value"]))
+    interval = _interval(row, style, d, result.table, result.info)
+    return f"{name(row['term'])}: {', '.join([*parts, *([interval] if interval else [])])}"
+
+
+def _coefficients(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+    frame, info = result.table, result.info
+    rows = frame.head(max_rows).to_dict(orient="records")
+    lines = [coefficient_row(r, result, style) + ("" if short else ".") for r in rows] + _more(
+        frame, max_rows
+    )
+    if short:
+        return lines
+    head = [f"{_capital(str(info['method']))}."] if "method" in info else []
+    return head + _resampled(info) + lines + cautions(result)
+
+
 def _equivalence_intro(result: Any) -> list[str]:
     """Test, n, margin and its origin, adjustment, level, what was resampled."""
     info = result.info
@@ -114,7 +189,7 @@ def _equivalence_intro(result: Any) -> list[str]:
     sample = f" ({sym('n')} = {n})" if n else ""
     out = [f"Compared by {name(info.get('method', 'equivalence tests'))}{sample}."]
     if "margin" in info:
-        out.append(f"The margin was {name(info['margin'])}.")
+        out.append(margin_sentence(info))
     if "adjust" in info:
         out.append(f"Adjustment for multiplicity: {name(info['adjust'])}.")
     if "alpha" in info:
@@ -166,12 +241,9 @@ def estimate_row(
     d = scale_decimals(frame, style)
     where = place(row, frame)
     interval = _interval(row, style, d, frame, result.info)
-    keys = [
-        k
-        for k in frame.columns[: list(frame.columns).index("estimate")]
-        if k not in (*KEYS, "bound")
-    ]
-    who = ", ".join(name(row[k]) for k in keys)
+    first = frame.columns[: list(frame.columns).index("estimate")]
+    keys = [k for k in first if k not in (*KEYS, "bound", "kind")]
+    who = ", ".join(name(v) for v in dict.fromkeys(str(row[k]) for k in keys))
     bound = f"{row['bound']} " if "bound" in row and frame["bound"].nunique() > 1 else ""
     subject = f"{bound}{what}" + (f" of {who}" if who else "")
     bracket = ", ".join(
@@ -242,23 +314,75 @@ def _generic(result: Any, style: NumberStyle, short: bool, max_rows: int) -> lis
 
 Maker: TypeAlias = Callable[[Any, NumberStyle, bool, int], list[str]]
 MAKERS: dict[str, Maker] = {
-    "equivalence": _equivalence,
     "noise_ceiling": _estimates("noise ceiling"),
     "bootstrap": _estimates("mean"),
     "normalized": _estimates("share of the noise ceiling"),
+    "agreement_bootstrap": _estimates("estimate"),
+    "emmeans": _estimates("marginal mean"),
+    "rdm_evaluation": _estimates("mean score"),
 }
-NEEDED = {"equivalence": {"estimate", "p_value", "p_value_equiv", "bound_low", "bound_high"}}
+
+
+def margin_sentence(info: Mapping[str, Any]) -> str:
+    """The margin and its origin, or that there was none."""
+    margin = str(info["margin"])
+    if margin.lower().startswith("none"):
+        return f"No margin was stated{margin[4:]}."
+    return f"The margin was {name(margin)}."
+
+
+def set_sentences(result: Any) -> list[str]:
+    """One sentence per cell: the members of the set."""
+    frame = result.table
+    cells = [k for k in KEYS if k in frame.columns and frame[k].nunique() > 1]
+    parts = [((), frame)] if not cells else list(frame.groupby(cells, sort=False))
+    lines = []
+    for _, part in parts:
+        where = place(part.iloc[0].to_dict(), frame)
+        members = [name(m) for m in part.loc[part["in_set"].astype(bool), "model"]]
+        told = join(members) if members else "no model"
+        lines.append(
+            f"{_capital(where + ', ' if where else '')}the set holds {told} ({len(members)} of {len(part)})."
+        )
+    return lines
+
+
+def _sets(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+    info, lines = result.info, set_sentences(result)
+    left = len(lines) - max_rows
+    lines = lines[:max_rows] + (
+        [f"{left} more cells are in the table (tidy())."] if left > 0 else []
+    )
+    if short:
+        return lines
+    n = f" ({sym('n')} = {info['n_subject']})" if "n_subject" in info else ""
+    head = [f"Sets of models by {name(info.get('method', 'comparison with the best'))}{n}."]
+    head += [margin_sentence(info)] if info.get("margin") else []
+    head += [f"Error rate: {float(info['alpha']):g}."] if "alpha" in info else []
+    return head + _resampled(info) + lines + cautions(result)
+
+
+def maker_of(result: Any) -> Maker:
+    """What writes the sentences of a result: its columns decide, then its kind."""
+    columns = set(result.table.columns)
+    words = "contrast" in columns and not pd.api.types.is_numeric_dtype(result.table["contrast"])
+    named = words or {"model", "reference"} <= columns
+    if named and {"estimate", "p_value_equiv", "bound_low", "bound_high"} <= columns:
+        return _equivalence
+    if named and {"estimate", "p_value"} <= columns:
+        return _contrasts
+    if {"term", "estimate", "statistic", "p_value"} <= columns:
+        return _coefficients
+    if {"in_set", "model"} <= columns:
+        return _sets
+    return MAKERS[result.kind] if result.kind in MAKERS and "estimate" in columns else _generic
 
 
 def sentences(
     result: Any, style: NumberStyle, *, short: bool = False, max_rows: int = 12
 ) -> list[str]:
     """Sentences of a result as inline text."""
-    make: Maker = MAKERS.get(result.kind, _generic)
-    needed = NEEDED.get(result.kind, {"estimate"})
-    if make is not _generic and not needed <= set(result.table.columns):
-        make = _generic
-    return make(result, style, short, max_rows)
+    return maker_of(result)(result, style, short, max_rows)
 
 
 def cautions(result: Any) -> list[str]:
@@ -266,11 +390,17 @@ def cautions(result: Any) -> list[str]:
     info, kind = result.info, result.kind
     out = []
     if info.get("not_concluded"):
-        out.append(str(info["not_concluded"]))
+        text = _capital(str(info["not_concluded"]).strip())
+        out.append(name(text if text.endswith((".", "!", "?")) else f"{text}."))
     elif "decision" in result.table.columns:
         out.append(
             "Undecided is a result: neither a difference nor equivalence was shown. An absent difference is no "
             "evidence of equivalence, and equivalence holds for the stated margin only."
+        )
+    if kind == "equivalence_set" and not info.get("margin"):
+        out.append(
+            "A set without a margin holds the models that could not be excluded from being the best: its members were "
+            "not shown to be equivalent."
         )
     if "margin" not in info and kind == "bootstrap":
         out.append(

@@ -9,7 +9,7 @@ from typing import Any
 from apastats.reporting.blocks import Block, Code, Listing, Paragraph, TableBlock
 from apastats.reporting.markup import code, name, sym
 from apastats.reporting.numbers import NumberStyle
-from apastats.reporting.prose import cautions, decision_counts, join
+from apastats.reporting.prose import cautions, decision_counts, join, set_sentences
 from apastats.results import package_versions
 
 __all__ = ["key_facts", "not_concluded", "plain_words", "recipe"]
@@ -149,10 +149,14 @@ def _plain_line(result: Any, style: NumberStyle) -> str:
         return f"Noise ceilings ({label}) run {'; '.join(out)}." if out else ""
     if kind == "bootstrap" and {"model", "estimate"} <= set(table.columns) and len(table):
         return _best_line(table, what)
+    if {"in_set", "model"} <= set(table.columns) and len(table):
+        about = f"Sets of the best models by {what or 'the outcome'} ({name(result.info.get('method', ''))}):"
+        return f"{about} {' '.join(set_sentences(result)[:25])}"
     if "decision" in table.columns and len(table):
         margin = f" (margin: {name(result.info['margin'])})" if "margin" in result.info else ""
         label = f"{kind.replace('_', ' ').capitalize()} of {what or 'the outcome'}{margin}"
-        return f"{label}: {decision_counts(table)}. {_decided(table)}".strip()
+        decided = _decided(table) if "bound_low" in table.columns else ""
+        return f"{label}: {decision_counts(table)}. {decided}".strip()
     return ""
 
 

@@ -26,7 +26,6 @@ LABELS = {
     "p_value_noninf": "p, above lower bound",
     "p_value_nonsup": "p, below upper bound",
     "n_subject": "n",
-    "statistic": "t",
     "mcse": "Monte-Carlo SE",
     "z": "Fisher z",
     "rank_low": "rank, from",
@@ -41,6 +40,16 @@ HIDDEN = {
     "p_value_nonsup",
     "p_value_noninf_adjusted",
     "p_value_nonsup_adjusted",
+    "conf_low_joint",
+    "conf_high_joint",
+    "conf_level_joint",
+    "effect",
+    "effect_size",
+    "effect_low",
+    "effect_high",
+    "std_error_dyadic",
+    "joint_low",
+    "joint_high",
 }
 SILENT = {"score", "-", "model", "reference", "nan"}
 # shown adjusted only
@@ -62,6 +71,13 @@ ON_SCALE = (
 def column_label(key: str) -> str:
     """Heading of a column."""
     return LABELS.get(key, key.replace("_", " "))
+
+
+def statistic_name(frame: pd.DataFrame) -> str:
+    """T where there are degrees of freedom for an estimate, z where there are none."""
+    if "estimate" not in frame.columns or "df2" in frame.columns:
+        return "statistic"
+    return "t" if "df" in frame.columns else "z"
 
 
 def scale_decimals(frame: pd.DataFrame, style: NumberStyle) -> int:
@@ -137,7 +153,15 @@ def table_block(
         if key in PAIRS and PAIRS[key] in frame.columns:
             columns.append(_pair(key, PAIRS[key], frame, style, decimals))
         else:
-            columns.append(_single(key, frame, style, decimals, labels or {}))
+            columns.append(
+                _single(
+                    key,
+                    frame,
+                    style,
+                    decimals,
+                    {"statistic": statistic_name(frame)} | dict(labels or {}),
+                )
+            )
     text = caption + (f" {'; '.join(told)}." if told else "")
     return TableBlock(slug, text, frame, columns)
 
@@ -223,7 +247,7 @@ def _p_cell(p: Any, style: NumberStyle) -> str:
 
 def heading(label: str) -> str:
     """Heading as inline text: statistics in italics."""
-    for symbol in ("p", "t", "n", "df"):
+    for symbol in ("p", "t", "z", "n", "df"):
         if label == symbol or label.startswith(f"{symbol},"):
             return sym(symbol) + label[len(symbol) :]
     return label

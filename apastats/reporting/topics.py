@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from apastats.errors import DataError
 from apastats.reporting import model_panels, panels, pattern_panels
-from apastats.reporting.blocks import Block, Listing, Paragraph, Section, TableBlock
+from apastats.reporting.blocks import Block, FigureBlock, Listing, Paragraph, Section, TableBlock
 from apastats.reporting.markup import name
 from apastats.reporting.numbers import NumberStyle
 from apastats.reporting.prose import cautions, sentences
@@ -31,6 +32,41 @@ TITLES = {
 }
 
 
+# titles of subsections by kind; {} is the outcome
+NAMES = {
+    "normalized": "Scores as a share of the noise ceiling",
+    "comparison": "Comparison of {}",
+    "rank": "Rank tests of {}",
+    "rdm_evaluation": "Mean {} with noise ceilings",
+    "rope": "Posterior and region of practical equivalence",
+    "equivalence_set": "Equivalence sets of {}",
+    "pattern_identification": "Identification of ROIs by their patterns",
+    "pattern_reliability": "Reliability of the patterns",
+    "agreement_test": "Agreement against a null",
+    "agreement_bootstrap": "Mean agreement, subjects in all roles",
+    "agreement_sensitivity": "Sensitivity of agreement to the analysis",
+    "disattenuated_agreement": "Agreement corrected for reliability",
+    "matrix_agreement": "Agreement of a matrix with the patterns of the brain",
+    "second_order": "Second-order similarity",
+    "strict_alignment": "Strict alignment: score and agreement",
+    "emmeans": "Marginal means",
+    "emmeans_contrasts": "Contrasts of marginal means",
+    "bayes_lmm": "Bayesian hierarchical model",
+    "power": "Power",
+    "effect_size": "Effect sizes",
+}
+
+
+def title_of(result: Any) -> str:
+    """Title of the subsection of a result."""
+    what = outcome_of(result)
+    known = NAMES.get(result.kind)
+    if known is not None:
+        return known.format(what or "the outcome")
+    title = str(result.kind).replace("_", " ").capitalize()
+    return f"{title} of {what}" if what else title
+
+
 @dataclass
 class Context:
     """What all sections share: the items, the look of numbers, the colours of models, used identifiers."""
@@ -39,6 +75,7 @@ class Context:
     style: NumberStyle
     colors: dict[str, str]
     slugs: set[str] = field(default_factory=set)
+    titles: set[str] = field(default_factory=lambda: set(TITLES.values()))
 
     def slug(self, wish: str) -> str:
         """Identifier that no other block has."""
@@ -50,6 +87,14 @@ class Context:
         while out in self.slugs:
             out, k = f"{base}-{k}", k + 1
         self.slugs.add(out)
+        return out
+
+    def title(self, wish: str) -> str:
+        """Heading that no other part has, so that landmarks can be told apart."""
+        out, k = wish, 2
+        while out in self.titles:
+            out, k = f"{wish} ({k})", k + 1
+        self.titles.add(out)
         return out
 
     @property
@@ -67,24 +112,23 @@ def topic_of(item: Any) -> str:
         return {"design": "design", "noise_ceiling": "ceilings"}[kind]
     if kind == "normalized":
         return "ceilings"
-    if kind in (
-        "lmm",
-        "emmeans",
-        "contrast",
-        "bayes_lmm",
-        "variance_components",
-    ) or kind.startswith(("lmm", "bayes")):
+    if kind.startswith(("lmm", "emmeans", "bayes", "anova")):
         return "models"
     if kind.startswith("power") or kind in ("sample_size", "planning"):
         return "planning"
-    if kind in ("agreement_test", "disattenuated_agreement"):
+    if kind.startswith(
+        ("agreement", "strict", "matrix_agreement", "disattenuated", "second_order")
+    ):
         return "agreement"
     if "pattern" in kind:
         return "patterns"
     about_agreement = outcome_of(item) == "agreement"
     if kind.startswith(("equivalence", "margin")) or "decision" in item.table.columns:
         return "agreement" if about_agreement else "equivalence"
-    if kind in ("bootstrap", "compare", "ranks") or "estimate" in item.table.columns:
+    if (
+        kind in ("bootstrap", "comparison", "rank", "rdm_evaluation")
+        or "estimate" in item.table.columns
+    ):
         return "agreement" if about_agreement else "scores"
     return "other"
 
@@ -102,18 +146,21 @@ def topic_sections(context: Context) -> list[Section]:
     together = pattern_panels.score_agreement_figures(context)
     if together:
         title = "Score and agreement together"
-        groups["agreement"].append(Section(context.slug(title), title, tuple(together)))
+        groups["agreement"].append(
+            Section(context.slug(title), context.title(title), tuple(together))
+        )
     return [Section(context.slug(k), TITLES[k], (), tuple(v)) for k, v in groups.items() if v]
 
 
 def _result_section(result: Any, context: Context) -> Section:
     maker = SECTIONS.get(result.kind, _estimated)
-    try_title, blocks = maker(result, context)
+    found, blocks = maker(result, context)
+    title = context.title(found)
     notes: list[Block] = [Paragraph(name(n), "note") for n in result.notes]
     blocked = cautions(result)
     if blocked and result.kind not in ("noise_ceiling",):
         blocks.append(Paragraph(" ".join(blocked), "caution"))
-    return Section(context.slug(try_title), try_title, tuple([*blocks, *notes]))
+    return Section(context.slug(title), title, tuple([*blocks, *notes]))
 
 
 def _intro(result: Any) -> list[Block]:
@@ -229,9 +276,7 @@ def _decision_table(result: Any, context: Context, title: str) -> list[Block]:
 
 
 def _generic(result: Any, context: Context) -> tuple[str, list[Block]]:
-    title = str(result.kind).replace("_", " ").capitalize()
-    what = outcome_of(result)
-    title = f"{title} of {what}" if what else title
+    title = title_of(result)
     blocks = _intro(result) + _sentences(result, context)
     blocks.append(
         table_block(context.slug(f"table-{title}"), f"{title}.", result.table, context.style)
@@ -245,7 +290,11 @@ def _table_sections(table: Any, context: Context) -> list[tuple[str, Section]]:
     if "agreement" in table.outcomes:
         blocks = pattern_panels.agreement_figures(table, context)
         title = "Agreement of models and brain"
-        return [("agreement", Section(context.slug(title), title, tuple(blocks)))] if blocks else []
+        return (
+            [("agreement", Section(context.slug(title), context.title(title), tuple(blocks)))]
+            if blocks
+            else []
+        )
     out: list[tuple[str, Section]] = []
     models = frame[frame["kind"] == "model"]
     chosen = not models.empty and not models.duplicated(["model", "subject", "roi", "metric"]).any()
@@ -263,7 +312,12 @@ def _table_sections(table: Any, context: Context) -> list[tuple[str, Section]]:
         blocks = _layers(models, context)
         if blocks:
             out.append(
-                ("scores", Section(context.slug("chosen layers"), "Chosen layers", tuple(blocks)))
+                (
+                    "scores",
+                    Section(
+                        context.slug("chosen layers"), context.title("Chosen layers"), tuple(blocks)
+                    ),
+                )
             )
     brain = pattern_panels.brain_pattern_figures(table, context)
     if brain and "brain-pattern" not in context.slugs:
@@ -344,17 +398,58 @@ def _lmm(result: Any, context: Context) -> tuple[str, list[Block]]:
 
 
 def _estimated(result: Any, context: Context) -> tuple[str, list[Block]]:
-    """Marginal means, contrasts, power and the like: a figure that fits the columns, then the table."""
-    title = str(result.kind).replace("_", " ").capitalize()
-    blocks = (
-        _intro(result)
-        + _sentences(result, context)
-        + model_panels.column_figures(result, context, title)
-    )
+    """Comparisons, marginal means, power and the like: a figure that fits the columns, then the table."""
+    title, what = title_of(result), outcome_of(result)
+    blocks = _intro(result) + _sentences(result, context)
+    blocks += panels.any_figures(result, context, what or "estimate")
+    if not any(isinstance(b, FigureBlock) for b in blocks):
+        blocks += model_panels.column_figures(result, context, title)
+    blocks += _made_by_result(result, context, title)
     blocks.append(
         table_block(context.slug(f"table-{title}"), f"{title}.", result.table, context.style)
     )
     return title, blocks
+
+
+def _made_by_result(result: Any, context: Context, title: str) -> list[Block]:
+    """Further tables that a result makes of itself: counts of a decision, letters of a comparison."""
+    out: list[Block] = []
+    if result.kind == "strict_alignment":
+        caption = f"{title}: number of models that pass, with the interval of the true number."
+        out.append(
+            table_block(
+                context.slug(f"table-{title}-counts"), caption, result.counts(), context.style
+            )
+        )
+    if result.kind == "equivalence_set":
+        out += model_panels.set_figures(result, context, title)
+    if {"place_low", "place_high"} <= set(result.table.columns):
+        out += model_panels.place_figures(result, context, title)
+    if result.kind == "agreement_sensitivity":
+        out += model_panels.sensitivity_figures(result, context)
+    if result.kind == "comparison":
+        letters = _letters(result)
+        if letters is not None:
+            caption = (
+                "Compact letters: models of a row of which two share a letter were not separated, which does not make "
+                "them equivalent."
+            )
+            out.append(table_block(context.slug("table-letters"), caption, letters, context.style))
+    return out
+
+
+def _letters(result: Any) -> pd.DataFrame | None:
+    """Letters of every cell that has all pairs, one row per model and cell."""
+    table = result.table
+    cells = [c for c in result.info.get("by", []) if c in table.columns]
+    rows = []
+    for cell, _ in panels.cells_of(table, cells):
+        try:
+            found = result.letters(**cell)
+        except DataError:
+            return None
+        rows += [{**cell, "model": m, "letters": text} for m, text in found.items()]
+    return pd.DataFrame(rows)
 
 
 SECTIONS: dict[str, Callable[[Any, Context], tuple[str, list[Block]]]] = {

@@ -1,0 +1,244 @@
+"""Figures: Axes in, Axes out, nothing global, names as text."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+
+import apastats as apa
+from apastats import plots
+from apastats.errors import DataError, InputError
+from apastats.plots.style import BRAIN_COLOR, PALETTE, model_colors, new_figure
+
+MODELS = ["alpha", "beta", "brain"]
+ROIS = ["V1", "V2", "V4"]
+
+
+def rows(**columns: Any) -> pd.DataFrame:
+    base = {
+        "model": MODELS,
+        "estimate": [0.3, 0.2, 0.5],
+        "conf_low": [0.2, 0.1, 0.4],
+        "conf_high": [0.4, 0.3, 0.6],
+    }
+    return pd.DataFrame(base | columns)
+
+
+def square() -> pd.DataFrame:
+    return pd.DataFrame(
+        [[0.9, 0.2, 0.1], [0.8, 0.3, 0.2], [0.1, 0.2, 0.7]], index=ROIS, columns=ROIS
+    )
+
+
+def cases() -> dict[str, Callable[..., Axes]]:
+    tested = rows(contrast=["a - b", "a - c", "b - c"], bound_low=-0.1, bound_high=0.1)
+    tested["decision"] = ["equivalent", "undecided", "different"]
+    lines = pd.DataFrame(
+        [(m, r, 0.1 * i + 0.05 * j) for i, m in enumerate(MODELS) for j, r in enumerate(ROIS)]
+    )
+    lines.columns = ["model", "roi", "estimate"]
+    band = pd.DataFrame(
+        {"roi": ROIS, "estimate": [0.1, 0.2, 0.3], "conf_low": 0.0, "conf_high": 0.4}
+    )
+    curve = pd.DataFrame({"margin": [0.1, 0.2, 0.3], "p_value_equiv": [0.4, 0.1, 0.01]})
+    power = pd.DataFrame(
+        {
+            "n": [5, 10, 20, 5, 10, 20],
+            "sd": [0.1] * 3 + [0.2] * 3,
+            "power": np.linspace(0.1, 0.9, 6),
+        }
+    )
+    components = pd.DataFrame(
+        {
+            "group": ["subject", "roi", "residual"],
+            "effect": ["1", "1", None],
+            "share": [0.2, 0.3, 0.5],
+            "std_dev": [1, 2, 3],
+        }
+    )
+    scatter = pd.DataFrame(
+        {"model": MODELS, "score": [0.1, 0.2, 0.3], "agreement": [0.5, 0.6, 0.7]}
+    )
+    ways = pd.DataFrame(
+        [(m, w, d) for m, d in zip(MODELS, tested["decision"], strict=True) for w in ("t", "rank")]
+    )
+    ways.columns = ["model", "analysis", "decision"]
+    noise = np.random.default_rng(0).normal(size=50)
+    ceiling = pd.DataFrame(
+        {
+            "roi": ROIS * 2,
+            "bound": ["lower"] * 3 + ["upper"] * 3,
+            "estimate": np.linspace(0.1, 0.6, 6),
+        }
+    )
+    one_band = [{"estimate": 0.4, "conf_low": 0.3, "conf_high": 0.5, "label": "ceiling"}]
+    return {
+        "estimates": lambda **k: plots.estimates(rows(), points=np.eye(3), band=one_band, **k),
+        "ceilings": lambda **k: plots.ceilings(ceiling, **k),
+        "forest": lambda **k: plots.forest(tested, **k),
+        "forest of one margin each": lambda **k: plots.forest(tested.assign(bound_high=[0.1, 0.2, 0.3]), **k),
+        "rank_intervals": lambda **k: plots.rank_intervals(rows(rank_low=1, rank_high=[2, 3, 1], rank=1), **k),
+        "letters": lambda **k: plots.letters(rows(letters=["a", "ab", "b"]), **k),
+        "margin_curve": lambda **k: plots.margin_curve(curve, alpha=0.05, margin=0.2, **k),
+        "sensitivity": lambda **k: plots.sensitivity(ways, **k),
+        "heatmap": lambda **k: plots.heatmap(square(), **k),
+        "heatmap around zero": lambda **k: plots.heatmap(square() - 0.5, diverging=True, numbers=False, **k),
+        "identification": lambda **k: plots.identification(square(), **k),
+        "pattern_lines": lambda **k: plots.pattern_lines(lines, band=band, **k),
+        "score_agreement": lambda **k: plots.score_agreement(scatter, strict=["alpha"], brain=0.8, **k),
+        "variance_components": lambda **k: plots.variance_components(components, **k),
+        "posterior": lambda **k: plots.posterior(rows(inner_low=0.2, inner_high=0.4), rows="model", rope=(-0.1, 0.1),
+                                                 inner=("inner_low", "inner_high"), **k),
+        "qq": lambda **k: plots.qq(noise, **k),
+        "residuals": lambda **k: plots.residuals(noise, noise, **k),
+        "power_curve": lambda **k: plots.power_curve(power, **k),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(cases()))
+def test_axes_in_axes_out(name: str) -> None:
+    draw = cases()[name]
+    ax = new_figure(5, 4).add_subplot()
+    assert draw(ax=ax, title="100% $x$") is ax
+    assert ax.get_title(loc="left") == "100% $x$"
+    own = draw()
+    assert own.figure is not ax.figure
+    own.figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize("name", list(cases()))
+def test_every_public_plot_is_tried(name: str) -> None:
+    tried = {n.split(" ")[0] for n in cases()}
+    assert set(plots.__all__) - {"draw", "label", "model_colors"} == tried
+
+
+def test_nothing_global() -> None:
+    """Neither the package nor a figure of it imports pyplot or changes a setting."""
+    code = (
+        "import sys, matplotlib; import apastats as apa\n"
+        "settings = lambda: {k: matplotlib.rcParams[k] for k in matplotlib.rcParams if k != 'backend'}\n"
+        "before = settings()\n"
+        "from apastats import plots\n"
+        "s = apa.simulate(n_subject=4, n_model=2, n_tied=1, rng=0); c = apa.noise_ceiling(s.scores); c.plot()\n"
+        "apa.report(c).html()\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+        "assert settings() == before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_import_does_not_need_matplotlib() -> None:
+    code = "import sys, apastats, apastats.plots, apastats.reporting; assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_colors_are_the_same_everywhere() -> None:
+    colors = model_colors(["b", "a", "brain", "c"])
+    assert colors["b"] == PALETTE[0]
+    assert colors["a"] == PALETTE[1]
+    assert colors["brain"] == BRAIN_COLOR
+    assert model_colors(["b", "a"]) == {k: colors[k] for k in ("b", "a")}
+    assert len(set(PALETTE)) == len(PALETTE) == 10
+
+
+def test_palette_can_be_told_apart_by_the_colour_blind() -> None:
+    """Any two colours differ under simulated deuteranopia and protanopia (Vienot et al. 1999, linear RGB)."""
+    deutan = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]])
+    protan = np.array([[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]])
+    linear = np.array(
+        [
+            [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(p)]
+            for p in PALETTE
+        ]
+    )
+    for matrix in (np.eye(3), deutan, protan):
+        seen = np.clip(linear @ matrix.T, 0, 1) ** (1 / 2.2)
+        distance = np.linalg.norm(seen[:, None] - seen[None], axis=2)[
+            np.triu_indices(len(PALETTE), 1)
+        ]
+        assert distance.min() > 0.08, (to_hex(PALETTE[0]), distance.min())
+
+
+def test_labels_are_text() -> None:
+    assert plots.label("a$b$c") == r"a\$b\$c"
+    assert plots.label("a\nb") == "a \u21b5 b"
+    assert len(plots.label("x" * 200)) == 32
+    assert "\u2026" in plots.label("x" * 200)
+
+
+def test_hostile_names_can_be_drawn() -> None:
+    names = ["$\\frac{1}{", "_^{}", "\\undefined", "\u05e9\u05dc", "line\nbreak", "<b>&amp;"]
+    frame = pd.DataFrame(
+        {"model": names, "estimate": np.arange(6.0), "conf_low": -1.0, "conf_high": 7.0}
+    )
+    plots.estimates(frame).figure.draw_without_rendering()
+    plots.heatmap(
+        pd.DataFrame(np.eye(6), index=names, columns=names)
+    ).figure.draw_without_rendering()
+
+
+def test_missing_values_leave_gaps() -> None:
+    frame = rows().assign(
+        estimate=[0.1, np.nan, 0.2], conf_low=[0.0, np.nan, 0.1], conf_high=[0.2, np.nan, 0.3]
+    )
+    plots.estimates(frame).figure.draw_without_rendering()
+    plots.forest(
+        frame.assign(bound_low=[-0.1, np.nan, -0.1], bound_high=[0.1, np.nan, 0.1]), rows="model"
+    )
+    plots.heatmap(pd.DataFrame([[np.nan, np.nan]], index=["a"], columns=["b", "c"]))
+
+
+def test_results_draw_themselves() -> None:
+    study = apa.simulate(n_subject=5, n_model=3, n_tied=2, rng=0)
+    best = apa.select_layer(study.scores, on="train")
+    ceiling = apa.noise_ceiling(study.scores)
+    means = apa.bootstrap("score ~ model | roi", best)
+    tested = apa.equivalence("score ~ model | roi", best, bounds=0.05)
+    for result in (ceiling, means, tested):
+        assert isinstance(result.plot(), Axes)
+    ax = new_figure().add_subplot()
+    assert means.plot(ax=ax, where={"roi": "V1"}) is ax
+    assert [t.get_text() for t in ax.get_yticklabels()] == means.table["model"].unique().tolist()
+    with pytest.raises(InputError, match="where: got 'region'"):
+        means.plot(where={"region": "V1"})
+    with pytest.raises(InputError, match="values that occur"):
+        means.plot(where={"roi": "V99"})
+
+
+@pytest.mark.parametrize(
+    ("draw", "match"),
+    [
+        (lambda: plots.estimates(pd.DataFrame({"model": ["a"]})), "lacks column 'estimate'"),
+        (lambda: plots.forest(pd.DataFrame({"estimate": [1.0]})), "lacks column 'contrast'"),
+        (lambda: plots.rank_intervals(rows()), "lacks column 'rank_low'"),
+        (lambda: plots.letters(rows()), "lacks column 'letters'"),
+        (lambda: plots.margin_curve(rows()), "lacks column 'margin'"),
+        (lambda: plots.power_curve(pd.DataFrame({"n": [1]})), "lacks column 'estimate'"),
+        (lambda: plots.score_agreement(rows()), "lacks column 'score'"),
+    ],
+)
+def test_missing_columns_are_named(draw: Callable[[], Axes], match: str) -> None:
+    with pytest.raises(DataError, match=match):
+        draw()
+
+
+def test_sensitivity_needs_one_decision_each() -> None:
+    frame = pd.DataFrame(
+        {"model": ["a", "a"], "analysis": ["t", "t"], "decision": ["equivalent", "different"]}
+    )
+    with pytest.raises(InputError, match="several rows of one model and analysis"):
+        plots.sensitivity(frame)
+
+
+def test_a_result_without_a_plot_says_so() -> None:
+    study = apa.simulate(n_subject=4, n_model=2, n_tied=1, rng=0)
+    with pytest.raises(InputError, match="a result that has a plot"):
+        apa.check(study.scores).plot()
