@@ -37,6 +37,7 @@ EXPORTS: dict[str, str] = {
     "correlation_tost": "apastats.correlations",
     "correlation_tost_summary": "apastats.correlations",
     "disattenuated_agreement": "apastats.patterns",
+    "discriminability": "apastats.separation",
     "effect_size": "apastats.effect_sizes",
     "emmeans": "apastats.mixed.marginal",
     "equivalence": "apastats.tosts.tables",

@@ -313,7 +313,7 @@ def verdicts(
         lp_saturated(best, table),
         stable_and_distinct(rsa_patterns),
         *(
-            none_reaches(rsa_patterns, rsa, r)
+            none_reaches(rsa_patterns, rsa, r, n_resamples)
             for r in (("released", "matched") if pairs else ("leave_one_out",))
         ),
         winners_differ(rsa, ours),
