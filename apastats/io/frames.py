@@ -137,7 +137,8 @@ def concat(*tables: ScoreTable) -> ScoreTable:
     if len({t.outcomes for t in tables}) > 1:
         raise InputError("tables", [t.outcomes for t in tables], "tables with the same outcomes")
     frame = pd.concat([t.frame for t in tables], ignore_index=True)
-    log = tuple(f"{t.source}: {line}" for t in tables for line in t.log)
+    # the name only: a log ends in reports, and a path of this machine means nothing elsewhere
+    log = tuple(f"{Path(t.source).name}: {line}" for t in tables for line in t.log)
     return ScoreTable(
         frame, tables[0].outcomes, log=log, source=" + ".join(t.source for t in tables)
     )
