@@ -49,6 +49,7 @@ EXPORTS: dict[str, str] = {
     "lmm": "apastats.mixed.api",
     "load_result": "apastats.results",
     "margin": "apastats.margins",
+    "margin_curve": "apastats.margin_curves",
     "matrix_agreement": "apastats.patterns",
     "mean_ranks": "apastats.ranks",
     "models": "apastats.mixed.presets",
@@ -62,6 +63,7 @@ EXPORTS: dict[str, str] = {
     "pattern_reliability": "apastats.patterns",
     "pattern_similarity": "apastats.patterns",
     "power_correlation": "apastats.planning",
+    "power_study": "apastats.study_power",
     "power_t": "apastats.planning",
     "power_tost": "apastats.planning",
     "quade": "apastats.ranks",
@@ -85,6 +87,7 @@ EXPORTS: dict[str, str] = {
     "simulate_rdms": "apastats.simulation",
     "split_half": "apastats.scoring.reliability",
     "strict_alignment": "apastats.patterns",
+    "subjects_needed": "apastats.margin_curves",
     "tost": "apastats.tosts.arrays",
     "tost_summary": "apastats.tosts.summaries",
 }

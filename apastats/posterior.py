@@ -61,8 +61,8 @@ def rope(
     RopeResult
         Per quantity ``estimate`` (median), ``mean, conf_low, conf_high`` (highest density), ``eti_low, eti_high``
         (equal tails), ``p_direction, p_inside`` (share of all draws inside the region), ``p_inside_interval`` (share of
-        the draws in the highest-density interval), ``p_significance`` (share beyond the larger bound, on the side of the
-        median), ``decision``.
+        the draws in the highest-density interval), ``p_significance`` (share beyond the larger bound, on the side
+        of the median), ``decision``.
 
     Raises
     ------

@@ -148,8 +148,8 @@ def with_the_best(m: Moments, alpha: float) -> BestIntervals:
     low = np.where(np.isinf(low), 0.0, np.minimum(low, 0.0))
     two = dunnett_quantile(alpha, k, m.df, two_sided=True)
     free_low = np.where(own, np.inf, d - two * se).min(axis=-1)
-    best = (np.where(own, np.inf, d + two * se) >= 0).all(axis=-1)
-    free_high = np.where(own | ~best[..., None, :], -np.inf, d + two * se).max(axis=-1)
+    reach: np.ndarray = np.where(own, np.inf, d + two * se).min(axis=-1)
+    free_high = np.where(own | (reach < 0)[..., None, :], -np.inf, d + two * se).max(axis=-1)
     # the only candidate: it is the best, its lead over the second is bounded by its own difference
     lead = np.where(own, np.inf, d + two * se).min(axis=-1)
     free_high = np.where(np.isinf(free_high), lead, free_high)

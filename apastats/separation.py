@@ -1,0 +1,322 @@
+"""`discriminability`: how well an outcome separates models, and a paired test between two outcomes."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy.special import fdtr, fdtri
+
+from apastats.errors import DesignError
+from apastats.multiplicity import adjust_p
+from apastats.resampling.plans import Plan, Resamples, subject_counts
+from apastats.resampling.relabel import permutation_p, sign_flips
+from apastats.results import Provenance, Result, describe_call
+from apastats.seeds import RngLike, recorded_seed, seed_sequence
+from apastats.set_methods import confidence_set, moments
+from apastats.table import ScoreTable
+from apastats.tosts.decisions import check_alpha
+from apastats.tosts.tables import usable_block
+
+__all__ = ["Discriminability", "discriminability"]
+
+
+class Discriminability(Result):
+    """How well outcomes separate models.
+
+    ``table``: the by-columns, ``outcome, term, estimate, conf_low, conf_high, n_subject, n_model, method``.
+    Terms: ``separated_pairs`` (number at family-wise level alpha), ``separated_share``, ``set_size`` (models
+    that can be the best, jointly), ``signal_to_noise`` (model variance over error variance of one subject),
+    ``reliability_1`` (of one subject's scores), ``reliability_n`` (generalisability coefficient of the mean over
+    the n subjects). With two outcomes also rows ``difference ...`` with ``p_value``.
+    """
+
+    kind: ClassVar[str] = "discriminability"
+
+
+def variance_components(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Model variance, error variance and F of ``[..., n, k]`` (two-way layout, analysis of variance estimates)."""
+    n, k = x.shape[-2:]
+    grand = x.mean(axis=(-2, -1), keepdims=True)
+    models = x.mean(axis=-2, keepdims=True)
+    subjects = x.mean(axis=-1, keepdims=True)
+    ms_model = n * ((models - grand) ** 2).sum(axis=(-2, -1)) / (k - 1)
+    ms_error = ((x - models - subjects + grand) ** 2).sum(axis=(-2, -1)) / ((n - 1) * (k - 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        f = ms_model / ms_error
+    return (ms_model - ms_error) / n, ms_error, f
+
+
+def reliability(f: np.ndarray, n: int, of: int) -> np.ndarray:
+    """Generalisability coefficient of the mean of ``of`` subjects, ``v / (v + 1 / of)`` with ``v = (F - 1) / n``."""
+    v = np.maximum((np.asarray(f) - 1) / n, 0.0)
+    return np.asarray(v / (v + 1 / of))
+
+
+def discriminability(
+    formula: str,
+    data: ScoreTable,
+    *,
+    against: ScoreTable | None = None,
+    against_outcome: str = "agreement",
+    alpha: float = 0.05,
+    n_resamples: Resamples = "auto",
+    rng: RngLike = None,
+    cluster: str = "subject",
+    within: Any = None,
+    kind: str | None = "model",
+) -> Discriminability:
+    """Measure how well an outcome separates models; with a second outcome, test which one separates better.
+
+    Parameters
+    ----------
+    formula : str
+        ``"score ~ model | roi"``: the outcome and the models.
+    data : ScoreTable
+        One row per cluster, model and cell; clusters that lack a model of a cell are left out of it.
+    against : ScoreTable, optional
+        Table of a second outcome (e.g. pattern agreement) with the same models, cells and clusters.
+    against_outcome : str
+        Its outcome column.
+    alpha : float
+        Family-wise level of separated pairs; intervals have level ``1 - alpha``.
+    n_resamples, rng
+        Subject bootstrap of the counts (999 unless a number is given) and sign flips of the
+        comparison, as in :func:`apastats.bootstrap`.
+    cluster, within, kind
+        As in :func:`apastats.equivalence`.
+
+    Returns
+    -------
+    Discriminability
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than three complete clusters or three models, or the tables do not match.
+    InputError
+        If an argument is not allowed.
+
+    Notes
+    -----
+    Model and error variance come from the two-way layout; ``F = MS_model / MS_error`` gives exact intervals under
+    normal errors (``signal_to_noise = (F - 1) / n``, limits by ``F / F quantile``). Separated pairs: paired t
+    tests with Holm.
+
+    The comparison is paired: for every subject, the signal it contributes is the mean product of its centred model
+    profile with the mean profile of the **other** subjects, divided by the mean square of its own residuals; the
+    difference of both outcomes' logs of ``1 + ratio`` is tested by sign flips over subjects. The measure has no unit,
+    so a score and an agreement can be compared.
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> study = apa.simulate(n_subject=8, n_layer=1, rois=["V1", "V4"], rng=1)
+    >>> scores = study.scores.where(kind="model", split="test")
+    >>> found = apa.discriminability("score ~ model | roi", scores).tidy()
+    >>> bool(found.query("term == 'separated_pairs'")["estimate"].min() > 10)
+    True
+    """
+    alpha = check_alpha(alpha)
+    block = usable_block(
+        data, formula, "discriminability", cluster=cluster, within=within, kind=kind
+    )
+    other = None
+    if against is not None:
+        second = formula.replace(block.formula.outcome, against_outcome, 1)
+        other = usable_block(
+            against, second, "discriminability", cluster=cluster, within=within, kind=kind
+        )
+        x, y = _aligned(block, other)
+    else:
+        x, y = block.values, None
+    k = x.shape[1]
+    if k < 3:
+        raise DesignError(f"discriminability: {k} models; at least 3 are needed")
+    root = seed_sequence(rng)
+    rows: list[dict[str, Any]] = []
+    for j in range(x.shape[2]):
+        cell = {c: block.cells[c].iloc[j] for c in block.cells.columns}
+        keep = np.isfinite(x[:, :, j]).all(axis=1)
+        if y is not None:
+            keep &= np.isfinite(y[:, :, j]).all(axis=1)
+        n = int(keep.sum())
+        if n < 3:
+            raise DesignError(
+                f"discriminability: {n} complete {cluster}s in one cell; at least 3 are needed"
+            )
+        plan = subject_counts(n, n_resamples if isinstance(n_resamples, int) else 999, root)
+        named = [(block.formula.outcome, x[keep][:, :, j])]
+        if y is not None:
+            named.append((against_outcome, y[keep][:, :, j]))
+        for outcome, values in named:
+            rows += [
+                {**cell, "outcome": outcome, **row, "n_subject": n, "n_model": k}
+                for row in _describe(values, alpha, plan)
+            ]
+        if y is not None:
+            flips = sign_flips(n, n_resamples, root)
+            rows += [
+                {
+                    **cell,
+                    "outcome": f"{against_outcome} - {block.formula.outcome}",
+                    **row,
+                    "n_subject": n,
+                    "n_model": k,
+                }
+                for row in _compare(named[1][1], named[0][1], flips, alpha)
+            ]
+    info = {
+        "method": "separation of models: paired t tests with Holm, joint set of the best, two-way variance components",
+        "null": "both outcomes separate the models equally well"
+        if y is not None
+        else "models do not differ",
+        "alpha": alpha,
+        "conf_level": 1 - alpha,
+        "n_subject": int(max(r["n_subject"] for r in rows)),
+        "by": list(block.formula.by),
+        "resampled": f"{cluster}s (counts); signs of the differences over {cluster}s (comparison)",
+        "held_fixed": "stimuli, chosen layers, the models themselves: a claim about other models is not supported",
+    }
+    call = describe_call("discriminability", formula, data, against=against, alpha=alpha)
+    return Discriminability(
+        pd.DataFrame(rows), info, Provenance(call, data.hash, recorded_seed(root))
+    )
+
+
+def _aligned(block: Any, other: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Values of both blocks with clusters, models and cells in the order of the first."""
+
+    def cells_of(b: Any) -> list[str]:
+        return [" / ".join(map(str, row)) for row in b.cells.itertuples(index=False)]
+
+    where = []
+    for name, mine, theirs in (
+        ("clusters", [str(c) for c in block.clusters], [str(c) for c in other.clusters]),
+        ("models", block.group_labels(), other.group_labels()),
+        ("cells", cells_of(block), cells_of(other)),
+    ):
+        lacking = [m for m in mine if m not in theirs]
+        if lacking:
+            raise DesignError(
+                f"against: {name} do not match, {lacking[0]!r} is missing in the second table"
+            )
+        where.append([theirs.index(m) for m in mine])
+    return block.values, other.values[np.ix_(*where)]
+
+
+def separated_pairs(x: np.ndarray, alpha: float) -> float:
+    """Pairs of models that differ by paired t tests with Holm's adjustment."""
+    from apastats.tosts.location import t_location
+
+    a, b = np.triu_indices(x.shape[1], 1)
+    p = adjust_p(t_location(x[:, a] - x[:, b], alpha).p_value, "holm")
+    return float(np.nansum(p <= alpha))
+
+
+def _describe(x: np.ndarray, alpha: float, plan: Plan) -> list[dict[str, Any]]:
+    n, k = x.shape
+    pairs = k * (k - 1) / 2
+    count = separated_pairs(x, alpha)
+    size = float(confidence_set(moments(x), alpha, p_values=False)[0].sum())
+    _, _, f = variance_components(x)
+    df1, df2 = k - 1.0, (n - 1.0) * (k - 1)
+    # F over its true ratio has the F distribution: exact limits of the ratio of variances
+    f_low, f_high = (float(f) / float(fdtri(df1, df2, q)) for q in (1 - alpha / 2, alpha / 2))
+    rows = [
+        {"term": "separated_pairs", "estimate": count, "method": "paired t, Holm"},
+        {"term": "separated_share", "estimate": count / pairs, "method": "paired t, Holm"},
+        {"term": "set_size", "estimate": size, "method": "joint set of the best"},
+        {
+            "term": "signal_to_noise",
+            "estimate": max(float(f) - 1, 0.0) / n,
+            "conf_low": max(f_low - 1, 0.0) / n,
+            "conf_high": max(f_high - 1, 0.0) / n,
+            "statistic": float(f),
+            "p_value": float(1 - fdtr(df1, df2, float(f))),
+            "method": "variance components, F",
+        },
+    ]
+    for name, of in (("reliability_1", 1), ("reliability_n", n)):
+        value, low, high = (float(reliability(np.array(v), n, of)) for v in (f, f_low, f_high))
+        rows.append(
+            {
+                "term": name,
+                "estimate": value,
+                "conf_low": low,
+                "conf_high": high,
+                "method": "variance components, F",
+            }
+        )
+    _count_limits(rows, x, alpha, plan)
+    return rows
+
+
+def _count_limits(rows: list[dict[str, Any]], x: np.ndarray, alpha: float, plan: Plan) -> None:
+    """Bootstrap limits of the counts, written into their rows (subjects resampled)."""
+    n = len(x)
+    counts = plan.matrix.astype(int)
+    found = np.array(
+        [
+            (separated_pairs(s, alpha), confidence_set(moments(s), alpha, p_values=False)[0].sum())
+            for s in (np.repeat(x, c, axis=0) for c in counts)
+            if len(np.unique(s, axis=0)) > 2
+        ],
+        dtype=float,
+    )
+    if len(found):
+        low, high = np.quantile(found, [alpha / 2, 1 - alpha / 2], axis=0, method="nearest")
+        k = x.shape[1]
+        scale = {
+            "separated_pairs": (0, 1.0),
+            "separated_share": (0, k * (k - 1) / 2),
+            "set_size": (1, 1.0),
+        }
+        for row in rows:
+            if row["term"] in scale:
+                column, unit = scale[row["term"]]
+                row["conf_low"], row["conf_high"] = low[column] / unit, high[column] / unit
+                row["method"] += f"; percentile bootstrap over {n} subjects"
+
+
+def subject_signal(x: np.ndarray) -> np.ndarray:
+    """Signal each subject carries: log of 1 + (product with the others' mean profile over its own residual variance).
+
+    The product of independent noise is 0 on average, so the measure is near 0 where models do not differ.
+    """
+    n, k = x.shape
+    centred = x - x.mean(axis=1, keepdims=True)
+    others = (centred.sum(axis=0) - centred) / (n - 1)
+    signal = (centred * others).sum(axis=1) / (k - 1)
+    noise = ((centred - others) ** 2).sum(axis=1) / (k - 1) * (n - 1) / n
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(noise > 0, signal / noise, 0.0)
+    return np.asarray(np.sign(ratio) * np.log1p(np.abs(ratio)))
+
+
+def _compare(
+    first: np.ndarray, second: np.ndarray, flips: Plan, alpha: float
+) -> list[dict[str, Any]]:
+    """Paired comparison of two outcomes: subject signals by sign flips, counts as they are."""
+    from apastats.tosts.location import t_location
+
+    d = subject_signal(first) - subject_signal(second)
+    tested = t_location(d[:, None], alpha / 2)
+    p = permutation_p(flips.matrix @ d[:, None] / len(d), np.array([d.mean()]), exact=flips.exact)
+    rows = [
+        {
+            "term": "difference signal",
+            "estimate": float(d.mean()),
+            "conf_low": float(tested.conf_low[0]),
+            "conf_high": float(tested.conf_high[0]),
+            "statistic": float(tested.statistic[0]),
+            "p_value": float(p[0]),
+            "method": "paired over subjects, sign flips",
+        }
+    ]
+    count = separated_pairs(first, alpha) - separated_pairs(second, alpha)
+    rows.append(
+        {"term": "difference separated_pairs", "estimate": count, "method": "paired t, Holm"}
+    )
+    return rows
