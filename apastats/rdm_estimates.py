@@ -14,6 +14,7 @@ from apastats.errors import DesignError, InputError
 from apastats.io.rdms import RDMSet, as_rdms
 from apastats.resampling.designs import block_counts
 from apastats.resampling.intervals import Alternative
+from apastats.resampling.literal import LITERAL_METHODS
 from apastats.resampling.pair_weights import PAIR_METHODS
 from apastats.resampling.plans import (
     Plan,
@@ -35,6 +36,7 @@ from apastats.table import CellFormula, parse_formula
 __all__ = ["bootstrap_rdms"]
 
 STIMULUS_RESAMPLES = 4_999
+STIMULUS_METHODS = (*PAIR_METHODS, *LITERAL_METHODS)
 
 
 def bootstrap_rdms(
@@ -108,9 +110,9 @@ def bootstrap_rdms(
     else:
         if scheme != "bootstrap":
             raise InputError("scheme", scheme, "'bootstrap' where stimuli are drawn")
-        if method not in PAIR_METHODS:
+        if method not in STIMULUS_METHODS:
             raise InputError(
-                "method", method, f"one of {list(PAIR_METHODS)} where stimuli are drawn"
+                "method", method, f"one of {list(STIMULUS_METHODS)} where stimuli are drawn"
             )
         info["interval"] = "t" if interval == "auto" else interval
         units, plan, others = _stimulus_plans(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import apastats as apa
 from apastats.errors import DataError, DesignError, InputError
 from apastats.resampling.intervals import INTERVALS
+from apastats.resampling.literal import LiteralKernel
 from apastats.resampling.plans import composition_counts
 
 
@@ -194,6 +196,30 @@ def test_stimuli_of_rdms(rdms, model_rdms, cluster, method: str) -> None:
     assert (ceilings["std_error"] > 0).all()
 
 
+@pytest.mark.parametrize("method", ["tau-a", "tau-b"])
+def test_taus_are_scored_on_the_drawn_stimuli(rdms, model_rdms, method: str) -> None:
+    brain = rdms.brain.select(roi="V1").take([0, 1, 2])
+    kernel = LiteralKernel(brain.vectors, model_rdms.vectors, method)
+    c = np.ones((2, 20))
+    c[1, :5] = [2, 0, 3, 0, 0]
+    whole, drawn = kernel.values(c, ceiling=True)
+    lower, upper = (
+        apa.noise_ceiling(brain, kind="nili", method=method)
+        .table["estimate"].tolist()
+    )  # fmt: skip
+    assert whole[:, -2:].mean(axis=0) == pytest.approx([lower, upper])
+    order = np.repeat(np.arange(20), c[1].astype(int))
+    i, j = np.triu_indices(20, 1)
+    keep = order[i] != order[j]
+    square = brain.matrices()[0], model_rdms.matrices()[0]
+    a, b = (m[order[i[keep]], order[j[keep]]] for m in square)
+    if method == "tau-b":
+        assert drawn[0, 0] == pytest.approx(stats.kendalltau(a, b).statistic, abs=1e-12)
+    else:
+        signs = np.sign(a[:, None] - a) * np.sign(b[:, None] - b)
+        assert drawn[0, 0] == pytest.approx(signs.sum() / (len(a) * (len(a) - 1)), abs=1e-12)
+
+
 def test_two_factors_have_the_corrected_variance(rdms, model_rdms) -> None:
     found = apa.bootstrap(
         "score ~ model | roi", rdms.brain, models=model_rdms, cluster=("subject", "stimulus"),
@@ -301,7 +327,7 @@ def test_dyads_need_pairs_of_the_same_roi(study) -> None:
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"method": "tau-a", "cluster": "stimulus"}, "method: got 'tau-a'"),
+        ({"method": "bures", "cluster": "stimulus"}, "method: got 'bures'"),
         ({"method": "pearson"}, "method: got 'pearson'"),
         ({"cluster": "session"}, "cluster: got 'session'"),
         ({"cluster": "stimulus", "n_resamples": "exact"}, "stimuli are sampled"),

@@ -158,6 +158,18 @@ class PairKernel:
         xy, xx, yy, scale = (np.concatenate(p) for p in zip(*parts, strict=True))
         return PairMoments(xy, xx, yy, scale, self.method != "rho-a")
 
+    def values(self, counts: np.ndarray, *, ceiling: bool) -> np.ndarray:
+        """Scores, then lower and upper ceiling if asked for: ``[b, S, M (+ 2)]``.
+
+        The pools of the ceilings hold every subject once.
+        """
+        moments = self.moments(counts)
+        scores = moments.scores()
+        if not ceiling:
+            return scores
+        lower, upper = gram_ceilings(moments, np.ones((len(scores), self.s)))
+        return np.concatenate([scores, lower[:, :, None], upper[:, :, None]], axis=2)
+
     def _sums(self, c: np.ndarray) -> PairMoments:
         """Weighted sums for measures without ranks."""
         s, m = self.s, self.m

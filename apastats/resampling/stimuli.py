@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apastats.resampling.pair_weights import PairKernel, PairMoments, gram_ceilings
+from apastats.resampling.literal import LITERAL_METHODS, LiteralKernel
+from apastats.resampling.pair_weights import PairKernel
 from apastats.resampling.parallel import run_tasks
 from apastats.resampling.plans import Plan
 from apastats.resampling.store import BlockStore
@@ -30,7 +31,7 @@ class StimulusSetup:
     y : array, ``[M, D]``
         RDMs of models.
     method : str
-        One of the methods of :class:`PairKernel`.
+        One of the methods of :class:`PairKernel` or :class:`LiteralKernel`.
     stimuli : Plan
         Counts of stimuli.
     subjects : Plan or None
@@ -116,18 +117,18 @@ class _Shifted(BlockStore):
         super().save(index + self.offset, arrays)  # type: ignore[arg-type]
 
 
-def _columns(setup: StimulusSetup, moments: PairMoments, subjects: np.ndarray | None) -> np.ndarray:
-    """Means over subjects of scores and ceilings, ``[b, M (+ 2)]``.
+def _kernel(setup: StimulusSetup, y: np.ndarray) -> PairKernel | LiteralKernel:
+    """Kernel of the method."""
+    make = LiteralKernel if setup.method in LITERAL_METHODS else PairKernel
+    return make(setup.x, y, setup.method)
+
+
+def _means(values: np.ndarray, subjects: np.ndarray | None) -> np.ndarray:
+    """Means over subjects, ``[b, M (+ 2)]``.
 
     The pools of the ceilings hold every subject once, whoever was drawn: no copy of a subject is ever
     in the pool it is tested against, and no pool is smaller than that of the data.
     """
-    scores = moments.scores()
-    parts = [scores]
-    if setup.ceiling:
-        lower, upper = gram_ceilings(moments, np.ones((len(scores), len(setup.x))))
-        parts += [lower[:, :, None], upper[:, :, None]]
-    values = np.concatenate(parts, axis=2)
     if subjects is None:
         return np.asarray(values.mean(axis=1))
     size = subjects.sum(axis=1, keepdims=True)
@@ -138,17 +139,17 @@ def _columns(setup: StimulusSetup, moments: PairMoments, subjects: np.ndarray | 
 
 def _task(setup: StimulusSetup, models: slice, blocks: list[int]) -> dict[str, np.ndarray]:
     """Replicates of some models in some blocks."""
-    kernel = PairKernel(setup.x, setup.y[models], setup.method)
+    kernel = _kernel(setup, setup.y[models])
     out: dict[str, list[np.ndarray]] = {}
     for i in blocks:
         counts = setup.stimuli.block(i)
         v = None if setup.subjects is None else setup.subjects.block(i)[:, setup.present]
-        moments = kernel.moments(counts)
-        made = {"replicates": _columns(setup, moments, v)}
+        values = kernel.values(counts, ceiling=setup.ceiling)
+        made = {"replicates": _means(values, v)}
         if v is not None:
-            made["stimuli"] = _columns(setup, moments, None)
+            made["stimuli"] = _means(values, None)
         if setup.studentize:
-            made["std_errors"] = _group_errors(setup, kernel, counts, v, moments)
+            made["std_errors"] = _group_errors(setup, kernel, counts, v, values)
         for k, a in made.items():
             out.setdefault(k, []).append(a)
     return {k: np.concatenate(a) for k, a in out.items()}
@@ -156,10 +157,10 @@ def _task(setup: StimulusSetup, models: slice, blocks: list[int]) -> dict[str, n
 
 def _group_errors(
     setup: StimulusSetup,
-    kernel: PairKernel,
+    kernel: PairKernel | LiteralKernel,
     counts: np.ndarray,
     v: np.ndarray | None,
-    moments: PairMoments,
+    values: np.ndarray,
 ) -> np.ndarray:
     """Standard errors: groups of drawn stimuli left out in turn, plus the spread over subjects."""
     # one column per unit (block): all stimuli of a unit are drawn equally often
@@ -172,18 +173,15 @@ def _group_errors(
         # copies get running numbers; those equal to k modulo g go. Copies of one stimulus are drawn
         # independently, so they must not go together
         gone = np.floor((start + drawn - 1 - k) / g) - np.floor((start - 1 - k) / g)
-        parts.append(_columns(setup, kernel.moments(counts - gone[:, setup.units]), v))
+        left = kernel.values(counts - gone[:, setup.units], ceiling=setup.ceiling)
+        parts.append(_means(left, v))
     stack = np.stack(parts)
     variance = (g - 1) / g * ((stack - stack.mean(axis=0)) ** 2).sum(axis=0)
     if v is not None:
-        scores = moments.scores()
-        if setup.ceiling:
-            lower, upper = gram_ceilings(moments, np.ones((len(scores), len(setup.x))))
-            scores = np.concatenate([scores, lower[:, :, None], upper[:, :, None]], axis=2)
         size = v.sum(axis=1)[:, None]
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean = np.matmul(v[:, None], scores)[:, 0] / size
-            square = np.matmul(v[:, None], scores**2)[:, 0] / size - mean**2
+            mean = np.matmul(v[:, None], values)[:, 0] / size
+            square = np.matmul(v[:, None], values**2)[:, 0] / size - mean**2
             variance = variance + np.maximum(square, 0) / (size - 1)
     return np.sqrt(variance)
 
@@ -197,13 +195,14 @@ def _two_factor_df(subjects: np.ndarray, stimuli: np.ndarray, s: int, k: int) ->
 
 def _finish(setup: StimulusSetup, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Estimates, standard errors and influence values; both factors' variance corrected."""
-    full = StimulusSetup(**{**vars(setup), "subjects": None})
-    kernel = PairKernel(setup.x, setup.y, setup.method)
-    plain = kernel.moments(np.ones((1, kernel.n)))
-    estimate = _columns(full, plain, None)[0]
+    kernel = _kernel(setup, setup.y)
+    ones = np.ones((1, kernel.n))
+    plain = kernel.values(ones, ceiling=setup.ceiling)
+    estimate = _means(plain, None)[0]
     k = int(setup.units.max()) + 1
     left = (setup.units[None] != np.arange(k)[:, None]).astype(np.float64)
-    influence = (k - 1) / k * (estimate - _columns(full, kernel.moments(left), None))
+    without = kernel.values(left, ceiling=setup.ceiling)
+    influence = (k - 1) / k * (estimate - _means(without, None))
     replicates = arrays["replicates"]
     variance = np.nanvar(replicates, axis=0, ddof=1)
     out = {"replicates": replicates, "estimate": estimate}
@@ -214,11 +213,7 @@ def _finish(setup: StimulusSetup, arrays: dict[str, np.ndarray]) -> dict[str, np
     else:
         s = len(setup.x)
         v = setup.subjects.matrix[:, setup.present]
-        one = np.ones((1, s))
-        lower, upper = gram_ceilings(plain, one)
-        values = plain.scores()[0]
-        if setup.ceiling:
-            values = np.concatenate([values, lower.T, upper.T], axis=1)
+        values = plain[0]
         size = v.sum(axis=1, keepdims=True)
         with np.errstate(invalid="ignore", divide="ignore"):
             only = (v @ values) / np.where(size > 0, size, np.nan)
@@ -238,6 +233,5 @@ def _finish(setup: StimulusSetup, arrays: dict[str, np.ndarray]) -> dict[str, np
         # sqrt(corrected variance) / pivot_error
         out["std_errors"] = arrays["std_errors"]
         everyone = None if setup.subjects is None else np.ones((1, len(setup.x)))
-        ones = np.ones((1, kernel.n))
         out["pivot_error"] = _group_errors(setup, kernel, ones, everyone, plain)[0]
     return out
