@@ -75,6 +75,7 @@ def strict_alignment(
     score_outcome: str = "score",
     agreement_outcome: str = "z",
     agreement_reference: str = "best",
+    method: str = "tost",
     hypothesis: str = "noninferiority",
     adjust: str = "holm",
     alpha: float = 0.05,
@@ -96,8 +97,12 @@ def strict_alignment(
     agreement_reference : {"best", "brain"}
         Agreement is compared with the best model's, or with the brain's own. Scores are compared with the
         best model's.
+    method : {"tost", "mcb"}
+        ``tost``: :func:`apastats.equivalence`. ``mcb``: comparisons with the best of
+        :func:`apastats.equivalence_set`, simultaneous over all cells, sharper where the best is the reference
+        (agreement with the brain is tested by ``tost`` all the same).
     hypothesis : {"noninferiority", "equivalence"}
-        Not worse by the margin, or not different by it.
+        Not worse by the margin, or not different by it (``tost``).
     adjust, alpha
         As in :func:`apastats.equivalence`.
 
@@ -119,7 +124,8 @@ def strict_alignment(
     A model is aligned where both tests reject at alpha (Berger 1982: the larger p-value is valid, no further
     adjustment). It is declared out on a criterion where the opposite one-sided test, Bonferroni-adjusted over
     the same family, shows it to be worse by more than the margin. The model with the highest mean is in by
-    definition where it is the reference. Selection of the best is accounted for by adjusting over all pairs.
+    definition where it is the reference. Selection of the best is accounted for by adjusting over all pairs,
+    or by the simultaneous limits of ``mcb`` (which has no p-values: NaN).
 
     Examples
     --------
@@ -134,10 +140,18 @@ def strict_alignment(
     """
     if hypothesis not in ("noninferiority", "equivalence"):
         raise InputError("hypothesis", hypothesis, "'noninferiority' or 'equivalence'")
+    if method not in ("tost", "mcb"):
+        raise InputError("method", method, "'tost' or 'mcb'")
     if agreement_reference not in ("best", BRAIN):
         raise InputError("agreement_reference", agreement_reference, "'best' or 'brain'")
     by = [by] if isinstance(by, str) else list(by)
-    options: dict[str, Any] = {"hypothesis": hypothesis, "adjust": adjust, "alpha": alpha, "by": by}
+    options: dict[str, Any] = {
+        "hypothesis": hypothesis,
+        "adjust": adjust,
+        "alpha": alpha,
+        "by": by,
+        "method": method,
+    }
     on_score, score_words = _criterion(scores, score_outcome, score_bounds, "best", **options)
     on_agreement, agreement_words = _criterion(
         agreement, agreement_outcome, agreement_bounds, agreement_reference, **options
@@ -154,6 +168,7 @@ def strict_alignment(
     info = {
         "method": "intersection-union of two tests against a margin: score and agreement",
         "hypothesis": hypothesis,
+        "criteria": method,
         "rule": f"aligned where both adjusted p-values are at most {alpha:g}; not aligned where one criterion is "
         "shown to fail",
         "margin": f"score {score_words['margin']}; agreement ({agreement_outcome}) {agreement_words['margin']}",
@@ -171,6 +186,7 @@ def strict_alignment(
         agreement,
         score_bounds=score_bounds,
         agreement_bounds=agreement_bounds,
+        method=method,
         hypothesis=hypothesis,
         agreement_reference=agreement_reference,
     )
@@ -187,6 +203,7 @@ def _criterion(
     adjust: str,
     alpha: float,
     by: list[str],
+    method: str,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Models of one criterion: difference to the reference, adjusted p, and whether they are in or out."""
     from apastats.tosts.tables import equivalence
@@ -196,6 +213,8 @@ def _criterion(
     if reference == "best" and (table.frame["model"] == BRAIN).any():
         table = table.with_frame(table.frame[table.frame["model"] != BRAIN])
     formula = f"{outcome} ~ model | {' + '.join(by)}"
+    if method == "mcb" and reference == "best":
+        return _by_set(table, formula, bounds, alpha, by)
     found = equivalence(
         formula,
         table,
@@ -229,3 +248,24 @@ def _criterion(
     order = {m: i for i, m in enumerate(table.levels("model"))}
     out = out.sort_values("model", key=lambda c: c.map(order), kind="stable", ignore_index=True)
     return out, {"margin": found.info["margin"], "n_subject": found.info["n_subject"]}
+
+
+def _by_set(
+    table: ScoreTable, formula: str, bounds: Any, alpha: float, by: list[str]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The same from comparisons with the best, at one level over all cells."""
+    from apastats.margins import as_margin
+    from apastats.sets import equivalence_set
+
+    found = equivalence_set(
+        formula, table, bounds=as_margin(bounds), method="mcb", family="all", alpha=alpha
+    )
+    f = found.table
+    state = f["decision"].map({"equivalent to the best": "in", "worse than the margin": "out"})
+    out = f[["model", *by]].assign(estimate=f["estimate"], p_value=np.nan)
+    out["in"] = state.fillna("undecided").to_numpy()
+    words = {
+        "margin": found.info.get("margin", str(bounds)),
+        "n_subject": int(f["n_subject"].min()),
+    }
+    return out, words

@@ -68,6 +68,24 @@ def test_true_equals_are_found(study, tables):
     assert (decisions.loc["model_06"] == "out").all()
 
 
+def test_by_comparison_with_the_best(tables):
+    best, agreement = tables
+    strict = apa.strict_alignment(
+        best, agreement, score_bounds=0.05, agreement_bounds=0.8, method="mcb"
+    )
+    alone = apa.equivalence_set(
+        "score ~ model | roi + metric", best, bounds=0.05, family="all"
+    ).table
+    both = strict.table.merge(alone, on=["model", "roi", "metric"])
+    assert len(both) == len(alone) == 24
+    assert ((both["in_score"] == "in") == (both["decision_y"] == "equivalent to the best")).all()
+    assert ((both["in_score"] == "out") == (both["decision_y"] == "worse than the margin")).all()
+    counts = strict.counts()
+    assert (counts["conf_low"] <= counts["conf_high"]).all()
+    with pytest.raises(InputError, match="method: got 'x'"):
+        apa.strict_alignment(best, agreement, score_bounds=0.1, agreement_bounds=0.8, method="x")
+
+
 def test_against_the_brain(tables):
     strict = apa.strict_alignment(
         *tables,
