@@ -240,8 +240,8 @@ def refit_design(
     """Fit the same design to another outcome ``[n]`` (on the scale of the model); only one column is made anew."""
     design = replace(fitted.design, y=y)
     design.__dict__["Z"] = fitted.design.Z  # the random-effect columns do not depend on y
-    if fitted.groups is not None or fitted.engine != "profile":
-        return fit_design(design, reml=fitted.reml, engine=fitted.engine, polish=polish)
+    if fitted.groups is not None:
+        return fit_design(design, reml=fitted.reml, polish=polish)
     products = with_outcome(fitted.products, design, y)
     start = fitted.optimum.theta if warm else None
     return _fit_products(design, products, fitted.reml, start=start, polish=polish)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import DataError, DesignError, FormulaError, InputError
-from apastats.mixed.formula import MixedFormula, RandomTerm
+from apastats.mixed.formula import MixedFormula, RandomTerm, variables_in
 
 __all__ = [
     "Design",
@@ -189,21 +189,6 @@ def _known(frame: pd.DataFrame, names: list[str], formula: MixedFormula) -> None
                 "formula", formula.text, f"columns among {list(map(str, frame.columns))}",
                 hint=f"{name!r} is not a column.",
             )  # fmt: skip
-
-
-def _fixed_variables(formula: MixedFormula) -> list[str]:
-    from formulaic import Formula
-
-    try:
-        return sorted(map(str, Formula(formula.fixed).required_variables))
-    except Exception as error:  # the library raises many kinds
-        raise FormulaError(formula.text, f"the fixed part does not parse ({error})") from error
-
-
-def _effect_variables(term: RandomTerm) -> set[str]:
-    return {
-        v for e in term.effects if e != "1" for v in e.replace("(", ":").replace(")", "").split(":")
-    }
 
 
 def _as_factor(column: pd.Series) -> pd.Series:
@@ -466,8 +451,8 @@ def build_design(
     -------
     Design
     """
-    variables = _fixed_variables(formula)
-    effects = sorted(set().union(*(_effect_variables(t) for t in formula.random), set()))
+    variables = sorted(variables_in(formula.fixed))
+    effects = sorted({v for t in formula.random for e in t.effects for v in variables_in(e)})
     groups = sorted({c for t in formula.random for c in t.group})
     extra = [residual_by] if residual_by is not None else []
     used = list(dict.fromkeys([formula.outcome, *variables, *effects, *groups, *extra]))

@@ -11,13 +11,19 @@ from dataclasses import dataclass
 
 from apastats.errors import FormulaError, InputError
 
-__all__ = ["OUTCOME_TRANSFORMS", "MixedFormula", "RandomTerm", "parse_mixed_formula"]
+__all__ = [
+    "OUTCOME_TRANSFORMS",
+    "MixedFormula",
+    "RandomTerm",
+    "parse_mixed_formula",
+    "variables_in",
+]
 
 OUTCOME_TRANSFORMS = ("fisher_z", "log", "logit")
 FIXED_FUNCTIONS = ("log", "log10", "sqrt", "exp", "center", "scale", "poly")
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<name>[^\W\d][\w.]*)|(?P<number>\d+(?:\.\d+)?)|(?P<operator>\|\||\*\*|[-+*:/^()|,~]))"
+    r"\s*(?:(?P<name>[^\W\d]\w*)|(?P<number>\d+(?:\.\d+)?)|(?P<operator>\|\||\*\*|[-+*:/^()|,~]))"
 )
 
 
@@ -181,6 +187,18 @@ def _outcome(text: str, tokens: list[_Token], end: int) -> tuple[str, str | None
     raise FormulaError(
         text, "one outcome, or a function of one, is needed on the left side", position=where
     )
+
+
+def variables_in(text: str) -> list[str]:
+    """Column names in a piece of a formula: names that are not functions, in order."""
+    tokens = _scan(text)
+    following = [*tokens[1:], _Token("operator", "", len(text))]
+    names = [
+        t.value
+        for t, after in zip(tokens, following, strict=True)
+        if t.kind == "name" and after.value != "("
+    ]
+    return list(dict.fromkeys(names))
 
 
 def _closing(text: str, tokens: list[_Token], start: int) -> int:

@@ -341,7 +341,7 @@ def describe_fit(
             f"singular fit: the (co)variance of {', '.join(fitted.singular)} is estimated on the boundary "
             f"(a variance of 0 or a correlation of 1). The estimates stand; a simpler random part may say the same."
         )
-        warnings.warn(text, SingularFitWarning, stacklevel=4)
+        warnings.warn(text, SingularFitWarning, stacklevel=3)
         found.append(text)
     components = summaries.variance_table(fitted)  # type: ignore[arg-type]
     info = _info(fitted, kind, df, conf_level, components)

@@ -52,6 +52,7 @@ def test_power_and_functions_of_the_fixed_part() -> None:
         ("y ~ a )", "without '\\('", 6),
         ("y ~ system(a)", "no known function", 4),
         ("y ~ a; b", "';' is not allowed", 5),
+        ("y ~ a.b", "'.' is not allowed", 5),
         ("sin(y) ~ a", "no transformation", 0),
         ("y + z ~ a", "one outcome", 2),
         ("y ~ ", "right side is empty", 4),

@@ -214,6 +214,17 @@ def test_transformed_outcome(ragged: pd.DataFrame) -> None:
     np.testing.assert_allclose(means.response()["estimate"], np.tanh(means.table["estimate"]))
 
 
+def test_functions_of_covariates(ragged: pd.DataFrame) -> None:
+    formula = "score ~ model * poly(level, 2) + scale(x) + (1 | subject)"
+    data = ragged.assign(x=np.random.default_rng(0).uniform(1, 2, len(ragged)))
+    fit = apa.lmm(formula, data)
+    assert fit.table["term"].tolist()[4:7] == ["poly(level, 2)1", "poly(level, 2)2", "scale(x)"]
+    np.testing.assert_allclose(fit.predict(data), fit.predict(), atol=1e-12)
+    slope = apa.emmeans(fit, "model", trend="level", at={"level": 0.4}).table["estimate"]
+    means = [apa.emmeans(fit, "model", at={"level": v}).table["estimate"] for v in (0.39, 0.41)]
+    np.testing.assert_allclose((means[1] - means[0]) / 0.02, slope, rtol=1e-6)
+
+
 def test_refit_and_simulate(ragged: pd.DataFrame) -> None:
     fit = apa.lmm(CROSSED, ragged)
     y = fit.simulate(1, rng=4)[0]
