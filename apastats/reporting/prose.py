@@ -79,6 +79,7 @@ def equivalence_row(
     equivalence = [f"equivalence {style.p(row['p_value_equiv'])}"]
     if adjusted and "p_value_equiv_adjusted" in row:
         equivalence.append(f"adjusted {style.p(row['p_value_equiv_adjusted'])}")
+    equivalence += _claim(row, info, style)
     bounds = f"{style.number(row['bound_low'], d)} to {style.number(row['bound_high'], d)}"
     difference = style.number(row["estimate"], d)
     contrast = (
@@ -98,6 +99,16 @@ def equivalence_row(
         f"{lead}{contrast} was {difference} ({', '.join(tests)}); against the margin from {bounds}, "
         f"{', '.join(equivalence)}: {verdict}."
     )
+
+
+def _claim(row: Mapping[str, Any], info: Mapping[str, Any], style: NumberStyle) -> list[str]:
+    """The claim that was tested where it is another one than equivalence."""
+    if "claim_shown" not in row:
+        return []
+    claim = str(info.get("hypothesis", "the claim")).replace("_", " ")
+    key = "p_value_claim_adjusted" if "p_value_claim_adjusted" in row else "p_value_claim"
+    shown = "shown" if bool(row["claim_shown"]) else "not shown"
+    return [f"{claim} {style.p(row[key])} ({shown})"]
 
 
 def _symbol(row: Mapping[str, Any]) -> str:

@@ -162,7 +162,7 @@ def table_block(
                     {"statistic": statistic_name(frame)} | dict(labels or {}),
                 )
             )
-    text = caption + (f" {'; '.join(told)}." if told else "")
+    text = caption + (f" {told[0][:1].upper()}{'; '.join(told)[1:]}." if told else "")
     return TableBlock(slug, text, frame, columns)
 
 

@@ -330,6 +330,19 @@ def _table_sections(table: Any, context: Context) -> list[tuple[str, Section]]:
                 ),
             )
         )
+    if not out and not any(getattr(r, "kind", "") == "design" for r in context.items):
+        # nothing of it is drawn, but it is there
+        words = Paragraph(
+            f"{len(frame)} rows of {name(', '.join(table.outcomes))}; results below rest on them."
+        )
+        out.append(
+            (
+                "design",
+                Section(
+                    context.slug("table of scores"), context.title("Table of scores"), (words,)
+                ),
+            )
+        )
     return out
 
 
