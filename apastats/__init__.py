@@ -45,6 +45,7 @@ EXPORTS: dict[str, str] = {
     "evaluate_rdms": "apastats.scoring.evaluation",
     "friedman": "apastats.ranks",
     "hierarchical_p": "apastats.closed_testing",
+    "layer_agreement": "apastats.patterns",
     "linear_predictivity": "apastats.scoring.response_patterns",
     "lmm": "apastats.mixed.api",
     "load_result": "apastats.results",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from apastats.patterns.agreement import pattern_agreement
 from apastats.patterns.external import MatrixAgreement, matrix_agreement
 from apastats.patterns.identification import PatternIdentification, pattern_identification
+from apastats.patterns.layerwise import LayerAgreement, layer_agreement
 from apastats.patterns.nulls import AgreementTest, agreement_test
 from apastats.patterns.profiles import AlignmentPatterns, alignment_patterns
 from apastats.patterns.reliability import (
@@ -22,6 +23,8 @@ from apastats.patterns.variants import AgreementSensitivity, agreement_sensitivi
 from apastats.selection import select_layer, selected_rows
 
 __all__ = [
+    "LayerAgreement",
+    "layer_agreement",
     "AgreementSensitivity",
     "agreement_sensitivity",
     "StrictAlignment",

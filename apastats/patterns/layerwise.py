@@ -1,0 +1,175 @@
+"""Layer-wise agreement: the curve of every model over its layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from apastats.errors import DesignError, InputError
+from apastats.patterns.agreement import pattern_agreement
+from apastats.patterns.profiles import AlignmentPatterns
+from apastats.results import Provenance, Result, describe_call
+from apastats.table import BRAIN
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["LayerAgreement", "layer_agreement"]
+
+
+class LayerAgreement(Result):
+    """Agreement of every layer with every ROI.
+
+    ``table``: ``model, layer, position`` (order in the table of scores, from 0), ``depth`` (0 first, 1 last), ``roi,
+    metric, split, estimate, std_error, conf_low, conf_high, conf_level, n_subject, rank`` (1: best layer of its model
+    for this ROI, by agreement), ``brain`` (the brain's own mean agreement), ``method``.
+    """
+
+    kind: ClassVar[str] = "layer_agreement"
+
+    def plot(
+        self,
+        *,
+        ax: Axes | None = None,
+        roi: str | None = None,
+        metric: str | None = None,
+        **options: Any,
+    ) -> Axes:
+        """Curve of every model over the depth of its layers, for one ROI or the mean over ROIs.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw on.
+        roi, metric : str, optional
+            Rows to draw: the mean over ROIs, the first metric where not given.
+        **options
+            Passed to ``ax.plot``.
+        """
+        from apastats.plots.style import finish, legend, model_colors, new_axes
+
+        frame = self.table
+        for column, value in (("roi", roi), ("metric", metric)):
+            if value is not None and value not in set(frame[column]):
+                raise InputError(column, value, f"one of {list(frame[column].unique())}")
+        frame = frame[frame["metric"] == (metric or frame["metric"].iloc[0])]
+        frame = frame if roi is None else frame[frame["roi"] == roi]
+        ax = new_axes(ax)
+        colors = model_colors(frame["model"].unique())
+        for model, part in frame.groupby("model", sort=False):
+            curve = part.groupby("depth", sort=True)["estimate"].mean()
+            ax.plot(
+                curve.index,
+                curve,
+                marker="o",
+                color=colors[str(model)],
+                label=str(model),
+                **options,
+            )
+        ax.axhline(
+            frame["brain"].mean(), color=colors.get(BRAIN, "0.2"), linestyle="--", label=BRAIN
+        )
+        legend(ax)
+        return finish(
+            ax, x="depth of the layer", y="agreement", title=roi or "mean over ROIs", grid="y"
+        )
+
+
+def layer_agreement(
+    patterns: AlignmentPatterns,
+    *,
+    reference: str = "leave_one_out",
+    similarity: str = "pearson",
+    brain: str | None = None,
+    conf_level: float = 0.95,
+) -> LayerAgreement:
+    """Agreement of all layers of all models, as a curve over layers.
+
+    Parameters
+    ----------
+    patterns : AlignmentPatterns
+        From :func:`alignment_patterns`; layers in the order in which they appear in the scores.
+    reference, similarity, brain
+        As in :func:`pattern_agreement`.
+    conf_level : float
+        Level of the t interval over subjects (references held fixed; :func:`agreement_bootstrap` varies them).
+
+    Returns
+    -------
+    LayerAgreement
+
+    Raises
+    ------
+    InputError
+        If an argument is not allowed.
+    DesignError
+        If there are no models.
+
+    Notes
+    -----
+    ``rank`` orders the layers of a model on the data they are judged on. To choose a layer on agreement, use
+    ``select_layer(pattern_agreement(patterns), on="cross_subject", outcome="agreement")``.
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> study = apa.simulate(n_subject=5, n_model=3, n_layer=4, rng=1)
+    >>> patterns = apa.alignment_patterns(study.scores.where(split="test"))
+    >>> curve = apa.layer_agreement(patterns).table
+    >>> curve["depth"].unique().round(2).tolist()
+    [0.0, 0.33, 0.67, 1.0]
+    """
+    if not isinstance(conf_level, (int, float)) or not 0 < conf_level < 1:
+        raise InputError("conf_level", conf_level, "a number between 0 and 1")
+    table = pattern_agreement(patterns, reference=reference, similarity=similarity, brain=brain)
+    frame = table.frame
+    models = frame[frame["kind"] == "model"]
+    if models.empty:
+        raise DesignError("layer_agreement: there are no models")
+    keys = ["model", "layer", "roi", "metric", "split"]
+    stats = (
+        models.groupby(keys, sort=False)["agreement"].agg(["mean", "std", "count"]).reset_index()
+    )
+    own = frame[frame["model"] == BRAIN].groupby(["roi", "metric", "split"])["agreement"].mean()
+    layers = pd.DataFrame({"model": patterns.arrays["models"], "layer": patterns.arrays["layers"]})
+    layers["position"] = layers.groupby("model").cumcount()
+    last = layers.groupby("model")["position"].transform("max")
+    layers["depth"] = layers["position"] / last.clip(lower=1)
+    out = stats.merge(layers, on=["model", "layer"], how="left")
+    error = (out["std"] / np.sqrt(out["count"])).to_numpy()
+    half = stdtrit(np.maximum(out["count"].to_numpy() - 1, 1), (1 + conf_level) / 2) * error
+    mean = out["mean"].to_numpy()
+    rank = out.groupby(["model", "roi", "metric", "split"])["mean"].rank(
+        ascending=False, method="first"
+    )
+    index = pd.MultiIndex.from_frame(out[["roi", "metric", "split"]])
+    found = pd.DataFrame(
+        {
+            **{
+                c: out[c] for c in ("model", "layer", "position", "depth", "roi", "metric", "split")
+            },
+            "estimate": mean,
+            "std_error": error,
+            "conf_low": mean - half,
+            "conf_high": mean + half,
+            "conf_level": conf_level,
+            "n_subject": out["count"],
+            "rank": rank,
+            "brain": own.reindex(index).to_numpy(),
+            "method": "mean over subjects, t interval",
+        }
+    )
+    info = {
+        "method": "agreement of every layer",
+        "reference": reference,
+        "similarity": similarity,
+        "n_subject": int(out["count"].max()),
+        "conf_level": conf_level,
+        "resampled": "nothing; subjects are the sample",
+        "held_fixed": "stimuli, references of the agreement",
+    }
+    call = describe_call("layer_agreement", patterns, reference=reference, similarity=similarity)
+    return LayerAgreement(found, info, Provenance(call, patterns.provenance.data_hash))
