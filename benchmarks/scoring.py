@@ -28,6 +28,7 @@ def rows(*, quick: bool = False, only: str = "") -> Iterator[Row]:
         "1,000 layers x 400": large_table,
         "cost per score": curve,
         "RDMs from patterns": patterns,
+        "linear predictivity": ridge,
     }
     for name, task in tasks.items():
         if only in name:
@@ -256,9 +257,10 @@ def curve(quick: bool) -> Iterator[Row]:
 
 def patterns(quick: bool) -> Iterator[Row]:
     """Correlation distances of 1,000 patterns."""
-    from apastats.scoring.patterns import distances
     from rsatoolbox.data import Dataset
     from rsatoolbox.rdm import calc_rdm
+
+    from apastats.scoring.patterns import distances
 
     n = 200 if quick else 1000
     x: Any = np.random.default_rng(0).standard_normal((n, n))
@@ -269,3 +271,36 @@ def patterns(quick: bool) -> Iterator[Row]:
             lambda m=method: distances(x[None], m)[0],
             repeat=(1, 3),
         )
+
+
+def ridge(quick: bool) -> Iterator[Row]:
+    """Cross-validated ridge of one layer on several ROIs, against one RidgeCV per ROI."""
+    from sklearn.linear_model import RidgeCV
+    from sklearn.model_selection import KFold
+
+    from apastats.scoring.ridge import ALPHAS, r_squared, ridge_scores
+
+    n, p, v, k = (100, 200, 20, 4) if quick else (400, 1500, 100, 8)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((n, p))
+    y = [
+        x[:, :50] @ rng.standard_normal((50, v)) + 5 * rng.standard_normal((n, v)) for _ in range(k)
+    ]
+
+    def theirs() -> np.ndarray:
+        z = (x - x.mean(0)) / x.std(0)
+        out = np.zeros(k)
+        for i, target in enumerate(y):
+            t = (target - target.mean(0)) / target.std(0)
+            for kept, held in KFold(5, shuffle=True, random_state=1).split(z):
+                fit = RidgeCV(alphas=ALPHAS).fit(z[kept], t[kept])
+                out[i] += r_squared(t[held], fit.predict(z[held])) * len(held) / n
+        return out
+
+    yield measure(
+        f"linear predictivity, {n} stimuli x {p} features, {k} ROIs of {v} vertices",
+        theirs,
+        lambda: ridge_scores(x, y).train,
+        repeat=(1, 2),
+        note="theirs = scikit-learn RidgeCV per ROI",
+    )

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from apastats.scoring.ordering import stable_order
+from apastats.scoring.ordering import sorted_rows, stable_order
 
 __all__ = ["kendall_similarity"]
 
@@ -93,8 +93,7 @@ class _Orders:
 
     def __init__(self, values: np.ndarray) -> None:
         self.values = values
-        self.order = stable_order(values)
-        ordered = np.take_along_axis(values, self.order, axis=1)
+        self.order, ordered = sorted_rows(values)
         self._new = np.ones(values.shape, dtype=bool)
         np.not_equal(ordered[:, 1:], ordered[:, :-1], out=self._new[:, 1:])
         self.tied: np.ndarray = np.logical_not(self._new.all(axis=1))
@@ -161,8 +160,11 @@ class _Columns:
         padded[: self.n] = order
         block = np.empty(grid.padded, dtype=np.uint8)
         block[padded] = np.arange(grid.padded) // grid.length
-        ranks = np.take(self.rank, grid.by_lag(padded[None])[0].ravel(), axis=0, out=grid.ranks)
-        blocks = np.take(block, self.position, out=grid.blocks)
+        # "clip" only because the default mode makes a copy of the output
+        ranks = np.take(
+            self.rank, grid.by_lag(padded[None])[0].ravel(), axis=0, out=grid.ranks, mode="clip"
+        )
+        blocks = np.take(block, self.position, out=grid.blocks, mode="clip")
         return grid.count(ranks, blocks)
 
 
@@ -185,7 +187,7 @@ class _Grid:
         self.tally = np.empty((lag, number * m), dtype=np.uint8)
         self.larger = np.empty((lag, number * m), dtype=bool)
         self.table = np.empty((number, number, m), dtype=np.float32)
-        self.earlier = np.empty_like(self.table)
+        self.earlier, self.below = np.empty_like(self.table), np.empty_like(self.table)
 
     def by_lag(self, rows: np.ndarray) -> np.ndarray:
         """``[k, padded]`` to ``[k, length, number]``: equal places of all blocks side by side."""
@@ -205,10 +207,13 @@ class _Grid:
         earlier[0] = table[0]
         for k in range(1, number):
             np.add(earlier[k - 1], table[k], out=earlier[k])
+        # the other axis made the outer one first
+        below = self.below
+        below[...] = table.transpose(1, 0, 2)
         for k in range(1, number):
-            table[:, k] += table[:, k - 1]
+            np.add(below[k - 1], below[k], out=below[k])
         # elements of earlier x blocks in later y blocks; each row sum is exact in float32
-        rows = np.einsum("bdm,bdm->bm", earlier[:-1, 1:], table[1:, :-1])
+        rows = np.einsum("bdm,dbm->bm", earlier[:-1, 1:], below[:-1, 1:])
         return inside + rows.sum(axis=0, dtype="f8")
 
 
@@ -219,7 +224,9 @@ def _within(blocks: np.ndarray, m: int, tally: np.ndarray, larger: np.ndarray) -
         out, into = larger[lag:], tally[lag:]
         np.greater(blocks[:-lag], blocks[lag:], out=out)
         np.add(into, out.view(np.uint8), out=into)
-    return tally.reshape(-1, m).sum(axis=0, dtype="f8")
+    # at most 128 lags of at most 127 each fit 16 bits
+    lags = np.add.reduce(tally, axis=0, dtype=np.uint16)
+    return lags.reshape(-1, m).sum(axis=0, dtype="f8")
 
 
 def _split(rank: np.ndarray) -> np.ndarray:

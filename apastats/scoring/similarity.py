@@ -9,7 +9,7 @@ import numpy as np
 from apastats.errors import InputError
 from apastats.io.rdms import n_stimulus
 from apastats.scoring.backends import NUMPY, Backend
-from apastats.scoring.ordering import CELLS, stable_order
+from apastats.scoring.ordering import CELLS, sorted_rows
 
 __all__ = ["PRODUCT_METHODS", "RANK_METHODS", "features", "metric_rows", "mid_ranks", "whitening"]
 
@@ -127,8 +127,11 @@ def mid_ranks(x: Any, backend: Backend = NUMPY) -> Any:
         for start in range(0, len(x), step):
             out[start : start + step] = mid_ranks(x[start : start + step], backend)
         return out
-    order = stable_order(x) if backend.name == "numpy" else xp.argsort(x, axis=1)
-    ordered = xp.take_along_axis(x, order, axis=1)
+    if backend.name == "numpy":
+        order, ordered = sorted_rows(x)
+    else:
+        order = xp.argsort(x, axis=1)
+        ordered = xp.take_along_axis(x, order, axis=1)
     new = ordered[:, 1:] != ordered[:, :-1]
     position = xp.arange(1, n + 1, dtype=x.dtype, device=backend.device)
     if bool(xp.all(new)):
