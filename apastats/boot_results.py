@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from apastats.errors import (
     DegenerateWarning,
@@ -89,7 +90,12 @@ class BootstrapResult(Result):
         return Kept(mean, self.replicates, weights, std_error, None, influence, df)
 
     def _tiles(self) -> Iterator[tuple[np.ndarray, Replicates]]:
-        """Replicates piece by piece, with t values."""
+        """Replicates piece by piece, with t values; BLAS on one thread, as everywhere."""
+        with threadpool_limits(1, "blas"):
+            yield from self._pieces()
+
+    def _pieces(self) -> Iterator[tuple[np.ndarray, Replicates]]:
+        """Replicates piece by piece."""
         source = self._source
         if source == "kept":
             kept = self._kept()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from apastats.resampling.designs import (
     DesignReplicates,
@@ -44,10 +45,11 @@ def design_arrays(
     found = list(run_tasks(_block, tasks, n_jobs=n_jobs, store=store, label=design))
     arrays = {k: np.concatenate([f[k] for f in found]) for k in found[0]}
     evaluate = _evaluator(design, values, labels, plan.n)
-    estimate, error = evaluate(np.ones((1, plan.n)))
-    arrays["estimate"], arrays["std_error"] = estimate[0], error[0]
     rows, sizes = _left_out(design, labels, plan.n)
-    without, _ = evaluate(rows)
+    with threadpool_limits(1, "blas"):
+        estimate, error = evaluate(np.ones((1, plan.n)))
+        without, _ = evaluate(rows)
+    arrays["estimate"], arrays["std_error"] = estimate[0], error[0]
     arrays["influence"] = (sizes - 1)[:, None] * (estimate - without)
     units = len(rows)
     df = units - len(np.unique(labels)) if design == "stratified" else units - 1

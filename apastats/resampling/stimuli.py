@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from apastats.resampling.literal import LITERAL_METHODS, LiteralKernel
 from apastats.resampling.pair_weights import PairKernel
@@ -101,7 +102,8 @@ def stimulus_arrays(
         arrays[name] = np.concatenate(columns, axis=1)
     if len(arrays["replicates"]) != b:
         raise ValueError("blocks are missing")
-    return _finish(setup, arrays)
+    with threadpool_limits(1, "blas"):
+        return _finish(setup, arrays)
 
 
 class _Shifted(BlockStore):
