@@ -192,3 +192,31 @@ def test_images92_ceilings(data_dir: Path) -> None:
     for (_, low, high), rdms in sets.items():
         lower, upper = nili_bounds(rdms.vectors)
         assert (round(float(lower.mean()), 3), round(float(upper.mean()), 3)) == (low, high)
+
+
+def test_castaldi_patterns(data_dir: Path) -> None:
+    brain = apa.read_rdms(data_dir / "castaldi2019_numerosity" / "rdms_taskboth.npz").select(
+        roi=ROIS
+    )
+    frame = apa.score(brain, method="spearman").frame
+    subjects = frame["subject"].unique()
+
+    def patterns(rows: pd.DataFrame, index: list[str]) -> pd.DataFrame:
+        return rows.pivot_table(index=index, columns="roi", values="score")[ROIS]
+
+    pooled = patterns(frame[frame["kind"] == "leave_one_out"], ["layer", "subject"])
+    pairs = patterns(frame[frame["kind"] == "subject_to_subject"], ["layer", "model", "subject"])
+    against_mean, against_pairs = [], []
+    for roi in ROIS:
+        own, both = pooled.loc[roi], pairs.loc[roi]
+        model, subject = (both.index.get_level_values(k) for k in ("model", "subject"))
+        values = [np.corrcoef(own.loc[s], own.drop(s).mean())[0, 1] for s in subjects]
+        against_mean.append(float(np.mean(values)))
+        values = []
+        for s in subjects:
+            reference = both[(model != s) & (subject != s)].mean()
+            values += [np.corrcoef(reference, row)[0, 1] for row in both[subject == s].to_numpy()]
+        against_pairs.append(float(np.mean(values)))
+    assert [round(v, 3) for v in against_mean[:3]] == [0.752, 0.779, 0.811]
+    assert round(float(np.mean(against_mean)), 3) == 0.574
+    assert [round(v, 3) for v in against_pairs[:3]] == [0.519, 0.572, 0.542]
