@@ -68,6 +68,7 @@ EXPORTS: dict[str, str] = {
     "power_t": "apastats.planning",
     "power_tost": "apastats.planning",
     "quade": "apastats.ranks",
+    "random_feature_models": "apastats.patterns",
     "rdm_similarity": "apastats.scoring.compare",
     "rdms_from_patterns": "apastats.scoring.patterns",
     "read": "apastats.io.frames",

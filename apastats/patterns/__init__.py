@@ -8,6 +8,7 @@ from apastats.patterns.identification import PatternIdentification, pattern_iden
 from apastats.patterns.layerwise import LayerAgreement, layer_agreement
 from apastats.patterns.nulls import AgreementTest, agreement_test
 from apastats.patterns.profiles import AlignmentPatterns, alignment_patterns
+from apastats.patterns.random_features import random_feature_models
 from apastats.patterns.reliability import (
     DisattenuatedAgreement,
     PatternReliability,
@@ -23,6 +24,7 @@ from apastats.patterns.variants import AgreementSensitivity, agreement_sensitivi
 from apastats.selection import select_layer, selected_rows
 
 __all__ = [
+    "random_feature_models",
     "LayerAgreement",
     "layer_agreement",
     "AgreementSensitivity",

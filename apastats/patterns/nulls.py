@@ -37,6 +37,7 @@ __all__ = ["AgreementTest", "agreement_test", "label_permutations"]
 
 PERMUTATIONS = ("permuted_rois", "within_stream", "spatial")
 BASELINES = ("other_roi", "mean_pattern", "models")
+RANDOM = "random_models"
 _SENTENCE = {
     "permuted_rois": "the entries of a pattern are exchangeable: ROI labels of the predictor's pattern permuted",
     "within_stream": "entries are exchangeable within a stream: ROI labels permuted within streams",
@@ -44,7 +45,9 @@ _SENTENCE = {
     "other_roi": "no more agreement with this ROI than with the other ROIs on average",
     "mean_pattern": "no more agreement with this ROI than with the mean pattern of the other ROIs",
     "models": "no more agreement than the null models have on average",
+    "random_models": "the model is one more of the null models",
 }
+_RESAMPLED = {b: "signs of the subjects' differences" for b in BASELINES} | {RANDOM: "null models"}
 
 
 class AgreementTest(Result):
@@ -105,7 +108,10 @@ def agreement_test(
         - ``"other_roi"``: the same pattern's agreement with the other ROIs, averaged.
         - ``"mean_pattern"``: its agreement with the mean reference of the other ROIs: what reliability
           common to all patterns gives.
-        - ``"models"``: the mean agreement of ``null_models`` (untrained or random-feature networks).
+        - ``"models"``: the mean agreement of ``null_models`` (untrained networks, say).
+
+        And ``"random_models"``: the place of a model's mean agreement among those of ``null_models``, which
+        are draws of one kind (see :func:`apastats.patterns.random_feature_models`).
     selection : ScoreTable, optional
         From :func:`select_layer`: one layer per model and ROI; all layers without it.
     reference, similarity, brain
@@ -158,8 +164,8 @@ def agreement_test(
     """
     if not isinstance(patterns, AlignmentPatterns):
         raise InputError("patterns", type(patterns).__name__, "what alignment_patterns returned")
-    if null not in (*PERMUTATIONS, *BASELINES):
-        raise InputError("null", null, f"one of {[*PERMUTATIONS, *BASELINES]}")
+    if null not in (*PERMUTATIONS, *BASELINES, RANDOM):
+        raise InputError("null", null, f"one of {[*PERMUTATIONS, *BASELINES, RANDOM]}")
     if reference not in REFERENCES:
         raise InputError("reference", reference, f"one of {list(REFERENCES)}")
     check_similarity(similarity)
@@ -170,6 +176,7 @@ def agreement_test(
     enough_subjects(arrays, kind, reference)
     cells = _cells(arrays, kind, reference, selection)
     frames: list[pd.DataFrame] = []
+    plan: Plan | None
     if null in PERMUTATIONS:
         if similarity not in ("pearson", "spearman", "cosine"):
             raise InputError(
@@ -181,6 +188,10 @@ def agreement_test(
         drawn = Permutations(plan.matrix.astype(np.intp), plan.exact, plan.kind)
         for cell in cells:
             frames += _permuted(arrays, cell, kind, similarity, drawn, alternative)
+    elif null == RANDOM:
+        plan = None
+        for cell in cells:
+            frames += _among_models(arrays, cell, kind, similarity, null_models, alternative)
     else:
         flips = sign_flips(len(arrays.subjects), n_resamples, rng)
         plan = flips
@@ -189,9 +200,11 @@ def agreement_test(
                 arrays, cell, kind, similarity, null, null_models, flips, alternative, conf_level
             )
     table = pd.concat(frames, ignore_index=True)
-    exact = "exact" if plan.exact else "sampled"
+    size = f"{len(null_models or ())} null models"
+    if plan is not None:
+        size = f"{'exact' if plan.exact else 'sampled'} ({plan.n_resamples} resamples)"
     info = {
-        "method": f"agreement against {null.replace('_', ' ')}, {exact} ({plan.n_resamples} resamples)",
+        "method": f"agreement against {null.replace('_', ' ')}, {size}",
         "null": _SENTENCE[null],
         "null_kind": null,
         "reference": reference,
@@ -200,10 +213,8 @@ def agreement_test(
         "adjust": "max-T, single step, over models and ROIs",
         "alternative": alternative,
         "n_subject": len(arrays.subjects),
-        "resampled": "ROI labels, the same for all subjects"
-        if null in PERMUTATIONS
-        else "signs of the subjects' differences",
-        "held_fixed": "subjects, stimuli, chosen layers" if null in PERMUTATIONS else "stimuli, chosen layers",
+        "resampled": _RESAMPLED.get(null, "ROI labels, the same for all subjects"),
+        "held_fixed": "stimuli, chosen layers" + ("" if null in BASELINES else ", subjects"),
     }  # fmt: skip
     call = describe_call(
         "agreement_test",
@@ -214,7 +225,7 @@ def agreement_test(
         n_resamples=n_resamples,
         alternative=alternative,
     )
-    provenance = Provenance(call, patterns.provenance.data_hash, plan.seed)
+    provenance = Provenance(call, patterns.provenance.data_hash, plan.seed if plan else "")
     return AgreementTest(table, info, provenance)
 
 
@@ -373,11 +384,7 @@ def _against_baseline(
     taken = take_predictors(own, cell.index)
     tested = list(range(len(cell.models)))
     if null == "models":
-        wanted = [str(m) for m in null_models or ()]
-        unknown = [m for m in wanted if m not in cell.models]
-        if not wanted or unknown:
-            raise InputError("null_models", null_models, f"models among {sorted(set(cell.models))}")
-        is_null = np.asarray([m in wanted for m in cell.models])
+        is_null = _null_flags(cell.models, null_models)
         base = average(taken[:, is_null], 1)[:, None]
         tested = [j for j in tested if not is_null[j]]
         model_base, brain_base = np.broadcast_to(base, taken.shape), base
@@ -397,6 +404,52 @@ def _against_baseline(
         _flip_frame(arrays, cell.label, kind, [BRAIN], ["-"] * len(arrays.rois), brain, brain_base)
     )
     return [flip_test(f, d, flips, alternative, conf_level) for f, d in frames]
+
+
+def _null_flags(models: list[str], null_models: Sequence[str] | None) -> np.ndarray:
+    """Which models are null models; InputError if a name is unknown or there is none."""
+    wanted = [str(m) for m in null_models or ()]
+    if not wanted or any(m not in models for m in wanted):
+        raise InputError("null_models", null_models, f"models among {sorted(set(models))}")
+    return np.asarray([m in wanted for m in models])
+
+
+def _among_models(
+    arrays: PatternArrays,
+    cell: _Cell,
+    kind: str,
+    similarity: str,
+    null_models: Sequence[str] | None,
+    alternative: str,
+) -> list[pd.DataFrame]:
+    """Place of each model, and of the brain, among the null models; Bonferroni over models."""
+    is_null = _null_flags(cell.models, null_models)
+    c = cell.compared
+    taken = take_predictors(model_similarity(c, similarity), cell.index)
+    own = np.einsum("srr->sr", brain_similarity(c, similarity))[:, None]
+    null = average(taken[:, is_null], 0)
+    drawn = Permutations(np.empty((len(null), 0), dtype=np.intp), False, "place among null models")
+    frames = []
+    tested = np.flatnonzero(~is_null)
+    for row_kind, names, values in (
+        ("model", [cell.models[j] for j in tested], taken[:, tested]),
+        (kind, [BRAIN], own),
+    ):
+        if not names:
+            continue
+        n_subject = np.isfinite(values).sum(axis=0)
+        mean = average(values, 0)
+        parts = [
+            (roi, mean[:, r], np.repeat(null[:, [r]], len(names), axis=1), n_subject[:, r])
+            for r, roi in enumerate(arrays.rois)
+        ]
+        layers = ["-"] * len(parts)
+        if row_kind == "model":
+            layers = [cell.layers[j][r] for r in range(len(parts)) for j in tested]
+        frame = permutation_frame(parts, row_kind, names, layers, cell.label, drawn, alternative)
+        adjusted = np.minimum(frame["p_value_adjusted"] * len(names), 1.0)
+        frames.append(frame.assign(p_value_adjusted=adjusted))
+    return frames
 
 
 def _flip_frame(

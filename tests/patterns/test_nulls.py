@@ -274,3 +274,34 @@ def test_bad_input(data):
         roi_permutations(3, coordinates=np.eye(3), n_resamples="exact")
     with pytest.raises(InputError, match="symmetric matrix"):
         spin_coordinates(np.ones((3, 3)))
+
+
+def test_place_among_random_feature_models():
+    rdms = apa.simulate_rdms(n_subject=5, n_stimulus=16, rois=["V1", "V2", "V3", "V4", "MT"], rng=1)
+    null = apa.random_feature_models(rdms.brain, n_model=19, n_feature=60, rng=2)
+    again = apa.random_feature_models(rdms.brain, n_model=3, n_feature=60, rng=2)
+    np.testing.assert_array_equal(null.vectors[:3], again.vectors)
+    table = apa.concat(
+        apa.score(rdms.brain, rdms.models), apa.score(rdms.brain, null).where(kind="model")
+    )
+    patterns = apa.alignment_patterns(table)
+    names = list(null.labels["model"])
+    found = apa.agreement_test(
+        patterns, null="random_models", null_models=names, brain="leave_one_out"
+    ).table
+    agreement = apa.pattern_agreement(patterns, brain="leave_one_out").frame
+    mean = agreement.groupby(["model", "layer", "roi"])["agreement"].mean()
+    assert not set(found["model"]) & set(names)
+    for row in found.itertuples():
+        seen = mean[row.model, row.layer, row.roi]
+        drawn = np.array([mean[m, "-", row.roi] for m in names])
+        assert row.estimate == pytest.approx(seen, abs=1e-12)
+        assert row.p_value == pytest.approx(((drawn >= seen).sum() + 1) / 20)
+        assert row.null_mean == pytest.approx(drawn.mean(), abs=1e-12)
+    assert (found["p_value_adjusted"] >= found["p_value"] - 1e-12).all()
+    with pytest.raises(InputError, match="null_models: got"):
+        apa.agreement_test(patterns, null="random_models", null_models=["nobody"])
+    with pytest.raises(InputError, match="like: got"):
+        apa.random_feature_models(rdms)
+    with pytest.raises(InputError, match="n_model: got 0"):
+        apa.random_feature_models(rdms.brain, n_model=0)
