@@ -138,12 +138,13 @@ def bootstrap_rdms(
     keys = groups.loc[np.repeat(np.arange(len(groups)), len(rois))].reset_index(drop=True)
     if f.by:
         keys = keys.assign(roi=np.tile(rois, len(groups)))
+    words = " and ".join({"subject": "subjects", "stimulus": "stimuli"}[d] for d in drawn)
     info |= {
-        "method": f"bootstrap of the mean {method} similarity over {' and '.join(drawn)}s",
+        "method": f"bootstrap of the mean {method} similarity over {words}",
         "plan": " + ".join(drawn) if plan.kind != "bayesian" else plan.kind,
         "n_resamples": plan.n_resamples,
         "exact": plan.exact,
-        "resampled": f"{' and '.join(d + 's' for d in drawn)} ({how_many(plan)})",
+        "resampled": f"{words} ({how_many(plan)})",
         "held_fixed": held,
     }
     provenance = Provenance(call, f"{brain.hash} {predictors.hash}", plan.seed)

@@ -116,10 +116,10 @@ class PairKernel:
         x, y = self.z[: self.s], self.z[self.s :]
         scale = np.full((1, self.s), 1 / np.sqrt(x.shape[1]))
         yy = np.full(self.m, float(y.shape[1]))
-        if self.method.endswith("_cov"):
-            x, y = self._centred_moments(x), self._centred_moments(y)
-            yy = np.einsum("ij,ij->i", y, y)
         with np.errstate(invalid="ignore"):
+            if self.method.endswith("_cov"):
+                x, y = self._centred_moments(x), self._centred_moments(y)
+                yy = np.einsum("ij,ij->i", y, y)
             return PairMoments((x @ y.T)[None], (x @ x.T)[None], yy[None], scale)
 
     def _centred_moments(self, z: np.ndarray) -> np.ndarray:

@@ -217,3 +217,25 @@ def test_dask_cluster_with_a_killed_worker() -> None:
 def test_cluster_takes_clients_and_addresses_only() -> None:
     with pytest.raises(InputError, match=r"client: got 5; allowed: a dask.distributed Client"):
         apa.cluster(5)
+
+
+def test_slurm_nodes_as_in_the_docs() -> None:
+    jobqueue = pytest.importorskip("dask_jobqueue")
+    nodes = jobqueue.SLURMCluster(
+        cores=1,
+        memory="4GB",
+        walltime="01:00:00",
+        queue="short",
+        scheduler_options={"dashboard": False},
+    )
+    try:
+        script = nodes.job_script()
+    finally:
+        nodes.close()
+    for line in (
+        "#SBATCH -p short",
+        "#SBATCH -t 01:00:00",
+        "#SBATCH --mem=4G",
+        "--cpus-per-task=1",
+    ):
+        assert line in script
