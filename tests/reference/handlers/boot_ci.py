@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from tests.reference.cases_io import Unhandled, close, read_index, read_table, s
 
 TOLERANCE = 1e-10  # absolute; the same arithmetic on the same resamples
 
+SCALES = {"atanh": "fisher", "log": "log", "qlogis": "logit"}
 KINDS = ("normal", "basic", "percentile", "bca", "studentized")
 
 
 def check(case: dict[str, Any], directory: Path, cases: dict[str, Any]) -> None:
     arguments, expected = case["arguments"], case["result"]
-    x, statistic, transform = _problem(case, directory)
+    x, statistic = _problem(case, directory)
+    transform = SCALES[arguments["h"]] if "h" in arguments else None
     index = _index(case["data"], directory)
     kinds = [k for k in KINDS if expected.get(k) is not None]
     found = apa.boot_ci(
@@ -54,44 +57,43 @@ def _index(data: dict[str, Any], directory: Path) -> Any:
     return tuple(read_index(directory, data[k]) for k in sorted(data) if k.startswith("index_"))
 
 
-def _problem(case: dict[str, Any], directory: Path) -> tuple[Any, Any, str | None]:
-    """Data, statistic and scale of a case."""
+def _problem(case: dict[str, Any], directory: Path) -> tuple[Any, Any]:
+    """Data and statistic of a case."""
     data, arguments = case["data"], case["arguments"]
     words = f"{arguments.get('statistic', '')} {case['what']}".lower()
     table = read_table(directory, data["file"])
     if "index_a" in data:
         groups = [g["score"].to_numpy() for _, g in table.groupby("group", sort=True)]
-        return tuple(groups), "mean_difference", None
+        return tuple(groups), "mean_difference"
     if "item" in table.columns:
-        return _profiles(data, arguments, words, table)
+        return _profiles(data, words, table)
     if data.get("columns") == "model":
         wide = table.pivot(index="subject", columns="model", values="score")
-        return wide.to_numpy(), _gap_of_best_two, None
+        return wide.to_numpy(), _gap_of_best_two
     x = select(table, data["x"]).set_index("subject")["score"].sort_index()
     if "y" in data:
         y = select(table, data["y"]).set_index("subject")["score"].sort_index()
         x = x - y
     if "ceiling" in data:
         ceiling = read_table(directory, data["ceiling"]).set_index("subject")["ceiling"]
-        return np.column_stack([x, ceiling.loc[x.index]]), "ratio", None
+        return np.column_stack([x, ceiling.loc[x.index]]), "ratio"
     if "trimmed" in words:
         share = float(words.split("%")[0].split()[-1]) / 100
-        return x.to_numpy(), lambda s: trim_mean(s, share), None
+        return x.to_numpy(), lambda s: trim_mean(s, share)
     if "median" in words:
-        return x.to_numpy(), np.median, None
+        return x.to_numpy(), np.median
     if "mean" in words:
-        return x.to_numpy(), "mean", None
+        return x.to_numpy(), "mean"
     raise Unhandled(f"statistic of {case['id']}: {words}")
 
 
-def _profiles(
-    data: dict[str, Any], arguments: dict[str, Any], words: str, table: Any
-) -> tuple[Any, Any, str | None]:
-    """Correlations over items."""
-    if "difference" in words:
-        return table[["brain", "model_1", "model_2"]].to_numpy(), _difference, None
-    transform = "fisher" if arguments.get("h") == "atanh" else None
-    return table[[data["x"], data["y"]]].to_numpy(), "correlation", transform
+def _profiles(data: dict[str, Any], words: str, table: Any) -> tuple[Any, Any]:
+    """Correlations over items, or the difference of two, each of two named columns."""
+    pairs = re.findall(r"r\((\w+), *(\w+)\)", words)
+    if "difference" in words and len(pairs) == 2:
+        columns = [c for pair in pairs for c in pair]
+        return table[columns].to_numpy(), _difference
+    return table[[data["x"], data["y"]]].to_numpy(), "correlation"
 
 
 def _gap_of_best_two(scores: np.ndarray) -> float:
@@ -101,4 +103,4 @@ def _gap_of_best_two(scores: np.ndarray) -> float:
 
 def _difference(items: np.ndarray) -> float:
     r = np.corrcoef(items, rowvar=False)
-    return float(r[0, 1] - r[0, 2])
+    return float(r[0, 1] - r[2, 3])
