@@ -79,7 +79,7 @@ def power_study(
 
     Examples
     --------
-    >>> found = power_study(n=[8, 16], bounds=0.02, n_model=4, n_tied=2, n_replicate=100, rng=1)
+    >>> found = power_study(n=[8, 16], bounds=0.01, n_model=4, n_tied=2, n_replicate=100, rng=1)
     >>> power = found.tidy().query("term == 'tied_pairs_equivalent'")["estimate"].to_list()
     >>> power[0] < power[1]
     True

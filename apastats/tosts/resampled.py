@@ -120,6 +120,8 @@ def centred_flips(
             p[k, j] = permutation_p(
                 t[:, None], observed[j : j + 1], exact=plan.exact, alternative=alternative
             )[0]
+        # the observed t about a bound is not among the patterns: a share of 0 becomes one pattern
+        p[:, j] = np.maximum(p[:, j], 1 / len(signs))
         limits[:, j] = mean[j] + np.quantile(means, [tail, 1 - tail])
     located = Located(
         mean, se, observed, np.full(m, kept - 1.0), p[0], p[1], p[2], limits[0], limits[1]

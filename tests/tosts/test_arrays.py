@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import apastats as apa
+from apastats.errors import DesignError, InputError, MarginError
+
+MATCHED = ["t", "trimmed", "wilcoxon", "bootstrap", "sign_flip", "permutation"]
+INDEPENDENT = ["t", "trimmed", "wilcoxon", "bootstrap", "permutation"]
+
+
+@pytest.fixture
+def scores():
+    g = np.random.default_rng(4)
+    subject = g.normal(0.3, 0.1, 9)
+    return subject + g.normal(0, 0.02, 9), subject + g.normal(0, 0.02, 9)
+
+
+@pytest.mark.parametrize("test", MATCHED)
+def test_matched_decisions(scores, test):
+    x, y = scores
+    close = apa.tost(x, y, bounds=0.06, test=test, rng=1).tidy().iloc[0]
+    far = apa.tost(x + 0.2, y, bounds=0.06, test=test, rng=1).tidy().iloc[0]
+    assert close["decision"] == "equivalent"
+    assert far["decision"] == "different"
+    assert 0 < close["p_value_equiv"] <= 0.05
+    assert close["conf_low"] < close["estimate"] < close["conf_high"]
+
+
+@pytest.mark.parametrize("test", INDEPENDENT)
+def test_independent_decisions(test):
+    g = np.random.default_rng(2)
+    x, y = g.normal(0.3, 0.02, 11), g.normal(0.3, 0.02, 9)
+    options = {
+        "paired": False,
+        "test": test,
+        "rng": 1,
+        "n_resamples": 999 if test in ("bootstrap", "permutation") else "auto",
+    }
+    close = apa.tost(x, y, bounds=0.06, **options).tidy().iloc[0]
+    far = apa.tost(x + 0.2, y, bounds=0.06, **options).tidy().iloc[0]
+    assert close["decision"] == "equivalent"
+    assert far["decision"] == "different"
+    assert close["conf_low"] < close["estimate"] < close["conf_high"]
+
+
+def test_welch_and_student_agree_with_scipy():
+    g = np.random.default_rng(3)
+    x, y = g.normal(0, 1, 8), g.normal(0, 3, 12)
+    for equal in (False, True):
+        row = apa.tost(x, y, bounds=1.5, paired=False, equal_var=equal).tidy().iloc[0]
+        low = stats.ttest_ind(x, y - 1.5, equal_var=equal, alternative="greater")
+        high = stats.ttest_ind(x, y + 1.5, equal_var=equal, alternative="less")
+        np.testing.assert_allclose(
+            [row["p_value_noninf"], row["p_value_nonsup"]], [low.pvalue, high.pvalue], rtol=1e-10
+        )
+
+
+def test_exact_signed_rank_with_ties_agrees_with_enumeration():
+    d = np.array([0.1, 0.1, -0.2, 0.3, 0.3, 0.05])
+    row = apa.tost(d, bounds=9, test="wilcoxon", exact=True).tidy().iloc[0]
+    ranks = stats.rankdata(np.abs(d))
+    signs = np.array(np.meshgrid(*[[0, 1]] * 6)).reshape(6, -1)
+    sums = ranks @ signs
+    v = ranks[d > 0].sum()
+    expected = 2 * min((sums >= v).mean(), (sums <= v).mean())
+    assert row["p_value"] == pytest.approx(min(1, expected))
+
+
+def test_exact_rank_sum_agrees_with_scipy():
+    g = np.random.default_rng(6)
+    x, y = g.normal(size=6), g.normal(0.5, 1, 8)
+    row = apa.tost(x, y, bounds=9, test="wilcoxon", paired=False).tidy().iloc[0]
+    assert row["p_value"] == pytest.approx(stats.mannwhitneyu(x, y, method="exact").pvalue)
+
+
+def test_brunner_munzel_agrees_with_scipy():
+    g = np.random.default_rng(7)
+    x, y = g.normal(size=9), g.normal(0.5, 2, 11)
+    row = apa.tost(x, y, bounds=(0.2, 0.8), test="brunner_munzel", paired=False).tidy().iloc[0]
+    assert row["p_value"] == pytest.approx(stats.brunnermunzel(x, y).pvalue, rel=1e-9)
+    apart = (
+        apa.tost(x + 99, y, bounds=(0.2, 0.8), test="brunner_munzel", paired=False).tidy().iloc[0]
+    )
+    assert apart["estimate"] == 1
+
+
+def test_resampling_p_is_never_zero():
+    d = np.array([1.0, 1.1, 0.9, 1.05, 0.95, 1.2])
+    for test in ("bootstrap", "sign_flip", "permutation"):
+        row = apa.tost(d, bounds=50, test=test).tidy().iloc[0]
+        assert row["p_value_noninf"] > 0
+        assert row["p_value"] > 0
+
+
+def test_same_seed_same_numbers():
+    d = np.random.default_rng(8).normal(0.1, 1, 24)
+    one, two = (apa.tost(d, bounds=1, test="bootstrap", rng=5, n_resamples=999) for _ in range(2))
+    assert one.tidy().equals(two.tidy())
+    assert one.provenance.seed == "5"
+
+
+def test_hypotheses_on_one_sample():
+    row = (
+        apa.tost([0.5, 0.6, 0.55, 0.58], bounds=(0.1, 0.4), hypothesis="superiority").tidy().iloc[0]
+    )
+    assert row["claim_shown"]
+    assert row["decision"] == "different"
+
+
+def test_difference_that_does_not_matter():
+    x = np.array([0.010, 0.011, 0.012, 0.009, 0.010, 0.011])
+    assert apa.tost(x, bounds=0.05).tidy()["decision"].item() == "different but inside the margin"
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "match"),
+    [
+        ({"bounds": None}, MarginError, "no default margin"),
+        ({"y": [1, 2]}, InputError, "y: got '2 values'"),
+        ({"x": [[1, 2], [3, 4]]}, InputError, "one-dimensional"),
+        ({"x": ["a"] * 4}, InputError, "one-dimensional array of numbers"),
+        ({"x": [1.0, np.inf, 2, 3]}, InputError, "infinite"),
+        ({"x": [1.0, 1, 1, 1], "y": [1.0, 1, 1, 1]}, DesignError, "no variation"),
+        ({"x": [1.0, np.nan, np.nan, np.nan]}, DesignError, "x: 1 values"),
+        ({"test": "magic"}, InputError, "test: got 'magic'"),
+        ({"test": "brunner_munzel"}, InputError, "test: got 'brunner_munzel'"),
+        ({"trim": 0.5}, InputError, "trim: got 0.5"),
+        ({"interval": "magic"}, InputError, "interval: got 'magic'"),
+        ({"ties": "magic"}, InputError, "ties: got 'magic'"),
+        ({"effect": "magic"}, InputError, "effect: got 'magic'"),
+        ({"effect_interval": "magic"}, InputError, "effect_interval: got 'magic'"),
+        ({"exact": 1}, InputError, "exact: got 1"),
+        ({"hypothesis": "magic"}, InputError, "hypothesis: got 'magic'"),
+        ({"alpha": 0}, InputError, "alpha: got 0"),
+        ({"test": "log_ratio", "bounds": -2}, MarginError, "bounds: got -2"),
+        ({"test": "log_ratio", "bounds": 1.2, "x": [-1.0, 1, 2, 3]}, InputError, "positive scores"),
+        ({"n_resamples": 0}, InputError, "n_resamples: got 0"),
+    ],
+)
+def test_bad_input(change, error, match):
+    arguments = {"x": [0.1, 0.2, 0.15, 0.3], "y": [0.12, 0.25, 0.1, 0.28], "bounds": 0.1} | change
+    x, y = arguments.pop("x"), arguments.pop("y")
+    with pytest.raises(error, match=match):
+        apa.tost(x, y, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"sd_x": 0}, "sd_x: got 0"),
+        ({"n_y": 1}, "n_y: got 1"),
+        ({"r": 2}, "r: got 2"),
+        ({"effect": "magic"}, "effect: got 'magic'"),
+        ({"n_y": 9, "r": 0.5}, "n_y: got 9"),
+    ],
+)
+def test_bad_summary(change, match):
+    numbers = {
+        "mean_x": 0.1,
+        "sd_x": 0.1,
+        "n_x": 10,
+        "mean_y": 0.1,
+        "sd_y": 0.1,
+        "n_y": 10,
+    } | change
+    with pytest.raises(InputError, match=match):
+        apa.tost_summary(**numbers, bounds=0.1)
