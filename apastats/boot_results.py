@@ -101,7 +101,9 @@ class BootstrapResult(Result):
             kept = self._kept()
             mean, sd = moments(kept.values.T, kept.weights)
             error = sd if kept.std_error is None else kept.std_error
-            spread = sd[None] if kept.std_errors is None else kept.std_errors
+            # errors of another estimator than the table's would change the scale of the pivot
+            plain = kept.std_errors is None or kept.pivot_error is not None
+            spread = sd[None] if plain else kept.std_errors
             with np.errstate(invalid="ignore", divide="ignore"):
                 t = ((kept.values - kept.estimate) / spread).T
             t[(kept.values == kept.estimate).T] = 0.0

@@ -91,6 +91,18 @@ def test_seed_is_recorded_and_repeats() -> None:
     pd.testing.assert_frame_equal(first.table, second.table)
 
 
+def test_seeds_of_every_kind() -> None:
+    data = table(12).where(roi="V1")
+
+    def limits(rng) -> list[float]:
+        return apa.bootstrap("score ~ model", data, rng=rng).table["conf_low"].tolist()
+
+    assert limits(5) == limits(np.random.SeedSequence(5))
+    assert limits(np.random.default_rng(5)) == limits(np.random.default_rng(5))
+    generator = np.random.default_rng(5)
+    assert limits(generator) != limits(generator)
+
+
 def test_bits_do_not_depend_on_batch_or_processes() -> None:
     data = table(7)
     one = apa.bootstrap("score ~ model | roi", data)
