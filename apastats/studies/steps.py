@@ -13,6 +13,7 @@ __all__ = ["METHODS", "VERBS", "run_step"]
 # verbs a study may call; each takes (data, ...) or (formula, data, ...)
 VERBS = (
     "agreement_bootstrap",
+    "agreement_sensitivity",
     "agreement_test",
     "alignment_patterns",
     "bayes_lmm",
