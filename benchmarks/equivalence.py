@@ -98,8 +98,8 @@ def calibrate(replicates: int) -> str:
         "",
         "## False claims of one test at its bound, matched scores",
         "",
-        "The true difference is exactly the bound; a claim of non-inferiority there (and of equivalence, the other bound being",
-        "far away) is false. `t3` is Student's t with 3 df, `skewed` a lognormal with sigma 0.5.",
+        "The true difference is exactly the bound; a claim of non-inferiority there (and of equivalence, the other",
+        "bound being far away) is false. `t3` is Student's t with 3 df, `skewed` a lognormal with sigma 0.5.",
         "",
     ]
     columns = [(shape, n) for shape in ("normal", "t3", "skewed") for n in sizes]
@@ -107,10 +107,10 @@ def calibrate(replicates: int) -> str:
     lines += _table(["test", *(f"{s} n={n}" for s, n in columns)], found, columns)
     lines += [
         "",
-        "t, trimmed, exact Wilcoxon, sign flip and the studentised bootstrap hold their level for normal scores; the exact",
-        "ones for every symmetric distribution. With skewed differences (bound above the bulk) no test of the mean is",
-        "exact at n = 10. The percentile, basic, bca and normal bootstrap and the centred sign flips are **liberal at few",
-        "subjects**: they are offered to reproduce published analyses, and never the default.",
+        "t, trimmed, exact Wilcoxon, sign flip and the studentised bootstrap hold their level for normal scores; the",
+        "exact ones for every symmetric distribution. The percentile, basic, bca and normal bootstrap and the centred",
+        "sign flips are **liberal at few subjects**: they are offered to reproduce published analyses, and are never",
+        "the default. For skewed differences no test of the mean is exact.",
         "",
         "## Independent samples (n and n + 3, spread 2 to 1 unless said)",
         "",
@@ -122,7 +122,7 @@ def calibrate(replicates: int) -> str:
     lines += _table(["claim, adjustment", "n=8", "n=10"], families, [8, 10])
     lines += [
         "",
-        "## Sets of the best: 47 models, 7 tied for best, 40 ten percent worse, 10 subjects, model-by-subject SD 3 %",
+        "## Sets: 47 models, 7 tied for best, 40 ten percent worse, 10 subjects, model-by-subject SD 3 %",
         "",
         "| between-subject SD | method | a tied model is kept | all tied are kept | a worse model is kept |",
         "| --- | --- | --- | --- | --- |",
@@ -134,8 +134,8 @@ def calibrate(replicates: int) -> str:
             )
     lines += [
         "",
-        "`mcb` promises to keep each model tied for best, `mcs` all of them together. `ci_overlap` is the published rule",
-        "(mean at least the lower end of the best model's percentile interval); it is no test.",
+        "`mcb` promises to keep each model tied for best, `mcs` all of them together. `ci_overlap` is the published",
+        "rule (mean at least the lower end of the best model's percentile interval); it is no test.",
         "",
     ]
     return "\n".join(lines)

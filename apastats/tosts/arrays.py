@@ -234,7 +234,8 @@ def tost(
     )
     two_drawn = not single and test in ("bootstrap", "permutation")
     seed = recorded_seed(choice.rng) if two_drawn else choice.seed()
-    return EquivalenceResult(table, info, Provenance(call, "", seed))
+    notes = choice.notes(int(tested.n[0])) if single else ()
+    return EquivalenceResult(table, info, Provenance(call, "", seed), notes=notes)
 
 
 def _require(second: np.ndarray | None) -> np.ndarray:

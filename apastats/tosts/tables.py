@@ -199,7 +199,10 @@ def equivalence(
     pair, cell = _rows(block, found.first, found.second, reference)
     table = contrast_table(block, found, pair, cell, alpha, test, adjust)
     table = _add_bounds(table, found, pair, cell, limits, alpha, hypothesis)
-    notes = (*warn_undefined(table, "p_value_equiv"), *_warn_few(block, choice))
+    notes = (
+        *warn_undefined(table, "p_value_equiv"),
+        *choice.notes(len(block.clusters), block.cluster),
+    )
     info = _words(
         block, limits, reference, hypothesis, choice, adjust, family, found.size, alpha, within
     )
@@ -364,16 +367,6 @@ def warn_undefined(table: pd.DataFrame, column: str) -> tuple[str, ...]:
     )
     warnings.warn(DegenerateWarning(text), stacklevel=3)
     return (text,)
-
-
-def _warn_few(block: Block, choice: Choice) -> tuple[str, ...]:
-    """Note that resampling p-values cannot become small with few subjects."""
-    n = len(block.clusters)
-    if choice.test in ("sign_flip", "permutation") and n < 6:
-        return (
-            f"with {n} {block.cluster}s the smallest one-sided sign-flip p-value is 2^-{n} = {2.0**-n:g}",
-        )
-    return ()
 
 
 def _words(
