@@ -13,7 +13,7 @@ from apastats.resampling.pair_weights import PairKernel
 from apastats.resampling.plans import subject_counts
 from apastats.resampling.stimuli import StimulusSetup, stimulus_arrays
 from apastats.resampling.summaries import Kept, summarise_kept
-from tests.calibration.interval_simulation import SIZES, coverage
+from tests.calibration.interval_simulation import SIZES, coverage, design_coverage
 
 pytestmark = pytest.mark.calibration
 
@@ -43,6 +43,14 @@ def test_default_interval_covers(n: int, name: str, long: bool) -> None:
         assert not above(share, 0.965, sets), share
     else:
         assert not below(share, 0.91, sets), share
+
+
+@pytest.mark.parametrize("design", ["dyad", "nested", "stratified"])
+def test_default_interval_covers_other_designs(design: str, long: bool) -> None:
+    sets = 2_000 if long else 200
+    share = design_coverage(design, sets, seed=13)[default_interval()]
+    assert not below(share, 0.935, sets), share
+    assert not above(share, 0.98, sets), share
 
 
 def test_percentile_interval_is_known_to_fall_short(long: bool) -> None:
