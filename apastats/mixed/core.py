@@ -13,7 +13,7 @@ from apastats.mixed.closed_form import closed_form_components
 from apastats.mixed.design import Design
 from apastats.mixed.hetero import ResidualGroups, grouped_information
 from apastats.mixed.inference import DF_METHODS, Inference, make_inference
-from apastats.mixed.information import Information, information
+from apastats.mixed.information import Information, factor_information, information
 from apastats.mixed.likelihood import State, deviance, evaluate, pack
 from apastats.mixed.optimise import Objective, Optimum, minimise_deviance
 from apastats.mixed.products import Products, make_products, with_outcome
@@ -139,12 +139,13 @@ class Fitted:
                 "df", method, "'satterthwaite' or 'z' for a fit by ML", hint="Fit with reml=True."
             )
         if method not in self._inferences:
-            info = None
+            info, factors = None, None
             if method == "satterthwaite":
                 info = self._information
+                factors = factor_information(info, self.state, self.products)
             elif method == "kenward-roger":
                 info = self._information_twice
-            self._inferences[method] = make_inference(self.beta, self.vcov, info, method)
+            self._inferences[method] = make_inference(self.beta, self.vcov, info, method, factors)
         return self._inferences[method]
 
     @cached_property

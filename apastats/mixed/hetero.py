@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from apastats.mixed.design import Design
-from apastats.mixed.information import Information, _apply, _blocks, _free_components, _interior
+from apastats.mixed.information import Information, _apply, _blocks, _free_components
 from apastats.mixed.likelihood import State, deviance, evaluate, gradient
 from apastats.mixed.optimise import Objective
 from apastats.mixed.products import Products, make_products
@@ -164,7 +164,14 @@ def grouped_information(
     observed = quad / sigma2**3 - trace["P" if reml else "V"] / sigma2**2 / 2
     if N is not None:
         N /= sigma2**3
-    interior = np.append(_interior(components, levels)[:-1], np.ones(g, dtype=bool))
+    single = np.array([np.einsum("ij,ji->", B_, S["P" if reml else "V"]) for B_ in big])
+    squares = np.array([v[1] @ parts.zy for v in moved])
+    chosen = parts.GP if reml else parts.GV
+    of_groups = w * objective.sizes - w**2 * np.einsum("ij,gij->g", chosen, D[:, :-1, :-1])
+    group_squares = w**2 * np.einsum("i,gi->g", Ky, DKy)
+    score = np.append(
+        squares / sigma2**2 - single / sigma2, group_squares / sigma2**2 - of_groups / sigma2
+    ) / 2  # fmt: skip
     return Information(
         tuple(components),
         np.append(values, sigma2 / w),
@@ -172,7 +179,7 @@ def grouped_information(
         trace["P"] / sigma2**2 / 2,
         slopes,
         N,
-        interior,
+        score,
     )
 
 

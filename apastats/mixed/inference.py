@@ -143,20 +143,25 @@ class Inference:
 
 
 def make_inference(
-    beta: np.ndarray, vcov: np.ndarray, info: Information | None, method: str
+    beta: np.ndarray,
+    vcov: np.ndarray,
+    info: Information | None,
+    method: str,
+    factors: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Inference:
     """Inference by one of the methods for degrees of freedom.
 
-    Satterthwaite uses the observed information of the components inside the boundary; Kenward-Roger the
+    Satterthwaite uses the observed information in the Cholesky factors (``factors``); Kenward-Roger the
     expected information of all of them, and adjusts the covariance.
     """
     p = len(beta)
     if method == "z" or info is None:
         return Inference(beta, vcov, vcov, "z", np.zeros((0, p, p)), np.zeros((0, 0)))
     if method == "satterthwaite":
-        keep = np.flatnonzero(info.interior)
-        cov = np.linalg.pinv(info.observed[np.ix_(keep, keep)])
-        return Inference(beta, vcov, vcov, method, info.slopes[keep], cov)
+        if factors is None:
+            raise ValueError("Satterthwaite needs the information in the Cholesky factors")
+        observed, slopes = factors
+        return Inference(beta, vcov, vcov, method, slopes, np.linalg.pinv(observed))
     W = np.linalg.pinv(info.expected)
     adjusted = vcov
     if info.second is not None:

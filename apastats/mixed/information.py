@@ -14,7 +14,7 @@ import numpy as np
 from apastats.mixed.likelihood import State, _inverse, scale_rows
 from apastats.mixed.products import Products
 
-__all__ = ["Component", "Information", "information"]
+__all__ = ["Component", "Information", "factor_information", "information"]
 
 CHUNK = 512
 
@@ -51,8 +51,8 @@ class Information:
         ``[m, p, p]`` derivative of the coefficient covariance.
     second : numpy.ndarray or None
         ``[m, m, p, p]`` X'S^-1 V_a P V_b S^-1 X (S for Sigma), for the Kenward-Roger correction.
-    interior : numpy.ndarray
-        ``[m]`` booleans: components that are not on the boundary.
+    score : numpy.ndarray
+        ``[m]`` derivative of the log likelihood; 0 but for components held on the boundary.
     """
 
     components: tuple[Component, ...]
@@ -61,7 +61,7 @@ class Information:
     expected: np.ndarray
     slopes: np.ndarray
     second: np.ndarray | None
-    interior: np.ndarray
+    score: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -208,24 +208,53 @@ def information(
         N[m, :m] = N[:m, m].transpose(0, 2, 1)
         N[m, m] = -np.tensordot(values, N[:m, m], axes=1) / s2
     all_values = np.append(values, sigma2)
+    trace_0 = ((n - p if reml else n) - values @ single_v / s2) / s2
+    square_0 = (state.rss / s2 - values @ single_q / s4) / s2
+    score = np.append(single_q / s4 - single_v / s2, square_0 - trace_0) / 2
     return Information(
-        tuple(components),
-        all_values,
-        quads - traces / 2,
-        expected,
-        slopes,
-        N,
-        _interior(components, levels),
-    )
+        tuple(components), all_values, quads - traces / 2, expected, slopes, N, score
+    )  # fmt: skip
 
 
-def _interior(components: list[Component], levels: list[np.ndarray]) -> np.ndarray:
-    """Components whose two effects both vary."""
-    inside = [
-        levels[c.factor][c.first, c.first] > 1e-8 and levels[c.factor][c.second, c.second] > 1e-8
-        for c in components
+def factor_information(
+    info: Information, state: State, products: Products
+) -> tuple[np.ndarray, np.ndarray]:
+    """Observed information and slopes in the entries of the relative Cholesky factors and the residual variances.
+
+    The components are o = sigma^2 T T'. On the boundary (a variance of 0, a correlation of 1) the likelihood is not
+    stationary in o but is in T: second derivatives of o times the score then count. Entries of columns of T that are
+    0 throughout are left out: o is even in them.
+    """
+    m = len(info.components)
+    residuals = len(info.values) - m
+    sigma2 = info.values[m]
+    entries = [
+        (t, int(a), int(b))
+        for t, (f, T) in enumerate(zip(products.factors, state.T, strict=True))
+        for a, b in zip(*np.nonzero(f.free), strict=True)
+        if np.abs(T[:, b]).max() > 0
     ]
-    return np.array([*inside, True])
+    size = len(entries)
+    J = np.zeros((m + residuals, size + residuals))
+    second = np.zeros((size + residuals, size + residuals))
+    J[m:, size:] = np.eye(residuals)
+    for c, component in enumerate(info.components):
+        t, i, j = component.factor, component.first, component.second
+        T = state.T[t]
+        J[c, size] = T[i] @ T[j]
+        for e, (u, a, b) in enumerate(entries):
+            if u != t:
+                continue
+            slope = (i == a) * T[j, b] + (j == a) * T[i, b]
+            J[c, e] = sigma2 * slope
+            second[e, size] += info.score[c] * slope
+            second[size, e] += info.score[c] * slope
+            for g, (v, d, k) in enumerate(entries):
+                if v == t and k == b:
+                    both = (i == a and j == d) + (j == a and i == d)
+                    second[e, g] += info.score[c] * sigma2 * both
+    observed = J.T @ info.observed @ J - second
+    return (observed + observed.T) / 2, np.tensordot(J, info.slopes, axes=([0], [0]))
 
 
 def _apply(

@@ -70,9 +70,15 @@ def type_three(design: Design, inference: Inference) -> pd.DataFrame:
 def _without(term: RandomTerm) -> list[tuple[str, RandomTerm | None]]:
     """What can be dropped from a term: its slopes one by one, or the whole of it."""
     slopes = [e for e in term.effects if e != "1"]
+    out: list[tuple[str, RandomTerm | None]] = []
+    if not term.correlated and len(term.effects) > 1:
+        for e in term.effects:
+            left = tuple(v for v in term.effects if v != e)
+            alone = replace(term, effects=(e,), correlated=True).text
+            out.append((alone if e == "1" else f"{e} in {alone}", replace(term, effects=left)))
+        return out
     if "1" not in term.effects or not slopes:
         return [(term.text, None)]
-    out: list[tuple[str, RandomTerm | None]] = []
     for s in slopes:
         left = tuple(e for e in term.effects if e != s)
         out.append((f"{s} in {term.text}", replace(term, effects=left)))

@@ -423,3 +423,22 @@ def test_zero_is_left_where_it_is_a_false_optimum(ragged: pd.DataFrame) -> None:
     good = fit_design(design)
     other = fit_design(design, start=np.zeros(3))
     assert other.loglik == pytest.approx(good.loglik, abs=1e-8)
+
+
+def test_correlation_of_one_keeps_lmertest_df() -> None:
+    data = study(seed=1, drop=31, n_roi=6)
+    with pytest.warns(SingularFitWarning):
+        table = apa.lmm("score ~ stream + (1 + stream | subject)", data).table
+    # lmerTest 3.1-3 on the same rows: the correlation is estimated as 1
+    np.testing.assert_allclose(table["df"], [7.6723652, 12.9262945], rtol=1e-5)
+    np.testing.assert_allclose(table["std_error"], [0.024090271, 0.023803175], rtol=1e-6)
+
+
+def test_uncorrelated_effects_are_dropped_one_by_one(ragged: pd.DataFrame) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SingularFitWarning)
+        fit = apa.lmm("score ~ model + level + (1 + level || subject)", ragged)
+    assert fit.ranova()["dropped"].tolist()[1:] == [
+        "(1 | subject)",
+        "level in (0 + level | subject)",
+    ]

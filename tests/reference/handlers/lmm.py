@@ -98,15 +98,25 @@ def _model(case: dict[str, Any], directory: Path) -> None:
         _profile(found.confint("profile", conf_level=0.95), expected["profile_95"])
 
 
+def _group(name: str) -> tuple[str, ...]:
+    """Columns of a grouping whatever their order; a second term of one group is called subject.1 in R."""
+    return tuple(sorted(name.split(".")[0].split(":")))
+
+
+def _level(group: str, level: str) -> tuple[str, ...]:
+    """Parts of a level in the order of :func:`_group`."""
+    pairs = zip(group.split(".")[0].split(":"), level.split(":"), strict=True)
+    return tuple(part for _, part in sorted(pairs))
+
+
 def _components(ours: pd.DataFrame, theirs: list[dict[str, Any]]) -> None:
     keyed = {}
     for row in ours.to_dict("records"):
         effects = frozenset(e for e in (row["effect"], row["effect_2"]) if isinstance(e, str))
-        keyed[row["group"], effects] = row
+        keyed[_group(row["group"]), effects] = row
     assert len(keyed) == len(theirs)
     for row in theirs:
-        # a second term of one group is called subject.1
-        group = "residual" if row["group"] == "Residual" else row["group"].split(".")[0]
+        group = _group("residual" if row["group"] == "Residual" else row["group"])
         effects = frozenset(e for e in (row["var1"], row["var2"]) if e is not None)
         mine = keyed[group, effects]
         close(mine["variance"], row["variance"], rtol=VARIANCE, atol=VARIANCE_ZERO, what=str(row))
@@ -132,10 +142,12 @@ def _tests(found: Any, expected: dict[str, Any]) -> None:
 
 
 def _effects(ours: pd.DataFrame, theirs: list[dict[str, Any]]) -> None:
-    keyed = ours.set_index(["group", "effect", "level"])
+    keyed = {
+        (_group(row["group"]), row["effect"], _level(row["group"], row["level"])): row
+        for row in ours.to_dict("records")
+    }
     for row in theirs:
-        group = row["group"].split(".")[0]
-        mine = keyed.loc[(group, row["term"], row["level"])]
+        mine = keyed[_group(row["group"]), row["term"], _level(row["group"], row["level"])]
         close(mine["estimate"], row["value"], atol=PREDICTION, what=str(row))
         close(mine["std_error"], row["conditional_sd"], rtol=VARIANCE, atol=1e-6, what=str(row))
 
@@ -151,22 +163,26 @@ def _shares(found: Any, expected: dict[str, Any]) -> None:
     for name in ("r2_marginal", "r2_conditional"):
         if name in expected:
             close(r2[name], expected[name], rtol=SHARE)
+    by_group = {_group(name): value for name, value in icc.items()}
     for row in expected.get("icc_by_group", []):
         if "." not in row["Group"]:
-            close(icc[row["Group"]], row["ICC"], rtol=SHARE)
+            close(by_group[_group(row["Group"])], row["ICC"], rtol=SHARE)
 
 
 def _profile(ours: pd.DataFrame, theirs: list[dict[str, Any]]) -> None:
-    keyed = ours.set_index("term")
+    keyed = {}
+    for row in ours.to_dict("records"):
+        what, bar, group = row["term"].partition(" | ")
+        keyed[what + bar + ":".join(_group(group)) if bar else what] = row
     for row in theirs:
         name = row["parameter"]
         if name.startswith("sd_") and "|" in name:
             effect, group = name[3:].split("|")
-            name = f"sd {effect} | {group}"
+            name = f"sd {effect} | {':'.join(_group(group))}"
         elif name.startswith("cor_"):
             pair, group = name[4:].split("|")
-            name = f"cor {', '.join(pair.split('.', 1))} | {group}"
-        mine = keyed.loc[name]
+            name = f"cor {', '.join(pair.split('.', 1))} | {':'.join(_group(group))}"
+        mine = keyed[name]
         close(mine["conf_low"], row["low"], rtol=PROFILE, atol=1e-4, what=name)
         close(mine["conf_high"], row["high"], rtol=PROFILE, atol=1e-4, what=name)
 
