@@ -14,6 +14,7 @@ from apastats.plots.rows import height_of, need
 from apastats.plots.style import (
     DECISIONS,
     INK,
+    MARKERS,
     MUTED,
     PALETTE,
     color_of,
@@ -204,7 +205,9 @@ def sensitivity(
     ax = new_axes(ax, 2.4 + 0.6 * len(ways), height_of(len(names), 0.26) + 0.6)
     found = list(dict.fromkeys(frame[decision].astype(str)))
     for outcome in [d for d in DECISIONS if d in found] + [d for d in found if d not in DECISIONS]:
-        color, marker, filled = DECISIONS.get(outcome, (INK, "x", True))
+        k = found.index(outcome)
+        other = (PALETTE[(k + 3) % len(PALETTE)], MARKERS[(k + 1) % len(MARKERS)], True)
+        color, marker, filled = DECISIONS.get(outcome, other)
         part = frame[frame[decision].astype(str) == outcome]
         ax.scatter(
             [ways.index(a) for a in part[analysis]],
@@ -254,7 +257,7 @@ def identification(
     ax = heatmap(
         matrix,
         ax=ax,
-        outcome="similarity",
+        outcome=outcome,
         x="ROI of the others",
         y="ROI of the subject",
         numbers=False,

@@ -70,6 +70,11 @@ def grid(
         draw(ax, i, i % n_col == 0)
         ax.set_xlabel(x_label if i + n_col >= n else "", fontsize=8.5)
     used = axes.ravel()[:n]
+    if not any(ax.get_legend_handles_labels()[1] for ax in used):
+        # no legend below: no room for one
+        spare = 0.4
+        figure.set_size_inches(w, h - spare)
+        figure.subplots_adjust(top=1 - top / (h - spare), bottom=(bottom - spare) / (h - spare))
     _common_scale(list(used))
     for ax in used:
         ax.locator_params(axis="x", nbins=4)
@@ -274,9 +279,12 @@ def _estimate_grid(
         if with_bands and context.ceilings
         else ""
     )
+    lead = f"Mean {what} of {len(order)} models{roi}{tail}: points with {_level(part)} intervals"
+    if part["estimate"].isna().all():
+        lead = f"{what.capitalize()} of {len(order)} models{roi}{tail}"
     return FigureBlock(
         context.slug(f"figure-{what}-{label or 'models'}"),
-        f"Mean {what} of {len(order)} models{roi}{tail}: points with {_level(part)} intervals{dots}{bands}.",
+        f"{lead}{dots}{bands}.",
         f"Mean {what} of {len(order)} models{roi} as points with intervals; the numbers are in the table below.",
         make,
         shown_data(part),

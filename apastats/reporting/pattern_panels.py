@@ -92,9 +92,7 @@ def agreement_figures(table: Any, context: Any) -> list[Block]:
         mean = mean.reindex(order)
 
         def make(matrix: pd.DataFrame = mean) -> Any:
-            return plots.heatmap(
-                matrix, outcome="agreement", x="ROI", diverging=True, limits=(-1, 1)
-            ).figure
+            return plots.heatmap(matrix, outcome="agreement", x="ROI").figure
 
         tail = f", {name(label)}" if label else ""
         out.append(

@@ -40,6 +40,11 @@ PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 \setlength{\LTcapwidth}{\textwidth}
 \setlength{\tabcolsep}{4pt}
 \emergencystretch=3em
+% figures keep their size and shrink to the page where they are larger
+\newsavebox{\apabox}
+\newcommand{\apafigure}[1]{\sbox{\apabox}{\includegraphics{#1}}%
+  \ifdim\wd\apabox>\linewidth\includegraphics[width=\linewidth,height=0.8\textheight,keepaspectratio]{#1}%
+  \else\usebox{\apabox}\fi}
 """
 
 
@@ -126,9 +131,7 @@ def _block(block: Block, count: _Counter) -> str:
 def _figure(block: FigureBlock, count: _Counter) -> str:
     path = count.figures.get(block.slug)
     graphic = (
-        rf"\includegraphics[width=\linewidth,height=0.8\textheight,keepaspectratio]{{{path}}}"
-        if path
-        else rf"\fbox{{figure: {markup.escape_latex(block.slug)}}}"
+        rf"\apafigure{{{path}}}" if path else rf"\fbox{{figure: {markup.escape_latex(block.slug)}}}"
     )
     return "\n".join(
         [

@@ -84,8 +84,9 @@ def test_latex(study: Study, tmp_path: Path) -> None:
     cited = {k for group in re.findall(r"\\cite\{([^}]+)\}", tex) for k in group.split(",")}
     listed = set(re.findall(r"\\bibitem\[[^]]*\]\{(\w+)\}", tex))
     assert cited <= listed == set(study.report.references.keys)
-    for graphic in re.findall(r"\\includegraphics\[[^]]*\]\{([^}]+)\}", tex):
+    for graphic in re.findall(r"\\apafigure\{([^}#]+)\}", tex):
         assert (tmp_path / graphic).read_bytes().startswith(b"%PDF")
+    assert tex.count(r"\apafigure{report_figures/") == len(study.report.figure_blocks())
     compile_latex(tmp_path, "report.tex")
 
 
