@@ -99,18 +99,19 @@ def calibrate(replicates: int) -> str:
         "## False claims of one test at its bound, matched scores",
         "",
         "The true difference is exactly the bound; a claim of non-inferiority there (and of equivalence, the other",
-        "bound being far away) is false. `t3` is Student's t with 3 df, `skewed` a lognormal with sigma 0.5.",
+        "bound being far away) is false. `t3` is Student's t with 3 df, `skewed` a lognormal with sigma 0.5, `mirrored`",
+        "the same with its tail on the other side.",
         "",
     ]
-    columns = [(shape, n) for shape in ("normal", "t3", "skewed") for n in sizes]
+    columns = [(shape, n) for shape in ("normal", "t3", "skewed", "mirrored") for n in sizes]
     found = {c: one_sided_rates(c[1], replicates, shape=c[0]) for c in columns}
     lines += _table(["test", *(f"{s} n={n}" for s, n in columns)], found, columns)
     lines += [
         "",
-        "t, trimmed, exact Wilcoxon, sign flip and the studentised bootstrap hold their level for normal scores; the",
-        "exact ones for every symmetric distribution. The percentile, basic, bca and normal bootstrap and the centred",
-        "sign flips are **liberal at few subjects**: they are offered to reproduce published analyses, and are never",
-        "the default. For skewed differences no test of the mean is exact.",
+        "t, trimmed, Wilcoxon, both kinds of sign flips and the studentised bootstrap hold their level for normal",
+        "scores; Wilcoxon and sign flips for every symmetric distribution. The percentile, basic, bca and normal",
+        "bootstrap are **liberal at few subjects**: they are offered to reproduce published analyses, are never the",
+        "default, and a result made with them says so. For skewed differences no test of the mean holds its level on both sides.",
         "",
         "## Independent samples (n and n + 3, spread 2 to 1 unless said)",
         "",
@@ -138,6 +139,12 @@ def calibrate(replicates: int) -> str:
         "rule (mean at least the lower end of the best model's percentile interval); it is no test.",
         "",
     ]
+    lines += [
+        "For comparison, `arch.bootstrap.MCS` (method R, 300 resamples, block size 1, subjects as rows) on 40 such data",
+        "sets (25 %): each tied model 0.95, all tied together 0.75, worse 0.00. Its promise is asymptotic in",
+        "the rows; ten subjects are too few for it.",
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -154,7 +161,7 @@ def main() -> None:
     """Write the calibration tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.equivalence", description=__doc__)
     parser.add_argument("file", type=Path, help="Markdown file to write")
-    parser.add_argument("--replicates", type=int, default=4000)
+    parser.add_argument("--replicates", type=int, default=1000)
     arguments = parser.parse_args()
     arguments.file.write_text(calibrate(arguments.replicates), "utf-8")
 

@@ -133,12 +133,8 @@ class Choice:
             )
         if self.test == "bootstrap" and self.interval != "studentized" and n < 20:
             out.append(
-                f"the {self.interval} bootstrap is liberal with {n} {unit}s: at 10 about 7 to 8 % false claims at a "
-                "nominal 5 %; the studentized one holds its level"
-            )
-        if self.test == "permutation" and n < 20:
-            out.append(
-                f"centred sign flips are approximate with {n} {unit}s; test='sign_flip' is exact"
+                f"the {self.interval} bootstrap is liberal with {n} {unit}s (7 to 8 % false claims with 10 at a "
+                "nominal 5 %); the studentized one holds its level"
             )
         return tuple(out)
 

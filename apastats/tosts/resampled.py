@@ -99,8 +99,8 @@ def centred_flips(
     """Studentised sign flips of the centred values, plain or trimmed.
 
     The absolute values of ``z - mean`` get every pattern of signs; the observed t is compared with the
-    t of the patterns (Janssen 1997; Chung and Romano 2013). One distribution serves all bounds, but
-    it is approximate: at few subjects somewhat liberal, see the calibration tables. The interval holds
+    t of the patterns (Janssen 1997; Chung and Romano 2013). One distribution serves all bounds; it is
+    approximate, unlike :func:`sign_flip`, but close to its level in the calibration tables. The interval holds
     the quantiles of the flipped means.
     """
     signs = plan.matrix

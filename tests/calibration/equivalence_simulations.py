@@ -23,6 +23,7 @@ SHAPES = {
     "normal": lambda g, size: g.standard_normal(size),
     "t3": lambda g, size: g.standard_t(3, size) / np.sqrt(3),
     "skewed": lambda g, size: (g.lognormal(0, 0.5, size) - np.exp(0.125)) / 0.6039,
+    "mirrored": lambda g, size: -(g.lognormal(0, 0.5, size) - np.exp(0.125)) / 0.6039,
 }
 # tests whose one-sided level is promised for normal differences at any number of subjects
 KEEP_LEVEL = ("t", "wilcoxon exact", "sign flip", "bootstrap studentized", "trimmed")
