@@ -130,9 +130,10 @@ def gram_bounds(gram: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 @lru_cache(maxsize=4)
-def _pairs(n: int) -> tuple[np.ndarray, np.ndarray]:
+def _upper(n: int) -> np.ndarray:
+    """Positions of the upper triangle in the flat matrix."""
     i, j = np.triu_indices(n, 1)
-    return i.astype(np.int32), j.astype(np.int32)
+    return i * n + j
 
 
 def pair_variances(covariance: Any) -> np.ndarray:
@@ -156,10 +157,8 @@ def pair_variances(covariance: Any) -> np.ndarray:
     v = np.asarray(covariance, dtype="f8")
     if v.ndim != 2 or v.shape[0] != v.shape[1]:
         raise InputError("covariance", v.shape, "a square matrix")
-    i, j = _pairs(len(v))
-    own = np.diagonal(v)
-    out = v[i, j]
-    out *= -2
-    out += own[i]
-    out += own[j]
-    return out
+    own = v.diagonal()
+    out = v * -2
+    out += own
+    out += own[:, None]
+    return out.ravel().take(_upper(len(v)))

@@ -173,7 +173,7 @@ class _Grid:
 
     def __init__(self, n: int, m: int) -> None:
         # direct comparisons grow with the length of a block, the table with its inverse square
-        self.length = max(16, min(128, int(0.85 * n**0.5) + 1))
+        self.length = max(16, min(128, int(0.95 * n**0.5) + 1))
         self.number = -(-n // self.length)
         while self.number > 256:
             self.length += 1
