@@ -95,7 +95,10 @@ class Presets:
         Examples
         --------
         >>> import apastats as apa
-        >>> apa.models.formula(apa.simulate(n_subject=4, n_model=2, n_tied=1, rng=0).scores)
+        >>> best = apa.select_layer(
+        ...     apa.simulate(n_subject=4, n_model=2, n_tied=1, rng=0).scores, on="train"
+        ... )
+        >>> apa.models.formula(best)
         'score ~ model + (1 | subject) + (1 | roi) + (1 | subject:roi) + (1 | model:subject)'
         """
         frame, _ = model_rows(data, "subject_to_subject" if partners and kind == "model" else kind)
@@ -105,6 +108,7 @@ class Presets:
         if generalise not in ("subject", "subject+roi"):
             raise InputError("generalise", generalise, "'subject' or 'subject+roi'")
         frame = frame[frame[outcome].notna()]
+        _one_row_per_cell(frame, outcome)
         return (
             _pair_formula(frame, outcome, by)
             if partners
@@ -127,6 +131,22 @@ class Presets:
         )
         found = lmm(text, data, kind=kind, **options)
         return replace(found, notes=(f"formula chosen by the preset: {text}", *found.notes))
+
+
+def _one_row_per_cell(frame: pd.DataFrame, outcome: str) -> None:
+    """Layers, splits or metrics are no replicates: refuse several rows of one model, subject and ROI."""
+    keys = ["model", "subject", "roi"]
+    repeated = frame.duplicated(keys, keep=False)
+    if not repeated.any():
+        return
+    first = frame.loc[repeated, keys].iloc[0]
+    same = frame[(frame[keys] == first).all(axis=1)]
+    varying = [c for c in same.columns if c not in (*keys, outcome) and same[c].nunique() > 1]
+    raise DesignError(
+        f"{len(same)} rows share {dict(first)}; they differ in {varying or 'the outcome alone'}. They are no "
+        f"independent replicates: choose a layer (apa.select_layer), a split and a metric first, for pairs the rows "
+        f"whose layer is the ROI itself; or write the formula for apa.lmm"
+    )
 
 
 def _varies(frame: pd.DataFrame, *columns: str) -> bool:

@@ -52,6 +52,9 @@ def test_pairs_of_subjects_are_members_of_one_population() -> None:
 
 def test_bad_presets() -> None:
     data = study()
+    layers = pd.concat([data.assign(layer="a"), data.assign(layer="b", score=data["score"] + 0.1)])
+    with pytest.raises(DesignError, match=r"2 rows share .* differ in \['layer'\]"):
+        apa.models.scores(layers)
     with pytest.raises(InputError, match="a column 'z'"):
         apa.models.agreement(data)
     with pytest.raises(InputError, match="generalise: got 'all'"):
