@@ -26,7 +26,7 @@ import numpy as np
 import apastats as apa
 
 def slow_mean(x):
-    time.sleep(0.0002)
+    time.sleep(0.0006)
     return x.mean(axis=0)
 
 x = np.random.default_rng(0).normal(size=(12, 3))
