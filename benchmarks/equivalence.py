@@ -99,8 +99,8 @@ def calibrate(replicates: int) -> str:
         "## False claims of one test at its bound, matched scores",
         "",
         "The true difference is exactly the bound; a claim of non-inferiority there (and of equivalence, the other",
-        "bound being far away) is false. `t3` is Student's t with 3 df, `skewed` a lognormal with sigma 0.5, `mirrored`",
-        "the same with its tail on the other side.",
+        "bound being far away) is false. `t3` is Student's t with 3 df, `skewed` a lognormal with sigma 0.5,",
+        "`mirrored` the same with its tail on the other side.",
         "",
     ]
     columns = [(shape, n) for shape in ("normal", "t3", "skewed", "mirrored") for n in sizes]
@@ -111,7 +111,8 @@ def calibrate(replicates: int) -> str:
         "t, trimmed, Wilcoxon, both kinds of sign flips and the studentised bootstrap hold their level for normal",
         "scores; Wilcoxon and sign flips for every symmetric distribution. The percentile, basic, bca and normal",
         "bootstrap are **liberal at few subjects**: they are offered to reproduce published analyses, are never the",
-        "default, and a result made with them says so. For skewed differences no test of the mean holds its level on both sides.",
+        "default, and a result made with them says so. For skewed differences no test of the mean holds its level on",
+        "both sides.",
         "",
         "## Independent samples (n and n + 3, spread 2 to 1 unless said)",
         "",
@@ -140,8 +141,8 @@ def calibrate(replicates: int) -> str:
         "",
     ]
     lines += [
-        "For comparison, `arch.bootstrap.MCS` (method R, 300 resamples, block size 1, subjects as rows) on 40 such data",
-        "sets (25 %): each tied model 0.95, all tied together 0.75, worse 0.00. Its promise is asymptotic in",
+        "For comparison, `arch.bootstrap.MCS` (method R, 300 resamples, block size 1, subjects as rows) on 40 such",
+        "data sets (25 %): each tied model 0.95, all tied together 0.75, worse 0.00. Its promise is asymptotic in",
         "the rows; ten subjects are too few for it.",
         "",
     ]

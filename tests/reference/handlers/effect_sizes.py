@@ -92,8 +92,15 @@ def check_smd(case: dict[str, Any], directory: Path) -> None:
     estimate = next(iter(estimate.values())) if isinstance(estimate, dict) else estimate
     close(row["estimate"], estimate, rtol=EXACT, atol=EXACT, what="estimate")
     close(row["std_error"], result.get("se", result.get("stderr")), rtol=1e-8, what="se")
-    close(row["conf_low"], result.get("lower.ci", result.get("ci_low")), atol=NONCENTRAL, what="low")
-    close(row["conf_high"], result.get("upper.ci", result.get("ci_high")), atol=NONCENTRAL, what="high")
+    close(
+        row["conf_low"], result.get("lower.ci", result.get("ci_low")), atol=NONCENTRAL, what="low"
+    )
+    close(
+        row["conf_high"],
+        result.get("upper.ci", result.get("ci_high")),
+        atol=NONCENTRAL,
+        what="high",
+    )
     if "statistic" not in result:
         return
     t, p = row["statistic"], row["p_value"]

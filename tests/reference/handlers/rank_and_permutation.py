@@ -52,7 +52,11 @@ def check_wilcox_tost(case: dict[str, Any], directory: Path) -> None:
         .tidy()
         .iloc[0]
     )
-    for ours, theirs in (("statistic", "nhst"), ("statistic_low", "lower"), ("statistic_high", "upper")):
+    for ours, theirs in (
+        ("statistic", "nhst"),
+        ("statistic_low", "lower"),
+        ("statistic_high", "upper"),
+    ):
         close(row[ours], result["statistic"][theirs], rtol=EXACT, what=f"statistic {theirs}")
     p = {"nhst": row["p_value"], "lower": row["p_value_noninf"], "upper": row["p_value_nonsup"]}
     close(p["nhst"], result["p"]["nhst"], atol=EXACT, what="p")
@@ -102,7 +106,13 @@ def check_permutation(case: dict[str, Any], directory: Path) -> None:
     two_bounds = alternative in ("equivalence", "minimal.effect")
     mu = a["mu"]
     alpha = a.get("alpha", 0.05)
-    bounds = bounds_of(mu) if two_bounds else (mu - 1.0, float(mu)) if alternative == "less" else (float(mu), mu + 1.0)
+    bounds = (
+        bounds_of(mu)
+        if two_bounds
+        else (mu - 1.0, float(mu))
+        if alternative == "less"
+        else (float(mu), mu + 1.0)
+    )
     hypothesis = "minimal_effect" if alternative == "minimal.effect" else "equivalence"
     row = (
         apa.tost(
@@ -123,8 +133,7 @@ def check_permutation(case: dict[str, Any], directory: Path) -> None:
     low, high = row["p_value_noninf"], row["p_value_nonsup"]
     if two_bounds:
         claim = row["p_value_equiv"] if hypothesis == "equivalence" else row["p_value_claim"]
-        use_low = low >= high if hypothesis == "equivalence" else low >= high
-        t = row["statistic_low"] if use_low else row["statistic_high"]
+        t = row["statistic_low"] if low >= high else row["statistic_high"]
         if hypothesis == "minimal_effect":
             t = row["statistic_low"] if 1 - low < 1 - high else row["statistic_high"]
     else:
@@ -133,7 +142,13 @@ def check_permutation(case: dict[str, Any], directory: Path) -> None:
     close(claim, result["p"], atol=EXACT, what="p")
     close(t, next(iter(result["statistic"].values())), rtol=EXACT, what="t")
     close(row["df"], result["parameter"]["df"], rtol=EXACT, what="df")
-    close(row["estimate"], next(iter(result["estimate"].values())), rtol=EXACT, atol=EXACT, what="estimate")
+    close(
+        row["estimate"],
+        next(iter(result["estimate"].values())),
+        rtol=EXACT,
+        atol=EXACT,
+        what="estimate",
+    )
     close(row["std_error"], result["stderr"], rtol=EXACT, what="stderr")
     close(row["conf_low"], result["ci_low"], atol=EXACT, what="low")
     close(row["conf_high"], result["ci_high"], atol=EXACT, what="high")
@@ -157,7 +172,13 @@ def check_brunner_munzel(case: dict[str, Any], directory: Path) -> None:
     alpha = a.get("alpha", 0.05)
     two_bounds = alternative in ("equivalence", "minimal.effect")
     hypothesis = "minimal_effect" if alternative == "minimal.effect" else "equivalence"
-    bounds = bounds_of(mu) if two_bounds else (0.0, float(mu)) if alternative == "less" else (float(mu), 1.0)
+    bounds = (
+        bounds_of(mu)
+        if two_bounds
+        else (0.0, float(mu))
+        if alternative == "less"
+        else (float(mu), 1.0)
+    )
     row = (
         apa.tost(
             x,
