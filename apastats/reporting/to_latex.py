@@ -57,8 +57,16 @@ def text(inline: str) -> str:
     return markup.to_latex(inline, _cited)
 
 
+def _heading(label: str) -> str:
+    """Heading, its parts on lines of their own where it is long."""
+    if len(label) <= 12 or ", " not in label:
+        return text(heading(label))
+    parts = [text(p) for p in heading(label).split(", ")]
+    return r"\shortstack[r]{" + r",\\".join(parts) + "}"
+
+
 def _widths(block: TableBlock, rows: list[list[str]]) -> list[int]:
-    cells = [[c.label for c in block.columns], *rows]
+    cells = [[max(c.label.split(", "), key=len) for c in block.columns], *rows]
     return [max(len(markup.plain(row[j])) for row in cells) for j in range(len(block.columns))]
 
 
@@ -78,7 +86,7 @@ def table_latex(block: TableBlock, max_rows: int, caption: str = "") -> str:
             spec.append("l")
         else:
             spec.append(rf">{{\raggedright\arraybackslash}}p{{{0.9 * cut / room:.3f}\textwidth}}")
-    head = " & ".join(text(heading(c.label)) for c in block.columns) + r" \\"
+    head = " & ".join(_heading(c.label) for c in block.columns) + r" \\"
     body = [" & ".join(text(cell) for cell in row) + r" \\" for row in rows]
     top = [rf"\caption*{{{caption}}}\\"] if caption else []
     return "\n".join(
