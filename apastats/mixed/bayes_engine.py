@@ -53,7 +53,7 @@ def load_packages() -> dict[str, Any]:
     return out
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BayesModel:
     """A Bambi model and how its variables are named in the design.
 

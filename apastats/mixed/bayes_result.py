@@ -39,7 +39,7 @@ from apastats.table import ScoreTable
 __all__ = ["BayesLmmResult", "bayes_lmm"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BayesLmmResult(Result):
     """A Bayesian mixed model.
 

@@ -28,7 +28,7 @@ CLAIMS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ContrastResult(Result):
     """Contrasts of marginal means.
 
@@ -130,6 +130,7 @@ class ContrastResult(Result):
             "alpha": level,
             "conf_level": 1 - 2 * level,
             "adjust": name,
+            "intervals": "one at a time, level 1 - 2 alpha",
         }
         return replace(self, table=out, info=info)
 

@@ -21,7 +21,7 @@ from apastats.mixed.products import Products, make_products, with_outcome
 __all__ = ["Fitted", "fit_design", "refit_design", "row_precisions"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fitted:
     """Parameters of one model and the tables they came from.
 

@@ -30,7 +30,7 @@ def check_level(conf_level: Any) -> float:
     return float(conf_level)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LmmResult(Result):
     """A fitted linear mixed model.
 

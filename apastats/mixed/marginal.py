@@ -31,7 +31,7 @@ DEFAULT_ADJUST = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EmmeansResult(Result):
     """Marginal means, or slopes.
 

@@ -14,7 +14,7 @@ from apastats.mixed.inference import Inference, make_inference
 __all__ = ["StatsmodelsFit", "fit_statsmodels"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StatsmodelsFit:
     """What statsmodels found, with the names the rest of the room uses; z tests only."""
 

@@ -167,6 +167,8 @@ def test_best_intervals_contain_zero(simple) -> None:
 
 def test_results_save_and_load(simple, tmp_path) -> None:
     means = apa.emmeans(simple, "model")
+    assert repr(means).startswith("<EmmeansResult: 4 rows; ")
+    assert repr(simple).startswith("<LmmResult: 4 rows; lmm(")
     for name, result in (("a", means), ("b", means.pairs())):
         result.save(tmp_path / name)
         pd.testing.assert_frame_equal(apa.load_result(tmp_path / name).tidy(), result.tidy())
