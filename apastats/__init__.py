@@ -32,7 +32,7 @@ EXPORTS: dict[str, str] = {
     "compact_letters": "apastats.closed_testing",
     "compare": "apastats.contrasts",
     "concat": "apastats.io.frames",
-    "correlation_difference": "apastats.correlations",
+    "correlation_difference": "apastats.dependent_correlations",
     "correlation_difference_summary": "apastats.correlations",
     "correlation_tost": "apastats.correlations",
     "correlation_tost_summary": "apastats.correlations",

@@ -9,6 +9,7 @@ from scipy import stats
 
 import apastats as apa
 from apastats.patterns.agreement import agreement_values
+from apastats.patterns.nodes import node_problem, node_replicates
 from apastats.patterns.null_statistics import (
     Permutations,
     cross_products,
@@ -136,7 +137,11 @@ def test_sign_flip_of_a_baseline_keeps_its_family_level(long):
 
 
 def pair_patterns(
-    g: np.random.Generator, truth: np.ndarray, partners: np.ndarray, target_sd: float
+    g: np.random.Generator,
+    truth: np.ndarray,
+    partners: np.ndarray,
+    target_sd: float,
+    own: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Patterns of pairs, and of a model that is to the brains what one more brain would be."""
     n_roi = len(truth)
@@ -146,7 +151,7 @@ def pair_patterns(
         truth + of_target + of_predictor + 0.4 * g.normal(size=(N_SUBJECT, N_SUBJECT, n_roi, n_roi))
     )
     pairs[~partners] = np.nan
-    own = 0.6 * g.normal(size=(n_roi, n_roi))
+    own = 0.6 * g.normal(size=(n_roi, n_roi)) if own is None else own
     model = truth + of_target[:, 0] + own + 0.4 * g.normal(size=(N_SUBJECT, n_roi, n_roi))
     return pairs, model
 
@@ -178,3 +183,34 @@ def test_matched_puts_brain_and_true_model_on_one_scale(target_sd, long):
     assert mean["released"] < -0.03 if target_sd < 1 else mean["released"] > 0.03
     # references that hold the partner's other pairs favour the brain
     assert mean["leave_one_out"] < -3 * error["leave_one_out"]
+
+
+def test_node_bootstrap_covers(long):
+    """t intervals of agreement over resampled subjects; the truth is the mean over all data sets."""
+    g = np.random.default_rng(7)
+    n = 1000 if long else 200
+    counts = (
+        np.random.default_rng(8).multinomial(N_SUBJECT, np.full(N_SUBJECT, 0.1), 300).astype(float)
+    )
+    truth = g.normal(size=(N_ROI, N_ROI))
+    partners = np.zeros((N_SUBJECT, N_SUBJECT), dtype=bool)
+    for s in range(N_SUBJECT):
+        partners[s, [(s + k) % N_SUBJECT for k in range(1, 6)]] = True
+    own = 0.6 * g.normal(size=(N_ROI, N_ROI))  # the model is what it is; subjects are drawn anew
+    estimates, errors = [], []
+    for _ in range(n):
+        pairs, model = pair_patterns(g, truth, partners, 0.6, own)
+        problem = node_problem(
+            model[:, :1], pairs, 0, pairwise=True, reference="leave_one_out", similarity="pearson"
+        )
+        full, drawn = (node_replicates(problem, c) for c in (np.ones((1, N_SUBJECT)), counts))
+        values = np.column_stack([drawn[0][:, 0], drawn[1], drawn[0][:, 0] - drawn[1]])
+        seen = np.array([full[0][0, 0], full[1][0], full[0][0, 0] - full[1][0]])
+        estimates.append(seen)
+        errors.append(values.std(axis=0) * np.sqrt(N_SUBJECT / (N_SUBJECT - 1)))
+    estimate, error = np.array(estimates), np.array(errors)
+    half = stats.t.ppf(0.975, N_SUBJECT - 1) * error
+    covered = (np.abs(estimate - estimate.mean(axis=0)) <= half).mean(axis=0)
+    # conservative: a person drawn twice leaves fewer pairs, so replicates spread more than estimates do
+    assert (covered >= 0.93).all()
+    assert (error.mean(axis=0) / estimate.std(axis=0) < 1.5).all()
