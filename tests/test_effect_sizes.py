@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 import apastats as apa
-from apastats.effect_sizes import noncentral_t_limits
 from apastats.errors import DesignError, InputError, MarginError
+from apastats.standardised import noncentral_t_limits
 from apastats.tosts.families import pair_effects
 
 

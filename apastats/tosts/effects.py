@@ -6,14 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from apastats.effect_sizes import (
-    SMD_INTERVALS,
-    Standardised,
-    rank_biserial,
-    rank_biserial_interval,
-    standardised_difference,
-)
+from apastats.effect_sizes import SMD_INTERVALS, rank_biserial, rank_biserial_interval
 from apastats.errors import InputError
+from apastats.standardised import Standardised, standardised_difference
 from apastats.tosts.choices import Choice
 from apastats.tosts.resampled import bootstrap_standardised
 

@@ -8,12 +8,12 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import nctdtr, ndtri, stdtrit
 
-from apastats.effect_sizes import hedges_factor
 from apastats.errors import DesignError, InputError
 from apastats.margins import Bounds
 from apastats.multiplicity import adjust_p, check_adjust
 from apastats.range_distribution import range_quantile, range_sf
 from apastats.resampling.relabel import sign_flips
+from apastats.standardised import hedges_factor
 from apastats.table import Block
 from apastats.tosts.choices import Choice, matched
 from apastats.tosts.decisions import Tested, claim_p
