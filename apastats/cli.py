@@ -106,14 +106,29 @@ def run(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder to make.")] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Dask scheduler to resample on, e.g. tcp://node:8786."
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a study: from its inputs to a folder with report, tables and figures."""
+    from contextlib import nullcontext
+
     from apastats.studies.run import run_study
 
-    with _Progress(quiet or as_json) as progress:
+    if scheduler is None:
+        where: Any = nullcontext()
+    else:
+        from apastats.resampling.backends import cluster
+
+        where = cluster(scheduler)
+        assignments = [*(assignments or []), "bootstrap.n_jobs=-1"]
+    with where, _Progress(quiet or as_json) as progress:
         study = run_study(
             study_file,
             assignments=assignments or [],

@@ -128,6 +128,24 @@ def test_init_writes_a_study_that_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_study_on_a_dask_scheduler_gives_the_same_numbers(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="extra cluster is not installed")
+    study = apa.simulate(n_subject=12, n_model=2, n_tied=1, rois=["V1", "V3", "V4"], rng=1)
+    study.write(tmp_path / "data")
+    assert cli("init", tmp_path / "data", cwd=tmp_path).returncode == 0
+    command = ("run", "study.toml", "--set", "bootstrap.n_resamples=3000", "--out")
+    assert cli(*command, "one", cwd=tmp_path).returncode == 0
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=tmp_path / "dask"
+    ) as local:
+        done = cli(*command, "many", "--scheduler", local.scheduler_address, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    tables = [
+        (tmp_path / out / "tables" / "bootstrap_score.csv").read_bytes() for out in ("one", "many")
+    ]
+    assert tables[0] == tables[1]
+
+
 def test_verify_report_and_view(tmp_path: Path) -> None:
     assert cli("demo", cwd=tmp_path).returncode == 0
     folder = tmp_path / "apastats_demo"
