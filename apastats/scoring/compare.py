@@ -237,9 +237,17 @@ def _products(
             features(x, method, whitener=w, ranked=x_ranked, backend=backend) @ right
         )
     out = np.empty((len(x), len(y)))
+    plain = backend.name == "numpy" and method in ("cosine", "corr")
+    buffer = np.empty((size, x.shape[1]), dtype=backend.dtype) if plain else None
     for start in range(0, len(x), size):
+        rows = x[start : start + size]
         part = features(
-            x[start : start + size], method, whitener=w, ranked=x_ranked, backend=backend
+            rows,
+            method,
+            whitener=w,
+            ranked=x_ranked,
+            backend=backend,
+            out=None if buffer is None else buffer[: len(rows)],
         )
         out[start : start + size] = backend.numpy(part @ right)
     return out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -25,6 +25,7 @@ def features(
     whitener: np.ndarray | None = None,
     ranked: bool = False,
     backend: Backend = NUMPY,
+    out: np.ndarray | None = None,
 ) -> Any:
     """Rows whose inner products are the similarities of the RDMs.
 
@@ -39,6 +40,8 @@ def features(
     ranked : bool
         Whether the rows are (means of) ranks already, and are not ranked again.
     backend : Backend
+    out : numpy.ndarray, optional
+        Memory that may be used for the result (numpy, ``cosine`` and ``corr`` only).
 
     Returns
     -------
@@ -63,18 +66,17 @@ def features(
     step = max(1, CELLS // vectors.shape[1])
     if backend.name == "numpy" and len(vectors) > step:
         # a few rows at a time stay in the cache through all passes
-        out = None
         for start in range(0, len(vectors), step):
-            part = features(
-                vectors[start : start + step],
-                method,
-                whitener=whitener,
-                ranked=ranked,
-                backend=backend,
-            )
-            if out is None:
+            rows = vectors[start : start + step]
+            if method in ("cosine", "corr"):
+                if out is None or out.shape != vectors.shape:
+                    out = np.empty(vectors.shape, dtype=backend.dtype)
+                _unit_rows(rows, method, backend, out[start : start + step])
+                continue
+            part = features(rows, method, whitener=whitener, ranked=ranked, backend=backend)
+            if start == 0:
                 out = np.empty((len(vectors), part.shape[1]), dtype=part.dtype)
-            out[start : start + step] = part
+            np.copyto(cast(np.ndarray, out)[start : start + step], part)
         return out
     x = backend.array(vectors)
     if method in ("spearman", "rho-a") and not ranked:
@@ -94,6 +96,25 @@ def features(
     return x
 
 
+def _unit_rows(x: np.ndarray, method: str, backend: Backend, out: np.ndarray) -> None:
+    """The rows of ``features`` for cosine and corr, without temporary copies."""
+    if method == "corr":
+        mean = x.mean(axis=1, keepdims=True, dtype=backend.dtype)
+        np.subtract(x, mean, out=out, casting="same_kind")
+        size = np.sqrt(np.vecdot(out, out))
+        size[size <= _rounding(out.shape[1], backend) * np.abs(mean[:, 0])] = np.nan
+    else:
+        out[...] = x
+        size = np.sqrt(np.vecdot(out, out))
+        size[size == 0] = np.nan
+    out /= size[:, None]
+
+
+def _rounding(n: int, backend: Backend) -> float:
+    """What subtracting its mean leaves of a constant row of length n, per unit of the mean."""
+    return float(4 * np.finfo(backend.dtype).eps * np.sqrt(n))
+
+
 def metric_rows(
     x: Any, method: str, whitener: np.ndarray | None, backend: Backend
 ) -> tuple[Any, Any]:
@@ -109,9 +130,9 @@ def metric_rows(
         mean = xp.mean(x, axis=1, keepdims=True)
         x = x - mean
         size = xp.sqrt(xp.vecdot(x, x))
-        # what is left of a constant RDM is rounding, a small multiple of the mean's
-        rounding = 4 * float(np.finfo(backend.dtype).eps) * float(np.sqrt(x.shape[1]))
-        size = xp.where(size <= rounding * xp.abs(mean[:, 0]), xp.zeros_like(size), size)
+        size = xp.where(
+            size <= _rounding(x.shape[1], backend) * xp.abs(mean[:, 0]), xp.zeros_like(size), size
+        )
         return (_whitened(x, whitener, backend) if method == "corr_cov" else x), size
     size = xp.sqrt(xp.vecdot(x, x))
     return (_whitened(x, whitener, backend) if method == "cosine_cov" else x), size
