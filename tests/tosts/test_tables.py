@@ -187,3 +187,61 @@ def test_one_model_and_one_subject():
         apa.equivalence("score ~ model | roi", table.where(model="m0"), bounds=0.03)
     with pytest.raises(DesignError, match="1 subject; at least 2"):
         apa.equivalence("score ~ model | roi", table.where(subject="s0"), bounds=0.03)
+
+
+@pytest.mark.parametrize(
+    "test", ["t", "trimmed", "wilcoxon", "bootstrap", "sign_flip", "permutation", "log_ratio"]
+)
+def test_every_test_agrees_with_the_one_on_arrays(test):
+    table = make_table(models=3, rois=2)
+    bounds = 1.2 if test == "log_ratio" else 0.04
+    found = apa.equivalence("score ~ model | roi", table, bounds=bounds, test=test, rng=1).tidy()
+    for row in found.iloc[[0, 4]].itertuples():
+        w = wide(table, row.roi)
+        single = (
+            apa.tost(w[row.model], w[row.reference], bounds=bounds, test=test, rng=1).tidy().iloc[0]
+        )
+        for column in (
+            "estimate",
+            "p_value",
+            "p_value_equiv",
+            "p_value_noninf",
+            "conf_low",
+            "bound_high",
+        ):
+            assert getattr(row, column) == pytest.approx(single[column], abs=1e-12), column
+
+
+def test_joint_intervals_and_their_words():
+    table = make_table()
+    for adjust, word in (("holm", "Bonferroni"), ("tukey", "Tukey"), ("max-t", "max-t")):
+        found = apa.equivalence("score ~ model | roi", table, bounds=0.03, adjust=adjust)
+        assert word in found.info["joint_interval"]
+        t = found.tidy()
+        assert (t["conf_low_joint"] < t["conf_low"]).all()
+        assert (t["conf_high_joint"] > t["conf_high"]).all()
+
+
+def test_few_subjects_are_noted():
+    found = apa.equivalence("score ~ model | roi", make_table(n=5), bounds=0.03, test="sign_flip")
+    assert "smallest one-sided sign-flip p-value" in found.notes[0]
+    found = apa.equivalence(
+        "score ~ model | roi", make_table(), bounds=0.03, test="bootstrap", interval="percentile"
+    )
+    assert "liberal" in found.notes[0]
+
+
+def test_missing_scores_with_max_t_and_sign_flips():
+    table = make_table()
+    frame = table.frame.copy()
+    frame.loc[(frame["subject"] == "s0") & (frame["model"] == "m0"), "score"] = np.nan
+    holes = table.with_frame(frame)
+    for options in (
+        {"adjust": "max-t"},
+        {"adjust": "max-t-step-down"},
+        {"test": "sign_flip"},
+        {"test": "wilcoxon"},
+    ):
+        found = apa.equivalence("score ~ model | roi", holes, bounds=0.05, **options).tidy()
+        assert found["p_value_equiv_adjusted"].between(0, 1).all()
+        assert set(found["n_subject"]) == {7, 8}
