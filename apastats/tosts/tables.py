@@ -24,6 +24,7 @@ from apastats.tosts.decisions import (
     outcomes,
 )
 from apastats.tosts.families import (
+    JOINT,
     Contrasts,
     best_groups,
     check_family,
@@ -367,6 +368,19 @@ def warn_undefined(table: pd.DataFrame, column: str) -> tuple[str, ...]:
     )
     warnings.warn(DegenerateWarning(text), stacklevel=3)
     return (text,)
+
+
+def _out_of_reach(choice: Choice, adjust: str, size: int, n: int, alpha: float) -> tuple[str, ...]:
+    """Note that an adjustment leaves resampling p-values no room."""
+    least = 2.0**-n
+    if choice.test not in ("sign_flip", "permutation") or adjust in ("none", "bh", "by", *JOINT):
+        return ()
+    if size * least <= alpha:
+        return ()
+    return (
+        f"no claim is possible: the smallest sign-flip p-value is 2^-{n}, times {size} contrasts {size * least:.2g}; "
+        "adjust='max-t' has no such limit",
+    )
 
 
 def _words(

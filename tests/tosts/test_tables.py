@@ -225,6 +225,7 @@ def test_joint_intervals_and_their_words():
 def test_few_subjects_are_noted():
     found = apa.equivalence("score ~ model | roi", make_table(n=5), bounds=0.03, test="sign_flip")
     assert "smallest one-sided sign-flip p-value" in found.notes[0]
+    assert "no claim is possible" in found.notes[1]
     found = apa.equivalence(
         "score ~ model | roi", make_table(), bounds=0.03, test="bootstrap", interval="percentile"
     )
