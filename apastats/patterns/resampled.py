@@ -118,9 +118,10 @@ def agreement_bootstrap(
     error is the SD of the replicates times ``sqrt(n / (n - 1))``. Brain rows also get the dyadic-robust
     standard error of the mean over pairs with references fixed. Joint limits: the quantile of the largest
     ``|replicate - estimate| / std_error`` over the rows of a term, metric and split. p-values of differences
-    are two-sided, by t and by the same maximum. The intervals are conservative: in simulations with ten subjects
-    and five partners, 95 % t intervals covered 97 to 99 %, as standard errors come out 15 to 35 % too large. Entries that not all subjects and predictors have are left
-    out.
+    are two-sided, by t and by the same maximum.
+    The intervals are conservative: in simulations with ten subjects and five partners, 95 % t intervals
+    covered 97 to 99 %, as standard errors come out 15 to 35 % too large. Entries that
+    not all subjects and predictors have are left out.
 
     Examples
     --------

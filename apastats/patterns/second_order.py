@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from apastats.errors import DesignError, InputError
+from apastats.errors import DegenerateWarning, DesignError, InputError
 from apastats.patterns.compared import (
     average,
     brain_kind,
@@ -178,6 +179,15 @@ def second_order_similarity(
         "resampled": "ROI labels (test); subjects (interval)",
         "held_fixed": "stimuli, chosen layers",
     }
+    undefined = [str(m) for m in table.loc[table["estimate"].isna(), "model"].unique()]
+    notes: tuple[str, ...] = ()
+    if undefined:
+        message = (
+            f"second_order_similarity: not defined for {', '.join(undefined)}: one layer stands for all ROIs, "
+            f"or patterns are missing"
+        )
+        warnings.warn(message, DegenerateWarning, stacklevel=2)
+        notes = (message,)
     call = describe_call(
         "second_order_similarity", patterns, selection, similarity=similarity, second=second
     )
@@ -186,9 +196,8 @@ def second_order_similarity(
         "model": np.stack(models),
         "rois": np.asarray(arrays.rois, dtype=str),
     }
-    return SecondOrder(
-        table, info, Provenance(call, patterns.provenance.data_hash, plan.seed), stacks
-    )
+    provenance = Provenance(call, patterns.provenance.data_hash, plan.seed)
+    return SecondOrder(table, info, provenance, stacks, notes)
 
 
 def _brain_matrix(stack: np.ndarray, kind: str, keep: np.ndarray, similarity: str) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import apastats as apa
-from apastats.errors import DesignError, InputError
+from apastats.errors import DegenerateWarning, DesignError, InputError
 from tests.patterns.naive import similar
 
 
@@ -58,6 +58,18 @@ def test_pairs(data):
     found = apa.second_order_similarity(*data).table
     assert set(found["model"]) == {"m0", "m1"}
     assert (found["n_pair"] == 10).all()
+
+
+def test_one_layer_for_all_rois_is_said(data):
+    patterns, best = data
+    frame = best.frame
+    alone = frame["model"] == "m0"
+    one = best.with_frame(frame.assign(layer=frame["layer"].where(~alone, "l0")))
+    if best.where(model="m1").frame["layer"].nunique() > 1:
+        with pytest.warns(DegenerateWarning, match="not defined for m0"):
+            found = apa.second_order_similarity(patterns, one)
+        assert found.table["estimate"].isna().tolist() == [True, False]
+        assert len(found.notes) == 1
 
 
 def test_bad_input(data, make_frame):
