@@ -203,6 +203,7 @@ def equivalence(
     notes = (
         *warn_undefined(table, "p_value_equiv"),
         *choice.notes(len(block.clusters), block.cluster),
+        *_out_of_reach(choice, adjust, found.size, len(block.clusters), alpha),
     )
     info = _words(
         block, limits, reference, hypothesis, choice, adjust, family, found.size, alpha, within
