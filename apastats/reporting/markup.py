@@ -212,10 +212,14 @@ def escape_latex(text: str) -> str:
 
 
 def escape_latex_name(text: str) -> str:
-    """As :func:`escape_latex`, with places to break a long name."""
-    if len(text) <= 24:
-        return escape_latex(text)
-    parts = [text[i : i + 8] for i in range(0, len(text), 8)]
+    """As :func:`escape_latex`, with places to break a word that is longer than a line should have to hold."""
+    return " ".join(_breakable(word) for word in text.split(" "))
+
+
+def _breakable(word: str) -> str:
+    if len(word) <= 20:
+        return escape_latex(word)
+    parts = [word[i : i + 8] for i in range(0, len(word), 8)]
     return r"\allowbreak{}".join(escape_latex(p) for p in parts)
 
 
