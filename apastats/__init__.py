@@ -69,7 +69,7 @@ EXPORTS: dict[str, str] = {
     "power_tost": "apastats.planning",
     "quade": "apastats.ranks",
     "random_feature_models": "apastats.patterns",
-    "rdm_similarity": "apastats.scoring.compare",
+    "rdm_similarity": "apastats.scoring.comparisons",
     "rdms_from_patterns": "apastats.scoring.patterns",
     "read": "apastats.io.frames",
     "read_rdms": "apastats.io.rdms",

@@ -12,7 +12,7 @@ import pandas as pd
 from apastats.errors import DataError, InputError
 from apastats.io.rdms import RDMSet, as_rdms
 from apastats.scoring.ceilings import mean_of, nili_bounds, pool_others, scaled_for_pooling
-from apastats.scoring.compare import paired_similarity, parse_method
+from apastats.scoring.comparisons import paired_similarity, parse_method
 from apastats.seeds import RngLike, block_generator, seed_sequence
 
 __all__ = ["CORRECTED_METHODS", "nili_values", "spearman_brown", "within_subject_values"]

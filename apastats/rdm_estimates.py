@@ -28,7 +28,7 @@ from apastats.resampling.stimuli import MODEL_TILE, TASK_BLOCKS, StimulusSetup, 
 from apastats.resampling.store import BlockStore
 from apastats.results import Provenance
 from apastats.scoring.ceilings import nili_bounds
-from apastats.scoring.compare import parse_method, similarity_counts
+from apastats.scoring.comparisons import parse_method, similarity_counts
 from apastats.scoring.verb import aligned, checked_brain, checked_models
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.table import CellFormula, parse_formula

@@ -8,7 +8,7 @@ import numpy as np
 
 from apastats.errors import DataError, DesignError, InputError
 from apastats.patterns.arrays import PatternArrays
-from apastats.patterns.references import mean_of_others, pairs_without, pairs_without_two
+from apastats.patterns.reference_patterns import mean_of_others, pairs_without, pairs_without_two
 from apastats.table import ScoreTable
 
 __all__ = [

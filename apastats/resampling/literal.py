@@ -6,7 +6,7 @@ import numpy as np
 
 from apastats.errors import DataError
 from apastats.scoring.ceilings import nili_bounds
-from apastats.scoring.compare import similarity_counts
+from apastats.scoring.comparisons import similarity_counts
 
 __all__ = ["LITERAL_METHODS", "LiteralKernel"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from apastats.errors import InputError
-from apastats.scoring.compare import paired_similarity, parse_method
+from apastats.scoring.comparisons import paired_similarity, parse_method
 from apastats.scoring.similarity import PRODUCT_METHODS, RANK_METHODS, mid_ranks
 
 __all__ = ["mean_of", "nili_bounds", "pool_others", "scaled_for_pooling"]

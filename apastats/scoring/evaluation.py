@@ -11,7 +11,7 @@ from apastats.errors import DesignError, InputError
 from apastats.io.rdms import RDMSet, as_rdms
 from apastats.results import Provenance, Result, describe_call
 from apastats.scoring.backends import get_backend
-from apastats.scoring.compare import parse_method
+from apastats.scoring.comparisons import parse_method
 from apastats.scoring.fixed import fixed_scores, pair_variances
 from apastats.scoring.verb import aligned, checked_brain, checked_models
 from apastats.table import ScoreTable

@@ -11,7 +11,7 @@ from apastats.errors import InputError
 from apastats.io.rdms import n_stimulus
 from apastats.scoring.backends import NUMPY, Backend
 from apastats.scoring.ceilings import nili_bounds
-from apastats.scoring.compare import parse_method, similarity_counts
+from apastats.scoring.comparisons import parse_method, similarity_counts
 from apastats.scoring.similarity import PRODUCT_METHODS, metric_rows, mid_ranks, whitening
 
 __all__ = ["FixedScores", "fixed_scores", "gram_bounds", "pair_variances"]

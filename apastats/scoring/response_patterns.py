@@ -11,7 +11,7 @@ import pandas as pd
 
 from apastats.errors import DataError, DegenerateWarning, DesignError, InputError
 from apastats.io.rdms import RDMSet
-from apastats.scoring.compare import parse_method, similarity_counts
+from apastats.scoring.comparisons import parse_method, similarity_counts
 from apastats.scoring.patterns import FAST, distances
 from apastats.scoring.ridge import ALPHAS, ridge_scores
 from apastats.scoring.verb import parse_references, score

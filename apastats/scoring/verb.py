@@ -13,7 +13,7 @@ from apastats.errors import DataError, DegenerateWarning, DesignError, InputErro
 from apastats.io.rdms import RDMSet, as_rdms
 from apastats.scoring.backends import get_backend
 from apastats.scoring.ceilings import mean_of, pool_others, scaled_for_pooling
-from apastats.scoring.compare import parse_method, similarity_counts
+from apastats.scoring.comparisons import parse_method, similarity_counts
 from apastats.table import ScoreTable
 
 __all__ = ["aligned", "checked_brain", "checked_models", "parse_references", "score"]

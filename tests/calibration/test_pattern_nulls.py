@@ -17,7 +17,7 @@ from apastats.patterns.null_statistics import (
     permutation_statistics,
 )
 from apastats.patterns.permutations import roi_permutations
-from apastats.patterns.references import mean_of_others
+from apastats.patterns.reference_patterns import mean_of_others
 from apastats.resampling.relabel import permutation_p, sign_flips
 
 pytestmark = pytest.mark.calibration

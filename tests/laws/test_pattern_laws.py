@@ -135,7 +135,7 @@ def test_matched_reference_knows_neither_subject_nor_partner(seed):
 @given(seeds)
 def test_a_model_that_copies_the_reference_agrees_perfectly(seed):
     _, pairs = pair_case(seed)
-    from apastats.patterns.references import pairs_without
+    from apastats.patterns.reference_patterns import pairs_without
 
     copied = pairs_without(pairs)
     found = agreement_values(

@@ -67,7 +67,7 @@ def test_weights_equal_literal_resampling(method: str, ties: bool) -> None:
 
 @pytest.mark.parametrize("method", PAIR_METHODS)
 def test_all_ones_are_the_data(method: str) -> None:
-    from apastats.scoring.compare import similarity_counts
+    from apastats.scoring.comparisons import similarity_counts
 
     x, y = rdms()
     kernel = PairKernel(x, y, method)

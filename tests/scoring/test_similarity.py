@@ -14,7 +14,7 @@ import apastats as apa
 from apastats.errors import DataError, DegenerateWarning, InputError, MissingExtraError
 from apastats.scoring import kendall
 from apastats.scoring.backends import get_backend
-from apastats.scoring.compare import METHODS, paired_similarity, similarity_counts
+from apastats.scoring.comparisons import METHODS, paired_similarity, similarity_counts
 from apastats.scoring.kendall import kendall_similarity
 from apastats.scoring.ordering import stable_order
 from apastats.scoring.similarity import PRODUCT_METHODS, mid_ranks
