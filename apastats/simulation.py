@@ -1,4 +1,4 @@
-"""Studies with a known truth: scores of models, layers, ROIs and subjects, and the RDMs they could come from.
+"""Studies with a known truth: scores of models, layers, ROIs and subjects.
 
 The truth of a study is its table of population means; subjects differ from it by a common factor per
 subject and ROI, by a model-by-subject deviation and by residual noise.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,10 +19,7 @@ from apastats.regions import BMD_EXTRA_ROIS, BMD_ROIS, BMD_STREAMS
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import ScoreTable
 
-if TYPE_CHECKING:
-    from apastats.io.rdms import RDMSet
-
-__all__ = ["SimulatedRDMs", "SimulatedStudy", "roi_similarity", "simulate", "simulate_rdms"]
+__all__ = ["SimulatedStudy", "roi_similarity", "simulate"]
 
 _SINGLE_SUBJECT = 0.55  # single-subject predictors reach about half of what the mean of nine does
 _METRIC_SCALE = {"rsa": 1.0, "linear_predictivity": 1.2}
@@ -71,25 +68,6 @@ class SimulatedStudy:
         return write_study(self, Path(folder), layout=layout, overwrite=overwrite)
 
 
-@dataclass(frozen=True, eq=False)
-class SimulatedRDMs:
-    """RDMs of subjects and models with known expected correlations.
-
-    Attributes
-    ----------
-    brain, models : RDMSet
-        Labels ``subject, roi`` and ``model, layer``.
-    truth : pandas.DataFrame
-        Expected correlation per ``kind, model, layer, roi``.
-    settings : mapping
-    """
-
-    brain: RDMSet
-    models: RDMSet
-    truth: pd.DataFrame
-    settings: Mapping[str, Any]
-
-
 def roi_similarity(
     rois: Sequence[str], streams: Mapping[str, Sequence[str]]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -129,13 +107,13 @@ def roi_similarity(
     return depth, (similarity + similarity.T) / 2
 
 
-def _positive_int(name: str, value: Any, least: int) -> int:
+def positive_int(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise InputError(name, value, f"a whole number of at least {least}")
     return int(value)
 
 
-def _regions(
+def regions(
     rois: Sequence[str] | None, streams: Mapping[str, Sequence[str]] | None
 ) -> tuple[list[str], dict[str, tuple[str, ...]]]:
     if rois is None and streams is None:
@@ -156,7 +134,7 @@ def _regions(
     return names, {k: tuple(v) for k, v in streams.items()}
 
 
-def _layer_weights(depth: np.ndarray, n_layer: int, preference: np.ndarray) -> np.ndarray:
+def layer_weights(depth: np.ndarray, n_layer: int, preference: np.ndarray) -> np.ndarray:
     """Weights ``[layer, roi]`` with which the layers of a model resemble the ROIs; rows sum to one."""
     at = np.linspace(0, 1, n_layer)
     logit = -((at[:, None] - depth[None]) ** 2) / 0.05 + preference[None]
@@ -234,10 +212,10 @@ def simulate(
     >>> study.scores.levels("kind")
     ['model', 'leave_one_out', 'subject_to_subject']
     """
-    n_subject = _positive_int("n_subject", n_subject, 2)
-    n_model = _positive_int("n_model", n_model, 1)
-    n_layer = _positive_int("n_layer", n_layer, 1)
-    n_tied = min(3, n_model) if n_tied is None else _positive_int("n_tied", n_tied, 1)
+    n_subject = positive_int("n_subject", n_subject, 2)
+    n_model = positive_int("n_model", n_model, 1)
+    n_layer = positive_int("n_layer", n_layer, 1)
+    n_tied = min(3, n_model) if n_tied is None else positive_int("n_tied", n_tied, 1)
     if n_tied > n_model:
         raise InputError("n_tied", n_tied, f"a whole number from 1 to n_model ({n_model})")
     if not 0 <= gap < 1:
@@ -247,9 +225,9 @@ def simulate(
     for name, value in spreads.items():
         if not value >= 0:
             raise InputError(name, value, "a number of at least 0")
-    partners = n_subject - 1 if n_partner is None else _positive_int("n_partner", n_partner, 1)
+    partners = n_subject - 1 if n_partner is None else positive_int("n_partner", n_partner, 1)
     partners = min(partners, n_subject - 1)
-    names, streams = _regions(rois, streams)
+    names, streams = regions(rois, streams)
     sequence = seed_sequence(rng)
     random = block_generator(sequence, 0)
     depth, similarity = roi_similarity(names, streams)
@@ -281,14 +259,14 @@ def simulate(
                 "layer": [la for _, la in predictors],
             }
             frames.append(_long(scores, subjects, rows, names, key))
-            truths.append(_truth_rows("model", predictors, names, scale * model_truth, key))
+            truths.append(truth_rows("model", predictors, names, scale * model_truth, key))
 
             scores = scale * brain_truth[None] * factor[:, None]
             scores += noise_sd * random.standard_normal(scores.shape)
             rows = {"kind": "leave_one_out", "model": ["others"] * len(names), "layer": names}
             frames.append(_long(scores, subjects, rows, names, key))
             truths.append(
-                _truth_rows(
+                truth_rows(
                     "leave_one_out", [("others", r) for r in names], names, scale * brain_truth, key
                 )
             )
@@ -314,7 +292,7 @@ def simulate(
                 )
             )
             truths.append(
-                _truth_rows(
+                truth_rows(
                     "subject_to_subject",
                     [("any", r) for r in names],
                     names,
@@ -368,9 +346,9 @@ def _model_truth(
             # the weaker models lean towards one stream; that must not lift them above the tied best
             lean = random.choice(list(streams))
             preference = np.where([n in streams[lean] for n in names], 1.5, 0.0)
-        shape = _layer_weights(depth, n_layer, preference) @ similarity
+        shape = layer_weights(depth, n_layer, preference) @ similarity
         if k >= n_tied:
-            base = (_layer_weights(depth, n_layer, np.zeros(len(names))) @ similarity).max(axis=0)
+            base = (layer_weights(depth, n_layer, np.zeros(len(names))) @ similarity).max(axis=0)
             shape = np.minimum(shape, base[None])
         rows.append(0.9 * quality * shape * level)
         predictors += [(f"model_{k + 1:02d}", f"layer_{i + 1:02d}") for i in range(n_layer)]
@@ -456,7 +434,7 @@ def _long(
     )
 
 
-def _truth_rows(
+def truth_rows(
     kind: str,
     predictors: list[tuple[str, str]],
     names: list[str],
@@ -485,109 +463,3 @@ def _mark_best(truth: pd.DataFrame) -> pd.DataFrame:
     best = truth[models].groupby(["roi", "metric", "split"])["truth"].transform("max")
     truth.loc[models, "share_of_best"] = truth.loc[models, "truth"] / best
     return truth
-
-
-def simulate_rdms(
-    *,
-    n_subject: int = 10,
-    n_stimulus: int = 40,
-    n_model: int = 4,
-    n_layer: int = 4,
-    rois: Sequence[str] | None = None,
-    streams: Mapping[str, Sequence[str]] | None = None,
-    reliability: float | Sequence[float] = 0.3,
-    model_noise: float = 0.5,
-    rng: RngLike = None,
-) -> SimulatedRDMs:
-    """Simulate RDMs of subjects and models whose expected correlations are known.
-
-    Parameters
-    ----------
-    n_subject, n_stimulus, n_model, n_layer : int
-        Sizes.
-    rois, streams : optional
-        As in :func:`simulate`.
-    reliability : float or sequence of float
-        Expected correlation of the RDMs of two subjects, one number or one per ROI, in (0, 1].
-    model_noise : float
-        Share of a model RDM's variance that has nothing to do with any ROI.
-    rng : int, Generator, SeedSequence or None
-
-    Returns
-    -------
-    SimulatedRDMs
-
-    Notes
-    -----
-    True RDMs ``T_r`` of the ROIs are Gaussian over pairs with correlation ``K_rt``. A subject's RDM is
-    ``sqrt(rel_r) T_r + sqrt(1 - rel_r) noise``, so two subjects correlate ``sqrt(rel_r rel_t) K_rt`` and the mean
-    of n - 1 others correlates with the last one ``sqrt(rel_t) K_rt / sqrt(1 + (1 / rel_r - 1) / (n - 1))``.
-    Vectors are shifted and scaled to look like correlation distances (mean 1, SD 0.2).
-
-    Examples
-    --------
-    >>> rdms = simulate_rdms(n_subject=3, n_stimulus=12, rois=["V1", "V2"], rng=0)
-    >>> rdms.brain.vectors.shape
-    (6, 66)
-    """
-    from apastats.io.rdms import RDMSet
-
-    n_subject = _positive_int("n_subject", n_subject, 2)
-    n_stimulus = _positive_int("n_stimulus", n_stimulus, 4)
-    n_model = _positive_int("n_model", n_model, 1)
-    n_layer = _positive_int("n_layer", n_layer, 1)
-    names, streams = _regions(rois, streams)
-    rel = np.broadcast_to(np.asarray(reliability, dtype=float), (len(names),))
-    if not ((rel > 0) & (rel <= 1)).all():
-        raise InputError("reliability", reliability, "numbers above 0 and up to 1")
-    if not 0 <= model_noise < 1:
-        raise InputError("model_noise", model_noise, "a share from 0 up to (not including) 1")
-    sequence = seed_sequence(rng)
-    random = block_generator(sequence, 0)
-    depth, similarity = roi_similarity(names, streams)
-    n_pair = n_stimulus * (n_stimulus - 1) // 2
-    root = np.linalg.cholesky(similarity)
-    truth = root @ random.standard_normal((len(names), n_pair))
-    noise = random.standard_normal((n_subject, len(names), n_pair))
-    brain = np.sqrt(rel)[None, :, None] * truth[None] + np.sqrt(1 - rel)[None, :, None] * noise
-
-    weights = np.concatenate(
-        [_layer_weights(depth, n_layer, np.zeros(len(names))) for _ in range(n_model)]
-    )
-    size = np.sqrt(np.einsum("kr,rt,kt->k", weights, similarity, weights))
-    pure = (weights / size[:, None]) @ truth
-    share = np.repeat(1 - model_noise * (np.arange(n_model) + 1) / n_model, n_layer)
-    models = np.sqrt(share)[:, None] * pure + np.sqrt(1 - share)[:, None] * random.standard_normal(
-        pure.shape
-    )
-    expected = np.sqrt(share)[:, None] * (weights / size[:, None]) @ similarity * np.sqrt(rel)[None]
-
-    subjects = [f"sub-{i + 1:02d}" for i in range(n_subject)]
-    predictors = [
-        (f"model_{k + 1:02d}", f"layer_{i + 1:02d}") for k in range(n_model) for i in range(n_layer)
-    ]
-    stimuli = tuple(f"stimulus_{i + 1:03d}" for i in range(n_stimulus))
-    pair_truth = np.sqrt(np.outer(rel, rel)) * similarity
-    pooled = np.sqrt(rel)[None] * similarity / np.sqrt(1 + (1 / rel[:, None] - 1) / (n_subject - 1))
-    key: dict[str, str] = {}
-    table = pd.concat(
-        [
-            _truth_rows("model", predictors, names, expected, key),
-            _truth_rows("leave_one_out", [("others", r) for r in names], names, pooled, key),
-            _truth_rows("subject_to_subject", [("any", r) for r in names], names, pair_truth, key),
-        ],
-        ignore_index=True,
-    )
-    labels = pd.DataFrame(
-        {"subject": np.repeat(subjects, len(names)), "roi": np.tile(names, n_subject)}
-    )
-    model_labels = pd.DataFrame(
-        {"model": [m for m, _ in predictors], "layer": [la for _, la in predictors]}
-    )
-    settings = {"n_subject": n_subject, "n_stimulus": n_stimulus, "seed": recorded_seed(sequence)}
-    return SimulatedRDMs(
-        RDMSet(1 + 0.2 * brain.reshape(-1, n_pair), labels, stimuli),
-        RDMSet(1 + 0.2 * models, model_labels, stimuli),
-        table,
-        settings,
-    )

@@ -107,3 +107,15 @@ def test_rdm_truth() -> None:
 def test_bad_input(options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         apa.simulate(**options)
+
+
+def test_stimuli() -> None:
+    images = apa.simulate_stimuli(n_stimulus=4, size=12, rng=1)
+    assert images.shape == (4, 3, 12, 12)
+    assert images.dtype == np.float32
+    np.testing.assert_array_equal(images, apa.simulate_stimuli(n_stimulus=4, size=12, rng=1))
+    clips = apa.simulate_stimuli(n_stimulus=2, size=12, n_frame=5, rng=1)
+    assert clips.shape == (2, 5, 3, 12, 12)
+    assert not np.array_equal(clips[:, 0], clips[:, 1])
+    with pytest.raises(InputError, match="size: got 2"):
+        apa.simulate_stimuli(size=2)

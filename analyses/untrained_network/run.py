@@ -16,22 +16,6 @@ LAYERS = ("conv1", "conv2", "conv3", "pool", "readout")
 TRUTH = {"early": "conv1", "late": "readout"}
 
 
-def images(n: int, rng: np.random.Generator, size: int = 32) -> np.ndarray:
-    """Gratings of random orientation and frequency with a coloured blob, ``[n, 3, size, size]``."""
-    y, x = np.mgrid[0:size, 0:size] / size - 0.5
-    angle, frequency, phase = (
-        rng.uniform(0, np.pi, n),
-        rng.uniform(2, 8, n),
-        rng.uniform(0, 2 * np.pi, n),
-    )
-    along = np.cos(angle)[:, None, None] * x + np.sin(angle)[:, None, None] * y
-    grating = np.sin(2 * np.pi * frequency[:, None, None] * along + phase[:, None, None])
-    center = rng.uniform(-0.3, 0.3, (2, n, 1, 1))
-    blob = np.exp(-((x - center[0]) ** 2 + (y - center[1]) ** 2) / 0.02)
-    color = rng.uniform(-1, 1, (n, 3, 1, 1))
-    return (0.5 * grating[:, None] + 2 * color * blob[:, None]).astype("f4")
-
-
 def network(seed: int):
     """Three convolutions and a readout with random weights."""
     import torch
@@ -100,7 +84,7 @@ def main(arguments: list[str] | None = None) -> apa.RDMEvaluation:
     options = parser.parse_args(arguments)
     rng = np.random.default_rng(options.seed)
     options.out.mkdir(parents=True)
-    stimuli = images(options.n_stimulus, rng)
+    stimuli = apa.simulate_stimuli(n_stimulus=options.n_stimulus, rng=rng)
     found = features(options.out / "activations", stimuli, options.seed, options.device)
     names = [f"stimulus_{k + 1:03d}" for k in range(options.n_stimulus)]
     models = apa.rdms_from_patterns(

@@ -27,6 +27,7 @@ VERBS = (
     "layer_agreement",
     "lmm",
     "margin_curve",
+    "matrix_agreement",
     "noise_ceiling",
     "normalize",
     "pattern_agreement",
