@@ -35,7 +35,6 @@ VERBS = (
     "pattern_reliability",
     "second_order_similarity",
     "select_layer",
-    "sensitivity",
     "strict_alignment",
 )
 # methods that may follow on a result, e.g. emmeans -> contrast -> test
