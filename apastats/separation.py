@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.special import fdtrc, fdtri
+from scipy.special import fdtrc, fdtri, stdtr, stdtrit
 
-from apastats.errors import DesignError
+from apastats.errors import DegenerateWarning, DesignError
 from apastats.multiplicity import adjust_p
 from apastats.resampling.plans import Plan, Resamples, subject_counts
-from apastats.resampling.relabel import permutation_p, sign_flips
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.set_methods import confidence_set, moments
@@ -82,8 +82,7 @@ def discriminability(
     alpha : float
         Family-wise level of separated pairs; intervals have level ``1 - alpha``.
     n_resamples, rng
-        Subject bootstrap of the counts (999 unless a number is given) and sign flips of the
-        comparison, as in :func:`apastats.bootstrap`.
+        Subject bootstrap of the counts (999 unless a number is given), as in :func:`apastats.bootstrap`.
     cluster, within, kind
         As in :func:`apastats.equivalence`.
 
@@ -104,10 +103,10 @@ def discriminability(
     normal errors (``signal_to_noise = (F - 1) / n``, limits by ``F / F quantile``). Separated pairs: paired t
     tests with Holm.
 
-    The comparison is paired: for every subject, the signal it contributes is the mean product of its centred model
-    profile with the mean profile of the **other** subjects, divided by the mean square of its own residuals; the
-    difference of both outcomes' logs of ``1 + ratio`` is tested by sign flips over subjects. The measure has no unit,
-    so a score and an agreement can be compared.
+    The comparison is paired: the difference of both outcomes' ``log F``, with the standard error of the delete-one
+    jackknife over subjects (both outcomes of a subject left out together), against t with ``n - 1`` df. F has no
+    unit, so a score and an agreement can be compared; equal F is equal generalisability at the same n. Where models
+    do not differ at all in either outcome the test is conservative.
 
     Examples
     --------
@@ -156,7 +155,6 @@ def discriminability(
                 for row in _describe(values, alpha, plan)
             ]
         if y is not None:
-            flips = sign_flips(n, n_resamples, root)
             rows += [
                 {
                     **cell,
@@ -165,7 +163,7 @@ def discriminability(
                     "n_subject": n,
                     "n_model": k,
                 }
-                for row in _compare(named[1][1], named[0][1], flips, alpha)
+                for row in _compare(named[1][1], named[0][1], alpha)
             ]
     info = {
         "method": "separation of models: paired t tests with Holm, joint set of the best, two-way variance components",
@@ -176,7 +174,7 @@ def discriminability(
         "conf_level": 1 - alpha,
         "n_subject": int(max(r["n_subject"] for r in rows)),
         "by": list(block.formula.by),
-        "resampled": f"{cluster}s (counts); signs of the differences over {cluster}s (comparison)",
+        "resampled": f"{cluster}s (counts); {cluster}s left out in turn (comparison)",
         "held_fixed": "stimuli, chosen layers, the models themselves: a claim about other models is not supported",
     }
     call = describe_call("discriminability", formula, data, against=against, alpha=alpha)
@@ -280,40 +278,53 @@ def _count_limits(rows: list[dict[str, Any]], x: np.ndarray, alpha: float, plan:
                 row["method"] += f"; percentile bootstrap over {n} subjects"
 
 
-def subject_signal(x: np.ndarray) -> np.ndarray:
-    """Signal each subject carries: log of 1 + (product with the others' mean profile over its own residual variance).
-
-    The product of independent noise is 0 on average, so the measure is near 0 where models do not differ.
-    """
-    n, k = x.shape
-    centred = x - x.mean(axis=1, keepdims=True)
-    others = (centred.sum(axis=0) - centred) / (n - 1)
-    signal = (centred * others).sum(axis=1) / (k - 1)
-    noise = ((centred - others) ** 2).sum(axis=1) / (k - 1) * (n - 1) / n
+def _log_f(x: np.ndarray) -> np.ndarray:
+    """Log of ``F`` of ``[..., n, k]``; not finite where models or residuals do not vary."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(noise > 0, signal / noise, 0.0)
-    return np.asarray(np.sign(ratio) * np.log1p(np.abs(ratio)))
+        return np.asarray(np.log(variance_components(x)[2]))
 
 
-def _compare(
-    first: np.ndarray, second: np.ndarray, flips: Plan, alpha: float
-) -> list[dict[str, Any]]:
-    """Paired comparison of two outcomes: subject signals by sign flips, counts as they are."""
-    from apastats.tosts.location import t_location
+def compare_separation(first: np.ndarray, second: np.ndarray) -> tuple[float, float, float]:
+    """Difference of log F of two tables ``[n, k]`` of the same subjects, its jackknife error, and p (t, n - 1 df).
 
-    d = subject_signal(first) - subject_signal(second)
-    d = np.where(np.abs(d) < 1e-12, 0.0, d)  # the same up to unit and rounding
-    tested = t_location(d[:, None], alpha / 2)
-    p = permutation_p(flips.matrix @ d[:, None] / len(d), np.array([d.mean()]), exact=flips.exact)
+    Subjects share the mean profile against which each is measured, so a sign flip of per-subject measures would
+    take them for independent and claim too much; leaving out one subject changes that profile too.
+    """
+    n = len(first)
+    keep = np.array([np.delete(np.arange(n), i) for i in range(n)])
+    with np.errstate(invalid="ignore"):
+        estimate = float(_log_f(first) - _log_f(second))
+        without = _log_f(first[keep]) - _log_f(second[keep])
+        error = float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
+    if max(abs(estimate), error) < 1e-10:  # the same up to unit and rounding
+        return 0.0, 0.0, 1.0
+    with np.errstate(divide="ignore"):
+        t = np.divide(estimate, error)
+    return estimate, error, 2 * float(stdtr(n - 1, -abs(t)))
+
+
+def _compare(first: np.ndarray, second: np.ndarray, alpha: float) -> list[dict[str, Any]]:
+    """Paired comparison of two outcomes: log F by the jackknife over subjects, counts as they are."""
+    n = len(first)
+    estimate, error, p = compare_separation(first, second)
+    if not np.isfinite(p):
+        warnings.warn(
+            "discriminability: models or residuals of one outcome do not vary; outcomes cannot be compared",
+            DegenerateWarning,
+            stacklevel=4,
+        )
+    half = float(stdtrit(n - 1, 1 - alpha / 2)) * error
     rows = [
         {
             "term": "difference signal",
-            "estimate": float(d.mean()),
-            "conf_low": float(tested.conf_low[0]),
-            "conf_high": float(tested.conf_high[0]),
-            "statistic": float(tested.statistic[0]),
-            "p_value": float(p[0]),
-            "method": "paired over subjects, sign flips",
+            "estimate": estimate,
+            "std_error": error,
+            "conf_low": estimate - half,
+            "conf_high": estimate + half,
+            "statistic": estimate / error if error > 0 else 0.0,
+            "df": n - 1.0,
+            "p_value": p,
+            "method": "log F, jackknife over subjects, t",
         }
     ]
     count = separated_pairs(first, alpha) - separated_pairs(second, alpha)

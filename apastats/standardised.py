@@ -42,7 +42,9 @@ def _ncp(t: float, df: float, p: float) -> float:
     from scipy.optimize import brentq
 
     def f(nc: float) -> float:
-        return float(nctdtr(df, nc, t) - p)
+        value = float(nctdtr(df, nc, t))
+        # the series has holes of NaN where the probability is 0 or 1
+        return (value if np.isfinite(value) else float(t > nc)) - p
 
     width = 6.0 + abs(t)
     low, high = t - width, t + width

@@ -80,6 +80,33 @@ def test_discriminability_prefers_the_cleaner_outcome():
     assert row["p_value"] <= 0.05
 
 
+def test_noncentral_limits_pass_holes_of_the_series():
+    # scipy's distribution function is NaN at noncentrality 6 for this t
+    t = -5.28038179692529
+    low, high = noncentral_t_limits(t, 9, 0.9)
+    assert stats.nct.cdf(t, 9, low) == pytest.approx(0.95, abs=1e-8)
+    assert stats.nct.cdf(t, 9, high) == pytest.approx(0.05, abs=1e-8)
+
+
+def test_comparison_of_outcomes_by_hand():
+    from apastats.separation import compare_separation
+
+    g = np.random.default_rng(9)
+    x, y = np.arange(4) + g.normal(size=(5, 4)), np.arange(4) + g.normal(size=(5, 4))
+
+    def log_f(v):
+        n, k = v.shape
+        residual = v - v.mean(0) - v.mean(1, keepdims=True) + v.mean()
+        return np.log(n * v.mean(0).var(ddof=1) / ((residual**2).sum() / ((n - 1) * (k - 1))))
+
+    estimate, error, p = compare_separation(x, 3 * y + 1)
+    left = [log_f(np.delete(x, i, 0)) - log_f(np.delete(y, i, 0)) for i in range(5)]
+    assert estimate == pytest.approx(log_f(x) - log_f(y))
+    assert error == pytest.approx(np.sqrt(4 * np.var(left)))
+    assert p == pytest.approx(2 * stats.t.sf(abs(estimate) / error, 4))
+    assert compare_separation(x, 7 * x - 2) == (0.0, 0.0, 1.0)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "match"),
     [
