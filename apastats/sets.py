@@ -90,7 +90,8 @@ def equivalence_set(
     method : {"mcb", "mcs", "tost", "bayes", "ci_overlap"}
         ``mcb``: Hsu's comparison with the best; each truly best model stays with probability ``1 - alpha``. ``mcs``:
         all truly best models stay **together** with probability ``1 - alpha``. ``tost`` (needs bounds): each model
-        against every other, its own variances. ``bayes``: posterior probabilities. ``ci_overlap``: the rule "mean at
+        against every other, its own variances. ``bayes``: posterior probabilities under a flat prior; they hold
+        no error rate (models at the margin are claimed too often). ``ci_overlap``: the rule "mean at
         least the lower end of the best model's percentile bootstrap interval", for comparison; it is no test.
     variance : {"auto", "pooled", "moderated"}
         For mcb and mcs: one subject-by-model variance, or pair variances shrunk towards one. ``auto`` pools

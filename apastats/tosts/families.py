@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import nctdtr, ndtri, stdtrit
 
+from apastats.closed_testing import hierarchical_p
 from apastats.errors import DesignError, InputError
 from apastats.margins import Bounds
 from apastats.multiplicity import adjust_p, check_adjust
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 JOINT = ("max-t", "max-t-step-down", "tukey")
+CLOSED = ("closed", "hierarchical")
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,13 @@ class Contrasts:
 
 def check_family(adjust: str | None, family: str, test: str, reference: str | None) -> str:
     """Canonical adjustment; refuses combinations that are not defined."""
-    name = check_adjust(adjust, JOINT)
+    name = check_adjust(adjust, (*JOINT, *CLOSED))
     if family not in ("all", "cell"):
         raise InputError("family", family, "'all' or 'cell'")
+    if name == "hierarchical" and family != "all":
+        raise InputError(
+            "adjust", adjust, "'hierarchical' with family='all': it goes from cells down"
+        )
     if name in ("max-t", "max-t-step-down") and test not in ("t", "sign_flip", "log_ratio"):
         raise InputError(
             "adjust",
@@ -176,6 +182,16 @@ def _adjust(p: np.ndarray, adjust: str, family: str, mirrored: bool) -> np.ndarr
     if mirrored:
         half = _adjust(p[: len(p) // 2], adjust, family, False)
         return np.concatenate([half, half])
+    if adjust == "hierarchical":
+        known = np.isfinite(p)
+        out = np.full(p.shape, np.nan)
+        if known.any():
+            cells = np.broadcast_to(np.arange(p.shape[1]), p.shape)[known]
+            out[known] = hierarchical_p(p[known], cells.tolist(), local="bonferroni")
+        return out
+    if adjust == "closed":
+        # the closure with Simes tests of all intersections has Hommel's p-values, without visiting them
+        adjust = "hommel"
     if family == "all":
         return adjust_p(p, adjust)
     return np.stack([adjust_p(p[:, j], adjust) for j in range(p.shape[1])], axis=1)

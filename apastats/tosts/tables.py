@@ -117,7 +117,9 @@ def equivalence(
         The claim; other than equivalence adds ``p_value_claim``, ``p_value_claim_adjusted`` and ``claim_shown``.
     adjust : str
         Adjustment for multiplicity: those of :func:`apastats.adjust_p`; ``"max-t"`` and ``"max-t-step-down"`` from the
-        joint sign-flip distribution over models and cells; ``"tukey"`` (all pairs, complete data, pooled variance).
+        joint sign-flip distribution over models and cells; ``"tukey"`` (all pairs, complete data, pooled variance);
+        ``"closed"`` (closure with Simes tests, the p-values of Hommel); ``"hierarchical"`` (``family="all"``: first
+        whole cells, then the contrasts of cells that pass; valid under any dependence).
     family : {"all", "cell"}
         Tests that are adjusted together: all contrasts of all cells, or those of each cell.
     alpha : float

@@ -246,3 +246,35 @@ def test_missing_scores_with_max_t_and_sign_flips():
         found = apa.equivalence("score ~ model | roi", holes, bounds=0.05, **options).tidy()
         assert found["p_value_equiv_adjusted"].between(0, 1).all()
         assert set(found["n_subject"]) == {7, 8}
+
+
+def test_closed_and_hierarchical_adjustments():
+    table = make_table(rois=2)
+    plain = apa.equivalence("score ~ model | roi", table, bounds=0.05, adjust="none").tidy()
+    assert 4 < len(plain) <= 16
+    cells = plain["roi"].tolist()
+    for column in ("p_value", "p_value_equiv", "p_value_noninf"):
+        p = plain[column].to_numpy()
+        expected = {
+            "closed": apa.closed_p(p, local="simes"),
+            "hierarchical": apa.hierarchical_p(p, cells, local="bonferroni"),
+        }
+        for adjust, wanted in expected.items():
+            found = apa.equivalence("score ~ model | roi", table, bounds=0.05, adjust=adjust).tidy()
+            assert found[f"{column}_adjusted"].to_numpy() == pytest.approx(wanted, abs=1e-12)
+    compared = apa.compare("score ~ model | roi", table, adjust="hierarchical").tidy()
+    wanted = apa.hierarchical_p(compared["p_value"], compared["roi"].tolist(), local="bonferroni")
+    assert compared["p_value_adjusted"].to_numpy() == pytest.approx(wanted, abs=1e-12)
+    within = apa.equivalence(
+        "score ~ model | roi", table, bounds=0.05, adjust="closed", family="cell"
+    ).tidy()
+    for _, rows in within.groupby("roi"):
+        wanted = apa.closed_p(rows["p_value_equiv"])
+        assert rows["p_value_equiv_adjusted"].to_numpy() == pytest.approx(wanted, abs=1e-12)
+
+
+def test_hierarchical_needs_the_whole_family():
+    with pytest.raises(apa.errors.InputError, match="family='all'"):
+        apa.equivalence(
+            "score ~ model | roi", make_table(), bounds=0.05, adjust="hierarchical", family="cell"
+        )
