@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -21,7 +22,11 @@ import pandas as pd
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REPORTS = REPOSITORY / "reports"
-LARGE = ("scores", "patterns")  # tables that repeat the data; not tracked
+LARGE = (
+    "scores",
+    "patterns",
+    "patterns_double_centred",
+)  # tables that repeat the data; not tracked
 
 BMD = "DIR/bmd_leave_one_out/scores_rsa_test.csv"
 STUDIES: dict[str, tuple[str, ...] | None] = {
@@ -64,12 +69,22 @@ def run(name: str) -> Path:
     assignments = STUDIES[name]
     if assignments is None:
         return run_demo("demo").folder
-    return run_study(f"analyses/{name}/study.toml", assignments=assignments, output=name).folder
+    folder = run_study(f"analyses/{name}/study.toml", assignments=assignments, output=name).folder
+    if name == "hoefling2026":
+        # the paper's claims as computed verdicts
+        script = REPOSITORY / "analyses" / name / "claims.py"
+        command = [sys.executable, script, "DIR", folder / "claims"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return folder
 
 
 def tracked(folder: Path) -> list[Path]:
-    """Tables of a finished study that are small enough to track."""
-    return [t for t in sorted((folder / "tables").glob("*.csv")) if t.stem not in LARGE]
+    """Tables of a finished study that are small enough to track, relative to its folder."""
+    tables = [
+        *sorted((folder / "tables").glob("*.csv")),
+        *sorted((folder / "claims").glob("*.csv")),
+    ]
+    return [t.relative_to(folder) for t in tables if t.stem not in LARGE]
 
 
 def rebuild(name: str) -> None:
@@ -77,21 +92,20 @@ def rebuild(name: str) -> None:
     folder, target = run(name), REPORTS / name
     if target.exists():
         shutil.rmtree(target)
-    (target / "tables").mkdir(parents=True)
-    for table in tracked(folder):
-        shutil.copy(table, target / "tables")
-    for file in ("report.html", "study.toml", "references.bib"):
-        shutil.copy(folder / file, target)
+    for file in (*tracked(folder), *map(Path, ("report.html", "study.toml", "references.bib"))):
+        (target / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / file, target / file)
+    if (folder / "claims").exists():
+        shutil.copy(folder / "claims" / "claims.md", target / "claims")
 
 
 def stale(name: str) -> list[str]:
     """What differs between the tracked tables of a study and its numbers now."""
     folder, target = run(name), REPORTS / name
-    now = {t.name: t for t in tracked(folder)}
-    then = {t.name: t for t in sorted((target / "tables").glob("*.csv"))}
-    found = [f"{name}/{t}: in one of them only" for t in sorted(set(now) ^ set(then))]
-    for table in sorted(set(now) & set(then)):
-        a, b = (pd.read_csv(t[table], keep_default_na=False) for t in (now, then))
+    now, then = set(tracked(folder)), set(tracked(target))
+    found = [f"{name}/{t}: in one of them only" for t in sorted(now ^ then)]
+    for table in sorted(now & then):
+        a, b = (pd.read_csv(f / table, keep_default_na=False) for f in (folder, target))
         if list(a.columns) != list(b.columns) or len(a) != len(b):
             found.append(f"{name}/{table}: has another shape")
             continue
