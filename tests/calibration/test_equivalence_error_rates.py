@@ -6,6 +6,14 @@ import numpy as np
 import pytest
 
 import apastats as apa
+from tests.calibration.equivalence_more import (
+    correlation_rates,
+    dependent_rates,
+    ratio_rates,
+    resampled_two_rates,
+    separation_rates,
+    set_claim_rates,
+)
 from tests.calibration.equivalence_simulations import (
     ALPHA,
     KEEP_LEVEL,
@@ -53,6 +61,54 @@ def test_independent_level(n, long):
             0.02 if name == "Brunner-Munzel" and n < 20 else 0.005 if name == "Yuen-Welch" else 0.0
         )
         assert rate <= ceiling(replicates) + slack, (name, rate)
+
+
+@pytest.mark.parametrize("n", [8, 10, 20])
+def test_two_samples_by_resampling(n, long):
+    replicates = 1000 if long else 100
+    for name, rate in resampled_two_rates(n, replicates, intervals=("studentized",)).items():
+        # unequal spreads: both are only asymptotically exact
+        slack = 0.02 if "unequal" in name else 0.0
+        assert rate <= ceiling(replicates) + slack, (name, rate)
+
+
+@pytest.mark.parametrize("n", [8, 10, 20])
+def test_ratios_and_correlations(n, long):
+    replicates = 2000 if long else 100
+    for name, rate in ratio_rates(n, replicates).items():
+        assert rate <= ceiling(replicates), (name, rate)
+    for name, rate in correlation_rates(n, replicates).items():
+        # Fisher's z lies a little above its truth
+        slack = 0.02 if "one correlation" in name else 0.01
+        assert rate <= ceiling(replicates) + slack, (name, rate)
+
+
+@pytest.mark.parametrize("n", [8, 10, 20])
+def test_correlations_that_share_the_brain(n, long):
+    replicates = 2000 if long else 150
+    rates = dependent_rates(n, replicates, tests=("williams", "steiger"))
+    for test in ("williams", "steiger"):
+        name = f"two correlations sharing the brain, {test}"
+        for side in ("ordinary test", "above"):
+            assert rates[f"{name}: {side}"] <= ceiling(replicates), (test, side)
+    # known to be liberal below a bound far from 0 with few items; never more than twice the level
+    assert rates["two correlations sharing the brain, williams: below"] <= ceiling(replicates, 0.1)
+
+
+@pytest.mark.parametrize("n", [8, 10, 20])
+def test_sets_with_a_margin(n, long):
+    replicates = 1000 if long else 60
+    rates = set_claim_rates(n, replicates)
+    for name, rate in rates.items():
+        if not name.startswith("bayes"):
+            assert rate <= ceiling(replicates), (name, rate)
+
+
+@pytest.mark.parametrize("n", [8, 10, 20])
+def test_comparison_of_outcomes(n, long):
+    replicates = 4000 if long else 300
+    for name, rate in separation_rates(n, replicates).items():
+        assert rate <= ceiling(replicates), (name, rate)
 
 
 @pytest.mark.parametrize("n", [8, 10])
