@@ -39,9 +39,10 @@ TWO_R = """
 Both bounds at the true difference (0.6 and 0.4, models correlated 0.5), and the ordinary test of two correlations
 of 0.5. The ordinary tests of Williams and Steiger hold their level. At a bound that is not 0 a claim that the
 difference is **below** it is liberal with few items: the sampling distribution is skewed, the standard error
-follows the estimate. Williams' form, the default, is the least so (and holds within Monte-Carlo error at 20); the
-bootstrap forms are liberal throughout up to 20 items and are for many items only. With up to 10 items use
-Williams with half the level, or correlate per subject and test the subjects' differences by `equivalence`.
+follows the estimate. Williams' form, the default, is the least so (0.06 to 0.07 in 4000 other data sets at each
+n; at half the level 0.03 to 0.04); the bootstrap forms are liberal throughout up to 20 items and are for many items
+only. With so few items use Williams with half the level, or correlate per subject and test the subjects'
+differences by `equivalence`.
 """
 SETS = """
 `equivalent`: any model that is exactly the margin below the best is called equivalent to it; `worse`: any of them
