@@ -154,7 +154,7 @@ def permutation_frame(
             "split": label[1],
             "estimate": observed,
             "null_mean": mean,
-            "contrast": observed - mean,
+            "difference": observed - mean,
             "null_sd": sd,
             "statistic": seen,
             "p_value": p,
@@ -193,7 +193,7 @@ def flip_test(
         p[usable], adjusted[usable] = _flip_p(t_of, filled, seen, usable, flips, alternative)
     half = stdtrit(np.maximum(n - 1, 1), (1 + conf_level) / 2) * error
     return frame.assign(
-        contrast=mean,
+        difference=mean,
         std_error=error,
         conf_low=mean - half,
         conf_high=mean + half,

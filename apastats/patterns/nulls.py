@@ -54,8 +54,8 @@ class AgreementTest(Result):
     """Tests of agreement, one row per predictor and ROI.
 
     ``table``: ``kind, model, layer, roi, metric, split, estimate`` (mean agreement over subjects),
-    ``null_mean`` (mean of the permutation distribution, or the baseline), ``contrast`` (estimate less
-    null_mean), ``null_sd`` (permutations), ``std_error, conf_low, conf_high`` of the contrast (baselines),
+    ``null_mean`` (mean of the permutation distribution, or the baseline), ``difference`` (estimate less
+    null_mean), ``null_sd`` (permutations), ``std_error, conf_low, conf_high`` of the difference (baselines),
     ``statistic, p_value, p_value_adjusted, mcse, n_subject, method``.
     """
 
@@ -129,7 +129,7 @@ def agreement_test(
     alternative : {"greater", "less", "two-sided"}
         Direction.
     conf_level : float
-        Level of the t interval of baseline contrasts.
+        Level of the t interval of baseline differences.
     rng : int, Generator, SeedSequence or None
         Used where permutations are sampled.
 

@@ -148,7 +148,7 @@ def test_baselines_by_hand(data):
         index="subject", columns="roi", values="agreement"
     )
     d = part["R2"] - part.drop(columns="R2").mean(axis=1)
-    assert row["contrast"] == pytest.approx(d.mean(), abs=1e-13)
+    assert row["difference"] == pytest.approx(d.mean(), abs=1e-13)
     t = d.mean() / (d.std() / np.sqrt(5))
     assert row["statistic"] == pytest.approx(t, abs=1e-10)
     flips = np.array(np.meshgrid(*[[1, -1]] * 5)).reshape(5, -1).T
