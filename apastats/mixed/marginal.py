@@ -242,7 +242,7 @@ _BACK: dict[str, Any] = {"fisher_z": np.tanh, "log": np.exp, "logit": _expit}
 
 def _interaction_rows(frame: pd.DataFrame, names: tuple[str, ...], chosen: list[str]) -> np.ndarray:
     """Contrasts among cell means that span one effect: differences of the chosen factors, means over the others."""
-    out = np.ones((1, 1))
+    out: np.ndarray = np.ones((1, 1))
     # in a grid the first of the specs varies slowest after reversal, so factors are joined in the order of the rows
     for name in reversed(names):
         k = frame[name].nunique()
