@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from apastats.plots.checks import posterior, power_curve, qq, residuals, variance_components
+from apastats.plots.curves import against_null, layer_curves, margin_decisions, subjects_needed
 from apastats.plots.decisions import identification, letters, margin_curve, sensitivity
 from apastats.plots.grids import heatmap, pattern_lines, score_agreement
 from apastats.plots.rows import ceilings, estimates, forest, rank_intervals
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "against_null",
     "ceilings",
     "draw",
     "estimates",
@@ -21,8 +23,10 @@ __all__ = [
     "heatmap",
     "identification",
     "label",
+    "layer_curves",
     "letters",
     "margin_curve",
+    "margin_decisions",
     "model_colors",
     "pattern_lines",
     "posterior",
@@ -32,6 +36,7 @@ __all__ = [
     "residuals",
     "score_agreement",
     "sensitivity",
+    "subjects_needed",
     "variance_components",
 ]
 

@@ -173,12 +173,20 @@ def _contrasts(result: Any, style: NumberStyle, short: bool, max_rows: int) -> l
 def coefficient_row(row: Mapping[str, Any], result: Any, style: NumberStyle) -> str:
     """``(Intercept): b = 2.64, t(3.21) = 4.49, p = .018, 95 % CI [...]``."""
     d = scale_decimals(result.table, style)
-    parts = [f"{sym('b')} = {style.number(row['estimate'], d)}"]
-    if pd.notna(row["statistic"]):
+    # an effect size is named by its term; b is a coefficient
+    effect = result.kind == "effect_size"
+    value = style.number(row["estimate"], d)
+    parts = [value if effect else f"{sym('b')} = {value}"]
+    if pd.notna(row.get("df2")) and pd.notna(row["statistic"]):
+        degrees = f"{style.number(row['df'], 0)}, {style.number(row['df2'], 0)}"
+        size = style.number(row["statistic"], style.statistic_decimals)
+        parts.append(f"{sym('F')}({degrees}) = {size}")
+    elif pd.notna(row["statistic"]):
         parts.append(style.statistic(_symbol(row), row["statistic"], row.get("df")))
-    parts.append(style.p(row["p_value"]))
+    if not effect or pd.notna(row["p_value"]):
+        parts.append(style.p(row["p_value"]))
     interval = _interval(row, style, d, result.table, result.info)
-    return f"{name(row['term'])}: {', '.join([*parts, *([interval] if interval else [])])}"
+    return f"{name(row['term'])}{' = ' if effect else ': '}{', '.join([*parts, *([interval] if interval else [])])}"
 
 
 def _coefficients(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:

@@ -152,6 +152,13 @@ def _plain_line(result: Any, style: NumberStyle) -> str:
     if {"in_set", "model"} <= set(table.columns) and len(table):
         about = f"Sets of the best models by {what or 'the outcome'} ({name(result.info.get('method', ''))}):"
         return f"{about} {' '.join(set_sentences(result)[:25])}"
+    if kind == "margin_curve":
+        # its rows are margins tried, not comparisons
+        n = table.drop_duplicates([c for c in ("roi", "metric", "contrast") if c in table.columns])
+        return (
+            f"Decisions over margins: the smallest margin at which each of {len(n)} comparisons would be equivalent "
+            "is shown; it does not replace the margin stated."
+        )
     if "decision" in table.columns and len(table):
         margin = f" (margin: {name(result.info['margin'])})" if "margin" in result.info else ""
         label = f"{kind.replace('_', ' ').capitalize()} of {what or 'the outcome'}{margin}"
@@ -209,7 +216,7 @@ def not_concluded(items: Sequence[Any]) -> list[Block]:
     undecided = sum(
         int((r.table["decision"] == "undecided").sum())
         for r in results_of(items)
-        if "decision" in r.table.columns
+        if "decision" in r.table.columns and r.kind != "margin_curve"
     )
     if undecided:
         lines.insert(

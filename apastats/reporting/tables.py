@@ -75,7 +75,8 @@ def column_label(key: str) -> str:
 
 def statistic_name(frame: pd.DataFrame) -> str:
     """T where there are degrees of freedom for an estimate, z where there are none."""
-    if "estimate" not in frame.columns or "df2" in frame.columns:
+    if "estimate" not in frame.columns or {"df2", "n_model"} & set(frame.columns):
+        # variance ratios
         return "statistic"
     return "t" if "df" in frame.columns else "z"
 

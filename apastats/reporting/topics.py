@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from apastats.errors import DataError
-from apastats.reporting import model_panels, panels, pattern_panels
+from apastats.reporting import curve_panels, model_panels, panels, pattern_panels
 from apastats.reporting.blocks import Block, FigureBlock, Listing, Paragraph, Section, TableBlock
 from apastats.reporting.markup import name
 from apastats.reporting.numbers import NumberStyle
@@ -37,7 +37,10 @@ NAMES = {
     "normalized": "Scores as a share of the noise ceiling",
     "comparison": "Comparison of {}",
     "rank": "Rank tests of {}",
-    "rdm_evaluation": "Mean {} with noise ceilings",
+    "discriminability": "Separation of the models",
+    "layer_agreement": "Agreement along the layers",
+    "margin_curve": "Decisions over margins",
+    "rdm_evaluation": "Similarity of the RDMs of models and brain",
     "rope": "Posterior and region of practical equivalence",
     "equivalence_set": "Equivalence sets of {}",
     "pattern_identification": "Identification of ROIs by their patterns",
@@ -117,7 +120,14 @@ def topic_of(item: Any) -> str:
     if kind.startswith("power") or kind in ("sample_size", "planning"):
         return "planning"
     if kind.startswith(
-        ("agreement", "strict", "matrix_agreement", "disattenuated", "second_order")
+        (
+            "agreement",
+            "layer_agreement",
+            "strict",
+            "matrix_agreement",
+            "disattenuated",
+            "second_order",
+        )
     ):
         return "agreement"
     if "pattern" in kind:
@@ -414,7 +424,10 @@ def _estimated(result: Any, context: Context) -> tuple[str, list[Block]]:
     """Comparisons, marginal means, power and the like: a figure that fits the columns, then the table."""
     title, what = title_of(result), outcome_of(result)
     blocks = _intro(result) + _sentences(result, context)
-    blocks += panels.any_figures(result, context, what or "estimate")
+    special = curve_panels.CURVES.get(result.kind)
+    blocks += special(result, context, title) if special else []
+    if not any(isinstance(b, FigureBlock) for b in blocks):
+        blocks += panels.any_figures(result, context, what or "estimate")
     if not any(isinstance(b, FigureBlock) for b in blocks):
         blocks += model_panels.column_figures(result, context, title)
     blocks += _made_by_result(result, context, title)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import apastats as apa
+from tests.reporting.kinds import every_kind
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -93,3 +94,9 @@ def hostile() -> Study:
         layer=frame["layer"].replace(places),
     )
     return analyse(apa.ScoreTable(renamed), HOSTILE[0] + HOSTILE[3])
+
+
+@pytest.fixture(scope="session")
+def all_kinds() -> Study:
+    results = every_kind()
+    return Study(results, apa.report(*results.values(), title="All kinds"))

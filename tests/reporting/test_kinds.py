@@ -3,69 +3,28 @@
 from __future__ import annotations
 
 import re
-import warnings
 from typing import Any
 
-import numpy as np
 import pytest
 
 import apastats as apa
-from apastats.errors import SingularFitWarning
 from apastats.reporting.numbers import APA
 from apastats.reporting.prose import maker_of, sentences
 from apastats.reporting.topics import topic_of
 from apastats.reporting.works import WORKS
+from tests.reporting.conftest import Study
 from tests.reporting.page import Page
 
-ROIS = ["V1", "V2", "V4", "LO1"]
+
+@pytest.fixture(scope="module")
+def results(all_kinds: Study) -> dict[str, Any]:
+    return all_kinds.results
 
 
 @pytest.fixture(scope="module")
-def results() -> dict[str, Any]:
-    streams = {"early": ["V1", "V2"], "late": ["V4", "LO1"]}
-    study = apa.simulate(
-        n_subject=6, n_model=3, n_layer=2, n_tied=2, rois=ROIS, streams=streams, rng=1
-    )
-    best = apa.select_layer(study.scores, on="train")
-    patterns = apa.alignment_patterns(study.scores)
-    agreement = apa.selected_rows(apa.pattern_agreement(patterns), best)
-    ceiling = apa.noise_ceiling(study.scores)
-    with warnings.catch_warnings():
-        # a singular fit is a result too: its note belongs into the report
-        warnings.simplefilter("ignore", SingularFitWarning)
-        fit = apa.lmm("z ~ model * stream + (1 | subject) + (1 | roi)", agreement)
-    means = apa.emmeans(fit, "model", by="stream")
-    contrasts = means.contrast("pairwise")
-    draws = np.random.default_rng(0).normal(size=(3, 400))
-    return {
-        "normalized": apa.normalize(best, ceiling),
-        "comparison": apa.compare("score ~ model | roi", best, adjust="holm"),
-        "friedman": apa.friedman("score ~ model | roi", best),
-        "places": apa.mean_ranks("score ~ model | roi", best),
-        "set": apa.equivalence_set("score ~ model | roi", best),
-        "set with margin": apa.equivalence_set("score ~ model | roi", best, bounds=0.05),
-        "noninferiority": apa.equivalence(
-            "score ~ model | roi", best, bounds=0.02, hypothesis="noninferiority"
-        ),
-        "strict": apa.strict_alignment(best, agreement, score_bounds=0.1, agreement_bounds=0.3),
-        "agreement test": apa.agreement_test(patterns, selection=best),
-        "agreement bootstrap": apa.agreement_bootstrap(patterns, selection=best),
-        "identification": apa.pattern_identification(patterns, selection=best),
-        "reliability": apa.pattern_reliability(patterns),
-        "second order": apa.second_order_similarity(patterns, best),
-        "sensitivity": apa.agreement_sensitivity(study.scores),
-        "lmm": fit,
-        "emmeans": means,
-        "contrasts": contrasts,
-        "tested contrasts": contrasts.test(bounds=0.2),
-        "power": apa.power_tost(n=[10, 20, 40], sd=0.03, bounds=0.02),
-        "rope": apa.rope(dict(zip("abc", draws, strict=True)), bounds=0.1),
-    }
-
-
-@pytest.fixture(scope="module")
-def source(results: dict[str, Any]) -> str:
-    return apa.report(*results.values(), title="All kinds").html()
+def source(all_kinds: Study) -> str:
+    html: str = all_kinds.report.html()
+    return html
 
 
 def test_page(results: dict[str, Any], source: str) -> None:
@@ -96,6 +55,13 @@ def test_figures_of_kinds(source: str) -> None:
         "places",
         "differences",
         "sets",
+        "margin-decisions",
+        "needed",
+        "layers",
+        "null",
+        "posterior",
+        "shares",
+        "terms",
     ):
         assert any(part in s for s in slugs), part
 
@@ -107,7 +73,7 @@ def test_sentences(results: dict[str, Any], short: bool) -> None:
         assert len(text) > 40, name
         assert "nan" not in re.split(r"\W", text), name
         assert not re.search("[\ue000-\uf8ff]", text), name
-        claims = re.findall(r"equivalent", text)
+        claims = re.findall(r"(?<!_)equivalent", text)
         if "decision" not in result.table.columns and "in_set" not in result.table.columns:
             assert not claims or "never" in text, name
 
@@ -142,6 +108,13 @@ def test_topics(results: dict[str, Any]) -> None:
     assert topic_of(results["comparison"]) == "scores"
     assert topic_of(results["set"]) == "equivalence"
     assert callable(maker_of(results["rope"]))
+
+
+def test_gates_and_variance_ratios_are_said(results: dict[str, Any], source: str) -> None:
+    assert "1 of 4 quantities fail a gate of convergence" in source
+    assert re.search(r"F\(2, 10\) = [\d.]+", results["anova"].text())
+    assert "margins tried" not in source
+    assert "comparisons would be equivalent" in source
 
 
 def test_references_of_kinds(results: dict[str, Any]) -> None:

@@ -1,0 +1,385 @@
+"""Sections of results along something: margins, layers, posterior intervals, terms of different units, planning."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from apastats import plots
+from apastats.plots.choice import row_names
+from apastats.plots.style import new_figure
+from apastats.reporting.blocks import Block, FigureBlock, Paragraph
+from apastats.reporting.markup import name
+from apastats.reporting.panels import _shared_legend, cells_of, grid, split_metrics
+from apastats.reporting.tables import table_block
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["CURVES", "margin_blocks", "posterior_blocks"]
+
+MARGINS = ("margin_equivalent", "margin_noninferior", "margin_nonsuperior", "margin_minimal_effect")
+MAX_ROWS = 200
+
+
+def _figure(
+    context: Any, slug: str, caption: str, alt: str, make: Callable[[], Any], data: pd.DataFrame
+) -> FigureBlock:
+    return FigureBlock(context.slug(f"figure-{slug}"), caption, alt, make, data, 4 * len(data))
+
+
+def margin_blocks(result: Any, context: Any, title: str) -> list[Block]:
+    """Decision against margin, a panel per ROI, and the smallest margin of each claim."""
+    table = result.table
+    smallest = table.drop_duplicates(
+        [c for c in table.columns if c in ("roi", "metric", "contrast")]
+    )
+    words = [c for c in ("roi", "metric", "contrast", "estimate", *MARGINS) if c in table.columns]
+    out: list[Block] = []
+    for label, where in split_metrics(table):
+        part = table.iloc[where].reset_index(drop=True)
+        tail = f", {name(label)}" if label else ""
+        out.append(
+            _figure(
+                context,
+                f"margin-decisions-{label}",
+                f"What would be concluded at each margin{tail}. Symbols are the smallest margin at which each claim "
+                "would hold; one at 0 would hold at any margin. Single tests, not adjusted.",
+                f"Strips of decisions over margins for {part['contrast'].nunique()} contrasts.",
+                partial(_margin_grid, part),
+                part,
+            )
+        )
+    caption = f"{title}: smallest margin at which each claim would hold, and largest at which a minimal effect would."
+    return [
+        *out,
+        table_block(
+            context.slug("table-smallest-margins"),
+            caption,
+            smallest[words].reset_index(drop=True),
+            context.style,
+        ),
+    ]
+
+
+def _margin_grid(part: pd.DataFrame) -> Any:
+    cells = cells_of(part)
+    versus = "reference" in part.columns and all(
+        part.iloc[w]["reference"].nunique() == 1 for _, w in cells
+    )
+    rows = "model" if versus else "contrast"
+    names = list(dict.fromkeys(part[rows]))
+    most = max((part.iloc[w][rows].nunique() for _, w in cells), default=1)
+
+    def draw(ax: Axes, i: int, named: bool) -> None:
+        cell, where = cells[i]
+        shown = part.iloc[where]
+        heading = plots.label(cell.get("roi", ""), 24)
+        if versus and heading:
+            heading = f"{heading}: minus {plots.label(shown['reference'].iloc[0], 18)}"
+        plots.margin_decisions(
+            shown, ax=ax, rows=rows, show_legend=False, show_names=True, title=heading
+        )
+        ax.set_xlabel("margin" if len(cells) == 1 else "")
+
+    # the contrasts differ from ROI to ROI, so every panel names its own
+    longest = max(len(str(plots.label(n, 40))) for n in names)
+    n_col = 1 if len(cells) == 1 or longest > 30 else 2
+    n_row = math.ceil(len(cells) / n_col)
+    left, gap = 0.25 + 0.07 * longest, 0.55
+    inner = 0.24 * max(most, 3)
+    w, h = n_col * (left + 3.2) + 0.2, 0.35 + n_row * (inner + gap) + 0.65
+    figure = new_figure(w, h, layout=None)
+    axes = figure.subplots(n_row, n_col, squeeze=False)
+    figure.subplots_adjust(
+        left=left / w,
+        right=1 - 0.2 / w,
+        top=1 - 0.35 / h,
+        bottom=1.0 / h,
+        wspace=left / 3.0,
+        hspace=gap / inner,
+    )
+    for i, ax in enumerate(axes.ravel()):
+        if i < len(cells):
+            draw(ax, i, True)
+        else:
+            ax.set_visible(False)
+    figure.supxlabel("margin", fontsize=9, y=0.62 / h)
+    _wide_legend(figure, 3)
+    return figure
+
+
+def _wide_legend(figure: Any, n_col: int) -> None:
+    """One legend for all panels, in few columns."""
+    _shared_legend(figure)
+    for old in figure.legends:
+        handles, texts = old.legend_handles, [t.get_text() for t in old.get_texts()]
+        old.remove()
+        figure.legend(handles, texts, loc="lower center", ncols=n_col, fontsize=7.5, frameon=False)
+
+
+def posterior_blocks(result: Any, context: Any, title: str) -> list[Block]:
+    """Posterior intervals with the region shaded, and what the chains' gates say."""
+    table = result.table
+    named = next((c for c in ("contrast", "term", "model") if c in table.columns), None)
+    if named is None or not {"estimate", "conf_low", "conf_high"} <= set(table.columns):
+        return []
+    out: list[Block] = []
+    if "passed" in table.columns:
+        failed = [str(t) for t in table.loc[~table["passed"].astype(bool), named]]
+        if failed:
+            shown = ", ".join(name(t) for t in failed[:10])
+            more = f" and {len(failed) - 10} more" if len(failed) > 10 else ""
+            text = (
+                f"{len(failed)} of {len(table)} quantities fail a gate of convergence and may not be "
+                f"used: {shown}{more}."
+            )
+            out.append(Paragraph(text, "caution"))
+        else:
+            out.append(Paragraph(f"All {len(table)} quantities pass the gates of convergence."))
+    coefficients = result.arrays.get("coefficients")
+    part = table if coefficients is None else table.iloc[: coefficients.shape[-1]]
+    # the intercept lies elsewhere than the effects and would flatten them
+    effects = part[~part[named].astype(str).isin(["Intercept", "(Intercept)"])]
+    shown_rows = (effects if len(effects) else part).pipe(lambda t: t[t["estimate"].notna()])
+    shown_rows = shown_rows.head(MAX_ROWS).reset_index(drop=True)
+    if shown_rows.empty:
+        return out
+    region = {"bound_low", "bound_high"} <= set(table.columns)
+    tail = "; the region of practical equivalence is shaded" if region else ""
+    rest = "" if len(shown_rows) == len(table) else " Other quantities are in the table only."
+    out.append(
+        _figure(
+            context,
+            f"posterior-{title}",
+            f"{title}: posterior estimates with {_level(table)} intervals{tail}.{rest}",
+            f"Posterior intervals of {len(shown_rows)} quantities{tail}.",
+            lambda: plots.posterior(shown_rows, rows=named, outcome="posterior").figure,
+            shown_rows,
+        )
+    )
+    return out
+
+
+def _level(table: pd.DataFrame) -> str:
+    return (
+        f"{100 * float(table['conf_level'].iloc[0]):g}\u00a0%"
+        if "conf_level" in table.columns
+        else "credible"
+    )
+
+
+def _panels(n: int, draw: Callable[[Axes, int], object], legend_columns: int = 5) -> Any:
+    """Panels of curves on a grid with one legend below."""
+    n_col = min(4, n)
+    n_row = math.ceil(n / n_col)
+    w, h = max(0.8 + 2.7 * n_col, 5.0), 0.35 + 2.35 * n_row + 0.65
+    figure = new_figure(w, h, layout=None)
+    axes = figure.subplots(n_row, n_col, squeeze=False)
+    figure.subplots_adjust(
+        left=0.7 / w,
+        right=1 - 0.15 / w,
+        top=1 - 0.35 / h,
+        bottom=0.95 / h,
+        wspace=0.28,
+        hspace=0.42,
+    )
+    for i, ax in enumerate(axes.ravel()):
+        if i >= n:
+            ax.set_visible(False)
+            continue
+        draw(ax, i)
+        old = ax.get_legend()
+        if old is not None:
+            old.remove()
+        if i + n_col < n:
+            ax.set_xlabel("")
+        if i % n_col:
+            ax.set_ylabel("")
+    _wide_legend(figure, legend_columns)
+    return figure
+
+
+def layer_figures(result: Any, context: Any, title: str) -> list[Block]:
+    """A curve over the layers for each model, a panel per ROI, with the brain's level or the ceiling."""
+    table = result.table
+    agreement = "depth" in table.columns
+    if not {"model", "layer", "estimate"} <= set(table.columns):
+        return []
+    out: list[Block] = []
+    for label, where in split_metrics(table):
+        part = table.iloc[where].reset_index(drop=True)
+        if not agreement:
+            part["position"] = part.groupby(
+                ["model", *(c for c in ("roi",) if c in part)], sort=False
+            ).cumcount()
+            if part["position"].max() == 0:
+                continue
+        cells = cells_of(part)
+
+        def draw(ax: Axes, i: int, part: pd.DataFrame = part, cells: Any = cells) -> None:
+            cell, rows = cells[i]
+            shown = part.iloc[rows]
+            extra: dict[str, Any] = {}
+            if "brain" in shown.columns and shown["brain"].notna().any():
+                extra["level"] = float(shown["brain"].dropna().iloc[0])
+            if {"ceiling_lower", "ceiling_upper"} <= set(shown.columns):
+                extra["band"] = (
+                    float(shown["ceiling_lower"].iloc[0]),
+                    float(shown["ceiling_upper"].iloc[0]),
+                )
+            plots.layer_curves(
+                shown,
+                ax=ax,
+                x="depth" if agreement else "position",
+                x_label="depth (0 first, 1 last layer)" if agreement else "layer",
+                outcome="agreement" if agreement else "similarity",
+                colors=context.colors,
+                title=plots.label(cell.get("roi", ""), 24),
+                **extra,
+            )
+            if not agreement:
+                from matplotlib.ticker import MaxNLocator
+
+                ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+        tail = f", {name(label)}" if label else ""
+        what = (
+            "agreement of every layer with the brain"
+            if agreement
+            else "mean similarity of every layer"
+        )
+        mark = (
+            "bands are intervals over subjects, the dashed line is the brain's own agreement"
+            if agreement
+            else "the grey band is the noise ceiling"
+        )
+        out.append(
+            _figure(
+                context,
+                f"layers-{title}-{label}",
+                f"{title}{tail}: {what}, a line per model; {mark}.",
+                f"Curves over layers for {part['model'].nunique()} models in {len(cells)} panels.",
+                partial(_panels, len(cells), draw),
+                part,
+            )
+        )
+    return out
+
+
+def term_figures(result: Any, context: Any, title: str) -> list[Block]:
+    """A panel per term, since terms have units of their own."""
+    table = result.table
+    if (
+        not {"term", "estimate", "conf_low", "conf_high"} <= set(table.columns)
+        or len(table) > MAX_ROWS
+    ):
+        return []
+    terms = [t for t, p in table.groupby("term", sort=False) if p["estimate"].notna().any()]
+    if "roi" not in table.columns:
+        caption = f"{title}: estimates with intervals."
+        alt = f"Points with intervals for {len(terms)} quantities."
+        make_one = partial(_term_figure, table)
+        return [_figure(context, f"terms-{title}", caption, alt, make_one, table)]
+    frame = table.assign(_row=row_names(table, "roi"))
+    rows = list(dict.fromkeys(frame["_row"]))
+    if not terms or frame.duplicated(["term", "_row"]).any():
+        return []
+
+    def make() -> Any:
+        def draw(ax: Axes, i: int, named: bool) -> None:
+            part = frame[frame["term"] == terms[i]].set_index("_row").reindex(rows).reset_index()
+            plots.estimates(
+                part,
+                ax=ax,
+                rows="_row",
+                outcome="",
+                show_names=named,
+                title=str(terms[i]).replace("_", " "),
+            )
+
+        return grid(len(terms), rows, draw, x_label="estimate")
+
+    caption = f"{title}: estimates with intervals, a panel per quantity, each on its own scale."
+    alt = f"Points with intervals for {len(terms)} quantities."
+    return [_figure(context, f"terms-{title}", caption, alt, make, table)]
+
+
+def _term_figure(table: pd.DataFrame) -> Any:
+    """Figure of quantities that share an axis."""
+    return plots.estimates(table, rows="term", outcome="estimate").figure
+
+
+def _null_figure(part: pd.DataFrame) -> Any:
+    """Figure of observed values against their null."""
+    return plots.against_null(part, outcome="agreement").figure
+
+
+def null_figures(result: Any, context: Any, title: str) -> list[Block]:
+    """Agreement of each ROI against its null distribution."""
+    out: list[Block] = []
+    for label, where in split_metrics(result.table):
+        part = result.table.iloc[where].reset_index(drop=True)
+        tail = f", {name(label)}" if label else ""
+        out.append(
+            _figure(
+                context,
+                f"null-{title}-{label}",
+                f"{title}{tail}: observed, and mean and two standard deviations of the null distribution.",
+                f"{len(part)} observed values against their null distributions.",
+                partial(_null_figure, part),
+                part,
+            )
+        )
+    return out
+
+
+def planning_figures(result: Any, context: Any, title: str) -> list[Block]:
+    """Shares of simulated studies over n, or the subjects each contrast would need."""
+    table, columns = result.table, set(result.table.columns)
+    if {"n_equivalence", "n_difference", "contrast"} <= columns:
+        shown = table.assign(_row=row_names(table, "contrast")).head(MAX_ROWS)
+        return [
+            _figure(
+                context,
+                f"needed-{title}",
+                f"{title}: subjects with which each contrast would be decided. Rows without a mark would not be "
+                "decided by any number of subjects.",
+                f"Numbers of subjects for {len(shown)} contrasts.",
+                lambda: plots.subjects_needed(shown, rows="_row").figure,
+                table,
+            )
+        ]
+    if {"n", "term", "estimate"} <= columns and table["n"].nunique() > 1:
+        # some shares are power, others rates of error: the name of each says which
+        shown = table.assign(
+            power=table["estimate"], term=table["term"].str.replace("_", " ", regex=False)
+        )
+
+        def make() -> Any:
+            ax = plots.power_curve(shown[["n", "term", "power"]], x="n", by=["term"], target=None)
+            ax.set_ylabel("share of simulated studies")
+            return ax.figure
+
+        caption = f"{title}: share of simulated studies (or of their pairs) against the number of subjects."
+        return [
+            _figure(context, f"shares-{title}", caption, "Curves of shares over n.", make, table)
+        ]
+    return []
+
+
+CURVES: dict[str, Callable[[Any, Any, str], list[Block]]] = {
+    "discriminability": term_figures,
+    "effect_size": term_figures,
+    "layer_agreement": layer_figures,
+    "margin_curve": margin_blocks,
+    "bayes_lmm": posterior_blocks,
+    "matrix_agreement": null_figures,
+    "power": planning_figures,
+    "rdm_evaluation": layer_figures,
+    "rope": posterior_blocks,
+}

@@ -1,0 +1,97 @@
+"""One small result of every kind."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import apastats as apa
+from apastats.errors import SingularFitWarning
+from apastats.mixed.bayes_result import BayesLmmResult
+from apastats.results import Provenance
+
+ROIS = ["V1", "V2", "V4", "LO1"]
+
+
+def bayes() -> BayesLmmResult:
+    """A fit as it stands on disk: one of its quantities failed a gate."""
+    table = pd.DataFrame(
+        {
+            "term": ["Intercept", "model[b]", "model[c]", "sd(subject)"],
+            "estimate": [0.3, 0.01, -0.02, np.nan],
+            "std_error": [0.01, 0.006, 0.007, np.nan],
+            "conf_low": [0.28, -0.002, -0.034, np.nan],
+            "conf_high": [0.32, 0.022, -0.006, np.nan],
+            "conf_level": 0.95,
+            "r_hat": [1.0, 1.001, 1.002, 1.04],
+            "ess_bulk": [900.0, 1200.0, 1100.0, 150.0],
+            "ess_tail": [800.0, 900.0, 950.0, 120.0],
+            "mcse": [3e-4, 2e-4, 2e-4, np.nan],
+            "passed": [True, True, True, False],
+        }
+    )
+    info = {"method": "Bayesian linear mixed model", "formula": "score ~ model + (1 | subject)"}
+    return BayesLmmResult(table, info, Provenance("bayes_lmm(...)", "abc", "1"))
+
+
+def every_kind() -> dict[str, Any]:
+    """Results by name."""
+    streams = {"early": ["V1", "V2"], "late": ["V4", "LO1"]}
+    study = apa.simulate(
+        n_subject=6, n_model=3, n_layer=2, n_tied=2, rois=ROIS, streams=streams, rng=1
+    )
+    best = apa.select_layer(study.scores, on="train")
+    patterns = apa.alignment_patterns(study.scores)
+    agreement = apa.selected_rows(apa.pattern_agreement(patterns), best)
+    ceiling = apa.noise_ceiling(study.scores)
+    with warnings.catch_warnings():
+        # a singular fit is a result too: its note belongs into the report
+        warnings.simplefilter("ignore", SingularFitWarning)
+        fit = apa.lmm("z ~ model * stream + (1 | subject) + (1 | roi)", agreement)
+    means = apa.emmeans(fit, "model", by="stream")
+    contrasts = means.contrast("pairwise")
+    tested = apa.equivalence("score ~ model | roi", best, bounds=0.02, reference="best")
+    near = pd.DataFrame([[-abs(i - j) for j in range(4)] for i in range(4)], ROIS, ROIS)
+    rdms = apa.simulate_rdms(n_subject=4, n_stimulus=12, rois=["V1", "V2"], n_model=2, rng=0)
+    wide = best.where(roi="V1").frame.pivot_table(index="subject", columns="model", values="score")
+    draws = np.random.default_rng(0).normal(size=(3, 400))
+    return {
+        "normalized": apa.normalize(best, ceiling),
+        "comparison": apa.compare("score ~ model | roi", best, adjust="holm"),
+        "friedman": apa.friedman("score ~ model | roi", best),
+        "places": apa.mean_ranks("score ~ model | roi", best),
+        "set": apa.equivalence_set("score ~ model | roi", best),
+        "set with margin": apa.equivalence_set("score ~ model | roi", best, bounds=0.05),
+        "noninferiority": apa.equivalence(
+            "score ~ model | roi", best, bounds=0.02, hypothesis="noninferiority"
+        ),
+        "strict": apa.strict_alignment(best, agreement, score_bounds=0.1, agreement_bounds=0.3),
+        "agreement test": apa.agreement_test(patterns, selection=best),
+        "agreement bootstrap": apa.agreement_bootstrap(patterns, selection=best),
+        "identification": apa.pattern_identification(patterns, selection=best),
+        "reliability": apa.pattern_reliability(patterns),
+        "second order": apa.second_order_similarity(patterns, best),
+        "sensitivity": apa.agreement_sensitivity(study.scores),
+        "lmm": fit,
+        "emmeans": means,
+        "contrasts": contrasts,
+        "tested contrasts": contrasts.test(bounds=0.2),
+        "power": apa.power_tost(n=[10, 20, 40], sd=0.03, bounds=0.02),
+        "margins": apa.margin_curve(tested),
+        "needed": apa.subjects_needed(tested),
+        "disattenuated": apa.disattenuated_agreement(patterns, selection=best),
+        "effect": apa.effect_size(wide.iloc[:, 0], wide.iloc[:, 1], bounds=0.5),
+        "anova": apa.rm_anova(wide.to_numpy()),
+        "discriminability": apa.discriminability("score ~ model | roi", best),
+        "study power": apa.power_study(
+            n=[8, 12], bounds=0.02, n_model=4, n_tied=2, n_replicate=20, rng=1
+        ),
+        "matrix": apa.matrix_agreement(patterns, near, n_resamples=99, rng=1),
+        "rdms": apa.evaluate_rdms(rdms.brain, rdms.models),
+        "layers": apa.layer_agreement(patterns),
+        "bayes": bayes(),
+        "rope": apa.rope(dict(zip("abc", draws, strict=True)), bounds=0.1),
+    }
