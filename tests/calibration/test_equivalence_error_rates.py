@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import apastats as apa
 from tests.calibration.equivalence_more import (
@@ -135,3 +136,38 @@ def test_exact_power_agrees_with_simulation(long):
         exact = apa.power_tost(n=n, sd=1.0, bounds=1.0).tidy()["estimate"].item()
         simulated = power_of("t", n, replicates)
         assert simulated == pytest.approx(exact, abs=4 * np.sqrt(0.25 / replicates))
+
+
+def test_power_of_a_study_agrees_with_simulated_scores(long):
+    """`power_study` draws deviations only; `simulate` draws scores of every layer, subject and ROI."""
+    replicates = 400 if long else 80
+    share = []
+    for r in range(replicates):
+        study = apa.simulate(
+            n_subject=10, n_model=4, n_tied=3, n_layer=1, rois=["V1", "V4"], n_partner=1, rng=r,
+            subject_sd=0.0, roi_subject_sd=0.0, noise_sd=0.0, model_subject_sd=0.03,
+        )  # fmt: skip
+        table = study.scores.where(kind="model", split="test")
+        x = table.block("score ~ model | roi").values
+        # scores as shares of the true best; its mean over tied models and subjects is within 0.6 %
+        x = x / x[:, :3].mean(axis=(0, 1))
+        a, b = np.triu_indices(4, 1)
+        d = (x[:, a] - x[:, b]).reshape(10, -1)
+        margin = np.full(d.shape[1], 0.05)
+        p = apa.adjust_p(t_equivalence(d, margin), "holm").reshape(len(a), -1)
+        share.append((p[b < 3] <= ALPHA).mean())
+    found = apa.power_study(
+        n=10, bounds=0.05, n_model=4, n_tied=3, n_roi=2, mean=1.0, model_subject_sd=0.03,
+        n_replicate=replicates * 3, rng=1,
+    ).tidy()  # fmt: skip
+    row = found[found["term"] == "tied_pairs_equivalent"].iloc[0]
+    assert 0.15 < row["estimate"] < 0.9
+    error = np.hypot(np.std(share) / np.sqrt(replicates), row["mcse"])
+    assert np.mean(share) == pytest.approx(row["estimate"], abs=3.5 * error)
+
+
+def t_equivalence(d: np.ndarray, margin: np.ndarray) -> np.ndarray:
+    """P-values of paired t TOST of the columns."""
+    se = d.std(axis=0, ddof=1) / np.sqrt(len(d))
+    t = np.minimum(d.mean(axis=0) + margin, margin - d.mean(axis=0)) / se
+    return np.asarray(stats.t.sf(t, len(d) - 1))
