@@ -431,7 +431,7 @@ def bayes_lmm(
         "priors": stated_priors(built, design),
         "null": None,
         "rule": f"a quantity is reported if R-hat <= {RHAT_MAX} and both effective sizes >= {ESS_MIN:g}",
-        "resampled": ", ".join(g.name for g in design.groupings),
+        "resampled": "nothing; random: " + ", ".join(g.name for g in design.groupings),
         "held_fixed": ", ".join(sorted({*design.fixed.factors, *design.fixed.covariates})),
         "n": design.n,
         "n_subject": {g.name: g.n_levels for g in design.groupings}.get("subject"),

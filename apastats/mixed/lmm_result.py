@@ -373,7 +373,7 @@ def _info(
         "outcome": design.formula.outcome_text,
         "null": "the coefficient is 0",
         "rule": None,
-        "resampled": ", ".join(groups) or "residuals alone",
+        "resampled": f"nothing; random: {', '.join(groups) or 'residuals alone'}",
         "held_fixed": ", ".join(held) or "nothing",
         "n": design.n,
         "n_subject": groups.get("subject"),
