@@ -166,3 +166,50 @@ def test_sheets_hold_published_regions_only(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="'A' is not one of them"):
         study.write(tmp_path / "a", layout="scoresheets")
     assert not (tmp_path / "a").exists()
+
+
+SAME_ROI = {
+    ("intersubject", "rsa", "train"): {
+        **{"V1": 0.193676, "V2": 0.252158, "V3": 0.277871, "V4": 0.350414, "V3A": 0.131020, "V3B": 0.116548},
+        **{"V6": 0.161273, "V6A": 0.163160, "V7": 0.140323, "V8": 0.279367, "FFC": 0.301792, "PIT": 0.313291},
+    },
+    ("intersubject", "linear_predictivity", "test"): {"V1": 0.091501, "V2": 0.209306, "V3": 0.286490},
+    ("intersubject", "linear_predictivity", "train"): {"V1": 0.060840, "V2": 0.097147, "V3": 0.152763},
+    ("pairwise", "rsa", "train"): {
+        **{"V1": 0.086408, "V2": 0.122812, "V3": 0.163635, "V4": 0.196889},
+        **{"V3A": 0.060692, "V3B": 0.065446, "V6": 0.141188},
+    },
+}  # fmt: skip
+BLOCKS = {"0": 0.014696, "2": 0.018310, "5": 0.036382, "8": 0.041859, "11": 0.046954}
+
+
+def test_published_values_of_all_kinds(tmp_path: Path) -> None:
+    sheets: dict[tuple[str, str, str], str] = {}
+    for (folder, metric, split), values in SAME_ROI.items():
+        model, subject = (
+            ("sub-01", "sub-03") if folder == "pairwise" else ("all-other-subjects", "sub-01")
+        )
+        for roi, value in values.items():
+            if metric == "rsa":
+                row = f"{model},{roi},{roi},{split},{subject},1,1,{metric},{value}\n"
+            else:
+                row = f'{model},{roi},{roi},{split},{subject},{metric},1,1,{value},"[{value}, {value}]"\n'
+            key = (folder, metric, subject)
+            sheets[key] = sheets.get(key, RSA if metric == "rsa" else LP) + row
+    layers = (
+        f"v_jepa/vjepa2_vit_giant,blocks.{b},V1,train,sub-01,1,1,rsa,{v}\n"
+        for b, v in BLOCKS.items()
+    )
+    sheets["benchmark", "rsa", "sub-01"] = RSA + "".join(layers)
+    for (folder, metric, subject), text in sheets.items():
+        put(tmp_path, folder, "aaaaaaaa", f"scores_{metric}_{subject}.csv", text)
+    frame = apa.read(tmp_path).frame
+    same = frame[frame["layer"] == frame["roi"]].set_index(["kind", "metric", "split", "roi"])[
+        "score"
+    ]
+    kinds = {"intersubject": "leave_one_out", "pairwise": "subject_to_subject"}
+    for (folder, metric, split), values in SAME_ROI.items():
+        for roi, value in values.items():
+            assert same[kinds[folder], metric, split, roi] == value
+    models = frame[frame["kind"] == "model"].set_index("layer")["score"]
+    assert models.to_dict() == {f"blocks.{b}": v for b, v in BLOCKS.items()}
