@@ -80,6 +80,17 @@ def cases() -> dict[str, Callable[..., Axes]]:
         }
     )
     one_band = [{"estimate": 0.4, "conf_low": 0.3, "conf_high": 0.5, "label": "ceiling"}]
+    strips = curve.assign(
+        contrast="a - b",
+        decision=["undecided", "undecided", "equivalent"],
+        margin_equivalent=0.25,
+        margin_noninferior=0.0,
+        margin_nonsuperior=0.25,
+    )
+    needed = pd.DataFrame(
+        {"contrast": ["a - b", "a - c"], "n_equivalence": [41.0, np.nan], "n_difference": [np.nan, np.inf], "n_subject": 6}
+    )  # fmt: skip
+    layers = pd.DataFrame({"model": ["a", "a", "b", "b"], "depth": [0, 1, 0, 1], "estimate": 0.2})
     return {
         "estimates": lambda **k: plots.estimates(rows(), points=np.eye(3), band=one_band, **k),
         "ceilings": lambda **k: plots.ceilings(ceiling, **k),
@@ -87,6 +98,10 @@ def cases() -> dict[str, Callable[..., Axes]]:
         "forest of one margin each": lambda **k: plots.forest(tested.assign(bound_high=[0.1, 0.2, 0.3]), **k),
         "rank_intervals": lambda **k: plots.rank_intervals(rows(rank_low=1, rank_high=[2, 3, 1], rank=1), **k),
         "letters": lambda **k: plots.letters(rows(letters=["a", "ab", "b"]), **k),
+        "against_null": lambda **k: plots.against_null(rows(null_mean=0.0, null_sd=0.1), rows="model", **k),
+        "layer_curves": lambda **k: plots.layer_curves(layers, level=0.8, band=(0.4, 0.5), **k),
+        "margin_decisions": lambda **k: plots.margin_decisions(strips, margin=0.2, **k),
+        "subjects_needed": lambda **k: plots.subjects_needed(needed, **k),
         "margin_curve": lambda **k: plots.margin_curve(curve, alpha=0.05, margin=0.2, **k),
         "sensitivity": lambda **k: plots.sensitivity(ways, **k),
         "heatmap": lambda **k: plots.heatmap(square(), **k),
