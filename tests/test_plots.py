@@ -88,8 +88,8 @@ def cases() -> dict[str, Callable[..., Axes]]:
         margin_nonsuperior=0.25,
     )
     needed = pd.DataFrame(
-        {"contrast": ["a - b", "a - c"], "n_equivalence": [41.0, np.nan], "n_difference": [np.nan, np.inf], "n_subject": 6}
-    )  # fmt: skip
+        {"contrast": ["a - b", "a - c"], "n_equivalence": [41, np.nan], "n_difference": [np.nan, np.inf]}
+    ).assign(n_subject=6)  # fmt: skip
     layers = pd.DataFrame({"model": ["a", "a", "b", "b"], "depth": [0, 1, 0, 1], "estimate": 0.2})
     return {
         "estimates": lambda **k: plots.estimates(rows(), points=np.eye(3), band=one_band, **k),
