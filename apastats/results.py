@@ -45,6 +45,8 @@ def describe_call(verb: str, /, *data: Any, **arguments: Any) -> str:
     """Call as text: ``verb(<data>, argument=value, ...)``, arguments that are None left out."""
 
     def text(value: Any) -> str:
+        if isinstance(value, Result):
+            return f"<{type(value).__name__}>"  # its text would be many lines
         if isinstance(value, str | int | float | bool | tuple | list):
             return repr(value)
         if isinstance(value, np.ndarray):

@@ -453,7 +453,7 @@ def _made_by_result(result: Any, context: Context, title: str) -> list[Block]:
         out += model_panels.place_figures(result, context, title)
     if result.kind == "agreement_sensitivity":
         out += model_panels.sensitivity_figures(result, context)
-    if result.kind == "comparison":
+    if result.kind in ("comparison", "emmeans"):
         letters = _letters(result)
         if letters is not None:
             caption = (
@@ -466,6 +466,9 @@ def _made_by_result(result: Any, context: Context, title: str) -> list[Block]:
 
 def _letters(result: Any) -> pd.DataFrame | None:
     """Letters of every cell that has all pairs, one row per model and cell."""
+    if result.kind == "emmeans":
+        # means read back from disk have lost the fit that pairs are tested with
+        return result.letters() if getattr(result, "grid", None) is not None else None
     table = result.table
     cells = [c for c in result.info.get("by", []) if c in table.columns]
     rows = []
