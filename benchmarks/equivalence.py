@@ -53,6 +53,17 @@ for looking at five models at once or for the best being selected; for an error 
 UNEQUAL = """
 With moderated variances. The best model varies least; the promises hold.
 """
+RANKS = """
+Friedman's chi-squared is cautious with few subjects; the F form of Iman and Davenport uses the level better.
+Nemenyi's test holds its level over all pairs together.
+"""
+FAMILY = """
+Every adjustment holds the family-wise level within a cell. Hierarchical testing adds Bonferroni steps between
+cells and is valid by construction.
+"""
+CEILING = """
+The ceiling is estimated on the same subjects, each of whom brings its own value to the bound.
+"""
 OUTCOMES = """
 Two outcomes with the same generalisability, one in other units; two-sided difference of log F with the jackknife
 over subjects. Conservative where models do not differ at all. (Sign flips of a signal per subject are not
@@ -214,6 +225,9 @@ def further_parts(replicates: int) -> list[Part]:
         ),
         ("The same, SDs from 0.5 to 1.5", half, unequal, UNEQUAL),
         ("Paired comparison of two outcomes", replicates, more.separation_rates, OUTCOMES),
+        ("Ranks: six equal models", replicates, more.rank_rates, RANKS),
+        ("All pairs of six equal models, any false difference", half, more.adjusted_rates, FAMILY),
+        ("A margin taken from the ceiling", replicates, more.ceiling_margin_rates, CEILING),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 
 import apastats as apa
 from apastats.correlations import correlation_difference_summary, correlation_tost
@@ -220,3 +221,70 @@ def separation_rates(n: int, replicates: int, *, models: int = 8, seed: int = 0)
         p = [compare_separation(draw(), 5 * draw())[2] for _ in range(replicates)]
         rates[f"comparison of outcomes, {name}"] = float((np.array(p) <= ALPHA).mean())
     return rates
+
+
+def _null_cells(n: int, cells: int, models: int, seed: int) -> apa.ScoreTable:
+    """Matched scores of models that are truly equal; every cell is a data set of its own."""
+    g = np.random.default_rng([seed, n, 19])
+    scores = g.standard_normal((n, 1, cells)) + g.standard_normal((n, models, cells))
+    index = [f.ravel() for f in np.meshgrid(*map(np.arange, scores.shape), indexing="ij")]
+    frame = pd.DataFrame({"subject": index[0], "model": index[1], "roi": index[2]}).astype(str)
+    return apa.ScoreTable(frame.assign(score=scores.ravel()))
+
+
+def rank_rates(n: int, replicates: int, *, models: int = 6, seed: int = 0) -> Rates:
+    """Rank tests of equal models: any difference claimed (Nemenyi: among all pairs)."""
+    table, formula = _null_cells(n, replicates, models, seed), "score ~ model | roi"
+    pairs = apa.nemenyi(formula, table).table
+    p_values = {
+        "Friedman, chi-squared": apa.friedman(formula, table).table["p_value"],
+        "Friedman, F of Iman and Davenport": apa.friedman(formula, table, statistic="F").table[
+            "p_value"
+        ],
+        "Quade": apa.quade(formula, table).table["p_value"],
+        "Nemenyi, any pair": pairs.groupby("roi")["p_value"].min(),
+    }
+    return {name: float((p <= ALPHA).mean()) for name, p in p_values.items()}
+
+
+def adjusted_rates(n: int, replicates: int, *, models: int = 6, seed: int = 0) -> Rates:
+    """Any difference claimed among all pairs of equal models, by adjustment within the cell."""
+    table = _null_cells(n, replicates, models, seed)
+    rates = {}
+    for adjust in (
+        "bonferroni",
+        "sidak",
+        "holm",
+        "holm-sidak",
+        "hochberg",
+        "hommel",
+        "closed",
+        "tukey",
+    ):
+        found = apa.compare("score ~ model | roi", table, adjust=adjust, family="cell").table
+        rates[adjust] = float((found.groupby("roi")["p_value_adjusted"].min() <= ALPHA).mean())
+    return rates
+
+
+def ceiling_margin_rates(n: int, replicates: int, *, seed: int = 0) -> Rates:
+    """Paired test with a margin of a tenth of the noise ceiling, the true difference being that margin."""
+    g = np.random.default_rng([seed, n, 23])
+    ceiling = 0.5 + 0.1 * g.standard_normal((n, replicates))
+    first = 0.3 + 0.05 * g.standard_normal((n, replicates))
+    second = first - 0.05 + 0.03 * g.standard_normal((n, replicates))
+    subject, roi = (
+        f.ravel().astype(str)
+        for f in np.meshgrid(np.arange(n), np.arange(replicates), indexing="ij")
+    )
+    rows = pd.DataFrame({"subject": subject, "roi": roi})
+    brain = rows.assign(kind="leave_one_out", model="others", layer=roi, score=ceiling.ravel())
+    parts = [
+        rows.assign(kind="model", model=m, layer="-", score=v.ravel())
+        for m, v in (("a", first), ("b", second))
+    ]
+    table = apa.ScoreTable(pd.concat([brain, *parts], ignore_index=True))
+    margin = apa.margin(0.1, of=apa.noise_ceiling(table))
+    found = apa.equivalence(
+        "score ~ model | roi", table.where(kind="model"), bounds=margin, adjust="none"
+    ).table
+    return {"paired t, a tenth of the ceiling": float((found["p_value_equiv"] <= ALPHA).mean())}

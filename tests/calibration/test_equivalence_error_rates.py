@@ -8,8 +8,11 @@ from scipy import stats
 
 import apastats as apa
 from tests.calibration.equivalence_more import (
+    adjusted_rates,
+    ceiling_margin_rates,
     correlation_rates,
     dependent_rates,
+    rank_rates,
     ratio_rates,
     resampled_two_rates,
     separation_rates,
@@ -128,6 +131,15 @@ def test_sets_of_47_models(subject_sd, published, long):
     assert rates["mcb"]["worse"] < 0.01
     assert rates["mcs"]["all tied"] >= 0.95
     assert rates["mcs"]["worse"] < 0.05
+
+
+@pytest.mark.parametrize("n", [8, 10, 20])
+def test_ranks_families_and_margins_of_the_ceiling(n, long):
+    replicates = 1000 if long else 200
+    rates = rank_rates(n, replicates) | ceiling_margin_rates(n, replicates)
+    if n == 10:
+        rates |= adjusted_rates(n, replicates // 2)
+    assert max(rates.values()) <= ceiling(replicates // 2), rates
 
 
 def test_exact_power_agrees_with_simulation(long):
