@@ -6,10 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # one BLAS thread: results must not depend on it, and timings of neighbours would
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+# the same examples every time, and no limit on their time: a run on a busy machine must not fail for it;
+# --long draws new ones
+settings.register_profile("short", deadline=None, derandomize=True)
+settings.register_profile("long", deadline=None, max_examples=500)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -30,6 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=REPOSITORY.parent / "shared" / "data",
         help="folder of real data sets; tests that need one of them are skipped where it is absent",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("long" if config.getoption("--long") else "short")
 
 
 @pytest.fixture(scope="session")
