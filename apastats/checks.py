@@ -239,7 +239,7 @@ def _check_pairs(frame: pd.DataFrame, outcome: str) -> list[Row]:
 
 
 def _check_ceilings(data: ScoreTable) -> list[Row]:
-    from apastats.ceilings import noise_ceiling
+    from apastats.ceilings.noise_ceilings import noise_ceiling
 
     rows: list[Row] = []
     present = set(data.frame["kind"].unique())
@@ -286,7 +286,7 @@ def _check_rdms(rdms: RDMSet) -> list[Row]:
         )
         rows.append(("balance", "complete" if whole else "ragged", OK if whole else NOTE, detail))
         if counts.max() == 1 and labels["subject"].nunique() > 1:
-            from apastats.ceilings import noise_ceiling
+            from apastats.ceilings.noise_ceilings import noise_ceiling
 
             table = noise_ceiling(rdms, kind="nili", method="spearman").table
             for bound in ("lower", "upper"):

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from apastats.closed_testing import compact_letters
 from apastats.errors import DataError, InputError
-from apastats.margins import Bounds
+from apastats.margins.kinds import Bounds
+from apastats.multiplicity.closed import compact_letters
 from apastats.resampling.plans import Resamples
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtr, stdtrit
 
 from apastats.errors import DesignError, InputError
-from apastats.margins import as_margin
+from apastats.margins.kinds import as_margin
 from apastats.results import Provenance, Result, describe_call
 
 __all__ = ["RopeResult", "coefficient_equivalence", "highest_density", "rope"]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import chdtrc, fdtrc
 
 from apastats.errors import DesignError, InputError
-from apastats.range_distribution import range_quantile, range_sf
+from apastats.multiplicity.ranges import range_quantile, range_sf
 from apastats.results import Provenance, Result, describe_call
 from apastats.table import Block, CellFormula, ScoreTable
 from apastats.tosts.decisions import check_alpha
@@ -320,7 +320,7 @@ def mean_ranks(
     >>> found.tidy()[["place", "place_low", "place_high"]].values.tolist()
     [[3, 2, 3], [2, 2, 3], [1, 1, 1]]
     """
-    from apastats.multiplicity import adjust_p
+    from apastats.multiplicity.adjust import adjust_p
     from apastats.tosts.location import t_location
 
     alpha = check_alpha(alpha)

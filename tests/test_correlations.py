@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 import apastats as apa
-from apastats.dependent_correlations import steiger_error, williams_error
+from apastats.correlations.dependent import steiger_error, williams_error
 from apastats.errors import DesignError, InputError, MarginError
 
 

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 import apastats as apa
+from apastats.effects.standardised import noncentral_t_limits
 from apastats.errors import DesignError, InputError, MarginError
-from apastats.standardised import noncentral_t_limits
 from apastats.tosts.families import pair_effects
 
 
@@ -89,7 +89,7 @@ def test_noncentral_limits_pass_holes_of_the_series():
 
 
 def test_comparison_of_outcomes_by_hand():
-    from apastats.separation import compare_separation
+    from apastats.sets.separation import compare_separation
 
     g = np.random.default_rng(9)
     x, y = np.arange(4) + g.normal(size=(5, 4)), np.arange(4) + g.normal(size=(5, 4))

@@ -9,8 +9,8 @@ from scipy import stats
 
 import apastats as apa
 from apastats.errors import DesignError, InputError, MarginError
-from apastats.range_distribution import dunnett_quantile, range_quantile
-from apastats.set_methods import moderated_variance, moments, pooling_check, with_the_best
+from apastats.multiplicity.ranges import dunnett_quantile, range_quantile
+from apastats.sets.methods import moderated_variance, moments, pooling_check, with_the_best
 
 METHODS = ["mcb", "mcs", "tost", "bayes", "ci_overlap"]
 

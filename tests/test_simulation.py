@@ -8,7 +8,7 @@ import pytest
 import apastats as apa
 from apastats.errors import InputError
 from apastats.regions import BMD_STREAMS
-from apastats.simulation import roi_similarity
+from apastats.simulation.scores import roi_similarity
 
 ROIS = ["V1", "V3", "V4", "FFC", "V3A", "MT"]
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from apastats.errors import InputError
-from apastats.simultaneous import (
+from apastats.multiplicity.simultaneous import (
     best_critical,
     dunnett_mixture_critical,
     dunnett_mixture_sf,

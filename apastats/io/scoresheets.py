@@ -26,7 +26,7 @@ from apastats.table import ScoreTable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from apastats.simulation import SimulatedStudy
+    from apastats.simulation.scores import SimulatedStudy
 
 __all__ = ["read_scoresheets", "write_study"]
 
@@ -154,7 +154,7 @@ def _drop_doubled(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def write_study(study: SimulatedStudy, folder: Path, *, layout: str, overwrite: bool) -> Path:
-    """Write a simulated study; see :meth:`apastats.simulation.SimulatedStudy.write`."""
+    """Write a simulated study; see :meth:`apastats.simulation.scores.SimulatedStudy.write`."""
     if layout not in ("tidy", "scoresheets"):
         raise InputError("layout", layout, "'tidy' or 'scoresheets'")
     with building(folder, overwrite=overwrite) as part:

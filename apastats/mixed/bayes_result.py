@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import ConvergenceWarning, DesignError, InputError, MarginError
-from apastats.margins import as_margin
+from apastats.margins.kinds import as_margin
 from apastats.mixed.api import check_choice, model_rows
 from apastats.mixed.bayes_engine import (
     BayesModel,

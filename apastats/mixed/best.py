@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.mixed.inference import Inference
-from apastats.simultaneous import max_t_critical
+from apastats.multiplicity.simultaneous import max_t_critical
 
 __all__ = ["best_table"]
 

@@ -10,11 +10,11 @@ import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from apastats.errors import DesignError, InputError, MarginError
-from apastats.margins import as_margin
+from apastats.margins.kinds import as_margin
 from apastats.mixed.grid import Grid, contrast_rows
 from apastats.mixed.inference import Inference
 from apastats.mixed.simultaneous_tests import ALTERNATIVES, LARGE, Family
-from apastats.multiplicity import adjust_p, check_adjust
+from apastats.multiplicity.adjust import adjust_p, check_adjust
 from apastats.results import Result
 from apastats.tosts.decisions import check_alpha, outcomes
 

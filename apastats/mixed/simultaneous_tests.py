@@ -8,8 +8,8 @@ import numpy as np
 from scipy.special import fdtrc, fdtri, stdtr, stdtrit
 
 from apastats.errors import InputError
-from apastats.multiplicity import ADJUSTMENTS, adjust_p, check_adjust
-from apastats.simultaneous import (
+from apastats.multiplicity.adjust import ADJUSTMENTS, adjust_p, check_adjust
+from apastats.multiplicity.simultaneous import (
     dunnett_mixture_critical,
     dunnett_mixture_sf,
     max_t_critical,

@@ -254,8 +254,8 @@ def _by_set(
     table: ScoreTable, formula: str, bounds: Any, alpha: float, by: list[str]
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The same from comparisons with the best, at one level over all cells."""
-    from apastats.margins import as_margin
-    from apastats.sets import equivalence_set
+    from apastats.margins.kinds import as_margin
+    from apastats.sets.best import equivalence_set
 
     found = equivalence_set(
         formula, table, bounds=as_margin(bounds), method="mcb", family="all", alpha=alpha

@@ -110,7 +110,7 @@ class Pipeline:
             raise DataError(f"{scores.source}: {n_subject} subject; a study needs at least 2")
 
     def _ceilings(self, scores: ScoreTable, brain: RDMSet | None) -> None:
-        from apastats.ceilings import noise_ceiling
+        from apastats.ceilings.noise_ceilings import noise_ceiling
 
         self.step("noise ceilings")
         present = set(scores.frame["kind"].unique())
@@ -163,7 +163,7 @@ class Pipeline:
         """Bootstrap and equivalence for one outcome."""
         if table is None:
             return
-        from apastats.estimates import bootstrap
+        from apastats.estimates.means import bootstrap
 
         by = [c for c in ("roi", "metric") if c == "roi" or table.frame[c].nunique() > 1]
         outcome = "z" if name == "agreement" else "score"

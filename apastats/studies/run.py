@@ -114,7 +114,7 @@ def run_demo(
     -------
     StudyRun
     """
-    from apastats.simulation import simulate
+    from apastats.simulation.scores import simulate
 
     simulated = simulate(
         n_subject=10, n_model=8, n_layer=5, n_tied=3, gap=0.1, mimic=False, rng=seed

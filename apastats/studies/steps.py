@@ -125,7 +125,7 @@ def _resolve(value: Any, results: Mapping[str, Any], place: str) -> Any:
 
 def share_of_ceiling(value: Mapping[str, Any], results: Mapping[str, Any], place: str) -> Any:
     """Margin that is a share of a computed noise ceiling."""
-    from apastats.margins import margin
+    from apastats.margins.kinds import margin
 
     ceiling = results.get(f"ceiling_{value['of']}")
     if ceiling is None:

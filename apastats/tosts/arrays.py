@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from apastats.errors import DesignError, InputError, MarginError
-from apastats.margins import Margin, as_margin, ratio_margin
+from apastats.margins.kinds import Margin, as_margin, ratio_margin
 from apastats.resampling.plans import Plan, Resamples
 from apastats.resampling.quantiles import QuantileRule
 from apastats.results import Provenance, describe_call

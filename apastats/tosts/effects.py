@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from apastats.effect_sizes import SMD_INTERVALS, rank_biserial, rank_biserial_interval
+from apastats.effects.sizes import SMD_INTERVALS, rank_biserial, rank_biserial_interval
+from apastats.effects.standardised import Standardised, standardised_difference
 from apastats.errors import InputError
-from apastats.standardised import Standardised, standardised_difference
 from apastats.tosts.choices import Choice
 from apastats.tosts.resampled import bootstrap_standardised
 

@@ -8,13 +8,13 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import nctdtr, ndtri, stdtrit
 
-from apastats.closed_testing import hierarchical_p
+from apastats.effects.standardised import hedges_factor
 from apastats.errors import DesignError, InputError
-from apastats.margins import Bounds
-from apastats.multiplicity import adjust_p, check_adjust
-from apastats.range_distribution import range_quantile, range_sf
+from apastats.margins.kinds import Bounds
+from apastats.multiplicity.adjust import adjust_p, check_adjust
+from apastats.multiplicity.closed import hierarchical_p
+from apastats.multiplicity.ranges import range_quantile, range_sf
 from apastats.resampling.relabel import sign_flips
-from apastats.standardised import hedges_factor
 from apastats.table import Block
 from apastats.tosts.choices import Choice, matched
 from apastats.tosts.decisions import Tested, claim_p

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from apastats.effects.standardised import Standardised, hedges_factor
 from apastats.resampling.intervals import Interval, Replicates, acceleration, confidence_interval
 from apastats.resampling.plans import Plan
 from apastats.resampling.quantiles import QuantileRule, mass_below, quantiles
 from apastats.resampling.relabel import permutation_p
-from apastats.standardised import Standardised, hedges_factor
 from apastats.tosts.location import Located, spread, trimmed_moments
 
 __all__ = [

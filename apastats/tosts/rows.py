@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.margins import Margin
+from apastats.margins.kinds import Margin
 from apastats.tosts.decisions import HYPOTHESES, NOT_CONCLUDED, Tested, claim_p, outcomes
 
 __all__ = ["insert_before", "sd_unit", "tidy_row", "claim_words"]

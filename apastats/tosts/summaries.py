@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from apastats.effects.standardised import standardised_difference
 from apastats.errors import InputError, MarginError
-from apastats.margins import as_margin
+from apastats.margins.kinds import as_margin
 from apastats.results import Provenance, describe_call
-from apastats.standardised import standardised_difference
 from apastats.tosts.decisions import check_alpha, check_hypothesis
 from apastats.tosts.rows import claim_words, insert_before, sd_unit, tidy_row
 from apastats.tosts.student import from_summary, welch_df

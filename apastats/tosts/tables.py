@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import DegenerateWarning, DesignError, InputError
-from apastats.margins import Bounds, as_margin, ratio_margin
+from apastats.margins.kinds import Bounds, as_margin, ratio_margin
 from apastats.resampling.plans import Resamples
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike

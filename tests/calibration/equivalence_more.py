@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 import apastats as apa
-from apastats.correlations import correlation_difference_summary, correlation_tost
-from apastats.dependent_correlations import correlation_difference
+from apastats.correlations.dependent import correlation_difference
+from apastats.correlations.verbs import correlation_difference_summary, correlation_tost
 from apastats.resampling.plans import subject_counts
-from apastats.separation import compare_separation
-from apastats.sets import _RUN
+from apastats.sets.best import _RUN
+from apastats.sets.separation import compare_separation
 from apastats.tosts.independent import bootstrap_two, permutation_two
 
 ALPHA = 0.05

@@ -10,7 +10,7 @@ from scipy import stats
 from apastats.resampling.means import summarise_means
 from apastats.resampling.plans import subject_counts
 from apastats.resampling.relabel import sign_flips
-from apastats.set_methods import confidence_set, moments, with_the_best
+from apastats.sets.methods import confidence_set, moments, with_the_best
 from apastats.tosts import location
 from apastats.tosts.choices import choose
 from apastats.tosts.families import JOINT
@@ -112,7 +112,7 @@ def family_rates(n: int, replicates: int, *, models: int = 6, seed: int = 0) -> 
         ],
         0.0,
     )
-    from apastats.multiplicity import adjust_p
+    from apastats.multiplicity.adjust import adjust_p
 
     for _ in range(replicates):
         noise = g.standard_normal((n, models)) * 0.5

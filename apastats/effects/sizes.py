@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtr
 
+from apastats.effects.standardised import Standardised, standardised_difference
 from apastats.errors import DesignError, InputError
 from apastats.results import Provenance, Result, describe_call
-from apastats.standardised import Standardised, standardised_difference
 from apastats.tosts.location import brunner_munzel, midranks
 
 __all__ = ["EffectSizeResult", "effect_size", "rank_biserial", "rank_biserial_interval"]
@@ -149,7 +149,7 @@ def effect_size(
     >>> found.tidy()["estimate"].round(3).tolist()
     [1.88]
     """
-    from apastats.margins import as_margin
+    from apastats.margins.kinds import as_margin
     from apastats.tosts.arrays import samples
 
     wanted = (measures,) if isinstance(measures, str) else tuple(measures)

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
-from apastats.boot_results import how_many
-from apastats.ceiling_forms import nili_values, within_subject_values
+from apastats.ceilings.forms import nili_values, within_subject_values
 from apastats.errors import CeilingError, CeilingWarning, DataError, DesignError, InputError
+from apastats.estimates.results import how_many
 from apastats.resampling.intervals import Alternative, Interval, check_interval
 from apastats.resampling.means import MeanSummary, describe_cells, summarise_means
 from apastats.resampling.plans import Resamples, subject_counts

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-from apastats.correlations import correlation_margin, finish_correlation, pearson, profiles
+from apastats.correlations.verbs import correlation_margin, finish_correlation, pearson, profiles
 from apastats.errors import DesignError, InputError
-from apastats.margins import Margin
+from apastats.margins.kinds import Margin
 from apastats.resampling.plans import Plan, Resamples, subject_counts
 from apastats.resampling.quantiles import QuantileRule
 from apastats.results import describe_call

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri, stdtr
 
 from apastats.errors import DesignError, InputError, MarginError
-from apastats.margins import Margin, as_margin
+from apastats.margins.kinds import Margin, as_margin
 from apastats.results import Provenance, describe_call
 from apastats.tosts.decisions import Tested, check_alpha, check_hypothesis
 from apastats.tosts.location import midranks

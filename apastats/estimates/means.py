@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from apastats.boot_results import BootstrapResult, estimate_table, give_warnings, how_many
-from apastats.design_data import Cells, dyad_cells, mean_cells, nested_cells, option_cells
 from apastats.errors import DesignError, InputError
+from apastats.estimates.design import Cells, dyad_cells, mean_cells, nested_cells, option_cells
+from apastats.estimates.results import BootstrapResult, estimate_table, give_warnings, how_many
 from apastats.resampling.intervals import Alternative, Interval, check_interval
 from apastats.resampling.keeping import design_arrays
 from apastats.resampling.means import summarise_means
@@ -189,7 +189,7 @@ def bootstrap(
         "workdir": workdir,
     }
     if not isinstance(data, ScoreTable):
-        from apastats.rdm_estimates import bootstrap_rdms
+        from apastats.estimates.from_rdms import bootstrap_rdms
 
         if strata is not None or reselect is not None:
             raise InputError("strata, reselect", (strata, reselect), "None where data are RDMs")

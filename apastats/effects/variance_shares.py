@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import fdtrc, ncfdtr
 
-from apastats.effect_sizes import EffectSizeResult
+from apastats.effects.sizes import EffectSizeResult
 from apastats.errors import DesignError, InputError
 from apastats.results import Provenance, describe_call
 

@@ -10,9 +10,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from apastats.boot_results import BootstrapResult, give_warnings, how_many
 from apastats.errors import DataError, DesignError, InputError
-from apastats.estimates import SCHEMES
+from apastats.estimates.means import SCHEMES
+from apastats.estimates.results import BootstrapResult, give_warnings, how_many
 from apastats.resampling.intervals import INTERVALS, Alternative, check_interval
 from apastats.resampling.parallel import check_jobs, run_tasks
 from apastats.resampling.plans import (

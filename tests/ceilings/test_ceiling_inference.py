@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import apastats as apa
-from apastats.ceiling_forms import spearman_brown
+from apastats.ceilings.forms import spearman_brown
 from apastats.errors import CeilingWarning, DataError, InputError
 from apastats.resampling.pair_weights import PairKernel, gram_ceilings
 from apastats.resampling.plans import composition_counts, subject_counts

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from apastats.errors import InputError
-from apastats.multiplicity import adjust_p
+from apastats.multiplicity.adjust import adjust_p
 
 __all__ = ["closed_p", "compact_letters", "hierarchical_p", "sequential_p"]
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import DesignError, InputError, MarginError
-from apastats.margins import Bounds, as_margin
-from apastats.multiplicity import adjust_p
+from apastats.margins.kinds import Bounds, as_margin
+from apastats.multiplicity.adjust import adjust_p
 from apastats.resampling.means import summarise_means
 from apastats.resampling.plans import subject_counts
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
-from apastats.set_methods import (
+from apastats.sets.methods import (
     confidence_set,
     moments,
     pooling_check,

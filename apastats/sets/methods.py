@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc, digamma, polygamma
 
-from apastats.range_distribution import dunnett_quantile, range_quantile, range_sf
+from apastats.multiplicity.ranges import dunnett_quantile, range_quantile, range_sf
 
 __all__ = [
     "BestIntervals",

@@ -11,7 +11,13 @@ import pandas as pd
 
 from apastats.errors import InputError
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
-from apastats.simulation import layer_weights, positive_int, regions, roi_similarity, truth_rows
+from apastats.simulation.scores import (
+    layer_weights,
+    positive_int,
+    regions,
+    roi_similarity,
+    truth_rows,
+)
 
 if TYPE_CHECKING:
     from apastats.io.rdms import RDMSet

@@ -10,11 +10,11 @@ import pandas as pd
 from scipy.special import fdtrc, fdtri, stdtr, stdtrit
 
 from apastats.errors import DegenerateWarning, DesignError
-from apastats.multiplicity import adjust_p
+from apastats.multiplicity.adjust import adjust_p
 from apastats.resampling.plans import Plan, Resamples, subject_counts
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
-from apastats.set_methods import confidence_set, moments
+from apastats.sets.methods import confidence_set, moments
 from apastats.table import ScoreTable
 from apastats.tosts.decisions import check_alpha
 from apastats.tosts.tables import usable_block

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.boot_results import BootstrapResult, give_warnings, how_many
 from apastats.errors import DesignError, InputError
+from apastats.estimates.results import BootstrapResult, give_warnings, how_many
 from apastats.io.rdms import RDMSet, as_rdms
 from apastats.resampling.designs import block_counts
 from apastats.resampling.intervals import Alternative

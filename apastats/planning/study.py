@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import InputError
-from apastats.margins import as_margin
-from apastats.multiplicity import adjust_p, check_adjust
-from apastats.planning import PowerResult
+from apastats.margins.kinds import as_margin
+from apastats.multiplicity.adjust import adjust_p, check_adjust
+from apastats.planning.power import PowerResult
 from apastats.results import Provenance, describe_call
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
-from apastats.set_methods import confidence_set, moments, with_the_best
+from apastats.sets.methods import confidence_set, moments, with_the_best
 from apastats.tosts.decisions import check_alpha
 
 __all__ = ["power_study"]

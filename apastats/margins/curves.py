@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from apastats.errors import DataError, InputError
-from apastats.exact_power import tost_power
-from apastats.planning import PowerResult
+from apastats.planning.exact import tost_power
+from apastats.planning.power import PowerResult
 from apastats.results import Provenance, Result, describe_call
 from apastats.tosts.decisions import check_alpha, outcomes
 from apastats.tosts.location import t_location

@@ -1,0 +1,1 @@
+"""References, noise ceilings and normalised scores."""

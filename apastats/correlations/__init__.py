@@ -1,0 +1,1 @@
+"""Tests of correlations with a margin."""

@@ -1,0 +1,1 @@
+"""Bootstrap estimates with intervals: of tables, of arrays, of RDMs."""

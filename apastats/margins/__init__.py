@@ -1,0 +1,1 @@
+"""Margins, and decisions as a function of the margin."""

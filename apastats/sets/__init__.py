@@ -1,0 +1,1 @@
+"""Equivalence sets, and how well an outcome separates models."""
