@@ -9,7 +9,7 @@ from pathlib import Path
 
 from apastats.errors import OutputExistsError
 
-__all__ = ["MARKER", "building", "refuse_existing"]
+__all__ = ["MARKER", "alone", "building", "refuse_existing"]
 
 MARKER = ".apastats"  # says that the folder was made here and may be replaced on request
 
@@ -28,6 +28,29 @@ def refuse_existing(folder: Path, overwrite: bool) -> None:
         raise OutputExistsError(
             f"{folder} was not made by apastats and is kept, even with --overwrite; name another folder"
         )
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold ``folder`` against a second run at the same time; raise OutputExistsError if one holds it."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on Windows: a second run is not noticed there
+        yield
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    path = folder.with_name(folder.name + ".lock")
+    with path.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise OutputExistsError(
+                f"{folder} is being written by another run; wait for it, or name another folder"
+            ) from error
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -242,3 +242,18 @@ def test_an_interrupted_study_with_other_settings_starts_anew(folder: Path, tmp_
     marked.write_text(marked.read_text().replace('"notes": []', '"notes": ["read back"]'))
     run = apa.run_study(folder / "study.toml", output=out, assignments=["study.seed=9"])
     assert run.results["ceiling_leave_one_out"].notes == ()
+
+
+def test_two_runs_at_once_do_not_share_a_folder(tmp_path):
+    from apastats.folders import alone
+
+    out = tmp_path / "out"
+    with (
+        alone(out),
+        pytest.raises(OutputExistsError, match="being written by another run"),
+        alone(out),
+    ):
+        pass
+    with alone(out):  # free again
+        pass
+    assert list(tmp_path.iterdir()) == []

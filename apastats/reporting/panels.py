@@ -279,13 +279,14 @@ def _estimate_grid(
         if with_bands and context.ceilings
         else ""
     )
-    lead = f"Mean {what} of {len(order)} models{roi}{tail}: points with {_level(part)} intervals"
+    who = f"{len(order) - 1} models and the brain" if "brain" in order else f"{len(order)} models"
+    lead = f"Mean {what} of {who}{roi}{tail}: points with {_level(part)} intervals"
     if part["estimate"].isna().all():
-        lead = f"{what.capitalize()} of {len(order)} models{roi}{tail}"
+        lead = f"{what.capitalize()} of {who}{roi}{tail}"
     return FigureBlock(
         context.slug(f"figure-{what}-{label or 'models'}"),
         f"{lead}{dots}{bands}.",
-        f"Mean {what} of {len(order)} models{roi} as points with intervals; the numbers are in the table below.",
+        f"Mean {what} of {who}{roi} as points with intervals; the numbers are in the table below.",
         make,
         shown_data(part),
         len(part) * (3 + (0 if points is None else len(points))),
@@ -328,7 +329,7 @@ def _estimate_heatmap(part: pd.DataFrame, label: str, context: Any, what: str) -
     tail = f", {name(label)}" if label else ""
     return FigureBlock(
         context.slug(f"figure-{what}-heatmap-{label}"),
-        f"Alignment patterns of the models{tail}: mean {what} by model and ROI.",
+        f"Mean {what} by model and ROI{tail}.",
         f"Heatmap of the mean {what}, {len(order)} models by {len(rois)} ROIs.",
         make,
         matrix.reset_index(),

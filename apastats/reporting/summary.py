@@ -126,6 +126,13 @@ def outcome_of(result: Any) -> str:
     return "score" if "score" in call else ""
 
 
+def outcome_words(result: Any) -> str:
+    """The outcome with its scale: a mean Fisher z must not be read as a correlation."""
+    what = outcome_of(result) or "outcome"
+    on_z = str(result.info.get("formula", "")).replace(" ", "").startswith("z~")
+    return f"{what} (Fisher z)" if on_z else what
+
+
 def _plain_line(result: Any, style: NumberStyle) -> str:
     from apastats.reporting.tables import scale_decimals
 
@@ -175,18 +182,18 @@ def _best_line(table: Any, what: str) -> str:
         return ""
     word = f"mean {what or 'outcome'}"
     if not cells:
-        return f"The highest {word} has {name(models.loc[models['estimate'].idxmax(), 'model'])}."
+        return f"{name(models.loc[models['estimate'].idxmax(), 'model'])} has the highest {word}."
     best = models.loc[models.groupby(cells, sort=False)["estimate"].idxmax().dropna()]
     counts = best["model"].value_counts()
-    parts = [f"{name(m)} in {k}" for m, k in counts.head(5).items()]
+    verb = [f" has the highest {word}", *[""] * 4]
+    parts = [
+        f"{name(m)}{v} in {k}" for (m, k), v in zip(counts.head(5).items(), verb, strict=False)
+    ]
     more = f" and {len(counts) - 5} other models in the rest" if len(counts) > 5 else ""
     noun = (
         "ROIs" if cells == ["roi"] else "cells of ROI and metric" if len(cells) == 2 else "metrics"
     )
-    return (
-        f"Of {len(best)} {noun}, the highest {word} has {join(parts)}{more}. A highest mean alone says nothing "
-        "about the models behind it."
-    )
+    return f"Of {len(best)} {noun}, {join(parts)}{more}. A highest mean alone says nothing about the models behind it."
 
 
 def _decided(table: Any) -> str:

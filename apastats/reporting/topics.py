@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from apastats.reporting.blocks import Block, FigureBlock, Listing, Paragraph, Se
 from apastats.reporting.markup import name
 from apastats.reporting.numbers import NumberStyle
 from apastats.reporting.prose import cautions, sentences
-from apastats.reporting.summary import outcome_of
+from apastats.reporting.summary import outcome_of, outcome_words
 from apastats.reporting.tables import table_block
 
 __all__ = ["Context", "topic_sections"]
@@ -82,10 +83,7 @@ class Context:
 
     def slug(self, wish: str) -> str:
         """Identifier that no other block has."""
-        base = (
-            "".join(c if c.isascii() and c.isalnum() else "-" for c in wish.lower()).strip("-")
-            or "part"
-        )
+        base = re.sub(r"[^a-z0-9]+", "-", wish.lower()).strip("-") or "part"
         out, k = base, 2
         while out in self.slugs:
             out, k = f"{base}-{k}", k + 1
@@ -236,7 +234,7 @@ def _ceiling(result: Any, context: Context) -> tuple[str, list[Block]]:
 
 
 def _bootstrap(result: Any, context: Context) -> tuple[str, list[Block]]:
-    what = outcome_of(result) or "outcome"
+    what = outcome_words(result)
     title = f"Mean {what} by model" if "model" in result.table.columns else f"Mean {what}"
     blocks = _intro(result) + _sentences(result, context)
     blocks += panels.estimate_figures(result, context, what)
@@ -246,7 +244,7 @@ def _bootstrap(result: Any, context: Context) -> tuple[str, list[Block]]:
 
 
 def _equivalence(result: Any, context: Context) -> tuple[str, list[Block]]:
-    what = outcome_of(result) or "outcome"
+    what = outcome_words(result)
     title = f"Equivalence of {what}"
     blocks = _intro(result) + _sentences(result, context)
     blocks += panels.forest_figures(result, context, what)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from apastats.folders import building, refuse_existing
+from apastats.folders import alone, building, refuse_existing
 from apastats.studies.folder import Difference, compare_results, read_folder, render, write_folder
 from apastats.studies.pipeline import Pipeline, Progress
 from apastats.studies.schema import StudyFile, parse_study
@@ -176,21 +176,22 @@ def _execute(
     """Run all steps, then write everything; the folder appears under its name when complete."""
     step = progress or (lambda _: None)
     refuse_existing(folder, overwrite)
-    # results are kept beside the folder while it is in the making: an interrupted run continues there
-    store = Store(folder.with_name(folder.name + ".unfinished"))
-    try:
-        results = Pipeline(parsed, step, store).run(scores)
-        step("writing the report")
-        with building(folder, overwrite=overwrite) as part:
-            if truth is not None and scores is not None:
-                (part / "data").mkdir()
-                scores.frame.to_csv(part / "data" / "scores.csv", index=False)
-                truth.to_csv(part / "truth.csv", index=False)
-            write_folder(part, parsed, text, command, results, store.messages)
-    except Exception:
-        store.drop()  # a mistake, not an interruption: nothing is left half
-        raise
-    store.drop()
+    with alone(folder):
+        # results are kept beside the folder while it is in the making: an interrupted run continues there
+        store = Store(folder.with_name(folder.name + ".unfinished"))
+        try:
+            results = Pipeline(parsed, step, store).run(scores)
+            step("writing the report")
+            with building(folder, overwrite=overwrite) as part:
+                if truth is not None and scores is not None:
+                    (part / "data").mkdir()
+                    scores.frame.to_csv(part / "data" / "scores.csv", index=False)
+                    truth.to_csv(part / "truth.csv", index=False)
+                write_folder(part, parsed, text, command, results, store.messages)
+        except Exception:
+            store.drop()  # a mistake, not an interruption: nothing is left half
+            raise
+        store.drop()
     return StudyRun(folder, results, tuple(store.messages))
 
 
