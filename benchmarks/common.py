@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 HIDDEN = ("common", "__main__")
+CONDITIONS = "CPU time of one process, one BLAS thread on both sides."
 
 
 @dataclass(frozen=True)
@@ -194,13 +195,14 @@ def markdown(tables: Mapping[str, Sequence[Row]]) -> str:
     lines = [
         "# Benchmarks",
         "",
-        f"{platform.platform()}, Python {platform.python_version()}; {versions}. CPU time of one process, "
-        "one BLAS thread on both sides.",
+        f"{platform.platform()}, Python {platform.python_version()}; {versions}.",
     ]
     for name, rows in tables.items():
         lines += [
             "",
             f"## {name}",
+            "",
+            getattr(importlib.import_module(f"benchmarks.{name}"), "CONDITIONS", CONDITIONS),
             "",
             "| task | theirs | ours | ratio | max diff | asked | met | note |",
         ]

@@ -39,9 +39,11 @@ class Backend:
         return getattr(self.xp, self.dtype)
 
     def array(self, values: Any) -> Any:
-        """Floating array on the device; numpy arrays of the right type are not copied."""
+        """Floating array on the device; arrays that are there already, of the right type, are not copied."""
         if self.name == "numpy":
             return np.asarray(values, dtype=self.dtype)
+        if hasattr(values, "detach"):
+            return values.detach().to(device=self.device, dtype=self.float)
         # torch takes no read-only numpy arrays
         host = np.require(values, dtype=self.dtype, requirements=["C", "W"])
         return self.xp.asarray(host, device=self.device)

@@ -192,7 +192,7 @@ def activations(
     model.to(device)
     count = 0
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), _full_precision(torch):
             for batch, sizes in _batches(stimuli, batch_size, frames, transform, torch):
                 for kept in found.values():
                     kept.clear()
@@ -221,6 +221,12 @@ def activations(
     }
     (target / "index.json").write_text(json.dumps(index, indent=1), "utf-8")
     return Activations(target, wanted, count)
+
+
+def _full_precision(torch: Any) -> Any:
+    """Convolutions of a GPU in float32: by default they round to 10 bits, and features depend on the device."""
+    cudnn = torch.backends.cudnn
+    return cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=False)
 
 
 def _file_name(k: int) -> str:

@@ -37,3 +37,24 @@ def test_verdicts() -> None:
     assert Row("x", 10.0, 1.0, 0.0, at_least=50).verdict == "no"
     assert Row("x", ours=1.0, met=False).verdict == "no"
     assert Row("x", ours=1.0).verdict == ""
+
+
+def test_gpu_module_checks_every_kernel_wherever_it_runs() -> None:
+    pytest.importorskip("torch")
+    found = run("gpu", quick=True, only="agreement")
+    assert len(found) > 50
+    assert not any(row.void for row in found)
+    assert any((row.difference or 0) > 0 for row in found)
+
+
+def test_a_failed_task_of_the_gpu_module_is_void(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    from benchmarks import gpu
+
+    def broken(device: str, quick: bool) -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(gpu, "small", broken)
+    (row,) = gpu.rows(quick=True, only="102 stimuli")
+    assert row.void
+    assert "no memory" in row.note

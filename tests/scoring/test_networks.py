@@ -147,3 +147,17 @@ def test_the_example_finds_the_layer_of_each_region(
     best = table.loc[table.groupby("roi")["estimate"].idxmax()].set_index("roi")["layer"]
     assert best.to_dict() == module.TRUTH
     assert "ceiling_upper" in capsys.readouterr().out
+
+
+def test_convolutions_run_in_full_precision(tmp_path: Path, stimuli: np.ndarray) -> None:
+    seen = []
+
+    class Watching(torch.nn.Identity):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(torch.backends.cudnn.allow_tf32)
+            return x
+
+    before = torch.backends.cudnn.allow_tf32
+    apa.activations(torch.nn.Sequential(Watching()), ["0"], stimuli, folder=tmp_path / "a")
+    assert seen == [False]
+    assert torch.backends.cudnn.allow_tf32 == before
