@@ -38,6 +38,18 @@ def test_docstring_examples(name: str) -> None:
     assert found.failed == 0
 
 
+PAGES = sorted((Path(__file__).resolve().parents[2] / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_code_of_pages_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}  # the blocks of a page build on each other
+    for block in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), flags=re.DOTALL):
+        if "SLURMCluster" not in block:  # needs a cluster
+            exec(compile(block, page.name, "exec"), names)
+
+
 GALLERY = sorted((Path(__file__).resolve().parents[2] / "docs" / "gallery").glob("*.py"))
 
 
