@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from apastats.errors import DesignError
-from apastats.patterns.similarity import unit_patterns
+from apastats.patterns.similarity import Prepared, prepare, similarity_of_products
 
 __all__ = ["NodeProblem", "dyadic_std_error", "node_problem", "node_replicates", "pattern_values"]
 
@@ -24,9 +24,9 @@ class NodeProblem:
         Subjects of every single brain pattern; for leave-one-out rows both are the target.
     brain : numpy.ndarray, shape (n_pattern, n_kept)
         Single brain patterns as they are averaged.
-    brain_unit : numpy.ndarray, shape (n_pattern, n_kept)
+    brain_ready : Prepared, shape (n_pattern,)
         The same, ready for inner products.
-    model_unit : numpy.ndarray, shape (n_subject, n_model, n_kept)
+    model_ready : Prepared, shape (n_subject, n_model)
         0 where a subject lacks the model.
     has_model : numpy.ndarray of bool, shape (n_subject, n_model)
     reference, similarity : str
@@ -38,8 +38,8 @@ class NodeProblem:
     target: np.ndarray
     predictor: np.ndarray
     brain: np.ndarray
-    brain_unit: np.ndarray
-    model_unit: np.ndarray
+    brain_ready: Prepared
+    model_ready: Prepared
     has_model: np.ndarray
     reference: str
     similarity: str
@@ -96,9 +96,14 @@ def node_problem(
             f"ROI; at least 3 are needed"
         )
     patterns = np.ascontiguousarray(patterns[:, places])
-    unit = np.where(has[..., None], unit_patterns(model[..., places], similarity), 0.0)
+    ready = prepare(model[..., places], similarity)
+    ready = Prepared(
+        np.where(has[..., None], ready.rows, 0.0),
+        np.where(has, ready.level, 0.0),
+        np.where(has, ready.variance, 1.0),
+    )
     return NodeProblem(
-        *(target, predictor, patterns, unit_patterns(patterns, similarity), unit, has),
+        *(target, predictor, patterns, prepare(patterns, similarity), ready, has),
         *(reference, similarity, pairwise, places),
     )
 
@@ -142,55 +147,74 @@ def _chunk(q: NodeProblem, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if q.reference == "matched" and q.pairwise:
         return _matched(q, c, weight)
     outside = _outside(q, weight)
-    per_pattern = _dot(outside[q.target], q.brain_unit)
+    per_pattern = _of_patterns(q, outside)
     own = c[:, q.predictor] if q.pairwise else np.ones_like(weight)
     brain = _over_subjects(*_over_partners(q, per_pattern, own), c)
     if q.reference == "released":
         # the references are single patterns: nothing about them changes
-        with np.errstate(invalid="ignore"):
-            fixed = np.einsum("nje,ne->nj", q.model_unit[q.target], q.brain_unit)
-        model = np.empty((len(c), q.model_unit.shape[1]))
-        for j in range(model.shape[1]):
+        model = q.model_ready[q.target]
+        products = np.einsum("nje,ne->nj", model.rows, q.brain_ready.rows)
+        fixed = similarity_of_products(products, model, q.brain_ready[:, None], q.similarity)
+        out = np.empty((len(c), fixed.shape[1]))
+        for j in range(out.shape[1]):
             values = np.broadcast_to(fixed[:, j], weight.shape)
             mean, there = _over_partners(q, values, own)
-            model[:, j] = _over_subjects(mean, there & q.has_model[:, j], c)
-        return model, brain
-    similar = outside @ np.swapaxes(q.model_unit, 1, 2)
-    return _weighted(similar, np.isfinite(outside).all(axis=-1), q, c), brain
+            out[:, j] = _over_subjects(mean, there & q.has_model[:, j], c)
+        return out, brain
+    similar = similarity_of_products(
+        outside.rows @ np.swapaxes(q.model_ready.rows, 1, 2),
+        q.model_ready[:, None],
+        outside[:, :, None],
+        q.similarity,
+    )
+    return _weighted(similar, np.isfinite(outside.rows).all(axis=-1), q, c), brain
 
 
-def _outside(q: NodeProblem, weight: np.ndarray) -> np.ndarray:
-    """Unit reference of every subject ``[subject, row, entry]``: all patterns that do not involve it."""
+def _outside(q: NodeProblem, weight: np.ndarray) -> Prepared:
+    """Reference of every subject ``[subject, row]``: the mean of all patterns that do not involve it."""
     out = np.empty((q.n_subject, len(weight), len(q.keep)))
     for s in range(q.n_subject):
         rest = (q.target != s) & (q.predictor != s)
-        out[s] = _unit_mean(weight[:, rest], q.brain[rest], q.similarity)
+        out[s] = _mean(weight[:, rest], q.brain[rest])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return prepare(out, q.similarity)
+
+
+def _mean(weight: np.ndarray, patterns: np.ndarray) -> np.ndarray:
+    total = weight.sum(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        out: np.ndarray = np.where(total > 0, weight @ patterns / total, np.nan)
     return out
 
 
-def _unit_mean(weight: np.ndarray, patterns: np.ndarray, similarity: str) -> np.ndarray:
-    total = weight.sum(axis=1, keepdims=True)
+def _outside_two(q: NodeProblem, weight: np.ndarray, i: int) -> Prepared:
+    """Reference ``[row]`` of pattern i under ``matched``: neither of its two people has a part in it."""
+    pair = (q.target[i], q.predictor[i])
+    rest = ~np.isin(q.target, pair) & ~np.isin(q.predictor, pair)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(total > 0, weight @ patterns / total, np.nan)
-        return unit_patterns(mean, similarity)
+        return prepare(_mean(weight[:, rest], q.brain[rest]), q.similarity)
 
 
 def pattern_values(q: NodeProblem) -> np.ndarray:
     """Similarity of every single brain pattern with its reference, ``[n_pattern]``, on the data as they are."""
-    ones = np.ones((1, q.n_subject))
     weight = np.ones((1, len(q.target)))
     if q.reference == "matched" and q.pairwise:
-        out = np.empty(len(q.target))
-        for i, (s, p) in enumerate(zip(q.target, q.predictor, strict=True)):
-            rest = ~np.isin(q.target, (s, p)) & ~np.isin(q.predictor, (s, p))
-            out[i] = (_unit_mean(weight[:, rest], q.brain[rest], q.similarity) @ q.brain_unit[i])[0]
-        return out
-    return _dot(_outside(q, ones[:, q.target])[q.target], q.brain_unit)[0]
+        found = [_of_pattern(q, _outside_two(q, weight, i), i)[0] for i in range(len(q.target))]
+        return np.asarray(found)
+    return _of_patterns(q, _outside(q, weight))[0]
 
 
-def _dot(references: np.ndarray, patterns: np.ndarray) -> np.ndarray:
-    """``[n, row, entry], [n, entry] -> [row, n]``."""
-    return np.asarray((references @ patterns[..., None])[..., 0].T)
+def _of_pattern(q: NodeProblem, reference: Prepared, i: int) -> np.ndarray:
+    """Similarity of pattern i with references ``[row]``."""
+    own = q.brain_ready[i]
+    return similarity_of_products(reference.rows @ own.rows, own, reference, q.similarity)
+
+
+def _of_patterns(q: NodeProblem, outside: Prepared) -> np.ndarray:
+    """Similarity of every pattern with its target's reference, ``[subject, row] -> [row, pattern]``."""
+    reference, own = outside[q.target], q.brain_ready
+    products = (reference.rows @ own.rows[..., None])[..., 0]
+    return similarity_of_products(products, own[:, None], reference, q.similarity).T
 
 
 def _over_partners(
@@ -218,30 +242,32 @@ def _weighted(similar: np.ndarray, there: np.ndarray, q: NodeProblem, c: np.ndar
     """Mean over subjects of ``[subject, row, model]``."""
     weight = np.where(there, c.T, 0.0)
     total = weight.T @ q.has_model.astype(np.float64)
-    summed = (weight[..., None] * np.where(there[..., None], similar, 0.0)).sum(axis=0)
+    usable = there[..., None] & q.has_model[:, None]
+    summed = (weight[..., None] * np.where(usable, similar, 0.0)).sum(axis=0)
     out: np.ndarray = summed / np.where(total > 0, total, np.nan)
     return out
 
 
 def _matched(q: NodeProblem, c: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    n_model = q.model_unit.shape[1]
+    n_model = q.has_model.shape[1]
     per_pattern = np.empty((len(c), len(q.target)))
     summed = np.zeros((len(c), n_model))
     total = np.zeros((len(c), n_model))
     own = c[:, q.predictor]
     for s in range(q.n_subject):
-        mine = np.flatnonzero(q.target == s)
+        mine = [int(i) for i in np.flatnonzero(q.target == s)]
         partner_sum = np.zeros((len(c), n_model))
         partner_weight = np.zeros(len(c))
         for i in mine:
-            p = q.predictor[i]
-            rest = ~np.isin(q.target, (s, p)) & ~np.isin(q.predictor, (s, p))
-            reference = _unit_mean(weight[:, rest], q.brain[rest], q.similarity)
-            per_pattern[:, i] = reference @ q.brain_unit[i]
-            there = np.isfinite(reference).all(axis=-1) & (own[:, i] > 0)
+            reference = _outside_two(q, weight, i)
+            per_pattern[:, i] = _of_pattern(q, reference, i)
+            there = np.isfinite(reference.rows).all(axis=-1) & (own[:, i] > 0)
             w = np.where(there, own[:, i], 0.0)
-            similar = np.where(there[:, None], reference @ q.model_unit[s].T, 0.0)
-            partner_sum += w[:, None] * similar
+            mine_ready = q.model_ready[s]
+            similar = similarity_of_products(
+                reference.rows @ mine_ready.rows.T, mine_ready, reference[:, None], q.similarity
+            )
+            partner_sum += w[:, None] * np.where(there[:, None], similar, 0.0)
             partner_weight += w
         usable = partner_weight > 0
         mean = partner_sum / np.where(usable, partner_weight, 1.0)[:, None]

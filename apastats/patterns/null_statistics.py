@@ -11,13 +11,14 @@ from scipy.special import stdtrit
 
 from apastats.errors import DesignError
 from apastats.patterns.permutations import contract
-from apastats.patterns.similarity import unit_patterns
+from apastats.patterns.similarity import Prepared, prepare, similarity_of_products
 from apastats.resampling.plans import BLOCK, Plan
 from apastats.resampling.relabel import permutation_p
 
 __all__ = [
+    "Crossed",
     "Permutations",
-    "cross_products",
+    "cross_patterns",
     "flip_test",
     "one_roi",
     "permutation_frame",
@@ -34,10 +35,33 @@ class Permutations:
     kind: str
 
 
-def cross_products(
-    candidates: np.ndarray, references: np.ndarray, similarity: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean products of candidates and references of one ROI, from which any permutation follows.
+@dataclass(frozen=True, eq=False)
+class Crossed:
+    """Candidates and references of one ROI, ready for permutation of the candidates' entries.
+
+    Attributes
+    ----------
+    x : Prepared, shape (n_subject, n_pair, n_test)
+    y : Prepared, shape (n_subject, n_pair)
+        Pairs of a candidate and a reference; one of the two may be the same in all pairs.
+    weight : numpy.ndarray, shape (n_subject, n_pair, n_test)
+        Share of the pair in the mean over pairs and subjects; 0 where there is none.
+    keep : numpy.ndarray of int
+        Entries that all subjects and tests share.
+    n_subject : numpy.ndarray of int, shape (n_test,)
+    similarity : str
+    """
+
+    x: Prepared
+    y: Prepared
+    weight: np.ndarray
+    keep: np.ndarray
+    n_subject: np.ndarray
+    similarity: str
+
+
+def cross_patterns(candidates: np.ndarray, references: np.ndarray, similarity: str) -> Crossed:
+    """Pair candidates with the references of one ROI.
 
     Parameters
     ----------
@@ -46,58 +70,90 @@ def cross_products(
         With as many references as candidates (or one) they are matched; with one candidate, averaged.
     similarity : str
 
-    Returns
-    -------
-    products : numpy.ndarray, shape (n_test, n_kept, n_kept)
-        ``G[j, u, t] = mean_s mean_p x_sj(u) y_sp(t)`` of unit patterns; the agreement under permutation pi
-        is ``sum_t G[j, pi(t), t]``.
-    keep : numpy.ndarray of int
-        Entries that all subjects and tests share.
-    n_subject : numpy.ndarray of int, shape (n_test,)
+    Raises
+    ------
+    DesignError
+        If fewer than three entries are shared.
     """
     usable = np.isfinite(references).any(axis=-1)
-    has = np.isfinite(candidates).any(axis=-1) & usable.any(axis=1)[:, None, None]
-    if candidates.shape[1] == references.shape[1] > 1:
-        has &= usable[:, :, None]
-    if not has.any():
-        n_test = candidates.shape[2]
-        return np.full((n_test, 0, 0), np.nan), np.empty(0, np.intp), np.zeros(n_test, int)
-    complete = np.where(has[..., None], np.isfinite(candidates), True).all(axis=(0, 1, 2))
-    complete &= np.where(usable[..., None], np.isfinite(references), True).all(axis=(0, 1))
-    keep = np.flatnonzero(complete)
-    if len(keep) < 3:
+    has = np.isfinite(candidates).any(axis=-1) & usable[:, :, None]
+    n_pair = has.sum(axis=1)
+    n_subject = (n_pair > 0).sum(axis=0)
+    weight = has / (np.maximum(n_pair, 1)[:, None] * np.maximum(n_subject, 1))
+    own = (has.any(axis=1, keepdims=True) if candidates.shape[1] == 1 else has)[..., None]
+    used = (has.any(axis=1, keepdims=True) if references.shape[1] == 1 else has).any(axis=2)
+    complete = np.where(own, np.isfinite(candidates), True).all(axis=(0, 1, 2))
+    complete &= np.where(used[..., None], np.isfinite(references), True).all(axis=(0, 1))
+    keep = np.flatnonzero(complete) if has.any() else np.empty(0, np.intp)
+    if has.any() and len(keep) < 3:
         raise DesignError(
             f"agreement_test: {len(keep)} entries are shared by all subjects and predictors; at least 3 are needed"
         )
-    x = np.where(has[..., None], unit_patterns(candidates[..., keep], similarity), 0.0)
-    y = np.where(usable[..., None], unit_patterns(references[..., keep], similarity), 0.0)
-    if candidates.shape[1] == 1:
-        # one candidate against several references: the mean similarity is that with their mean
-        y = y.sum(axis=1, keepdims=True) / np.maximum(usable.sum(axis=1), 1)[:, None, None]
-    y = np.broadcast_to(y, (x.shape[0], x.shape[1], len(keep)))
-    n_candidate = has.sum(axis=1)
-    x = x / np.maximum(n_candidate, 1)[:, None, :, None]
-    n_subject = (n_candidate > 0).sum(axis=0)
-    products = np.einsum("sqju,sqt->jut", x, y) / np.maximum(n_subject, 1)[:, None, None]
-    products[n_subject == 0] = np.nan
-    return products, keep, n_subject
+    # what has no weight is set to some pattern: it must not make a sum NaN
+    ramp = np.arange(len(keep), dtype=np.float64)
+    x = prepare(np.where(own, candidates[..., keep], ramp), similarity)
+    y = prepare(np.where(used[..., None], references[..., keep], ramp), similarity)
+    return Crossed(x, y, weight, keep, n_subject, similarity)
 
 
-def permutation_statistics(
-    products: np.ndarray, keep: np.ndarray, plan: Permutations
-) -> tuple[np.ndarray, np.ndarray]:
-    """Observed agreement ``[n_test]`` and that of every permutation ``[n_resamples, n_test]``."""
-    n_test, k = products.shape[:2]
-    flat = products.reshape(n_test, k * k).T
-    observed = np.trace(products, axis1=1, axis2=2)
-    out = np.empty((len(plan.rows), n_test))
+def permutation_statistics(crossed: Crossed, plan: Permutations) -> tuple[np.ndarray, np.ndarray]:
+    """Observed agreement ``[n_test]`` and that of every permutation ``[n_resamples, n_test]``.
+
+    Notes
+    -----
+    Of the quantities a similarity is made of, a permutation changes the inner product alone:
+    ``sum_t x(pi(t)) y(t) = sum_t G[pi(t), t]`` with ``G`` the outer product. Where the similarity is linear in it
+    (all but nrmse) the mean over subjects and references is taken once, of ``G``.
+    """
+    k = len(crossed.keep)
+    blocks = [
+        contract(plan.rows[i : i + BLOCK], crossed.keep) for i in range(0, len(plan.rows), BLOCK)
+    ]
     places = np.arange(k)
-    for start in range(0, len(plan.rows), BLOCK):
-        positions = contract(plan.rows[start : start + BLOCK], keep)
+
+    def traces(products: np.ndarray, positions: np.ndarray) -> np.ndarray:
         hot = np.zeros((len(positions), k * k))
         hot[np.arange(len(positions))[:, None], positions * k + places] = 1.0
-        out[start : start + BLOCK] = hot @ flat
-    return observed, out
+        return np.asarray(hot @ products.reshape(-1, k * k).T)
+
+    identity = places[None]
+    if crossed.similarity == "nrmse":
+        parts = [_each_pair(crossed, s, traces) for s in range(len(crossed.weight))]
+        seen, *drawn = (np.sum([p(b) for p in parts], axis=0) for b in (identity, *blocks))
+        return seen[0], np.concatenate(drawn)
+    one = similarity_of_products(np.ones(()), crossed.x, crossed.y[..., None], crossed.similarity)
+    factor = crossed.weight * np.where(crossed.weight > 0, one, 0.0)
+    y = np.broadcast_to(crossed.y.rows, (*crossed.weight.shape[:2], k))
+    if crossed.x.rows.shape[1] == 1:
+        # one candidate against several references: its product with their weighted mean
+        x, second = crossed.x.rows[:, 0], np.einsum("spj,spt->sjt", factor, y)
+        products = np.einsum("sju,sjt->jut", x, second)
+    else:
+        products = np.einsum("spju,spt->jut", crossed.x.rows * factor[..., None], y)
+    products[crossed.n_subject == 0] = np.nan
+    return traces(products, identity)[0], np.concatenate(
+        [traces(products, positions) for positions in blocks]
+    )
+
+
+def _each_pair(
+    crossed: Crossed, s: int, traces: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Weighted sum of one subject's similarities as a function of permutations, pair by pair."""
+    weight = crossed.weight[s]
+    n_pair, n_test = weight.shape
+    x, y = crossed.x[s], crossed.y[s]
+    rows_x = np.broadcast_to(x.rows, (n_pair, *x.rows.shape[1:]))
+    rows_y = np.broadcast_to(y.rows, (n_pair, y.rows.shape[1]))
+    products = np.einsum("pju,pt->pjut", rows_x, rows_y)
+
+    def value(positions: np.ndarray) -> np.ndarray:
+        inner = traces(products, positions).reshape(len(positions), n_pair, n_test)
+        similar = similarity_of_products(inner, x, y[:, None], crossed.similarity)
+        out = (np.where(weight > 0, similar, 0.0) * weight).sum(axis=1)
+        return np.where(crossed.n_subject > 0, out, np.nan)
+
+    return value
 
 
 RoiStatistics = tuple[str, np.ndarray, np.ndarray, np.ndarray]
@@ -107,11 +163,12 @@ def one_roi(
     x: np.ndarray, y: np.ndarray, similarity: str, plan: Permutations, roi: str
 ) -> RoiStatistics:
     """Statistics of one ROI: its name, observed ``[test]``, permuted ``[resample, test]``, subjects ``[test]``."""
-    products, keep, n_subject = cross_products(x, y, similarity)
-    if not len(keep):
+    crossed = cross_patterns(x, y, similarity)
+    n_subject = crossed.n_subject
+    if not len(crossed.keep):
         empty = np.full(len(n_subject), np.nan)
         return roi, empty, np.full((len(plan.rows), len(n_subject)), np.nan), n_subject
-    observed, values = permutation_statistics(products, keep, plan)
+    observed, values = permutation_statistics(crossed, plan)
     return roi, observed, values, n_subject
 
 

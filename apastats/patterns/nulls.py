@@ -115,7 +115,7 @@ def agreement_test(
     selection : ScoreTable, optional
         From :func:`select_layer`: one layer per model and ROI; all layers without it.
     reference, similarity, brain
-        As in :func:`pattern_agreement`; permutations take pearson, spearman or cosine.
+        As in :func:`pattern_agreement`.
     streams : mapping of str to sequence of str, optional
         ROIs of each group.
     coordinates : mapping or DataFrame, optional
@@ -178,10 +178,6 @@ def agreement_test(
     frames: list[pd.DataFrame] = []
     plan: Plan | None
     if null in PERMUTATIONS:
-        if similarity not in ("pearson", "spearman", "cosine"):
-            raise InputError(
-                "similarity", similarity, "pearson, spearman or cosine with permutations"
-            )
         plan = label_permutations(
             null, arrays.rois, streams, coordinates, distances, n_resamples, rng
         )

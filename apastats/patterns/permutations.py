@@ -43,7 +43,7 @@ def roi_permutations(
         Random rotations (and reflections) of the ROIs about their centre, each ROI assigned to a place
         so that the summed distance is least: neighbours stay neighbours as far as the places allow.
     n_resamples : "auto", "exact" or int
-        ``"auto"`` enumerates up to 2^20 permutations and samples 9,999 above. Rotations are sampled.
+        ``"auto"`` enumerates up to 2^20 permutations and samples 19,999 above. Rotations are sampled.
     rng : int, Generator, SeedSequence or None
         Used by sampled plans only.
 

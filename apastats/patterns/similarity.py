@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from apastats.errors import InputError
 
 __all__ = [
     "SIMILARITIES",
+    "Prepared",
     "check_similarity",
     "fisher_z",
     "pattern_covariance",
     "pattern_similarity",
+    "prepare",
+    "similarity_of_products",
     "unit_patterns",
 ]
 
+CORRELATIONS = ("pearson", "spearman", "cosine")  # the inner product of two unit patterns
 SIMILARITIES = ("pearson", "spearman", "cosine", "concordance", "nrmse")
 MIN_ENTRIES = 3  # fewer shared entries give NaN
 _FLAT = 1e-12  # a spread below this share of the size of the entries is rounding
@@ -88,6 +95,68 @@ def unit_patterns(x: np.ndarray, similarity: str) -> np.ndarray:
         return out
     with np.errstate(invalid="ignore", divide="ignore"):
         return _unit(_midranks(x) if similarity == "spearman" else x)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Complete patterns of which only inner products remain to be formed.
+
+    Attributes
+    ----------
+    rows : numpy.ndarray, shape (..., n_entry)
+        Unit patterns; centred patterns for concordance and nrmse.
+    level, variance : numpy.ndarray, shape (...)
+        Mean and variance (divisor n) of the patterns; NaN variance where they are constant. They do not
+        change when entries are permuted.
+    """
+
+    rows: np.ndarray
+    level: np.ndarray
+    variance: np.ndarray
+
+    def __getitem__(self, index: Any) -> Prepared:
+        """Some of the patterns."""
+        return Prepared(self.rows[index], self.level[index], self.variance[index])
+
+
+def prepare(x: np.ndarray, similarity: str) -> Prepared:
+    """Bring complete patterns into the form in which :func:`similarity_of_products` takes them."""
+    level = x.mean(axis=-1)
+    if similarity in CORRELATIONS:
+        return Prepared(unit_patterns(x, similarity), level, np.ones_like(level))
+    rows = x - level[..., None]
+    variance = (rows * rows).mean(axis=-1)
+    flat = ~(variance > _FLAT**2 * (x * x).mean(axis=-1))
+    return Prepared(rows, level, np.where(flat, np.nan, variance))
+
+
+def similarity_of_products(
+    products: np.ndarray, x: Prepared, y: Prepared, similarity: str
+) -> np.ndarray:
+    """Similarity of patterns from the inner products of their prepared rows.
+
+    Parameters
+    ----------
+    products : numpy.ndarray
+        ``x.rows . y.rows``, in any arrangement with which level and variance of x and y broadcast.
+    x, y : Prepared
+        Candidates and references.
+    similarity : str
+
+    Returns
+    -------
+    numpy.ndarray
+        As :func:`pattern_similarity`, whose formulas depend on the entries' order through the product alone.
+    """
+    if similarity in CORRELATIONS:
+        return products
+    shift = x.level - y.level
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total = x.variance + y.variance + shift * shift
+        twice = products * (2 / x.rows.shape[-1])
+        if similarity == "concordance":
+            return np.asarray(twice / total)
+        return np.asarray(1 - np.sqrt(np.maximum(total - twice, 0.0) / y.variance))
 
 
 def _swap(a: np.ndarray) -> np.ndarray:

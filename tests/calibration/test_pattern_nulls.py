@@ -12,7 +12,7 @@ from apastats.patterns.agreement import agreement_values
 from apastats.patterns.nodes import node_problem, node_replicates
 from apastats.patterns.null_statistics import (
     Permutations,
-    cross_products,
+    cross_patterns,
     flip_test,
     permutation_statistics,
 )
@@ -75,7 +75,7 @@ def test_partly_true_model(long):
 
 
 @pytest.mark.parametrize("self_entry", ["in", "out"])
-@pytest.mark.parametrize("similarity", ["pearson", "spearman"])
+@pytest.mark.parametrize("similarity", ["pearson", "spearman", "concordance", "nrmse"])
 def test_permutation_p_values_are_uniform(self_entry, similarity):
     """A model with a reproducible pattern of its own, unrelated to the ROI's; 500 data sets."""
     g = np.random.default_rng(3)
@@ -86,11 +86,11 @@ def test_permutation_p_values_are_uniform(self_entry, similarity):
         if self_entry == "out":
             brain[:, 4] = np.nan
         references = mean_of_others(brain)[:, None]
-        products, keep, _ = cross_products(model[:, None, None], references, similarity)
-        assert len(keep) == N_ROI - (self_entry == "out")
+        crossed = cross_patterns(model[:, None, None], references, similarity)
+        assert len(crossed.keep) == N_ROI - (self_entry == "out")
         plan = roi_permutations(N_ROI, n_resamples=199, rng=b)
         drawn = Permutations(plan.matrix.astype(int), plan.exact, plan.kind)
-        observed, values = permutation_statistics(products, keep, drawn)
+        observed, values = permutation_statistics(crossed, drawn)
         p.append(float(permutation_p(values, observed, exact=False, alternative="greater")[0]))
     # p-values of 199 permutations lie on a grid; a jitter within the grid makes them continuous
     jittered = np.array(p) - g.random(500) / 200
@@ -108,13 +108,11 @@ def test_within_group_permutation_keeps_its_level_under_a_group_effect():
     for b in range(n):
         brain = level + g.normal(size=N_ROI) + 0.7 * g.normal(size=(N_SUBJECT, N_ROI))
         model = level + g.normal(size=N_ROI) + 0.7 * g.normal(size=(N_SUBJECT, N_ROI))
-        products, keep, _ = cross_products(
-            model[:, None, None], mean_of_others(brain)[:, None], "pearson"
-        )
+        crossed = cross_patterns(model[:, None, None], mean_of_others(brain)[:, None], "pearson")
         for name, chosen in (("free", None), ("within", groups)):
             plan = roi_permutations(N_ROI, groups=chosen, n_resamples=99, rng=b)
             drawn = Permutations(plan.matrix.astype(int), plan.exact, plan.kind)
-            observed, values = permutation_statistics(products, keep, drawn)
+            observed, values = permutation_statistics(crossed, drawn)
             rejected[name] += (
                 permutation_p(values, observed, exact=False, alternative="greater")[0] <= 0.05
             )
@@ -185,32 +183,38 @@ def test_matched_puts_brain_and_true_model_on_one_scale(target_sd, long):
     assert mean["leave_one_out"] < -3 * error["leave_one_out"]
 
 
-def test_node_bootstrap_covers(long):
-    """t intervals of agreement over resampled subjects; the truth is the mean over all data sets."""
+@pytest.mark.parametrize("reference", ["leave_one_out", "released"])
+def test_intervals_of_agreement_cover(reference, long):
+    """t intervals with people left out, or drawn; the truth is the mean over all data sets."""
     g = np.random.default_rng(7)
-    n = 1000 if long else 200
-    counts = (
-        np.random.default_rng(8).multinomial(N_SUBJECT, np.full(N_SUBJECT, 0.1), 300).astype(float)
-    )
+    n = 2000 if long else 300
+    draws = np.random.default_rng(8).multinomial(N_SUBJECT, np.full(N_SUBJECT, 0.1), 300)
+    counts = np.concatenate([np.ones((1, N_SUBJECT)), 1 - np.eye(N_SUBJECT), draws.astype(float)])
     truth = g.normal(size=(N_ROI, N_ROI))
     partners = np.zeros((N_SUBJECT, N_SUBJECT), dtype=bool)
     for s in range(N_SUBJECT):
         partners[s, [(s + k) % N_SUBJECT for k in range(1, 6)]] = True
     own = 0.6 * g.normal(size=(N_ROI, N_ROI))  # the model is what it is; subjects are drawn anew
-    estimates, errors = [], []
+    estimates, left_out, drawn = [], [], []
+    factor = N_SUBJECT / (N_SUBJECT - 1)
     for _ in range(n):
         pairs, model = pair_patterns(g, truth, partners, 0.6, own)
         problem = node_problem(
-            model[:, :1], pairs, 0, pairwise=True, reference="leave_one_out", similarity="pearson"
+            model[:, :1], pairs, 0, pairwise=True, reference=reference, similarity="pearson"
         )
-        full, drawn = (node_replicates(problem, c) for c in (np.ones((1, N_SUBJECT)), counts))
-        values = np.column_stack([drawn[0][:, 0], drawn[1], drawn[0][:, 0] - drawn[1]])
-        seen = np.array([full[0][0, 0], full[1][0], full[0][0, 0] - full[1][0]])
-        estimates.append(seen)
-        errors.append(values.std(axis=0) * np.sqrt(N_SUBJECT / (N_SUBJECT - 1)))
-    estimate, error = np.array(estimates), np.array(errors)
-    half = stats.t.ppf(0.975, N_SUBJECT - 1) * error
-    covered = (np.abs(estimate - estimate.mean(axis=0)) <= half).mean(axis=0)
-    # conservative: a person drawn twice leaves fewer pairs, so replicates spread more than estimates do
-    assert (covered >= 0.93).all()
-    assert (error.mean(axis=0) / estimate.std(axis=0) < 1.5).all()
+        of_model, of_brain = node_replicates(problem, counts)
+        values = np.column_stack([of_model[:, 0], of_brain, of_model[:, 0] - of_brain])
+        estimates.append(values[0])
+        left_out.append(values[1 : N_SUBJECT + 1].std(axis=0) * (N_SUBJECT - 1) ** 0.5)
+        drawn.append(values[N_SUBJECT + 1 :].std(axis=0) * factor**0.5)
+    estimate = np.array(estimates)
+    distance = np.abs(estimate - estimate.mean(axis=0)) / stats.t.ppf(0.975, N_SUBJECT - 1)
+    ratio = {}
+    for name, errors in (("left out", np.array(left_out)), ("drawn", np.array(drawn))):
+        covered = (distance <= errors).mean(axis=0)
+        # conservative: what is particular to a pair of people is counted twice, or three times
+        assert (covered >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / n)).all(), name
+        ratio[name] = np.sqrt((errors**2).mean(axis=0)) / estimate.std(axis=0)
+    assert (ratio["left out"] < 1.3).all()
+    assert (ratio["left out"] > 1).all()
+    assert ratio["left out"][1] < ratio["drawn"][1] < 1.5  # the brain's, all of it pairs

@@ -9,7 +9,8 @@ import pytest
 import apastats as apa
 from apastats.errors import InputError
 from apastats.patterns.permutations import contract, roi_permutations, spin_coordinates
-from tests.patterns.naive import mean_known, similar
+from apastats.patterns.similarity import SIMILARITIES
+from tests.patterns.naive import Pairs, mean_known, similar
 
 ROIS = [f"R{i}" for i in range(5)]
 
@@ -37,7 +38,7 @@ def brute(arrays, similarity, order):
     return out
 
 
-@pytest.mark.parametrize("similarity", ["pearson", "spearman", "cosine"])
+@pytest.mark.parametrize("similarity", SIMILARITIES)
 def test_exact_permutation_by_brute_force(data, similarity):
     patterns = apa.alignment_patterns(data)
     found = apa.agreement_test(patterns, similarity=similarity).table
@@ -57,6 +58,42 @@ def test_exact_permutation_by_brute_force(data, similarity):
         np.testing.assert_allclose(rows["p_value_adjusted"], adjusted[k], atol=1e-12)
     assert (found["p_value"] >= 1 / 120 - 1e-12).all()
     assert (found["mcse"] == 0).all()
+
+
+@pytest.mark.parametrize("similarity", ["pearson", "concordance", "nrmse"])
+@pytest.mark.parametrize("reference", ["leave_one_out", "released", "matched"])
+def test_permutation_of_brain_and_model_with_every_reference(data, reference, similarity):
+    """The pattern that is permuted is the candidate's; its references stay as they are."""
+    found = apa.agreement_test(
+        apa.alignment_patterns(data), reference=reference, similarity=similarity
+    ).table
+    naive = Pairs(data.frame, similarity)
+    subjects, orders = naive.subjects, [list(o) for o in permutations(range(5))]
+    rows = found[found["roi"] == "R3"]
+    brain = rows[rows["model"] == "brain"].iloc[0]
+    model = rows[rows["layer"] == "l1"].iloc[0]
+    held = dict(naive.models), dict(naive.pairs)
+    refs = {
+        (s, p): naive.reference("R3", *((s, p) if reference == "matched" else (s,)))
+        for s in subjects
+        for p in naive.partners(s)
+    }
+    of_model, of_brain = [], []
+    for o in orders:
+        naive.models = {k: v[o] for k, v in held[0].items()}
+        of_model.append(mean_known([naive.model("m0", "l1", "R3", s, reference) for s in subjects]))
+        single = [
+            mean_known(
+                [similar(held[1][s, p, "R3"][o], refs[s, p], similarity) for p in naive.partners(s)]
+            )
+            for s in subjects
+        ]
+        of_brain.append(mean_known(single))
+    for row, values in ((model, np.array(of_model)), (brain, np.array(of_brain))):
+        assert row["estimate"] == pytest.approx(values[0], abs=1e-12)
+        assert row["null_mean"] == pytest.approx(values.mean(), abs=1e-12)
+        assert row["null_sd"] == pytest.approx(values.std(), abs=1e-12)
+        assert row["p_value"] == pytest.approx((values >= values[0] - 1e-12).mean())
 
 
 def test_self_entry_out_permutes_the_rest(data):
@@ -245,7 +282,7 @@ def test_bad_input(data):
     cases = [
         ({"null": "noise"}, "null: got 'noise'"),
         ({"reference": "x"}, "reference: got 'x'"),
-        ({"similarity": "nrmse"}, "pearson, spearman or cosine with permutations"),
+        ({"similarity": "kendall"}, "similarity: got 'kendall'"),
         ({"alternative": "up"}, "alternative: got 'up'"),
         ({"null": "within_stream"}, "streams: got None"),
         ({"null": "within_stream", "streams": {"a": ROIS[:2]}}, "'R2' has none"),
