@@ -75,6 +75,7 @@ def compare(
     interval: str = "studentized",
     n_resamples: Resamples = "auto",
     rng: RngLike = None,
+    small_sample: bool = True,
 ) -> Comparison:
     """Compare models pair by pair over matched subjects, adjusted for multiplicity.
 
@@ -91,7 +92,7 @@ def compare(
         Test over the clusters.
     alternative : {"two-sided", "greater", "less"}
         ``greater``: the first model scores higher.
-    adjust, family, alpha, cluster, within, kind, trim, exact, interval, n_resamples, rng
+    adjust, family, alpha, cluster, within, kind, trim, exact, interval, n_resamples, rng, small_sample
         As in :func:`apastats.equivalence`.
 
     Returns
@@ -131,6 +132,7 @@ def compare(
         interval=interval,
         n_resamples=n_resamples,
         rng=rng,
+        small_sample=small_sample,
     )
     block = usable_block(
         data, formula, "compare", cluster=cluster, within=within, kind=kind, log=test == "log_ratio"
@@ -165,6 +167,8 @@ def compare(
     name, what, resampled = MATCHED_TESTS[test]
     unit = block.cluster
     scope = "all cells together" if family == "all" else "each cell by itself"
+    if few := choice.said_of_few(len(block.clusters), unit):
+        what += f"; {few}"
     info = {
         "method": f"{name} over {unit}s ({what})",
         "null": "the difference is 0"

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 import apastats as apa
-from apastats.correlations.dependent import steiger_error, williams_error
+from apastats.correlations.dependent import steiger_error, williams, williams_error
+from apastats.correlations.fisher import difference_limits, difference_root, one_test
+from apastats.correlations.shared import constrained, correlations_of, null_draws
 from apastats.errors import DesignError, InputError, MarginError
 
 
@@ -105,6 +107,116 @@ def test_large_sample_error_by_simulation():
 def test_bad_input(call, error, match):
     with pytest.raises(error, match=match):
         call()
+
+
+def test_calibrated_williams_agrees_with_simulation():
+    """Null distribution at the truth: the share of samples beyond a value, by other means."""
+    g = np.random.default_rng(5)
+    truth = np.array([[1, 0.7, 0.4], [0.7, 1, 0.5], [0.4, 0.5, 1]])
+    z = g.multivariate_normal(np.zeros(3), truth, (40_000, 12))
+    z = z - z.mean(axis=1, keepdims=True)
+    s = np.einsum("rni,rnj->rij", z, z)
+    size = np.sqrt(np.einsum("rii->ri", s))
+    c = s / size[:, :, None] / size[:, None, :]
+    drawn = correlations_of((np.array([0.7]), np.array([0.4]), np.array([0.5])), null_draws(12))
+    for ours, theirs in zip(drawn, (c[:, 0, 1], c[:, 0, 2], c[:, 1, 2]), strict=True):
+        levels = np.linspace(0.02, 0.98, 9)
+        np.testing.assert_allclose(
+            np.quantile(ours[0], levels), np.quantile(theirs, levels), atol=0.015
+        )
+
+
+def test_constrained_fit_is_the_most_likely():
+    seen = tuple(np.array([v]) for v in (0.7, 0.1, -0.2))
+    fit = np.array(constrained(seen, 0.2)).ravel()
+    assert fit[0] - fit[1] == pytest.approx(0.2)
+
+    def deviance(mean, c):
+        r = np.array([[1, mean + 0.1, mean - 0.1], [mean + 0.1, 1, c], [mean - 0.1, c, 1]])
+        s = np.array([[1, 0.7, 0.1], [0.7, 1, -0.2], [0.1, -0.2, 1]])
+        return np.linalg.slogdet(r)[1] + np.trace(np.linalg.solve(r, s))
+
+    found = optimize.minimize(lambda p: deviance(*p), [0.3, 0.1], method="Nelder-Mead", tol=1e-12)
+    assert (fit[0] + fit[1]) / 2 == pytest.approx(found.x[0], abs=1e-5)
+    assert fit[2] == pytest.approx(found.x[1], abs=1e-5)
+
+
+def test_plain_forms_are_reachable(triple):
+    x, y, brain = (v[:12] for v in triple)
+    found = {
+        s: apa.correlation_difference(x, y, brain, bounds=0.3, small_sample=s).table.iloc[0]
+        for s in (True, False)
+    }
+    t, df = williams(*(found[False][k] for k in ("r_x", "r_y", "r_xy")), 12, difference=-0.3)
+    assert found[False]["p_value_noninf"] == pytest.approx(stats.t.sf(t, df))
+    # the ordinary test is Williams' t in both
+    assert found[True]["p_value"] == found[False]["p_value"]
+    assert "uncalibrated" in found[False]["method"]
+
+
+def test_bootstrap_of_correlations_claims_what_williams_claims_too(triple):
+    x, y, brain = (v[:15] for v in triple)
+    options = {"bounds": 0.5, "n_resamples": 499, "rng": 1}
+    both = apa.correlation_difference(x, y, brain, test="bootstrap", **options).table.iloc[0]
+    formula = apa.correlation_difference(x, y, brain, bounds=0.5).table.iloc[0]
+    plain = apa.correlation_difference(
+        x, y, brain, test="bootstrap", small_sample=False, **options
+    ).table.iloc[0]
+    for column in ("p_value", "p_value_noninf", "p_value_nonsup"):
+        assert both[column] == max(formula[column], plain[column])
+    assert both["conf_low"] == min(formula["conf_low"], plain["conf_low"])
+
+
+@pytest.mark.parametrize("method", ["pearson", "spearman", "kendall"])
+@pytest.mark.parametrize("error", ["analytic", "jackknife"])
+def test_interval_of_one_correlation_inverts_its_tests(triple, method, error):
+    x, brain = triple[0][:11], triple[2][:11]
+    options = {"method": method, "error": error}
+    row = apa.correlation_tost(x, brain, bounds=0.9, **options).table.iloc[0]
+    ends = row["conf_low"], row["conf_high"]
+    assert ends[0] < row["estimate"] < ends[1]
+    at = apa.correlation_tost(x, brain, bounds=ends, **options).table.iloc[0]
+    assert at["p_value_noninf"] == pytest.approx(0.05)
+    assert at["p_value_nonsup"] == pytest.approx(0.05)
+
+
+def test_bias_of_fishers_z_is_taken_off():
+    """Mean of z of simulated correlations, at the value that is tested."""
+    g = np.random.default_rng(6)
+    x, e = g.normal(size=(2, 20_000, 12))
+    rho = 0.7
+    y = rho * x + np.sqrt(1 - rho**2) * e
+    r = [np.corrcoef(a, b)[0, 1] for a, b in zip(x, y, strict=True)]
+    test = one_test(0.5, 12, "pearson", z_error=None, small_sample=True)
+    bias = np.mean(np.arctanh(r)) - np.arctanh(rho)
+    assert bias > 0.025
+    # what is left is of the order 1 / n^2
+    assert abs(bias - test.shift * rho) < 0.3 * bias
+
+
+def test_difference_of_two_correlations():
+    # at a difference of 0 it is Fisher's comparison of two z, each with its bias
+    root = difference_root(0.7, 20, 0.4, 20, 0.0)
+    plain = (np.arctanh(0.7) - np.arctanh(0.4)) / np.sqrt(2 / 17)
+    assert root == pytest.approx(plain, abs=0.05)
+    low, high = difference_limits(0.7, 12, 0.4, 15, 0.05)
+    for end, q in ((low, 1), (high, -1)):
+        assert difference_root(0.7, 12, 0.4, 15, end) == pytest.approx(
+            q * stats.norm.ppf(0.95), abs=1e-6
+        )
+    mirrored = difference_limits(0.4, 15, 0.7, 12, 0.05)
+    np.testing.assert_allclose([low, high], [-mirrored[1], -mirrored[0]], atol=1e-8)
+    options = {"bounds": 0.2, "small_sample": False}
+    row = apa.correlation_difference_summary(0.85, 12, 0.3, 12, **options).table.iloc[0]
+    se = np.sqrt(((1 - 0.85**2) ** 2 + (1 - 0.09) ** 2) / 10)
+    assert row["p_value_noninf"] == pytest.approx(stats.norm.sf((0.55 + 0.2) / se))
+
+
+def test_kendall_beyond_its_formula_is_noted(triple):
+    x, _, brain = triple
+    assert not apa.correlation_tost(x, brain, bounds=0.5, method="kendall").notes
+    found = apa.correlation_tost(x, brain, bounds=0.9, method="kendall")
+    assert "0.8" in found.notes[0]
 
 
 def test_same_profile_twice(triple):

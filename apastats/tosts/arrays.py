@@ -94,6 +94,7 @@ def tost(
     n_resamples: Resamples = "auto",
     rng: RngLike = None,
     plan: Plan | None = None,
+    small_sample: bool = True,
 ) -> EquivalenceResult:
     """Two one-sided tests, and the ordinary test beside them, on plain arrays.
 
@@ -141,6 +142,10 @@ def tost(
         For sampled plans.
     plan : Plan, optional
         A resampling plan to replay.
+    small_sample : bool
+        Whether resampling tests that are liberal with few units are corrected: the level of the percentile, basic,
+        bca and normal bootstrap is read on the scale of Student's t, the relabelling test of two samples claims only
+        what Welch's t claims too. False gives the plain forms of other programs.
 
     Returns
     -------
@@ -181,6 +186,7 @@ def tost(
         n_resamples=n_resamples,
         rng=rng,
         plan=plan,
+        small_sample=small_sample,
     )
     if effect != "auto" and effect not in EFFECTS:
         raise InputError("effect", effect, f"'auto' or one of {list(EFFECTS)}")
@@ -217,10 +223,10 @@ def tost(
         ends = {"ratio": "estimate", "ratio_low": "conf_low", "ratio_high": "conf_high"}
         beside |= {column: np.exp(table[source]) for column, source in ends.items()}
     table = insert_before(table, "decision", beside)
-    info = (
-        claim_words(f"{name}: {what}", hypothesis, margin, alpha, int(tested.n[0]), resampled)
-        | choice.words()
-    )
+    n = int(tested.n[0])
+    few = choice.said_of_few(n, two=not single)
+    what += f"; {few}" if few else ""
+    info = claim_words(f"{name}: {what}", hypothesis, margin, alpha, n, resampled) | choice.words()
     call = describe_call(
         "tost",
         np.asarray(x),
@@ -234,7 +240,7 @@ def tost(
     )
     two_drawn = not single and test in ("bootstrap", "permutation")
     seed = recorded_seed(choice.rng) if two_drawn else choice.seed()
-    notes = choice.notes(int(tested.n[0])) if single else ()
+    notes = choice.notes(n) if single else (few,) if few else ()
     return EquivalenceResult(table, info, Provenance(call, "", seed), notes=notes)
 
 
@@ -286,7 +292,12 @@ def _independent(
             return trimmed_two(x - shift, y, alpha, trim=choice.trim, equal_var=equal_var)
         if choice.test == "permutation":
             return permutation_two(
-                x - shift, y, alpha, n_resamples=choice.n_resamples, rng=choice.rng
+                x - shift,
+                y,
+                alpha,
+                n_resamples=choice.n_resamples,
+                rng=choice.rng,
+                small_sample=choice.small_sample,
             )
         if choice.test == "bootstrap":
             return bootstrap_two(
@@ -298,6 +309,7 @@ def _independent(
                 interval=choice.interval,
                 quantile_rule=choice.quantile_rule,
                 ties=choice.ties,
+                small_sample=choice.small_sample,
             )
         return student_two(x - shift, y, alpha, equal_var=equal_var)
 

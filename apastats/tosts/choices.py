@@ -14,6 +14,7 @@ from apastats.resampling.quantiles import QuantileRule, check_rule
 from apastats.resampling.relabel import sign_flips
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.tosts.decisions import Tested
+from apastats.tosts.few import few_words
 from apastats.tosts.location import Kernel, Located, signed_rank, t_location, trimmed
 from apastats.tosts.resampled import (
     BOOT_INTERVALS,
@@ -78,6 +79,7 @@ class Choice:
     n_resamples: Resamples
     rng: np.random.SeedSequence
     given: Plan | None = None
+    small_sample: bool = True
     _plans: dict[int, Plan] = field(default_factory=dict)
 
     def plan(self, n: int) -> Plan:
@@ -105,6 +107,7 @@ class Choice:
                 interval=self.interval,
                 quantile_rule=self.quantile_rule,
                 ties=self.ties,
+                small_sample=self.small_sample,
             )
         if self.test == "sign_flip":
             return partial(sign_flip, plan=self.plan(n))
@@ -131,12 +134,13 @@ class Choice:
             out.append(
                 f"with {n} {unit}s the smallest one-sided sign-flip p-value is 2^-{n} = {2.0**-n:g}"
             )
-        if self.test == "bootstrap" and self.interval != "studentized" and n < 20:
-            out.append(
-                f"the {self.interval} bootstrap is liberal with {n} {unit}s (7 to 8 % false claims with 10 at a "
-                "nominal 5 %); the studentized one holds its level"
-            )
+        if said := self.said_of_few(n, unit):
+            out.append(said)
         return tuple(out)
+
+    def said_of_few(self, n: int, unit: str = "subject", *, two: bool = False) -> str:
+        """What is done for few units, in words; "" where the test needs nothing."""
+        return few_words(self.test, self.interval, n, unit, corrected=self.small_sample, two=two)
 
     def words(self) -> dict[str, Any]:
         """Settings that belong into ``info``."""
@@ -164,6 +168,7 @@ def choose(
     n_resamples: Resamples = "auto",
     rng: RngLike = None,
     plan: Plan | None = None,
+    small_sample: bool = True,
 ) -> Choice:
     """Check the settings of a test."""
     if test not in allowed:
@@ -183,8 +188,20 @@ def choose(
     n_resamples = check_resamples(n_resamples)
     if plan is not None and not isinstance(plan, Plan):
         raise InputError("plan", type(plan).__name__, "a resampling plan")
-    root = seed_sequence(rng)
-    return Choice(test, float(trim), exact, interval, quantile_rule, share, n_resamples, root, plan)
+    if not isinstance(small_sample, (bool, np.bool_)):
+        raise InputError("small_sample", small_sample, "True or False")
+    return Choice(
+        test,
+        float(trim),
+        exact,
+        interval,
+        quantile_rule,
+        share,
+        n_resamples,
+        seed_sequence(rng),
+        plan,
+        bool(small_sample),
+    )
 
 
 def combine(ordinary: Located, above: Located, below: Located, n: Any) -> Tested:

@@ -71,6 +71,7 @@ def effect_beside(
             quantile_rule=choice.quantile_rule,
             ties=choice.ties,
             name=e.name,
+            small_sample=choice.small_sample,
         )
     return {
         "effect": e.name,

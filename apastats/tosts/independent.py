@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -30,6 +31,7 @@ __all__ = [
     "rank_two",
     "student_two",
     "trimmed_two",
+    "widest",
 ]
 
 
@@ -95,11 +97,18 @@ def _welch_columns(m: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def permutation_two(
-    x: np.ndarray, y: np.ndarray, alpha: float, *, n_resamples: Resamples, rng: RngLike
+    x: np.ndarray,
+    y: np.ndarray,
+    alpha: float,
+    *,
+    n_resamples: Resamples,
+    rng: RngLike,
+    small_sample: bool = True,
 ) -> Located:
     """Studentised relabelling test: exact where both samples come from one population, else asymptotic.
 
-    Janssen (1997). The interval inverts the test over the shift.
+    Janssen (1997). The interval inverts the test over the shift. With ``small_sample`` it claims only what Welch's
+    t claims too: alone it is liberal (6 % instead of 5 %) where the smaller of two samples of about ten varies more.
     """
     plan = group_signs(len(x), len(y), n_resamples, rng)
     first = plan.matrix > 0
@@ -124,7 +133,21 @@ def permutation_two(
     estimate, se = float(d0[0]), float(s0[0])
     low = _invert(lambda d: p_values(d)[0] > alpha, estimate, -se)
     high = _invert(lambda d: p_values(d)[1] > alpha, estimate, se)
-    return Located(*_one(estimate, se, t, np.nan, above, below, two, low, high))
+    found = Located(*_one(estimate, se, t, np.nan, above, below, two, low, high))
+    return widest(found, student_two(x, y, alpha, equal_var=False)) if small_sample else found
+
+
+def widest(first: Located, second: Located) -> Located:
+    """Claims of the first test that the second one makes too: the larger p-values, the hull of both intervals."""
+    with np.errstate(invalid="ignore"):
+        return replace(
+            first,
+            p_above=np.maximum(first.p_above, second.p_above),
+            p_below=np.maximum(first.p_below, second.p_below),
+            p_value=np.maximum(first.p_value, second.p_value),
+            conf_low=np.minimum(first.conf_low, second.conf_low),
+            conf_high=np.maximum(first.conf_high, second.conf_high),
+        )
 
 
 def _invert(inside: Callable[[float], bool], centre: float, step: float) -> float:
@@ -154,6 +177,7 @@ def bootstrap_two(
     interval: str,
     quantile_rule: QuantileRule,
     ties: float,
+    small_sample: bool = True,
 ) -> Located:
     """Bootstrap within each sample, Welch-studentised where studentised."""
     if n_resamples == "exact":
@@ -178,6 +202,13 @@ def bootstrap_two(
         0.0
     )
     d0, s0 = _welch_columns(x[None], y[None])
+    n1, n2 = len(x), len(y)
+    v1, v2 = (np.asarray(v.var(ddof=1)) for v in (x, y))
+    few = None
+    if small_sample and s0[0] > 0:
+        df = welch_df(v1, np.asarray(n1), v2, np.asarray(n2))
+        drawn = v1 * (n1 - 1) / n1**2 + v2 * (n2 - 1) / n2**2
+        few = float(df), float(np.sqrt(drawn)) / float(s0[0])
     resampled = Resampled(
         d0,
         s0,
@@ -186,6 +217,7 @@ def bootstrap_two(
         np.concatenate([scales[0], -scales[1]])[:, None],
         None,
         float(len(difference)),
+        few,
     )
     return located_by_replicates(
         resampled, alpha, interval=interval, quantile_rule=quantile_rule, ties=ties

@@ -12,6 +12,7 @@ from apastats.resampling.intervals import Interval, Replicates, acceleration, co
 from apastats.resampling.plans import Plan
 from apastats.resampling.quantiles import QuantileRule, mass_below, quantiles
 from apastats.resampling.relabel import permutation_p
+from apastats.tosts.few import few_level, few_p
 from apastats.tosts.location import Located, spread, trimmed_moments
 
 __all__ = [
@@ -135,7 +136,8 @@ class Resampled:
 
     ``shift`` ``[B, m]`` are replicate minus estimate, ``t_star`` the same studentised (or None),
     ``influence`` ``[k, m]`` jackknife influence values, ``weights`` the probabilities of an enumerated plan
-    (or None), ``draws`` the number of equally likely draws behind them.
+    (or None), ``draws`` the number of equally likely draws behind them. ``few`` holds degrees of freedom and ratio of
+    :func:`apastats.tosts.few.few_p` where the level is corrected for few units.
     """
 
     estimate: np.ndarray
@@ -145,6 +147,7 @@ class Resampled:
     influence: np.ndarray
     weights: np.ndarray | None
     draws: float
+    few: tuple[float, float] | None = None
 
 
 def located_by_replicates(
@@ -162,7 +165,11 @@ def located_by_replicates(
     acceleration; normal: a z test with the bootstrap standard error about the bias-corrected estimate. A
     share is never 0: sampled plans count ``(k + 1) / (B + 1)``, enumerated ones add one of the equally
     likely draws. ``ties`` is the share with which replicates equal to the estimate count for the bias of bca.
+    All but studentized, which has its own t, are corrected for few units where ``r.few`` is given; an end whose
+    level is below one draw is infinite.
     """
+    few = None if interval == "studentized" else r.few
+    level = alpha if few is None else few_level(alpha, *few)
     m = r.shift.shape[1]
     size = np.abs(r.shift).max(axis=0, initial=0.0)
     replicates = Replicates(
@@ -176,15 +183,20 @@ def located_by_replicates(
         tolerance=1e-12 * size,
     )
     if interval == "bca":
-        low, high = _bca_limits(replicates, alpha, quantile_rule, ties)
+        low, high = _bca_limits(replicates, level, quantile_rule, ties)
     else:
         low, high, _ = confidence_interval(
             replicates,
             _interval_name(interval),
-            conf_level=1 - 2 * alpha,
+            conf_level=1 - 2 * level,
             quantile_rule=quantile_rule,
         )
+    if few is not None and interval != "normal" and level * (r.draws + 1) < 1:
+        low, high = np.full(m, -np.inf), np.full(m, np.inf)
     p = _bootstrap_p(interval, r, replicates, ties)
+    if few is not None:
+        p[:2] = few_p(p[:2], *few)
+        p[2] = np.minimum(1.0, 2 * np.minimum(p[0], p[1]))
     with np.errstate(divide="ignore", invalid="ignore"):
         t = r.estimate / r.std_error
     located = Located(
@@ -209,13 +221,14 @@ def bootstrap_location(
     interval: str = "studentized",
     quantile_rule: QuantileRule = "linear",
     ties: float = 0.5,
+    small_sample: bool = True,
 ) -> Located:
     """Bootstrap test of the mean about 0; see :func:`located_by_replicates`."""
     counts = plan.matrix
     step = max(1, _CHUNK // len(counts))
     parts = [
         located_by_replicates(
-            _resample_means(z[:, start : start + step], counts, plan),
+            _resample_means(z[:, start : start + step], counts, plan, small_sample),
             alpha,
             interval=interval,
             quantile_rule=quantile_rule,
@@ -226,7 +239,12 @@ def bootstrap_location(
     return Located(*(np.concatenate([getattr(q, k) for q in parts]) for k in Located.__slots__))
 
 
-def _resample_means(z: np.ndarray, counts: np.ndarray, plan: Plan) -> Resampled:
+def one_sample_few(n: int) -> tuple[float, float]:
+    """Degrees of freedom and ratio of the mean of n values."""
+    return n - 1.0, float(np.sqrt((n - 1) / n))
+
+
+def _resample_means(z: np.ndarray, counts: np.ndarray, plan: Plan, small_sample: bool) -> Resampled:
     """Replicates of the column means and their t values."""
     n = len(z)
     mean, sd = spread(z)
@@ -241,7 +259,8 @@ def _resample_means(z: np.ndarray, counts: np.ndarray, plan: Plan) -> Resampled:
     t_star[np.abs(shift) <= 1e-12 * np.abs(centred).max(axis=0)] = 0.0
     weights = None if plan.uniform else plan.weights
     draws = float(len(counts)) if weights is None else float(n) ** n
-    return Resampled(mean, sd / np.sqrt(n), shift, t_star, centred, weights, draws)
+    few = one_sample_few(n) if small_sample else None
+    return Resampled(mean, sd / np.sqrt(n), shift, t_star, centred, weights, draws, few)
 
 
 def _interval_name(interval: str) -> Interval:
@@ -335,6 +354,7 @@ def bootstrap_standardised(
     quantile_rule: QuantileRule,
     ties: float,
     name: str,
+    small_sample: bool = True,
 ) -> Standardised:
     """Standardised mean (difference) of one sample or of pairs with a bootstrap interval.
 
@@ -387,6 +407,7 @@ def bootstrap_standardised(
         ((n - 1) * (without.mean() - without))[:, None],
         weights,
         float(n) ** n if weights is not None else float(len(shift)),
+        one_sample_few(n) if small_sample else None,
     )
     found = located_by_replicates(
         resampled, alpha, interval=interval, quantile_rule=quantile_rule, ties=ties

@@ -96,6 +96,7 @@ def equivalence(
     interval: str = "studentized",
     n_resamples: Resamples = "auto",
     rng: RngLike = None,
+    small_sample: bool = True,
 ) -> EquivalenceResult:
     """Test whether models are equivalent, different, both or neither, within a stated margin.
 
@@ -130,7 +131,7 @@ def equivalence(
         Columns (e.g. ``"roi"``) averaged inside each cluster first.
     kind : str or None
         Rows of this kind enter; None takes all.
-    trim, exact, interval, n_resamples, rng
+    trim, exact, interval, n_resamples, rng, small_sample
         Settings of the test, as in :func:`apastats.tost`; ``n_resamples`` and ``rng`` also of max-t.
 
     Returns
@@ -178,6 +179,7 @@ def equivalence(
         interval=interval,
         n_resamples=n_resamples,
         rng=rng,
+        small_sample=small_sample,
     )
     block = usable_block(
         data,
@@ -404,6 +406,8 @@ def _words(
     if adjust == "tukey":
         name, what = "pooled t", "t test with the pooled subject-by-model error"
     unit = block.cluster
+    if few := choice.said_of_few(len(block.clusters), unit):
+        what += f"; {few}"
     if resampled == "nothing":
         resampled = (
             f"nothing; {unit}s are the sample, and the claim is about the population they stand for"

@@ -53,6 +53,29 @@ def test_equivalence_exactly_when_the_interval_is_inside(x, y, bound, test):
 
 
 @LAW
+@given(
+    profiles(),
+    profiles(),
+    st.floats(0.02, 0.9),
+    st.sampled_from(["studentized", "bca", "basic", "percentile", "normal"]),
+    st.booleans(),
+    st.sampled_from(["one", "two", "relabelled"]),
+)
+def test_intervals_of_resampling_tests_invert_them(x, y, bound, interval, small_sample, samples):
+    assume(varied(x - y, x, y))
+    size = 1999
+    row = tost_row(
+        x, y, bounds=bound, test="permutation" if samples == "relabelled" else "bootstrap",
+        interval=interval, small_sample=small_sample, paired=samples == "one", n_resamples=size, rng=3,
+    )  # fmt: skip
+    # limits lie between replicates, p-values count them: near the level a few replicates decide
+    if 0.035 < row["p_value_equiv"] < 0.065:
+        return
+    inside = row["conf_low"] > -bound and row["conf_high"] < bound
+    assert inside == (row["p_value_equiv"] <= 0.05)
+
+
+@LAW
 @given(profiles(8), profiles(8), st.floats(0.02, 0.6))
 def test_sign_flip_interval_inverts_the_test(x, y, bound):
     assume(varied(x - y))
@@ -161,6 +184,31 @@ def test_a_wider_margin_never_removes_a_model(values, bound, factor):
             for b in (bound, factor * bound)
         )
         assert (narrow <= wide).all()
+
+
+@settings(LAW, max_examples=20)
+@given(
+    arrays(float, (3, 9), elements=GRID),
+    st.floats(0.05, 0.8),
+    st.sampled_from(["williams", "steiger"]),
+    st.sampled_from(["pearson", "spearman"]),
+)
+def test_two_correlations_that_share_the_brain(rows, bound, test, method):
+    assume(varied(*rows))
+    assume(min(np.linalg.eigvalsh(np.corrcoef(rows))) > 0.02)
+    x, y, brain = rows
+    options = {"bounds": bound, "test": test, "method": method}
+    try:
+        one = apa.correlation_difference(x, y, brain, **options).tidy().iloc[0]
+    except apa.errors.DesignError:
+        assume(False)
+    two = apa.correlation_difference(y, 3 * x + 1, brain, **options).tidy().iloc[0]
+    assert one["p_value_noninf"] == pytest.approx(two["p_value_nonsup"], abs=2e-4)
+    assert one["conf_low"] == pytest.approx(-two["conf_high"], abs=1e-4)
+    inside = one["conf_low"] > -bound and one["conf_high"] < bound
+    if not 0.049 < one["p_value_equiv"] < 0.051:
+        assert inside == (one["p_value_equiv"] <= 0.05)
+    assert 0 < one["p_value_equiv"] <= 1
 
 
 @LAW

@@ -226,10 +226,14 @@ def test_few_subjects_are_noted():
     found = apa.equivalence("score ~ model | roi", make_table(n=5), bounds=0.03, test="sign_flip")
     assert "smallest one-sided sign-flip p-value" in found.notes[0]
     assert "no claim is possible" in found.notes[1]
-    found = apa.equivalence(
-        "score ~ model | roi", make_table(), bounds=0.03, test="bootstrap", interval="percentile"
-    )
-    assert "liberal" in found.notes[0]
+    options = {"bounds": 0.03, "test": "bootstrap", "interval": "percentile"}
+    found = apa.equivalence("score ~ model | roi", make_table(), **options)
+    assert "expanded percentile interval" in found.notes[0]
+    assert "expanded percentile interval" in found.info["method"]
+    plain = apa.equivalence("score ~ model | roi", make_table(), small_sample=False, **options)
+    assert "liberal" in plain.notes[0]
+    small = plain.table["p_value_equiv"] < 0.5
+    assert (plain.table["p_value_equiv"] < found.table["p_value_equiv"])[small].all()
 
 
 def test_missing_scores_with_max_t_and_sign_flips():

@@ -40,6 +40,7 @@ def check(case: dict[str, Any], directory: Path, cases: dict[str, Any]) -> None:
             quantile_rule=RULES[kind],
             ties="below",
             plan=plan,
+            small_sample=False,
         )
         .tidy()
         .iloc[0]

@@ -66,6 +66,7 @@ def check_one(case: dict[str, Any], directory: Path) -> None:
     a, result = case["arguments"], case["result"]
     bounds, null, hypothesis, alpha = setting(a, 1.0)
     common = {"bounds": bounds, "null": null, "hypothesis": hypothesis, "alpha": alpha}
+    common["small_sample"] = False
     method = a.get("method", "pearson")
     if case["r_function"] == "corsum_test":
         found = apa.correlation_tost_summary(a["r"], a["n"], method=method, **common)
@@ -120,6 +121,7 @@ def check_independent(case: dict[str, Any]) -> None:
             bounds=tuple(pair),
             scale=scale,
             hypothesis="minimal_effect" if alternative == "minimal.effect" else "equivalence",
+            small_sample=False,
         )
         .tidy()
         .iloc[0]
@@ -155,7 +157,10 @@ def check_ordinary(case: dict[str, Any], directory: Path) -> None:
     frame = read_table(directory, case["data"]["file"])
     x, y = frame[case["data"]["x"]], frame[case["data"]["y"]]
     alpha = (1 - result.get("level", 0.95)) / 2
-    row = apa.correlation_tost(x, y, bounds=0.5, method=a["method"], alpha=alpha).tidy().iloc[0]
+    found = apa.correlation_tost(
+        x, y, bounds=0.5, method=a["method"], alpha=alpha, small_sample=False
+    )
+    row = found.tidy().iloc[0]
     r, n = row["estimate"], len(frame)
     close(r, next(iter(result["estimate"].values())), rtol=TOLERANCE, what="r")
     close(row["p_value_t"], result["p"], atol=TOLERANCE, what="p")

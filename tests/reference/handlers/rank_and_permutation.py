@@ -126,6 +126,7 @@ def check_permutation(case: dict[str, Any], directory: Path) -> None:
             alpha=alpha / 2 if alternative == "two.sided" else alpha,
             trim=float(a.get("tr", 0)),
             n_resamples="exact",
+            small_sample=False,
         )
         .tidy()
         .iloc[0]
