@@ -276,19 +276,23 @@ def simulate(
     models: Annotated[int, typer.Option(help="Models.")] = 6,
     layers: Annotated[int, typer.Option(help="Layers per model.")] = 5,
     tied: Annotated[int, typer.Option(help="Models that are truly the best, all equal.")] = 2,
+    published: Annotated[
+        bool, typer.Option("--published", help="The 47 published models with their layers.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed.")] = 1,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
     """Write a simulated study with a known truth."""
     import apastats
-    from apastats.regions import BMD_EXTRA_ROIS, BMD_ROIS
+    from apastats.regions import BMD_EXTRA_ROIS, BMD_MODELS, BMD_ROIS
 
     sheets = layout == "scoresheets"
     study = apastats.simulate(
         n_subject=subjects,
         n_model=models,
-        n_layer=layers,
+        n_layer=list(BMD_MODELS.values()) if published else layers,
+        models=list(BMD_MODELS) if published else None,
         n_tied=tied,
         rois=[*BMD_ROIS, *BMD_EXTRA_ROIS] if sheets else None,
         metrics=("rsa", "linear_predictivity") if sheets else ("rsa",),

@@ -1,8 +1,8 @@
-"""Visual regions of the BOLD Moments analysis (Glasser HCP-MMP labels, hemispheres merged): order and streams."""
+"""Regions (Glasser HCP-MMP labels, hemispheres merged) and networks of the published BOLD Moments analysis."""
 
 from __future__ import annotations
 
-__all__ = ["BMD_EXTRA_ROIS", "BMD_ROIS", "BMD_STREAMS", "stream_map"]
+__all__ = ["BMD_EXTRA_ROIS", "BMD_MODELS", "BMD_ROIS", "BMD_STREAMS", "stream_map"]
 
 BMD_STREAMS: dict[str, tuple[str, ...]] = {
     "early": ("V1", "V2", "V3"),
@@ -15,6 +15,28 @@ BMD_EXTRA_ROIS: tuple[str, ...] = (
     *("IP0", "IP1", "MIP", "VIP", "LIPd", "LIPv", "AIP", "7Pm", "7PL", "7PC", "7Am", "7AL"),
     *("VVC", "VMV1", "VMV2", "VMV3", "PHA2", "PHA3", "PH"),
 )
+
+_TASKS = (
+    *("autoencoding", "class_object", "class_scene", "colorization", "curvature", "denoising"),
+    *("depth_euclidean", "depth_zbuffer", "edge_occlusion", "edge_texture", "egomotion"),
+    *("fixated_pose", "inpainting", "jigsaw", "keypoints2d", "keypoints3d", "nonfixated_pose"),
+    *("normal", "point_matching", "reshading", "room_layout", "segment_semantic"),
+    *("segment_unsup25d", "segment_unsup2d", "vanishing_point"),
+)
+# networks scored in the published sheets, and how many layers of each: 505 in all
+BMD_MODELS: dict[str, int] = {
+    **{f"v_jepa/vjepa2_vit_{size}": 15 for size in ("giant", "giant_384", "huge", "large")},
+    **{f"clip/{k}": 15 for k in ("RN50", "ViT-B/16", "ViT-B/32", "ViT-L/14", "ViT-L/14@336px")},
+    "vggt/VGGT-1B": 15,
+    "mmaction2/mvit-small-p244_32xb16-16x4x1-200e_kinetics400-rgb": 15,
+    "mmaction2/swin-tiny-p244-w877_in1k-pre_8xb8-amp-32x2x1-30e_kinetics400-rgb": 15,
+    "mmaction2/timesformer_jointST_8xb8-8x32x1-15e_kinetics400-rgb": 15,
+    "opt_cwm/opt_cwm": 15,
+    **{f"timm/convnext_{size}.fb_in1k": 15 for size in ("tiny", "small", "base", "large")},
+    **{f"timm/resnet{depth}.a1_in1k": 15 for depth in (18, 50)},
+    **{f"vissl/simclr_resnet{depth}_1000epochs": 15 for depth in (50, 101)},
+    **{f"taskonomy/{task}": 7 for task in _TASKS},
+}
 
 
 def stream_map() -> dict[str, str]:

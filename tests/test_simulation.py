@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import apastats as apa
 from apastats.errors import InputError
-from apastats.regions import BMD_STREAMS
+from apastats.regions import BMD_MODELS, BMD_STREAMS
 from apastats.simulation.scores import roi_similarity
 
 ROIS = ["V1", "V3", "V4", "FFC", "V3A", "MT"]
@@ -91,6 +92,33 @@ def test_rdm_truth() -> None:
     assert np.abs(found - expected).max() < 0.06
 
 
+def test_named_models_with_different_numbers_of_layers() -> None:
+    plain = apa.simulate(n_subject=3, n_model=4, n_tied=2, n_layer=3, rois=ROIS, rng=5)
+    named = apa.simulate(
+        n_subject=3,
+        models=["a/x", "a/y", "b", "c"],
+        n_layer=[3, 3, 3, 2],
+        n_tied=2,
+        rois=ROIS,
+        rng=5,
+    )
+    layers = named.scores.where(kind="model").frame.groupby("model")["layer"].nunique()
+    assert layers.to_dict() == {"a/x": 3, "a/y": 3, "b": 3, "c": 2}
+    truth = [s.truth[s.truth["kind"] == "model"] for s in (plain, named)]
+    first = [t[t["model"].isin(t["model"].unique()[:3])]["truth"].to_numpy() for t in truth]
+    np.testing.assert_array_equal(*first)
+    # nobody exceeds the tied best
+    assert named.truth["share_of_best"].max() <= 1 + 1e-12
+
+
+def test_published_networks() -> None:
+    assert len(BMD_MODELS) == 47
+    assert sum(BMD_MODELS.values()) == 505
+    families = pd.Series([m.split("/")[0] for m in BMD_MODELS]).value_counts().to_dict()
+    assert families == {"taskonomy": 25, "timm": 6, "clip": 5, "v_jepa": 4, "mmaction2": 3, "vissl": 2,
+                        "vggt": 1, "opt_cwm": 1}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -102,6 +130,10 @@ def test_rdm_truth() -> None:
         ({"streams": {"a": ["x"], "b": ["x"]}}, "streams: got"),
         ({"rng": -1}, "rng: got -1"),
         ({"n_partner": 0}, "n_partner: got 0"),
+        ({"models": ["a", "a"]}, "models: got"),
+        ({"models": "clip"}, "models: got 'clip'"),
+        ({"models": ["a", "b"], "n_layer": [2]}, "one for each of 2 models"),
+        ({"models": ["a", "b"], "n_layer": [2, 3]}, "one number for the 2 tied models"),
     ],
 )
 def test_bad_input(options: dict, message: str) -> None:

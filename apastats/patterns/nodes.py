@@ -155,12 +155,7 @@ def _chunk(q: NodeProblem, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         model = q.model_ready[q.target]
         products = np.einsum("nje,ne->nj", model.rows, q.brain_ready.rows)
         fixed = similarity_of_products(products, model, q.brain_ready[:, None], q.similarity)
-        out = np.empty((len(c), fixed.shape[1]))
-        for j in range(out.shape[1]):
-            values = np.broadcast_to(fixed[:, j], weight.shape)
-            mean, there = _over_partners(q, values, own)
-            out[:, j] = _over_subjects(mean, there & q.has_model[:, j], c)
-        return out, brain
+        return _of_single_patterns(q, fixed, own, c), brain
     similar = similarity_of_products(
         outside.rows @ np.swapaxes(q.model_ready.rows, 1, 2),
         q.model_ready[:, None],
@@ -168,6 +163,23 @@ def _chunk(q: NodeProblem, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         q.similarity,
     )
     return _weighted(similar, np.isfinite(outside.rows).all(axis=-1), q, c), brain
+
+
+def _of_single_patterns(
+    q: NodeProblem, values: np.ndarray, own: np.ndarray, c: np.ndarray
+) -> np.ndarray:
+    """Mean over subjects of means over partners of ``[pattern, model]``, ``[row, model]``."""
+    summed, total = np.zeros((2, len(c), values.shape[1]))
+    for s in range(q.n_subject):
+        mine = q.target == s
+        known = np.isfinite(values[mine])
+        weight = own[:, mine] @ known.astype(np.float64)
+        mean = own[:, mine] @ np.where(known, values[mine], 0.0) / np.where(weight > 0, weight, 1.0)
+        there = np.where((weight > 0) & q.has_model[s], c[:, [s]], 0.0)
+        summed += there * mean
+        total += there
+    out: np.ndarray = summed / np.where(total > 0, total, np.nan)
+    return out
 
 
 def _outside(q: NodeProblem, weight: np.ndarray) -> Prepared:

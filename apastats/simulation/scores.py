@@ -146,7 +146,8 @@ def simulate(
     *,
     n_subject: int = 10,
     n_model: int = 8,
-    n_layer: int = 5,
+    n_layer: int | Sequence[int] = 5,
+    models: Sequence[str] | None = None,
     n_tied: int | None = None,
     gap: float = 0.1,
     rois: Sequence[str] | None = None,
@@ -164,11 +165,15 @@ def simulate(
 
     Parameters
     ----------
-    n_subject, n_model, n_layer : int
+    n_subject, n_model : int
         Sizes; at least 2 subjects.
+    n_layer : int or sequence of int
+        Layers of every model, or of each.
+    models : sequence of str, optional
+        Names of the models, instead of ``n_model``: ``model_01, model_02, ...`` by default.
     n_tied : int, optional
-        Models ``model_01 .. model_{n_tied}`` have the same truth and are the best in every cell; three of
-        them (or all, if there are fewer) by default.
+        The first ``n_tied`` models have the same truth and are the best in every cell; three of them (or all,
+        if there are fewer) by default. Tied models have equally many layers.
     gap : float
         Share by which the next model falls short of the best; the others fall short by 1.5, 2, ... gaps.
     rois, streams : optional
@@ -213,11 +218,13 @@ def simulate(
     ['model', 'leave_one_out', 'subject_to_subject']
     """
     n_subject = positive_int("n_subject", n_subject, 2)
-    n_model = positive_int("n_model", n_model, 1)
-    n_layer = positive_int("n_layer", n_layer, 1)
+    model_layers = _layers_of(models, positive_int("n_model", n_model, 1), n_layer)
+    n_model = len(model_layers)
     n_tied = min(3, n_model) if n_tied is None else positive_int("n_tied", n_tied, 1)
     if n_tied > n_model:
         raise InputError("n_tied", n_tied, f"a whole number from 1 to n_model ({n_model})")
+    if len(set(list(model_layers.values())[:n_tied])) > 1:
+        raise InputError("n_layer", n_layer, f"one number for the {n_tied} tied models")
     if not 0 <= gap < 1:
         raise InputError("gap", gap, "a share from 0 up to (not including) 1")
     spreads = {"subject_sd": subject_sd, "roi_subject_sd": roi_subject_sd}
@@ -235,7 +242,7 @@ def simulate(
 
     subjects = [f"sub-{i + 1:02d}" for i in range(n_subject)]
     predictors, model_truth = _model_truth(
-        n_model, n_layer, n_tied, gap, mimic, names, streams, depth, similarity, ceilings, random
+        model_layers, n_tied, gap, mimic, names, streams, depth, similarity, ceilings, random
     )
     brain_truth = np.sqrt(np.outer(ceilings, ceilings)) * similarity
     factor = _lognormal(random, subject_sd, (n_subject, 1)) * _lognormal(
@@ -308,7 +315,7 @@ def simulate(
     settings: dict[str, Any] = {
         "n_subject": n_subject,
         "n_model": n_model,
-        "n_layer": n_layer,
+        "n_layer": n_layer if isinstance(n_layer, int) else list(model_layers.values()),
         "n_tied": n_tied,
         "gap": gap,
     }
@@ -319,9 +326,27 @@ def simulate(
     return SimulatedStudy(table, truth, settings)
 
 
+def _layers_of(
+    models: Sequence[str] | None, n_model: int, n_layer: int | Sequence[int]
+) -> dict[str, int]:
+    """How many layers each model has, by name."""
+    names = [f"model_{k + 1:02d}" for k in range(n_model)]
+    if models is not None:
+        names = [] if isinstance(models, str) else [str(m) for m in models]
+        if not names or len(set(names)) < len(names):
+            raise InputError("models", models, "different names, one or more")
+    if isinstance(n_layer, Sequence) and not isinstance(n_layer, str):
+        numbers = [positive_int("n_layer", k, 1) for k in n_layer]
+        if len(numbers) != len(names):
+            raise InputError(
+                "n_layer", n_layer, f"a number, or one for each of {len(names)} models"
+            )
+        return dict(zip(names, numbers, strict=True))
+    return dict.fromkeys(names, positive_int("n_layer", n_layer, 1))
+
+
 def _model_truth(
-    n_model: int,
-    n_layer: int,
+    model_layers: Mapping[str, int],
     n_tied: int,
     gap: float,
     mimic: bool,
@@ -336,7 +361,7 @@ def _model_truth(
     predictors: list[tuple[str, str]] = []
     rows = []
     level = np.sqrt(ceilings.mean() * ceilings)
-    for k in range(n_model):
+    for k, (model, n_layer) in enumerate(model_layers.items()):
         preference = np.zeros(len(names))
         quality = 1.0
         if k >= n_tied:
@@ -347,11 +372,11 @@ def _model_truth(
             lean = random.choice(list(streams))
             preference = np.where([n in streams[lean] for n in names], 1.5, 0.0)
         shape = layer_weights(depth, n_layer, preference) @ similarity
-        if k >= n_tied:
-            base = (layer_weights(depth, n_layer, np.zeros(len(names))) @ similarity).max(axis=0)
-            shape = np.minimum(shape, base[None])
+        if k < n_tied:
+            best = shape.max(axis=0)
+        shape = np.minimum(shape, best)
         rows.append(0.9 * quality * shape * level)
-        predictors += [(f"model_{k + 1:02d}", f"layer_{i + 1:02d}") for i in range(n_layer)]
+        predictors += [(model, f"layer_{i + 1:02d}") for i in range(n_layer)]
     if mimic:
         rows.append(0.9 * np.sqrt(np.outer(ceilings, ceilings)) * similarity)
         predictors += [("mimic", f"like_{r}") for r in names]

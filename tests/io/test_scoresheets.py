@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import apastats as apa
@@ -136,6 +138,18 @@ def test_simulated_sheets_read_back(tmp_path: Path) -> None:
     assert len(list(folder.glob("pairwise/*"))) == 8
     lp = next(folder.glob("benchmark/*/scoresheets/scores_linear*")).read_text().splitlines()[0]
     assert lp.startswith("model,layer,roi,split,subject,metric,n_features_1_model")
+    for sub, columns in (("benchmark", 15), ("pairwise", 10), ("intersubject", 10)):
+        sheet = pd.read_csv(next(folder.glob(f"{sub}/*/scoresheets/scores_linear*")))
+        assert sheet.shape[1] == columns
+        tested = sheet[sheet["split"] == "test"]
+        folds = np.array([json.loads(v) for v in tested["test_scores_list"]])
+        assert folds.shape[1] == 5
+        np.testing.assert_allclose(folds.mean(axis=1), tested["score"], atol=1e-15)
+        assert sheet.loc[sheet["split"] == "train", "test_scores_list"].isna().all()
+        if sub == "benchmark":
+            alphas = np.array([json.loads(v) for v in sheet["alphas"].dropna()])
+            assert alphas.shape == (len(sheet) - len(tested), 5)
+            assert sheet["ridgecv_val_mse"].isna().equals(sheet["split"] == "test")
     table = apa.read(folder)
     keys = ["kind", "model", "layer", "subject", "roi", "metric", "split"]
     inside = study.scores.frame
