@@ -72,6 +72,7 @@ EXPORTS: dict[str, str] = {
     "rdm_similarity": "apastats.scoring.comparisons",
     "rdms_from_patterns": "apastats.scoring.patterns",
     "read": "apastats.io.frames",
+    "read_patterns": "apastats.io.pattern_files",
     "read_rdms": "apastats.io.rdms",
     "references": "apastats.reporting",
     "report": "apastats.reporting",

@@ -39,12 +39,12 @@ def test_paths_are_relative_to_the_file_and_to_here(
     folder: Path, tmp_path: Path, monkeypatch
 ) -> None:
     parsed, _ = parse_study(folder / "study.toml")
-    assert parsed.inputs.scores == str(folder / "scores.csv")
+    assert parsed.inputs.scores.path == str(folder / "scores.csv")
     monkeypatch.chdir(tmp_path)
     parsed, text = parse_study(
         folder / "study.toml", ["inputs.scores=here.csv", "bootstrap.n_resamples=500"]
     )
-    assert parsed.inputs.scores == str(tmp_path / "here.csv")
+    assert parsed.inputs.scores.path == str(tmp_path / "here.csv")
     assert parsed.bootstrap.n_resamples == 500
     assert "--set inputs.scores=here.csv" in text
 
@@ -63,7 +63,7 @@ def test_paths_are_relative_to_the_file_and_to_here(
             'adjust = "holm"',
             r"line 9, equivalence\.bounds: is missing: no margin is ever implied",
         ),
-        ('scores = "scores.csv"', "", r"line 6, inputs: one of scores, tables or rdms"),
+        ('scores = "scores.csv"', "", r"line 6, inputs: one of scores, tables, rdms or patterns"),
         ("bounds = 0.05", "bounds = { share = 0.1 }", r"line 10, equivalence\.bounds: a margin is"),
         ("[study]", "[stdy]", r"line 2, stdy: unknown key; allowed: study, inputs"),
         ("[study]", "[study", r"not valid TOML"),
@@ -183,7 +183,7 @@ def test_further_analyses(folder: Path, tmp_path: Path) -> None:
         (
             'verb = "normalize"',
             'verb = "exec"',
-            r"analysis\[0\] \(share\)\.verb: got 'exec'; allowed: ",
+            r"study\.toml, line 12, analysis\.0 \(share\)\.verb: got 'exec'; allowed: ",
         ),
         (
             'data = "selected"\noptions = { ceiling',

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DegenerateWarning, InputError
+from apastats.errors import DegenerateWarning, DesignError, InputError
 from apastats.patterns.arrays import PatternArrays
 from apastats.patterns.compared import (
     REFERENCES,
@@ -168,7 +168,15 @@ def pattern_agreement(
             similarity=similarity,
         )
         frames.append(_rows(arrays, c, kind, *found))
-    frame = pd.concat(frames, ignore_index=True)
+    frame = pd.concat([f for f in frames if len(f)] or frames, ignore_index=True)
+    bare = [" ".join(map(str, arrays.cells[c])) for c, f in enumerate(frames) if not len(f)]
+    if frame.empty:
+        raise DesignError(f"{source}: no {kind} rows to compare patterns with")
+    if bare:
+        message = (
+            f"{source}: no {kind} rows to compare patterns with in {', '.join(bare)}; left out"
+        )
+        warnings.warn(message, DegenerateWarning, stacklevel=2)
     for name, levels in arrays.covariates.items():
         frame[name] = frame["roi"].map(levels)
     outcomes = ["agreement"]
@@ -229,5 +237,6 @@ def _rows(
             }
         )
     )
-    frame = pd.concat([p for p in parts if len(p)], ignore_index=True)
+    # a cell without brain rows of this kind has none; the verb says so
+    frame = pd.concat([p for p in parts if len(p)] or parts, ignore_index=True)
     return frame.assign(metric=metric, split=split)

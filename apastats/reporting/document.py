@@ -50,10 +50,13 @@ class Report:
         notes: Sequence[str],
         style: Any,
         max_rows: int,
+        headings: Sequence[str | None] = (),
     ) -> None:
         self.items, self.title = tuple(items), title
         self.study_text, self.command, self.notes = study_text, command, tuple(notes)
         self.style, self.max_rows = as_style(style), max_rows
+        pairs = zip(self.items, headings or (None,) * len(self.items), strict=True)
+        self.headings = {id(item): text for item, text in pairs if text}
         self._drawings = Drawings()
 
     def __repr__(self) -> str:
@@ -69,7 +72,8 @@ class Report:
         """Sections in reading order."""
         from apastats.plots.style import model_colors
 
-        context = Context(self.items, self.style, model_colors(self._models()))
+        colors = model_colors(self._models())
+        context = Context(self.items, self.style, colors, headings=self.headings)
         context.slugs |= {"main", "live", "theme", "key-facts", "references"}
         plain = Section(
             context.slug("results"),
@@ -315,6 +319,7 @@ def report(
     notes: Sequence[str] = (),
     style: Any = "apa",
     max_rows: int = 200,
+    headings: Sequence[str | None] | None = None,
 ) -> Report:
     """Report of results: words, figures, tables, methods, references and recipe, from the same numbers.
 
@@ -334,6 +339,8 @@ def report(
         How numbers are written.
     max_rows : int
         Rows of a table shown at most; its csv has all.
+    headings : sequence of str or None, optional
+        Heading of each result, in their order; None where it names itself.
 
     Returns
     -------
@@ -364,6 +371,8 @@ def report(
         raise InputError("title", title, "a text")
     if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
         raise InputError("max_rows", max_rows, "a positive int")
+    if headings is not None and len(headings) != len(results):
+        raise InputError("headings", len(headings), f"{len(results)} texts, one per result")
     return Report(
         results,
         title=title,
@@ -372,4 +381,5 @@ def report(
         notes=notes,
         style=style,
         max_rows=max_rows,
+        headings=headings or (),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,8 @@ class Context:
     colors: dict[str, str]
     slugs: set[str] = field(default_factory=set)
     titles: set[str] = field(default_factory=lambda: set(TITLES.values()))
+    headings: Mapping[int, str] = field(default_factory=dict)
+    told: dict[str, list[Any]] = field(default_factory=dict)
 
     def slug(self, wish: str) -> str:
         """Identifier that no other block has."""
@@ -98,10 +100,36 @@ class Context:
         self.titles.add(out)
         return out
 
+    def heading(self, found: str, result: Any) -> str:
+        """Heading of a result: the one it was given, or its own with what sets it apart from earlier ones."""
+        given = self.headings.get(id(result))
+        if given:
+            return self.title(given)
+        earlier = self.told.setdefault(found, [])
+        other = next((w for e in earlier if (w := _difference(result, e))), "")
+        earlier.append(result)
+        return self.title(f"{found}: {other}" if other else found)
+
     @property
     def ceilings(self) -> list[Any]:
         """Noise ceilings among the items."""
         return [r for r in self.items if getattr(r, "kind", "") == "noise_ceiling"]
+
+
+# what tells two results of one kind apart, the most telling first
+APART = (
+    "null_kind", "scale", "profile", "self_entry", "test", "hypothesis", "margin", "method", "interval", "adjust",
+    "reference", "similarity", "brain", "formula",
+)  # fmt: skip
+
+
+def _difference(result: Any, earlier: Any) -> str:
+    """Value of the first setting in which two results differ, in words."""
+    for key in APART:
+        value = result.info.get(key)
+        if isinstance(value, str) and value and value != earlier.info.get(key):
+            return value.replace("_", " ")
+    return ""
 
 
 def topic_of(item: Any) -> str:
@@ -163,7 +191,7 @@ def topic_sections(context: Context) -> list[Section]:
 def _result_section(result: Any, context: Context) -> Section:
     maker = SECTIONS.get(result.kind, _estimated)
     found, blocks = maker(result, context)
-    title = context.title(found)
+    title = context.heading(found, result)
     notes: list[Block] = [Paragraph(name(n), "note") for n in result.notes]
     blocked = cautions(result)
     if blocked and result.kind not in ("noise_ceiling",):

@@ -85,12 +85,16 @@ def render(
     """Write the report in the formats of the study, and the figures; nothing is computed."""
     from apastats.reporting import report
 
+    titles = {entry.name: entry.title for entry in study.analysis}
     document = report(
         *results.values(),
+        headings=[titles.get(name) for name in results],
         title=study.study.title or study.study.name,
         study_text=text,
         command=command,
         notes=tuple(messages),
+        style=study.report.style,
+        max_rows=study.report.max_rows,
     )
     for suffix in ("html", *(f for f in study.report.formats if f != "html")):
         document.save(folder / f"report.{suffix}", overwrite=True)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from apastats.errors import DataError, StudyError
-from apastats.studies.schema import StudyFile
+from apastats.studies.inputs import Loaded, load_inputs
+from apastats.studies.schema import Locator, naming
+from apastats.studies.sections import EquivalenceSection, StudyFile
 from apastats.studies.store import Store, collect, fingerprint
 from apastats.table import ScoreTable
 
@@ -28,65 +32,38 @@ class Pipeline:
     step: Progress
     store: Store = field(default_factory=Store)
     results: dict[str, Any] = field(default_factory=dict)
+    locate: Locator | None = None
+    inputs: dict[str, Any] = field(default_factory=dict)
 
-    def _keep(self, name: str, make: Callable[[], Any]) -> Any:
-        self.results[name] = self.store.keep(name, make)
+    def _keep(self, name: str, make: Callable[[], Any], section: str) -> Any:
+        """Compute a result, or read it back; ``section`` of the file holds its options."""
+        with naming(self.locate, section):
+            self.results[name] = self.store.keep(name, make)
         return self.results[name]
 
     def run(self, scores: ScoreTable | None = None) -> dict[str, Any]:
         """All steps the inputs allow."""
-        brain = None
-        self.step("reading")
-        if scores is None:
-            (scores, brain), messages = collect(self._inputs)
-            self.store.messages += messages
-        scores = self._streams(scores)
-        hashes = [scores.hash, *([] if brain is None else [brain.hash])]
-        self.store.begin(fingerprint(self.study, hashes))
-        self._check(scores)
-        self.results["scores"] = scores
-        self._ceilings(scores, brain)
-        best = self._layers(scores)
-        agreement = self._patterns(scores, best)
-        self._outcome("score", best)
-        if agreement is not None:
-            self._outcome("agreement", agreement)
-        self._further()
+        with ExitStack() as scratch:
+            self.step("reading")
+            if scores is None:
+                load = partial(load_inputs, self.study, self.step, scratch, self.locate)
+                loaded, messages = collect(load)
+                self.store.messages += messages
+            else:
+                loaded = Loaded(scores)
+            self.inputs = loaded.named
+            scores = self._streams(loaded.scores)
+            self.store.begin(fingerprint(self.study, [scores.hash, *loaded.hashes]))
+            self._check(scores)
+            self.results["scores"] = scores
+            self._ceilings(scores, loaded.brain)
+            best = self._layers(scores)
+            agreement = self._patterns(scores, best)
+            self._outcome("score", best, scores)
+            if agreement is not None:
+                self._outcome("agreement", agreement, agreement)
+            self._further()
         return self.results
-
-    def _inputs(self) -> tuple[ScoreTable, RDMSet | None]:
-        import apastats as apa
-
-        inputs = self.study.inputs
-        rois = inputs.rois
-        tables = []
-        if inputs.scores is not None:
-            tables.append(apa.read(inputs.scores, rois=rois, cache=inputs.cache))
-        for name, entry in inputs.tables.items():
-            self.step(f"reading {name}")
-            tables.append(
-                apa.read(
-                    entry.path,
-                    rename=entry.rename,
-                    defaults=entry.defaults,
-                    wide=entry.wide,
-                    rois=rois,
-                )
-            )
-        brain = None
-        if inputs.rdms is not None:
-            brain = apa.read_rdms(inputs.rdms, layout=inputs.rdms_layout)
-            if rois is not None:
-                brain = brain.select(roi=rois)
-            self.step("scoring")
-            method = self.study.score.method
-            models = [(inputs.models, inputs.models_layout)] if inputs.models is not None else []
-            models += [(entry.path, entry.layout) for entry in inputs.more_models.values()]
-            tables.append(apa.score(brain, method=method))
-            for path, layout in models:
-                read = apa.read_rdms(path, layout=layout)
-                tables.append(apa.score(brain, read, method=method, references=()))
-        return (tables[0] if len(tables) == 1 else apa.concat(*tables)), brain
 
     def _streams(self, scores: ScoreTable) -> ScoreTable:
         streams = self.study.inputs.streams
@@ -104,7 +81,7 @@ class Pipeline:
         from apastats.checks import check
 
         self.step("checking the design")
-        self._keep("design", lambda: check(scores))
+        self._keep("design", lambda: check(scores), "inputs")
         n_subject = scores.frame["subject"].nunique()
         if n_subject < 2:
             raise DataError(f"{scores.source}: {n_subject} subject; a study needs at least 2")
@@ -114,15 +91,22 @@ class Pipeline:
 
         self.step("noise ceilings")
         present = set(scores.frame["kind"].unique())
+        options = self.study.ceiling.model_dump(exclude={"kinds"})
+        options["method"] = options["method"] or self.study.score.method
+        options["rng"] = self._seed
         for kind in self.study.ceiling.kinds:
+            data: Any = scores if kind in present else None
             if kind == "nili":
-                if brain is not None:
-                    method = self.study.score.method
-                    self._keep(
-                        "ceiling_nili", partial(noise_ceiling, brain, kind=kind, method=method)
-                    )
-            elif kind in present:
-                self._keep(f"ceiling_{kind}", partial(noise_ceiling, scores, kind=kind))
+                data = brain
+            elif kind in ("split_half", "repeat"):
+                data = self.inputs["repeats"]
+            if data is not None:
+                make = partial(noise_ceiling, data, kind=kind, **options)
+                self._keep(f"ceiling_{kind}", make, "ceiling")
+
+    @property
+    def _seed(self) -> int:
+        return self.study.study.seed
 
     def _layers(self, scores: ScoreTable) -> ScoreTable | None:
         if "model" not in set(scores.frame["kind"].unique()):
@@ -130,10 +114,12 @@ class Pipeline:
         from apastats.selection import select_layer
 
         self.step("choosing layers")
-        on = self.study.select_layer.on
-        if on == "auto":
-            on = "train" if "train" in scores.levels("split") else "cross_subject"
-        best: ScoreTable = self._keep("selected", lambda: select_layer(scores, on=on))
+        options = self.study.select_layer.model_dump()
+        if options["on"] == "auto":
+            options["on"] = "train" if "train" in scores.levels("split") else "cross_subject"
+        best: ScoreTable = self._keep(
+            "selected", lambda: select_layer(scores, **options), "select_layer"
+        )
         return best
 
     def _patterns(self, scores: ScoreTable, best: ScoreTable | None) -> ScoreTable | None:
@@ -149,18 +135,19 @@ class Pipeline:
         from apastats.selection import selected_rows
 
         self.step("alignment patterns")
-        patterns = self._keep("patterns", lambda: alignment_patterns(scores))
-        reference, similarity = self.study.agreement.reference, self.study.agreement.similarity
+        chosen = self.study.patterns.model_dump()
+        patterns = self._keep("patterns", lambda: alignment_patterns(scores, **chosen), "patterns")
+        options = self.study.agreement.model_dump(exclude={"run"})
 
         def make() -> ScoreTable:
-            every = pattern_agreement(patterns, reference=reference, similarity=similarity)
+            every = pattern_agreement(patterns, **options)
             return every if best is None else selected_rows(every, best)
 
-        agreement: ScoreTable = self._keep("agreement", make)
+        agreement: ScoreTable = self._keep("agreement", make, "agreement")
         return agreement
 
-    def _outcome(self, name: str, table: ScoreTable | None) -> None:
-        """Bootstrap and equivalence for one outcome."""
+    def _outcome(self, name: str, table: ScoreTable | None, every: ScoreTable) -> None:
+        """Bootstrap and equivalence for one outcome; ``every`` has all layers."""
         if table is None:
             return
         from apastats.estimates.means import bootstrap
@@ -169,45 +156,46 @@ class Pipeline:
         outcome = "z" if name == "agreement" else "score"
         formula = f"{outcome} ~ model | {' + '.join(by)}"
         self.step(f"bootstrap of {name}")
-        boot = self.study.bootstrap
-        options: dict[str, Any] = {"n_resamples": boot.n_resamples, "interval": boot.interval}
-        options |= {
-            "conf_level": boot.conf_level,
-            "rng": self.study.study.seed,
-            "n_jobs": boot.n_jobs,
-        }
-        self._keep(f"bootstrap_{name}", lambda: bootstrap(formula, table, **options))
+        options = self.study.bootstrap.model_dump() | {"rng": self._seed}
+        if name == "agreement":
+            options["reselect"] = None  # agreement is computed at the layers chosen
+        if options["workdir"] is not None:
+            options["workdir"] = str(Path(options["workdir"]) / name)
+        data = table if options["reselect"] is None else every
+        self._keep(f"bootstrap_{name}", lambda: bootstrap(formula, data, **options), "bootstrap")
         self._equivalence(name, formula, table)
 
     def _equivalence(self, name: str, formula: str, table: ScoreTable) -> None:
-        options = self.study.equivalence if name == "score" else self.study.equivalence_agreement
+        section = "equivalence" if name == "score" else "equivalence_agreement"
+        chosen: EquivalenceSection | None = getattr(self.study, section)
         models = table.frame.loc[table.frame["kind"] == "model", "model"].nunique()
-        if options is None or (models < 2 and name == "score"):
+        if chosen is None or (models < 2 and name == "score"):
             return
+        from apastats.studies.steps import stated_margin
         from apastats.tosts.tables import equivalence
 
         self.step(f"equivalence of {name}")
-        chosen = {"bounds": self._margin(options), "reference": options.reference}
-        chosen |= {"adjust": options.adjust, "alpha": options.alpha}
-        self._keep(f"equivalence_{name}", lambda: equivalence(formula, table, **chosen))
-
-    def _margin(self, options: Any) -> Any:
-        from apastats.studies.steps import share_of_ceiling
-
-        if not isinstance(options.bounds, Mapping):
-            return options.bounds
-        return share_of_ceiling(options.bounds, self.results, "equivalence.bounds")
+        options = chosen.model_dump() | {"rng": self._seed}
+        options["bounds"] = stated_margin(chosen.bounds, self.results, f"{section}.bounds")
+        self._keep(f"equivalence_{name}", lambda: equivalence(formula, table, **options), section)
 
     def _further(self) -> None:
         """The ``[[analysis]]`` entries in order; each may use what came before it."""
-        from apastats.studies.steps import run_step
+        from apastats.studies.steps import needs_fit, run_step
 
-        for i, entry in enumerate(self.study.analysis):
+        entries = self.study.analysis
+        for i, entry in enumerate(entries):
             place = f"analysis[{i}] ({entry.name})"
-            if entry.name in self.results:
+            if self.locate is not None:
+                place = f"{self.locate(('analysis', str(i)))} ({entry.name})"
+            if entry.name in self.results or entry.name in self.inputs:
                 raise StudyError(
                     f"{place}.name: {entry.name!r} exists already; choose another name"
                 )
             self.step(entry.name)
-            seed = self.study.study.seed
-            self._keep(entry.name, partial(run_step, entry, self.results, seed, place))
+            known = {**self.inputs, **self.results}
+            make = partial(run_step, entry, known, self._seed, place)
+            # a fit read back from disk holds its tables only: one that is used again is made again
+            if needs_fit(entry, entries[i + 1 :]):
+                self.store.forget(entry.name)
+            self._keep(entry.name, make, "analysis")

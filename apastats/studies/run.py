@@ -13,7 +13,7 @@ import pandas as pd
 from apastats.folders import alone, building, refuse_existing
 from apastats.studies.folder import Difference, compare_results, read_folder, render, write_folder
 from apastats.studies.pipeline import Pipeline, Progress
-from apastats.studies.schema import StudyFile, parse_study
+from apastats.studies.schema import Locator, StudyFile, locate_study
 from apastats.studies.store import Store
 from apastats.table import ScoreTable
 
@@ -83,11 +83,11 @@ def run_study(
         If the output folder exists. Nothing is written half: the folder appears when it is complete.
     """
     path = Path(study)
-    parsed, text = parse_study(path, assignments)
+    parsed, text, locate = locate_study(path, assignments)
     folder = Path(output) if output is not None else Path("apastats_out") / parsed.study.name
     sets = "".join(f" --set {a}" for a in assignments)
     command = f"apastats run {path}{sets}"
-    return _execute(parsed, text, command, folder, overwrite, progress)
+    return _execute(parsed, text, command, folder, overwrite, progress, locate=locate)
 
 
 def run_demo(
@@ -172,6 +172,7 @@ def _execute(
     *,
     scores: ScoreTable | None = None,
     truth: pd.DataFrame | None = None,
+    locate: Locator | None = None,
 ) -> StudyRun:
     """Run all steps, then write everything; the folder appears under its name when complete."""
     step = progress or (lambda _: None)
@@ -180,7 +181,7 @@ def _execute(
         # results are kept beside the folder while it is in the making: an interrupted run continues there
         store = Store(folder.with_name(folder.name + ".unfinished"))
         try:
-            results = Pipeline(parsed, step, store).run(scores)
+            results = Pipeline(parsed, step, store, locate=locate).run(scores)
             step("writing the report")
             with building(folder, overwrite=overwrite) as part:
                 if truth is not None and scores is not None:
@@ -242,7 +243,8 @@ def verify_study(folder: str | Path, *, progress: Progress | None = None) -> lis
     study = f.study
     if study.inputs.scores is not None:
         # the demonstration keeps its data inside its own folder
-        scores = str(f.path.resolve() / study.inputs.scores)
+        inside = f.path.resolve() / study.inputs.scores.path
+        scores = study.inputs.scores.model_copy(update={"path": str(inside)})
         study = study.model_copy(
             update={"inputs": study.inputs.model_copy(update={"scores": scores})}
         )

@@ -1,174 +1,74 @@
-"""What a ``study.toml`` may hold, and messages that name file, line and key where it does not."""
+"""Reading a ``study.toml``: paths made absolute, assignments applied, mistakes told with file, line and key."""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ValidationError
 
-from apastats.errors import StudyError
+from apastats.errors import InputError, StudyError
+from apastats.studies.sections import StudyFile
 
-__all__ = ["StudyFile", "parse_study"]
+__all__ = ["Locator", "StudyFile", "locate_study", "naming", "parse_study"]
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class StudySection(_Section):
-    """Name, title and seed."""
-
-    name: str = Field(
-        default="study", pattern=r"^[A-Za-z0-9._-]+$", description="folder name of the output"
-    )
-    title: str = ""
-    seed: int = Field(default=1, ge=0)
+_FILES = ("scores", "rdms", "models", "repeats", "patterns", "cache")
+_NAMED_FILES = ("tables", "more_models", "model_patterns")
+_NETWORK_FILES = ("code", "weights", "stimuli", "test_stimuli", "transform")
+_OTHER_FILES = {("score", "sigma_k"), ("rdms_from_patterns", "noise"), ("bootstrap", "workdir")}
 
 
-class TableInput(_Section):
-    """One table of scores."""
-
-    path: str
-    rename: dict[str, str] | None = None
-    defaults: dict[str, str] | None = None
-    wide: Literal["model", "subject", "roi"] | None = None
-
-
-class RDMInput(_Section):
-    """One more file of model RDMs."""
-
-    path: str
-    layout: list[dict[str, Any]] | None = None
+def _is_path(keys: tuple[str, ...]) -> bool:
+    """Whether the text at a key of the file is a path."""
+    if keys in _OTHER_FILES:
+        return True
+    if keys[:1] != ("inputs",):
+        return False
+    if keys[1:2] == ("networks",):
+        return len(keys) == 4 and keys[3] in _NETWORK_FILES
+    named = len(keys) > 2 and keys[1] in _NAMED_FILES
+    rest = keys[3:] if named else keys[2:]
+    return (named or keys[1] in _FILES) and rest in ((), ("path",))
 
 
-class Inputs(_Section):
-    """Where the data are: score tables or sheets, or RDMs."""
+class Locator:
+    """Where a key of a study stands: file and line, or that it was assigned on the command line.
 
-    scores: str | None = None
-    tables: dict[str, TableInput] = Field(default_factory=dict)
-    rdms: str | None = None
-    models: str | None = None
-    rdms_layout: list[dict[str, Any]] | None = None
-    models_layout: list[dict[str, Any]] | None = None
-    more_models: dict[str, RDMInput] = Field(default_factory=dict)
-    rois: list[str] | None = None
-    streams: dict[str, list[str]] = Field(default_factory=dict)
-    cache: str | None = None
+    Parameters
+    ----------
+    path : pathlib.Path
+        The study file.
+    text : str
+        Its text.
+    assigned : sequence of tuple of str
+        Keys that were given with ``--set``.
+    """
 
-    @model_validator(mode="after")
-    def _something(self) -> Inputs:
-        if self.scores is None and not self.tables and self.rdms is None:
-            raise ValueError("one of scores, tables or rdms is needed")
-        if (self.models is not None or self.more_models) and self.rdms is None:
-            raise ValueError("models without rdms: the brain's RDMs are needed")
-        return self
+    def __init__(self, path: Path, text: str, assigned: Sequence[tuple[str, ...]] = ()) -> None:
+        self.path, self.text, self.assigned = path, text, tuple(assigned)
 
-
-class ScoreSection(_Section):
-    """How RDMs are compared."""
-
-    method: str = "corr"
+    def __call__(self, keys: tuple[str, ...]) -> str:
+        """``study.toml, line 12, equivalence.adjust``."""
+        given = any(keys[: len(a)] == a for a in self.assigned)
+        where = "--set" if given else f"line {_line_of(self.text, keys)}"
+        return f"{self.path}, {where}" + (f", {'.'.join(keys)}" if keys else "")
 
 
-class SelectLayerSection(_Section):
-    """What the layer of a model is chosen on."""
-
-    on: Literal["auto", "train", "cross_subject"] = "auto"
-
-
-class CeilingSection(_Section):
-    """Which noise ceilings are computed, where the data allow."""
-
-    kinds: tuple[Literal["leave_one_out", "subject_to_subject", "nili"], ...] = (
-        "leave_one_out",
-        "subject_to_subject",
-        "nili",
-    )
-
-
-class AgreementSection(_Section):
-    """Pattern agreement."""
-
-    run: bool = True
-    reference: str = "leave_one_out"
-    similarity: str = "pearson"
-
-
-class BootstrapSection(_Section):
-    """Subject bootstrap of means."""
-
-    n_resamples: int | Literal["auto", "exact"] = "auto"
-    interval: str = "studentized"
-    conf_level: float = Field(default=0.95, gt=0, lt=1)
-    n_jobs: int = 1
-
-
-class EquivalenceSection(_Section):
-    """Equivalence test; there is no default margin."""
-
-    bounds: float | list[float] | dict[str, Any]
-    reference: str | None = "best"
-    adjust: str = "holm"
-    alpha: float = Field(default=0.05, gt=0, lt=0.5)
-
-    @field_validator("bounds")
-    @classmethod
-    def _share_of(cls, value: Any) -> Any:
-        if isinstance(value, dict) and (
-            set(value) != {"share", "of"} or not isinstance(value["share"], (int, float))
-        ):
-            raise ValueError(
-                "a margin is a number, a pair [low, high], or { share = 0.1, of = 'leave_one_out' }"
-            )
-        return tuple(value) if isinstance(value, list) else value
-
-
-class FollowSection(_Section):
-    """A method called on the result of an analysis."""
-
-    method: str
-    options: dict[str, Any] = Field(default_factory=dict)
-
-
-class AnalysisSection(_Section):
-    """One further analysis: any verb on any earlier result."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
-    verb: str
-    data: str
-    formula: str | None = None
-    options: dict[str, Any] = Field(default_factory=dict)
-    then: list[FollowSection] = Field(default_factory=list)
-
-
-class ReportSection(_Section):
-    """What is written."""
-
-    formats: tuple[Literal["html", "md", "tex", "docx"], ...] = ("html",)
-    figures: tuple[Literal["svg", "png", "pdf"], ...] = ("svg",)
-
-
-class StudyFile(_Section):
-    """The whole file."""
-
-    study: StudySection = Field(default_factory=StudySection)
-    inputs: Inputs
-    score: ScoreSection = Field(default_factory=ScoreSection)
-    select_layer: SelectLayerSection = Field(default_factory=SelectLayerSection)
-    ceiling: CeilingSection = Field(default_factory=CeilingSection)
-    agreement: AgreementSection = Field(default_factory=AgreementSection)
-    bootstrap: BootstrapSection = Field(default_factory=BootstrapSection)
-    equivalence: EquivalenceSection | None = None
-    equivalence_agreement: EquivalenceSection | None = None
-    analysis: list[AnalysisSection] = Field(default_factory=list)
-    report: ReportSection = Field(default_factory=ReportSection)
-
-
-_PATH_KEYS = ("scores", "rdms", "models", "cache")
+@contextmanager
+def naming(locate: Locator | None, section: str) -> Iterator[None]:
+    """A wrong option of a verb becomes an error that names the key of the section it was given under."""
+    try:
+        yield
+    except InputError as error:
+        key = getattr(error, "argument", "").split("[")[0]
+        model = next(_models(StudyFile.model_fields[section].annotation))
+        if locate is None or key not in model.model_fields:
+            raise
+        raise StudyError(f"{locate((section, key))}: {error}") from error
 
 
 def parse_study(path: Path, assignments: Sequence[str] = ()) -> tuple[StudyFile, str]:
@@ -193,6 +93,12 @@ def parse_study(path: Path, assignments: Sequence[str] = ()) -> tuple[StudyFile,
     StudyError
         With file, line and key.
     """
+    study, text, _ = locate_study(path, assignments)
+    return study, text
+
+
+def locate_study(path: Path, assignments: Sequence[str] = ()) -> tuple[StudyFile, str, Locator]:
+    """As :func:`parse_study`, and where each key stands."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -201,42 +107,24 @@ def parse_study(path: Path, assignments: Sequence[str] = ()) -> tuple[StudyFile,
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyError(f"{path}: not valid TOML: {error}") from error
-    _absolute(content, path.parent.resolve())
-    assigned: list[tuple[str, ...]] = []
-    for assignment in assignments:
-        key, equals, value = assignment.partition("=")
-        keys = tuple(key.strip().split("."))
-        if not equals or not all(keys):
-            raise StudyError(f"--set {assignment}: allowed is KEY=VALUE, e.g. inputs.scores=DIR")
-        _assign(content, keys, _value(value.strip()), assignment)
-        assigned.append(keys)
+    content = _absolute(content, (), path.parent.resolve())
+    assigned = [_assign(content, a) for a in assignments]
+    locator = Locator(path, text, assigned)
     if assignments:
-        text = (
-            text.rstrip("\n")
-            + "\n\n# run with: "
-            + " ".join(f"--set {a}" for a in assignments)
-            + "\n"
-        )
+        noted = " ".join(f"--set {a}" for a in assignments)
+        text = f"{text.rstrip(chr(10))}\n\n# run with: {noted}\n"
     try:
         parsed = StudyFile.model_validate(content)
     except ValidationError as error:
-        raise StudyError(_explain(error, path, text, assigned)) from error
-    return parsed, text
+        raise StudyError(_explain(error, content, locator)) from error
+    return parsed, text, locator
 
 
-def _absolute(content: dict[str, Any], base: Path) -> None:
-    """Make the input paths of the file absolute."""
-    inputs = content.get("inputs")
-    if not isinstance(inputs, dict):
-        return
-    for key in _PATH_KEYS:
-        if isinstance(inputs.get(key), str):
-            inputs[key] = str(base / inputs[key])
-    for group in ("tables", "more_models"):
-        entries = inputs.get(group)
-        for entry in entries.values() if isinstance(entries, dict) else ():
-            if isinstance(entry, dict) and isinstance(entry.get("path"), str):
-                entry["path"] = str(base / entry["path"])
+def _absolute(value: Any, keys: tuple[str, ...], base: Path) -> Any:
+    """The same content with absolute paths."""
+    if isinstance(value, dict):
+        return {k: _absolute(v, (*keys, k), base) for k, v in value.items()}
+    return str(base / value) if isinstance(value, str) and _is_path(keys) else value
 
 
 def _value(text: str) -> Any:
@@ -246,69 +134,118 @@ def _value(text: str) -> Any:
         return text
 
 
-def _assign(content: dict[str, Any], keys: tuple[str, ...], value: Any, assignment: str) -> None:
-    place = content
-    for key in keys[:-1]:
-        place = place.setdefault(key, {})
-        if not isinstance(place, dict):
-            raise StudyError(f"--set {assignment}: {key!r} is not a section")
-    is_path = keys[:1] == ("inputs",) and (keys[-1] in (*_PATH_KEYS, "path"))
-    place[keys[-1]] = str(Path(str(value)).expanduser().resolve()) if is_path else value
+def _assign(content: dict[str, Any], assignment: str) -> tuple[str, ...]:
+    """Put a value given on the command line into the content; its paths are relative to the current folder."""
+    key, equals, text = assignment.partition("=")
+    keys = tuple(key.strip().split("."))
+    if not equals or not all(keys):
+        raise StudyError(f"--set {assignment}: allowed is KEY=VALUE, e.g. inputs.scores=DIR")
+    value = str(Path(text.strip()).expanduser()) if _is_path(keys) else _value(text.strip())
+    if _is_path(keys) and text.strip().startswith(("{", '"', "'")):
+        value = _value(text.strip())
+    value = _absolute(value, keys, Path.cwd())
+    place: Any = content
+    for k in keys[:-1]:
+        if isinstance(place, list):
+            place = _entry(place, k, assignment)
+            continue
+        place = place.setdefault(k, {})
+        if not isinstance(place, (dict, list)):
+            raise StudyError(f"--set {assignment}: {k!r} is not a section")
+    if isinstance(place, list):
+        raise StudyError(f"--set {assignment}: name the entry and its key, e.g. analysis.0.verb")
+    last = keys[-1]
+    if isinstance(value, str) and _is_path(keys) and isinstance(place.get(last), dict):
+        place[last]["path"] = value  # the options of the file stay
+    else:
+        place[last] = value
+    return keys
 
 
-def _explain(error: ValidationError, path: Path, text: str, assigned: list[tuple[str, ...]]) -> str:
-    lines = []
+def _entry(entries: list[Any], key: str, assignment: str) -> Any:
+    """Entry of a list by its number, or by its name."""
+    for i, entry in enumerate(entries):
+        if key == str(i) or (isinstance(entry, dict) and entry.get("name") == key):
+            return entry
+    known = [e.get("name") for e in entries if isinstance(e, dict)]
+    raise StudyError(f"--set {assignment}: no entry {key!r}; there are {known}")
+
+
+def _explain(error: ValidationError, content: dict[str, Any], locator: Locator) -> str:
+    """One line per key, with all that is allowed there."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    got: dict[tuple[str, ...], str] = {}
     for problem in error.errors():
-        keys = tuple(
-            str(k)
-            for k in problem["loc"]
-            if not str(k).startswith(("function-", "float", "list[", "dict["))
-        )
+        kind = problem["type"]
+        keys = _keys(problem["loc"], content, missing=kind == "missing")
         message = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden":
+        if kind == "extra_forbidden":
             message = f"unknown key; allowed: {', '.join(_allowed(keys[:-1]))}"
-        elif problem["type"] == "missing":
+        elif kind == "missing":
             message = "is missing"
             if keys and keys[-1] == "bounds":
-                message = "is missing: no margin is ever implied; state the smallest difference that matters"
-        elif "input" in problem and not isinstance(problem["input"], dict):
-            message = f"{message}; got {problem['input']!r}"
-        where = "--set" if keys in assigned else f"line {_line_of(text, keys)}"
-        lines.append(f"{path}, {where}, {'.'.join(keys)}: {message}")
-    return "\n".join(dict.fromkeys(lines))
+                message += ": no margin is ever implied; state the smallest difference that matters"
+        elif "input" in problem and not isinstance(problem["input"], (dict, StudyFile)):
+            got[keys] = repr(problem["input"])
+        found.setdefault(keys, []).append(message)
+    lines = []
+    for keys, messages in found.items():
+        words = ", or ".join(dict.fromkeys(messages))
+        lines.append(f"{locator(keys)}: {words}" + (f"; got {got[keys]}" if keys in got else ""))
+    return "\n".join(lines)
+
+
+def _keys(loc: Sequence[Any], content: Any, *, missing: bool) -> tuple[str, ...]:
+    """Keys of the file in a location of pydantic's, which also names the members of unions."""
+    keys: list[str] = []
+    node = content
+    for i, part in enumerate(loc):
+        here = isinstance(node, dict) and part in node
+        here = here or (isinstance(node, list) and isinstance(part, int) and part < len(node))
+        if here:
+            node = node[part]
+        elif not (missing and i == len(loc) - 1):
+            continue
+        keys.append(str(part))
+    return tuple(keys)
+
+
+def _models(annotation: Any) -> Iterator[Any]:
+    """Sections in a type, however deep."""
+    if hasattr(annotation, "model_fields"):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
 
 
 def _allowed(keys: tuple[str, ...]) -> list[str]:
     """Names allowed at a place of the file."""
     model: Any = StudyFile
     for key in keys:
-        field = getattr(model, "model_fields", {}).get(key)
+        field = model.model_fields.get(key)
         if field is None:
-            return ["(see the documentation)"]
-        found = [
-            a
-            for a in (field.annotation, *getattr(field.annotation, "__args__", ()))
-            if hasattr(a, "model_fields")
-        ]
-        if not found:
-            return ["(see the documentation)"]
-        model = found[0]
+            continue  # the name of a table, or the number of an entry
+        model = next(_models(field.annotation), model)
     return list(model.model_fields)
 
 
 def _line_of(text: str, keys: tuple[str, ...]) -> int:
     """Line of a key in the file, or of the nearest section above it."""
-    best, section = 1, ""
+    best, section = 1, tuple[str, ...]()
+    entries: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?", line)
+        header = re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$", line)
         if header and "=" not in line.split("]")[0]:
-            section = header.group(1)
-            full = tuple(section.split("."))
+            section = tuple(k.strip().strip("\"'") for k in header.group(2).split("."))
+            if header.group(1) == "[[":
+                entries[header.group(2)] = entries.get(header.group(2), -1) + 1
+                section = (*section, str(entries[header.group(2)]))
+            full = section
         else:
             name = re.match(r"\s*([A-Za-z0-9_.-]+)\s*=", line)
             if not name:
                 continue
-            full = tuple([*section.split(".")] if section else []) + tuple(name.group(1).split("."))
+            full = (*section, *name.group(1).split("."))
         if full == keys:
             return number
         if full == keys[: len(full)]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from apastats.errors import OutputExistsError, ReadError
 from apastats.regions import BMD_STREAMS
+from apastats.studies.words import commented, keys_of_study
 from apastats.table import ScoreTable
 
 __all__ = ["starter_text", "write_starter"]
@@ -61,50 +62,65 @@ def starter_text(data: Path, models: Path | None = None) -> str:
     rdms = data.suffix.lower() in RDM_SUFFIXES
     found = _describe_rdms(data, models) if rdms else _describe_scores(data)
     name = "".join(c if c.isalnum() or c in "._-" else "_" for c in data.stem) or "study"
-    inputs = [f"rdms = {_text(data.resolve())}"] if rdms else [f"scores = {_text(data.resolve())}"]
+    inputs = {"rdms" if rdms else "scores": _text(data.resolve())}
     if models is not None:
-        inputs.append(f"models = {_text(models.resolve())}")
+        inputs["models"] = _text(models.resolve())
+    stated: dict[str, dict[str, str]] = {
+        "study": {"name": _text(name), "title": '""', "seed": "1"},
+        "inputs": inputs,
+        **({"score": {"method": '"spearman"'}} if rdms else {}),
+        "select_layer": {"on": f"{_text(found['on'])}    # {found['why']}"},
+        "ceiling": {"kinds": _list(found["ceilings"])},
+        "agreement": {
+            "run": f"{_text(found['patterns'])}    # needs brain rows and three ROIs or more"
+        },
+        "bootstrap": {"n_resamples": '"auto"', "interval": '"studentized"'},
+    }
     lines = [
         f"# Study of {data.name}: {found['what']}.",
-        "# Run:  apastats run THIS_FILE",
-        "[study]",
-        f"name = {_text(name)}",
-        'title = ""',
-        "seed = 1                    # all random numbers come from it",
-        "",
-        "[inputs]",
-        *inputs,
-        f"# rois = {_list(found['rois'])}    # ROIs to keep, in this order",
-        "",
-        *_streams(found["rois"]),
-        *(
-            ["[score]", 'method = "spearman"         # corr, cosine, spearman, ...', ""]
-            if rdms
-            else []
-        ),
-        "[select_layer]",
-        f"on = {_text(found['on'])}    # {found['why']}",
-        "",
-        "[ceiling]",
-        f"kinds = {_list(found['ceilings'])}",
-        "",
-        "[agreement]",
-        f"run = {'true' if found['patterns'] else 'false'}                  # needs brain rows and three ROIs or more",
-        "",
-        "[bootstrap]",
-        'n_resamples = "auto"        # exact up to 10 subjects, sampled above',
-        'interval = "studentized"',
-        "",
-        "# The smallest difference that matters must be stated before looking; there is no default.",
-        "# Either a number on the scale of the scores, or a share of a noise ceiling:",
-        '#   bounds = { share = 0.1, of = "leave_one_out" }',
-        "# [equivalence]",
-        "# bounds = 0.02",
-        '# reference = "best"',
-        '# adjust = "holm"',
+        "# Run:  apastats run THIS_FILE        What is commented shows the defaults; ... stands for nothing.",
         "",
     ]
-    return "\n".join(lines)
+    for section in keys_of_study():
+        if section in ("inputs.networks.NAME", "analysis"):
+            continue
+        lines += _section(section, stated.get(section))
+        if section == "inputs":
+            lines += [f"# ROIs of the data: {_list(found['rois'])}", "", *_streams(found["rois"])]
+    return "\n".join([*lines, *_MORE])
+
+
+_MARGIN = [
+    "# The smallest difference that matters must be stated before looking; there is no default.",
+    "# Either a number on the scale of the scores, or a share of a noise ceiling:",
+    "# bounds = 0.02",
+    '# bounds = { share = 0.1, of = "leave_one_out" }',
+]
+_MORE = [
+    "# Further analyses: any verb on any input or earlier result; see the page of the study file.",
+    "# [[analysis]]",
+    '# name = "set"',
+    '# title = "Models that tie with the best"',
+    '# verb = "equivalence_set"',
+    '# formula = "score ~ model | roi"',
+    '# data = "selected"',
+    "# options = { bounds = 0.02 }",
+    "",
+]
+
+
+def _section(section: str, stated: dict[str, str] | None) -> list[str]:
+    """A section with what is stated, and its other keys as comments; commented whole where nothing is."""
+    head = f"[{section}]" if stated else f"# [{section}]"
+    margin = section.startswith("equivalence")
+    shown = tuple(stated or ()) + (("bounds",) if margin else ())
+    return [
+        head,
+        *(f"{k} = {v}" for k, v in (stated or {}).items()),
+        *(_MARGIN if section == "equivalence" else ["# bounds = ..."] if margin else []),
+        *commented(section, shown),
+        "",
+    ]
 
 
 def _describe_scores(path: Path) -> dict[str, Any]:
@@ -156,8 +172,8 @@ def _streams(rois: list[str]) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    # json strings are valid TOML basic strings
-    return json.dumps(str(value), ensure_ascii=False)
+    # json strings and booleans are valid TOML
+    return json.dumps(value if isinstance(value, bool) else str(value), ensure_ascii=False)
 
 
 def _list(values: list[str]) -> str:

@@ -1,55 +1,89 @@
-"""Further analyses of a study: any verb on any earlier result, as ``[[analysis]]`` entries of ``study.toml``."""
+"""Further analyses of a study, its ``[[analysis]]`` entries: any verb on any input or earlier result."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-from apastats.errors import StudyError
+import numpy as np
+import pandas as pd
 
-__all__ = ["METHODS", "VERBS", "run_step"]
+from apastats.errors import InputError, StudyError
+from apastats.results import Provenance, Result, describe_call
+from apastats.table import ScoreTable
 
-# verbs a study may call; each takes (data, ...) or (formula, data, ...)
-VERBS = (
-    "agreement_bootstrap",
-    "agreement_sensitivity",
-    "agreement_test",
-    "alignment_patterns",
-    "bayes_lmm",
-    "bootstrap",
-    "compare",
-    "disattenuated_agreement",
-    "discriminability",
-    "emmeans",
-    "equivalence",
-    "equivalence_set",
-    "layer_agreement",
-    "lmm",
-    "margin_curve",
-    "matrix_agreement",
-    "noise_ceiling",
-    "normalize",
-    "pattern_agreement",
-    "pattern_identification",
-    "pattern_reliability",
-    "second_order_similarity",
-    "select_layer",
-    "strict_alignment",
-)
+__all__ = [
+    "METHODS",
+    "NOT_IN_STUDIES",
+    "FollowedTable",
+    "needs_fit",
+    "run_step",
+    "stated_margin",
+    "verbs",
+]
+
+# public names that are no analyses, and what stands for them in a study
+NOT_IN_STUDIES = {
+    "AlignmentPatterns": "a class",
+    "RDMEvaluation": "a class",
+    "RDMSet": "a class",
+    "ScoreTable": "a class",
+    "activations": "inputs.networks",
+    "adjust_p": "option adjust of the tests",
+    "check": "always run",
+    "closed_p": "takes and gives bare p-values",
+    "cluster": "apastats run --scheduler",
+    "compact_letters": "method letters of a comparison",
+    "concat": "inputs.tables",
+    "hierarchical_p": "takes and gives bare p-values",
+    "load_result": "reads a saved result",
+    "margin": "{ share = 0.1, of = ... }",
+    "models": "formulas",
+    "pattern_similarity": "option similarity of the agreement",
+    "rdm_similarity": "score",
+    "read": "inputs.scores",
+    "read_patterns": "inputs.patterns",
+    "read_rdms": "inputs.rdms",
+    "references": "always written",
+    "report": "report",
+    "run_study": "the study itself",
+    "sequential_p": "takes and gives bare p-values",
+    "simulate": "apastats simulate",
+    "simulate_rdms": "apastats simulate",
+    "simulate_stimuli": "apastats simulate",
+}
 # methods that may follow on a result, e.g. emmeans -> contrast -> test
-METHODS = ("contrast", "joint_tests", "letters", "pairs", "test")
+METHODS = (
+    "anova", "bands", "ceilings", "compare_best", "conf_int", "confint", "contrast", "counts", "decisions",
+    "diagnostics", "icc", "joint_tests", "letters", "loo", "means", "pairs", "per_subject", "predictive_check",
+    "prior_sensitivity", "random_effects", "ranks", "ranova", "refit", "response", "test", "variance_components",
+)  # fmt: skip
+FITS = ("lmm", "bayes_lmm", "emmeans")  # hold more than is saved
 
 
-def run_step(entry: Any, results: Mapping[str, Any], seed: int, place: str) -> Any:
+class FollowedTable(Result):
+    """A table that a method of a result gave, e.g. the anova of a fit."""
+
+    kind: ClassVar[str] = "followed_table"
+
+
+def verbs() -> list[str]:
+    """Verbs a study may call."""
+    import apastats as apa
+
+    return [v for v in apa.EXPORTS if v not in NOT_IN_STUDIES]
+
+
+def run_step(entry: Any, known: Mapping[str, Any], seed: int, place: str) -> Any:
     """Run one ``[[analysis]]`` entry.
 
     Parameters
     ----------
     entry : AnalysisSection
         ``verb, data, formula, options, then``.
-    results : mapping of str to Result or ScoreTable
-        What was computed before; ``data`` and ``{ result = NAME }`` options refer to it.
+    known : mapping of str to Result, ScoreTable, RDMSet or patterns
+        Inputs, and what was computed before; ``data`` and ``{ result = NAME }`` options refer to it.
     seed : int
         Given as ``rng`` to a verb that takes one, unless the options state it.
     place : str
@@ -66,38 +100,67 @@ def run_step(entry: Any, results: Mapping[str, Any], seed: int, place: str) -> A
     """
     import apastats as apa
 
-    available = [v for v in VERBS if v in apa.EXPORTS]
-    if entry.verb not in available:
-        raise StudyError(f"{place}.verb: got {entry.verb!r}; allowed: {', '.join(available)}")
+    if entry.verb not in verbs():
+        raise StudyError(f"{place}.verb: got {entry.verb!r}; allowed: {', '.join(verbs())}")
     verb = getattr(apa, entry.verb)
     parameters = inspect.signature(verb).parameters
-    options = {k: _resolve(v, results, f"{place}.options.{k}") for k, v in entry.options.items()}
+    options = {k: _resolve(v, known, f"{place}.options.{k}") for k, v in entry.options.items()}
     _check_options(options, parameters, f"{place}.options")
     if "rng" in parameters and "rng" not in options:
         options["rng"] = seed
-    positional = [_lookup(entry.data, results, f"{place}.data")]
+    positional = [] if entry.data is None else [_lookup(entry.data, known, f"{place}.data")]
     takes_formula = next(iter(parameters)) == "formula"
     if takes_formula != (entry.formula is not None):
         needed = "is needed by" if takes_formula else "is not taken by"
         raise StudyError(f"{place}.formula: {needed} {entry.verb}")
     if takes_formula:
         positional.insert(0, entry.formula)
-    value = verb(*positional, **options)
+    try:
+        inspect.signature(verb).bind(*positional, **options)
+    except TypeError as error:
+        raise StudyError(f"{place}: {entry.verb}: {error}") from error
+    try:
+        value = verb(*positional, **options)
+    except InputError as error:
+        raise StudyError(f"{place}.options: {error}") from error
     for i, follow in enumerate(entry.then):
-        value = _follow(value, follow, results, f"{place}.then[{i}]")
+        value = _follow(value, follow, known, f"{place}.then[{i}]")
+    if not isinstance(value, (Result, ScoreTable)):
+        raise StudyError(
+            f"{place}.verb: {entry.verb} gives a {type(value).__name__}, no table of results; use it through inputs"
+        )
     return value
 
 
-def _follow(value: Any, follow: Any, results: Mapping[str, Any], place: str) -> Any:
+def needs_fit(entry: Any, later: Sequence[Any]) -> bool:
+    """Whether a later entry works on what this one fits."""
+    if entry.verb not in FITS or entry.then:
+        return False
+    return any(
+        e.data == entry.name or {"result": entry.name} in list(e.options.values()) for e in later
+    )
+
+
+def _follow(value: Any, follow: Any, known: Mapping[str, Any], place: str) -> Any:
     method = getattr(value, follow.method, None) if follow.method in METHODS else None
     if method is None:
         allowed = [m for m in METHODS if hasattr(value, m)]
         raise StudyError(
             f"{place}.method: got {follow.method!r}; allowed here: {', '.join(allowed)}"
         )
-    options = {k: _resolve(v, results, f"{place}.{k}") for k, v in follow.options.items()}
+    options = {k: _resolve(v, known, f"{place}.{k}") for k, v in follow.options.items()}
     _check_options(options, inspect.signature(method).parameters, f"{place}.options")
-    return method(**options)
+    found = method(**options)
+    if not isinstance(found, pd.DataFrame):
+        return found
+    info = {
+        "method": f"{follow.method.replace('_', ' ')} of: {value.info.get('method', value.kind)}"
+    }
+    info |= {k: v for k, v in value.info.items() if k in ("formula", "held_fixed", "resampled")}
+    p = value.provenance
+    call = f"{p.call}.{describe_call(follow.method, **follow.options)}"
+    named = found.reset_index() if found.index.name or found.index.nlevels > 1 else found
+    return FollowedTable(named, info, Provenance(call, p.data_hash, p.seed))
 
 
 def _check_options(options: Mapping[str, Any], parameters: Mapping[str, Any], place: str) -> None:
@@ -106,31 +169,64 @@ def _check_options(options: Mapping[str, Any], parameters: Mapping[str, Any], pl
             raise StudyError(f"{place}: unknown option {name!r}; allowed: {', '.join(parameters)}")
 
 
-def _lookup(name: str, results: Mapping[str, Any], place: str) -> Any:
-    if name not in results:
-        raise StudyError(f"{place}: got {name!r}; allowed: {', '.join(results)}")
-    return results[name]
+def _lookup(name: str, known: Mapping[str, Any], place: str) -> Any:
+    if name not in known:
+        raise StudyError(f"{place}: got {name!r}; allowed: {', '.join(known)}")
+    return known[name]
 
 
-def _resolve(value: Any, results: Mapping[str, Any], place: str) -> Any:
-    """``{ result = NAME }`` -> that result; ``{ share = x, of = KIND }`` -> a margin of that ceiling."""
+def _resolve(value: Any, known: Mapping[str, Any], place: str) -> Any:
+    """What an option stands for.
+
+    ``{ result = NAME }`` is that result, with ``column`` and ``where`` the numbers of a column of its table, and
+    ``{ share = x, of = KIND }`` a margin of that ceiling.
+    """
+    if isinstance(value, list):
+        found = [_resolve(v, known, place) for v in value]
+        # several samples go together as a tuple of arrays, anything else is a list
+        return tuple(found) if any(isinstance(v, np.ndarray) for v in found) else found
     if not isinstance(value, Mapping):
-        return tuple(value) if isinstance(value, list) else value
-    if set(value) == {"result"}:
-        return _lookup(value["result"], results, place)
-    if set(value) == {"share", "of"}:
-        return share_of_ceiling(value, results, place)
-    return dict(value)
+        return value
+    if "result" in value and set(value) <= {"result", "column", "where"}:
+        result = _lookup(value["result"], known, place)
+        return result if "column" not in value else _column(result, value, place)
+    if "of" in value and set(value) & {"share", "value"}:
+        return stated_margin(value, known, place)
+    return {k: _resolve(v, known, place) for k, v in value.items()}
 
 
-def share_of_ceiling(value: Mapping[str, Any], results: Mapping[str, Any], place: str) -> Any:
-    """Margin that is a share of a computed noise ceiling."""
+def _column(found: Any, value: Mapping[str, Any], place: str) -> np.ndarray:
+    """Numbers of one column of a result, of the rows that ``where`` picks."""
+    frame: pd.DataFrame = found.frame if isinstance(found, ScoreTable) else found.table
+    wanted = value.get("where", {})
+    for key in (value["column"], *wanted):
+        if key not in frame.columns:
+            raise StudyError(f"{place}: no column {key!r}; there are {', '.join(frame.columns)}")
+    for key, level in wanted.items():
+        frame = frame[frame[key].astype(str) == str(level)]
+    if frame.empty:
+        raise StudyError(f"{place}: no row where {wanted}")
+    return np.asarray(frame[value["column"]])
+
+
+def stated_margin(value: Any, known: Mapping[str, Any], place: str) -> Any:
+    """Margin as a study states it: a number or pair as it is, a dict as :func:`apastats.margin` takes it."""
     from apastats.margins.kinds import margin
 
-    ceiling = results.get(f"ceiling_{value['of']}")
-    if ceiling is None:
-        known = [k.removeprefix("ceiling_") for k in results if k.startswith("ceiling_")]
-        raise StudyError(
-            f"{place}.of: no ceiling of kind {value['of']!r} was computed; there are {known}"
-        )
-    return margin(value["share"], of=ceiling)
+    if not isinstance(value, Mapping):
+        return value
+    of = value["of"]
+    if isinstance(of, (list, tuple)):
+        of = tuple(of)
+    elif of != "sd":
+        ceiling = known.get(f"ceiling_{of}")
+        if ceiling is None:
+            names = [k.removeprefix("ceiling_") for k in known if k.startswith("ceiling_")]
+            raise StudyError(
+                f"{place}.of: no ceiling of kind {of!r} was computed; there are {names}"
+            )
+        of = ceiling
+    size = value.get("share", value.get("value"))
+    size = tuple(size) if isinstance(size, list) else size
+    more = {k: value[k] for k in ("unit", "bound") if k in value}
+    return margin(size, of=of, **more)

@@ -98,6 +98,11 @@ class Store:
         if self.folder is not None and self.folder.exists():
             shutil.rmtree(self.folder)
 
+    def forget(self, name: str) -> None:
+        """Make the result of that name anew, even if an interrupted run had finished it."""
+        if self.folder is not None:
+            (self.folder / f"{name}.json").unlink(missing_ok=True)
+
     def keep(self, name: str, make: Callable[[], Any]) -> Any:
         """The result of that name: read back if an interrupted run had finished it, made otherwise."""
         if self.folder is not None and (self.folder / f"{name}.json").exists():

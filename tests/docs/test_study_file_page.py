@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from apastats.studies.schema import StudyFile
+from apastats.studies.sections import StudyFile
+from apastats.studies.words import WORDS, keys_of_study, reference_table
 
 
-def test_every_key_is_documented(repository: Path) -> None:
+def test_the_page_shows_every_key_and_its_default(repository: Path) -> None:
     text = (repository / "docs" / "study_file.md").read_text("utf-8")
-    documented = set(re.findall(r"`([a-z_]+)`", text))
-    for name, field in StudyFile.model_fields.items():
-        assert f"[{name}]" in text, name
-        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        for section in (k for k in kinds if hasattr(k, "model_fields")):
-            assert set(section.model_fields) <= documented, set(section.model_fields) - documented
+    assert reference_table() in text
+    for section, model in keys_of_study().items():
+        assert set(WORDS[section]) == set(model.model_fields), section
+    assert set(WORDS) == set(keys_of_study())
+    assert set(StudyFile.model_fields) == set(keys_of_study()) - {"inputs.networks.NAME"}
 
 
 def test_the_decision_page_names_verbs_that_exist(repository: Path) -> None:

@@ -1,0 +1,334 @@
+"""The sections of a ``study.toml``: every option of the verb a section stands for, under the verb's own name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+__all__ = ["EquivalenceSection", "Inputs", "StudyFile"]
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+Level = Annotated[float, Field(gt=0, lt=1)]
+Alpha = Annotated[float, Field(gt=0, lt=0.5)]
+Count = Annotated[int, Field(ge=1)]
+Resamples = Literal["auto", "exact"] | Count
+Alternative = Literal["two-sided", "greater", "less"]
+Interval = Literal["auto", "studentized", "bca", "percentile", "basic", "normal", "t"]
+Brain = Literal["subject_to_subject", "leave_one_out"]
+References = tuple[Brain, ...]
+Backend = Literal["numpy", "torch"]
+DType = Literal["float64", "float32"]
+
+
+def _with_path(value: Any) -> Any:
+    """A path alone stands for ``{ path = ... }``."""
+    return {"path": value} if isinstance(value, str) else value
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StudySection(_Section):
+    """Name, title and seed."""
+
+    name: Name = "study"
+    title: str = ""
+    seed: int = Field(default=1, ge=0)
+
+
+class TableInput(_Section):
+    """One table of scores; options of ``apastats.read``."""
+
+    path: str
+    layout: Literal["auto", "tidy", "scoresheets"] = "auto"
+    rename: dict[str, str] | None = None
+    defaults: dict[str, str] | None = None
+    wide: Literal["model", "subject", "roi"] | None = None
+    on_duplicate: Literal["error", "first"] = "error"
+
+
+class RDMInput(_Section):
+    """One file of RDMs; options of ``apastats.read_rdms``."""
+
+    path: str
+    layout: list[dict[str, Any]] | None = None
+    labels: dict[str, str | list[str]] | None = None
+    stimuli: list[str] | None = None
+    pattern_descriptor: str | None = None
+
+
+class PatternInput(_Section):
+    """One file or folder of response patterns or activations; options of ``apastats.read_patterns``."""
+
+    path: str
+    stimuli: list[str] | None = None
+
+
+class NetworkInput(_Section):
+    """A network whose activations are models; options of ``apastats.activations``."""
+
+    code: str = Field(
+        pattern=r"^.+\.py:[A-Za-z_]\w*$",
+        description="FILE.py:FUNCTION; the function returns a torch module. The file is run.",
+    )
+    options: dict[str, Any] = Field(default_factory=dict)
+    weights: str | None = None
+    layers: tuple[str, ...] = Field(min_length=1)
+    stimuli: str
+    test_stimuli: str | None = None
+    batch_size: Count = 32
+    device: str = "cpu"
+    project: Count | None = None
+    seed: int = 1234
+    frames: Literal["each", "clip"] | None = None
+    transform: str | None = Field(default=None, pattern=r"^.+\.py:[A-Za-z_]\w*$")
+
+
+Table = Annotated[TableInput, BeforeValidator(_with_path)]
+RDMs = Annotated[RDMInput, BeforeValidator(_with_path)]
+Patterns = Annotated[PatternInput, BeforeValidator(_with_path)]
+
+
+class Inputs(_Section):
+    """Where the data are: score tables or sheets, RDMs, response patterns."""
+
+    scores: Table | None = None
+    tables: dict[str, Table] = Field(default_factory=dict)
+    rdms: RDMs | None = None
+    models: RDMs | None = None
+    more_models: dict[str, RDMs] = Field(default_factory=dict)
+    repeats: RDMs | None = None
+    patterns: Patterns | None = None
+    model_patterns: dict[str, Patterns] = Field(default_factory=dict)
+    networks: dict[str, NetworkInput] = Field(default_factory=dict)
+    rois: list[str] | None = None
+    streams: dict[str, list[str]] = Field(default_factory=dict)
+    cache: str | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Inputs:
+        if not (self.scores or self.tables or self.rdms or self.patterns):
+            raise ValueError("one of scores, tables, rdms or patterns is needed")
+        if (self.models or self.more_models) and not self.rdms:
+            raise ValueError("models without rdms: the brain's RDMs are needed")
+        if (self.model_patterns or self.networks) and not self.patterns:
+            raise ValueError("model_patterns or networks without patterns: the brain's are needed")
+        return self
+
+
+class ScoreSection(_Section):
+    """How RDMs are compared; options of ``apastats.score``."""
+
+    method: str = "corr"
+    references: References = ("subject_to_subject", "leave_one_out")
+    sigma_k: str | None = None
+    rerank: bool = False
+    split: str = "test"
+    batch: Count | None = None
+    backend: Backend = "numpy"
+    device: str = "cpu"
+    dtype: DType = "float64"
+
+
+class ScorePatternsSection(_Section):
+    """RSA from response patterns; options of ``apastats.score_patterns``."""
+
+    distance: Literal["correlation", "euclidean", "cosine"] = "correlation"
+    method: str = "corr"
+    references: References = ("subject_to_subject", "leave_one_out")
+    reference_from: Literal["mean_patterns", "pooled_rdms"] = "mean_patterns"
+    split: str = "test"
+
+
+class LinearPredictivitySection(_Section):
+    """Ridge regression on features; options of ``apastats.linear_predictivity``."""
+
+    references: References = ()
+    alphas: list[Annotated[float, Field(gt=0)]] | None = None
+    n_fold: int = Field(default=5, ge=2)
+    seed: int = 1
+
+
+class RDMsFromPatternsSection(_Section):
+    """RDMs made from patterns, then compared as ``[score]`` says; options of ``apastats.rdms_from_patterns``."""
+
+    method: Literal[
+        "correlation", "euclidean", "cosine", "mahalanobis", "crossnobis", "poisson", "poisson_cv"
+    ] = "correlation"
+    noise: str | None = None
+    cv_descriptor: list[str] | None = None
+    backend: Backend = "numpy"
+    device: str = "cpu"
+    dtype: DType = "float64"
+
+
+class SelectLayerSection(_Section):
+    """What the layer of a model is chosen on; options of ``apastats.select_layer``."""
+
+    on: Literal["auto", "train", "cross_subject"] = "auto"
+    split: str | None = None
+    outcome: str | None = None
+
+
+class CeilingSection(_Section):
+    """Which noise ceilings are computed, where the data allow; options of ``apastats.noise_ceiling``."""
+
+    kinds: tuple[
+        Literal["leave_one_out", "subject_to_subject", "nili", "split_half", "repeat"], ...
+    ] = ("leave_one_out", "subject_to_subject", "nili")
+    by: tuple[str, ...] = ("roi", "metric")
+    split: str | None = None
+    method: str | None = None
+    within: str = "session"
+    chance: float = 0.0
+    interval: Interval = "t"
+    conf_level: Level = 0.95
+    alternative: Alternative = "two-sided"
+    n_resamples: Resamples = "auto"
+
+
+class PatternsSection(_Section):
+    """Alignment patterns; options of ``apastats.alignment_patterns``."""
+
+    profile: Literal["row", "column"] = "row"
+    self_entry: Literal["in", "out"] = "in"
+    scale: Literal["raw", "ceiling", "double_centred"] = "raw"
+    outcome: str | None = None
+    ceiling: Brain | None = None
+    on_low: Literal["error", "nan"] = "error"
+    on_constant: Literal["error", "nan"] = "error"
+
+
+class AgreementSection(_Section):
+    """Pattern agreement; options of ``apastats.pattern_agreement``."""
+
+    run: bool = True
+    reference: str = "leave_one_out"
+    similarity: str = "pearson"
+    brain: Brain | None = None
+
+
+class BootstrapSection(_Section):
+    """Subject bootstrap of means; options of ``apastats.bootstrap``."""
+
+    cluster: str | tuple[str, str] = "subject"
+    scheme: Literal["bootstrap", "bayesian"] = "bootstrap"
+    strata: str | None = None
+    reselect: Literal["layer"] | None = None
+    on: Literal["train", "out_of_bag"] = "train"
+    n_resamples: Resamples = "auto"
+    interval: Interval = "studentized"
+    conf_level: Level = 0.95
+    alternative: Alternative = "two-sided"
+    quantile_rule: Literal["linear", "boot"] = "linear"
+    kind: str | None = None
+    n_jobs: int = 1
+    batch: Count | None = None
+    workdir: str | None = None
+
+
+class EquivalenceSection(_Section):
+    """Equivalence test; there is no default margin. Options of ``apastats.equivalence``."""
+
+    bounds: float | list[float] | dict[str, Any]
+    reference: str | None = "best"
+    test: str = "t"
+    hypothesis: str = "equivalence"
+    adjust: str = "holm"
+    family: str = "all"
+    alpha: Alpha = 0.05
+    cluster: str = "subject"
+    within: str | tuple[str, ...] | None = None
+    kind: str | None = "model"
+    trim: float | None = Field(default=None, ge=0, lt=0.5)
+    exact: bool | None = None
+    interval: str = "studentized"
+    n_resamples: Resamples = "auto"
+
+    @field_validator("reference", "kind")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        # TOML has no word for None
+        return None if value in ("all pairs", "all") else value
+
+    @field_validator("bounds")
+    @classmethod
+    def _margin(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return tuple(value) if isinstance(value, list) else value
+        unknown = set(value) - {"share", "value", "of", "unit", "bound"}
+        if unknown or ("share" in value) == ("value" in value) or "of" not in value:
+            raise ValueError(
+                "a margin is a number, a pair [low, high], or { share = 0.1, of = 'leave_one_out' }, where of is the "
+                "kind of a ceiling, a pair of models or 'sd', with unit and bound as in apastats.margin"
+            )
+        return value
+
+
+class FollowSection(_Section):
+    """A method called on the result of an analysis."""
+
+    method: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class AnalysisSection(_Section):
+    """One further analysis: any verb on any input or earlier result."""
+
+    name: Name
+    title: str = ""
+    verb: str
+    data: str | None = None
+    formula: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    then: list[FollowSection] = Field(default_factory=list)
+
+
+class ReportSection(_Section):
+    """What is written; options of ``apastats.report``."""
+
+    formats: tuple[Literal["html", "md", "tex", "docx"], ...] = ("html",)
+    figures: tuple[Literal["svg", "png", "pdf"], ...] = ("svg",)
+    style: str | dict[str, Any] = "apa"
+    max_rows: Count = 200
+
+
+class StudyFile(_Section):
+    """The whole file."""
+
+    study: StudySection = Field(default_factory=StudySection)
+    inputs: Inputs
+    score: ScoreSection = Field(default_factory=ScoreSection)
+    score_patterns: ScorePatternsSection | None = None
+    linear_predictivity: LinearPredictivitySection | None = None
+    rdms_from_patterns: RDMsFromPatternsSection | None = None
+    select_layer: SelectLayerSection = Field(default_factory=SelectLayerSection)
+    ceiling: CeilingSection = Field(default_factory=CeilingSection)
+    patterns: PatternsSection = Field(default_factory=PatternsSection)
+    agreement: AgreementSection = Field(default_factory=AgreementSection)
+    bootstrap: BootstrapSection = Field(default_factory=BootstrapSection)
+    equivalence: EquivalenceSection | None = None
+    equivalence_agreement: EquivalenceSection | None = None
+    analysis: list[AnalysisSection] = Field(default_factory=list)
+    report: ReportSection = Field(default_factory=ReportSection)
+
+    @model_validator(mode="after")
+    def _patterns_for_their_sections(self) -> StudyFile:
+        for name in ("score_patterns", "linear_predictivity", "rdms_from_patterns"):
+            if getattr(self, name) is not None and self.inputs.patterns is None:
+                raise ValueError(f"{name} without inputs.patterns: response patterns are needed")
+        within = {"repeat", "split_half"} & set(self.ceiling.kinds)
+        if within and self.inputs.repeats is None:
+            raise ValueError(
+                "ceiling.kinds: split_half and repeat need inputs.repeats, RDMs of single sessions or repeats"
+            )
+        return self

@@ -1,0 +1,220 @@
+"""What each key of a study file means, in a few words: the starter and the documentation show the same ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from apastats.studies.sections import StudyFile
+
+__all__ = ["WORDS", "commented", "keys_of_study", "reference_table"]
+
+_ONE_TABLE = "options of the reader: `layout`, `rename`, `defaults`, `wide`, `on_duplicate`"
+_TEST = {
+    "bounds": "the margin: a number, a pair, or { share = 0.1, of = \"leave_one_out\" }; also of = \"sd\" or of = [\"a\", \"b\"]",
+    "reference": "best, the name of a model, or \"all pairs\"",
+    "test": "t, trimmed, wilcoxon, bootstrap, sign_flip, permutation, log_ratio",
+    "hypothesis": "equivalence, minimal_effect, noninferiority, nonsuperiority, superiority",
+    "adjust": "holm, hommel, bh, max-t, none, ...",
+    "family": "comparisons adjusted together: all, or by cell",
+    "alpha": "level",
+    "cluster": "who is independent",
+    "within": "columns averaged inside each cluster first",
+    "kind": "kind of rows that enter; \"all\" takes every one",
+    "trim": "share trimmed, for tests that trim",
+    "exact": "whether the distribution of a rank or sign-flip test is enumerated",
+    "interval": "interval of the bootstrap test",
+    "n_resamples": "auto, exact, or a number",
+}  # fmt: skip
+WORDS: dict[str, dict[str, str]] = {
+    "study": {
+        "name": "name of the output folder, apastats_out/NAME",
+        "title": "title of the report",
+        "seed": "all random numbers of the study come from it",
+    },
+    "inputs": {
+        "scores": f"file or folder of scores, or a folder of score sheets; as [inputs.scores] with `path` and {_ONE_TABLE}",
+        "tables": "several tables: [inputs.tables.NAME] with `path` and the same options",
+        "rdms": "RDMs of the brain (npz, h5); as [inputs.rdms] with `path`, `layout`, `labels`, `stimuli`, `pattern_descriptor`",
+        "models": "RDMs of models, likewise",
+        "more_models": "further files of model RDMs: [inputs.more_models.NAME]",
+        "repeats": "RDMs of single sessions or repeats, for the ceilings split_half and repeat",
+        "patterns": "response patterns of the brain: npz, or folder of npy, with names SUBJECT/ROI (and /train, /test); `path`, `stimuli`",
+        "model_patterns": "patterns of models: [inputs.model_patterns.NAME]; names MODEL/LAYER, or LAYER alone",
+        "networks": "networks whose activations are models: [inputs.networks.NAME] with the keys below",
+        "rois": "ROIs to keep, in this order",
+        "streams": "[inputs.streams]: stream = list of its ROIs; becomes a covariate",
+        "cache": "parquet file that holds the cleaned scores while the sources do not change",
+    },
+    "inputs.networks.NAME": {
+        "code": "FILE.py:FUNCTION that returns a torch module; the file is run",
+        "options": "arguments of the function",
+        "weights": "file of weights (a state_dict)",
+        "layers": "names of submodules",
+        "stimuli": "npy file, one stimulus per row",
+        "test_stimuli": "npy file of a second set, where patterns have train and test parts",
+        "batch_size": "stimuli per call",
+        "device": "cpu, cuda, ...",
+        "project": "dimensions of a sparse random projection",
+        "seed": "seed of the projection",
+        "frames": "each or clip, where stimuli are clips",
+        "transform": "FILE.py:FUNCTION applied to every stimulus",
+    },
+    "score": {
+        "method": "comparison of RDMs: corr, cosine, spearman, rho-a, tau-a, tau-b, corr_cov, cosine_cov, ...",
+        "references": "brain rows to compute",
+        "sigma_k": "npy file: covariance of the pattern estimates, for the whitened methods",
+        "rerank": "rank the pooled RDM of a rank method again",
+        "split": "name of the split",
+        "batch": "model RDMs at once; bounds the memory",
+        "backend": "numpy or torch",
+        "device": "cpu, cuda, ...",
+        "dtype": "float64 or float32",
+    },
+    "score_patterns": {
+        "distance": "correlation, euclidean, cosine",
+        "method": "comparison of the RDMs",
+        "references": "brain rows to compute",
+        "reference_from": "mean_patterns or pooled_rdms",
+        "split": "name of the split, where patterns have one part",
+    },
+    "linear_predictivity": {
+        "references": "brain rows to compute",
+        "alphas": "ridge penalties; nothing: 10^0 to 10^9",
+        "n_fold": "folds over the train stimuli",
+        "seed": "seed of the folds",
+    },
+    "rdms_from_patterns": {
+        "method": "correlation, euclidean, cosine, mahalanobis, crossnobis, poisson, poisson_cv",
+        "noise": "npy or npz file: noise precision over features",
+        "cv_descriptor": "fold (run) of every row",
+        "backend": "numpy or torch",
+        "device": "cpu, cuda, ...",
+        "dtype": "float64 or float32",
+    },
+    "select_layer": {
+        "on": "auto, train, cross_subject",
+        "split": "split whose scores are kept",
+        "outcome": "column of scores",
+    },
+    "ceiling": {
+        "kinds": "leave_one_out, subject_to_subject, nili, split_half, repeat",
+        "by": "cells the ceiling is computed in",
+        "split": "split of the scores",
+        "method": "comparison of RDMs; nothing: that of [score]",
+        "within": "label that tells the RDMs of one subject apart",
+        "chance": "score without any shared signal; tested against, one-sided",
+        "interval": "t, studentized, bca, percentile, ...",
+        "conf_level": "level of the interval",
+        "alternative": "two-sided, greater, less",
+        "n_resamples": "auto, exact, or a number",
+    },
+    "patterns": {
+        "profile": "row or column",
+        "self_entry": "whether the entry of the own ROI is in or out",
+        "scale": "raw, ceiling, double_centred",
+        "outcome": "column of scores",
+        "ceiling": "ceiling of scale = \"ceiling\"",
+        "on_low": "error or nan, for ceilings at or below zero",
+        "on_constant": "error or nan, for flat patterns",
+    },
+    "agreement": {
+        "run": "whether alignment patterns are analysed",
+        "reference": "leave_one_out, released, matched",
+        "similarity": "pearson, spearman, cosine, concordance, nrmse",
+        "brain": "brain rows that stand beside the models",
+    },
+    "bootstrap": {
+        "cluster": "who is drawn",
+        "scheme": "bootstrap, or bayesian weights",
+        "strata": "column whose groups keep their size",
+        "reselect": "layer: choose layers anew in every resample",
+        "on": "what reselect chooses on: train, out_of_bag",
+        "n_resamples": "auto (exact up to 10 subjects), exact, or a number",
+        "interval": "studentized, bca, t, percentile, basic, normal",
+        "conf_level": "level of the interval",
+        "alternative": "two-sided, greater, less",
+        "quantile_rule": "linear or boot",
+        "kind": "kind of rows that enter",
+        "n_jobs": "processes; never changes a number",
+        "batch": "cells per task; never changes a number",
+        "workdir": "folder that keeps finished blocks of a long run",
+    },
+    "equivalence": _TEST,
+    "equivalence_agreement": _TEST
+    | {"reference": "brain (every model with the brain), best, a model, or \"all pairs\""},
+    "analysis": {
+        "name": "name of the result",
+        "title": "heading in the report",
+        "verb": "any verb of the package that gives a table: lmm, emmeans, equivalence_set, normalize, power_study, ...",
+        "data": "an input or earlier result: scores, selected, agreement, patterns, rdms, ..., or the name of an analysis",
+        "formula": "for verbs that take one",
+        "options": "keyword arguments; { result = \"NAME\" } stands for a result, with column and where for its numbers",
+        "then": "methods called on the result in turn: [{ method = \"contrast\", options = { ... } }]",
+    },
+    "report": {
+        "formats": "html, md, tex, docx",
+        "figures": "formats of the figures folder: svg, png, pdf",
+        "style": "apa, nature, or a table of settings",
+        "max_rows": "rows of a table shown at most; its csv has all",
+    },
+}  # fmt: skip
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+def keys_of_study() -> dict[str, type[BaseModel]]:
+    """Sections of the file, in order; the networks of ``[inputs]`` have keys of their own."""
+    found = {name: next(_models(f.annotation)) for name, f in StudyFile.model_fields.items()}
+    networks = next(_models(found["inputs"].model_fields["networks"].annotation))
+    out: dict[str, type[BaseModel]] = {}
+    for name, model in found.items():
+        out[name] = model
+        if name == "inputs":
+            out["inputs.networks.NAME"] = networks
+    return out
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    # json of these is valid TOML
+    return json.dumps(value, ensure_ascii=False)
+
+
+def commented(section: str, shown: tuple[str, ...] = ()) -> list[str]:
+    """Lines that show the other keys of a section with their defaults, as comments."""
+    model = keys_of_study()[section]
+    lines = []
+    for key, field in model.model_fields.items():
+        if key in shown:
+            continue
+        default = field.get_default(call_default_factory=True)
+        # a key without default, or off by default, is shown empty
+        value = "..." if field.is_required() or default in (None, {}, []) else _toml(default)
+        lines.append(f"# {f'{key} = {value}':<34} # {WORDS[section][key].replace('`', '')}")
+    return lines
+
+
+def reference_table() -> str:
+    """Table of all keys, Markdown."""
+    rows = ["| section | key | default | meaning |", "| --- | --- | --- | --- |"]
+    for section, model in keys_of_study().items():
+        label = f"`[[{section}]]`" if section == "analysis" else f"`[{section}]`"
+        for key, field in model.model_fields.items():
+            default = field.get_default(call_default_factory=True)
+            if field.is_required():
+                shown = "required"
+            else:
+                shown = "" if default in (None, {}, [], "", ()) else f"`{_toml(default)}`"
+            rows.append(f"| {label} | `{key}` | {shown} | {WORDS[section][key]} |")
+            label = ""
+    return "\n".join(rows)

@@ -1,0 +1,67 @@
+"""Files of response patterns and activations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import apastats as apa
+from apastats.errors import DataError, ReadError
+
+
+def test_npz_and_folder_hold_the_same(tmp_path: Path) -> None:
+    arrays = {
+        f"s{i}/V{r}/{part}": np.full((3, 2), 10 * i + r)
+        for i in (1, 2)
+        for r in (1, 2)
+        for part in ("train", "test")
+    }
+    np.savez(tmp_path / "brain.npz", stimuli=np.array(list("abc")), **arrays)
+    for name, array in arrays.items():
+        file = tmp_path / "brain" / f"{name}.npy"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, array)
+    a, b = apa.read_patterns(tmp_path / "brain.npz"), apa.read_patterns(tmp_path / "brain")
+    assert set(a) == set(b) == {("s1", "V1"), ("s1", "V2"), ("s2", "V1"), ("s2", "V2")}
+    for key, (train, test) in a.items():
+        assert np.array_equal(train, b[key][0])
+        assert np.array_equal(test, b[key][1])
+        assert train[0, 0] == 10 * int(key[0][1]) + int(key[1][1])
+
+
+def test_layers_take_the_name_of_their_model(tmp_path: Path) -> None:
+    np.savez(tmp_path / "net.npz", layer1=np.eye(3), layer2=np.eye(3))
+    assert list(apa.read_patterns(tmp_path / "net.npz")) == [("net", "layer1"), ("net", "layer2")]
+    assert ("resnet", "layer1") in apa.read_patterns(tmp_path / "net.npz", model="resnet")
+
+
+def test_stored_activations_are_read_as_their_layers(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.ReLU())
+    found = apa.activations(net, ["0", "1"], torch.rand(4, 3, 5, 5), folder=tmp_path / "net")
+    read = apa.read_patterns(tmp_path / "net")
+    assert list(read) == [("net", "0"), ("net", "1")]
+    assert np.array_equal(read["net", "1"], found["1"])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"a/b/c/d": np.eye(2)}, "'a/b/c/d'; allowed: FIRST/SECOND"),
+        ({"s/V1/test": np.eye(2)}, "s/V1 has a test part and no train part"),
+        ({"s/V1/test": np.eye(2), "s/V1": np.eye(2)}, "repeats the labels"),
+        ({"s/V1": np.array([{}], dtype=object)}, "pickled objects are refused"),
+        ({}, "holds no arrays"),
+    ],
+)
+def test_wrong_files(tmp_path: Path, arrays: dict, message: str) -> None:
+    np.savez(tmp_path / "x.npz", **arrays)
+    with pytest.raises((DataError, ReadError), match=message):
+        apa.read_patterns(tmp_path / "x.npz")
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match="no such folder"):
+        apa.read_patterns(tmp_path / "absent.npz")
