@@ -252,6 +252,7 @@ class EquivalenceSection(_Section):
     trim: float | None = Field(default=None, ge=0, lt=0.5)
     exact: bool | None = None
     interval: str = "studentized"
+    small_sample: bool = True
     n_resamples: Resamples = "auto"
 
     @field_validator("reference", "kind")

@@ -27,6 +27,7 @@ _TEST = {
     "trim": "share trimmed, for tests that trim",
     "exact": "whether the distribution of a rank or sign-flip test is enumerated",
     "interval": "interval of the bootstrap test",
+    "small_sample": "whether resampled tests are corrected for few units",
     "n_resamples": "auto, exact, or a number",
 }  # fmt: skip
 WORDS: dict[str, dict[str, str]] = {
