@@ -82,6 +82,7 @@ EXPORTS: dict[str, str] = {
     "sample_size_tost": "apastats.planning.power",
     "score": "apastats.scoring.verb",
     "score_patterns": "apastats.scoring.response_patterns",
+    "second_order_rdms": "apastats.patterns",
     "second_order_similarity": "apastats.patterns",
     "select_layer": "apastats.selection",
     "selected_rows": "apastats.selection",

@@ -18,6 +18,7 @@ from apastats.patterns.reliability import (
 )
 from apastats.patterns.resampled import AgreementBootstrap, agreement_bootstrap
 from apastats.patterns.second_order import SecondOrder, second_order_similarity
+from apastats.patterns.second_order_of_rdms import second_order_rdms
 from apastats.patterns.similarity import pattern_similarity
 from apastats.patterns.strict import StrictAlignment, strict_alignment
 from apastats.patterns.variants import AgreementSensitivity, agreement_sensitivity
@@ -34,6 +35,7 @@ __all__ = [
     "MatrixAgreement",
     "matrix_agreement",
     "SecondOrder",
+    "second_order_rdms",
     "second_order_similarity",
     "AgreementBootstrap",
     "agreement_bootstrap",

@@ -26,7 +26,7 @@ from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike
 from apastats.table import ScoreTable
 
-__all__ = ["SecondOrder", "second_order_similarity"]
+__all__ = ["SecondOrder", "correlate", "second_order_similarity", "tested"]
 
 
 class SecondOrder(Result):
@@ -88,7 +88,9 @@ def second_order_similarity(
     Patterns are averaged over subjects; ``L[r, t]`` is the similarity of the patterns of the layers chosen for
     ROIs r and t, ``B[r, t]`` that of the brain's patterns of r and t; the estimate is the correlation of the
     upper triangles. A layer chosen for both r and t gives ``L[r, t] = 1``. p: rows and columns of L permuted
-    together (Mantel 1967), one-sided; adjusted by max-T over models.
+    together (Mantel 1967), one-sided; adjusted by max-T over models. The test asks whether L is arranged like B,
+    not why: ROIs with similar responses get similar layers, and similar patterns, from any model. From RDMs
+    :func:`second_order_rdms` has a null that goes through the same choice.
 
     Examples
     --------
@@ -131,12 +133,12 @@ def second_order_similarity(
             index = chosen.index[:, j]
             own = [_model_matrix(arrays.model[c], index, keep, similarity) for keep in subset]
             values = [
-                _correlate(b[upper], m[upper][None], second)[0]
+                correlate(b[upper], m[upper][None], second)[0]
                 for b, m in zip(matrices, own, strict=True)
             ]
             permuted = np.concatenate(
                 [
-                    _correlate(matrices[0][upper], own[0][d[:, upper[0]], d[:, upper[1]]], second)
+                    correlate(matrices[0][upper], own[0][d[:, upper[0]], d[:, upper[1]]], second)
                     for d in (drawn[i : i + BLOCK] for i in range(0, len(drawn), BLOCK))
                 ]
             )
@@ -158,7 +160,7 @@ def second_order_similarity(
             null.append(permuted)
             models.append(own[0])
         frame = pd.DataFrame(rows)
-        frames.append(_tested(frame, np.stack(null, 1), plan.exact, label))
+        frames.append(tested(frame, np.stack(null, 1), plan.exact, label))
     if not frames or not np.isfinite(np.concatenate([f["estimate"] for f in frames])).any():
         raise DesignError(
             "second_order_similarity: no model has two different layers in the selection"
@@ -217,7 +219,7 @@ def _model_matrix(
     return pattern_similarity(mean, mean, similarity)
 
 
-def _correlate(x: np.ndarray, y: np.ndarray, second: str) -> np.ndarray:
+def correlate(x: np.ndarray, y: np.ndarray, second: str) -> np.ndarray:
     """Correlation of one vector with every row; NaN for rows without variation."""
     if second == "spearman":
         # similarities of 1 that differ by rounding are ties
@@ -225,9 +227,10 @@ def _correlate(x: np.ndarray, y: np.ndarray, second: str) -> np.ndarray:
     return np.asarray(pattern_similarity(x[None], y, second)[0])
 
 
-def _tested(
+def tested(
     frame: pd.DataFrame, null: np.ndarray, exact: bool, label: tuple[str, str]
 ) -> pd.DataFrame:
+    """Add p-values from permuted estimates ``[resample, model]``, and max-T over models."""
     seen = frame["estimate"].to_numpy()
     known = np.isfinite(seen) & np.isfinite(null).all(axis=0)
     p, adjusted = np.full(len(seen), np.nan), np.full(len(seen), np.nan)
