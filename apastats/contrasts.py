@@ -170,7 +170,7 @@ def compare(
     if few := choice.said_of_few(len(block.clusters), unit):
         what += f"; {few}"
     info = {
-        "method": f"{name} over {unit}s ({what})",
+        "method": f"{name} test over {unit}s ({what})",
         "null": "the difference is 0"
         if alternative == "two-sided"
         else f"the difference is not {alternative}",

@@ -78,8 +78,10 @@ class Margin:
     def describe(self) -> str:
         """The margin in words."""
         low, high = self.low, self.high
-        number = f"+/-{high:g}" if low == -high else f"{low:g} to {high:g}"
-        share = f"+/-{100 * high:g} %" if low == -high else f"{100 * low:g} % to {100 * high:g} %"
+        number = f"\u00b1{high:g}" if low == -high else f"{low:g} to {high:g}"
+        share = (
+            f"\u00b1{100 * high:g} %" if low == -high else f"{100 * low:g} % to {100 * high:g} %"
+        )
         if self.origin == "raw":
             return f"{number} in units of the outcome, stated by the analyst"
         if self.origin == "sd":
@@ -289,9 +291,9 @@ def margin(
     Examples
     --------
     >>> print(margin(0.02))
-    +/-0.02 in units of the outcome, stated by the analyst
+    ±0.02 in units of the outcome, stated by the analyst
     >>> print(margin(0.5, of=("vgg19", "alexnet")))
-    +/-50 % of the difference between vgg19 and alexnet
+    ±50 % of the difference between vgg19 and alexnet
     """
     low, high = _pair(value, "value")
     if unit is not None and (unit not in ("ceiling", "spread") or not _is_ceiling(of)):

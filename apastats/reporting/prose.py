@@ -15,11 +15,12 @@ from apastats.reporting.tables import scale_decimals
 __all__ = ["cautions", "sentences", "text"]
 
 KEYS = ("roi", "metric", "split", "stream", "outcome")
+# the sentence of a decision; {} is the margin
 DECISION_WORDS = {
-    "equivalent": "the two are equivalent within this margin",
-    "different but inside the margin": "the two differ, but by less than the margin",
-    "different": "the two differ, and equivalence within this margin was not shown",
-    "undecided": "undecided: neither a difference nor equivalence was shown",
+    "equivalent": "The two are equivalent within {}",
+    "different but inside the margin": "The two differ, but by less than {}",
+    "different": "The two differ, and equivalence within {} was not shown",
+    "undecided": "Undecided: neither a difference nor equivalence within {} was shown",
 }
 SHORT_WORDS = {
     "equivalent": "equivalent within the margin",
@@ -93,12 +94,11 @@ def equivalence_row(
         stats = ", ".join(tests)
         lead = _capital(f"{where}: " if where else "")
         return f"{lead}{contrast} = {difference}, {stats}; margin {bounds}, {', '.join(equivalence)}: {verdict}"
-    verdict = DECISION_WORDS.get(decision, decision)
+    # not by format: names may hold braces
+    verdict = DECISION_WORDS.get(decision, f"{_capital(decision)}, with {{}}")
+    verdict = verdict.replace("{}", f"the margin from {bounds}")
     lead = _capital(f"{where}, " if where else "")
-    return (
-        f"{lead}{contrast} was {difference} ({', '.join(tests)}); against the margin from {bounds}, "
-        f"{', '.join(equivalence)}: {verdict}."
-    )
+    return f"{lead}{contrast} was {difference} ({', '.join(tests)}). {verdict} ({', '.join(equivalence)})."
 
 
 def _claim(row: Mapping[str, Any], info: Mapping[str, Any], style: NumberStyle) -> list[str]:
@@ -163,7 +163,7 @@ def _contrasts(result: Any, style: NumberStyle, short: bool, max_rows: int) -> l
     if short:
         return lines
     n = f" ({sym('n')} = {info['n_subject']})" if "n_subject" in info else ""
-    head = [f"Compared by {name(info['method'])}{n}."] if "method" in info else []
+    head = [f"Comparisons used the {name(info['method'])}{n}."] if "method" in info else []
     if "adjust" in info:
         head.append(f"Adjustment for multiplicity: {name(info['adjust'])}.")
     limit = "A difference that was not shown is no evidence of equivalence; that needs a margin and its own test."
@@ -206,18 +206,18 @@ def _equivalence_intro(result: Any) -> list[str]:
     info = result.info
     n = info.get("n_subject")
     sample = f" ({sym('n')} = {n})" if n else ""
-    out = [f"Compared by {name(info.get('method', 'equivalence tests'))}{sample}."]
+    out = [f"Comparisons used the {name(info.get('method', 'equivalence tests'))}{sample}."]
     if "margin" in info:
         out.append(margin_sentence(info))
     if "adjust" in info:
         out.append(f"Adjustment for multiplicity: {name(info['adjust'])}.")
     if "alpha" in info:
         level = (
-            f"; intervals have the level {100 * float(info['conf_level']):g}\u00a0%"
+            f"; intervals are at {100 * float(info['conf_level']):g}\u00a0%"
             if "conf_level" in info
             else ""
         )
-        out.append(f"Each decision was taken at the level {float(info['alpha']):g}{level}.")
+        out.append(f"Decisions were taken at the level {float(info['alpha']):g}{level}.")
     return out + _resampled(info)
 
 
@@ -286,7 +286,11 @@ def estimate_row(
 
 def _more(frame: pd.DataFrame, max_rows: int) -> list[str]:
     left = len(frame) - max_rows
-    return [f"{left} more rows are in the table (tidy())."] if left > 0 else []
+    return [f"{_left(left, 'row')} in the table (tidy())."] if left > 0 else []
+
+
+def _left(count: int, noun: str) -> str:
+    return f"1 more {noun} is" if count == 1 else f"{count} more {noun}s are"
 
 
 def _estimates(what: str) -> Callable[..., list[str]]:
@@ -370,7 +374,7 @@ def _sets(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[s
     info, lines = result.info, set_sentences(result)
     left = len(lines) - max_rows
     lines = lines[:max_rows] + (
-        [f"{left} more cells are in the table (tidy())."] if left > 0 else []
+        [f"{_left(left, 'cell')} in the table (tidy())."] if left > 0 else []
     )
     if short:
         return lines

@@ -226,7 +226,10 @@ def tost(
     n = int(tested.n[0])
     few = choice.said_of_few(n, two=not single)
     what += f"; {few}" if few else ""
-    info = claim_words(f"{name}: {what}", hypothesis, margin, alpha, n, resampled) | choice.words()
+    info = (
+        claim_words(f"{name} test: {what}", hypothesis, margin, alpha, n, resampled)
+        | choice.words()
+    )
     call = describe_call(
         "tost",
         np.asarray(x),

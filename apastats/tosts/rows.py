@@ -65,7 +65,7 @@ def claim_words(
 ) -> dict[str, Any]:
     """Words that go with the row."""
     return {
-        "method": f"{method}; the ordinary one, and two one-sided against the bounds",
+        "method": f"{method}; an ordinary test, and two one-sided tests against the bounds",
         "hypothesis": hypothesis,
         "null": HYPOTHESES[hypothesis],
         "rule": f"equivalent where both one-sided tests reject at {alpha:g}, different where the ordinary one does",

@@ -135,7 +135,9 @@ def tost_summary(
         "effect_high": e.conf_high,
     }
     table = insert_before(table, "decision", beside)
-    info = claim_words(f"{name} from summary numbers", hypothesis, margin, alpha, int(n), "nothing")
+    info = claim_words(
+        f"{name} test from summary numbers", hypothesis, margin, alpha, int(n), "nothing"
+    )
     call = describe_call(
         "tost_summary", mean_x, sd_x, n_x, mean_y, sd_y, n_y, bounds=bounds, r=r, alpha=alpha
     )

@@ -415,7 +415,7 @@ def _words(
     if adjust.startswith("max-t"):
         resampled += f"; for the adjustment, signs of all differences of a {unit} together"
     words: dict[str, Any] = {
-        "method": f"{name} over {unit}s ({what}): the ordinary one, and two one-sided against the bounds",
+        "method": f"{name} test over {unit}s ({what}): an ordinary test, and two one-sided tests against the bounds",
         "hypothesis": hypothesis,
         "null": HYPOTHESES[hypothesis],
         "rule": (
