@@ -6,7 +6,7 @@ import numpy as np
 
 __all__ = ["sorted_rows", "stable_order"]
 
-CELLS = 2**16  # entries sorted at once: temporary arrays should stay in the cache
+CELLS = 2**17  # entries sorted at once: temporary arrays should stay in the cache
 SHORT = 2**15  # up to here one 16-bit key tells most entries apart
 
 
@@ -16,7 +16,7 @@ def stable_order(values: np.ndarray) -> np.ndarray:
 
 
 def sorted_rows(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Stable argsort of every row of ``[n_row, n]``, without NaN, and the rows so ordered.
+    """Stable argsort of every row of ``[n_row, n]``, without NaN, and where another value begins in it.
 
     Rows are scaled to integers of 16 (long rows: 32) bits, sorted by radix, and neighbours the key
     could not tell apart are swapped into order. Rows for which that takes too long (values crowded at
@@ -25,57 +25,75 @@ def sorted_rows(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, n = values.shape
     step = max(1, CELLS // n)
     if n >= 64 and rows > step:
-        order, ordered = np.empty(values.shape, dtype=np.intp), np.empty_like(values)
+        order, new = np.empty(values.shape, dtype=np.intp), np.empty(values.shape, dtype=bool)
         for k in range(0, rows, step):
-            order[k : k + step], ordered[k : k + step] = sorted_rows(values[k : k + step])
-        return order, ordered
+            order[k : k + step], new[k : k + step] = sorted_rows(values[k : k + step])
+        return order, new
+    found = _by_key(values) if n >= 64 else None
+    if found is None:
+        order = np.argsort(values, axis=1, kind="stable")
+        found = order, np.take_along_axis(values, order, axis=1)
+    order, ordered = found
+    new = np.ones(values.shape, dtype=bool)
+    np.not_equal(ordered[:, 1:], ordered[:, :-1], out=new[:, 1:])
+    return order, new
+
+
+def _by_key(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Sorting permutations and sorted rows; None where a key does not help."""
+    rows, n = values.shape
     low, high = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
     spread = high.astype("f8") - low
-    if n < 64 or not (np.isfinite(spread).all() and (spread > 0).all()):
-        return _by_comparison(values)
+    if not (np.isfinite(spread).all() and (spread > 0).all()):
+        return None
+    scaled = values - low.astype("f8")
+    start = (np.arange(rows) * n)[:, None]
     if n <= SHORT:
-        key = ((values - low) * (65535 / spread)).astype(np.uint16)
-        order = np.argsort(key, axis=1, kind="stable")
+        scaled *= 65535 / spread
+        order = np.argsort(scaled.astype(np.uint16), axis=1, kind="stable")
+        order += start
     else:
-        scaled = (values.astype("f8") - low) * (4294967000 / spread)
-        long_key = scaled.astype(np.uint32)
-        order = np.argsort(long_key.astype(np.uint16), axis=1, kind="stable")
-        high_bits = np.take_along_axis((long_key >> 16).astype(np.uint16), order, axis=1)
-        order = np.take_along_axis(order, np.argsort(high_bits, axis=1, kind="stable"), axis=1)
-    return _repaired(values, order)
+        scaled *= 4294967000 / spread
+        key = scaled.astype(np.uint32)
+        first = np.argsort(key.astype(np.uint16), axis=1, kind="stable")
+        first += start
+        order = np.argsort(np.take((key >> 16).astype(np.uint16), first), axis=1, kind="stable")
+        order += start
+        order = np.take(first, order)
+    ordered = np.take(values, order)
+    if not _repaired(order, ordered):
+        return None
+    order -= start
+    return order, ordered
 
 
-def _by_comparison(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    order = np.argsort(values, axis=1, kind="stable")
-    return order, np.take_along_axis(values, order, axis=1)
+def _repaired(order: np.ndarray, ordered: np.ndarray) -> bool:
+    """Swap neighbours that the key left in the wrong order, in place; whether that was enough.
 
+    Ties of the key are in order of index already, and only unequal neighbours are swapped: the sort
+    stays stable.
+    """
+    n = order.shape[1]
+    flat, value = order.ravel(), ordered.ravel()
 
-def _repaired(values: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Order by keys made an order by values; ties of the key are in order of index already."""
-    rows, n = order.shape
-    flat = (order + (np.arange(rows) * n)[:, None]).ravel() if rows > 1 else order.ravel()
-    ordered = values.ravel()[flat]
-    wrong = ordered[:-1] > ordered[1:]
-    wrong[n - 1 :: n] = False  # from the last of a row to the first of the next
-    place = np.flatnonzero(wrong)
-    if len(place) > values.size // 8:
-        return _by_comparison(values)
+    def wrong(place: np.ndarray) -> np.ndarray:
+        place = place[(place >= 0) & (place < len(value) - 1)]
+        place = place[value[place] > value[place + 1]]
+        return place[place % n != n - 1]  # not from the last of a row to the first of the next
+
+    place = np.flatnonzero(value[:-1] > value[1:])
+    place = place[place % n != n - 1]
+    if len(place) > value.size // 8:
+        return False
     for _ in range(64):
         if not len(place):
-            found = flat.reshape(rows, n)
-            found = found - (np.arange(rows) * n)[:, None] if rows > 1 else found
-            return found, ordered.reshape(rows, n)
-        # of overlapping swaps the first; swapping unequal neighbours keeps the sort stable
+            return True
+        # of overlapping swaps the first
         apart = np.ones(len(place), dtype=bool)
         apart[1:] = place[1:] != place[:-1] + 1
-        swapped = place[apart]
-        for array in (flat, ordered):
-            left = array[swapped]
-            array[swapped] = array[swapped + 1]
-            array[swapped + 1] = left
-        near = np.concatenate([place - 1, place, place + 1])
-        near = near[(near >= 0) & (near < len(flat) - 1)]
-        near = near[near % n != n - 1]
-        wrong[near] = ordered[near] > ordered[near + 1]
-        place = np.flatnonzero(wrong)
-    return _by_comparison(values)
+        left = place[apart]
+        right = left + 1
+        for array in (flat, value):
+            array[left], array[right] = array[right], array[left]
+        place = np.unique(wrong(np.concatenate([left - 1, right, place[~apart]])))
+    return False

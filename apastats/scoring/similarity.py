@@ -9,12 +9,13 @@ import numpy as np
 from apastats.errors import InputError
 from apastats.io.rdms import n_stimulus
 from apastats.scoring.backends import NUMPY, Backend
-from apastats.scoring.ordering import CELLS, sorted_rows
+from apastats.scoring.ordering import sorted_rows
 
 __all__ = ["PRODUCT_METHODS", "RANK_METHODS", "features", "metric_rows", "mid_ranks", "whitening"]
 
 # methods that are one inner product of transformed RDMs
 PRODUCT_METHODS = ("cosine", "corr", "spearman", "rho-a", "cosine_cov", "corr_cov")
+CELLS = 2**16  # entries worked on at once: temporary arrays should stay in the cache
 RANK_METHODS = ("spearman", "rho-a", "tau-a", "tau-b", "kendall")
 
 
@@ -145,21 +146,20 @@ def mid_ranks(x: Any, backend: Backend = NUMPY) -> Any:
     step = max(1, CELLS // n)
     if backend.name == "numpy" and len(x) > step:
         out = np.empty_like(x)
-        for start in range(0, len(x), step):
-            out[start : start + step] = mid_ranks(x[start : start + step], backend)
+        for k in range(0, len(x), step):
+            out[k : k + step] = mid_ranks(x[k : k + step], backend)
         return out
+    edge = xp.ones((x.shape[0], 1), dtype=xp.bool, device=backend.device)
     if backend.name == "numpy":
-        order, ordered = sorted_rows(x)
+        order, start = sorted_rows(x)
     else:
         order = xp.argsort(x, axis=1)
         ordered = xp.take_along_axis(x, order, axis=1)
-    new = ordered[:, 1:] != ordered[:, :-1]
+        start = xp.concat([edge, ordered[:, 1:] != ordered[:, :-1]], axis=1)
     position = xp.arange(1, n + 1, dtype=x.dtype, device=backend.device)
-    if bool(xp.all(new)):
+    if bool(xp.all(start)):
         return backend.scatter_rows(order, xp.broadcast_to(position, x.shape))
-    edge = xp.ones((x.shape[0], 1), dtype=xp.bool, device=backend.device)
-    start = xp.concat([edge, new], axis=1)
-    stop = xp.concat([new, edge], axis=1)
+    stop = xp.concat([start[:, 1:], edge], axis=1)
     first = backend.running_max(xp.where(start, position, xp.zeros_like(position)))
     # the last position of a run of ties, found from the right
     mirrored = xp.where(xp.flip(stop, axis=1), position, xp.zeros_like(position))

@@ -277,12 +277,25 @@ def test_kendall_of_long_vectors_is_split(
     x, y = rng.random((1, 9000)), rng.random((2, 9000))
     y[1] = np.floor(50 * y[1])
     whole = kendall_similarity(x, y)
-    monkeypatch.setattr(kendall, "DIRECT", 100)  # two levels of splitting
+    monkeypatch.setattr(kendall, "LONGEST", 100)  # two levels of splitting
     np.testing.assert_array_equal(kendall_similarity(x, y), whole)
     np.testing.assert_allclose(
         kendall_similarity(x, y, variant="tau-b")[0],
         [stats.kendalltau(x[0], v).statistic for v in y],
     )
+
+
+@pytest.mark.parametrize("n", [2, 3, 32, 33, 63, 64, 65, 512, 513, 1025, 4950, 16500, 31745])
+def test_kendall_of_every_cut(rng: np.random.Generator, n: int) -> None:
+    x, y = rng.standard_normal((3, n)), rng.standard_normal((4, n))
+    x[1:], y[1:] = np.round(x[1:], 1), np.round(y[1:], 1)
+    y[3] = np.round(x[1] + y[3])
+    expected = [[stats.kendalltau(p, q).statistic for q in y] for p in x]
+    np.testing.assert_allclose(kendall_similarity(x, y, variant="tau-b"), expected, atol=1e-12)
+    found = kendall_similarity(x, y)
+    for batch in (1, 3, 100):
+        np.testing.assert_array_equal(kendall_similarity(x, y, batch=batch), found)
+    np.testing.assert_array_equal(kendall_similarity(y, x), found.T)
 
 
 @pytest.mark.parametrize("n", [5, 70, 5000, 40000])
