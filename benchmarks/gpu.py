@@ -121,7 +121,8 @@ def agreement(device: str, quick: bool) -> Iterator[Row]:
         kernels[f"fixed_scores {m}, pools ranked again"] = lambda e, o, m=m: np.concatenate(
             [v.ravel() for v in fixed_scores(x, y, method=m, rerank=True, backend=e)]
         )
-    kernels["mid_ranks"] = lambda e, o: e.numpy(mid_ranks(e.array(y), e))
+    # rounded so that float32 holds the values: otherwise it ties what float64 tells apart
+    kernels["mid_ranks"] = lambda e, o: e.numpy(mid_ranks(e.array(np.round(64 * y) / 64), e))
     for m in ("correlation", "euclidean", "cosine"):
         kernels[f"distances {m}"] = lambda e, o, m=m: distances(points, m, backend=e)
     kernels["rdms_from_patterns"] = lambda e, o: (
