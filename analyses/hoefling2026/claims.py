@@ -19,6 +19,7 @@ from apastats.regions import BMD_ROIS
 
 sys.path.insert(0, str(Path(__file__).parent))
 from paper import published
+from shared import share_in_common
 
 SHARE = 0.1  # margin: this share of the ceiling of the ROI is the smallest difference that matters
 Z_MARGIN = 0.1  # margin on Fisher z of agreement
@@ -74,12 +75,17 @@ def many_equivalent(parts: dict, strict: pd.DataFrame | None) -> dict[str, objec
     if strict is None:
         return claim(2, text, MUTE, "no ceiling to take a margin from")
     ours = strict[strict["criterion"] == "score"]
+    normalised = ""
+    if "published_rule_normalised" in parts:
+        share = parts["published_rule_normalised"].groupby("roi")["equivalent_score"].sum()
+        normalised = f"; {share.mean():.1f} on scores over the single-subject reference"
     several = int((ours["conf_low"] >= 2).sum())
     few = int((ours["conf_high"] <= 1).sum())
     n = len(ours)
     verdict = SUPPORTED if several > n / 2 else (REFUTED if few >= n / 2 else OPEN)
     reading = (
-        f"published rule: {paper.mean():.1f} models per ROI on average (from {paper.min()} to {paper.max()}); "
+        f"published rule: {paper.mean():.1f} models per ROI on average (from {paper.min()} to {paper.max()}"
+        f"{normalised}); "
         f"shown to be within {SHARE:.0%} of the ceiling of the best: at least {ours['conf_low'].mean():.1f}, at most "
         f"{ours['conf_high'].mean():.1f} on average; two or more shown in {several} of {n} ROIs"
     )
@@ -156,10 +162,15 @@ def stable_and_distinct(patterns: apa.AlignmentPatterns) -> dict[str, object]:
     n = len(distinct)
     both = shown > 0.9 * n and stable > 0.5 * n and found["p_value"] < 0.05
     verdict = SUPPORTED if both else (REFUTED if found["p_value"] > 0.5 else OPEN)
+    sharing = ""
+    if reliability.notes:
+        r, n_subject = single["estimate"].to_numpy(), int(single["n_subject"].iloc[0])
+        low, high = (np.mean(r * share_in_common(r, n_subject, same=same)) for same in (1.0, 0.0))
+        sharing = f", {low:.2f} to {high:.2f} on average without what shared predictors may add"
     reading = (
         f"correlation of two subjects' patterns {single['estimate'].mean():.2f} on average "
-        f"({single['estimate'].min():.2f} to {single['estimate'].max():.2f}), above .5 with its interval in {stable} "
-        f"of {n} ROIs; more alike within than between ROIs in {shown} of {n}; ROI identified in "
+        f"({single['estimate'].min():.2f} to {single['estimate'].max():.2f}){sharing}, above .5 with its interval in "
+        f"{stable} of {n} ROIs; more alike within than between ROIs in {shown} of {n}; ROI identified in "
         f"{found['estimate']:.0%} (chance {found['chance']:.0%}), p = {found['p_value']:.4f}"
         + "".join(f". {note}" for note in reliability.notes)
     )
@@ -181,15 +192,41 @@ def none_reaches(
     above = gaps.groupby("roi")["joint_low"].max()
     below, reached = int((highest < 0).sum()), int((above > 0).sum())
     n = len(highest)
-    verdict = SUPPORTED if below == n else (REFUTED if reached else OPEN)
+    still, note = below, ""
+    if "leave_one_out" in set(boot["kind"]):
+        # the brain's value has what shared predictors add, the models' have not
+        brain = boot[(boot["term"] == "agreement") & (boot["model"] == "brain")]
+        lowered = [
+            int((highest + lost.reindex(highest.index) < 0).sum())
+            for lost in _lost_to_shared(patterns, brain)
+        ]
+        still = min(lowered)
+        note = (
+            f"; in {lowered[0]} if the brain's value is lowered by what shared predictors add where people differ as "
+            f"much as predictors as they do as targets, in {lowered[1]} if in the very same way"
+        )
+    verdict = SUPPORTED if still == n else (REFUTED if reached else OPEN)
     top = gaps.loc[gaps["estimate"].idxmax()]
     reading = (
-        f"every model shown below the brain in {below} of {n} ROIs (95 % limits), some model above it in {reached} "
-        f"(joint 95 % limits), subjects resampled in all roles; closest: {top['model']} in "
+        f"every model shown below the brain in {below} of {n} ROIs (95 % limits){note}; some model above it in {reached} "
+        f"(joint 95 % limits), people left out in all their roles; closest: {top['model']} in "
         f"{top['roi']}, {top['estimate']:.3f} [{top['conf_low']:.3f}, {top['conf_high']:.3f}]"
     )
     return claim(6, text, verdict, reading, estimate=top["estimate"], conf_low=top["conf_low"],
                  conf_high=top["conf_high"])  # fmt: skip
+
+
+def _lost_to_shared(
+    patterns: apa.AlignmentPatterns, brain: pd.DataFrame
+) -> tuple[pd.Series, pd.Series]:
+    """What the brain's agreement per ROI owes to shared predictors, under two assumptions (see ``shared.py``)."""
+    table = apa.pattern_reliability(patterns).table
+    single = table[table["term"] == "single"].set_index("roi")["estimate"]
+    own = brain.set_index("roi")["estimate"]
+    n = int(table["n_subject"].iloc[0])
+    factors = (share_in_common(single.to_numpy(), n, same=same) for same in (0.0, 1.0))
+    first, second = (own * (1 - pd.Series(f, single.index)) for f in factors)
+    return first, second
 
 
 def winners_differ(best: apa.ScoreTable, agreement: apa.ScoreTable) -> dict[str, object]:
@@ -294,6 +331,19 @@ def strict_counts(
     return strict.counts()
 
 
+def both_agreements(table: apa.ScoreTable, best: apa.ScoreTable) -> pd.DataFrame:
+    """Mean agreement of each chosen layer and of the brain per ROI, one column per reference."""
+    patterns = apa.alignment_patterns(table.where(split=best.levels("split")))
+    pairs = "subject_to_subject" in table.levels("kind")
+    columns = {}
+    for reference in ("released", "leave_one_out", "matched") if pairs else ("leave_one_out",):
+        rows = apa.selected_rows(apa.pattern_agreement(patterns, reference=reference), best).frame
+        columns[reference] = rows.groupby(["metric", "model", "roi"], sort=False)[
+            "agreement"
+        ].mean()
+    return pd.DataFrame(columns).reset_index()
+
+
 def verdicts(
     table: apa.ScoreTable, n_resamples: int | None = None
 ) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
@@ -306,7 +356,12 @@ def verdicts(
     rsa_patterns = apa.alignment_patterns(shown)
     ours = apa.selected_rows(apa.pattern_agreement(rsa_patterns, reference="leave_one_out"), rsa)
     strict = strict_counts(best, ours, table)
-    rsa_parts = {"table": parts["table"][parts["table"]["metric"] == "rsa"]}
+    tables = {"published_rule": parts["table"], "agreements": both_agreements(table, best)}
+    if pairs:
+        # the published main figures divide each score by the same-ROI score of single other subjects
+        tables["published_rule_normalised"] = published(table, outcome="score_norm_lower")["table"]
+    rsa_parts = {name: t[t["metric"] == "rsa"] for name, t in tables.items()}
+    rsa_parts["table"] = rsa_parts["published_rule"]
     rows = [
         many_equivalent(rsa_parts, strict),
         vjepa_first(best),
@@ -320,7 +375,6 @@ def verdicts(
         vjepa_excluded(ours),
         criterion_shrinks(rsa_parts, strict),
     ]
-    tables = {"published_rule": parts["table"]}
     if strict is not None:
         tables["strict_counts"] = strict
     return pd.DataFrame(rows), tables

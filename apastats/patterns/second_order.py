@@ -19,23 +19,23 @@ from apastats.patterns.compared import (
 )
 from apastats.patterns.permutations import roi_permutations
 from apastats.patterns.profiles import AlignmentPatterns
-from apastats.patterns.similarity import pattern_similarity
+from apastats.patterns.similarity import fisher_z, pattern_similarity
 from apastats.resampling.plans import BLOCK, Resamples
 from apastats.resampling.relabel import permutation_p
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike
 from apastats.table import ScoreTable
 
-__all__ = ["SecondOrder", "correlate", "second_order_similarity", "tested"]
+__all__ = ["SecondOrder", "correlate", "jackknifed", "second_order_similarity", "tested"]
 
 
 class SecondOrder(Result):
     """Similarity of layer x layer and ROI x ROI matrices.
 
     ``table``: ``model, metric, split, estimate`` (correlation over pairs of ROIs), ``r_squared, std_error,
-    conf_low, conf_high, conf_level`` (jackknife over subjects), ``null_sd, p_value, p_value_adjusted, mcse,
-    n_layer`` (different layers), ``n_pair, n_subject, method``. ``arrays["brain"]`` is ``[cell, roi, roi]``,
-    ``arrays["model"]`` ``[row, roi, roi]``: the matrices compared.
+    conf_low, conf_high, conf_level`` (jackknife over subjects; limits on Fisher's z), ``null_sd, p_value,
+    p_value_adjusted, mcse, n_layer`` (different layers), ``n_pair, n_subject, method``. ``arrays["brain"]`` is
+    ``[cell, roi, roi]``, ``arrays["model"]`` ``[row, roi, roi]``: the matrices compared.
     """
 
     kind: ClassVar[str] = "second_order"
@@ -142,17 +142,15 @@ def second_order_similarity(
                     for d in (drawn[i : i + BLOCK] for i in range(0, len(drawn), BLOCK))
                 ]
             )
-            left = np.asarray(values[1:])
-            error = float(np.sqrt((n_s - 1) / n_s * ((left - left.mean()) ** 2).sum()))
-            half = float(stdtrit(n_s - 1, (1 + conf_level) / 2)) * error
+            error, low, high = (float(v) for v in jackknifed(np.asarray(values), conf_level))
             rows.append(
                 {
                     "model": model,
                     "estimate": values[0],
                     "r_squared": values[0] ** 2,
                     "std_error": error,
-                    "conf_low": values[0] - half,
-                    "conf_high": values[0] + half,
+                    "conf_low": low,
+                    "conf_high": high,
                     "null_sd": permuted.std(),
                     "n_layer": len({int(k) for k in index.ravel() if k >= 0}),
                 }
@@ -225,6 +223,21 @@ def correlate(x: np.ndarray, y: np.ndarray, second: str) -> np.ndarray:
         # similarities of 1 that differ by rounding are ties
         x, y = np.round(x, 12), np.round(y, 12)
     return np.asarray(pattern_similarity(x[None], y, second)[0])
+
+
+def jackknifed(values: np.ndarray, conf_level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Standard error of correlations, and t limits taken on Fisher's z, from leaving out one subject at a time.
+
+    ``values [1 + n_subject, ...]``: with everybody, then without each subject.
+    """
+    n = len(values) - 1
+
+    def error(left: np.ndarray) -> np.ndarray:
+        return np.asarray(np.sqrt((n - 1) / n * ((left - left.mean(axis=0)) ** 2).sum(axis=0)))
+
+    z = fisher_z(values)
+    half = stdtrit(n - 1, (1 + conf_level) / 2) * error(z[1:])
+    return error(values[1:]), np.tanh(z[0] - half), np.tanh(z[0] + half)
 
 
 def tested(

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from apastats.errors import DataError, DegenerateWarning, DesignError, InputError
 from apastats.patterns.permutations import roi_permutations
-from apastats.patterns.second_order import SecondOrder, correlate, tested
+from apastats.patterns.second_order import SecondOrder, correlate, jackknifed, tested
 from apastats.resampling.plans import Resamples, check_resamples
 from apastats.results import Provenance, describe_call
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
@@ -159,11 +158,10 @@ def second_order_rdms(
         values.append(correlate(target[upper], layers[:, *upper], second))
         if len(keep) == n_s:
             whole, own = target, layers
-    estimate, left = values[0], np.asarray(values[1:])
+    estimate = values[0]
     if not np.isfinite(estimate).any():
         raise DesignError("second_order_rdms: no model has two different layers to choose from")
-    error = np.sqrt((n_s - 1) / n_s * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
-    half = float(stdtrit(n_s - 1, (1 + conf_level) / 2)) * error
+    error, low, high = jackknifed(np.asarray(values), conf_level)
     if null == "rois":
         plan = roi_permutations(n_r, n_resamples=n_resamples, rng=rng)
         drawn = plan.matrix.astype(np.intp)
@@ -182,8 +180,8 @@ def second_order_rdms(
             "estimate": estimate,
             "r_squared": estimate**2,
             "std_error": error,
-            "conf_low": estimate - half,
-            "conf_high": estimate + half,
+            "conf_low": low,
+            "conf_high": high,
             "null_sd": null_values.std(axis=0),
             "n_layer": [len(np.unique(index[:, j])) for j in range(len(q.models))],
         }

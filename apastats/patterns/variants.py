@@ -124,8 +124,8 @@ def agreement_sensitivity(
         The baseline, see :func:`alignment_patterns` and :func:`pattern_agreement`.
     vary : sequence of str
         Choices to change: ``metric, similarity, self_entry, scale, reference, brain, selection`` (layers
-        chosen on agreement, or across subjects), ``partners`` (fewer partners per subject, drawn),
-        ``subjects`` (one left out at a time).
+        chosen on agreement, by the same rule and split as on score, or across subjects), ``partners`` (fewer per
+        subject, drawn), ``subjects`` (one left out at a time).
     n_partner : sequence of int
         Numbers of partners tried.
     alpha : float
@@ -288,12 +288,19 @@ def _run(table: ScoreTable, options: dict[str, Any], alpha: float) -> dict[str, 
     """Subject-level agreement of the chosen layers, and the score that goes with it."""
     rows = table.where(metric=options["metric"])
     best = select_layer(rows, on=options["on"], split=options["split"])
-    shown = rows.where(split=best.levels("split"))
-    patterns = alignment_patterns(shown, self_entry=options["self_entry"], scale=options["scale"])
+    splits = best.levels("split")
+    by_agreement = options["selection"] == "agreement"
+    if by_agreement and options["on"] != "cross_subject":
+        splits = [options["on"], *splits]  # chosen on the split the score would choose on
+    patterns = alignment_patterns(
+        rows.where(split=splits), self_entry=options["self_entry"], scale=options["scale"]
+    )
     given = {k: options[k] for k in ("reference", "similarity", "brain")}
     agreement = pattern_agreement(patterns, **given)
-    if options["selection"] == "agreement":
-        chosen = select_layer(agreement, on="cross_subject", outcome="agreement")
+    if by_agreement:
+        chosen = select_layer(
+            agreement, on=options["on"], split=best.levels("split")[0], outcome="agreement"
+        )
     else:
         chosen = selected_rows(agreement, best)
     block = chosen.block("agreement ~ model | roi")

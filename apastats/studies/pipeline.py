@@ -128,7 +128,12 @@ class Pipeline:
             scores.levels("kind")
         ):
             return None
-        if scores.frame["roi"].nunique() < 3:
+        n_roi = scores.frame["roi"].nunique()
+        if n_roi < 3:
+            # a pattern of two entries is one difference, and any two differences correlate by 1 or -1
+            self.store.messages.append(
+                f"alignment patterns left out: {n_roi} ROIs, and a pattern needs 3 or more to have a shape"
+            )
             return None
         from apastats.patterns.agreement import pattern_agreement
         from apastats.patterns.profiles import alignment_patterns

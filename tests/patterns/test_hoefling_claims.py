@@ -22,7 +22,7 @@ def modules(repository):
     found = {}
     sys.path.insert(0, str(folder))
     try:
-        for name in ("paper", "claims"):
+        for name in ("shared", "paper", "claims"):
             spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
             found[name] = importlib.util.module_from_spec(spec)
             sys.modules[name] = found[name]
@@ -30,7 +30,7 @@ def modules(repository):
         yield found
     finally:
         sys.path.remove(str(folder))
-        for name in ("paper", "claims"):
+        for name in ("shared", "paper", "claims"):
             sys.modules.pop(name, None)
 
 
@@ -134,6 +134,34 @@ def test_every_claim_gets_a_verdict(sheets, modules, tmp_path):
     assert found.loc[found["claim"] == 3, "verdict"].item() == "not testable here"
     assert found.loc[found["claim"] == 5, "verdict"].item() == "supported"
     assert "released" in (tmp_path / "out" / "claims.md").read_text("utf-8")
+    agreements = pd.read_csv(tmp_path / "out" / "agreements.csv")
+    assert list(agreements)[3:] == ["released", "leave_one_out", "matched"]
+    # the brain's own is the same under the first two, whose models are compared with something else
+    brain = agreements[agreements["model"] == "brain"]
+    np.testing.assert_allclose(brain["released"], brain["leave_one_out"], atol=1e-12)
+    assert not np.allclose(agreements["released"], agreements["leave_one_out"])
+    rules = [pd.read_csv(tmp_path / "out" / f"published_rule{k}.csv") for k in ("", "_normalised")]
+    assert len(rules[0]) == len(rules[1]) == 4 * 19 * 2
+
+
+def test_normalised_outcome_by_hand(sheets, modules):
+    """Mean over subjects of score over the mean same-ROI score of that subject's partners; layers chosen on it."""
+    found = modules["paper"].published(sheets[1], outcome="score_norm_lower")["table"]
+    f = sheets[1].frame
+    f = f[f["metric"] == "rsa"]
+    for row in found[(found["metric"] == "rsa") & (found["roi"] == "MT")].itertuples():
+        means = {}
+        for split in ("train", "test"):
+            part = f[(f["roi"] == "MT") & (f["split"] == split)]
+            own = part[(part["kind"] == "subject_to_subject") & (part["layer"] == "MT")]
+            lower = own.groupby("subject")["score"].mean()
+            mine = part[part["model"] == row.model]
+            for layer, rows in mine.groupby("layer"):
+                ratio = rows.set_index("subject")["score"] / lower
+                means[split, layer] = ratio.mean()
+        layers = sorted({k[1] for k in means})
+        chosen = max(layers, key=lambda la: means["train", la])
+        assert row.mean_score == pytest.approx(means["test", chosen], abs=1e-12)
 
 
 def test_verdicts_on_the_real_numbers(data_dir, modules):
@@ -145,4 +173,29 @@ def test_verdicts_on_the_real_numbers(data_dir, modules):
     assert lines.loc[1, "p_value"] == pytest.approx(1 / 1024)
     untestable = found[found["verdict"] == "not testable here"]["claim"]
     assert list(untestable) == [4]
-    assert set(tables) == {"published_rule", "strict_counts"}
+    assert "shared predictors" in found.loc[found["claim"] == 6, "reading"].item()
+    assert set(tables) == {"published_rule", "strict_counts", "agreements"}
+
+
+@pytest.mark.parametrize(("ratio", "same"), [(1.0, 0.0), (1.0, 1.0), (4.0, 0.5)])
+def test_what_shared_predictors_add(modules, ratio, same):
+    """The correlation of leave-one-out patterns, lowered, is that of what all people have in common."""
+    g = np.random.default_rng(5)
+    n, k, n_sim = 10, 19, 400
+    observed, common = [], []
+    for _ in range(n_sim):
+        truth = g.normal(size=k)
+        own = 0.8 * g.normal(size=(n, k))
+        other = 0.8 * g.normal(size=(n, k))
+        as_predictor = np.sqrt(ratio) * (same * own + np.sqrt(1 - same**2) * other)
+        patterns = truth + own + (as_predictor.sum(0) - as_predictor) / (n - 1)
+        centred = patterns - patterns.mean(axis=1, keepdims=True)
+        cov = centred @ centred.T / (k - 1)
+        off = ~np.eye(n, dtype=bool)
+        observed.append((cov[off].mean(), np.diag(cov).mean()))
+        common.append(truth.var(ddof=1))
+    shared, total = np.mean(observed, axis=0)
+    factor = modules["shared"].share_in_common(shared / total, n, ratio=ratio, same=same)
+    assert factor == pytest.approx(np.mean(common) / shared, abs=0.03)
+    assert factor < 0.97
+    assert modules["shared"].share_in_common(np.array(1.0), n) == 1

@@ -51,6 +51,10 @@ def test_by_hand(data, second):
         left = [estimate(row.model, [s for s in range(5) if s != out])[2] for out in range(5)]
         error = np.sqrt(4 / 5 * ((left - np.mean(left)) ** 2).sum())
         assert row.std_error == pytest.approx(error, abs=1e-10)
+        z = np.arctanh(left)
+        half = stats.t.ppf(0.975, 4) * np.sqrt(4 / 5 * ((z - z.mean()) ** 2).sum())
+        assert row.conf_low == pytest.approx(np.tanh(np.arctanh(value) - half), abs=1e-9)
+        assert row.conf_high == pytest.approx(np.tanh(np.arctanh(value) + half), abs=1e-9)
         assert row.p_value_adjusted >= row.p_value - 1e-12
 
 

@@ -117,6 +117,10 @@ def test_by_hand(data, method, second):
         ]
         error = np.sqrt(4 / 5 * ((left - np.mean(left)) ** 2).sum())
         assert row.std_error == pytest.approx(error, abs=1e-10)
+        z = np.arctanh(left)
+        half = stats.t.ppf(0.975, 4) * np.sqrt(4 / 5 * ((z - z.mean()) ** 2).sum())
+        assert row.conf_low == pytest.approx(np.tanh(np.arctanh(value) - half), abs=1e-9)
+        assert row.conf_high == pytest.approx(np.tanh(np.arctanh(value) + half), abs=1e-9)
         own = naive.layers(row.model, naive.subjects)
         own = own.round(12) if second == "spearman" else own
         np.testing.assert_allclose(found.arrays["model"][j], own, atol=1e-12)

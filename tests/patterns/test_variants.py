@@ -64,6 +64,17 @@ def test_terms_by_hand(scores, found):
     assert value(found, "self_entry", "out", "n_roi_below")["estimate"] == below
 
 
+def test_layers_chosen_on_agreement_in_the_train_split(scores, found):
+    rows = scores.where(metric="rsa")
+    agreement = apa.pattern_agreement(apa.alignment_patterns(rows))
+    f = apa.select_layer(agreement, on="train", outcome="agreement").frame
+    assert set(f["split"]) == {"test"}
+    mean = f.pivot_table(index="model", columns="roi", values="agreement")
+    gap = (mean.loc["brain"] - mean.drop("brain").max()).mean()
+    row = value(found, "selection", "layers chosen on agreement", "gap")
+    assert row["estimate"] == pytest.approx(gap, abs=1e-12)
+
+
 def test_leaving_out_a_subject_is_the_smaller_table(scores, found):
     f = scores.frame
     part = scores.with_frame(f[(f["subject"] != "sub-03") & (f["model"] != "sub-03")])
