@@ -208,8 +208,8 @@ def none_reaches(
     verdict = SUPPORTED if still == n else (REFUTED if reached else OPEN)
     top = gaps.loc[gaps["estimate"].idxmax()]
     reading = (
-        f"every model shown below the brain in {below} of {n} ROIs (95 % limits){note}; some model above it in {reached} "
-        f"(joint 95 % limits), people left out in all their roles; closest: {top['model']} in "
+        f"every model shown below the brain in {below} of {n} ROIs (95 % limits){note}; some model above it in "
+        f"{reached} (joint 95 % limits), people left out in all their roles; closest: {top['model']} in "
         f"{top['roi']}, {top['estimate']:.3f} [{top['conf_low']:.3f}, {top['conf_high']:.3f}]"
     )
     return claim(6, text, verdict, reading, estimate=top["estimate"], conf_low=top["conf_low"],
