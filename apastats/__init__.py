@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 # verb -> module; the module is imported at first use
 EXPORTS: dict[str, str] = {
+    "Activations": "apastats.scoring.networks",
     "AlignmentPatterns": "apastats.patterns",
     "RDMEvaluation": "apastats.scoring.evaluation",
     "RDMSet": "apastats.io.rdms",

@@ -10,7 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from apastats.errors import DataError, InputError, MissingExtraError, OutputExistsError
+from apastats.errors import (
+    DataError,
+    InputError,
+    MissingExtraError,
+    OutputExistsError,
+    ReadError,
+)
 
 __all__ = ["Activations", "activations", "projection_size", "sparse_projection"]
 
@@ -29,6 +35,21 @@ class Activations:
     folder: Path
     layers: tuple[str, ...]
     n_stimulus: int
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Activations:
+        """Activations that an earlier call wrote into a folder.
+
+        Raises
+        ------
+        ReadError
+            If the folder holds no index of activations.
+        """
+        try:
+            index = json.loads((Path(folder) / "index.json").read_text("utf-8"))
+            return cls(Path(folder), tuple(index["layers"]), int(index["n_stimulus"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ReadError(folder, f"no index of activations ({error})") from error
 
     def __getitem__(self, layer: str) -> np.ndarray:
         """Features ``[n_stimulus, n_feature]`` of a layer, mapped from disk (not loaded)."""
@@ -91,6 +112,7 @@ def activations(
     project: int | None = None,
     seed: int = 1234,
     frames: str | None = None,
+    frame_axis: int | None = None,
     transform: Callable[[Any], Any] | None = None,
     overwrite: bool = False,
 ) -> Activations:
@@ -99,12 +121,13 @@ def activations(
     Parameters
     ----------
     model : torch.nn.Module
-        Called in evaluation mode without gradients; its mode is restored.
+        Called in evaluation mode without gradients; its mode and device are restored.
     layers : sequence of str
         Names of submodules, as in ``model.named_modules()``.
     stimuli : iterable
         Arrays or tensors, one per stimulus: images ``[channel, height, width]``, or with ``frames``
-        clips ``[frame, channel, height, width]``. They are read once, ``batch_size`` at a time.
+        clips ``[frame, channel, height, width]``. They are read once, ``batch_size`` at a time, and
+        converted to the type of the model's parameters.
     folder : path
         New folder; one npy file per layer and an index.
     batch_size : int
@@ -119,8 +142,11 @@ def activations(
         Seed of the projection, the same for every layer and every split of the stimuli.
     frames : {None, "each", "clip"}
         None: stimuli are images. "each": every frame of a clip goes through the model as an image, and
-        activations are averaged over frames. "clip": the clip goes through whole, and the model's own
-        output is taken.
+        activations are averaged over frames. "clip": the clip goes through whole.
+    frame_axis : int, optional
+        With ``frames="clip"``: axis of the layers' outputs, counted with the batch as 0, that is
+        averaged over (2 for the ``[batch, channel, frame, height, width]`` of a 3-D convolution).
+        Without it all of an output is taken.
     transform : callable, optional
         Applied to every stimulus first.
     overwrite : bool
@@ -138,8 +164,8 @@ def activations(
     InputError
         Unknown layers, no stimuli, impossible sizes.
     DataError
-        A layer whose output is not one tensor, that is not reached, or that is reached several times
-        in one pass.
+        A layer whose output is not one tensor, holds NaN or infinite entries, changes its size, that is
+        not reached, or that is reached several times in one pass.
     OutputExistsError
         If the folder exists and ``overwrite`` is False.
 
@@ -175,49 +201,62 @@ def activations(
         raise InputError("project", project, "a positive whole number, or None")
     if frames not in (None, "each", "clip"):
         raise InputError("frames", frames, "None, 'each' or 'clip'")
+    if frame_axis is not None and (
+        frames != "clip" or not isinstance(frame_axis, int) or frame_axis < 1
+    ):
+        raise InputError(
+            "frame_axis", frame_axis, "None, or with frames='clip' a positive whole number"
+        )
     target = Path(folder)
-    if target.exists() and not overwrite:
+    existed = target.exists()
+    if existed and not overwrite:
         raise OutputExistsError(
             f"{target} exists and is kept; pass overwrite=True to write into it"
         )
     target.mkdir(parents=True, exist_ok=True)
-
-    streams = {
-        name: _Stream(target / _file_name(k), project, seed) for k, name in enumerate(wanted)
-    }
-    found: dict[str, list[Any]] = {name: [] for name in wanted}
-    handles = [modules[n].register_forward_hook(_hook(n, found)) for n in wanted]
+    layer_of = [
+        _Layer(n, target / _file_name(k), project, seed, frame_axis) for k, n in enumerate(wanted)
+    ]
+    handles = [modules[layer.name].register_forward_hook(layer.hook) for layer in layer_of]
+    own = next(iter(model.parameters()), None)
+    own_device = None if own is None else own.device
+    dtype = own.dtype if own is not None and own.is_floating_point() else torch.float32
     was_training = model.training
-    model.eval()
-    model.to(device)
     count = 0
     try:
+        model.eval()
+        model.to(device)
         with torch.inference_mode(), _full_precision(torch):
             for batch, sizes in _batches(stimuli, batch_size, frames, transform, torch):
-                for kept in found.values():
-                    kept.clear()
-                model(batch.to(device))
+                for layer in layer_of:
+                    layer.expect(len(batch), sizes if frames == "each" else None)
+                model(batch.to(device=device, dtype=dtype))
+                for layer in layer_of:
+                    layer.check()
                 count += len(sizes)
-                for name in wanted:
-                    streams[name].write(
-                        _features(name, found[name], len(batch), sizes, frames, torch)
-                    )
+        if count == 0:
+            raise InputError("stimuli", "nothing", "at least one stimulus")
+        for layer in layer_of:
+            layer.finish()
+    except BaseException:
+        for layer in layer_of:
+            layer.discard()
+        if not existed:
+            target.rmdir()
+        raise
     finally:
         for handle in handles:
             handle.remove()
         model.train(was_training)
-        for stream in streams.values():
-            stream.close()
-    if count == 0:
-        raise InputError("stimuli", "nothing", "at least one stimulus")
-    for stream in streams.values():
-        stream.finish()
+        if own is not None:
+            model.to(own_device)
     index = {
         "layers": list(wanted),
         "n_stimulus": count,
         "project": project,
         "seed": seed,
         "frames": frames,
+        "frame_axis": frame_axis,
     }
     (target / "index.json").write_text(json.dumps(index, indent=1), "utf-8")
     return Activations(target, wanted, count)
@@ -231,13 +270,6 @@ def _full_precision(torch: Any) -> Any:
 
 def _file_name(k: int) -> str:
     return f"layer_{k:03d}.npy"
-
-
-def _hook(name: str, found: dict[str, list[Any]]) -> Callable[..., None]:
-    def keep(module: Any, inputs: Any, output: Any) -> None:
-        found[name].append(output)
-
-    return keep
 
 
 def _batches(
@@ -272,48 +304,66 @@ def _batches(
         yield packed()
 
 
-def _features(
-    name: str, outputs: list[Any], rows: int, sizes: list[int], frames: str | None, torch: Any
-) -> np.ndarray:
-    """Flat features per stimulus, averaged over its frames."""
-    if len(outputs) != 1 or not torch.is_tensor(outputs[0]) or len(outputs[0]) != rows:
-        what = "was not reached" if not outputs else f"was reached {len(outputs)} times in one pass"
-        if len(outputs) == 1:
-            what = "does not put out one tensor with the batch first"
-        raise DataError(f"layer {name!r} {what}; choose another layer")
-    flat = outputs[0].detach().flatten(1).float().cpu().numpy()
-    if frames != "each":
-        return np.asarray(flat)
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    summed = np.add.reduceat(flat, starts, axis=0)
-    return np.asarray(summed / np.asarray(sizes, dtype=np.float32)[:, None])
+class _Layer:
+    """One layer's features: taken by a hook, appended to a raw file, given an npy header at the end."""
 
-
-class _Stream:
-    """One layer's features, appended to a raw file and given an npy header at the end."""
-
-    def __init__(self, path: Path, project: int | None, seed: int) -> None:
-        self.path, self.project, self.seed = path, project, seed
+    def __init__(
+        self, name: str, path: Path, project: int | None, seed: int, frame_axis: int | None
+    ) -> None:
+        self.name, self.path, self.project, self.seed = name, path, project, seed
+        self.frame_axis = frame_axis
         self.raw = path.with_suffix(".part")
         self.handle = self.raw.open("wb")
-        self.rows = 0
-        self.columns = 0
         self.matrix: Any = None
+        self.rows = self.columns = self.calls = self.batch = 0
+        self.sizes: list[int] | None = None
+        self.finishing = False
 
-    def write(self, features: np.ndarray) -> None:
+    def expect(self, batch: int, sizes: list[int] | None) -> None:
+        """A pass of so many rows follows; with ``sizes`` so many of them belong to one stimulus each."""
+        self.batch, self.sizes, self.calls = batch, sizes, 0
+
+    def hook(self, module: Any, inputs: Any, output: Any) -> None:
+        """Write at once: a later layer may work in place on the same memory."""
+        self.calls += 1
+        if self.calls > 1:
+            self._fail("was reached several times in one pass")
+        if not hasattr(output, "detach") or output.ndim < 1 or len(output) != self.batch:
+            self._fail("does not put out one tensor with the batch first")
+        if self.frame_axis is not None and output.ndim > self.frame_axis:
+            output = output.mean(self.frame_axis)
+        features = output.detach().flatten(1).float().cpu().numpy()
+        if self.sizes is not None:
+            starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
+            features = np.add.reduceat(features, starts, axis=0)
+            features = features / np.asarray(self.sizes, dtype=np.float32)[:, None]
+        if not np.isfinite(features).all():
+            self._fail(f"puts out NaN or infinite values, from stimulus {self.rows} on")
+        self._write(features)
+
+    def check(self) -> None:
+        """After a pass."""
+        if self.calls == 0:
+            self._fail("was not reached")
+
+    def _fail(self, what: str) -> None:
+        raise DataError(f"layer {self.name!r} {what}; choose another layer")
+
+    def _write(self, features: np.ndarray) -> None:
         if self.project is not None and features.shape[1] > self.project:
-            if self.matrix is None:
+            if self.matrix is None or self.matrix.shape[1] != features.shape[1]:
                 self.matrix = sparse_projection(features.shape[1], self.project, self.seed)
             features = np.asarray(self.matrix @ features.T).T
+        if self.rows and features.shape[1] != self.columns:
+            self._fail(f"puts out {self.columns} features and then {features.shape[1]}")
         self.columns = features.shape[1]
         self.rows += len(features)
         self.handle.write(np.ascontiguousarray(features, dtype="<f4").tobytes())
 
-    def close(self) -> None:
-        self.handle.close()
-
     def finish(self) -> None:
         """Copy the raw rows behind an npy header, block by block."""
+        self.handle.close()
+        self.finishing = True
         source = np.memmap(self.raw, dtype="<f4", mode="r", shape=(self.rows, self.columns))
         out = np.lib.format.open_memmap(
             self.path, mode="w+", dtype="<f4", shape=(self.rows, self.columns)
@@ -324,3 +374,10 @@ class _Stream:
         out.flush()
         del source, out
         self.raw.unlink()
+
+    def discard(self) -> None:
+        """Remove what was written; a file of an earlier call stays until this one is complete."""
+        self.handle.close()
+        self.raw.unlink(missing_ok=True)
+        if self.finishing:
+            self.path.unlink(missing_ok=True)

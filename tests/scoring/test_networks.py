@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import apastats as apa
-from apastats.errors import DataError, InputError, MissingExtraError, OutputExistsError
+from apastats.errors import DataError, InputError, MissingExtraError, OutputExistsError, ReadError
 from apastats.scoring.networks import projection_size, sparse_projection
 
 torch = pytest.importorskip("torch")
@@ -123,7 +123,7 @@ class Twice(torch.nn.Module):
 
 
 def test_layers_that_cannot_be_read(tmp_path: Path, stimuli: np.ndarray) -> None:
-    with pytest.raises(DataError, match="layer 'used' was reached 2 times in one pass"):
+    with pytest.raises(DataError, match="layer 'used' was reached several times in one pass"):
         apa.activations(Twice(), ["used"], stimuli, folder=tmp_path / "a")
     with pytest.raises(DataError, match="layer 'unused' was not reached"):
         apa.activations(Twice(), ["unused"], stimuli, folder=tmp_path / "b")
@@ -161,3 +161,89 @@ def test_convolutions_run_in_full_precision(tmp_path: Path, stimuli: np.ndarray)
     apa.activations(torch.nn.Sequential(Watching()), ["0"], stimuli, folder=tmp_path / "a")
     assert seen == [False]
     assert torch.backends.cudnn.allow_tf32 == before
+
+
+def test_hooks_see_a_layer_before_the_next_one_works_in_place(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    x = torch.rand(4, 3, 8, 8)
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(inplace=True))
+    with torch.no_grad():
+        expected = net[0](x).flatten(1).numpy()
+    assert expected.min() < 0
+    found = apa.activations(net, ["0", "1"], x, folder=tmp_path / "a")
+    np.testing.assert_allclose(found["0"], expected, atol=1e-6)
+    np.testing.assert_allclose(found["1"], np.maximum(expected, 0), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("given", ["f8", "f4", "u1"])
+def test_stimuli_are_converted_to_the_type_of_the_model(
+    tmp_path: Path, stimuli: np.ndarray, dtype: torch.dtype, given: str
+) -> None:
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3)).to(dtype)
+    x = np.round(np.abs(stimuli) * 10).astype(given)
+    found = apa.activations(net, ["0"], x, folder=tmp_path / "a")
+    with torch.no_grad():
+        expected = net(torch.as_tensor(x).to(dtype)).flatten(1).float().numpy()
+    np.testing.assert_allclose(found["0"], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_failed_call_leaves_nothing_behind(tmp_path: Path, stimuli: np.ndarray) -> None:
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3)).train()
+
+    def broken() -> object:
+        yield stimuli[0]
+        yield stimuli[1]
+        raise OSError("no such file")
+
+    with pytest.raises(OSError, match="no such file"):
+        apa.activations(net, ["0"], broken(), folder=tmp_path / "a", batch_size=1)
+    assert net.training
+    assert not (tmp_path / "a").exists()
+    assert not net[0]._forward_hooks
+    whole = np.array(apa.activations(net, ["0"], stimuli, folder=tmp_path / "a")["0"])
+    with pytest.raises(OSError, match="no such file"):
+        apa.activations(net, ["0"], broken(), folder=tmp_path / "a", batch_size=1, overwrite=True)
+    np.testing.assert_array_equal(apa.Activations.open(tmp_path / "a")["0"], whole)
+    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["index.json", "layer_000.npy"]
+
+
+def test_activations_are_opened_again(tmp_path: Path, stimuli: np.ndarray) -> None:
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+    made = apa.activations(net, ["1", "0"], stimuli, folder=tmp_path / "a")
+    again = apa.Activations.open(tmp_path / "a")
+    assert again.layers == ("1", "0")
+    assert again.n_stimulus == len(stimuli)
+    np.testing.assert_array_equal(again["0"], made["0"])
+    with pytest.raises(ReadError, match="no index of activations"):
+        apa.Activations.open(tmp_path)
+
+
+def test_nan_activations_are_refused(tmp_path: Path, stimuli: np.ndarray) -> None:
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3))
+    broken = stimuli.copy()
+    broken[5] = np.nan
+    with pytest.raises(
+        DataError, match="layer '0' puts out NaN or infinite values, from stimulus 4"
+    ):
+        apa.activations(net, ["0"], broken, folder=tmp_path / "a", batch_size=2)
+
+
+def test_time_average_of_clips_that_go_through_whole(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Conv3d(3, 4, 3, padding=1), torch.nn.AdaptiveAvgPool3d(1), torch.nn.Flatten()
+    )
+    clips = torch.rand(3, 5, 3, 6, 6)  # [stimulus, frame, channel, height, width]
+    options = {"frames": "clip", "transform": lambda c: c.transpose(0, 1)}
+    found = apa.activations(net, ["0", "2"], clips, folder=tmp_path / "a", frame_axis=2, **options)
+    with torch.no_grad():
+        expected = net[0](clips.transpose(1, 2)).mean(2).flatten(1).numpy()
+        pooled = net(clips.transpose(1, 2)).numpy()
+    np.testing.assert_allclose(found["0"], expected, atol=1e-6)
+    np.testing.assert_allclose(found["2"], pooled, atol=1e-6)  # it has no such axis
+    whole = apa.activations(net, ["0"], clips, folder=tmp_path / "b", **options)
+    assert whole["0"].shape == (3, 4 * 5 * 6 * 6)
+    for bad in ({"frame_axis": 2}, {"frame_axis": 0, "frames": "clip"}):
+        with pytest.raises(InputError, match="frame_axis"):
+            apa.activations(net, ["0"], clips, folder=tmp_path / "c", **bad)
