@@ -186,7 +186,7 @@ class Result:
 
         head = html.escape(self.kind.replace("_", " "))
         notes = "".join(f"<p><em>note: {html.escape(n)}</em></p>" for n in self.notes)
-        return f"<h4>{head}</h4>{self.table.to_html(index=False, escape=True)}{notes}"
+        return f"<h4>{head}</h4>{self.table.to_html(index=False, escape=True, border=0)}{notes}"
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write ``path/`` with ``table.parquet``, ``table.csv``, ``arrays.npz`` and ``result.json``.

@@ -198,7 +198,7 @@ def noise_ceiling(
     )
     drawn = interval != "t"
     info = {
-        "method": f"noise ceiling, {kind}: {_MEANING[kind]}",
+        "method": f"noise ceiling, {kind.replace('_', '-')}: {_MEANING[kind]}",
         "ceiling_kind": kind,
         "by": by,
         "n_subject": len(subjects),

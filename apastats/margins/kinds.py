@@ -88,8 +88,10 @@ class Margin:
             return f"{number} standard deviations of the differences"
         if self.origin == "difference":
             return f"{share} of the difference between {self.of[0]} and {self.of[1]}"
-        name = self.of.info.get("ceiling_kind", "noise ceiling")
-        what = f"{name} ceiling" + (f" ({self.bound})" if self.bound != "reference" else "")
+        name = str(self.of.info.get("ceiling_kind", "")).replace("_", "-")
+        what = f"{name} noise ceiling".strip() + (
+            f" ({self.bound})" if self.bound != "reference" else ""
+        )
         if self.origin == "spread":
             return f"{share} of the standard deviation between subjects of the {what}"
         return f"{share} of the {what}"

@@ -14,7 +14,13 @@ from apastats.plots.choice import row_names
 from apastats.plots.style import new_figure
 from apastats.reporting.blocks import Block, FigureBlock, Paragraph
 from apastats.reporting.markup import name
-from apastats.reporting.panels import _shared_legend, cells_of, grid, split_metrics
+from apastats.reporting.panels import (
+    _shared_legend,
+    any_figures,
+    cells_of,
+    grid,
+    split_metrics,
+)
 from apastats.reporting.tables import table_block
 
 if TYPE_CHECKING:
@@ -200,6 +206,12 @@ def _panels(n: int, draw: Callable[[Axes, int], object], legend_columns: int = 5
             ax.set_xlabel("")
         if i % n_col:
             ax.set_ylabel("")
+    texts = {text for ax in figure.axes for text in ax.get_legend_handles_labels()[1]}
+    more = 0.17 * max(
+        0, math.ceil(len(texts) / legend_columns) - 2
+    )  # rows beyond the room left for two
+    figure.set_size_inches(w, h + more)
+    figure.subplots_adjust(top=1 - 0.35 / (h + more), bottom=(0.95 + more) / (h + more))
     _wide_legend(figure, legend_columns)
     return figure
 
@@ -338,6 +350,16 @@ def null_figures(result: Any, context: Any, title: str) -> list[Block]:
     return out
 
 
+def difference_figures(result: Any, context: Any, title: str) -> list[Block]:
+    """Agreement minus that under the null, with the interval of this difference, a panel per ROI."""
+    table = result.table
+    if not {"difference", "conf_low", "conf_high", "model", "roi"} <= set(table.columns):
+        return []
+    if table["conf_low"].isna().all():
+        return []
+    return any_figures(result, context, "agreement", value="difference", what_is="minus null")
+
+
 def planning_figures(result: Any, context: Any, title: str) -> list[Block]:
     """Shares of simulated studies over n, or the subjects each contrast would need."""
     table, columns = result.table, set(result.table.columns)
@@ -373,6 +395,7 @@ def planning_figures(result: Any, context: Any, title: str) -> list[Block]:
 
 
 CURVES: dict[str, Callable[[Any, Any, str], list[Block]]] = {
+    "agreement_test": difference_figures,
     "discriminability": term_figures,
     "effect_size": term_figures,
     "layer_agreement": layer_figures,

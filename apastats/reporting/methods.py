@@ -10,7 +10,13 @@ from apastats.reporting.blocks import Paragraph
 from apastats.reporting.citations import keys_of
 from apastats.reporting.markup import cite, name, sym
 from apastats.reporting.prose import join, margin_sentence
-from apastats.reporting.summary import data_words, outcome_of, results_of, unique
+from apastats.reporting.summary import (
+    ceiling_words,
+    data_words,
+    outcome_of,
+    results_of,
+    unique,
+)
 from apastats.results import package_versions
 
 __all__ = ["methods_paragraph"]
@@ -24,12 +30,16 @@ ADJUSTMENTS = {
     "hommel": "Hommel's procedure",
     "bh": "the procedure of Benjamini and Hochberg (false discovery rate)",
     "by": "the procedure of Benjamini and Yekutieli (false discovery rate under any dependence)",
-    "max-t": "the step-down maximum-t procedure",
-    "max-T": "the step-down maximum-t procedure",
+    "max-t": "the single-step maximum-t procedure",
+    "max-T": "the single-step maximum-t procedure",
+    "max-t-step-down": "the step-down maximum-t procedure",
+    "tukey": "Tukey's method for all pairs",
+    "closed": "closed testing",
+    "hierarchical": "hierarchical testing",
 }
 OF_ADJUSTMENT = {
     "holm1979", "dunn1961", "sidak1967", "hochberg1988", "hommel1988", "benjamini1995", "benjamini2001",
-    "romano2005", "westfall1993",
+    "romano2005", "westfall1993", "marcus1976",
 }  # fmt: skip
 
 
@@ -97,10 +107,12 @@ def _held(info: Any) -> str:
 def _ceiling(result: Any) -> list[str]:
     info = result.info
     meaning = str(info["method"]).split(": ", 1)[-1]
-    kind = str(info.get("ceiling_kind", "")).replace("_", " ")
+    label = ceiling_words(info.get("ceiling_kind", ""))
+    interval = str(info.get("interval", "t")).removesuffix(" over subjects")
+    keys = keys_of(result)
     return [
-        f"Noise ceilings ({kind}) are means over subjects with {_level(info)}{info.get('interval', 't')} intervals: "
-        f"{name(meaning)} {cite(*keys_of(result))}."
+        f"{label} are means over subjects with {_level(info)}{name(interval)} intervals: {name(meaning)}"
+        f"{' ' + cite(*keys) if keys else ''}."
     ]
 
 

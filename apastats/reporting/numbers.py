@@ -69,6 +69,18 @@ class NumberStyle:
         text = f"{100 * share:.10g}"
         return f"{text}{THIN}%" if self.percent_space else f"{text}%"
 
+    def share(self, value: float) -> str:
+        """Share as per cent with one decimal; nothing but 0 and 1 is written as 0 or 100 per cent."""
+        value = float(value)
+        if math.isnan(value):
+            return "not defined"
+        text = f"{100 * value:.1f}"
+        if text == "100.0" and value < 1:
+            text = "> 99.9"
+        elif text == "0.0" and value > 0:
+            text = "< 0.1"
+        return f"{text}{THIN}%" if self.percent_space else f"{text}%"
+
     def p_value(self, p: float) -> str:
         """``= .012`` or ``< .001``, without the symbol."""
         p = float(p)
@@ -93,7 +105,9 @@ class NumberStyle:
         text = f"{p:.{decimals}f}"
         return text if self.p_leading_zero or p >= 1 else text.removeprefix("0")
 
-    def interval_text(self, low: float, high: float, level: float, decimals: int) -> str:
+    def interval_text(
+        self, low: float, high: float, level: float, decimals: int, *, label: str = "CI"
+    ) -> str:
         """``90 % CI [0.010, 0.021]``."""
         low_text, high_text = self.number(low, decimals), self.number(high, decimals)
         span = (
@@ -101,7 +115,7 @@ class NumberStyle:
             if self.interval == "brackets"
             else f"{low_text} to {high_text}"
         )
-        return f"{self.percent(level)} CI {span}"
+        return f"{self.percent(level)} {label} {span}"
 
     def statistic(self, symbol: str, value: float, df: float | None = None) -> str:
         """``t(9) = 2.31``; a fractional df keeps two decimals."""

@@ -205,9 +205,18 @@ def estimate_figures(result: Any, context: Any, what: str) -> list[Block]:
     return out
 
 
-def any_figures(result: Any, context: Any, what: str) -> list[Block]:
-    """Panels by ROI for any table of contrasts or of estimates by model and ROI; nothing for other tables."""
-    table, columns = result.table, set(result.table.columns)
+def any_figures(
+    result: Any, context: Any, what: str, *, value: str = "estimate", what_is: str = ""
+) -> list[Block]:
+    """Panels by ROI for any table of contrasts or of estimates by model and ROI; nothing for other tables.
+
+    ``value`` is the column that the interval belongs to, ``what_is`` says what it is where it is no mean.
+    """
+    table = (
+        result.table if value == "estimate" else result.table.assign(estimate=result.table[value])
+    )
+    columns = set(table.columns)
+    what = f"{what} {what_is}".strip()
     if not {"roi", "estimate", "conf_low", "conf_high"} <= columns or table["roi"].nunique() < 2:
         return []
     out: list[Block] = []

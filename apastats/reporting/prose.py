@@ -10,6 +10,12 @@ import pandas as pd
 from apastats.errors import InputError
 from apastats.reporting.markup import name, plain, sym
 from apastats.reporting.numbers import NumberStyle, as_style
+from apastats.reporting.posteriors import (
+    coefficient_rule_row,
+    posterior_row,
+    rope_row,
+    sampling_sentence,
+)
 from apastats.reporting.tables import scale_decimals
 
 __all__ = ["cautions", "sentences", "text"]
@@ -385,9 +391,27 @@ def _sets(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[s
     return head + _resampled(info) + lines + cautions(result)
 
 
+def _posteriors(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+    """Posterior draws and coefficients against a region, or quantities of a Bayesian model."""
+    frame, info = result.table, result.info
+    d = scale_decimals(frame, style)
+    write = coefficient_rule_row if "overlap" in frame.columns else rope_row
+    if "r_hat" in frame.columns:
+        write = posterior_row
+    rows = frame.head(max_rows).to_dict(orient="records")
+    lines = [write(r, style, d, short=short) for r in rows] + _more(frame, max_rows)
+    if short:
+        return lines
+    head = [f"{name(_capital(str(info['method'])))}."] if "method" in info else []
+    head += [margin_sentence(info)] if info.get("margin") else []
+    return [*head, *sampling_sentence(info), *lines, *cautions(result)]
+
+
 def maker_of(result: Any) -> Maker:
     """What writes the sentences of a result: its columns decide, then its kind."""
     columns = set(result.table.columns)
+    if result.kind in ("rope", "bayes_lmm") and {"term", "estimate"} <= columns:
+        return _posteriors
     words = "contrast" in columns and not pd.api.types.is_numeric_dtype(result.table["contrast"])
     named = words or {"model", "reference"} <= columns
     if named and {"estimate", "p_value_equiv", "bound_low", "bound_high"} <= columns:
@@ -416,9 +440,10 @@ def cautions(result: Any) -> list[str]:
         text = _capital(str(info["not_concluded"]).strip())
         out.append(name(text if text.endswith((".", "!", "?")) else f"{text}."))
     elif "decision" in result.table.columns:
+        # the words of the equivalence tests, so that a report says them once
         out.append(
-            "Undecided is a result: neither a difference nor equivalence was shown. An absent difference is no "
-            "evidence of equivalence, and equivalence holds for the stated margin only."
+            "'undecided' is a result: neither a difference nor equivalence was shown. 'Not different' is never "
+            "'equivalent', and 'equivalent' holds for this margin only."
         )
     if kind == "equivalence_set" and not info.get("margin"):
         out.append(

@@ -117,6 +117,13 @@ def plain_words(items: Sequence[Any], style: NumberStyle) -> list[Block]:
     return [Listing(tuple(lines))] if lines else [Paragraph("No results were given.")]
 
 
+def ceiling_words(kind: object) -> str:
+    """``Leave-one-out noise ceilings``."""
+    text = str(kind).replace("_", "-")
+    text = {"nili": "Nili"}.get(text, text)
+    return f"{text[:1].upper()}{text[1:]} noise ceilings" if text else "Noise ceilings"
+
+
 def outcome_of(result: Any) -> str:
     """``score`` or ``agreement``, from the formula of a result."""
     call = str(result.info.get("formula", "")) or str(result.provenance.call)
@@ -147,13 +154,16 @@ def _plain_line(result: Any, style: NumberStyle) -> str:
             if part.empty:
                 continue
             low, high = part.loc[part["estimate"].idxmin()], part.loc[part["estimate"].idxmax()]
-            head = "" if bound in ("reference", "ceiling") else f"{bound} bound "
+            head = "" if bound in ("reference", "ceiling") else f"the {bound} bound runs "
             out.append(
                 f"{head}from {style.number(low['estimate'], d)} in {name(low['roi'])} to "
                 f"{style.number(high['estimate'], d)} in {name(high['roi'])}"
             )
-        label = str(result.info.get("ceiling_kind", "")).replace("_", " ")
-        return f"Noise ceilings ({label}) run {'; '.join(out)}." if out else ""
+        label = ceiling_words(result.info.get("ceiling_kind", ""))
+        if not out:
+            return ""
+        runs = "run " if out[0].startswith("from") else ""
+        return f"{label} {runs}{join(out)}." if runs else f"{label}: {join(out)}."
     if kind == "bootstrap" and {"model", "estimate"} <= set(table.columns) and len(table):
         return _best_line(table, what)
     if {"in_set", "model"} <= set(table.columns) and len(table):
@@ -168,7 +178,8 @@ def _plain_line(result: Any, style: NumberStyle) -> str:
         )
     if "decision" in table.columns and len(table):
         margin = f" (margin: {name(result.info['margin'])})" if "margin" in result.info else ""
-        label = f"{kind.replace('_', ' ').capitalize()} of {what or 'the outcome'}{margin}"
+        about = "" if kind == "strict_alignment" else f" of {what or 'the outcome'}"
+        label = f"{kind.replace('_', ' ').capitalize()}{about}{margin}"
         decided = _decided(table) if "bound_low" in table.columns else ""
         return f"{label}: {decision_counts(table)}. {decided}".strip()
     return ""

@@ -28,6 +28,16 @@ LABELS = {
     "n_subject": "n",
     "mcse": "Monte-Carlo SE",
     "z": "Fisher z",
+    "estimate_score": "score, difference",
+    "p_value_score": "score, p",
+    "in_score": "score, inside",
+    "estimate_agreement": "agreement, difference",
+    "p_value_agreement": "agreement, p",
+    "in_agreement": "agreement, inside",
+    "p_inside": "share inside",
+    "p_inside_interval": "share of the interval inside",
+    "p_direction": "probability of direction",
+    "p_significance": "share beyond the region",
     "rank_low": "rank, from",
     "rank_high": "rank, to",
 }
@@ -181,6 +191,12 @@ def _pair(low: str, high: str, frame: pd.DataFrame, style: NumberStyle, decimals
             list(frame["conf_level"].dropna().unique()) if "conf_level" in frame.columns else []
         )
         heading = f"{style.percent(float(levels[0]))} interval" if len(levels) == 1 else "interval"
+
+    if low == "conf_low" and "estimate" in frame.columns:
+        counts = pd.api.types.is_integer_dtype(frame["estimate"])
+        ends = frame[[low, high]].dropna().to_numpy("f8")
+        if counts and (ends == np.round(ends)).all():
+            decimals = 0  # numbers of models and the like
 
     def text(row: Mapping[str, Any]) -> str:
         a, b = float(row[low]), float(row[high])

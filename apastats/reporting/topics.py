@@ -15,7 +15,7 @@ from apastats.reporting.blocks import Block, FigureBlock, Listing, Paragraph, Se
 from apastats.reporting.markup import name
 from apastats.reporting.numbers import NumberStyle
 from apastats.reporting.prose import cautions, sentences
-from apastats.reporting.summary import outcome_of, outcome_words
+from apastats.reporting.summary import ceiling_words, outcome_of, outcome_words
 from apastats.reporting.tables import table_block
 
 __all__ = ["Context", "topic_sections"]
@@ -246,8 +246,7 @@ def _design(result: Any, context: Context) -> tuple[str, list[Block]]:
 
 
 def _ceiling(result: Any, context: Context) -> tuple[str, list[Block]]:
-    kind = str(result.info.get("ceiling_kind", "")).replace("_", " ")
-    title = f"Noise ceiling: {kind}" if kind else "Noise ceiling"
+    title = ceiling_words(result.info.get("ceiling_kind", ""))
     blocks = _intro(result)
     blocks += panels.ceiling_figures(result, context)
     blocks.append(

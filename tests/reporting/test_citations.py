@@ -49,6 +49,25 @@ def test_nili_is_cited_for_its_bounds() -> None:
     assert "nili2014" in apa.references(apa.noise_ceiling(rdms.brain, kind="nili")).keys
 
 
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("set", {"hsu1984"}),
+        ("set with margin", {"hsu1984", "schuirmann1987"}),
+        ("friedman", {"friedman1937"}),
+        ("rope", {"kruschke2018"}),
+        ("bayes", {"capretto2022", "vehtari2021"}),
+        ("rdms", {"kriegeskorte2008", "nili2014"}),
+        ("effect", {"hedges1981"}),
+        ("agreement test", {"hoefling2026", "phipson2010", "westfall1993"}),
+        ("tested contrasts", {"searle1980", "giesbrecht1985", "kuznetsova2017", "holm1979", "schuirmann1987"}),
+        ("anova", set()),
+    ],
+)  # fmt: skip
+def test_nothing_more_and_nothing_less(all_kinds: Study, name: str, keys: set[str]) -> None:
+    assert set(apa.references(all_kinds.results[name]).keys) == ALWAYS | keys
+
+
 def test_everything_listed_is_cited_in_the_methods(study: Study) -> None:
     html = study.report.html()
     methods = html[html.index('id="methods"') : html.index('id="again"')]

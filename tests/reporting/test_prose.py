@@ -13,6 +13,7 @@ import apastats as apa
 from apastats.errors import InputError
 from apastats.reporting.markup import plain
 from apastats.reporting.numbers import APA
+from apastats.reporting.posteriors import ROPE_WORDS
 from apastats.reporting.prose import DECISION_WORDS, equivalence_row, sentences
 from tests.reporting.conftest import Study
 
@@ -195,3 +196,117 @@ def test_hostile_names_stay_literal(hostile: Study) -> None:
     )
     for model in hostile.equivalence.table["model"].unique():
         assert str(model) in text
+
+
+REAL = r"[\u2212-]?\d*\.?\d+"
+SPAN = rf"(?:\[(?P<low>{REAL}), (?P<high>{REAL})\]|(?P<low_>{REAL}) to (?P<high_>{REAL}))"
+SHARE = rf"(?:[<>] )?{REAL}"
+ROPE_LONG = re.compile(
+    rf"For (?P<term>\S+), the posterior median was (?P<estimate>{REAL}) \((?P<level>\d+)\s?% HDI {SPAN}\), "
+    rf"(?P<sign>positive|negative) with a probability of (?P<p_direction>{SHARE})\s?%; "
+    rf"(?P<p_inside>{SHARE})\s?% of the posterior, and (?P<p_inside_interval>{SHARE})\s?% of the draws in the "
+    rf"interval, lay inside the region of practical equivalence from (?P<bound_low>{REAL}) to (?P<bound_high>{REAL}): "
+    r"(?P<decision>[^.]*)\."
+)
+ROPE_SHORT = re.compile(
+    rf"(?P<term>\S+): Mdn = (?P<estimate>{REAL}), (?P<level>\d+)\s?% HDI {SPAN}, pd = (?P<p_direction>{SHARE})\s?%, "
+    rf"(?P<p_inside>{SHARE})\s?% in the region from (?P<bound_low>{REAL}) to (?P<bound_high>{REAL}): (?P<decision>\w+)"
+)
+STYLES = ["apa", "nature", {"minus": "-", "decimals": 5, "interval": "to", "percent_space": False}]
+
+
+def share_agrees(text: str, number: float) -> bool:
+    """A share in per cent with one decimal."""
+    if text.startswith("<"):
+        return 0 < number < 0.001
+    if text.startswith(">"):
+        return 0.999 < number < 1
+    return abs(float(text) - 100 * number) <= 0.05 + 1e-9
+
+
+@pytest.fixture(scope="module")
+def rope() -> Any:
+    rng = np.random.default_rng(0)
+    centres = {"tied": 0.0, "near": 0.04, "far": -0.3, "wide": 0.1, "above": 0.09}
+    draws = {k: rng.normal(c, 0.15 if k == "wide" else 0.02, 4000) for k, c in centres.items()}
+    return apa.rope(draws, bounds=(-0.1, 0.12), conf_level=0.9)
+
+
+@pytest.mark.parametrize("style", STYLES, ids=["apa", "nature", "dict"])
+@pytest.mark.parametrize("short", [True, False])
+def test_posteriors_against_a_region_read_back(rope: Any, style: Any, short: bool) -> None:
+    rows = rope.tidy().to_dict(orient="records")
+    pattern = ROPE_SHORT if short else ROPE_LONG
+    lines = rope.text(style=style, short=short)
+    matches = list(pattern.finditer(lines))
+    assert [m["term"] for m in matches] == [r["term"] for r in rows], lines
+    for m, row in zip(matches, rows, strict=True):
+        assert m["decision"] == (row["decision"] if short else ROPE_WORDS[row["decision"]])
+        assert float(m["level"]) == pytest.approx(100 * row["conf_level"])
+        for key in ("estimate", "bound_low", "bound_high"):
+            assert agrees(m[key], row[key]), key
+        assert agrees(m["low"] or m["low_"], row["conf_low"])
+        assert agrees(m["high"] or m["high_"], row["conf_high"])
+        for key in (
+            ("p_direction", "p_inside")
+            if short
+            else ("p_direction", "p_inside", "p_inside_interval")
+        ):
+            assert share_agrees(m[key], row[key]), key
+        if not short:
+            assert m["sign"] == ("negative" if row["estimate"] < 0 else "positive")
+    if not short:
+        assert rope.info["margin"] in lines
+        assert "'Not different' is never 'equivalent'" in lines
+    assert {"equivalent", "different", "undecided"} == set(rope.table["decision"])
+
+
+@pytest.mark.parametrize("style", STYLES, ids=["apa", "nature", "dict"])
+def test_bayesian_models_read_back(all_kinds: Study, style: Any) -> None:
+    result = all_kinds.results["bayes"]
+    rows = result.tidy().to_dict(orient="records")
+    numbers = rf"(?P<estimate>{REAL}) \(SD = (?P<std_error>{REAL}), 95\s?% HDI {SPAN}; R-hat = (?P<r_hat>{REAL}), "
+    long = re.compile(
+        rf"For (?P<term>\S+), (?:the posterior mean was {numbers}|no estimate is given, as its chains failed a gate of "
+        rf"convergence \(R-hat = (?P<failed>{REAL}), )effective sample sizes of (?P<ess_bulk>\d+) in the bulk and "
+        r"(?P<ess_tail>\d+) in the tails\)\."
+    )
+    text = result.text(style=style)
+    matches = list(long.finditer(text))
+    assert [m["term"] for m in matches] == [r["term"] for r in rows], text
+    for m, row in zip(matches, rows, strict=True):
+        assert agrees(m["r_hat"] or m["failed"], row["r_hat"])
+        assert float(m["ess_bulk"]) == round(row["ess_bulk"])
+        assert float(m["ess_tail"]) == round(row["ess_tail"])
+        assert (m["estimate"] is None) == bool(np.isnan(row["estimate"]))
+        if m["estimate"] is not None:
+            assert agrees(m["estimate"], row["estimate"])
+            assert agrees(m["std_error"], row["std_error"])
+            assert agrees(m["low"] or m["low_"], row["conf_low"])
+            assert agrees(m["high"] or m["high_"], row["conf_high"])
+    lines = result.text(style=style, short=True).split("\n")
+    assert [line.split(":")[0] for line in lines] == [r["term"] for r in rows]
+    assert "no estimate" in lines[-1]
+    assert result.info["formula"] in text
+
+
+@pytest.mark.parametrize("rule", ["classic", "cet", "bayes"])
+@pytest.mark.parametrize("short", [True, False])
+def test_coefficients_against_a_region_read_back(rule: str, short: bool) -> None:
+    result = apa.coefficient_equivalence(
+        [0.002, 0.03], [0.004, 0.002], [45, 45], bounds=0.015, rule=rule
+    )
+    pattern = re.compile(
+        rf"(?P<estimate>{REAL})(?:,| \() ?p (?P<p_value>[=<>] {REAL}), (?P<level>\d+)\s?% CI {SPAN}\)?; "
+        rf"(?:against the )?region from (?P<bound_low>{REAL}) to (?P<bound_high>{REAL}), "
+        rf"equivalence p (?P<p_value_equiv>[=<>] {REAL}), "
+        rf"(?:with )?(?P<overlap>{SHARE})\s?% of the interval inside: (?P<decision>\w+)"
+    )
+    matches = list(pattern.finditer(result.text(short=short)))
+    assert len(matches) == 2, result.text(short=short)
+    for m, row in zip(matches, result.tidy().to_dict(orient="records"), strict=True):
+        for key in ("estimate", "p_value", "bound_low", "bound_high", "p_value_equiv"):
+            assert agrees(m[key], row[key]), key
+        assert agrees(m["low"], row["conf_low"])
+        assert share_agrees(m["overlap"], row["overlap"])
+        assert m["decision"] == row["decision"]
