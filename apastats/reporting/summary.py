@@ -200,11 +200,15 @@ def _best_line(table: Any, what: str) -> str:
     parts = [
         f"{name(m)}{v} in {k}" for (m, k), v in zip(counts.head(5).items(), verb, strict=False)
     ]
-    more = f" and {len(counts) - 5} other models in the rest" if len(counts) > 5 else ""
+    if len(counts) > 5:
+        left = len(counts) - 5
+        parts.append(
+            "another model in the rest" if left == 1 else f"{left} other models in the rest"
+        )
     noun = (
         "ROIs" if cells == ["roi"] else "cells of ROI and metric" if len(cells) == 2 else "metrics"
     )
-    return f"Of {len(best)} {noun}, {join(parts)}{more}. A highest mean alone says nothing about the models behind it."
+    return f"Of {len(best)} {noun}, {join(parts)}. A highest mean alone says nothing about the models behind it."
 
 
 def _decided(table: Any) -> str:

@@ -10,7 +10,6 @@ import pandas as pd
 from scipy.special import fdtrc, fdtri, stdtr, stdtrit
 
 from apastats.errors import DegenerateWarning, DesignError
-from apastats.multiplicity.adjust import adjust_p
 from apastats.resampling.plans import Plan, Resamples, subject_counts
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
@@ -204,19 +203,24 @@ def _aligned(block: Any, other: Any) -> tuple[np.ndarray, np.ndarray]:
     return block.values, other.values[np.ix_(*where)]
 
 
-def separated_pairs(x: np.ndarray, alpha: float) -> float:
-    """Pairs of models that differ by paired t tests with Holm's adjustment."""
+def separated_pairs(x: np.ndarray, alpha: float) -> np.ndarray:
+    """Pairs of models that differ by paired t tests with Holm's adjustment, of ``[..., n, k]``: ``[...]``."""
     from apastats.tosts.location import t_location
 
-    a, b = np.triu_indices(x.shape[1], 1)
-    p = adjust_p(t_location(x[:, a] - x[:, b], alpha).p_value, "holm")
-    return float(np.nansum(p <= alpha))
+    a, b = np.triu_indices(x.shape[-1], 1)
+    p = t_location(np.moveaxis(x[..., a] - x[..., b], -2, 0), alpha).p_value
+    # Holm rejects the smallest p-values up to the first that fails; undefined ones are not in the family
+    p = np.sort(p, axis=-1)
+    left = (~np.isnan(p)).sum(axis=-1, keepdims=True) - np.arange(p.shape[-1])
+    return np.asarray(
+        np.logical_and.accumulate(left * p <= alpha, axis=-1).sum(axis=-1, dtype=float)
+    )
 
 
 def _describe(x: np.ndarray, alpha: float, plan: Plan) -> list[dict[str, Any]]:
     n, k = x.shape
     pairs = k * (k - 1) / 2
-    count = separated_pairs(x, alpha)
+    count = float(separated_pairs(x, alpha))
     size = float(confidence_set(moments(x), alpha, p_values=False)[0].sum())
     _, _, f = variance_components(x)
     df1, df2 = k - 1.0, (n - 1.0) * (k - 1)
@@ -253,19 +257,22 @@ def _describe(x: np.ndarray, alpha: float, plan: Plan) -> list[dict[str, Any]]:
 
 def _count_limits(rows: list[dict[str, Any]], x: np.ndarray, alpha: float, plan: Plan) -> None:
     """Bootstrap limits of the counts, written into their rows (subjects resampled)."""
-    n = len(x)
+    n, k = x.shape
+    _, same = np.unique(x, axis=0, return_inverse=True)
     counts = plan.matrix.astype(int)
-    found = np.array(
-        [
-            (separated_pairs(s, alpha), confidence_set(moments(s), alpha, p_values=False)[0].sum())
-            for s in (np.repeat(x, c, axis=0) for c in counts)
-            if len(np.unique(s, axis=0)) > 2
-        ],
-        dtype=float,
-    )
+    # a resample of fewer than three different subjects has no spread to speak of
+    different = (counts @ np.eye(same.max() + 1)[same] > 0).sum(axis=1)
+    counts = counts[different > 2]
+    drawn = np.repeat(np.tile(np.arange(n), len(counts)), counts.ravel()).reshape(-1, n)
+    found = np.empty((len(drawn), 2))
+    batch = max(1, 2_000_000 // (n * k * (k - 1)))
+    for start in range(0, len(drawn), batch):
+        part = slice(start, start + batch)
+        s = x[drawn[part]]
+        found[part, 0] = separated_pairs(s, alpha)
+        found[part, 1] = confidence_set(moments(s), alpha, p_values=False)[0].sum(axis=-1)
     if len(found):
         low, high = np.quantile(found, [alpha / 2, 1 - alpha / 2], axis=0, method="nearest")
-        k = x.shape[1]
         scale = {
             "separated_pairs": (0, 1.0),
             "separated_share": (0, k * (k - 1) / 2),
@@ -327,7 +334,7 @@ def _compare(first: np.ndarray, second: np.ndarray, alpha: float) -> list[dict[s
             "method": "log F, jackknife over subjects, t",
         }
     ]
-    count = separated_pairs(first, alpha) - separated_pairs(second, alpha)
+    count = float(separated_pairs(first, alpha) - separated_pairs(second, alpha))
     rows.append(
         {"term": "difference separated_pairs", "estimate": count, "method": "paired t, Holm"}
     )

@@ -149,7 +149,7 @@ on = "train"
 kinds = ["leave_one_out", "subject_to_subject"]
 
 [agreement]
-reference = "leave_one_out"
+reference = "matched"      # brain and models are compared with the same references
 
 [bootstrap]
 n_resamples = "exact"
@@ -159,6 +159,50 @@ interval = "studentized"
 bounds = { share = 0.1, of = "leave_one_out" }
 reference = "best"
 adjust = "holm"
+
+[equivalence_agreement]
+bounds = 0.2               # Fisher z
+reference = "brain"
+adjust = "holm"
+
+[[analysis]]
+name = "sets"
+verb = "equivalence_set"
+data = "selected"
+formula = "score ~ model | roi"
+options = { bounds = { share = 0.1, of = "leave_one_out" } }
+
+[[analysis]]
+name = "strict"
+verb = "strict_alignment"
+data = "selected"
+[analysis.options]
+agreement = { result = "agreement" }
+score_bounds = { share = 0.1, of = "leave_one_out" }
+agreement_bounds = 0.2
+
+[[analysis]]
+name = "separation"
+verb = "discriminability"
+data = "selected"
+formula = "score ~ model | roi"
+options = { against = { result = "agreement" }, against_outcome = "z" }
+
+[[analysis]]
+name = "model"
+verb = "lmm"
+data = "agreement"
+formula = "z ~ model + (1 | subject) + (1 | roi) + (1 | roi:subject)"
+
+[[analysis]]
+name = "against_the_brain"
+verb = "emmeans"
+data = "model"
+options = { specs = "model" }
+then = [
+    { method = "contrast", options = { method = "trt.vs.ctrl", ref = "brain" } },
+    { method = "test", options = { bounds = 0.2 } },
+]
 """
 
 
