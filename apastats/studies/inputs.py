@@ -282,7 +282,9 @@ def run_network(name: str, network: NetworkInput, scratch: ExitStack) -> Sets:
     parts = {"train": network.stimuli}
     if network.test_stimuli is not None:
         parts["test"] = network.test_stimuli
-    options = network.model_dump(include={"batch_size", "device", "project", "seed", "frames"})
+    options = network.model_dump(
+        include={"batch_size", "device", "project", "seed", "frames", "frame_axis"}
+    )
     options["transform"] = None if network.transform is None else code_of(network.transform)
     found = {
         part: apa.activations(

@@ -90,6 +90,7 @@ class NetworkInput(_Section):
     project: Count | None = None
     seed: int = 1234
     frames: Literal["each", "clip"] | None = None
+    frame_axis: Count | None = None
     transform: str | None = Field(default=None, pattern=r"^.+\.py:[A-Za-z_]\w*$")
 
 

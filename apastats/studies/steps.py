@@ -25,10 +25,6 @@ __all__ = [
 
 # public names that are no analyses, and what stands for them in a study
 NOT_IN_STUDIES = {
-    "AlignmentPatterns": "a class",
-    "RDMEvaluation": "a class",
-    "RDMSet": "a class",
-    "ScoreTable": "a class",
     "activations": "inputs.networks",
     "adjust_p": "option adjust of the tests",
     "check": "always run",
@@ -72,7 +68,8 @@ def verbs() -> list[str]:
     """Verbs a study may call."""
     import apastats as apa
 
-    return [v for v in apa.EXPORTS if v not in NOT_IN_STUDIES]
+    # names in capitals are classes
+    return [v for v in apa.EXPORTS if v not in NOT_IN_STUDIES and not v[0].isupper()]
 
 
 def run_step(entry: Any, known: Mapping[str, Any], seed: int, place: str) -> Any:

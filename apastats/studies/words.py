@@ -62,6 +62,7 @@ WORDS: dict[str, dict[str, str]] = {
         "project": "dimensions of a sparse random projection",
         "seed": "seed of the projection",
         "frames": "each or clip, where stimuli are clips",
+        "frame_axis": "axis of the outputs of clips that is averaged over",
         "transform": "FILE.py:FUNCTION applied to every stimulus",
     },
     "score": {
