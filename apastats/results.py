@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import DataError, OutputExistsError, ReadError
+from apastats.rounding import LIMIT_ERRORS, printed_decimals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -140,13 +141,14 @@ class Result:
         Parameters
         ----------
         digits : int
-            Significant digits of the numbers shown.
+            Significant digits of the numbers shown; fewer where they are simulated and Monte-Carlo error
+            would change them.
         max_rows : int
             Rows shown at most.
         """
         lines = [f"{self.kind.replace('_', ' ')}"]
         lines += [f"  {k}: {_plain_text(v)}" for k, v in self.info.items() if v is not None]
-        shown = self.table.head(max_rows)
+        shown = _as_settled(self.table).head(max_rows)
         lines += ["", shown.to_string(index=False, float_format=lambda v: f"{v:.{digits}g}")]
         if len(self.table) > max_rows:
             lines.append(f"... {len(self.table) - max_rows} more rows; .tidy() has all")
@@ -297,6 +299,19 @@ def jsonable(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return str(value)
+
+
+def _as_settled(table: pd.DataFrame) -> pd.DataFrame:
+    """Table with simulated limits, and their estimates, rounded to the decimals that stand."""
+    if not set(LIMIT_ERRORS) <= set(table.columns):
+        return table
+    errors = table[list(LIMIT_ERRORS)]
+    shown = table.drop(columns=[*LIMIT_ERRORS, "settled"], errors="ignore")
+    if not (errors > 0).to_numpy().any():
+        return shown.drop(columns="mcse", errors="ignore")
+    places = printed_decimals(table["std_error"].to_numpy(), errors.to_numpy())
+    columns = [c for c in ("estimate", "std_error", "conf_low", "conf_high") if c in table.columns]
+    return shown.assign(**{c: table[c].round(places) for c in columns})
 
 
 def _plain_text(value: Any) -> str:

@@ -110,7 +110,7 @@ def within_subject_values(
     return (pd.DataFrame(rows), np.stack(columns, axis=1), subjects, rdms.hash), how
 
 
-def spearman_brown(r: float, length: float = 2.0) -> float:
+def spearman_brown(r: Any, length: float = 2.0) -> Any:
     """Reliability of a measure ``length`` times as long: ``k r / (1 + (k - 1) r)``.
 
     Source: Spearman 1910, British Journal of Psychology 3:271; Brown 1910, ibid. 3:296.

@@ -11,8 +11,9 @@ import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from apastats.ceilings.forms import nili_values, within_subject_values
+from apastats.ceilings.tables import table_values
 from apastats.errors import CeilingError, CeilingWarning, DataError, DesignError, InputError
-from apastats.estimates.results import how_many
+from apastats.estimates.results import error_columns, give_warnings, how_many, warn_unsettled
 from apastats.resampling.intervals import Alternative, Interval, check_interval
 from apastats.resampling.means import MeanSummary, describe_cells, summarise_means
 from apastats.resampling.plans import Resamples, subject_counts
@@ -42,7 +43,8 @@ class NoiseCeiling(Result):
 
     ``table`` has the by-columns, ``bound`` (``reference``, or ``lower`` and ``upper`` for Nili's
     bounds), ``estimate, std_error, statistic, df, p_value`` (one-sided, against chance), ``conf_low,
-    conf_high, conf_level, n_subject, method, mcse``.
+    conf_high, conf_level, n_subject, method``, and the Monte-Carlo columns of
+    :class:`apastats.estimates.results.BootstrapResult`.
     ``arrays["values"]`` is ``[n_subject, n_row]``, the per-subject ceilings in the order of the table;
     ``arrays["subjects"]`` the labels.
     """
@@ -64,8 +66,9 @@ class NormalizedScores(Result):
 
     ``table`` has ``model``, the by-columns, ``estimate`` (share of the ceiling), ``ceiling, score,
     std_error, conf_low, conf_high, conf_level, difference`` (score minus ceiling), ``p_below`` (one-sided
-    paired t test that the score is below the ceiling), ``n_subject, method, mcse``. ``arrays["score"]`` is
-    ``[n_subject, n_row]`` and ``arrays["ceiling"]`` likewise, so that both can be resampled together.
+    paired t test that the score is below the ceiling), ``n_subject, method`` and the Monte-Carlo columns
+    of a bootstrap. ``arrays["score"]`` is ``[n_subject, n_row]`` and ``arrays["ceiling"]`` likewise, so
+    that both can be resampled together.
     """
 
     kind: ClassVar[str] = "normalized"
@@ -98,7 +101,8 @@ def noise_ceiling(
     ----------
     data : ScoreTable or RDMs
         A score table with brain rows (kinds ``leave_one_out`` and ``subject_to_subject``), or brain
-        RDMs with labels ``subject`` and ``roi`` for the other kinds.
+        RDMs with labels ``subject`` and ``roi`` for the other kinds. ``split_half`` and ``repeat`` also
+        take a score table in which subjects predict themselves (see Notes).
     kind : {"leave_one_out", "subject_to_subject", "nili", "split_half", "repeat"}
         What the ceiling is: the mean of the other subjects predicts a subject; one other subject does
         (averaged over partners); lower and upper bound of Nili et al. (2014); halves of a subject's
@@ -112,7 +116,9 @@ def noise_ceiling(
         Comparison of RDMs, for the kinds that are made from them.
     within : str
         Label that tells the RDMs of one subject apart (``"session"``, ``"repeat"``), for
-        ``split_half`` and ``repeat``.
+        ``split_half`` and ``repeat``; in a score table the column of the predicted session. Where a
+        score table has that column, a subject's ceiling is the mean over it; name it in ``by`` for
+        ceilings of every session.
     chance : float
         Score that a subject without any shared signal would have; the ceiling is tested against it,
         one-sided.
@@ -134,11 +140,20 @@ def noise_ceiling(
     InputError
         If an argument is not allowed.
 
+    Warns
+    -----
+    DegenerateWarning, MonteCarloWarning, SmallSampleWarning
+        As :func:`apastats.bootstrap`.
+
     Notes
     -----
     leave_one_out: ``c_s = score(mean of others, ROI t -> subject s, ROI t)``; subject_to_subject:
     ``c_s = mean over partners p of score(p, t -> s, t)``; the ceiling is the mean of ``c_s`` over
-    subjects. Nili's bounds: ``mean_s sim(pool(R_without_s), r_s)`` and ``mean_s sim(pool(R), r_s)``
+    subjects. ``split_half`` and ``repeat`` of a score table: rows of kind ``subject_to_subject`` in which
+    a subject's own other session predicts (``model`` is the subject, the column
+    ``predictor_<within>`` the predicting session). Scores of models in several sessions do not hold
+    this: they say how stable a score is, not how well a brain predicts itself. Nili's bounds:
+    ``mean_s sim(pool(R_without_s), r_s)`` and ``mean_s sim(pool(R), r_s)``
     (Nili et al. 2014, PLoS Comput Biol 10:e1003553).
 
     Examples
@@ -156,7 +171,7 @@ def noise_ceiling(
     if isinstance(chance, bool) or not isinstance(chance, (int, float)) or not np.isfinite(chance):
         raise InputError("chance", chance, "a finite number")
     root = seed_sequence(rng)
-    if kind in FROM_RDMS:
+    if kind in FROM_RDMS and not isinstance(data, ScoreTable):
         if kind == "nili":
             labels, values, subjects, data_hash = nili_values(data, method)
             note = f"{kind}, {method}"
@@ -168,10 +183,11 @@ def noise_ceiling(
     else:
         if not isinstance(data, ScoreTable):
             raise InputError("data", type(data).__name__, f"a ScoreTable for kind={kind!r}")
+        if kind == "nili":
+            raise InputError("kind", kind, "for RDMs: the pools of Nili's bounds are made of them")
         if "roi" not in by:
             raise InputError("by", by, "columns with 'roi' among them")
-        labels, values, subjects = _reference_scores(data, kind, by, split)
-        labels["bound"] = "reference"
+        labels, values, subjects = table_values(data, kind, by, split, within)
         data_hash, note = data.hash, kind
     if len(subjects) < 2:
         raise DesignError(f"noise_ceiling: {len(subjects)} subject; at least 2 are needed")
@@ -179,7 +195,7 @@ def noise_ceiling(
     summary = summarise_means(
         values, plan, [interval], conf_level=conf_level, alternative=alternative
     )
-    low, high, mcse = summary.limits[interval]
+    low, high = summary.limits[interval][:2]
     df = summary.n - 1.0
     with np.errstate(invalid="ignore", divide="ignore"):
         t = (summary.estimate - chance) / summary.std_error
@@ -194,7 +210,7 @@ def noise_ceiling(
         conf_level=conf_level,
         n_subject=summary.n,
         method=note,
-        mcse=mcse,
+        **error_columns(summary.std_error, summary.limits[interval][2:]),
     )
     drawn = interval != "t"
     info = {
@@ -215,40 +231,9 @@ def noise_ceiling(
     )
     arrays = {"values": values, "subjects": np.asarray(subjects, dtype=str)}
     seed = plan.seed if drawn else ""
-    return NoiseCeiling(table, info, Provenance(call, data_hash, seed), arrays)
-
-
-def _reference_scores(
-    data: ScoreTable, kind: str, by: list[str], split: str | None
-) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
-    """Same-ROI reference scores ``[subject, cell]``, averaged over partners."""
-    frame = data.frame
-    for c in by:
-        if c not in frame.columns:
-            raise InputError("by", c, f"columns among {list(frame.columns)}")
-    rows = frame[(frame["kind"] == kind) & (frame["layer"] == frame["roi"])]
-    if "split" not in by:
-        splits = list(rows["split"].unique())
-        if split is None:
-            split = "test" if "test" in splits or not splits else splits[0]
-        if splits and split not in splits:
-            raise InputError("split", split, f"one of {splits}")
-        rows = rows[rows["split"] == split]
-    if rows.empty:
-        raise DataError(
-            f"{data.source}: no rows of kind {kind!r} whose predictor ROI (layer) is the target ROI; "
-            f"kinds present: {list(frame['kind'].unique())}"
-        )
-    outcome = data.outcomes[0]
-    cells = rows[by].drop_duplicates().reset_index(drop=True)
-    means = rows.groupby(["subject", *by], sort=False)[outcome].mean()
-    subjects = sorted(rows["subject"].unique())
-    index = [tuple(row) for row in cells.itertuples(index=False)]
-    values = np.full((len(subjects), len(cells)), np.nan)
-    for i, s in enumerate(subjects):
-        for j, cell in enumerate(index):
-            values[i, j] = means.get((s, *cell), np.nan)
-    return cells, values, subjects
+    drawing = {"interval": interval, "n_resamples": plan.n_resamples}
+    notes = give_warnings(table, [*by, "bound"], drawing)
+    return NoiseCeiling(table, info, Provenance(call, data_hash, seed), arrays, notes)
 
 
 def normalize(
@@ -355,7 +340,7 @@ def normalize(
     else:
         found = summarise_ratios(top, bottom, plan, [cast(Interval, interval)], **options)
         _warn_unlogged(found, interval)
-    low, high, mcse = found.limits[interval]
+    low, high = found.limits[interval][:2]
     gap, gap_error, gap_n = describe_cells(top - bottom)
     with np.errstate(invalid="ignore", divide="ignore"):
         p_below = stdtr(gap_n - 1.0, gap / gap_error)
@@ -374,7 +359,7 @@ def normalize(
         p_below=p_below,
         n_subject=found.n,
         method=how,
-        mcse=mcse,
+        **error_columns(found.std_error, found.limits[interval][2:]),
     )
     together = "scores and ceilings of the same subjects together"
     info = {
@@ -394,7 +379,8 @@ def normalize(
     arrays = {"score": top, "ceiling": bottom, "subjects": np.asarray(shared, dtype=str)}
     call = describe_call("normalize", table, ceiling, how=how, interval=interval)
     provenance = Provenance(call, table.hash, plan.seed if drawn else "")
-    return NormalizedScores(table_out, info, provenance, arrays)
+    notes = warn_unsettled(table_out, ["model", *by], info | {"n_resamples": plan.n_resamples})
+    return NormalizedScores(table_out, info, provenance, arrays, notes)
 
 
 def _warn_unlogged(found: MeanSummary, interval: str) -> None:

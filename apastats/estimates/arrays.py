@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from apastats.errors import DataError, DesignError, InputError
 from apastats.estimates.means import SCHEMES
@@ -78,8 +80,8 @@ def boot_ci(
     conf_level, alternative, quantile_rule
         As in :func:`apastats.bootstrap`.
     n_resamples : "auto", "exact" or int
-        As in :func:`apastats.bootstrap`. A callable is enumerated by ``"exact"`` only (it is called once
-        per resample), several samples are always sampled.
+        As in :func:`apastats.bootstrap`. A callable is enumerated by ``"exact"`` only, and called 19,999
+        times by ``"auto"``; several samples are always sampled.
     scheme : {"bootstrap", "bayesian"}
         Counts or Dirichlet weights; the latter for named statistics only.
     index : array ``[R, n]`` or tuple of arrays, optional
@@ -139,15 +141,58 @@ def boot_ci(
     if isinstance(statistic, str) and std_error is not None:
         raise InputError("std_error", std_error, "None for a named statistic: it has its own")
     samples = _samples(x, allow_nan=isinstance(statistic, str) and statistic == "mean")
-    if statistic == "mean" and len(samples) == 1 and transform is None and workdir is None:
-        chosen, label = None, "mean"
-        arrays, plan = _mean(samples[0], scheme, n_resamples, index, rng)
-    else:
+    if rng is None and workdir is not None:
+        rng = resumed_seed(workdir)
+    root = None if index is not None else seed_sequence(rng)
+    settings = {
+        "conf_level": float(conf_level),
+        "alternative": alternative,
+        "quantile_rule": quantile_rule,
+        "transform": transform,
+    }
+    name = statistic if isinstance(statistic, str) else getattr(statistic, "__name__", "statistic")
+    call = describe_call(
+        "boot_ci",
+        samples[0] if len(samples) == 1 else x,
+        name,
+        interval=interval,
+        conf_level=conf_level,
+        n_resamples=n_resamples,
+        transform=transform,
+    )
+    chosen = None
+    if not (statistic == "mean" and len(samples) == 1 and transform is None and workdir is None):
         chosen = _statistic(statistic, samples, std_error)
-        label = chosen.name
-        arrays, plan = _replicates(
-            chosen, samples, scheme, n_resamples, index, rng, n_jobs, batch, workdir
-        )
+
+    def once(size: Resamples, folder: str | Path | None) -> BootstrapResult:
+        if chosen is None:
+            arrays, plan = _mean(samples[0], scheme, size, index, root)
+        else:
+            arrays, plan = _replicates(
+                chosen, samples, scheme, size, index, root, n_jobs, batch, folder
+            )
+        return _result(chosen, samples, arrays, plan, interval, settings, call)
+
+    result = once(n_resamples, workdir)
+    # a callable costs what it costs: as many calls as said, and a warning where they are too few
+    grows = n_resamples == "auto" and index is None and not callable(statistic)
+    more = result.more_resamples() if grows else None
+    if more:
+        result = once(more, None if workdir is None else Path(workdir) / "more")
+    return replace(result, notes=give_warnings(result.table, ["term"], result.info))
+
+
+def _result(
+    chosen: Statistic | None,
+    samples: tuple[np.ndarray, ...],
+    arrays: dict[str, np.ndarray],
+    plan: Plan,
+    interval: str,
+    settings: dict[str, Any],
+    call: str,
+) -> BootstrapResult:
+    """Result of the arrays that were made; ``chosen`` is None for means that are made when needed."""
+    label = "mean" if chosen is None else chosen.name
     studentizable = chosen is None or "std_error" in arrays
     if interval == "auto":
         interval = "studentized" if studentizable else "bca"
@@ -160,10 +205,7 @@ def boot_ci(
     info = {
         "method": f"bootstrap of the {label.replace('_', ' ')}",
         "interval": interval,
-        "conf_level": float(conf_level),
-        "alternative": alternative,
-        "quantile_rule": quantile_rule,
-        "transform": transform,
+        **settings,
         "plan": plan.kind,
         "n_resamples": plan.n_resamples,
         "exact": plan.exact,
@@ -174,22 +216,10 @@ def boot_ci(
         arrays["numerator"], arrays["denominator"] = samples[0][:, :1], samples[0][:, 1:]
     count = arrays["values" if chosen is None else "replicates"].shape[1]
     terms = [label] if count == 1 else [f"{label}[{i}]" for i in range(count)]
-    call = describe_call(
-        "boot_ci",
-        samples[0] if len(samples) == 1 else x,
-        statistic if isinstance(statistic, str) else label,
-        interval=interval,
-        conf_level=conf_level,
-        n_resamples=n_resamples,
-        transform=transform,
-    )
     digest = hashlib.sha256(b"".join(np.ascontiguousarray(s).tobytes() for s in samples))
     provenance = Provenance(call, digest.hexdigest()[:16], plan.seed)
     draft = BootstrapResult(pd.DataFrame({"term": terms}), info, provenance, arrays)
-    table = draft.conf_int()
-    # a replayed table is what it is: its error is in the column, more draws are not at hand
-    notes = give_warnings(table, interval) if index is None else ()
-    return BootstrapResult(table, info, provenance, arrays, notes)
+    return replace(draft, table=draft._table())
 
 
 def _samples(x: Any, *, allow_nan: bool) -> tuple[np.ndarray, ...]:
@@ -286,7 +316,7 @@ def _replicates(
     """Replicates of a statistic block by block, with what the intervals need beside them."""
     if scheme == "bayesian" and not statistic.weighted:
         raise InputError("scheme", scheme, "'bootstrap' for a callable: it takes rows, no weights")
-    plans = _plans(statistic, samples, scheme, n_resamples, index, rng, workdir)
+    plans = _plans(statistic, samples, scheme, n_resamples, index, rng)
     digest = hashlib.sha256(b"".join(np.ascontiguousarray(s).tobytes() for s in samples))
     store = None
     if workdir is not None:
@@ -297,14 +327,16 @@ def _replicates(
     found = list(run_tasks(_evaluate, tasks, n_jobs=n_jobs, store=store, label=statistic.name))
     arrays = {k: np.concatenate([f[k] for f in found]) for k in found[0]}
     ones = tuple(np.ones((1, len(s))) for s in samples)
-    full, error = statistic.evaluate(samples, ones)
+    with threadpool_limits(1, "blas"):
+        full, error = statistic.evaluate(samples, ones)
+        influence = influence_values(statistic, samples)
     if not np.isfinite(full).all():
         raise DataError(f"statistic: {full[0].tolist()} on the data; it must be finite")
     arrays["estimate"] = full[0]
     if error is not None:
         arrays["std_error"] = error[0]
         arrays["df"] = np.full(len(full[0]), degrees_of_freedom(statistic, samples))
-    arrays["influence"] = influence_values(statistic, samples)
+    arrays["influence"] = influence
     if not plans[0].uniform:
         arrays["weights"] = plans[0].weights
     return arrays, plans[0]
@@ -327,13 +359,10 @@ def _plans(
     n_resamples: Resamples,
     index: Index | None,
     rng: RngLike,
-    workdir: str | Path | None,
 ) -> list[Plan]:
     """One plan per sample, all of the same length."""
     if index is not None:
         return [plan_of_counts(c) for c in _counts(index, samples)]
-    if rng is None and workdir is not None:
-        rng = resumed_seed(workdir)
     if len(samples) > 1 and n_resamples == "exact":
         raise InputError("n_resamples", "exact", "a number or 'auto': several samples are sampled")
     if n_resamples == "auto" and (len(samples) > 1 or not statistic.weighted):

@@ -11,7 +11,7 @@ import pandas as pd
 
 from apastats.errors import DataError, DesignError, InputError
 from apastats.resampling.designs import nested_counts, stratified_counts
-from apastats.resampling.plans import Plan, Resamples, subject_counts
+from apastats.resampling.plans import Plan, Resamples, subject_counts, subject_weights
 from apastats.seeds import RngLike
 from apastats.table import Block, CellFormula, ScoreTable
 
@@ -54,12 +54,14 @@ class Cells:
     guide: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
-    def plan(self, n_resamples: Resamples, rng: RngLike) -> Plan:
+    def plan(self, n_resamples: Resamples, rng: RngLike, scheme: str = "bootstrap") -> Plan:
         """Plan of a design whose replicates are kept."""
+        bayesian = scheme == "bayesian"
         if self.design == "dyad":
-            return subject_counts(len(self.units), n_resamples, rng)
-        make = stratified_counts if self.design == "stratified" else nested_counts
-        return make(self.labels, n_resamples, rng)
+            make = subject_weights if bayesian else subject_counts
+            return make(len(self.units), n_resamples, rng)
+        counts = stratified_counts if self.design == "stratified" else nested_counts
+        return counts(self.labels, n_resamples, rng, bayesian=bayesian)
 
 
 def mean_cells(

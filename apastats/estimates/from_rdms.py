@@ -14,8 +14,8 @@ from apastats.estimates.results import BootstrapResult, give_warnings, how_many
 from apastats.io.rdms import RDMSet, as_rdms
 from apastats.resampling.designs import block_counts
 from apastats.resampling.intervals import Alternative
+from apastats.resampling.kernels import BURES_METHODS, DISTINCT_METHODS
 from apastats.resampling.literal import LITERAL_METHODS
-from apastats.resampling.pair_weights import PAIR_METHODS
 from apastats.resampling.plans import (
     Plan,
     Resamples,
@@ -36,7 +36,7 @@ from apastats.table import CellFormula, parse_formula
 __all__ = ["bootstrap_rdms"]
 
 STIMULUS_RESAMPLES = 4_999
-STIMULUS_METHODS = (*PAIR_METHODS, *LITERAL_METHODS)
+COUNTED_METHODS = (*LITERAL_METHODS, *DISTINCT_METHODS)  # copies, no weights
 
 
 def bootstrap_rdms(
@@ -92,6 +92,9 @@ def bootstrap_rdms(
         "formula": str(f),
         "ceiling_rois": rois if ceiling else None,
     }
+    if ceiling and method in BURES_METHODS:
+        log = [*log, f"{method} has no pooled RDM: no noise ceilings"]
+        ceiling, info["ceiling_rois"] = False, None
     root = seed_sequence(rng)
     places = {roi: np.flatnonzero((brain.labels["roi"] == roi).to_numpy()) for roi in rois}
     present = {
@@ -108,15 +111,21 @@ def bootstrap_rdms(
         held = "stimuli, layers, pools of the ceilings"
         info["interval"] = "studentized" if interval == "auto" else interval
     else:
-        if scheme != "bootstrap":
-            raise InputError("scheme", scheme, "'bootstrap' where stimuli are drawn")
-        if method not in STIMULUS_METHODS:
+        if scheme == "bayesian" and method in COUNTED_METHODS:
             raise InputError(
-                "method", method, f"one of {list(STIMULUS_METHODS)} where stimuli are drawn"
+                "scheme",
+                scheme,
+                f"'bootstrap' for {method}: it takes copies of stimuli, no weights",
+            )
+        if interval == "studentized" and method in DISTINCT_METHODS:
+            raise InputError(
+                "interval",
+                interval,
+                f"another one for {method}: a resample is a subset of the stimuli",
             )
         info["interval"] = "t" if interval == "auto" else interval
         units, plan, others = _stimulus_plans(
-            drawn, brain, blocks, len(subjects), n_resamples, root
+            drawn, brain, blocks, len(subjects), n_resamples, root, scheme == "bayesian"
         )
         setups = [
             StimulusSetup(
@@ -129,27 +138,31 @@ def bootstrap_rdms(
                 units,
                 ceiling,
                 info["interval"] == "studentized",
+                scheme == "bayesian",
             )
             for roi in rois
         ]
-        store = _store(workdir, brain, predictors, f, info, plan, drawn, units.tolist(), ceiling)
+        store = _store(
+            workdir, brain, predictors, f, info, plan, [scheme, *drawn], units.tolist(), ceiling
+        )
         arrays = _stimulus_cells(setups, len(groups), ceiling, n_jobs, store)
         held = "layers, subjects" if drawn == ("stimulus",) else "layers"
     keys = groups.loc[np.repeat(np.arange(len(groups)), len(rois))].reset_index(drop=True)
     if f.by:
         keys = keys.assign(roi=np.tile(rois, len(groups)))
+    weighted = scheme == "bayesian"
     words = " and ".join({"subject": "subjects", "stimulus": "stimuli"}[d] for d in drawn)
     info |= {
-        "method": f"bootstrap of the mean {method} similarity over {words}",
-        "plan": " + ".join(drawn) if plan.kind != "bayesian" else plan.kind,
+        "method": f"{'Bayesian ' * weighted}bootstrap of the mean {method} similarity over {words}",
+        "plan": " + ".join(["bayesian"] * weighted + list(drawn)),
         "n_resamples": plan.n_resamples,
         "exact": plan.exact,
         "resampled": f"{words} ({how_many(plan)})",
         "held_fixed": held,
     }
     provenance = Provenance(call, f"{brain.hash} {predictors.hash}", plan.seed)
-    table = BootstrapResult(keys, info, provenance, arrays).conf_int()
-    notes = (*log, *give_warnings(table, info["interval"], stacklevel=4))
+    table = BootstrapResult(keys, info, provenance, arrays)._table()
+    notes = (*log, *give_warnings(table, keys.columns.tolist(), info, stacklevel=4))
     return BootstrapResult(table, info, provenance, arrays, notes)
 
 
@@ -209,6 +222,7 @@ def _stimulus_plans(
     n_subject: int,
     n_resamples: Resamples,
     root: np.random.SeedSequence,
+    bayesian: bool,
 ) -> tuple[np.ndarray, Plan, Plan | None]:
     """Unit of every stimulus, plan of the stimuli, plan of the subjects."""
     n_resamples = check_resamples(n_resamples)
@@ -219,16 +233,17 @@ def _stimulus_plans(
     children = [
         np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, key)) for key in (0, 1)
     ]
+    make = subject_weights if bayesian else subject_counts
     if blocks is None:
-        units, plan = np.arange(n), subject_counts(n, rows, children[0])
+        units, plan = np.arange(n), make(n, rows, children[0])
     else:
         if len(blocks) != n:
             raise InputError("blocks", f"{len(blocks)} labels", f"one per stimulus, {n}")
         labels = np.asarray([str(b) for b in blocks])
         units = np.unique(labels, return_inverse=True)[1].reshape(-1)
-        plan = block_counts(labels, rows, children[0])
+        plan = block_counts(labels, rows, children[0], bayesian=bayesian)
     plan = Plan("stimulus", n, rows, False, recorded_seed(root), plan._draw)
-    others = subject_counts(n_subject, rows, children[1]) if "subject" in drawn else None
+    others = make(n_subject, rows, children[1]) if "subject" in drawn else None
     return units, plan, others
 
 
@@ -269,7 +284,7 @@ def _store(
     f: CellFormula,
     info: dict[str, Any],
     plan: Plan,
-    drawn: tuple[str, ...],
+    drawn: list[str],
     units: list[int],
     ceiling: bool,
 ) -> BlockStore | None:
@@ -284,7 +299,7 @@ def _store(
         "numpy": np.__version__,
         "formula": str(f),
         "metric": info["metric"],
-        "drawn": list(drawn),
+        "drawn": drawn,
         "units": units,
         "ceiling": ceiling,
         "studentize": info["interval"] == "studentized",

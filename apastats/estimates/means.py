@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from apastats.errors import DesignError, InputError
 from apastats.estimates.design import Cells, dyad_cells, mean_cells, nested_cells, option_cells
 from apastats.estimates.results import BootstrapResult, estimate_table, give_warnings, how_many
 from apastats.resampling.intervals import Alternative, Interval, check_interval
 from apastats.resampling.keeping import design_arrays
-from apastats.resampling.means import summarise_means
+from apastats.resampling.means import MeanSummary, summarise_means
 from apastats.resampling.parallel import check_jobs
 from apastats.resampling.plans import Plan, Resamples, subject_counts, subject_weights
 from apastats.resampling.quantiles import QuantileRule, check_rule
@@ -91,8 +91,9 @@ def bootstrap(
         Whether to resample Nili's noise ceilings with the scores, where ``data`` are RDMs.
     n_resamples : "auto", "exact" or int
         ``"auto"`` enumerates all resamples of up to 10 subjects (exact: no seed, no Monte-Carlo
-        error) and samples 19,999 above (4,999
-        where stimuli are drawn); ``"exact"`` enumerates up to 12; a number samples that many.
+        error) and samples 19,999 above, and up to 199,999 where Monte-Carlo error could still change
+        a printed digit (4,999 where stimuli are drawn); ``"exact"`` enumerates up to 12; a number
+        samples that many.
     interval : {"auto", "studentized", "bca", "percentile", "basic", "normal", "t"}
         Kind of interval; ``"auto"`` is studentized, and t where stimuli are drawn. The percentile
         interval covers 90 % where 95 % is said at ten subjects.
@@ -129,8 +130,9 @@ def bootstrap(
     DegenerateWarning
         If a cell has values of one subject only: its interval is NaN.
     MonteCarloWarning
-        If the Monte-Carlo error of a limit exceeds a tenth of the standard error in more than one
-        interval of twenty (otherwise it is in the notes of the result).
+        If Monte-Carlo error could change a printed digit of a limit: it exceeds half a unit of the last
+        decimal of :func:`apastats.rounding.printed_decimals`. Cells, largest error and the number of
+        resamples that would do are named.
     SmallSampleWarning
         If a studentised interval is infinite because too many resamples repeat one subject.
 
@@ -226,8 +228,10 @@ def _cells(
     """Data of the design that was asked for."""
     f = parse_formula(formula)
     special = not isinstance(cluster, str) or cluster == "dyad" or strata is not None
-    if scheme == "bayesian" and (special or reselect):
-        raise InputError("scheme", scheme, "'bootstrap' for dyads, strata, nesting and reselection")
+    if scheme == "bayesian" and reselect is not None and on == "out_of_bag":
+        raise InputError(
+            "scheme", scheme, "'bootstrap' for on='out_of_bag': with weights nobody is left out"
+        )
     if reselect is not None:
         if special:
             raise InputError(
@@ -279,37 +283,60 @@ def _run(
         "alternative": alternative,
         "quantile_rule": quantile_rule,
     }
-    work: dict[str, Any] = {"n_jobs": n_jobs, "batch": batch}
-    arrays: dict[str, np.ndarray] = {"clusters": np.asarray(cells.units, dtype=str)}
-    if cells.design in ("means", "reselected"):
-        make = subject_counts if scheme == "bootstrap" else subject_weights
-        plan = make(n, n_resamples, root)
-        work["store"] = _store(workdir, cells, plan, data.hash, interval, options)
-        if cells.design == "means":
-            arrays["values"] = cells.values
-            found = summarise_means(cells.values, plan, [interval], **options, **work)
-        else:
-            arrays["options"] = cells.values
-            if cells.guide is not None:
-                arrays["guide"] = cells.guide
-            found = summarise_reselected(
-                cells.values, cells.guide, plan, [interval], **options, **work
-            )
-        if not plan.exact:
-            arrays["counts"] = plan.counts
-        table = estimate_table(cells.keys, found, interval, conf_level, plan.kind)
+
+    def once(size: Resamples, folder: str | Path | None) -> BootstrapResult:
+        work: dict[str, Any] = {"n_jobs": n_jobs, "batch": batch, "workdir": folder}
+        plan, arrays, found = _arrays(cells, data.hash, scheme, interval, options, size, root, work)
+        arrays["clusters"] = np.asarray(cells.units, dtype=str)
+        info = _info(cells, plan, interval, options, scheme, cluster)
+        draft = BootstrapResult(cells.keys, info, Provenance(call, data.hash, plan.seed), arrays)
+        if found is None:
+            return replace(draft, table=draft._table())
+        return replace(
+            draft, table=estimate_table(cells.keys, found, interval, conf_level, plan.kind)
+        )
+
+    result = once(n_resamples, workdir)
+    more = result.more_resamples() if n_resamples == "auto" else None
+    if more:
+        result = once(more, None if workdir is None else Path(workdir) / "more")
+    notes = give_warnings(result.table, cells.keys.columns.tolist(), result.info, stacklevel=4)
+    return replace(result, notes=(*cells.notes, *notes))
+
+
+def _arrays(
+    cells: Cells,
+    data_hash: str,
+    scheme: str,
+    interval: Any,
+    options: dict[str, Any],
+    n_resamples: Resamples,
+    root: np.random.SeedSequence,
+    work: dict[str, Any],
+) -> tuple[Plan, dict[str, np.ndarray], MeanSummary | None]:
+    """Plan, arrays of the result, and the intervals where they are made on the way."""
+    workdir = work.pop("workdir")
+    if cells.design not in ("means", "reselected"):
+        plan = cells.plan(n_resamples, root, scheme)
+        store = _store(workdir, cells, plan, data_hash, "", {})
+        arrays = design_arrays(
+            cells.design, cells.values, cells.labels, plan, work["n_jobs"], store
+        )
+        return plan, arrays, None
+    make = subject_counts if scheme == "bootstrap" else subject_weights
+    plan = make(len(cells.units), n_resamples, root)
+    work["store"] = _store(workdir, cells, plan, data_hash, interval, options)
+    if cells.design == "means":
+        arrays = {"values": cells.values}
+        found = summarise_means(cells.values, plan, [interval], **options, **work)
     else:
-        plan = cells.plan(n_resamples, root)
-        store = _store(workdir, cells, plan, data.hash, "", {})
-        arrays |= design_arrays(cells.design, cells.values, cells.labels, plan, n_jobs, store)
-        table = pd.DataFrame()
-    info = _info(cells, plan, interval, options, scheme, cluster)
-    provenance = Provenance(call, data.hash, plan.seed)
-    if table.empty:
-        draft = BootstrapResult(cells.keys, info, provenance, arrays)
-        table = draft.conf_int()
-    notes = (*cells.notes, *give_warnings(table, interval, stacklevel=4))
-    return BootstrapResult(table, info, provenance, arrays, notes)
+        arrays = {"options": cells.values}
+        if cells.guide is not None:
+            arrays["guide"] = cells.guide
+        found = summarise_reselected(cells.values, cells.guide, plan, [interval], **options, **work)
+    if not plan.exact:
+        arrays["counts"] = plan.counts
+    return plan, arrays, found
 
 
 def _info(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,19 +38,28 @@ from apastats.resampling.reselection import reselected
 from apastats.resampling.reselection_summary import summarise_reselected
 from apastats.resampling.summaries import Kept, diagnostics, summarise_kept
 from apastats.results import Result
+from apastats.rounding import LIMIT_ERRORS, printed_decimals, resamples_to_settle, unsettled
 
-__all__ = ["BootstrapResult", "estimate_table", "give_warnings", "how_many", "monte_carlo_matters"]
+__all__ = [
+    "BootstrapResult",
+    "error_columns",
+    "estimate_table",
+    "give_warnings",
+    "how_many",
+    "warn_unsettled",
+]
 
-
-RARE = 0.05  # share of intervals with a coarse limit that is a note and no warning
+NAMED = 3  # cells a warning names
+MOST_RESAMPLES = 199_999  # of "auto"
 
 
 class BootstrapResult(Result):
     """Bootstrap estimates.
 
     ``table`` has the keys (columns of the formula, or ``term``), then ``estimate, std_error, conf_low,
-    conf_high, conf_level, n_subject, method, mcse``; ``mcse`` is the larger Monte-Carlo standard error
-    of the two limits (0 where the bootstrap is enumerated).
+    conf_high, conf_level, n_subject, method, mcse, conf_low_mcse, conf_high_mcse, settled``: the
+    Monte-Carlo standard error of either limit and the larger of the two (0 where the bootstrap is
+    enumerated), and whether it leaves the digits that are printed as they are.
 
     ``arrays`` holds what intervals of other kinds and levels are made of, without drawing again:
     for means ``values [n_subject, n_row]`` and, where sampled, ``counts [n_resamples, n_subject]``;
@@ -187,6 +196,11 @@ class BootstrapResult(Result):
         InputError
             If an argument is not allowed, or the replicates lack what the interval needs.
 
+        Warns
+        -----
+        MonteCarloWarning
+            If Monte-Carlo error could change a printed digit.
+
         Examples
         --------
         >>> import apastats as apa
@@ -194,12 +208,28 @@ class BootstrapResult(Result):
         >>> boot.conf_int(interval="bca", conf_level=0.9)["conf_level"].tolist()
         [0.9]
         """
-        interval, conf_level, alternative, rule = self._settings(
-            interval, conf_level, alternative, quantile_rule
-        )
-        found = self._summary(interval, conf_level, alternative, rule)
+        return self._warn(self._table(interval, conf_level, alternative, quantile_rule))
+
+    def _table(self, *settings: Any) -> pd.DataFrame:
+        """Table of an interval: kind, level, alternative, quantile rule; None leaves them as they were."""
+        interval, conf_level, alternative, rule = self._settings(*(settings or (None,) * 4))
+        with threadpool_limits(1, "blas"):
+            found = self._summary(interval, conf_level, alternative, rule)
         keys = self.table[self._keys()]
         return estimate_table(keys, found, interval, conf_level, self.info["plan"])
+
+    def more_resamples(self) -> int | None:
+        """Number of resamples ``"auto"`` goes on to, where printed digits are not settled yet."""
+        table, size = self.table, int(self.info["n_resamples"])
+        if self.info["exact"] or table["settled"].all():
+            return None
+        errors = table[list(LIMIT_ERRORS)].to_numpy().T
+        return min(MOST_RESAMPLES, resamples_to_settle(size, table["std_error"], errors))
+
+    def _warn(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The table, after a warning of unsettled digits if it deserves one."""
+        warn_unsettled(table, self._keys(), self.info, stacklevel=3)
+        return table
 
     def bands(
         self,
@@ -244,11 +274,16 @@ class BootstrapResult(Result):
         half = c[family] * out["std_error"]
         out["conf_low"] = out["estimate"] - half if alternative != "less" else -np.inf
         out["conf_high"] = out["estimate"] + half if alternative != "greater" else np.inf
-        return out.assign(
-            conf_level=float(conf_level),
-            method=f"max-t ({self.info['plan']})",
-            mcse=error[family] * out["std_error"],
-            critical=c[family],
+        side = (error[family] * out["std_error"]).to_numpy()
+        errors = np.stack([side, side])
+        errors[~np.isfinite(out[["conf_low", "conf_high"]].to_numpy().T)] = 0.0
+        return self._warn(
+            out.assign(
+                conf_level=float(conf_level),
+                method=f"max-t ({self.info['plan']})",
+                **error_columns(out["std_error"].to_numpy(), errors),
+                critical=c[family],
+            )
         )
 
     def ceilings(self, *, interval: Interval | None = None) -> BootstrapResult:
@@ -280,7 +315,9 @@ class BootstrapResult(Result):
         info = dict(self.info) | {"ceiling_rois": None, "method": "bootstrap of noise ceilings"}
         info["interval"] = info["interval"] if interval is None else interval
         draft = BootstrapResult(keys, info, self.provenance, arrays)
-        return BootstrapResult(draft.conf_int(), info, self.provenance, arrays)
+        table = draft._table()
+        notes = give_warnings(table, draft._keys(), info)
+        return BootstrapResult(table, info, self.provenance, arrays, notes)
 
     # ------------------------------------------------------------------ how it is done
     def _settings(
@@ -345,7 +382,7 @@ class BootstrapResult(Result):
             conf_level=conf_level,
             alternative=alternative,
         )
-        limits = {"fieller": (low, high, np.zeros(len(low)))}
+        limits = {"fieller": np.stack([low, high, np.zeros_like(low), np.zeros_like(low)])}
         return MeanSummary(kept.estimate, self._std_error(kept), self._sizes(kept), limits)
 
 
@@ -360,7 +397,7 @@ def estimate_table(
     keys: pd.DataFrame, found: MeanSummary, interval: str, conf_level: float, plan: str
 ) -> pd.DataFrame:
     """Tidy table of the estimates."""
-    low, high, mcse = found.limits[interval]
+    low, high = found.limits[interval][:2]
     return keys.assign(
         estimate=found.estimate,
         std_error=found.std_error,
@@ -369,11 +406,31 @@ def estimate_table(
         conf_level=float(conf_level),
         n_subject=found.n,
         method=f"{interval} ({plan})",
-        mcse=mcse,
+        **error_columns(found.std_error, found.limits[interval][2:]),
     )
 
 
-def give_warnings(table: pd.DataFrame, interval: str, *, stacklevel: int = 3) -> tuple[str, ...]:
+def error_columns(std_error: np.ndarray, errors: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns on the simulation: its error in both limits, the larger one, whether digits stand.
+
+    Parameters
+    ----------
+    std_error : array, ``[m]``
+        Standard errors of the estimates; they set the digits that are printed.
+    errors : array, ``[2, m]``
+        Monte-Carlo standard errors of the low and the high limit.
+    """
+    return {
+        "mcse": errors.max(axis=0),
+        "conf_low_mcse": errors[0],
+        "conf_high_mcse": errors[1],
+        "settled": ~unsettled(std_error, errors).any(axis=0),
+    }
+
+
+def give_warnings(
+    table: pd.DataFrame, keys: Sequence[str], info: Mapping[str, Any], *, stacklevel: int = 3
+) -> tuple[str, ...]:
     """Give the warnings a table deserves, and return them as notes."""
     notes: list[str] = []
 
@@ -390,31 +447,32 @@ def give_warnings(table: pd.DataFrame, interval: str, *, stacklevel: int = 3) ->
             f"interval NaN",
         )
     infinite = np.isinf(table[["conf_low", "conf_high"]].to_numpy(dtype=float)).all(axis=1)
-    if interval == "studentized" and infinite.any():
+    if info["interval"] == "studentized" and infinite.any():
         warn(
             SmallSampleWarning,
             f"with {n.max()} subjects so many resamples repeat one subject that "
             f"{int(infinite.sum())} studentized intervals are infinite; interval='t' is finite",
         )
-    mcse = table["mcse"].to_numpy()
-    coarse = monte_carlo_matters(table["std_error"].to_numpy(), mcse)
-    if coarse.any():
-        message = (
-            f"the Monte-Carlo error of {int(coarse.sum())} of {len(table)} intervals could change "
-            f"their printed digits (largest {np.nanmax(mcse):.2g}); take more resamples"
-        )
-        if coarse.mean() > RARE:
-            warn(MonteCarloWarning, message)
-        else:  # a few skewed cells among many: said in the notes
-            notes.append(message)
-    return tuple(notes)
+    return (*notes, *warn_unsettled(table, keys, info, stacklevel=stacklevel))
 
 
-def monte_carlo_matters(std_error: np.ndarray, mcse: np.ndarray) -> np.ndarray:
-    """Whether Monte-Carlo error moves a limit by a tenth of the standard error.
-
-    That is the last digit of an estimate worth printing.
-    """
-    with np.errstate(invalid="ignore"):
-        out: np.ndarray = (std_error > 0) & (mcse > 0.1 * std_error)
-    return out
+def warn_unsettled(
+    table: pd.DataFrame, keys: Sequence[str], info: Mapping[str, Any], *, stacklevel: int = 2
+) -> tuple[str, ...]:
+    """Warn, once, of limits whose printed digits Monte-Carlo error could change; also as a note."""
+    loose = ~table["settled"].to_numpy(dtype=bool)
+    # a replayed table is what it is: its error is in the columns, more draws are not at hand
+    if not loose.any() or info.get("plan") == "given":
+        return ()
+    error, both = table["std_error"].to_numpy(), table[list(LIMIT_ERRORS)].to_numpy().T
+    worst = int(np.nanargmax(table["mcse"].to_numpy()))
+    cells = [" / ".join(str(v) for v in row) for row in table.loc[loose, list(keys)].to_numpy()]
+    more = f" and {len(cells) - NAMED} more" if len(cells) > NAMED else ""
+    needed = resamples_to_settle(int(info["n_resamples"]), error, both)
+    message = (
+        f"the Monte-Carlo error of {len(cells)} of {len(table)} intervals could change their printed "
+        f"digits (decimal {printed_decimals(error, both)}): {', '.join(cells[:NAMED])}{more}; largest "
+        f"mcse {table['mcse'].iloc[worst]:.2g}; n_resamples={needed:_} should settle them"
+    )
+    warnings.warn(MonteCarloWarning(message), stacklevel=stacklevel + 1)
+    return (message,)

@@ -196,18 +196,3 @@ def _checked(changes: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(changes.get(key, ""), str):
             raise InputError(f"style[{key!r}]", changes[key], "a string")
     return changes
-
-
-def decimals_for(*scales: Any, least: int = 3, most: int = 6) -> int:
-    """Decimals that show two digits of the typical (median) size of the values given."""
-    sizes: list[float] = []
-    for scale in scales:
-        try:
-            values = [abs(float(v)) for v in scale]
-        except TypeError:
-            values = [abs(float(scale))]
-        sizes += [v for v in values if math.isfinite(v) and v > 0]
-    if not sizes:
-        return least
-    middle = sorted(sizes)[len(sizes) // 2]
-    return min(most, max(least, 1 - math.floor(math.log10(middle))))

@@ -11,7 +11,8 @@ import pandas as pd
 
 from apastats.reporting.blocks import Column, TableBlock
 from apastats.reporting.markup import name, sym
-from apastats.reporting.numbers import NumberStyle, decimals_for
+from apastats.reporting.numbers import NumberStyle
+from apastats.rounding import LIMIT_ERRORS, decimals_for, printed_decimals
 
 __all__ = ["table_block"]
 
@@ -58,6 +59,9 @@ HIDDEN = {
     "effect_low",
     "effect_high",
     "std_error_dyadic",
+    "conf_low_mcse",
+    "conf_high_mcse",
+    "settled",
     "joint_low",
     "joint_high",
 }
@@ -97,7 +101,9 @@ def scale_decimals(frame: pd.DataFrame, style: NumberStyle) -> int:
         return style.decimals
     for key in ("std_error", "bound_high", "estimate"):
         if key in frame.columns and pd.api.types.is_numeric_dtype(frame[key]):
-            return decimals_for(frame[key].to_numpy("f8"))
+            # limits that are simulated are printed as far as the simulation reaches
+            sides = [c for c in LIMIT_ERRORS if key == "std_error" and c in frame.columns]
+            return printed_decimals(frame[key].to_numpy("f8"), frame[sides])
     return 3
 
 

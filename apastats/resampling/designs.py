@@ -13,6 +13,7 @@ from apastats.resampling.plans import (
     Plan,
     Resamples,
     check_resamples,
+    dirichlet,
     sampled_plan,
 )
 from apastats.seeds import RngLike
@@ -39,13 +40,22 @@ def _number(n_resamples: Resamples, what: str) -> int:
     return DEFAULT_RESAMPLES if n_resamples == "auto" else int(n_resamples)
 
 
+def _kind(name: str, bayesian: bool) -> str:
+    """Name of a plan."""
+    return f"bayesian {name}" if bayesian else name
+
+
 def _codes(labels: np.ndarray) -> np.ndarray:
     """Integer codes of labels, in sorted order."""
     return np.unique(np.asarray(labels), return_inverse=True)[1].reshape(-1)
 
 
 def stratified_counts(
-    strata: np.ndarray, n_resamples: Resamples = "auto", rng: RngLike = None
+    strata: np.ndarray,
+    n_resamples: Resamples = "auto",
+    rng: RngLike = None,
+    *,
+    bayesian: bool = False,
 ) -> Plan:
     """Draw with replacement within each stratum, as many as it has.
 
@@ -55,6 +65,8 @@ def stratified_counts(
         Stratum of every unit.
     n_resamples, rng
         As in :func:`apastats.resampling.plans.subject_counts`; always sampled.
+    bayesian : bool
+        Dirichlet weights within each stratum, their sum its size, in place of counts.
     """
     codes = _codes(strata)
     sizes = np.bincount(codes)
@@ -68,21 +80,32 @@ def stratified_counts(
         out = np.zeros((rows, len(codes)))
         for units in members:
             k = len(units)
-            out[:, units] = generator.multinomial(k, np.full(k, 1 / k), rows)
+            out[:, units] = (
+                dirichlet(generator, rows, k)
+                if bayesian
+                else generator.multinomial(k, np.full(k, 1 / k), rows)
+            )
         return out
 
-    return sampled_plan("stratified", len(codes), _number(n_resamples, "strata"), rng, draw)
+    kind = _kind("stratified", bayesian)
+    return sampled_plan(kind, len(codes), _number(n_resamples, "strata"), rng, draw)
 
 
-def block_counts(blocks: np.ndarray, n_resamples: Resamples = "auto", rng: RngLike = None) -> Plan:
+def block_counts(
+    blocks: np.ndarray,
+    n_resamples: Resamples = "auto",
+    rng: RngLike = None,
+    *,
+    bayesian: bool = False,
+) -> Plan:
     """Draw whole blocks of units with replacement, as many blocks as there are.
 
     Parameters
     ----------
     blocks : array, ``[n]``
         Block of every unit.
-    n_resamples, rng
-        As in :func:`stratified_counts`.
+    n_resamples, rng, bayesian
+        As in :func:`stratified_counts`; with weights, all units of a block have one.
     """
     codes = _codes(blocks)
     k = int(codes.max()) + 1
@@ -90,14 +113,22 @@ def block_counts(blocks: np.ndarray, n_resamples: Resamples = "auto", rng: RngLi
         raise DesignError("blocks: there is one block only; 2 are needed")
 
     def draw(generator: np.random.Generator, rows: int) -> np.ndarray:
+        if bayesian:
+            return dirichlet(generator, rows, k)[:, codes]
         drawn = generator.multinomial(k, np.full(k, 1 / k), rows)
         return drawn[:, codes].astype(np.float64)
 
-    return sampled_plan("block", len(codes), _number(n_resamples, "blocks"), rng, draw)
+    return sampled_plan(
+        _kind("block", bayesian), len(codes), _number(n_resamples, "blocks"), rng, draw
+    )
 
 
 def nested_counts(
-    parents: np.ndarray, n_resamples: Resamples = "auto", rng: RngLike = None
+    parents: np.ndarray,
+    n_resamples: Resamples = "auto",
+    rng: RngLike = None,
+    *,
+    bayesian: bool = False,
 ) -> Plan:
     """Draw parents (subjects), then units (sessions) within every drawn copy of a parent.
 
@@ -105,8 +136,9 @@ def nested_counts(
     ----------
     parents : array, ``[n]``
         Parent of every unit.
-    n_resamples, rng
-        As in :func:`stratified_counts`.
+    n_resamples, rng, bayesian
+        As in :func:`stratified_counts`; with weights, a unit's is that of its parent times its own
+        within the parent.
 
     Notes
     -----
@@ -121,6 +153,12 @@ def nested_counts(
     members = [np.flatnonzero(codes == p) for p in range(k)]
 
     def draw(generator: np.random.Generator, rows: int) -> np.ndarray:
+        if bayesian:
+            upper = dirichlet(generator, rows, k)
+            out = np.empty((rows, len(codes)))
+            for p, units in enumerate(members):
+                out[:, units] = upper[:, [p]] * dirichlet(generator, rows, len(units))
+            return out
         drawn = generator.multinomial(k, np.full(k, 1 / k), rows)
         out = np.zeros((rows, len(codes)))
         for p, units in enumerate(members):
@@ -128,7 +166,8 @@ def nested_counts(
             out[:, units] = generator.multinomial(drawn[:, p] * len(units), share)
         return out
 
-    return sampled_plan("nested", len(codes), _number(n_resamples, "nested units"), rng, draw)
+    kind = _kind("nested", bayesian)
+    return sampled_plan(kind, len(codes), _number(n_resamples, "nested units"), rng, draw)
 
 
 def nested_replicates(values: np.ndarray, parents: np.ndarray) -> DesignReplicates:

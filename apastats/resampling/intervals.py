@@ -19,12 +19,14 @@ __all__ = [
     "acceleration",
     "check_interval",
     "confidence_interval",
+    "confidence_limits",
     "tail_probabilities",
 ]
 
 Interval: TypeAlias = Literal["normal", "basic", "percentile", "bca", "studentized", "t", "fieller"]
 Alternative: TypeAlias = Literal["two-sided", "greater", "less"]
-Limits: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]  # low, high, mcse
+# interval -> [4, m]: low, high, and the Monte-Carlo error of each
+Limits: TypeAlias = dict[str, np.ndarray]
 
 INTERVALS = ("normal", "basic", "percentile", "bca", "studentized", "t")
 ALTERNATIVES = ("two-sided", "greater", "less")
@@ -103,7 +105,25 @@ def confidence_interval(
     alternative: Alternative = "two-sided",
     quantile_rule: QuantileRule = "linear",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Limits of m estimates and their Monte-Carlo error.
+    """Low and high limits ``[m]`` and the larger Monte-Carlo error of the two.
+
+    Arguments as in :func:`confidence_limits`.
+    """
+    found = confidence_limits(
+        r, interval, conf_level=conf_level, alternative=alternative, quantile_rule=quantile_rule
+    )
+    return found[0], found[1], found[2:].max(axis=0)
+
+
+def confidence_limits(
+    r: Replicates,
+    interval: Interval,
+    *,
+    conf_level: float = 0.95,
+    alternative: Alternative = "two-sided",
+    quantile_rule: QuantileRule = "linear",
+) -> np.ndarray:
+    """Limits of m estimates and their Monte-Carlo errors.
 
     Parameters
     ----------
@@ -122,9 +142,9 @@ def confidence_interval(
 
     Returns
     -------
-    low, high, mcse : numpy.ndarray, ``[m]``
-        ``mcse`` is the larger Monte-Carlo standard error of the two limits, 0 for enumerated plans
-        and for "t".
+    numpy.ndarray, ``[4, m]``
+        Low, high, Monte-Carlo standard error of low and of high; errors are 0 for enumerated plans,
+        for "t" and where a side is open.
 
     Notes
     -----
@@ -135,47 +155,46 @@ def confidence_interval(
     """
     check_interval(interval, conf_level, alternative)
     low_p, high_p = tail_probabilities(conf_level, alternative)
-    sampled = r.weights is None
     m = len(r.estimate)
+    out = np.zeros((4, m))
     if interval == "t":
         if r.std_error is None or r.df is None:
             raise InputError("interval", interval, "an interval that needs no standard error")
         with np.errstate(invalid="ignore"):
-            low = r.estimate + r.std_error * _student(r.df, low_p)
-            high = r.estimate + r.std_error * _student(r.df, high_p)
-        return low, high, np.zeros(m)
+            out[0] = r.estimate + r.std_error * _student(r.df, low_p)
+            out[1] = r.estimate + r.std_error * _student(r.df, high_p)
+        return out
     if interval == "normal":
         mean, sd = moments(r.values, r.weights)
         centre = 2 * r.estimate - mean
-        with np.errstate(invalid="ignore"):
-            low, high = centre + sd * ndtri(low_p), centre + sd * ndtri(high_p)
-        z = np.abs(ndtri([p for p in (low_p, high_p) if 0 < p < 1])).max()
         size = r.values.shape[1]
-        # var(mean) + z^2 var(sd), the latter for a normal distribution of the replicates
-        return low, high, sd * np.sqrt((1 + z**2 / 2) / size) if sampled else np.zeros(m)
+        for side, p in enumerate((low_p, high_p)):
+            with np.errstate(invalid="ignore"):
+                out[side] = centre + sd * ndtri(p)
+            if r.weights is None and 0 < p < 1:
+                # var(mean) + z^2 var(sd), the latter for a normal distribution of the replicates
+                out[side + 2] = sd * np.sqrt((1 + ndtri(p) ** 2 / 2) / size)
+        return out
     if interval == "studentized":
         if r.std_error is None or r.t_values is None:
             raise InputError("interval", interval, "an interval that needs no standard error")
         q, error = _two_quantiles(r.t_values, r.weights, 1 - high_p, 1 - low_p, quantile_rule)
         with np.errstate(invalid="ignore"):
-            low, high = r.estimate - r.std_error * q[:, 1], r.estimate - r.std_error * q[:, 0]
             # a standard error of 0 is an interval of no width, whatever the quantile
-            low = np.where((r.std_error == 0) & np.isfinite(low_p), r.estimate, low)
-            high = np.where(r.std_error == 0, r.estimate, high)
-        low, high = _open(low, high, low_p, high_p)
-        return low, high, r.std_error * error
-    if interval == "bca":
-        low_q, high_q = _bca_levels(r, low_p, high_p, quantile_rule)
+            out[:2] = np.where(r.std_error == 0, r.estimate, r.estimate - r.std_error * q[::-1])
+        out[2:] = r.std_error * error[::-1]
+    elif interval == "basic":
+        q, out[3:1:-1] = _two_quantiles(r.values, r.weights, 1 - high_p, 1 - low_p, quantile_rule)
+        out[:2] = 2 * r.estimate - q[::-1]
     else:
-        low_q, high_q = np.full(m, low_p), np.full(m, high_p)
-    if interval == "basic":
-        q, error = _two_quantiles(r.values, r.weights, 1 - high_q, 1 - low_q, quantile_rule)
-        low, high = 2 * r.estimate - q[:, 1], 2 * r.estimate - q[:, 0]
-    else:
-        q, error = _two_quantiles(r.values, r.weights, low_q, high_q, quantile_rule)
-        low, high = q[:, 0], q[:, 1]
-    low, high = _open(low, high, low_p, high_p)
-    return low, high, error
+        low: np.ndarray | float = low_p
+        high: np.ndarray | float = high_p
+        steps = None
+        if interval == "bca":
+            low, high, steps = _bca_levels(r, low_p, high_p, quantile_rule)
+        out[:2], out[2:] = _two_quantiles(r.values, r.weights, low, high, quantile_rule, steps)
+    out[:2] = _open(out[0], out[1], low_p, high_p)
+    return out
 
 
 def moments(values: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -219,27 +238,37 @@ def _two_quantiles(
     low: np.ndarray | float,
     high: np.ndarray | float,
     rule: QuantileRule,
+    step: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Quantiles at two probabilities per row and the larger Monte-Carlo error of the two."""
+    """Quantiles at two probabilities per row and their Monte-Carlo errors, both ``[2, m]``.
+
+    ``step [m, 2]`` is the error of the probabilities, that of an empirical distribution by default.
+    """
     m, size = values.shape
     p = np.column_stack([np.broadcast_to(low, (m,)), np.broadcast_to(high, (m,))])
     if weights is not None:
         inside = (p > 0) & (p < 1)
         q = quantiles(values, np.where(inside, p, np.nan), weights, rule)
-        return q, np.zeros(m)
+        return q.T, np.zeros((2, m))
     # order statistics one standard error of the empirical distribution to either side
-    step = np.sqrt(p * (1 - p) / size)
+    if step is None:
+        step = np.sqrt(p * (1 - p) / size)
     grid = np.hstack([p, np.clip(p - step, 0, 1), np.clip(p + step, 0, 1)])
     q = quantiles(values, grid, None, rule)
     with np.errstate(invalid="ignore"):
         spread = np.nan_to_num((q[:, 4:] - q[:, 2:4]) / 2, nan=0.0)
-    return q[:, :2], spread.max(axis=1)
+    return q[:, :2].T, spread.T
 
 
 def _bca_levels(
     r: Replicates, low_p: float, high_p: float, rule: QuantileRule
-) -> tuple[np.ndarray, np.ndarray]:
-    """Adjusted probabilities of the two limits."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Adjusted probabilities of the two limits ``[m]``, and their Monte-Carlo error ``[m, 2]``.
+
+    The probability and the place it is looked up at come from the same replicates. With F the
+    distribution of the replicates, s its value at the estimate, q the adjusted probability and d its
+    derivative by s, the error is ``var(F(q) - d s)``, with ``cov(F(q), s) = min(q, s) - q s`` over B.
+    """
     if r.acceleration is None:
         raise InputError("interval", "bca", "an interval that needs no acceleration")
     share = mass_below(
@@ -250,12 +279,20 @@ def _bca_levels(
         tolerance=r.tolerance,
     )
     z0 = ndtri(share)
-    levels = []
+    levels, steps = [], []
     for p in (low_p, high_p):
         if p in (0.0, 1.0):
             levels.append(np.full(len(z0), p))
+            steps.append(np.zeros(len(z0)))
             continue
         z = z0 + ndtri(p)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            levels.append(ndtr(z0 + z / (1 - r.acceleration * z)))
-    return levels[0], levels[1]
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            bend = 1 - r.acceleration * z
+            there = z0 + z / bend
+            q = ndtr(there)
+            d = np.exp((z0**2 - there**2) / 2) * (1 + 1 / bend**2)
+            variance = q * (1 - q) + d**2 * share * (1 - share)
+            variance -= 2 * d * (np.minimum(q, share) - q * share)
+        levels.append(q)
+        steps.append(np.sqrt(np.maximum(variance, 0) / r.values.shape[1]))
+    return levels[0], levels[1], np.nan_to_num(np.stack(steps, axis=1), posinf=0.0)

@@ -14,7 +14,7 @@ from apastats.resampling.intervals import (
     Limits,
     Replicates,
     acceleration,
-    confidence_interval,
+    confidence_limits,
 )
 from apastats.resampling.parallel import run_tasks
 from apastats.resampling.plans import Plan
@@ -40,7 +40,7 @@ class MeanSummary:
     n : numpy.ndarray
         Units that have a value.
     limits : dict
-        Interval -> (low, high, mcse).
+        Interval -> ``[4, m]``: low, high and the Monte-Carlo error of each.
     """
 
     estimate: np.ndarray
@@ -176,14 +176,13 @@ def summarise_means(
     plan : Plan
         Counts or weights of the units.
     intervals : sequence of str
-        See :func:`apastats.resampling.intervals.confidence_interval`.
+        See :func:`apastats.resampling.intervals.confidence_limits`.
     conf_level, alternative, quantile_rule
         See there.
     n_jobs : int
         Processes (joblib).
     batch : int, optional
         Cells per task, rounded up to whole tiles; the numbers do not depend on it.
-
     store : BlockStore, optional
         Keeps finished blocks of cells.
 
@@ -194,7 +193,7 @@ def summarise_means(
     mean, std_error, n = describe_cells(values)
     m = values.shape[1]
     wanted = tuple(dict.fromkeys(intervals))
-    limits: Limits = {k: (np.empty(m), np.empty(m), np.empty(m)) for k in wanted}
+    limits: Limits = {k: np.empty((4, m)) for k in wanted}
     counts = np.ascontiguousarray(plan.matrix.T)
     weights = None if plan.uniform else plan.weights
     settings = (wanted, conf_level, alternative, quantile_rule)
@@ -208,11 +207,9 @@ def summarise_means(
         slices, run_tasks(_limits, tasks, n_jobs=n_jobs, store=store), strict=True
     ):
         for k in wanted:
-            for whole, part in zip(limits[k], found[k], strict=True):
-                whole[cells] = part
-    for low, high, _ in limits.values():
-        low += mean
-        high += mean
+            limits[k][:, cells] = found[k]
+    for found_limits in limits.values():
+        found_limits[:2] += mean
     return MeanSummary(mean, std_error, n, limits)
 
 
@@ -225,10 +222,10 @@ def _limits(
     """Limits about the cell means, for one task of columns."""
     wanted, conf_level, alternative, rule = settings
     m = values.shape[1]
-    out: dict[str, np.ndarray] = {k: np.empty((3, m)) for k in wanted}
+    out: dict[str, np.ndarray] = {k: np.empty((4, m)) for k in wanted}
     for cells, r in mean_tiles(values, counts, weights, studentize="studentized" in wanted):
         for k in wanted:
-            out[k][:, cells] = confidence_interval(
+            out[k][:, cells] = confidence_limits(
                 r, k, conf_level=conf_level, alternative=alternative, quantile_rule=rule
             )
     return out

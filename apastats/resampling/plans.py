@@ -29,6 +29,7 @@ __all__ = [
     "Resamples",
     "check_resamples",
     "composition_counts",
+    "dirichlet",
     "plan_of_counts",
     "sampled_plan",
     "subject_counts",
@@ -290,12 +291,14 @@ def subject_weights(n: int, n_resamples: Resamples = "auto", rng: RngLike = None
         raise InputError("n_resamples", "exact", "a number: Dirichlet weights are continuous")
     rows = DEFAULT_RESAMPLES if n_resamples == "auto" else int(n_resamples)
 
-    def draw(generator: np.random.Generator, size: int) -> np.ndarray:
-        raw = generator.standard_exponential((size, n))
-        out: np.ndarray = raw * (n / raw.sum(axis=1, keepdims=True))
-        return out
+    return sampled_plan("bayesian", n, rows, rng, lambda g, size: dirichlet(g, size, n))
 
-    return sampled_plan("bayesian", n, rows, rng, draw)
+
+def dirichlet(generator: np.random.Generator, rows: int, n: int) -> np.ndarray:
+    """Dirichlet(1, ..., 1) weights ``[rows, n]``, rows sum to n."""
+    raw = generator.standard_exponential((rows, n))
+    out: np.ndarray = raw * (n / raw.sum(axis=1, keepdims=True))
+    return out
 
 
 def log_multiplicity(counts: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from apastats.resampling.intervals import (
     Limits,
     Replicates,
     acceleration,
-    confidence_interval,
+    confidence_limits,
     tail_probabilities,
 )
 from apastats.resampling.means import MeanSummary
@@ -92,7 +92,7 @@ def summarise_ratios(
     plan : Plan
         Counts of the units.
     intervals : sequence of str
-        ``fieller``, or any of :func:`apastats.resampling.intervals.confidence_interval`; the
+        ``fieller``, or any of :func:`apastats.resampling.intervals.confidence_limits`; the
         normal, basic, studentized and t intervals are built on the log scale and mapped back.
     conf_level, alternative, quantile_rule
         See there.
@@ -105,7 +105,7 @@ def summarise_ratios(
     """
     m = numerator.shape[1]
     wanted = tuple(dict.fromkeys(intervals))
-    limits: Limits = {k: (np.full(m, np.nan), np.full(m, np.nan), np.zeros(m)) for k in wanted}
+    limits: Limits = {k: np.full((4, m), np.nan) for k in wanted}
     estimate, error, size = np.empty(m), np.empty(m), np.empty(m, dtype=np.intp)
     drawn = [k for k in wanted if k != "fieller"]
     counts = plan.matrix if drawn else np.empty((0, plan.n))
@@ -128,7 +128,7 @@ def summarise_ratios(
                 r = _one(estimate[j], error[j], values, errors, weights, influence, size[j], logs)
                 if r is None:
                     continue
-                low, high, mcse = confidence_interval(
+                found = confidence_limits(
                     r,
                     k,
                     conf_level=conf_level,
@@ -136,12 +136,13 @@ def summarise_ratios(
                     quantile_rule=quantile_rule,
                 )
                 if logs:
-                    low, high = np.exp(low), np.exp(high)
-                    mcse = mcse * abs(estimate[j])
-                limits[k][0][j], limits[k][1][j], limits[k][2][j] = low[0], high[0], mcse[0]
+                    found[:2] = np.exp(found[:2])
+                    ends = np.where(np.isfinite(found[:2]), found[:2], 0.0)
+                    found[2:] *= ends
+                limits[k][:, j] = found[:, 0]
     if "fieller" in wanted:
         low, high = fieller(numerator, denominator, conf_level=conf_level, alternative=alternative)
-        limits["fieller"] = (low, high, np.zeros(m))
+        limits["fieller"] = np.stack([low, high, np.zeros(m), np.zeros(m)])
     return MeanSummary(estimate, error, size, limits)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from apastats.resampling.intervals import Alternative, Interval, Limits, confidence_interval
+from apastats.resampling.intervals import Alternative, Interval, Limits, confidence_limits
 from apastats.resampling.means import MeanSummary, describe_cells
 from apastats.resampling.parallel import run_tasks
 from apastats.resampling.plans import Plan
@@ -47,7 +47,7 @@ def summarise_reselected(
     _, std_error, n = describe_cells(values)
     m = len(estimate)
     wanted = tuple(dict.fromkeys(intervals))
-    limits: Limits = {k: (np.empty(m), np.empty(m), np.empty(m)) for k in wanted}
+    limits: Limits = {k: np.empty((4, m)) for k in wanted}
     counts = plan.matrix
     weights = None if plan.uniform else plan.weights
     settings = (wanted, conf_level, alternative, quantile_rule)
@@ -60,11 +60,9 @@ def summarise_reselected(
     found = run_tasks(_limits, tasks, n_jobs=n_jobs, store=store, label="reselection")
     for cells, part in zip(slices, found, strict=True):
         for k in wanted:
-            for whole, piece in zip(limits[k], part[k], strict=True):
-                whole[cells] = piece
-    for low, high, _ in limits.values():
-        low += estimate
-        high += estimate
+            limits[k][:, cells] = part[k]
+    for found_limits in limits.values():
+        found_limits[:2] += estimate
     return MeanSummary(estimate, std_error, n, limits)
 
 
@@ -77,11 +75,10 @@ def _limits(
 ) -> dict[str, np.ndarray]:
     """Limits about the estimates, for one task of cells."""
     wanted, conf_level, alternative, rule = settings
-    out: dict[str, np.ndarray] = {k: np.empty((3, test.shape[1])) for k in wanted}
+    out: dict[str, np.ndarray] = {k: np.empty((4, test.shape[1])) for k in wanted}
     for j, r in reselected(test, train, counts, weights):
         for k in wanted:
-            low, high, mcse = confidence_interval(
+            out[k][:, [j]] = confidence_limits(
                 r, k, conf_level=conf_level, alternative=alternative, quantile_rule=rule
             )
-            out[k][:, j] = low[0], high[0], mcse[0]
     return out

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from apastats.resampling.kernels import (
+    BURES_METHODS,
+    DISTINCT_METHODS,
+    BuresKernel,
+    DistinctKernel,
+)
 from apastats.resampling.literal import LITERAL_METHODS, LiteralKernel
 from apastats.resampling.pair_weights import PairKernel
 from apastats.resampling.parallel import run_tasks
 from apastats.resampling.plans import Plan
 from apastats.resampling.store import BlockStore
-from apastats.resampling.two_factor import dual_variance
+from apastats.resampling.two_factor import as_counts, dual_variance
 
 __all__ = ["StimulusSetup", "stimulus_arrays"]
+
+Kernel: TypeAlias = PairKernel | LiteralKernel | BuresKernel | DistinctKernel
 
 TASK_BLOCKS = 4  # blocks of resamples per task: the kernel is built once for them
 MODEL_TILE = 64
@@ -32,7 +41,7 @@ class StimulusSetup:
     y : array, ``[M, D]``
         RDMs of models.
     method : str
-        One of the methods of :class:`PairKernel` or :class:`LiteralKernel`.
+        Any method of :func:`apastats.rdm_similarity`.
     stimuli : Plan
         Counts of stimuli.
     subjects : Plan or None
@@ -45,6 +54,8 @@ class StimulusSetup:
         Whether to make noise ceilings.
     studentize : bool
         Whether to make a standard error for every replicate.
+    bayesian : bool
+        Whether the plans hold Dirichlet weights.
     """
 
     x: np.ndarray
@@ -56,6 +67,7 @@ class StimulusSetup:
     units: np.ndarray
     ceiling: bool
     studentize: bool
+    bayesian: bool = False
 
 
 def stimulus_arrays(
@@ -119,10 +131,15 @@ class _Shifted(BlockStore):
         super().save(index + self.offset, arrays)  # type: ignore[arg-type]
 
 
-def _kernel(setup: StimulusSetup, y: np.ndarray) -> PairKernel | LiteralKernel:
+def _kernel(setup: StimulusSetup, y: np.ndarray) -> Kernel:
     """Kernel of the method."""
-    make = LiteralKernel if setup.method in LITERAL_METHODS else PairKernel
-    return make(setup.x, y, setup.method)
+    if setup.method in LITERAL_METHODS:
+        return LiteralKernel(setup.x, y, setup.method)
+    if setup.method in BURES_METHODS:
+        return BuresKernel(setup.x, y, setup.method)
+    if setup.method in DISTINCT_METHODS:
+        return DistinctKernel(setup.x, y, setup.method)
+    return PairKernel(setup.x, y, setup.method)
 
 
 def _means(values: np.ndarray, subjects: np.ndarray | None) -> np.ndarray:
@@ -142,11 +159,16 @@ def _means(values: np.ndarray, subjects: np.ndarray | None) -> np.ndarray:
 def _task(setup: StimulusSetup, models: slice, blocks: list[int]) -> dict[str, np.ndarray]:
     """Replicates of some models in some blocks."""
     kernel = _kernel(setup, setup.y[models])
+    whole = None
+    if isinstance(kernel, DistinctKernel):
+        whole = kernel.values(np.ones((1, kernel.n)), ceiling=setup.ceiling)
     out: dict[str, list[np.ndarray]] = {}
     for i in blocks:
         counts = setup.stimuli.block(i)
         v = None if setup.subjects is None else setup.subjects.block(i)[:, setup.present]
         values = kernel.values(counts, ceiling=setup.ceiling)
+        if isinstance(kernel, DistinctKernel) and whole is not None:
+            values = kernel.stretched(values, counts, whole)
         made = {"replicates": _means(values, v)}
         if v is not None:
             made["stimuli"] = _means(values, None)
@@ -159,7 +181,7 @@ def _task(setup: StimulusSetup, models: slice, blocks: list[int]) -> dict[str, n
 
 def _group_errors(
     setup: StimulusSetup,
-    kernel: PairKernel | LiteralKernel,
+    kernel: Kernel,
     counts: np.ndarray,
     v: np.ndarray | None,
     values: np.ndarray,
@@ -175,10 +197,15 @@ def _group_errors(
         # copies get running numbers; those equal to k modulo g go. Copies of one stimulus are drawn
         # independently, so they must not go together
         gone = np.floor((start + drawn - 1 - k) / g) - np.floor((start - 1 - k) / g)
+        if setup.bayesian:  # weights have no copies: every g-th unit goes
+            gone = drawn * (np.arange(drawn.shape[1]) % g == k)
         left = kernel.values(counts - gone[:, setup.units], ceiling=setup.ceiling)
         parts.append(_means(left, v))
     stack = np.stack(parts)
     variance = (g - 1) / g * ((stack - stack.mean(axis=0)) ** 2).sum(axis=0)
+    if setup.bayesian:  # sum w^2 / (sum w)^2 in place of 1 / n: units with large weights count more
+        share = (drawn**2).sum(axis=1) * drawn.shape[1] / drawn.sum(axis=1) ** 2
+        variance = variance / share[:, None]
     if v is not None:
         size = v.sum(axis=1)[:, None]
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -195,6 +222,15 @@ def _two_factor_df(subjects: np.ndarray, stimuli: np.ndarray, s: int, k: int) ->
     return np.where(np.isfinite(df), df, float(min(s, k) - 1))
 
 
+def _count_scale(setup: StimulusSetup, k: int) -> tuple[float, float]:
+    """Variance of a draw of counts per variance of what was drawn, for subjects and for stimuli."""
+    if setup.bayesian:
+        s = len(setup.x)
+        return (s + 1) / s, (k + 1) / k
+    # the jackknife of subsets has no small-sample bias
+    return 1.0, (k - 1) / k if setup.method in DISTINCT_METHODS else 1.0
+
+
 def _finish(setup: StimulusSetup, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Estimates, standard errors and influence values; both factors' variance corrected."""
     kernel = _kernel(setup, setup.y)
@@ -207,9 +243,13 @@ def _finish(setup: StimulusSetup, arrays: dict[str, np.ndarray]) -> dict[str, np
     influence = (k - 1) / k * (estimate - _means(without, None))
     replicates = arrays["replicates"]
     variance = np.nanvar(replicates, axis=0, ddof=1)
+    if isinstance(kernel, DistinctKernel):
+        # subsets are smaller than the data, which moves their mean: no bias of the estimate
+        replicates = replicates + (estimate - np.nanmean(replicates, axis=0))
     out = {"replicates": replicates, "estimate": estimate}
+    scale = _count_scale(setup, k)
     if setup.subjects is None:
-        out["std_error"] = np.sqrt(variance * k / (k - 1))
+        out["std_error"] = np.sqrt(variance * scale[1] * k / (k - 1))
         out["df"] = np.full(len(estimate), float(k - 1))
         out["influence"] = influence
     else:
@@ -219,7 +259,12 @@ def _finish(setup: StimulusSetup, arrays: dict[str, np.ndarray]) -> dict[str, np
         size = v.sum(axis=1, keepdims=True)
         with np.errstate(invalid="ignore", divide="ignore"):
             only = (v @ values) / np.where(size > 0, size, np.nan)
-        parts = (variance, np.nanvar(only, axis=0, ddof=1), np.nanvar(arrays["stimuli"], 0, ddof=1))
+        parts = as_counts(
+            variance,
+            np.nanvar(only, axis=0, ddof=1),
+            np.nanvar(arrays["stimuli"], 0, ddof=1),
+            *scale,
+        )
         corrected = dual_variance(*parts, s, k)
         centre = np.nanmean(replicates, axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -55,12 +57,15 @@ class BlockStore:
         return self.folder / f"block_{index:06d}.npz"
 
     def load(self, index: int) -> dict[str, np.ndarray] | None:
-        """Arrays of a finished block, or None."""
+        """Arrays of a finished block, or None; a block that a disk has spoilt is not finished."""
         path = self._path(index)
         if not path.is_file():
             return None
-        with np.load(path, allow_pickle=False) as npz:
-            return {k: npz[k] for k in npz.files}
+        try:
+            with np.load(path, allow_pickle=False) as npz:
+                return {k: npz[k] for k in npz.files}
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
+            return None
 
     def save(self, index: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Write a finished block: it is there completely or not at all."""

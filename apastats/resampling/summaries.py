@@ -15,7 +15,7 @@ from apastats.resampling.intervals import (
     Limits,
     Replicates,
     acceleration,
-    confidence_interval,
+    confidence_limits,
     moments,
 )
 from apastats.resampling.quantiles import QuantileRule, mass_below
@@ -77,14 +77,14 @@ def summarise_kept(
     quantile_rule: QuantileRule = "linear",
     transform: str | None = None,
 ) -> Limits:
-    """Limits by interval: (low, high, mcse), arrays ``[m]``.
+    """Limits by interval, ``[4, m]``: low, high and the Monte-Carlo error of each.
 
     Parameters
     ----------
     kept : Kept
         Replicates.
     intervals, conf_level, alternative, quantile_rule
-        See :func:`apastats.resampling.intervals.confidence_interval`.
+        See :func:`apastats.resampling.intervals.confidence_limits`.
     transform : {"fisher", "log", "logit"}, optional
         Scale on which the intervals are built; limits are mapped back. Standard errors follow by the
         delta method, BCa's acceleration stays as it is (it is invariant to first order).
@@ -123,24 +123,24 @@ def summarise_kept(
     for k in dict.fromkeys(intervals):
         # bca respects transformations: built on the plain scale, as R does
         plain = k == "bca"
-        low, high, mcse = confidence_interval(
+        found = confidence_limits(
             _plain(kept, r) if plain else pivot if k == "studentized" else r,
             k,
             conf_level=conf_level,
             alternative=alternative,
             quantile_rule=quantile_rule,
         )
+        limits, errors = found[:2], found[2:]
         if k == "t" and kept.std_error_mcse is not None:
             with np.errstate(invalid="ignore", divide="ignore"):
-                sides = np.abs(np.stack([low, high]) - estimate)
-                reach = np.where(np.isfinite(sides), sides, 0.0).max(axis=0)
-                mcse = np.hypot(mcse, reach * kept.std_error_mcse / kept.std_error)
+                reach = np.abs(limits - estimate) * kept.std_error_mcse / kept.std_error
+            errors[:] = np.where(np.isfinite(reach), reach, 0.0)
         if transform is not None and not plain:
             with np.errstate(invalid="ignore", divide="ignore"):
-                near = np.where(np.isfinite(low), low, high)
-                mcse = mcse / np.abs(slope(back(near)))
-            low, high = back(low), back(high)
-        out[k] = (low, high, mcse)
+                moved = errors / np.abs(slope(back(limits)))
+            errors[:] = np.where(errors > 0, moved, 0.0)
+            limits[:] = back(limits)
+        out[k] = found
     return out
 
 

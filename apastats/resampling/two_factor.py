@@ -6,7 +6,7 @@ import numpy as np
 
 from apastats.errors import InputError
 
-__all__ = ["dual_variance"]
+__all__ = ["as_counts", "dual_variance"]
 
 
 def dual_variance(
@@ -47,3 +47,25 @@ def dual_variance(
     v = a * subjects + b * stimuli - a * b * (both - subjects - stimuli)
     floor = np.maximum(a * subjects, b * stimuli)
     return np.asarray(np.maximum(np.minimum(v, both), floor))
+
+
+def as_counts(
+    both: np.ndarray,
+    subjects: np.ndarray,
+    stimuli: np.ndarray,
+    of_subjects: float,
+    of_stimuli: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Variances as :func:`dual_variance` takes them, from resamples whose spread is another one.
+
+    Parameters
+    ----------
+    both, subjects, stimuli : array
+        Variances of the replicates.
+    of_subjects, of_stimuli : float
+        Variance of a count per variance of what was drawn in its place: ``(n + 1) / n`` for Dirichlet
+        weights. The interaction has the product of both.
+    """
+    shared = (both - subjects - stimuli) * of_subjects * of_stimuli
+    subjects, stimuli = subjects * of_subjects, stimuli * of_stimuli
+    return subjects + stimuli + shared, subjects, stimuli

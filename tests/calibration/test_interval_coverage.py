@@ -85,7 +85,7 @@ def two_factor_sets(sets: int) -> float:
         )  # fmt: skip
         a = stimulus_arrays(setup)
         kept = Kept(a["estimate"], a["replicates"], std_error=a["std_error"], df=a["df"])
-        low, high, _ = summarise_kept(kept, ["t"])["t"]
+        low, high = summarise_kept(kept, ["t"])["t"][:2]
         hits += bool(low[0] <= truth <= high[0])
     return hits / sets
 

@@ -33,7 +33,7 @@ def test_table_has_the_columns_of_the_package() -> None:
     found = apa.bootstrap("score ~ model | roi", table())
     assert list(found.table.columns) == [
         "model", "roi", "estimate", "std_error", "conf_low", "conf_high", "conf_level",
-        "n_subject", "method", "mcse",
+        "n_subject", "method", "mcse", "conf_low_mcse", "conf_high_mcse", "settled",
     ]  # fmt: skip
     assert len(found.table) == 6
     assert found.info["exact"]

@@ -177,11 +177,12 @@ def test_subjects_of_rdms_are_those_of_their_scores(rdms, model_rdms) -> None:
 
 
 @pytest.mark.parametrize("cluster", ["stimulus", ("subject", "stimulus")])
+@pytest.mark.filterwarnings("ignore::apastats.errors.MonteCarloWarning")  # of the ceilings
 @pytest.mark.parametrize("method", ["corr", "cosine_cov", "spearman"])
 def test_stimuli_of_rdms(rdms, model_rdms, cluster, method: str) -> None:
     found = apa.bootstrap(
         "score ~ model | roi", rdms.brain, models=model_rdms, method=method, cluster=cluster,
-        n_resamples=512, rng=1, interval="t",
+        n_resamples=1024, rng=1, interval="t",
     )  # fmt: skip
     table = apa.score(rdms.brain, model_rdms, method=method, references=None).frame
     means = table.groupby(["model", "roi"])["score"].mean()
@@ -234,7 +235,7 @@ def test_two_factors_have_the_corrected_variance(rdms, model_rdms) -> None:
 def test_stimulus_intervals_of_every_kind(rdms, model_rdms) -> None:
     found = apa.bootstrap(
         "score ~ model | roi", rdms.brain, models=model_rdms, cluster=("subject", "stimulus"),
-        n_resamples=1024, rng=1, interval="studentized", conf_level=0.8,
+        n_resamples=4096, rng=1, interval="studentized", conf_level=0.8,
     )  # fmt: skip
     for interval in INTERVALS:
         table = found.conf_int(interval=interval)
@@ -297,7 +298,11 @@ def test_one_sided_bands(study) -> None:
         ({"reselect": "roi"}, InputError, "reselect: got 'roi'"),
         ({"reselect": "layer", "on": "validation"}, InputError, "on: got 'validation'"),
         ({"reselect": "layer", "strata": "g"}, InputError, "without strata"),
-        ({"scheme": "bayesian", "cluster": "dyad"}, InputError, "scheme: got 'bayesian'"),
+        (
+            {"scheme": "bayesian", "reselect": "layer", "on": "out_of_bag"},
+            InputError,
+            "with weights nobody is left out",
+        ),
         ({"models": 1}, InputError, "None where data are scores"),
     ],
 )
@@ -327,11 +332,17 @@ def test_dyads_need_pairs_of_the_same_roi(study) -> None:
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"method": "bures", "cluster": "stimulus"}, "method: got 'bures'"),
+        (
+            {"method": "neg_riem_dist", "cluster": "stimulus", "interval": "studentized"},
+            "another one for neg_riem_dist: a resample is a subset",
+        ),
         ({"method": "pearson"}, "method: got 'pearson'"),
         ({"cluster": "session"}, "cluster: got 'session'"),
         ({"cluster": "stimulus", "n_resamples": "exact"}, "stimuli are sampled"),
-        ({"cluster": "stimulus", "scheme": "bayesian"}, "'bootstrap' where stimuli are drawn"),
+        (
+            {"cluster": "stimulus", "scheme": "bayesian", "method": "tau-a"},
+            "'bootstrap' for tau-a: it takes copies of stimuli, no weights",
+        ),
         ({"cluster": "stimulus", "blocks": [1, 2]}, "one per stimulus, 20"),
         ({"strata": "g"}, "None where data are RDMs"),
     ],

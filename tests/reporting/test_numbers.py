@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from apastats.errors import InputError
 from apastats.reporting.markup import plain
-from apastats.reporting.numbers import APA, NATURE, NumberStyle, as_style, decimals_for
+from apastats.reporting.numbers import APA, NATURE, NumberStyle, as_style
+from apastats.rounding import decimals_for
 
 
 @pytest.mark.parametrize(

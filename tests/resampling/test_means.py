@@ -49,15 +49,15 @@ def test_exact_intervals_follow_their_definition(missing: tuple[int, ...]) -> No
     assert found.std_error[0] == pytest.approx(se, rel=1e-14)
     limits = {k: np.array(v).ravel() for k, v in found.limits.items()}
     low, high = quantile(means, w, 0.05), quantile(means, w, 0.95)
-    np.testing.assert_allclose(limits["percentile"], [low, high, 0], rtol=1e-12)
-    np.testing.assert_allclose(limits["basic"], [2 * mean - high, 2 * mean - low, 0], rtol=1e-12)
+    np.testing.assert_allclose(limits["percentile"], [low, high, 0, 0], rtol=1e-12)
+    np.testing.assert_allclose(limits["basic"], [2 * mean - high, 2 * mean - low, 0, 0], rtol=1e-12)
     np.testing.assert_allclose(
         limits["studentized"],
-        [mean - se * quantile(t, w, 0.95), mean - se * quantile(t, w, 0.05), 0],
+        [mean - se * quantile(t, w, 0.95), mean - se * quantile(t, w, 0.05), 0, 0],
         rtol=1e-10,
     )
     half = se * {4: 2.3533634348, 5: 2.1318467863, 6: 2.0150483733}[int(n)]
-    np.testing.assert_allclose(limits["t"], [mean - half, mean + half, 0], rtol=1e-9)
+    np.testing.assert_allclose(limits["t"], [mean - half, mean + half, 0, 0], rtol=1e-9)
 
 
 def test_tiles_do_not_show() -> None:
@@ -109,7 +109,7 @@ def test_one_sided_limits_are_two_sided_ones_of_the_double_tail() -> None:
 def test_constant_values_have_an_interval_of_no_width() -> None:
     found = summarise_means(np.full((5, 1), 0.3), subject_counts(5), INTERVALS)
     for k in INTERVALS:
-        low, high, _ = found.limits[k]
+        low, high = found.limits[k][:2]
         assert low[0] == high[0] == pytest.approx(0.3), k
 
 
@@ -120,10 +120,26 @@ def test_sampled_limits_approach_the_exact_ones_within_their_error() -> None:
     for k in ("normal", "basic", "percentile", "bca", "studentized"):
         for side in (0, 1):
             error = np.abs(exact.limits[k][side] - sampled.limits[k][side])
-            # 20 cells: five errors are far beyond what chance allows (bca also draws its z0)
-            assert (error < 5 * sampled.limits[k][2]).all(), k
-        assert (exact.limits[k][2] == 0).all()
-        assert (sampled.limits[k][2] > 0).all()
+            # 20 cells: five errors are far beyond what chance allows
+            assert (error < 5 * sampled.limits[k][2 + side]).all(), k
+        assert (exact.limits[k][2:] == 0).all()
+        assert (sampled.limits[k][2:] > 0).all()
+
+
+@pytest.mark.parametrize("interval", ["normal", "basic", "percentile", "bca", "studentized"])
+def test_monte_carlo_error_is_the_spread_over_seeds(interval: str) -> None:
+    x = np.exp(np.random.default_rng(4).normal(size=(9, 8)))
+    found = np.array(
+        [
+            summarise_means(x, subject_counts(9, 2_000, rng=k), [interval]).limits[interval]
+            for k in range(100)
+        ]
+    )
+    spread = found[:, :2].std(axis=0, ddof=1)
+    said = np.sqrt((found[:, 2:] ** 2).mean(axis=0))
+    # an SD from 100 seeds is within a quarter of the truth; 8 cells share the seeds
+    assert np.exp(np.log(said / spread).mean()) == pytest.approx(1, abs=0.12)
+    np.testing.assert_allclose(said, spread, rtol=0.5)
 
 
 @pytest.mark.parametrize(
