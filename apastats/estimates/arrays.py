@@ -329,9 +329,9 @@ def _replicates(
     ones = tuple(np.ones((1, len(s))) for s in samples)
     with threadpool_limits(1, "blas"):
         full, error = statistic.evaluate(samples, ones)
+        if not np.isfinite(full).all():
+            raise DataError(f"statistic: {full[0].tolist()} on the data; it must be finite")
         influence = influence_values(statistic, samples)
-    if not np.isfinite(full).all():
-        raise DataError(f"statistic: {full[0].tolist()} on the data; it must be finite")
     arrays["estimate"] = full[0]
     if error is not None:
         arrays["std_error"] = error[0]

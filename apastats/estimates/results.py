@@ -168,7 +168,8 @@ class BootstrapResult(Result):
             kept = Kept(estimate, self.replicates, weights)
         else:
             kept = self._kept()
-        found = diagnostics(kept, self.info["quantile_rule"])
+        with threadpool_limits(1, "blas"):
+            found = diagnostics(kept, self.info["quantile_rule"])
         return self.table[self._keys()].assign(estimate=kept.estimate, **found)
 
     def conf_int(
