@@ -241,6 +241,7 @@ def normalize(
     ceiling: NoiseCeiling,
     *,
     how: str = "ratio_of_means",
+    bound: str | None = None,
     interval: str | None = None,
     conf_level: float = 0.95,
     alternative: Alternative = "two-sided",
@@ -255,10 +256,13 @@ def normalize(
     table : ScoreTable
         One row per subject, model and cell of the ceiling (choose layer and split first).
     ceiling : NoiseCeiling
-        From :func:`noise_ceiling`, same subjects, one value per cell (not Nili's pair of bounds).
+        From :func:`noise_ceiling`, same subjects.
     how : {"ratio_of_means", "mean_of_ratios"}
         Mean score over mean ceiling (Fieller interval), or the mean over subjects of score over the
         subject's own ceiling (t interval), which explodes where a subject's ceiling is near zero.
+    bound : str, optional
+        Which of the ceiling's bounds, where it has several: ``"lower"`` or ``"upper"`` (Nili),
+        ``"uncorrected"`` or ``"corrected"`` (split half).
     interval : str, optional
         ``ratio_of_means``: ``"fieller"`` (default), or a bootstrap that draws the subjects' scores and
         ceilings together: ``"studentized", "normal", "basic", "t"`` (on the log scale), ``"bca",
@@ -298,11 +302,13 @@ def normalize(
         raise InputError("how", how, "'ratio_of_means' or 'mean_of_ratios'")
     if on_low not in ("error", "nan"):
         raise InputError("on_low", on_low, "'error' or 'nan'")
-    single = isinstance(ceiling, NoiseCeiling) and set(ceiling.table["bound"]) == {"reference"}
-    if not single:
-        raise InputError(
-            "ceiling", ceiling, "a NoiseCeiling with one value per cell, as of kind leave_one_out"
-        )
+    if not isinstance(ceiling, NoiseCeiling):
+        raise InputError("ceiling", ceiling, "a NoiseCeiling")
+    given, bounds = bound, list(dict.fromkeys(ceiling.table["bound"]))
+    if bound is None and len(bounds) == 1:
+        bound = bounds[0]
+    if bound not in bounds:
+        raise InputError("bound", bound, f"one of the bounds of the ceiling, {bounds}")
     if interval is None:
         interval = "fieller" if how == "ratio_of_means" else "t"
     if interval != "fieller" or how != "ratio_of_means":
@@ -316,9 +322,9 @@ def normalize(
         raise DesignError(
             f"normalize: scores and ceiling share {len(shared)} subjects; at least 2 are needed"
         )
-    place = {
-        tuple(row): j for j, row in enumerate(ceiling.table[by].itertuples(index=False, name=None))
-    }
+    mine = np.flatnonzero((ceiling.table["bound"] == bound).to_numpy())
+    rows = ceiling.table[by].iloc[mine].itertuples(index=False, name=None)
+    place = {tuple(row): j for j, row in zip(mine, rows, strict=True)}
     cells = list(block.cells.itertuples(index=False, name=None))
     lacking = [c for c in cells if c not in place]
     if lacking:
@@ -365,6 +371,7 @@ def normalize(
     info = {
         "method": f"score / noise ceiling, {how.replace('_', ' ')}",
         "ceiling": ceiling.info["method"],
+        "bound": bound if len(bounds) > 1 else None,
         "interval": {"fieller": "Fieller", "t": "t over subjects"}.get(interval, interval),
         "null": "p_below: the score is not below the ceiling (one-sided paired t test)",
         "by": by,
@@ -377,7 +384,7 @@ def normalize(
         "held_fixed": "stimuli, chosen layers",
     }
     arrays = {"score": top, "ceiling": bottom, "subjects": np.asarray(shared, dtype=str)}
-    call = describe_call("normalize", table, ceiling, how=how, interval=interval)
+    call = describe_call("normalize", table, ceiling, how=how, bound=given, interval=interval)
     provenance = Provenance(call, table.hash, plan.seed if drawn else "")
     notes = warn_unsettled(table_out, ["model", *by], info | {"n_resamples": plan.n_resamples})
     return NormalizedScores(table_out, info, provenance, arrays, notes)

@@ -129,6 +129,53 @@ def test_no_copy_of_a_subject_is_in_the_pool_it_is_tested_against() -> None:
     assert np.abs(bias).max() < 1e-12
 
 
+def test_a_true_model_is_not_below_the_lower_bound() -> None:
+    """A two-sided test calls a true model different from the lower bound, being above it."""
+    rng = np.random.default_rng(7)
+    iu = np.triu_indices(30, 1)
+    one_sided, two_sided = [], []
+    for _ in range(60):
+        truth = rng.normal(size=(30, 10))
+
+        def rdm(z: np.ndarray) -> np.ndarray:
+            return ((z[:, None] - z[None]) ** 2).sum(-1)[iu]
+
+        x = np.array([rdm(truth + rng.normal(size=truth.shape)) for _ in range(10)])
+        labels = pd.DataFrame({"subject": [f"s{i}" for i in range(10)], "roi": "V1"})
+        brain = apa.RDMSet(x, labels)
+        models = apa.RDMSet(rdm(truth)[None], pd.DataFrame({"model": ["true"]}))
+        scores = apa.score(brain, models, method="corr", references=None)
+        ceiling = apa.noise_ceiling(brain, kind="nili", method="corr")
+        found = apa.normalize(scores, ceiling, bound="lower").table.iloc[0]
+        lower = ceiling.arrays["values"][:, 0]
+        assert found["ceiling"] == pytest.approx(lower.mean())
+        assert found["difference"] > 0
+        one_sided.append(found["p_below"] < 0.05)
+        gap = scores.frame.sort_values("subject")["score"].to_numpy() - lower
+        two_sided.append(stats.ttest_1samp(gap, 0).pvalue < 0.05)
+        assert found["p_below"] == pytest.approx(
+            stats.ttest_1samp(gap, 0, alternative="less").pvalue
+        )
+    assert np.mean(two_sided) > 0.5
+    assert not any(one_sided)
+
+
+def test_a_bound_has_to_be_named_where_there_are_several() -> None:
+    rdms = sessions(n_session=2)
+    halves = apa.noise_ceiling(rdms, kind="split_half", method="corr")
+    frame = pd.DataFrame({"subject": [f"s{s}" for s in range(5)], "roi": "V1", "model": "m"})
+    scores = apa.ScoreTable(frame.assign(score=0.3 + 0.01 * np.arange(5), metric="corr"))
+    with pytest.raises(InputError, match=r"bound: got None; allowed: .*'uncorrected', 'corrected'"):
+        apa.normalize(scores, halves)
+    shares = {
+        b: apa.normalize(scores, halves, bound=b).table["estimate"].item()
+        for b in ("uncorrected", "corrected")
+    }
+    means = halves.arrays["values"].mean(axis=0)
+    assert shares["corrected"] == pytest.approx(scores.frame["score"].mean() / means[1])
+    assert shares["uncorrected"] == pytest.approx(scores.frame["score"].mean() / means[0])
+
+
 # ---------------------------------------------------------------------- shares of the ceiling
 def pairs(n: int = 7, m: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
@@ -233,7 +280,7 @@ def test_shares_that_are_not_positive_have_no_log(study) -> None:
         (
             lambda s: apa.normalize(s, apa.noise_ceiling(sessions(), kind="split_half")),
             InputError,
-            "one value per cell",
+            "bound: got None; allowed: one of the bounds",
         ),
         (
             lambda s: apa.normalize(

@@ -207,19 +207,27 @@ def test_bar_at_a_terminal_only(monkeypatch, terminal: bool, patience: float, sh
 
 
 @pytest.mark.slow
-def test_dask_cluster_with_a_killed_worker() -> None:
+def test_dask_cluster_with_a_killed_worker(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     x = np.random.default_rng(0).normal(size=(14, 2))
+    log = str(tmp_path / "calls")
 
     def slow(sample):
+        import os
         import time
 
         time.sleep(0.0005)
+        with open(log, "a") as stream:  # one short line at a time: appended whole
+            stream.write(f"{os.getpid()}\n")
         return sample.mean(axis=0)
 
-    options = {"n_resamples": 8 * 1024, "interval": "percentile", "rng": 5}
-    here = apa.boot_ci(x, slow, **options)
+    size = 8 * 1024
+    options = {"n_resamples": size, "interval": "percentile", "rng": 5}
+    here = apa.boot_ci(x, lambda sample: sample.mean(axis=0), **options)
     import threading
+
+    def calls() -> list[int]:
+        return [int(p) for p in Path(log).read_text().split()] if Path(log).exists() else []
 
     with (
         distributed.LocalCluster(
@@ -227,14 +235,31 @@ def test_dask_cluster_with_a_killed_worker() -> None:
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
-        pids = list(client.run(os.getpid).values())
-        killer = threading.Timer(0.8, os.kill, (pids[0], signal.SIGKILL))
+        workers = list(client.run(os.getpid).values())
+        killed = []
+
+        def kill_in_the_middle() -> None:
+            # a worker that has begun its second block, well before the last one
+            while not killed:
+                for pid in workers:
+                    if 1100 < calls().count(pid) < 1900:
+                        os.kill(pid, signal.SIGKILL)
+                        killed.append(pid)
+                        return
+                time.sleep(0.02)
+
+        killer = threading.Thread(target=kill_in_the_middle, daemon=True)
         killer.start()
         with apa.cluster(client):
             there = apa.boot_ci(x, slow, **options)
-        killer.join()
+        killer.join(timeout=5)
         survivors = set(client.run(os.getpid).values())
-    assert pids[0] not in survivors
+    assert killed
+    assert killed[0] not in survivors
+    # the calls of its unfinished block were made again elsewhere
+    by_workers = [p for p in calls() if p != os.getpid()]
+    assert len(by_workers) > size
+    assert len(set(by_workers)) >= 2
     np.testing.assert_array_equal(here.replicates, there.replicates)
 
 
