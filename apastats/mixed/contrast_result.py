@@ -21,10 +21,10 @@ from apastats.tosts.decisions import check_alpha, outcomes
 __all__ = ["ContrastResult", "make_contrasts"]
 
 SIDES = ("equivalence", "noninferiority", "nonsuperiority")
-CLAIMS = {
-    "equivalence": "the difference lies between the bounds",
-    "noninferiority": "the difference lies above the lower bound",
-    "nonsuperiority": "the difference lies below the upper bound",
+NULLS = {
+    "equivalence": "the difference lies on or beyond a bound",
+    "noninferiority": "the difference lies on or below the lower bound",
+    "nonsuperiority": "the difference lies on or above the upper bound",
 }
 
 
@@ -123,7 +123,7 @@ class ContrastResult(Result):
         info = {
             **self.info,
             "method": f"{side} of contrasts of marginal means, t tests of the mixed model",
-            "null": f"not: {CLAIMS[side]}",
+            "null": NULLS[side],
             "rule": f"{side} is claimed where its p-value is at most {level:g}",
             "side": side,
             "margin": text,

@@ -13,30 +13,14 @@ from apastats.reporting.prose import join, margin_sentence
 from apastats.reporting.summary import (
     ceiling_words,
     data_words,
-    outcome_of,
     results_of,
     unique,
 )
+from apastats.reporting.words import adjusted_sentence, outcome_of, title_of
 from apastats.results import package_versions
 
 __all__ = ["methods_paragraph"]
 
-ADJUSTMENTS = {
-    "holm": "Holm's step-down procedure",
-    "bonferroni": "Bonferroni's correction",
-    "sidak": "Sidak's correction",
-    "holm-sidak": "the Holm-Sidak procedure",
-    "hochberg": "Hochberg's step-up procedure",
-    "hommel": "Hommel's procedure",
-    "bh": "the procedure of Benjamini and Hochberg (false discovery rate)",
-    "by": "the procedure of Benjamini and Yekutieli (false discovery rate under any dependence)",
-    "max-t": "the single-step maximum-t procedure",
-    "max-T": "the single-step maximum-t procedure",
-    "max-t-step-down": "the step-down maximum-t procedure",
-    "tukey": "Tukey's method for all pairs",
-    "closed": "closed testing",
-    "hierarchical": "hierarchical testing",
-}
 OF_ADJUSTMENT = {
     "holm1979", "dunn1961", "sidak1967", "hochberg1988", "hommel1988", "benjamini1995", "benjamini2001",
     "romano2005", "westfall1993", "marcus1976",
@@ -48,12 +32,8 @@ def methods_paragraph(items: Sequence[Any]) -> Paragraph:
     lines = [_data_line(items)]
     for item in items:
         lines += _sentences(item)
-    lines.append(_software_line(items))
+    lines += [_held_line(items), _software_line(items)]
     return Paragraph(" ".join(unique(lines)))
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _data_line(items: Sequence[Any]) -> str:
@@ -99,9 +79,21 @@ def _level(info: Any) -> str:
     )
 
 
-def _held(info: Any) -> str:
-    held = info.get("held_fixed")
-    return f" Held fixed: {name(held)}." if held else ""
+def _small(title: str) -> str:
+    return title[:1].lower() + title[1:]
+
+
+def _held_line(items: Sequence[Any]) -> str:
+    """What was held fixed, once for all results that held the same."""
+    held: dict[str, list[str]] = {}
+    for r in results_of(items):
+        if r.info.get("held_fixed"):
+            held.setdefault(str(r.info["held_fixed"]), []).append(_small(title_of(r)))
+    if not held:
+        return ""
+    if len(held) == 1:
+        return f"Held fixed throughout: {name(next(iter(held)))}."
+    return f"Held fixed: {'; '.join(f'{name(k)} ({join(unique(v))})' for k, v in held.items())}."
 
 
 def _ceiling(result: Any) -> list[str]:
@@ -120,7 +112,7 @@ def _bootstrap(result: Any) -> list[str]:
     info, what = result.info, outcome_of(result) or "the outcome"
     return [
         f"Means of {what} have {_level(info)}{name(info['interval'])} intervals from the {name(info['method'])}; "
-        f"resampled: {name(info['resampled'])} {cite(*keys_of(result))}.{_held(info)}"
+        f"resampled: {name(info['resampled'])} {cite(*keys_of(result))}."
     ]
 
 
@@ -130,7 +122,7 @@ def _equivalence(result: Any) -> list[str]:
     test = cite(*(k for k in keys if k not in OF_ADJUSTMENT))
     n = f" ({sym('n')} = {info['n_subject']})" if "n_subject" in info else ""
     out = [
-        f"Differences in {what} were tested by {name(info.get('method', 'equivalence tests'))}{n} {test}."
+        f"Differences in {what} were tested by the {name(info.get('method', 'equivalence tests'))}{n} {test}."
     ]
     if "margin" in info:
         out.append(margin_sentence(info))
@@ -139,22 +131,15 @@ def _equivalence(result: Any) -> list[str]:
     out += _adjusted(info, keys)
     if "rule" in info:
         out.append(f"Rule of decision: {name(info['rule'])}.")
-    return [" ".join(out) + _held(info)]
+    return [" ".join(out)]
 
 
 def _adjusted(info: Any, keys: list[str]) -> list[str]:
-    method = str(info.get("adjust_method", info.get("adjust", ""))).split(",")[0]
-    if not method:
-        return []
-    level = (
-        f"; decisions were taken at the level {float(info['alpha']):g}" if "alpha" in info else ""
-    )
-    if method == "none":
-        return [f"P-values were not adjusted for multiplicity{level}."]
-    size = f" over {info['family_size']} comparisons" if "family_size" in info else ""
     cited = cite(*(k for k in keys if k in OF_ADJUSTMENT))
-    text = ADJUSTMENTS.get(method, method)
-    return [f"P-values were adjusted by {name(text)}{size}{' ' + cited if cited else ''}{level}."]
+    sentence = adjusted_sentence(info, f" {cited}" if cited else "")
+    if sentence and "alpha" in info:
+        return [sentence, f"Decisions were taken at the level {float(info['alpha']):g}."]
+    return [sentence] if sentence else []
 
 
 def _patterns(result: Any) -> list[str]:
@@ -174,6 +159,14 @@ def _silent(result: Any) -> list[str]:
     return []
 
 
+def _titled(result: Any) -> str:
+    """Method after its title, unless it says that itself."""
+    title, method = title_of(result), str(result.info["method"])
+    if method.lower().startswith(title.lower()):
+        return name(method[:1].upper() + method[1:])
+    return f"{title}: {name(method)}"
+
+
 def _generic(result: Any) -> list[str]:
     """What any result says about itself."""
     info, keys = result.info, keys_of(result)
@@ -182,15 +175,13 @@ def _generic(result: Any) -> list[str]:
     extra = []
     for key, label in (
         ("null", "null"), ("margin", "margin"), ("alternative", "alternative"), ("interval", "interval"),
-        ("resampled", "resampled"), ("held_fixed", "held fixed"),
+        ("resampled", "resampled"),
     ):  # fmt: skip
         if info.get(key):
             extra.append(f"{label}: {name(info[key])}")
     tail = f" ({'; '.join(extra)})" if extra else ""
     test = cite(*(k for k in keys if k not in OF_ADJUSTMENT))
-    words = [
-        f"{_capital(str(result.kind).replace('_', ' '))}: {name(info['method'])}{tail}{' ' + test if test else ''}."
-    ]
+    words = [f"{_titled(result)}{tail}{' ' + test if test else ''}."]
     if "adjust" in info or "adjust_method" in info:
         words += _adjusted(info, keys)
     return [" ".join(words)]

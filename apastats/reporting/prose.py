@@ -17,6 +17,7 @@ from apastats.reporting.posteriors import (
     sampling_sentence,
 )
 from apastats.reporting.tables import scale_decimals
+from apastats.reporting.words import adjusted_sentence
 
 __all__ = ["cautions", "sentences", "text"]
 
@@ -171,7 +172,7 @@ def _contrasts(result: Any, style: NumberStyle, short: bool, max_rows: int) -> l
     n = f" ({sym('n')} = {info['n_subject']})" if "n_subject" in info else ""
     head = [f"Comparisons used the {name(info['method'])}{n}."] if "method" in info else []
     if "adjust" in info:
-        head.append(f"Adjustment for multiplicity: {name(info['adjust'])}.")
+        head.append(adjusted_sentence(info))
     limit = "A difference that was not shown is no evidence of equivalence; that needs a margin and its own test."
     return [*head, *_resampled(info), *lines, limit, *cautions(result)]
 
@@ -216,7 +217,7 @@ def _equivalence_intro(result: Any) -> list[str]:
     if "margin" in info:
         out.append(margin_sentence(info))
     if "adjust" in info:
-        out.append(f"Adjustment for multiplicity: {name(info['adjust'])}.")
+        out.append(adjusted_sentence(info))
     if "alpha" in info:
         level = (
             f"; intervals are at {100 * float(info['conf_level']):g}\u00a0%"

@@ -9,7 +9,8 @@ from typing import Any
 from apastats.reporting.blocks import Block, Code, Listing, Paragraph, TableBlock
 from apastats.reporting.markup import code, name, sym
 from apastats.reporting.numbers import NumberStyle
-from apastats.reporting.prose import cautions, decision_counts, join, set_sentences
+from apastats.reporting.prose import KEYS, cautions, decision_counts, join, set_sentences
+from apastats.reporting.words import outcome_of, title_of
 from apastats.results import package_versions
 
 __all__ = ["key_facts", "not_concluded", "plain_words", "recipe"]
@@ -124,22 +125,6 @@ def ceiling_words(kind: object) -> str:
     return f"{text[:1].upper()}{text[1:]} noise ceilings" if text else "Noise ceilings"
 
 
-def outcome_of(result: Any) -> str:
-    """``score`` or ``agreement``, from the formula of a result."""
-    call = str(result.info.get("formula", "")) or str(result.provenance.call)
-    for word in ("agreement", "z ~"):
-        if word in call:
-            return "agreement"
-    return "score" if "score" in call else ""
-
-
-def outcome_words(result: Any) -> str:
-    """The outcome with its scale: a mean Fisher z must not be read as a correlation."""
-    what = outcome_of(result) or "outcome"
-    on_z = str(result.info.get("formula", "")).replace(" ", "").startswith("z~")
-    return f"{what} (Fisher z)" if on_z else what
-
-
 def _plain_line(result: Any, style: NumberStyle) -> str:
     from apastats.reporting.tables import scale_decimals
 
@@ -167,8 +152,8 @@ def _plain_line(result: Any, style: NumberStyle) -> str:
     if kind == "bootstrap" and {"model", "estimate"} <= set(table.columns) and len(table):
         return _best_line(table, what)
     if {"in_set", "model"} <= set(table.columns) and len(table):
-        about = f"Sets of the best models by {what or 'the outcome'} ({name(result.info.get('method', ''))}):"
-        return f"{about} {' '.join(set_sentences(result)[:25])}"
+        about = f"Sets of the best models by {what or 'the outcome'} ({name(result.info.get('method', ''))})"
+        return f"{about}: {_sets_line(result)}"
     if kind == "margin_curve":
         # its rows are margins tried, not comparisons
         n = table.drop_duplicates([c for c in ("roi", "metric", "contrast") if c in table.columns])
@@ -178,11 +163,41 @@ def _plain_line(result: Any, style: NumberStyle) -> str:
         )
     if "decision" in table.columns and len(table):
         margin = f" (margin: {name(result.info['margin'])})" if "margin" in result.info else ""
-        about = "" if kind == "strict_alignment" else f" of {what or 'the outcome'}"
-        label = f"{kind.replace('_', ' ').capitalize()}{about}{margin}"
+        label = f"{title_of(result)}{margin}"
         decided = _decided(table) if "bound_low" in table.columns else ""
         return f"{label}: {decision_counts(table)}. {decided}".strip()
     return ""
+
+
+def _sets_line(result: Any) -> str:
+    """Members by cell where cells are few; sizes, and cells with one member only, where they are many."""
+    table = result.table
+    cells = [c for c in KEYS if c in table.columns and table[c].nunique() > 1]
+    lines = set_sentences(result)
+    if len(lines) <= 4:
+        return " ".join(lines)
+    members = table[table["in_set"].astype(bool)]
+    sizes = table.groupby(cells, sort=False)["in_set"].sum().astype(int)
+    total = table.groupby(cells, sort=False).size()
+    noun = "ROIs" if cells == ["roi"] else "cells"
+    out = [
+        f"in {len(sizes)} {noun} they hold {sizes.min()} to {sizes.max()} of {total.max()} models "
+        f"(median {sizes.median():g})."
+    ]
+    in_all = members["model"].astype(str).value_counts()
+    always = [name(m) for m, k in in_all.items() if k == len(sizes)]
+    if always:
+        out.append(f"{join(always)} {'is' if len(always) == 1 else 'are'} in every set.")
+    single = members.set_index(cells)["model"].astype(str)
+    single = single[single.index.map(sizes).to_numpy() == 1]
+    if len(single):
+        where: dict[str, list[str]] = {}
+        for cell, model in single.items():
+            label = cell if isinstance(cell, tuple) else (cell,)
+            where.setdefault(model, []).append(" ".join(name(c) for c in label))
+        told = "; ".join(f"{name(m)} in {join(places)}" for m, places in where.items())
+        out.append(f"The only member is {told}.")
+    return " ".join(out)
 
 
 def _best_line(table: Any, what: str) -> str:

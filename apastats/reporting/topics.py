@@ -15,8 +15,9 @@ from apastats.reporting.blocks import Block, FigureBlock, Listing, Paragraph, Se
 from apastats.reporting.markup import name
 from apastats.reporting.numbers import NumberStyle
 from apastats.reporting.prose import cautions, sentences
-from apastats.reporting.summary import ceiling_words, outcome_of, outcome_words
+from apastats.reporting.summary import ceiling_words
 from apastats.reporting.tables import table_block
+from apastats.reporting.words import outcome_of, outcome_words, title_of
 
 __all__ = ["Context", "topic_sections"]
 
@@ -31,44 +32,6 @@ TITLES = {
     "planning": "Power and sample size",
     "other": "Other results",
 }
-
-
-# titles of subsections by kind; {} is the outcome
-NAMES = {
-    "normalized": "Scores as a share of the noise ceiling",
-    "comparison": "Comparison of {}",
-    "rank": "Rank tests of {}",
-    "discriminability": "Separation of the models",
-    "layer_agreement": "Agreement along the layers",
-    "margin_curve": "Decisions over margins",
-    "rdm_evaluation": "Similarity of the RDMs of models and brain",
-    "rope": "Posterior and region of practical equivalence",
-    "equivalence_set": "Equivalence sets of {}",
-    "pattern_identification": "Identification of ROIs by their patterns",
-    "pattern_reliability": "Reliability of the patterns",
-    "agreement_test": "Agreement against a null",
-    "agreement_bootstrap": "Mean agreement, subjects in all roles",
-    "agreement_sensitivity": "Sensitivity of agreement to the analysis",
-    "disattenuated_agreement": "Agreement corrected for reliability",
-    "matrix_agreement": "Agreement of a matrix with the patterns of the brain",
-    "second_order": "Second-order similarity",
-    "strict_alignment": "Strict alignment: score and agreement",
-    "emmeans": "Marginal means",
-    "emmeans_contrasts": "Contrasts of marginal means",
-    "bayes_lmm": "Bayesian hierarchical model",
-    "power": "Power",
-    "effect_size": "Effect sizes",
-}
-
-
-def title_of(result: Any) -> str:
-    """Title of the subsection of a result."""
-    what = outcome_of(result)
-    known = NAMES.get(result.kind)
-    if known is not None:
-        return known.format(what or "the outcome")
-    title = str(result.kind).replace("_", " ").capitalize()
-    return f"{title} of {what}" if what else title
 
 
 @dataclass
