@@ -52,7 +52,7 @@ def rdm_similarity(
         Covariance of the pattern estimates over stimuli: ``[n]`` variances or ``[n, n]``; identity by
         default. For the whitened methods and ``neg_riem_dist``.
     batch : int, optional
-        Rows of ``x`` worked on at once. It bounds the memory and does not change the answer.
+        Rows of ``x`` worked on at once. It bounds the memory and changes the answer by rounding at most.
     backend, device, dtype : str
         ``numpy`` or ``torch``; "cpu" or a torch device; ``float64`` or ``float32``. Methods that are
         no matrix product always run in numpy.

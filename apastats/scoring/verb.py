@@ -12,7 +12,7 @@ import pandas as pd
 from apastats.errors import DataError, DegenerateWarning, DesignError, InputError
 from apastats.io.rdms import RDMSet, as_rdms
 from apastats.scoring.backends import get_backend
-from apastats.scoring.ceilings import mean_of, pool_others, scaled_for_pooling
+from apastats.scoring.ceilings import scaled_for_pooling
 from apastats.scoring.comparisons import parse_method, similarity_counts
 from apastats.table import ScoreTable
 
@@ -20,6 +20,7 @@ __all__ = ["aligned", "checked_brain", "checked_models", "parse_references", "sc
 
 REFERENCES = ("subject_to_subject", "leave_one_out")
 MIN_STIMULI = 3
+KEPT = 2**25  # entries of scaled RDMs that are kept rather than made twice
 
 
 def score(
@@ -58,7 +59,8 @@ def score(
     split : str
         Value of the column ``split``.
     batch : int, optional
-        Model RDMs worked on at once; it bounds the memory and does not change the answer.
+        Model RDMs worked on at once; it bounds the memory and changes the answer by
+        rounding at most.
     backend, device, dtype : str
         As in :func:`apastats.rdm_similarity`.
 
@@ -273,41 +275,47 @@ def _pair_rows(
 def _pooled_rows(
     brain: RDMSet, subjects: np.ndarray, method: str, rerank: bool, options: dict[str, Any]
 ) -> pd.DataFrame:
-    """The pooled RDM of the other subjects, for every ROI of theirs and every ROI of the subject."""
+    """The pooled RDM of the other subjects, for every ROI of theirs and every ROI of the subject.
+
+    Sums over subjects are kept per ROI, and a subject's own RDMs are taken off: memory does not grow
+    with the number of subjects.
+    """
     rois = brain.labels["roi"].to_numpy()
-    scaled = scaled_for_pooling(brain.vectors, method)
-    levels = pd.unique(rois)
-    pooled: dict[tuple[str, str], np.ndarray] = {}
-    for roi in levels:
-        members = np.flatnonzero(rois == roi)
-        if len(members) > 1:
-            for i, row in zip(members, pool_others(scaled[members]), strict=True):
-                pooled[subjects[i], roi] = row
-        everyone = None
-        for subject in pd.unique(subjects):
-            if subject not in subjects[members]:
-                # a subject without this ROI is predicted by all who have it
-                everyone = mean_of(scaled[members]) if everyone is None else everyone
-                pooled[subject, roi] = everyone
+    whole = scaled_for_pooling(brain.vectors, method) if brain.vectors.size <= KEPT else None
+
+    def scaled(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """RDMs on the scale they are averaged in, 0 where a pair is missing, and where it is there."""
+        some = scaled_for_pooling(brain.vectors[rows], method) if whole is None else whole[rows]
+        present = np.isfinite(some)
+        return (some if present.all() else np.where(present, some, 0.0)), present
+
+    levels = list(pd.unique(rois))
+    total = np.empty((len(levels), brain.vectors.shape[1]))
+    number = np.empty(total.shape, dtype=np.int32)
+    for k, roi in enumerate(levels):
+        some, present = scaled(np.flatnonzero(rois == roi))
+        total[k], number[k] = some.sum(axis=0), present.sum(axis=0)
     parts = []
     for subject in pd.unique(subjects):
         t = np.flatnonzero(subjects == subject)
-        names = [roi for roi in levels if (subject, roi) in pooled]
-        if not names:
+        own, present = scaled(t)
+        place = [levels.index(roi) for roi in rois[t]]
+        others, count = total.copy(), number.copy()
+        others[place] -= own
+        count[place] -= present
+        kept = np.flatnonzero([(rois[subjects != subject] == roi).any() for roi in levels])
+        if not len(kept):
             continue
-        values, count = similarity_counts(
-            np.stack([pooled[subject, roi] for roi in names]),
-            brain.vectors[t],
-            method,
-            x_ranked=not rerank,
-            **options,
+        pooled = np.where(count > 0, others / np.maximum(count, 1), np.nan)[kept]
+        values, used = similarity_counts(
+            pooled, brain.vectors[t], method, x_ranked=not rerank, **options
         )
-        k, c = (i.ravel() for i in np.indices(values.shape))
+        p, c = (i.ravel() for i in np.indices(values.shape))
         parts.append(
             {
-                "layer": np.array(names, dtype=object)[k],
+                "layer": np.array([levels[k] for k in kept], dtype=object)[p],
                 **_rows_of(brain.labels, t[c]),
-                "n_pair": count.ravel(),
+                "n_pair": used.ravel(),
                 "score": values.ravel(),
             }
         )

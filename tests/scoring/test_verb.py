@@ -12,7 +12,9 @@ from scipy import stats
 import apastats as apa
 from apastats.errors import DataError, DegenerateWarning, DesignError, InputError
 from apastats.io.rdms import RDMSet
-from apastats.scoring.ceilings import nili_bounds
+from apastats.scoring import verb
+from apastats.scoring.ceilings import mean_of, nili_bounds, scaled_for_pooling
+from apastats.scoring.comparisons import similarity_counts
 
 ROIS = ["V1", "V2", "V3", "V3AB", "IPS0", "IPS12", "IPS345"]
 
@@ -118,6 +120,32 @@ def test_ragged_subjects_have_the_rows_they_can_have(rng: np.random.Generator) -
     # nobody else has R1, so s0 has no predictor in R1
     assert found == {("R0", "s0", "R0"), ("R0", "s0", "R1"), ("R0", "s1", "R0"), ("R1", "s1", "R0"),
                      ("R0", "s2", "R0"), ("R1", "s2", "R0")}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["corr", "spearman", "cosine", "tau-a"])
+def test_references_are_made_in_bounded_memory(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    brain = brain_set(rng, 4, 3).take([0, 1, 2, 3, 5, 6, 8, 9])
+    vectors = brain.vectors.copy()
+    vectors[0, :4] = np.nan
+    ragged = RDMSet(vectors, brain.labels, brain.stimuli)
+    kept = apa.score(ragged, method=method).frame
+    monkeypatch.setattr(verb, "KEPT", 0)
+    pd.testing.assert_frame_equal(apa.score(ragged, method=method).frame, kept)
+    # and they are the pooled RDMs of the others, made one by one
+    own, labels = kept[kept["kind"] == "leave_one_out"], ragged.labels
+    scaled = scaled_for_pooling(ragged.vectors, method)
+    for row in own.itertuples():
+        others = scaled[
+            ((labels["roi"] == row.layer) & (labels["subject"] != row.subject)).to_numpy()
+        ]
+        target = vectors[
+            ((labels["roi"] == row.roi) & (labels["subject"] == row.subject)).to_numpy()
+        ]
+        found = similarity_counts(mean_of(others)[None], target, method, x_ranked=True)
+        np.testing.assert_allclose(row.score, found[0][0, 0], atol=1e-12)
+        assert row.n_pair == found[1][0, 0]
 
 
 def test_covariates_are_carried(rng: np.random.Generator) -> None:
