@@ -109,7 +109,7 @@ def tau(quick: bool) -> Iterator[Row]:
             f"{method}, {N_STIMULUS} stimuli, {N_MODEL} models x {N_SUBJECT} subjects",
             lambda method=method: compare(RDMs(y), RDMs(x), method=method),
             lambda method=method: kendall_similarity(y, x, variant=method),
-            repeat=(1, 2) if quick else (3, 10),
+            repeat=(1, 2) if quick else (5, 40),
             at_least=asked,
         )
 
