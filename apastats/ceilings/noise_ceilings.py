@@ -13,7 +13,7 @@ from scipy.special import stdtr, stdtrit
 from apastats.ceilings.forms import nili_values, within_subject_values
 from apastats.ceilings.tables import table_values
 from apastats.errors import CeilingError, CeilingWarning, DataError, DesignError, InputError
-from apastats.estimates.results import error_columns, give_warnings, how_many, warn_unsettled
+from apastats.estimates.tables import error_columns, give_warnings, how_many, warn_unsettled
 from apastats.resampling.intervals import Alternative, Interval, check_interval
 from apastats.resampling.means import MeanSummary, describe_cells, summarise_means
 from apastats.resampling.plans import Resamples, subject_counts

@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from apastats.errors import DataError, DesignError, InputError
 from apastats.estimates.means import SCHEMES
-from apastats.estimates.results import BootstrapResult, give_warnings, how_many
+from apastats.estimates.results import BootstrapResult
+from apastats.estimates.tables import give_warnings, how_many
 from apastats.resampling.intervals import INTERVALS, Alternative, check_interval
 from apastats.resampling.parallel import check_jobs, run_tasks
 from apastats.resampling.plans import (

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import DesignError, InputError
-from apastats.estimates.results import BootstrapResult, give_warnings, how_many
+from apastats.estimates.results import BootstrapResult
+from apastats.estimates.tables import give_warnings, how_many
 from apastats.io.rdms import RDMSet, as_rdms
 from apastats.resampling.designs import block_counts
 from apastats.resampling.intervals import Alternative
@@ -268,12 +269,16 @@ def _stimulus_cells(
         scores = np.stack([p[..., :m] for p in parts], axis=-1)
         arrays[name] = scores.reshape(*scores.shape[:-2], -1)
         if ceiling:
-            limits = np.stack([p[..., m:] for p in parts], axis=-2)
+            limits = np.stack([p[..., m : m + 2] for p in parts], axis=-2)
             arrays[f"ceiling_{name}"] = limits.reshape(*limits.shape[:-2], -1)
+            if name not in ("std_errors", "pivot_error"):
+                gaps = np.stack([p[..., m + 2 :] for p in parts], axis=-1)
+                arrays[f"gap_{name}"] = gaps.reshape(*gaps.shape[:-2], -1)
     sizes = np.array([len(s.x) for s in setups])
     arrays["n_subject"] = np.tile(sizes, m)
     if ceiling:
         arrays["ceiling_n_subject"] = np.repeat(sizes, 2)
+        arrays["gap_n_subject"] = arrays["n_subject"]
     return arrays
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from apastats.errors import DesignError, InputError
 from apastats.estimates.design import Cells, dyad_cells, mean_cells, nested_cells, option_cells
-from apastats.estimates.results import BootstrapResult, estimate_table, give_warnings, how_many
+from apastats.estimates.results import BootstrapResult
+from apastats.estimates.tables import estimate_table, give_warnings, how_many
 from apastats.resampling.intervals import Alternative, Interval, check_interval
 from apastats.resampling.keeping import design_arrays
 from apastats.resampling.means import MeanSummary, summarise_means

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtr
 from threadpoolctl import threadpool_limits
 
-from apastats.errors import (
-    DegenerateWarning,
-    InputError,
-    MonteCarloWarning,
-    SmallSampleWarning,
-)
+from apastats.errors import InputError
+from apastats.estimates.tables import error_columns, estimate_table, give_warnings
 from apastats.resampling.bands import critical_values, running_max
 from apastats.resampling.intervals import (
     Alternative,
@@ -38,18 +35,10 @@ from apastats.resampling.reselection import reselected
 from apastats.resampling.reselection_summary import summarise_reselected
 from apastats.resampling.summaries import Kept, diagnostics, summarise_kept
 from apastats.results import Result
-from apastats.rounding import LIMIT_ERRORS, printed_decimals, resamples_to_settle, unsettled
+from apastats.rounding import LIMIT_ERRORS, resamples_to_settle
 
-__all__ = [
-    "BootstrapResult",
-    "error_columns",
-    "estimate_table",
-    "give_warnings",
-    "how_many",
-    "warn_unsettled",
-]
+__all__ = ["BootstrapResult"]
 
-NAMED = 3  # cells a warning names
 MOST_RESAMPLES = 199_999  # of "auto"
 
 
@@ -199,8 +188,8 @@ class BootstrapResult(Result):
 
         Warns
         -----
-        MonteCarloWarning
-            If Monte-Carlo error could change a printed digit.
+        DegenerateWarning, MonteCarloWarning, SmallSampleWarning
+            As :func:`apastats.bootstrap`.
 
         Examples
         --------
@@ -209,7 +198,8 @@ class BootstrapResult(Result):
         >>> boot.conf_int(interval="bca", conf_level=0.9)["conf_level"].tolist()
         [0.9]
         """
-        return self._warn(self._table(interval, conf_level, alternative, quantile_rule))
+        table = self._table(interval, conf_level, alternative, quantile_rule)
+        return self._warn(table, interval)
 
     def _table(self, *settings: Any) -> pd.DataFrame:
         """Table of an interval: kind, level, alternative, quantile rule; None leaves them as they were."""
@@ -227,9 +217,11 @@ class BootstrapResult(Result):
         errors = table[list(LIMIT_ERRORS)].to_numpy().T
         return min(MOST_RESAMPLES, resamples_to_settle(size, table["std_error"], errors))
 
-    def _warn(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The table, after a warning of unsettled digits if it deserves one."""
-        warn_unsettled(table, self._keys(), self.info, stacklevel=3)
+    def _warn(self, table: pd.DataFrame, interval: str | None = None) -> pd.DataFrame:
+        """The table, after the warnings it deserves."""
+        info = dict(self.info)
+        info["interval"] = info["interval"] if interval is None else interval
+        give_warnings(table, self._keys(), info, stacklevel=4)
         return table
 
     def bands(
@@ -284,7 +276,8 @@ class BootstrapResult(Result):
                 method=f"max-t ({self.info['plan']})",
                 **error_columns(out["std_error"].to_numpy(), errors),
                 critical=c[family],
-            )
+            ),
+            "max-t",
         )
 
     def ceilings(self, *, interval: Interval | None = None) -> BootstrapResult:
@@ -305,20 +298,76 @@ class BootstrapResult(Result):
         InputError
             If the result was not made from RDMs with ``ceiling=True``.
         """
+        rois = self._ceiling_rois()
+        keys = pd.DataFrame({"roi": np.repeat(rois, 2), "bound": ["lower", "upper"] * len(rois)})
+        info = {"ceiling_rois": None, "method": "bootstrap of noise ceilings"}
+        draft = self._other(keys, info, interval, self._prefixed("ceiling_"))
+        notes = give_warnings(draft.table, draft._keys(), draft.info)
+        return replace(draft, notes=notes)
+
+    def below_ceiling(self, *, interval: Interval | None = None) -> BootstrapResult:
+        """Scores minus the lower noise ceiling, from the same resamples.
+
+        Parameters
+        ----------
+        interval : str, optional
+            As in :func:`bootstrap`; that of the scores by default, but t in place of studentized where
+            stimuli are drawn.
+
+        Returns
+        -------
+        BootstrapResult
+            A row per row of the scores, with ``p_below``: one-sided t test that the score is below the
+            ceiling, score and ceiling varying together. A model above it has a p-value near 1.
+
+        Raises
+        ------
+        InputError
+            If the result was not made from RDMs with ``ceiling=True``.
+        """
+        rois = self._ceiling_rois()
+        arrays = self._prefixed("gap_")
+        if "values" in self.arrays:
+            lower = np.tile(self.arrays["ceiling_values"][:, ::2], len(self.table) // len(rois))
+            arrays |= {"values": self.arrays["values"] - lower}
+        elif interval is None and self.info["interval"] == "studentized":
+            interval = "t"
+        info = {
+            "ceiling_rois": None,
+            "method": f"{self.info['method']}, minus the lower noise ceiling",
+            "null": "p_below: the score is not below the lower noise ceiling (one-sided t test)",
+        }
+        draft = self._other(self.table[self._keys()], info, interval, arrays)
+        df = np.asarray(draft._kept().df)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            p = stdtr(df, draft.table["estimate"] / draft.table["std_error"])
+        notes = give_warnings(draft.table, draft._keys(), draft.info)
+        return replace(draft, table=draft.table.assign(p_below=p), notes=notes)
+
+    def _ceiling_rois(self) -> list[str]:
+        """ROIs that have ceilings."""
         rois = self.info.get("ceiling_rois")
         if not rois:
             raise InputError("result", self.kind, "a bootstrap of RDMs made with ceiling=True")
-        prefix = "ceiling_"
+        return list(rois)
+
+    def _prefixed(self, prefix: str) -> dict[str, np.ndarray]:
+        """Arrays under names without their prefix, and the resamples."""
         arrays = {k.removeprefix(prefix): v for k, v in self.arrays.items() if k.startswith(prefix)}
-        if "counts" in self.arrays:
-            arrays["counts"] = self.arrays["counts"]
-        keys = pd.DataFrame({"roi": np.repeat(rois, 2), "bound": ["lower", "upper"] * len(rois)})
-        info = dict(self.info) | {"ceiling_rois": None, "method": "bootstrap of noise ceilings"}
+        return arrays | {k: v for k, v in self.arrays.items() if k == "counts"}
+
+    def _other(
+        self,
+        keys: pd.DataFrame,
+        info: dict[str, Any],
+        interval: str | None,
+        arrays: dict[str, np.ndarray],
+    ) -> BootstrapResult:
+        """Result of other estimates from the same resamples."""
+        info = dict(self.info) | info
         info["interval"] = info["interval"] if interval is None else interval
         draft = BootstrapResult(keys, info, self.provenance, arrays)
-        table = draft._table()
-        notes = give_warnings(table, draft._keys(), info)
-        return BootstrapResult(table, info, self.provenance, arrays, notes)
+        return replace(draft, table=draft._table())
 
     # ------------------------------------------------------------------ how it is done
     def _settings(
@@ -385,95 +434,3 @@ class BootstrapResult(Result):
         )
         limits = {"fieller": np.stack([low, high, np.zeros_like(low), np.zeros_like(low)])}
         return MeanSummary(kept.estimate, self._std_error(kept), self._sizes(kept), limits)
-
-
-def how_many(plan: Plan) -> str:
-    """Words for the number of resamples."""
-    if plan.exact:
-        return f"all {plan.n_resamples:,} resamples enumerated with their probabilities"
-    return f"{plan.n_resamples:,} sampled"
-
-
-def estimate_table(
-    keys: pd.DataFrame, found: MeanSummary, interval: str, conf_level: float, plan: str
-) -> pd.DataFrame:
-    """Tidy table of the estimates."""
-    low, high = found.limits[interval][:2]
-    return keys.assign(
-        estimate=found.estimate,
-        std_error=found.std_error,
-        conf_low=low,
-        conf_high=high,
-        conf_level=float(conf_level),
-        n_subject=found.n,
-        method=f"{interval} ({plan})",
-        **error_columns(found.std_error, found.limits[interval][2:]),
-    )
-
-
-def error_columns(std_error: np.ndarray, errors: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns on the simulation: its error in both limits, the larger one, whether digits stand.
-
-    Parameters
-    ----------
-    std_error : array, ``[m]``
-        Standard errors of the estimates; they set the digits that are printed.
-    errors : array, ``[2, m]``
-        Monte-Carlo standard errors of the low and the high limit.
-    """
-    return {
-        "mcse": errors.max(axis=0),
-        "conf_low_mcse": errors[0],
-        "conf_high_mcse": errors[1],
-        "settled": ~unsettled(std_error, errors).any(axis=0),
-    }
-
-
-def give_warnings(
-    table: pd.DataFrame, keys: Sequence[str], info: Mapping[str, Any], *, stacklevel: int = 3
-) -> tuple[str, ...]:
-    """Give the warnings a table deserves, and return them as notes."""
-    notes: list[str] = []
-
-    def warn(category: type[Warning], message: str) -> None:
-        notes.append(message)
-        warnings.warn(category(message), stacklevel=stacklevel + 1)
-
-    n = table["n_subject"].to_numpy()
-    if (n < 2).any():
-        where = table.loc[n < 2].iloc[0, :1].to_dict()
-        warn(
-            DegenerateWarning,
-            f"{int((n < 2).sum())} cells have a value of one subject only (first: {where}); "
-            f"interval NaN",
-        )
-    infinite = np.isinf(table[["conf_low", "conf_high"]].to_numpy(dtype=float)).all(axis=1)
-    if info["interval"] == "studentized" and infinite.any():
-        warn(
-            SmallSampleWarning,
-            f"with {n.max()} subjects so many resamples repeat one subject that "
-            f"{int(infinite.sum())} studentized intervals are infinite; interval='t' is finite",
-        )
-    return (*notes, *warn_unsettled(table, keys, info, stacklevel=stacklevel))
-
-
-def warn_unsettled(
-    table: pd.DataFrame, keys: Sequence[str], info: Mapping[str, Any], *, stacklevel: int = 2
-) -> tuple[str, ...]:
-    """Warn, once, of limits whose printed digits Monte-Carlo error could change; also as a note."""
-    loose = ~table["settled"].to_numpy(dtype=bool)
-    # a replayed table is what it is: its error is in the columns, more draws are not at hand
-    if not loose.any() or info.get("plan") == "given":
-        return ()
-    error, both = table["std_error"].to_numpy(), table[list(LIMIT_ERRORS)].to_numpy().T
-    worst = int(np.nanargmax(table["mcse"].to_numpy()))
-    cells = [" / ".join(str(v) for v in row) for row in table.loc[loose, list(keys)].to_numpy()]
-    more = f" and {len(cells) - NAMED} more" if len(cells) > NAMED else ""
-    needed = resamples_to_settle(int(info["n_resamples"]), error, both)
-    message = (
-        f"the Monte-Carlo error of {len(cells)} of {len(table)} intervals could change their printed "
-        f"digits (decimal {printed_decimals(error, both)}): {', '.join(cells[:NAMED])}{more}; largest "
-        f"mcse {table['mcse'].iloc[worst]:.2g}; n_resamples={needed:_} should settle them"
-    )
-    warnings.warn(MonteCarloWarning(message), stacklevel=stacklevel + 1)
-    return (message,)

@@ -73,7 +73,9 @@ class StimulusSetup:
 def stimulus_arrays(
     setup: StimulusSetup, n_jobs: int = 1, store: BlockStore | None = None, offset: int = 0
 ) -> dict[str, np.ndarray]:
-    """Arrays of a kept bootstrap; columns are the models, then lower and upper ceiling.
+    """Arrays of a kept bootstrap: columns for the models; then lower and upper ceiling and gaps.
+
+    The gaps, a model minus the lower ceiling, have no ``std_errors``.
 
     Parameters
     ----------
@@ -231,17 +233,26 @@ def _count_scale(setup: StimulusSetup, k: int) -> tuple[float, float]:
     return 1.0, (k - 1) / k if setup.method in DISTINCT_METHODS else 1.0
 
 
+def _with_gaps(values: np.ndarray, setup: StimulusSetup) -> np.ndarray:
+    """Columns of models and ceilings with those of models minus the lower ceiling behind them."""
+    if not setup.ceiling:
+        return values
+    gaps = values[..., :-2] - values[..., -2:-1]
+    return np.concatenate([values, gaps], axis=-1)
+
+
 def _finish(setup: StimulusSetup, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Estimates, standard errors and influence values; both factors' variance corrected."""
     kernel = _kernel(setup, setup.y)
     ones = np.ones((1, kernel.n))
-    plain = kernel.values(ones, ceiling=setup.ceiling)
+    scores = kernel.values(ones, ceiling=setup.ceiling)
+    plain = _with_gaps(scores, setup)
     estimate = _means(plain, None)[0]
     k = int(setup.units.max()) + 1
     left = (setup.units[None] != np.arange(k)[:, None]).astype(np.float64)
     without = kernel.values(left, ceiling=setup.ceiling)
-    influence = (k - 1) / k * (estimate - _means(without, None))
-    replicates = arrays["replicates"]
+    influence = (k - 1) / k * (estimate - _means(_with_gaps(without, setup), None))
+    replicates = _with_gaps(arrays["replicates"], setup)
     variance = np.nanvar(replicates, axis=0, ddof=1)
     if isinstance(kernel, DistinctKernel):
         # subsets are smaller than the data, which moves their mean: no bias of the estimate
@@ -262,7 +273,7 @@ def _finish(setup: StimulusSetup, arrays: dict[str, np.ndarray]) -> dict[str, np
         parts = as_counts(
             variance,
             np.nanvar(only, axis=0, ddof=1),
-            np.nanvar(arrays["stimuli"], 0, ddof=1),
+            np.nanvar(_with_gaps(arrays["stimuli"], setup), axis=0, ddof=1),
             *scale,
         )
         corrected = dual_variance(*parts, s, k)
@@ -280,5 +291,5 @@ def _finish(setup: StimulusSetup, arrays: dict[str, np.ndarray]) -> dict[str, np
         # sqrt(corrected variance) / pivot_error
         out["std_errors"] = arrays["std_errors"]
         everyone = None if setup.subjects is None else np.ones((1, len(setup.x)))
-        out["pivot_error"] = _group_errors(setup, kernel, ones, everyone, plain)[0]
+        out["pivot_error"] = _group_errors(setup, kernel, ones, everyone, scores)[0]
     return out

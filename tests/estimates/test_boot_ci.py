@@ -7,7 +7,13 @@ import pytest
 from scipy import stats
 
 import apastats as apa
-from apastats.errors import DataError, DesignError, InputError, MonteCarloWarning
+from apastats.errors import (
+    DataError,
+    DegenerateWarning,
+    DesignError,
+    InputError,
+    MonteCarloWarning,
+)
 from apastats.resampling.plans import composition_counts
 
 X = np.array([0.11, 0.3, 0.17, 0.52, 0.24, 0.19, 0.4])
@@ -121,6 +127,20 @@ def test_other_kinds_later_and_after_saving(tmp_path) -> None:
             again.conf_int(interval=interval)[["conf_low", "conf_high"]],
             found.conf_int(interval=interval)[["conf_low", "conf_high"]],
         )
+
+
+def test_an_interval_that_does_not_exist_is_nan_and_says_so() -> None:
+    rng = np.random.default_rng(0)
+    pair = np.column_stack([X, rng.normal(0, 1, 7)])
+    with pytest.warns(DegenerateWarning, match="1 of 1 intervals are NaN .* no ratio can be excl"):
+        found = apa.boot_ci(pair, "ratio", interval="fieller")
+    assert found.table[["conf_low", "conf_high"]].isna().all(axis=None)
+    assert found.notes
+    # the largest value of a resample never exceeds that of the data
+    index = np.tile([0, 1, 2, 4, 5, 0, 1], (50, 1))
+    above = apa.boot_ci(X, lambda s: -s.max(), interval="percentile", index=index)
+    with pytest.warns(DegenerateWarning, match="all replicates lie on one side of the estimate"):
+        above.conf_int(interval="bca")
 
 
 def test_few_resamples_warn() -> None:

@@ -368,3 +368,46 @@ def test_ceilings_need_rdms(study) -> None:
     best = apa.select_layer(study.scores, on="train")
     with pytest.raises(InputError, match="made with ceiling=True"):
         apa.bootstrap("score ~ model | roi", best).ceilings()
+
+
+# ---------------------------------------------------------------------- below the ceiling
+def test_below_the_lower_ceiling_from_rdms(rdms, model_rdms) -> None:
+    found = apa.bootstrap("score ~ model | roi", rdms.brain, models=model_rdms)
+    below = found.below_ceiling()
+    scores = apa.score(rdms.brain, model_rdms, references=None)
+    nili = apa.noise_ceiling(rdms.brain, kind="nili", method="corr")
+    both = below.table.merge(
+        apa.normalize(scores, nili, bound="lower").table, on=["model", "roi"], suffixes=("", "_n")
+    )
+    np.testing.assert_allclose(both["estimate"], both["difference"], rtol=1e-9)
+    np.testing.assert_allclose(both["p_below"], both["p_below_n"], rtol=1e-8)
+    assert below.table["conf_low"].lt(below.table["conf_high"]).all()
+    with pytest.raises(InputError, match="made with ceiling=True"):
+        below.ceilings()
+
+
+@pytest.mark.parametrize("cluster", ["stimulus", ("subject", "stimulus")])
+def test_below_the_ceiling_with_new_stimuli(rdms, model_rdms, cluster) -> None:
+    found = apa.bootstrap(
+        "score ~ model | roi",
+        rdms.brain,
+        models=model_rdms,
+        cluster=cluster,
+        n_resamples=2048,
+        rng=1,
+    )
+    below, ceilings = found.below_ceiling(), found.ceilings()
+    lower = ceilings.table.query("bound == 'lower'").set_index("roi")["estimate"]
+    expected = found.table["estimate"].to_numpy() - lower.loc[found.table["roi"]].to_numpy()
+    np.testing.assert_allclose(below.table["estimate"], expected, rtol=1e-12)
+    error = below.table["std_error"].to_numpy()
+    p = stats.t.cdf(expected / error, below.arrays["df"])
+    np.testing.assert_allclose(below.table["p_below"], p, rtol=1e-10)
+    if cluster == "stimulus":
+        # score and ceiling of a resample belong together
+        k = list(found.info["ceiling_rois"]).index(found.table["roi"].iloc[0])
+        gap = found.replicates[:, 0] - ceilings.replicates[:, 2 * k]
+        assert error[0] == pytest.approx(gap.std(ddof=1) * np.sqrt(20 / 19), rel=1e-9)
+    else:
+        a, b = below.arrays["variance_subjects"] * 5 / 4, below.arrays["variance_stimuli"] * 20 / 19
+        assert (error**2 >= np.maximum(a, b) - 1e-15).all()
