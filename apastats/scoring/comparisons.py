@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from apastats.errors import DataError, DegenerateWarning, InputError
-from apastats.io.rdms import n_stimulus
+from apastats.io.rdms import RDMSet, as_rdms, n_stimulus
 from apastats.scoring.backends import NUMPY, Backend, get_backend
 from apastats.scoring.similarity import PRODUCT_METHODS, features, whitening
 
@@ -42,9 +42,10 @@ def rdm_similarity(
 
     Parameters
     ----------
-    x, y : array
-        ``[n_x, n_pair]`` and ``[n_y, n_pair]`` upper triangles over the same stimuli in the same
-        order. NaN pairs are left out pairwise: each score uses the pairs both RDMs have.
+    x, y : array, RDMSet or rsatoolbox RDMs
+        ``[n_x, n_pair]`` and ``[n_y, n_pair]`` upper triangles (or ``[n, n_stimulus, n_stimulus]``
+        squares) over the same stimuli in the same order; two sets of RDMs that name their stimuli are
+        matched by name. NaN pairs are left out pairwise: each score uses the pairs both RDMs have.
     method : str
         ``cosine, corr, spearman, rho-a, cosine_cov, corr_cov`` (whitened by ``sigma_k``), ``tau-a``,
         ``tau-b`` (also called ``kendall``), ``neg_riem_dist, bures, bures_metric``.
@@ -65,7 +66,10 @@ def rdm_similarity(
     Raises
     ------
     InputError
-        Unknown method, different numbers of pairs, bad ``sigma_k`` or ``batch``.
+        Unknown method, different numbers of pairs, entries that are no finite numbers, bad ``sigma_k``
+        or ``batch``.
+    DataError
+        Sets of RDMs that share too few stimuli.
 
     Warns
     -----
@@ -85,9 +89,9 @@ def rdm_similarity(
     >>> rdm_similarity([[1.0, 2.0, 3.0]], [[1.0, 3.0, 2.0]], method="spearman").round(3)
     array([[0.5]])
     """
-    scores, _ = similarity_counts(
-        x, y, method, sigma_k=sigma_k, batch=batch, backend=get_backend(backend, device, dtype)
-    )
+    engine = get_backend(backend, device, dtype)
+    x, y = _matched(x, y)
+    scores, _ = similarity_counts(x, y, method, sigma_k=sigma_k, batch=batch, backend=engine)
     missing = int(np.isnan(scores).sum())
     if missing:
         warnings.warn(
@@ -116,9 +120,13 @@ def similarity_counts(
     x, y = _rows(x, "x"), _rows(y, "y")
     if x.shape[1] != y.shape[1]:
         raise InputError("y", y.shape, f"RDMs of {x.shape[1]} pairs, as in x")
-    if batch is not None and (not isinstance(batch, (int, np.integer)) or batch < 1):
+    if batch is not None and (
+        isinstance(batch, bool) or not isinstance(batch, (int, np.integer)) or batch < 1
+    ):
         raise InputError("batch", batch, "a positive whole number, or None")
     n = n_stimulus(x.shape[1])
+    if n * (n - 1) // 2 != x.shape[1] and method.endswith(("_cov", "_dist", "bures", "_metric")):
+        raise InputError("x", x.shape, f"with method={method!r} n (n - 1) / 2 pairs of n stimuli")
     if sigma_k is not None and method not in ("cosine_cov", "corr_cov", "neg_riem_dist"):
         raise InputError("sigma_k", "an array", f"None with method={method!r}")
     out = np.full((len(x), len(y)), np.nan)
@@ -159,8 +167,29 @@ def paired_similarity(
     )
 
 
+def _matched(x: Any, y: Any) -> tuple[Any, Any]:
+    """Arrays of sets of RDMs; two sets that name their stimuli are put on the stimuli they share."""
+    sides = [
+        as_rdms(v, name)
+        if isinstance(v, RDMSet) or hasattr(v, "dissimilarities") or getattr(v, "ndim", 0) == 3
+        else v
+        for name, v in (("x", x), ("y", y))
+    ]
+    if all(isinstance(v, RDMSet) for v in sides):
+        from apastats.scoring.verb import aligned
+
+        sides = list(aligned(*sides)[:2])
+    a, b = (v.vectors if isinstance(v, RDMSet) else v for v in sides)
+    return a, b
+
+
 def _rows(values: Any, argument: str) -> np.ndarray:
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(argument, "rows of unequal length", "[n_rdm, n_pair]") from error
+    if array.dtype.kind not in "fiub":
+        raise InputError(argument, array.dtype, "numbers")
     if array.dtype != np.float32:
         array = array.astype("f8", copy=False)
     array = array[None] if array.ndim == 1 else array
@@ -173,8 +202,14 @@ def _complete_groups(
     x: np.ndarray, y: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
     """Rows of x, rows of y and the pairs all of them have; None for all pairs."""
-    # a sum is NaN exactly where an entry is (or where infinities meet, which no RDMSet holds)
-    if not (np.isnan(x.sum(axis=1)).any() or np.isnan(y.sum(axis=1)).any()):
+    # a sum is finite exactly where all entries are
+    complete = True
+    for name, z in (("x", x), ("y", y)):
+        odd = ~np.isfinite(z.sum(axis=1))
+        complete &= not odd.any()
+        if odd.any() and np.isinf(z[odd]).any():
+            raise InputError(name, "infinite entries", "finite numbers, or NaN for a missing pair")
+    if complete:
         yield np.arange(len(x)), np.arange(len(y)), None
         return
     sides = []

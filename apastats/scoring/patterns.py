@@ -201,7 +201,8 @@ def _by_rsatoolbox(
         if cv_descriptor is not None:
             if len(cv_descriptor) != n:
                 raise InputError("cv_descriptor", len(cv_descriptor), f"{n} folds, one per row")
-            descriptors["fold"] = list(cv_descriptor)
+            # as text: rsatoolbox averages numeric descriptors, and casts NaN to integers for that
+            descriptors["fold"] = list(map(str, cv_descriptor))
         options: dict[str, Any] = {"cv_descriptor": "fold"} if crossed else {}
         if method in ("mahalanobis", "crossnobis") and noise is not None:
             options["noise"] = noise[key] if isinstance(noise, Mapping) else np.asarray(noise)

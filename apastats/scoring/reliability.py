@@ -215,6 +215,8 @@ def normalize_encoding(
     if scale not in SCALES:
         raise InputError("scale", scale, f"one of {list(SCALES)}")
     frame = table.frame
+    if "ceiling_scale" in frame.columns:
+        raise InputError("table", "a column 'ceiling_scale'", "scores that are not normalised yet")
     keys = list(zip(frame["subject"], frame["roi"], strict=True))
     values: dict[tuple[str, str], float] = {}
     for key in dict.fromkeys(keys):

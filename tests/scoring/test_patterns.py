@@ -295,5 +295,7 @@ def test_normalised_encoding_states_its_scale() -> None:
         apa.normalize_encoding(table, {("a", "V1"): 0.5}, scale="r2")
     with pytest.raises(CeilingError, match="allowed: 0.05 to 1"):
         apa.normalize_encoding(table, {("a", "V1"): 0.01, ("b", "V1"): 0.5}, scale="r2")
+    with pytest.raises(InputError, match="not normalised yet"):
+        apa.normalize_encoding(found, {("a", "V1"): 0.5, ("b", "V1"): 0.5}, scale="r2")
     with pytest.raises(InputError, match="repeats: got"):
         apa.ncsnr(np.ones((3, 4)))

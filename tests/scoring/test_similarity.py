@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -231,6 +232,52 @@ def test_missing_torch_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'apastats\[torch\]'"):
         get_backend("torch")
+
+
+def test_sets_of_rdms_are_matched_by_name(rng: np.random.Generator) -> None:
+    from rsatoolbox.rdm import RDMs
+
+    x, y = rng.random((3, 15)), rng.random((2, 15))
+    expected = apa.rdm_similarity(x, y)
+    names = list("abcdef")
+    theirs = [RDMs(z.copy(), pattern_descriptors={"conds": list(names)}) for z in (x, y)]
+    np.testing.assert_array_equal(apa.rdm_similarity(*theirs), expected)
+    ours = apa.RDMSet(x, pd.DataFrame({"model": list("pqr")}), names)
+    theirs[1].reorder(np.array([3, 1, 0, 5, 2, 4]))
+    assert not np.allclose(theirs[1].dissimilarities, y)
+    np.testing.assert_allclose(apa.rdm_similarity(ours, theirs[1]), expected, atol=1e-14)
+    np.testing.assert_array_equal(apa.rdm_similarity(ours.matrices(), y), expected)
+    part = theirs[1].subset_pattern("conds", list("abcd"))
+    i, j = np.triu_indices(6, 1)
+    kept = (i < 4) & (j < 4)
+    np.testing.assert_allclose(
+        apa.rdm_similarity(ours, part), apa.rdm_similarity(x[:, kept], y[:, kept]), atol=1e-14
+    )
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        ([["a", "b", "c"]], "x: got dtype"),
+        ([[1.0, 2.0, np.inf]], "x: got 'infinite entries'"),
+        ([[1.0 + 1j, 2.0, 3.0]], "x: got dtype"),
+        ([[1.0, 2.0], [1.0]], "x: got 'rows of unequal length'"),
+    ],
+)
+def test_entries_that_are_no_numbers(x: list, message: str) -> None:
+    for method in ("corr", "tau-a"):
+        with pytest.raises(InputError, match=message):
+            apa.rdm_similarity(x, [[1.0, 2.0, 3.0]], method=method)
+
+
+def test_pairs_that_are_no_triangle(rng: np.random.Generator) -> None:
+    x = rng.random((2, 14))
+    assert apa.rdm_similarity(x, x).shape == (2, 2)
+    for method in ("cosine_cov", "corr_cov", "bures", "neg_riem_dist"):
+        with pytest.raises(InputError, match=r"x: got \(2, 14\).*pairs of n stimuli"):
+            apa.rdm_similarity(x, x, method=method)
+    with pytest.raises(InputError, match="batch: got True"):
+        apa.rdm_similarity(x, x, batch=True)
 
 
 @pytest.mark.parametrize(
