@@ -1,48 +1,55 @@
-"""The Bayesian twin of a design: Bambi formula, PyMC model, nutpie sampler; draws held as a DataTree."""
+"""The Bayesian twin of a design: a PyMC model, the nutpie sampler, and draws by the names of the design."""
 
 from __future__ import annotations
 
+import importlib
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from apastats.errors import DesignError, InputError, MissingExtraError
+from apastats.errors import InputError, MissingExtraError
 from apastats.mixed.design import Design
 
-__all__ = ["BayesModel", "build_bayes_model", "quiet", "sample", "stated_priors"]
+__all__ = [
+    "BayesModel",
+    "Draws",
+    "Quantity",
+    "build_bayes_model",
+    "checked_priors",
+    "compile_sampler",
+    "load_packages",
+    "quiet",
+    "read_draws",
+    "sample",
+]
 
 CHATTY = ("pymc", "bambi", "pytensor", "arviz_stats", "arviz_stats.psense", "nutpie")
 PACKAGES = ("bambi", "pymc", "nutpie", "arviz_base", "arviz_stats")
+PRIORS = ("intercept", "fixed", "sd", "correlation", "sigma")
 
 
-class quiet:
+@contextmanager
+def quiet() -> Iterator[None]:
     """Keep third-party chatter (warnings, progress of compilation) out of the way."""
-
-    def __enter__(self) -> quiet:
-        self._warnings = warnings.catch_warnings()
-        self._warnings.__enter__()
+    levels = {n: logging.getLogger(n).level for n in CHATTY}
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        self._levels = {n: logging.getLogger(n).level for n in CHATTY}
-        for name in self._levels:
-            logging.getLogger(name).setLevel(logging.ERROR)
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        for name, level in self._levels.items():
-            logging.getLogger(name).setLevel(level)
-        self._warnings.__exit__(None, None, None)
+        try:
+            for name in levels:
+                logging.getLogger(name).setLevel(logging.ERROR)
+            yield
+        finally:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
 
 
 def load_packages() -> dict[str, Any]:
     """The optional packages, or an error that names the extra."""
-    import importlib
-
     out = {}
     with quiet():
         for name in PACKAGES:
@@ -53,170 +60,178 @@ def load_packages() -> dict[str, Any]:
     return out
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class BayesModel:
-    """A Bambi model and how its variables are named in the design.
+@dataclass(frozen=True)
+class Quantity:
+    """Where a number of the design lives among the sampled variables.
 
     Attributes
     ----------
-    model : object
-        The Bambi model.
-    formula : str
-        Its formula.
-    coefficients : tuple of (str, str or None)
-        Per fixed column: variable, and level where the variable is a factor.
-    scales : tuple of (str, str)
-        Label and variable of every standard deviation.
+    label : str
+        As in the design: a fixed column, ``sd x | g``, ``cor x, z | g``, ``sigma``.
+    variable : str
+    index : tuple of int
+        Position inside the variable; empty for a scalar.
     """
 
-    model: Any
-    formula: str
-    coefficients: tuple[tuple[str, str | None], ...]
-    scales: tuple[tuple[str, str], ...]
+    label: str
+    variable: str
+    index: tuple[int, ...] = ()
 
 
-def _fixed_terms(
-    design: Design, data: pd.DataFrame
-) -> tuple[list[str], list[tuple[str, str | None]]]:
-    """Right-hand side of the fixed part; factors go in as such, other columns as numbers."""
-    fixed = design.fixed
-    where: list[tuple[str, str | None] | None] = [None] * len(fixed.names)
-    pieces = []
-    if "(Intercept)" in fixed.names:
-        where[fixed.names.index("(Intercept)")] = ("Intercept", None)
-        pieces.append("1")
-    else:
-        pieces.append("0")
-    for k, (term, columns) in enumerate(fixed.terms):
-        levels = fixed.factors.get(term)
-        if levels is not None and pieces[0] == "1" and len(columns) == len(levels) - 1:
-            name = f"f{k}"
-            data[name] = design.frame[term].astype(str).to_numpy()
-            ordered = sorted(map(str, levels))
-            if ordered == [str(v) for v in levels]:
-                pieces.append(name)
-                for j, level in zip(columns, ordered[1:], strict=True):
-                    where[j] = (name, level)
-                continue
-        for j in columns:
-            data[f"c{j}"] = fixed.X[:, j]
-            pieces.append(f"c{j}")
-            where[j] = (f"c{j}", None)
-    missing = [fixed.names[j] for j, w in enumerate(where) if w is None]
-    if missing:
-        raise DesignError(f"fixed columns without a place in the Bayesian model: {missing}")
-    return pieces, [w for w in where if w is not None]
+@dataclass(frozen=True, eq=False, repr=False)
+class BayesModel:
+    """A PyMC model and how its variables are named in the design.
+
+    Attributes
+    ----------
+    pymc : object
+        The PyMC model; its observed variable is ``outcome``.
+    builder : str
+        ``bambi``, or ``design`` where the model was written from the arrays of the design.
+    coefficients : tuple of Quantity
+        Fixed columns; the intercept is that of centred columns.
+    scales : tuple of Quantity
+        Standard deviations and correlations of the random effects, residual standard deviations last.
+    effects : tuple of tuple of str
+        Per grouping, the variables that hold its effects: one ``[level, effect]``, or one ``[level]`` per effect.
+    level_order : tuple of numpy.ndarray
+        Per grouping, positions of the design's levels in these variables.
+    priors : dict
+        Priors in words.
+    """
+
+    pymc: Any
+    builder: str
+    coefficients: tuple[Quantity, ...]
+    scales: tuple[Quantity, ...]
+    effects: tuple[tuple[str, ...], ...]
+    level_order: tuple[np.ndarray, ...]
+    priors: dict[str, str]
+
+    @property
+    def hyper(self) -> list[str]:
+        """Variables at the top, with a prior of their own; standardised random effects are not among them."""
+        return [v.name for v in self.pymc.free_RVs if not v.name.endswith("_offset")]
 
 
-def build_bayes_model(design: Design, priors: Mapping[str, Any] | None) -> BayesModel:
-    """Bambi model of a design.
+@dataclass(frozen=True, eq=False, repr=False)
+class Draws:
+    """Draws by the names of the design.
+
+    Attributes
+    ----------
+    coefficients : numpy.ndarray
+        ``[chain, draw, p]``.
+    scales : numpy.ndarray
+        ``[chain, draw, s]``.
+    effects : tuple of numpy.ndarray
+        ``[chain, draw, level * effect]`` per grouping, in the order of the columns of ``design.Z``.
+    """
+
+    coefficients: np.ndarray
+    scales: np.ndarray
+    effects: tuple[np.ndarray, ...]
+
+
+def checked_priors(priors: Mapping[str, Any] | None) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Priors by kind as (distribution of PyMC, parameters).
 
     Raises
     ------
     InputError
-        For what the Bayesian engine does not do: correlated effects, multi-membership, weights.
+        For an unknown kind, a value that is no such pair, or a distribution that cannot be made of it.
     """
-    packages = load_packages()
-    bmb = packages["bambi"]
-    data = pd.DataFrame({"outcome": design.y})
-    pieces, coefficients = _fixed_terms(design, data)
-    scales = []
-    for t, g in enumerate(design.groupings):
-        if g.members or (g.free & ~np.eye(g.size, dtype=bool)).any():
-            raise InputError(
-                "formula", design.formula.text, "independent random effects: (1 + x || g), no mm()",
-                hint="apa.lmm fits correlated effects and multi-membership.",
-            )  # fmt: skip
-        data[f"g{t}"] = np.array(g.levels, dtype=object)[g.codes]
-        for a, effect in enumerate(g.effects):
-            label = f"sd {effect} | {g.name}"
-            if effect == "(Intercept)":
-                pieces.append(f"(1 | g{t})")
-                scales.append((label, f"1|g{t}_sigma"))
-            else:
-                data[f"w{t}_{a}"] = g.W[:, a]
-                pieces.append(f"(0 + w{t}_{a} | g{t})")
-                scales.append((label, f"w{t}_{a}|g{t}_sigma"))
-    text = "outcome ~ " + " + ".join(pieces)
-    formula: Any = text
-    if design.residual_codes is not None:
-        data["h"] = np.array(design.residual_levels, dtype=object)[design.residual_codes]
-        formula = bmb.Formula(text, "sigma ~ 1 + (1 | h)")
-    else:
-        scales.append(("sigma", "sigma"))
-    with quiet():
-        model = bmb.Model(formula, data, priors=_named_priors(priors, bmb))
-    return BayesModel(model, text, tuple(coefficients), tuple(scales))
-
-
-def _named_priors(priors: Mapping[str, Any] | None, bmb: Any) -> dict[str, Any] | None:
-    """Priors by kind: ``intercept``, ``fixed``, ``sd``, ``sigma`` as (distribution, parameters)."""
     if priors is None:
-        return None
-    out: dict[str, Any] = {}
+        return {}
+    pymc = load_packages()["pymc"]
+    if not isinstance(priors, Mapping):
+        raise InputError("priors", priors, f"a mapping with keys among {', '.join(PRIORS)}")
+    out = {}
     for name, value in priors.items():
-        if name not in ("intercept", "fixed", "sd", "sigma"):
-            raise InputError("priors", name, "keys among intercept, fixed, sd, sigma")
+        if name not in PRIORS:
+            raise InputError("priors", name, f"keys among {', '.join(PRIORS)}")
+        example = "('LKJ', {'eta': 2})" if name == "correlation" else "('Normal', {'mu': 0, 'sigma': 1})"  # fmt: skip
+        allowed = f"a pair such as {example}"
         try:
             distribution, parameters = value
-            made = bmb.Prior(distribution, **parameters)
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                "priors", {name: value}, "a pair such as ('Normal', {'mu': 0, 'sigma': 1})"
-            ) from error
-        if name == "intercept":
-            out["Intercept"] = made
-        elif name == "fixed":
-            out["common"] = made
-        elif name == "sd":
-            out["group_specific"] = bmb.Prior("Normal", mu=0, sigma=made)
-        else:
-            out["sigma"] = made
+            parameters = dict(parameters)
+            if name == "correlation":
+                good = (
+                    distribution == "LKJ" and set(parameters) == {"eta"} and parameters["eta"] > 0
+                )
+            else:
+                with quiet():
+                    getattr(pymc, distribution).dist(**parameters)
+                good = True
+        except Exception as error:  # whatever PyMC says to what a user wrote
+            raise InputError("priors", {name: value}, allowed) from error
+        if not good:
+            raise InputError("priors", {name: value}, allowed)
+        out[name] = (distribution, parameters)
     return out
 
 
-def stated_priors(built: BayesModel, design: Design) -> dict[str, str]:
-    """Priors in words, by the names of the design."""
-    out: dict[str, str] = {}
-    variables = {variable: [] for variable, _ in built.coefficients}  # type: ignore[var-annotated]
-    for (variable, _), name in zip(built.coefficients, design.fixed.names, strict=True):
-        variables[variable].append(name)
-    for name, term in built.model.components["mu"].terms.items():
-        if name in variables:
-            out[", ".join(variables[name])] = str(term.prior)
-    for label, variable in built.scales:
-        key = variable.removesuffix("_sigma")
-        term = built.model.components["mu"].terms.get(key)
-        if term is not None:
-            out[label] = str(term.prior.args["sigma"])
-    sigma = built.model.components.get("sigma")
-    if sigma is not None:
-        out["sigma"] = str(getattr(sigma, "prior", "log-scale, partially pooled over groups"))
-    return out
+def needs_own_model(design: Design) -> bool:
+    """Whether the design has what Bambi lacks: correlated effects, multi-membership, weights, residual groups."""
+    if design.weights is not None or design.residual_codes is not None:
+        return True
+    return any(g.members or (g.free & ~np.eye(g.size, dtype=bool)).any() for g in design.groupings)
+
+
+def build_bayes_model(design: Design, priors: Mapping[str, Any] | None) -> BayesModel:
+    """PyMC model of a design: written by Bambi, or from the design's own arrays for what Bambi lacks."""
+    from apastats.mixed.bayes_bambi import build_with_bambi
+    from apastats.mixed.bayes_direct import build_from_design
+
+    load_packages()
+    chosen = checked_priors(priors)
+    with quiet():
+        build = build_from_design if needs_own_model(design) else build_with_bambi
+        return build(design, chosen)
+
+
+def compile_sampler(built: BayesModel) -> Any:
+    """The model compiled for nutpie; residual means, one per row, are not kept."""
+    nutpie = load_packages()["nutpie"]
+    model = built.pymc
+    kept = [v.name for v in (*model.free_RVs, *model.deterministics) if v.name != "mu"]
+    with quiet():
+        return nutpie.compile_pymc_model(model, var_names=kept)
 
 
 def sample(
-    built: BayesModel, *, draws: int, tune: int, chains: int, target_accept: float, seed: int
+    compiled: Any, *, draws: int, tune: int, chains: int, target_accept: float, seed: int
 ) -> Any:
-    """Draw by nutpie; options are named differently by the versions of Bambi, which ends here.
+    """Draw by nutpie.
 
     Returns
     -------
     xarray.DataTree
     """
     packages = load_packages()
-    options: dict[str, Any] = {
-        "draws": draws,
-        "tune": tune,
-        "chains": chains,
-        "random_seed": seed,
-        "inference_method": "nutpie",
-    }
-    major = tuple(int(v) for v in metadata.version("bambi").split(".")[:2])
-    if major < (0, 18):
-        options |= {"progress_bar": False, "target_accept": target_accept}
-    else:
-        options |= {"nuts": {"target_accept": target_accept}}
     with quiet():
-        found = built.model.fit(**options)
+        found = packages["nutpie"].sample(
+            compiled, draws=draws, tune=tune, chains=chains, seed=seed, target_accept=target_accept,
+            save_warmup=False, progress_bar=False,
+        )  # fmt: skip
         return packages["arviz_base"].convert_to_datatree(found)
+
+
+def read_draws(posterior: Any, built: BayesModel, design: Design) -> Draws:
+    """Draws by the names of the design; ``posterior`` has one array ``[chain, draw, ...]`` per variable."""
+
+    def values(quantities: tuple[Quantity, ...]) -> np.ndarray:
+        columns = [posterior[q.variable].values[(..., *q.index)] for q in quantities]
+        return np.stack(columns, axis=-1).astype(float)
+
+    b = values(built.coefficients)
+    X = design.fixed.X
+    if design.fixed.names[0] == "(Intercept)" and X.shape[1] > 1:  # sampled for centred columns
+        b[..., 0] -= b[..., 1:] @ X[:, 1:].mean(axis=0)
+    effects = []
+    for variables, order in zip(built.effects, built.level_order, strict=True):
+        parts = [np.asarray(posterior[v].values, dtype=float) for v in variables]
+        u = parts[0] if parts[0].ndim == 4 else np.stack(parts, axis=-1)
+        u = u[:, :, order]
+        effects.append(u.reshape(*u.shape[:2], -1))
+    return Draws(b, values(built.scales), tuple(effects))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,13 +13,23 @@ import pandas as pd
 from apastats.errors import ConvergenceWarning, DesignError, InputError, MarginError
 from apastats.margins.kinds import as_margin
 from apastats.mixed.api import check_choice, model_rows
+from apastats.mixed.bayes_checks import (
+    loo as leave_one_out,
+)
+from apastats.mixed.bayes_checks import (
+    posterior_outcomes,
+    predictive_table,
+    prior_outcomes,
+    sensitivity,
+)
 from apastats.mixed.bayes_engine import (
     BayesModel,
+    Draws,
     build_bayes_model,
-    load_packages,
+    compile_sampler,
     quiet,
+    read_draws,
     sample,
-    stated_priors,
 )
 from apastats.mixed.bayes_summary import (
     ESS_MIN,
@@ -56,19 +66,20 @@ class BayesLmmResult(Result):
     tree: Any = None
     built: BayesModel | None = None
     design: Design | None = None
+    draws: Draws | None = None
     report_failed: bool = False
 
     kind: ClassVar[str] = "bayes_lmm"
 
-    def _parts(self, what: str) -> tuple[Any, BayesModel, Design]:
-        if self.tree is None or self.built is None or self.design is None:
+    def _parts(self, what: str) -> tuple[Any, BayesModel, Design, Draws]:
+        if self.tree is None or self.built is None or self.design is None or self.draws is None:
             raise DesignError(
                 f"{what} needs the fit itself; a result read from disk holds its tables only"
             )
-        return self.tree, self.built, self.design
+        return self.tree, self.built, self.design, self.draws
 
     def _means(self, specs: Any, by: Any, at: Mapping[str, Any] | None) -> tuple[Grid, np.ndarray]:
-        _, _, design = self._parts("means")
+        design = self._parts("means")[2]
         grid = reference_grid(design.fixed, specs, by=by, at=at)
         return grid, self.arrays["coefficients"] @ grid.L.T
 
@@ -179,39 +190,19 @@ class BayesLmmResult(Result):
             draws at least as
             large; near 0 or 1 means that the model does not produce such data).
         """
-        tree, built, design = self._parts("predictive_check")
+        _, built, design, draws = self._parts("predictive_check")
         check_choice("which", which, ("posterior", "prior"))
         seed = int(seed_sequence(rng).generate_state(1)[0])
-        packages = load_packages()
-        with quiet():
-            if which == "prior":
-                found = built.model.prior_predictive(draws=500, random_seed=seed)
-                drawn = packages["arviz_base"].convert_to_datatree(found)["prior_predictive"]
-            else:
-                idata = _old_style(tree)
-                found = built.model.predict(idata, kind="response", random_seed=seed, inplace=False)
-                drawn = packages["arviz_base"].convert_to_datatree(found)["posterior_predictive"]
-        y = np.asarray(drawn["outcome"].values, dtype=float)
-        y = y.reshape(-1, y.shape[-1])
-        rows = []
-        for name, statistic in _STATISTICS.items():
-            values = np.array([statistic(v) for v in y])
-            observed = statistic(design.y)
-            low, middle, high = np.quantile(values, [0.025, 0.5, 0.975])
-            rows.append((name, observed, low, middle, high, float((values >= observed).mean())))
-        columns = [
-            "statistic",
-            "observed",
-            "predicted_low",
-            "predicted_median",
-            "predicted_high",
-            "p_value",
-        ]
-        return pd.DataFrame(rows, columns=columns)
+        if which == "prior":
+            drawn = prior_outcomes(built, seed)
+        else:
+            drawn = posterior_outcomes(draws, design, np.random.default_rng(seed))
+        return predictive_table(design.y, drawn)
 
     def loo(self) -> pd.DataFrame:
         """Expected log predictive density by Pareto-smoothed leave-one-out: ``elpd, std_error, p, n_bad_k, k_max``."""
-        found = _loo(self)
+        _, _, design, draws = self._parts("loo")
+        found = leave_one_out(draws, design)
         k = np.asarray(found.pareto_k.values, dtype=float)
         return pd.DataFrame(
             [
@@ -234,21 +225,25 @@ class BayesLmmResult(Result):
             if not isinstance(other, BayesLmmResult):
                 raise InputError(name, type(other).__name__, "a result of bayes_lmm")
         fits = {"this": self, **others}
-        y = self._parts("compare")[2].y
-        for name, fit in fits.items():
-            if not np.array_equal(fit._parts("compare")[2].y, y):
+        parts = {name: fit._parts("compare") for name, fit in fits.items()}
+        for name, (_, _, design, _) in parts.items():
+            if not np.array_equal(design.y, parts["this"][2].y):
                 raise InputError(
                     name, "a model of other rows", "a model of the same outcome and rows"
                 )
+        compare: Any = arviz_stats.compare
+        found = {
+            name: leave_one_out(draws, design) for name, (_, _, design, draws) in parts.items()
+        }
         with quiet():
-            compare: Any = arviz_stats.compare
-            table = compare({name: _loo(fit) for name, fit in fits.items()})
+            table = compare(found)
         return table.rename_axis("model").reset_index()
 
     def prior_sensitivity(self) -> pd.DataFrame:
         """How the posterior of coefficients and SDs moves when prior or likelihood are given more or less weight.
 
-        Power scaling by importance weights (Kallioinen and others 2024, Statist. Comput. 34, 57): values above 0.05 in
+        Power scaling by importance weights (Kallioinen and others 2024, Statist. Comput. 34, 57) of the priors at the
+        top (coefficients, SDs, correlations; not the distribution of the random effects): values above 0.05 in
         ``prior`` mean that the prior matters.
 
         Returns
@@ -256,79 +251,11 @@ class BayesLmmResult(Result):
         pandas.DataFrame
             ``variable, prior, likelihood, diagnosis``.
         """
-        import arviz_stats
-        import pymc
-
-        tree, built, design = self._parts("prior_sensitivity")
-        packages = load_packages()
-        with quiet():
-            old = _old_style(_with_offsets(tree))
-            built.model.compute_log_likelihood(old)
-            log_prior: Any = pymc.compute_log_prior
-            log_prior(old, model=built.model.backend.model, progressbar=False)
-            full = packages["arviz_base"].convert_to_datatree(old)
-            names = sorted({v for v, _ in built.coefficients} | {v for _, v in built.scales})
-            summary: Any = arviz_stats.psense_summary
-            table = summary(full, var_names=names, round_to=8)
-        table = table.rename_axis("variable").reset_index()
-        return table.assign(variable=[_readable(str(v), built, design) for v in table["variable"]])
+        tree, built, design, draws = self._parts("prior_sensitivity")
+        return sensitivity(tree, built, draws, design)
 
 
-def _readable(variable: str, built: BayesModel, design: Design) -> str:
-    """Name of a quantity in the design for the name of a sampled variable."""
-    for label, name in built.scales:
-        if variable == name:
-            return label
-    for (name, level), term in zip(built.coefficients, design.fixed.names, strict=True):
-        if variable in (name if level is None else f"{name}[{level}]",):
-            return term
-    return variable
-
-
-def _with_offsets(tree: Any) -> Any:
-    """Draws with the standardised random effects that the sampler works on (effect over its SD)."""
-    posterior = tree["posterior"].to_dataset()
-    for name in list(posterior.data_vars):
-        if f"{name}_sigma" in posterior.data_vars and "|" in name:
-            posterior[f"{name}_offset"] = posterior[name] / posterior[f"{name}_sigma"]
-    copied = tree.copy()
-    copied["posterior"] = type(tree)(posterior)
-    return copied
-
-
-def _old_style(tree: Any) -> Any:
-    """Container the installed Bambi works on: InferenceData before ArviZ 1, the tree itself since."""
-    import arviz
-
-    if not hasattr(arviz.InferenceData, "add_groups"):
-        return tree.copy()
-    groups = {
-        name: tree[name].to_dataset()
-        for name in ("posterior", "observed_data")
-        if name in tree.children
-    }
-    return arviz.InferenceData(**groups)
-
-
-def _loo(fit: BayesLmmResult) -> Any:
-    import arviz_stats
-
-    tree, built, _ = fit._parts("loo")
-    packages = load_packages()
-    with quiet():
-        old = _old_style(tree)
-        built.model.compute_log_likelihood(old)
-        loo: Any = arviz_stats.loo
-        return loo(packages["arviz_base"].convert_to_datatree(old), pointwise=True)
-
-
-_STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
-    "mean": lambda v: float(v.mean()),
-    "std_dev": lambda v: float(v.std(ddof=1)),
-    "minimum": lambda v: float(v.min()),
-    "maximum": lambda v: float(v.max()),
-    "skewness": lambda v: float(((v - v.mean()) ** 3).mean() / v.std() ** 3),
-}
+_WRITTEN = {"bambi": "Bambi", "design": "written from the design"}
 
 
 def _positive(argument: str, value: Any, least: int) -> int:
@@ -342,12 +269,14 @@ def bayes_lmm(
     data: ScoreTable | pd.DataFrame,
     *,
     priors: Mapping[str, Any] | None = None,
+    weights: Any = None,
+    std_error: Any = None,
+    residual_by: str | None = None,
     draws: int = 2000,
     tune: int = 1000,
     chains: int = 4,
     target_accept: float = 0.95,
     conf_level: float = 0.95,
-    residual_by: str | None = None,
     missing: str = "error",
     kind: str | None = "model",
     report_failed: bool = False,
@@ -358,19 +287,22 @@ def bayes_lmm(
     Parameters
     ----------
     formula : str
-        As in ``lmm``; random effects are independent (``(1 + x || g)``), multi-membership is not available.
+        As in ``lmm``.
     data : ScoreTable or pandas.DataFrame
     priors : mapping, optional
-        ``intercept, fixed, sd, sigma`` -> (distribution, parameters), e.g. ``{"sd": ("HalfNormal", {"sigma": 0.1})}``.
-        Others are weakly informative, scaled to the data, and stated in ``info["priors"]``.
+        ``intercept, fixed, sd, correlation, sigma`` -> (distribution of PyMC, parameters), e.g.
+        ``{"sd": ("HalfNormal", {"sigma": 0.1}), "correlation": ("LKJ", {"eta": 1})}``. ``intercept`` is that of centred
+        columns. Others are weakly informative, scaled to the data, and stated in ``info["priors"]``.
+    weights, std_error : str or array_like, optional
+        As in ``lmm``: ``sigma`` is the residual SD of a row of mean precision.
+    residual_by : str, optional
+        Column whose levels have residual SDs of their own.
     draws, tune, chains : int
         Draws kept and warm-up draws per chain, and chains (two or more: one cannot be checked).
     target_accept : float
         Target of the sampler's acceptance rate.
     conf_level : float
         Level of the highest-density intervals.
-    residual_by : str, optional
-        Column whose levels have residual SDs of their own, partially pooled.
     missing, kind
         As in ``lmm``.
     report_failed : bool
@@ -387,7 +319,7 @@ def bayes_lmm(
     MissingExtraError
         If the extra ``bayes`` is not installed.
     InputError, FormulaError, DesignError, DataError
-        As in ``lmm``; correlated effects and multi-membership are refused.
+        As in ``lmm``.
 
     Warns
     -----
@@ -396,7 +328,9 @@ def bayes_lmm(
 
     Notes
     -----
-    Bambi formula, PyMC model, nutpie sampler; draws are held as a DataTree and read by arviz_stats.
+    A PyMC model sampled by nutpie; draws are held as a DataTree and read by arviz_stats. Bambi writes the model where
+    its formulas can; correlated effects (LKJ prior), multi-membership, weights and residual groups are written
+    from the arrays of ``lmm``, with the priors that Bambi gives to the same columns. ``info["method"]`` says which.
     """
     parsed = parse_mixed_formula(formula)
     frame, data_hash = model_rows(data, kind)
@@ -406,17 +340,24 @@ def bayes_lmm(
     n_chains = _positive("chains", chains, 2)
     if not 0.5 <= target_accept < 1:
         raise InputError("target_accept", target_accept, "a number from 0.5 to below 1")
-    design = build_design(parsed, frame, residual_by=residual_by, missing=missing)
+    design = build_design(
+        parsed,
+        frame,
+        weights=weights,
+        std_error=std_error,
+        residual_by=residual_by,
+        missing=missing,
+    )
     built = build_bayes_model(design, priors)
     sequence = seed_sequence(rng)
     tree = sample(
-        built, draws=n_draws, tune=n_tune, chains=n_chains, target_accept=target_accept,
+        compile_sampler(built), draws=n_draws, tune=n_tune, chains=n_chains, target_accept=target_accept,
         seed=int(sequence.generate_state(1)[0]),
     )  # fmt: skip
-    coefficients, scales = _draws(tree, built)
-    labels = [*design.fixed.names, *(label for label, _ in built.scales)]
+    found = read_draws(tree["posterior"], built, design)
+    labels = [q.label for q in (*built.coefficients, *built.scales)]
     table = posterior_table(
-        np.concatenate([coefficients, scales], axis=-1),
+        np.concatenate([found.coefficients, found.scales], axis=-1),
         labels,
         level,
         label="term",
@@ -425,10 +366,10 @@ def bayes_lmm(
     table["method"] = "posterior mean, highest-density interval"
     notes = [*design.notes, *_complaints(table, tree)]
     info = {
-        "method": "Bayesian linear mixed model (Bambi, PyMC, nutpie)",
+        "method": f"Bayesian linear mixed model ({_WRITTEN[built.builder]}, PyMC, nutpie)",
         "formula": parsed.text,
         "outcome": parsed.outcome_text,
-        "priors": stated_priors(built, design),
+        "priors": built.priors,
         "null": None,
         "rule": f"a quantity is reported if R-hat <= {RHAT_MAX} and both effective sizes >= {ESS_MIN:g}",
         "resampled": "nothing; random: " + ", ".join(g.name for g in design.groupings),
@@ -440,30 +381,15 @@ def bayes_lmm(
         "conf_level": level,
     }
     call = describe_call(
-        "bayes_lmm", formula, data, draws=draws, chains=chains, residual_by=residual_by
-    )
+        "bayes_lmm", formula, data, draws=draws, chains=chains, weights=weights, std_error=std_error,
+        residual_by=residual_by,
+    )  # fmt: skip
     provenance = Provenance(call, data_hash, recorded_seed(sequence))
     for note in notes[len(design.notes) :]:
         warnings.warn(note, ConvergenceWarning, stacklevel=2)
-    arrays = {"coefficients": coefficients, "scales": scales}
+    arrays = {"coefficients": found.coefficients, "scales": found.scales}
     return BayesLmmResult(
-        table, info, provenance, arrays, tuple(notes), tree, built, design, report_failed
-    )
-
-
-def _draws(tree: Any, built: BayesModel) -> tuple[np.ndarray, np.ndarray]:
-    """Draws ``[chain, draw, p]`` of the coefficients and ``[chain, draw, s]`` of the standard deviations."""
-    posterior = tree["posterior"]
-    columns = []
-    for variable, level in built.coefficients:
-        values = posterior[variable]
-        if level is not None:
-            values = values.sel({f"{variable}_dim": level})
-        columns.append(np.asarray(values.values, dtype=float))
-    scales = [np.asarray(posterior[v].values, dtype=float) for _, v in built.scales]
-    shape = columns[0].shape
-    return np.stack(columns, axis=-1), np.stack(scales, axis=-1) if scales else np.zeros(
-        (*shape, 0)
+        table, info, provenance, arrays, tuple(notes), tree, built, design, found, report_failed
     )
 
 

@@ -108,8 +108,6 @@ def test_ranks_of_known_draws() -> None:
 def test_what_is_refused(data) -> None:
     pytest.importorskip("bambi", reason="needs the extra bayes")
     bad = [
-        ("score ~ model + (1 + level | subject)", {}, "independent random effects"),
-        ("score ~ model + (1 | mm(subject, roi))", {}, "no mm"),
         (FORMULA, {"chains": 1}, "chains: got 1"),
         (FORMULA, {"draws": 3}, "draws: got 3"),
         (FORMULA, {"tune": 0}, "tune: got 0"),

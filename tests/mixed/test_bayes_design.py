@@ -1,0 +1,191 @@
+"""The Bayesian model written from the design: its density, its agreement with Bambi and with REML."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import apastats as apa
+from apastats.errors import ConvergenceWarning, InputError
+from apastats.mixed.bayes_checks import posterior_outcomes
+from apastats.mixed.bayes_engine import Draws
+from apastats.mixed.design import build_design
+from apastats.mixed.formula import parse_mixed_formula
+
+pytest.importorskip("bambi", reason="needs the extra bayes")
+
+from apastats.mixed.bayes_bambi import build_with_bambi
+from apastats.mixed.bayes_direct import build_from_design, covariance_blocks
+
+FORMULA = "score ~ model + (1 + level | subject) + (1 | mm(source, target))"
+OPTIONS: dict[str, Any] = {"std_error": "se", "residual_by": "stream"}
+FAST = {"mode": "FAST_COMPILE"}
+
+
+def pair_scores(seed: int = 3) -> pd.DataFrame:
+    """Pairs of people scored by models in subjects' regions, with slopes, known errors and two residual groups."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        (f"p{a}", f"p{b}", f"s{s}", f"m{(a + b + s) % 3}")
+        for s in range(8) for a in range(6) for b in range(a)
+    ]  # fmt: skip
+    d = pd.DataFrame(rows, columns=["source", "target", "subject", "model"])
+    d["level"] = rng.uniform(-1, 1, len(d))
+    d["se"] = rng.uniform(0.5, 1.5, len(d))
+    d["stream"] = np.where(np.arange(len(d)) % 2, "early", "late")
+    member = dict(zip(sorted({*d.source, *d.target}), rng.normal(0, 0.3, 6), strict=True))
+    line = rng.multivariate_normal([0, 0], [[0.09, 0.03], [0.03, 0.06]], size=8)
+    s = d.subject.str[1:].astype(int).to_numpy()
+    d["score"] = (
+        d.model.map({"m0": 0.0, "m1": 0.2, "m2": -0.1})
+        + line[s, 0]
+        + line[s, 1] * d.level
+        + d.source.map(member)
+        + d.target.map(member)
+        + rng.normal(size=len(d)) * d.se * np.where(d.stream == "early", 0.2, 0.3)
+    )
+    return d
+
+
+def designed(formula: str, data: pd.DataFrame, **options: Any) -> Any:
+    return build_design(parse_mixed_formula(formula), data, **options)
+
+
+def point_of(model: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    return {k: v + rng.normal(0, 0.3, np.shape(v)) for k, v in model.initial_point().items()}
+
+
+def test_blocks_are_the_terms() -> None:
+    d = pair_scores()
+    formula = "score ~ 1 + (1 + level + se | subject) + (0 + model | subject)"
+    assert covariance_blocks(designed(formula, d).groupings[0]) == [[0, 1, 2], [3, 4, 5]]
+    apart = designed("score ~ 1 + (1 + level || subject)", d).groupings[0]
+    assert covariance_blocks(apart) == [[0], [1]]
+
+
+@pytest.mark.parametrize(
+    "formula", ["score ~ model + level + (1 + level || subject) + (1 | source)", "score ~ 0 + model + (1 | subject)"]
+)  # fmt: skip
+def test_same_density_as_bambi(formula) -> None:
+    """One formula has one meaning, whichever writes the model: same priors, same likelihood."""
+    design = designed(formula, pair_scores())
+    theirs, ours = build_with_bambi(design, {}), build_from_design(design, {})
+    rng = np.random.default_rng(0)
+    names = {"Intercept": "Intercept", "sigma_log__": "sigma_log__"}
+    order = {}
+    for t, (g, variables) in enumerate(zip(design.groupings, theirs.effects, strict=True)):
+        for a in range(g.size):
+            names[f"g{t}_{a}_sd_log__"] = f"{variables[a]}_sigma_log__"
+            names[f"g{t}_{a}_offset"] = f"{variables[a]}_offset"
+    density, expected = (m.pymc.compile_logp(**FAST) for m in (ours, theirs))
+    for _ in range(3):
+        mine = point_of(ours.pymc, rng)
+        other = {}
+        for name, value in mine.items():
+            if name == "b":
+                continue
+            value = np.squeeze(value)
+            if name in order:
+                value = value[np.argsort(order[name])]
+            other[names[name]] = value
+        slopes = [q for q in theirs.coefficients if q.variable != "Intercept"]
+        for variable in {q.variable for q in slopes}:
+            at = [j for j, q in enumerate(slopes) if q.variable == variable]
+            other[variable] = mine["b"][at] if slopes[at[0]].index else mine["b"][at[0]]
+        np.testing.assert_allclose(density(mine), expected(other), rtol=1e-10)
+    assert list(ours.priors)[-1] == list(theirs.priors)[-1] == "sigma"
+
+
+def test_density_against_matrices_written_out() -> None:
+    """y ~ N(X b + Z u, sigma_group^2 / w) with u of the LKJ factor, row by row."""
+    design = designed(FORMULA, pair_scores(), **OPTIONS)
+    built = build_from_design(design, {})
+    model = built.pymc
+    point = point_of(model, np.random.default_rng(1))
+    rows = model.compile_fn(model.logp(vars=[model["outcome"]], sum=False), **FAST)(point)[0]
+    a, b = point["Intercept"], point["b"]
+    X = design.fixed.X
+    mean = a + (X[:, 1:] - X[:, 1:].mean(axis=0)) @ b
+    packed = point["g0_0_factor_cholesky-cov-packed__"]
+    L = np.array([[np.exp(packed[0]), 0.0], [packed[1], np.exp(packed[2])]])
+    u = point["g0_0_offset"] @ L.T
+    members = point["g1_0_offset"] * np.exp(point["g1_0_sd_log__"])
+    mean = mean + design.Z[0] @ u.ravel() + design.Z[1] @ members.ravel()
+    sd = np.exp(point["sigma_log__"])[design.residual_codes] / np.sqrt(design.weights)
+    expected = -0.5 * ((design.y - mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
+    np.testing.assert_allclose(rows, expected, rtol=1e-10)
+
+
+def test_new_outcomes_follow_the_parameters() -> None:
+    design = designed(FORMULA, pair_scores(), **OPTIONS)
+    n = 4000
+    b = np.broadcast_to([1.0, 0.5, -0.5], (1, n, 3))
+    scales = np.broadcast_to([0.1, 0.1, 0.0, 0.1, 0.3, 0.6], (1, n, 6))
+    effects = tuple(np.zeros((1, n, Z.shape[1])) for Z in design.Z)
+    drawn = posterior_outcomes(Draws(b, scales, effects), design, np.random.default_rng(0), n)
+    sd = np.array([0.3, 0.6])[design.residual_codes] / np.sqrt(design.weights)
+    np.testing.assert_allclose(
+        drawn.mean(axis=0), design.fixed.X @ b[0, 0], atol=5 * sd.max() / n**0.5
+    )
+    np.testing.assert_allclose(drawn.std(axis=0), sd, rtol=0.07)
+
+
+@pytest.fixture(scope="module")
+def fit() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a few divergent transitions, noted
+        return apa.bayes_lmm(
+            FORMULA, pair_scores(), draws=1000, tune=700, chains=2, report_failed=True, rng=1, **OPTIONS,
+            priors={"sd": ("HalfNormal", {"sigma": 0.5}), "correlation": ("LKJ", {"eta": 1.5})},
+        )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_agrees_with_reml(fit) -> None:
+    ours = fit.contrast("model", bounds=0.5)
+    model = apa.lmm(FORMULA, pair_scores(), **OPTIONS)
+    reml = apa.emmeans(model, "model").pairs().table
+    assert (np.abs(ours["estimate"] - reml["estimate"]) < 0.1 * ours["std_error"]).all()
+    np.testing.assert_allclose(ours["std_error"], reml["std_error"], rtol=0.1)
+    assert ours["passed"].all()
+    assert (ours["decision"] == "equivalent").all()
+    table = fit.table.set_index("term")["estimate"]
+    assert list(table.index[3:]) == [
+        "sd (Intercept) | subject", "sd level | subject", "cor (Intercept), level | subject",
+        "sd (Intercept) | mm(source, target)", "sigma early | stream", "sigma late | stream",
+    ]  # fmt: skip
+    residual = np.sqrt(model.model.residual_variances)
+    np.testing.assert_allclose(
+        table[["sigma early | stream", "sigma late | stream"]], residual, rtol=0.05
+    )
+
+
+@pytest.mark.slow
+def test_priors_and_checks(fit) -> None:
+    assert fit.info["priors"]["cor (Intercept), level | subject"] == "LKJ(eta: 1.5)"
+    assert "written from the design" in fit.info["method"]
+    check = fit.predictive_check(rng=2).set_index("statistic")
+    assert check["p_value"].between(0.01, 0.99).all()
+    prior = fit.predictive_check("prior", rng=2).set_index("statistic")
+    assert prior.loc["std_dev", "predicted_high"] > 1.5 * check.loc["std_dev", "predicted_high"]
+    loo = fit.loo().iloc[0]
+    assert 8 < loo["p"] < 26  # 3 coefficients, 22 shrunken effects
+    assert set(fit.prior_sensitivity()["variable"]) == set(fit.table["term"])
+    assert fit.ranks("model").set_index("term")["rank_mean"].idxmin() == "m1"
+
+
+def test_bad_priors() -> None:
+    bad = [
+        ({"correlation": ("Normal", {"mu": 0})}, r"\('LKJ', \{'eta': 2\}\)"),
+        ({"correlation": ("LKJ", {"eta": -1})}, r"\('LKJ', \{'eta': 2\}\)"),
+        ({"sd": ("HalfNorml", {"sigma": 1})}, "a pair such as"),
+        ({"sd": ("HalfNormal", {"mean": 1})}, "a pair such as"),
+        ([("sd", 3)], "a mapping with keys"),
+    ]
+    for priors, match in bad:
+        with pytest.raises(InputError, match=match):
+            apa.bayes_lmm(FORMULA, pair_scores(), priors=priors)
