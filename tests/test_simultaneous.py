@@ -112,3 +112,16 @@ def test_one_sided_pairs() -> None:
     z = rng.standard_normal((300_000, 4)) @ L.T / np.sqrt(2)
     found = float(max_t_sf(2.0, L @ L.T / 2, np.inf, two_sided=False))
     assert found == pytest.approx((z.max(axis=1) > 2).mean(), abs=3e-3)
+
+
+def test_one_sided_tails_below_zero() -> None:
+    """Values of mvtnorm::pmvt (error 1e-7), and the orthant of three normals in closed form."""
+    R = np.array([[1, 0.3, 0.7], [0.3, 1, -0.2], [0.7, -0.2, 1]])
+    expected = [0.9819067, 0.8931851, 0.7274472, 0.3617272]
+    found = max_t_sf([-1, -0.3, 0.2, 1], R, 10, two_sided=False)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    orthant = 1 / 8 + np.arcsin([0.3, 0.7, -0.2]).sum() / (4 * np.pi)
+    assert float(max_t_sf(0.0, R, 10, two_sided=False)) == pytest.approx(1 - orthant, abs=1e-4)
+    for level in (0.1, 0.5, 0.95):
+        c = float(max_t_critical(level, R, 10, two_sided=False))
+        assert float(max_t_sf(c, R, 10, two_sided=False)) == pytest.approx(1 - level, abs=1e-9)

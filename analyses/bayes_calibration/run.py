@@ -68,7 +68,8 @@ def pairs() -> Design:
     frame = pd.DataFrame(rows, columns=["source", "target", "roi", "model"])
     frame[["source", "target", "roi"]] = frame[["source", "target", "roi"]].astype(str)
     frame["level"] = rng.uniform(-1, 1, len(frame)).round(2)
-    frame["se"] = rng.uniform(0.5, 1.5, len(frame)).round(2)
+    se = rng.uniform(0.5, 1.5, len(frame)).round(2)
+    frame["se"] = se * np.sqrt((se**-2.0).mean())  # mean weight 1: sigma is that of a typical row
     frame["stream"] = np.where(rng.permutation(len(frame)) % 2, "early", "late")
     frame["score"] = np.arange(len(frame)) / 100
     formula = parse_mixed_formula(
@@ -100,7 +101,7 @@ def simulate(design: Design, rng: np.random.Generator) -> tuple[np.ndarray, np.n
     sigma = np.abs(rng.normal(0, SPREAD, n_sigma))
     row_sd = sigma[0] if design.residual_codes is None else sigma[design.residual_codes]
     if design.weights is not None:
-        row_sd = row_sd / np.sqrt(design.weights)
+        row_sd = row_sd / np.sqrt(design.weights * design.weight_scale)
     y = mean + row_sd * rng.normal(size=design.n)
     intercept = level - X[:, 1:].mean(axis=0) @ b
     return y, np.array([intercept, *b, *scales, *sigma])

@@ -83,8 +83,8 @@ def lmm(
     conf_level : float
         Level of the intervals.
     weights, std_error : str or array_like, optional
-        Column or values ``[n]``: relative precisions of the rows, or their known standard errors (precision
-        1 / se^2; the residual variance is then a multiple of se^2).
+        Column or values ``[n]``: precisions of the rows (a row's residual variance is sigma^2 / weight, as in
+        lme4), or their known standard errors (sigma^2 se^2).
     residual_by : str, optional
         Column whose levels have residual variances of their own.
     missing : {"error", "drop"}

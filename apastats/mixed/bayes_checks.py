@@ -33,7 +33,7 @@ def _moments(draws: Draws, design: Design) -> tuple[np.ndarray, np.ndarray]:
     else:
         sd = draws.scales[..., -len(design.residual_levels) :][..., design.residual_codes]
     if design.weights is not None:
-        sd = sd / np.sqrt(design.weights)
+        sd = sd / np.sqrt(design.weights * design.weight_scale)
     return mean, np.broadcast_to(sd, shape)
 
 

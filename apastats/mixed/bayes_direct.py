@@ -77,7 +77,10 @@ def build_from_design(design: Design, priors: dict[str, Prior]) -> BayesModel:
             effects.append((f"u{t}",))
             scales += quantities
             mu = mu + _row_sum(u, g)
-        sigma_prior = priors.get("sigma", ("HalfStudentT", {"nu": 4.0, "sigma": residual_scale}))
+        sigma_prior = priors.get(
+            "sigma",
+            ("HalfStudentT", {"nu": 4.0, "sigma": residual_scale * np.sqrt(design.weight_scale)}),
+        )
         if design.residual_codes is None:
             sigma = _variable("sigma", sigma_prior)
             scales.append(Quantity("sigma", "sigma"))
@@ -90,7 +93,7 @@ def build_from_design(design: Design, priors: dict[str, Prior]) -> BayesModel:
                 scales.append(Quantity(label, "sigma", (i,)))
                 words[label] = _word(sigma_prior)
         if design.weights is not None:
-            sigma = sigma / np.sqrt(design.weights)
+            sigma = sigma / np.sqrt(design.weights * design.weight_scale)
         pm.Normal("outcome", mu=mu, sigma=sigma, observed=pm.Data("observed", design.y))
     orders = tuple(np.arange(g.n_levels) for g in design.groupings)
     return BayesModel(model, "design", coefficients, tuple(scales), tuple(effects), orders, words)

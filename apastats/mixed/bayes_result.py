@@ -294,7 +294,7 @@ def bayes_lmm(
         ``{"sd": ("HalfNormal", {"sigma": 0.1}), "correlation": ("LKJ", {"eta": 1})}``. ``intercept`` is that of centred
         columns. Others are weakly informative, scaled to the data, and stated in ``info["priors"]``.
     weights, std_error : str or array_like, optional
-        As in ``lmm``: ``sigma`` is the residual SD of a row of mean precision.
+        As in ``lmm``: ``sigma`` is the residual SD of a row of weight 1, or the multiple of the standard errors.
     residual_by : str, optional
         Column whose levels have residual SDs of their own.
     draws, tune, chains : int

@@ -165,10 +165,13 @@ def make_contrasts(
     adjust: str,
     alternative: str,
     conf_level: float,
+    critical: float | None = None,
 ) -> ContrastResult:
     """Contrasts of a grid, one family per ``by`` combination."""
     if alternative not in ALTERNATIVES:
         raise InputError("alternative", alternative, f"one of {list(ALTERNATIVES)}")
+    if critical is not None and not (isinstance(critical, (int, float)) and 0 < critical < np.inf):
+        raise InputError("critical", critical, "a positive number, or None")
     labels = grid.labels()
     frames, rows, families, start, kinds = [], [], [], 0, set()
     for members in grid.groups():
@@ -184,7 +187,11 @@ def make_contrasts(
         rank = int(np.linalg.matrix_rank(L)) if adjust == "scheffe" else 0
         family = Family(statistic, df, correlation, len(members), pairs, rank)
         p = family.p_values(adjust, alternative)
-        critical, what = family.criticals(adjust, conf_level, alternative)
+        if critical is None:
+            half, what = family.criticals(adjust, conf_level, alternative)
+        else:
+            half, what = np.full(len(se), float(critical)), f"critical value given: {critical:g}"
+        half = half * se
         kinds.add(what)
         table = pd.DataFrame(
             {
@@ -194,8 +201,8 @@ def make_contrasts(
                 "statistic": statistic,
                 "df": df,
                 "p_value": p,
-                "conf_low": estimate - critical * se if alternative != "less" else -np.inf,
-                "conf_high": estimate + critical * se if alternative != "greater" else np.inf,
+                "conf_low": estimate - half if alternative != "less" else -np.inf,
+                "conf_high": estimate + half if alternative != "greater" else np.inf,
                 "conf_level": conf_level,
                 "method": f"t test, {family.check(adjust, alternative)}",
             }

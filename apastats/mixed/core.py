@@ -57,14 +57,19 @@ class Fitted:
 
     @cached_property
     def sigma2(self) -> float:
-        """Residual variance (of the first residual group)."""
+        """Residual variance of a row of mean weight (of the first residual group)."""
         df = self.products.n - self.products.p if self.reml else self.products.n
         return self.state.rss / df
 
     @property
     def residual_variances(self) -> np.ndarray:
-        """One per residual group."""
+        """One per residual group, of rows of mean weight."""
         return self.sigma2 / self.precisions
+
+    @property
+    def unit_variances(self) -> np.ndarray:
+        """One per residual group, of rows of weight 1 (of standard error 1): what is reported."""
+        return self.residual_variances * self.design.weight_scale
 
     @cached_property
     def _fixed_factor(self) -> np.ndarray:

@@ -113,8 +113,8 @@ class Grouping:
 class Design:
     """All arrays of one model.
 
-    ``weights`` are relative precisions (mean 1); ``residual_codes`` are groups of rows with a residual
-    variance of their own, and ``residual_levels`` their names.
+    ``weights`` are relative precisions (mean 1), ``weight_scale`` what they were divided by; ``residual_codes`` are
+    groups of rows with a residual variance of their own, and ``residual_levels`` their names.
     """
 
     formula: MixedFormula
@@ -127,6 +127,7 @@ class Design:
     residual_by: str | None = None
     frame: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: tuple[str, ...] = ()
+    weight_scale: float = 1.0
 
     @property
     def n(self) -> int:
@@ -469,9 +470,11 @@ def build_design(
     # positions, so that weights given as an array follow the rows kept
     data = frame[used].reset_index(drop=True)
     data, notes = _usable_rows(data, formula, used, missing)
+    scale = 1.0
     if precision is not None:
         precision = precision[data.index.to_numpy()]
-        precision = precision / precision.mean()
+        scale = float(precision.mean())
+        precision = precision / scale
     data = data.reset_index(drop=True)
     for name in {*variables, *effects}:
         data[name] = _as_factor(data[name])
@@ -500,5 +503,5 @@ def build_design(
                 f"residual_by={residual_by!r}: level {levels[int(few.argmax())]!r} has one row; no variance of its own"
             )
     return Design(
-        formula, y, fixed, groupings, precision, codes, tuple(levels), residual_by, data, notes
+        formula, y, fixed, groupings, precision, codes, tuple(levels), residual_by, data, notes, scale
     )  # fmt: skip

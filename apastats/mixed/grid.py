@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import comb, gcd
 from typing import Any
 
 import numpy as np
@@ -185,9 +186,8 @@ def contrast_rows(method: Any, labels: list[str], ref: Any = None) -> tuple[list
     method : str or mapping
         ``pairwise`` (earlier minus later), ``revpairwise``, ``trt.vs.ctrl`` (each minus ``ref``),
         ``deviation`` (each minus
-        the mean of all), ``consecutive`` (each minus the one before), ``poly`` (orthonormal polynomials
-        over the order of
-        levels), or a mapping name -> coefficients.
+        the mean of all), ``consecutive`` (each minus the one before), ``poly`` (orthogonal polynomials over the order
+        of levels up to degree 6, in the smallest whole numbers), or a mapping name -> coefficients.
     labels : list of str
     ref : str or int, optional
         Control of ``trt.vs.ctrl``; the first where None.
@@ -228,9 +228,19 @@ def contrast_rows(method: Any, labels: list[str], ref: Any = None) -> tuple[list
         return [f"{v} effect" for v in labels], eye - 1 / k
     if method == "consecutive":
         return [f"{labels[i + 1]} - {labels[i]}" for i in range(k - 1)], eye[1:] - eye[:-1]
-    x = np.arange(k) - (k - 1) / 2
-    Q, R = np.linalg.qr(np.vander(x, k, increasing=True))
-    Q = Q * np.sign(np.diag(R))
+    degrees = range(1, min(k - 1, 6) + 1)
     words = ["linear", "quadratic", "cubic", "quartic"]
-    names = [words[d - 1] if d <= 4 else f"degree {d}" for d in range(1, k)]
-    return names, Q[:, 1:].T
+    names = [words[d - 1] if d <= 4 else f"degree {d}" for d in degrees]
+    return names, np.array([_polynomial(k, d) for d in degrees], dtype=float)
+
+
+def _polynomial(k: int, degree: int) -> list[int]:
+    """Orthogonal polynomial over k equally spaced levels in the smallest whole numbers (discrete Chebyshev)."""
+    values = [
+        sum(
+            (-1) ** (degree - j) * comb(k - 1 - j, degree - j) * comb(degree + j, j) * comb(x, j)
+            for j in range(degree + 1)
+        )
+        for x in range(k)
+    ]
+    return [v // gcd(*values) for v in values]

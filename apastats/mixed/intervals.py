@@ -195,7 +195,8 @@ def profile_intervals(fitted: Fitted, conf_level: float) -> pd.DataFrame:
         row = a if a > b else a + 1
         rows.append((name, r, *_profile_parameter(turned, "cor", place[t], row, r, cut)))
     sigma = float(np.sqrt(ml.sigma2))
-    rows.append(("sigma", sigma, *_profile_parameter(ml, "sigma", 0, 0, sigma, cut)))
+    ends = np.array([sigma, *_profile_parameter(ml, "sigma", 0, 0, sigma, cut)])
+    rows.append(("sigma", *(ends * np.sqrt(ml.design.weight_scale))))
     for j, name in enumerate(ml.design.fixed.names):
         rows.append((name, float(ml.beta[j]), *_profile_coefficient(ml, j, cut)))
     table = pd.DataFrame(rows, columns=["term", "estimate", "conf_low", "conf_high"])
@@ -256,7 +257,7 @@ def _spread_parameters(fitted: Fitted) -> np.ndarray:
             out.append(sd[a])
         else:
             out.append(M[a, b] / (sd[a] * sd[b]) if sd[a] > 0 and sd[b] > 0 else np.nan)
-    return np.array([*out, *np.sqrt(fitted.residual_variances)])
+    return np.array([*out, *np.sqrt(fitted.unit_variances)])
 
 
 BLOCK = 25

@@ -386,7 +386,7 @@ def _info(
         "aic": 2 * k - 2 * loglik,
         "bic": float(np.log(design.n)) * k - 2 * loglik,
         "n_parameter": k,
-        "sigma": float(np.sqrt(fitted.sigma2)),
+        "sigma": float(np.sqrt(fitted.unit_variances[0])),
         "singular": bool(fitted.singular),
         "components": names,
     }

@@ -60,6 +60,7 @@ class EmmeansResult(Result):
         adjust: str | None = None,
         alternative: str = "two-sided",
         conf_level: float | None = None,
+        critical: float | None = None,
     ) -> ContrastResult:
         """Contrasts between the means, separately within every ``by`` combination (one family each).
 
@@ -80,6 +81,9 @@ class EmmeansResult(Result):
         alternative : {"two-sided", "greater", "less"}
         conf_level : float, optional
             Level of the intervals; that of the means where None.
+        critical : float, optional
+            Critical value of the intervals, to reproduce published ones (``calpha`` of multcomp); that of the
+            adjustment at ``conf_level`` where None. p-values do not depend on it.
 
         Returns
         -------
@@ -107,6 +111,7 @@ class EmmeansResult(Result):
             adjust=name,
             alternative=alternative,
             conf_level=level,
+            critical=critical,
         )
 
     def pairs(self, *, adjust: str = "tukey", conf_level: float | None = None) -> ContrastResult:

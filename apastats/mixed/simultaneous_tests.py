@@ -95,12 +95,7 @@ class Family:
         if alternative == "two-sided":
             return max_t_sf(size, self.correlation, df)
         one_sided = t if alternative == "greater" else -t
-        out = np.ones(len(t))
-        # a one-sided statistic at or below 0 is nothing to adjust: some other one is nearly sure to be larger
-        up = one_sided > 0
-        if up.any():
-            out[up] = max_t_sf(one_sided[up], self.correlation, df[up], two_sided=False)
-        return np.maximum(out, single)
+        return max_t_sf(one_sided, self.correlation, df, two_sided=False)
 
     def criticals(
         self, adjust: str, level: float, alternative: str = "two-sided"

@@ -30,9 +30,14 @@ class StatsmodelsFit:
     engine: str = "statsmodels"
 
     @property
-    def residual_variances(self) -> np.ndarray:
+    def unit_variances(self) -> np.ndarray:
         """The residual variance."""
         return np.array([self.sigma2])
+
+    @property
+    def precisions(self) -> np.ndarray:
+        """Relative precision of the one residual group."""
+        return np.ones(1)
 
     def inference(self, method: str) -> Inference:
         """Normal tests; statsmodels has no degrees of freedom for mixed models."""

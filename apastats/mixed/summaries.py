@@ -68,17 +68,17 @@ def random_variance(fitted: Fitted, *, slopes: bool = True) -> float:
 
 
 def residual_variance(fitted: Fitted) -> float:
-    """Residual variance, averaged over rows where groups differ."""
-    if fitted.design.residual_codes is None:
-        return float(fitted.sigma2)
-    return float(fitted.residual_variances[fitted.design.residual_codes].mean())
+    """Residual variance, averaged over rows where weights or groups make it differ."""
+    w = row_precisions(fitted.design, fitted.precisions)
+    return float(fitted.sigma2 * (1 / w).mean())
 
 
 def variance_table(fitted: Fitted) -> pd.DataFrame:
     """One row per variance, covariance and residual variance.
 
     ``share`` is the part of the variance of a row that the effect accounts for (mean square of its column times
-    the variance); covariances have none, so shares need not sum to 1 with correlated slopes.
+    the variance); covariances have none, so shares need not sum to 1 with correlated slopes. Residual variances are
+    those of rows of weight 1; their share is that of the mean over rows.
     """
     design = fitted.design
     total = random_variance(fitted) + residual_variance(fitted)
@@ -94,24 +94,11 @@ def variance_table(fitted: Fitted) -> pd.DataFrame:
                 if g.free[a, b]:
                     r = M[a, b] / (sd[a] * sd[b]) if sd[a] > 0 and sd[b] > 0 else np.nan
                     rows.append((g.name, g.effects[a], g.effects[b], M[a, b], np.nan, r, np.nan))
-    if design.residual_codes is None:
-        rows.append(
-            (
-                "residual",
-                None,
-                None,
-                fitted.sigma2,
-                np.sqrt(fitted.sigma2),
-                np.nan,
-                fitted.sigma2 / total,
-            )
-        )
-    else:
-        sizes = np.bincount(design.residual_codes) / design.n
-        for name, v, part in zip(
-            design.residual_levels, fitted.residual_variances, sizes, strict=True
-        ):
-            rows.append(("residual", str(name), None, v, np.sqrt(v), np.nan, part * v / total))
+    names: tuple[str | None, ...] = design.residual_levels or (None,)
+    codes = np.zeros(design.n, int) if design.residual_codes is None else design.residual_codes
+    parts = np.bincount(codes, weights=1 / row_precisions(design, fitted.precisions)) / design.n
+    for name, v, part in zip(names, fitted.unit_variances, parts, strict=True):
+        rows.append(("residual", name, None, v, np.sqrt(v), np.nan, part * fitted.sigma2 / total))
     columns = ["group", "effect", "effect_2", "variance", "std_dev", "correlation", "share"]
     return pd.DataFrame(rows, columns=columns)
 

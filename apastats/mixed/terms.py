@@ -67,8 +67,11 @@ def type_three(design: Design, inference: Inference) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["term", "num_df", "den_df", "statistic", "p_value"])
 
 
-def _without(term: RandomTerm) -> list[tuple[str, RandomTerm | None]]:
-    """What can be dropped from a term: its slopes one by one, or the whole of it."""
+def _without(term: RandomTerm, frame: pd.DataFrame) -> list[tuple[str, RandomTerm | None]]:
+    """What can be dropped from a term: its slopes one by one, or the whole of it.
+
+    Effects per level of a factor, ``(0 + f | g)``, leave an intercept behind, which they contain.
+    """
     slopes = [e for e in term.effects if e != "1"]
     out: list[tuple[str, RandomTerm | None]] = []
     if not term.correlated and len(term.effects) > 1:
@@ -77,12 +80,19 @@ def _without(term: RandomTerm) -> list[tuple[str, RandomTerm | None]]:
             alone = replace(term, effects=(e,), correlated=True).text
             out.append((alone if e == "1" else f"{e} in {alone}", replace(term, effects=left)))
         return out
+    if len(slopes) == 1 and "1" not in term.effects and _per_level(slopes[0], frame):
+        return [(f"{slopes[0]} in {term.text}", replace(term, effects=("1",), correlated=True))]
     if "1" not in term.effects or not slopes:
         return [(term.text, None)]
     for s in slopes:
         left = tuple(e for e in term.effects if e != s)
         out.append((f"{s} in {term.text}", replace(term, effects=left)))
     return out
+
+
+def _per_level(effect: str, frame: pd.DataFrame) -> bool:
+    """Whether an effect is a factor, or a combination of factors."""
+    return all(isinstance(frame[v].dtype, pd.CategoricalDtype) for v in effect.split(":"))
 
 
 def random_term_tests(fitted: Fitted) -> pd.DataFrame:
@@ -98,7 +108,7 @@ def random_term_tests(fitted: Fitted) -> pd.DataFrame:
     rows = [("<none>", fitted.n_parameters, full, _aic(fitted), np.nan, np.nan, np.nan)]
     random = design.formula.random
     for i, term in enumerate(random):
-        for name, reduced in _without(term):
+        for name, reduced in _without(term, design.frame):
             kept = [*random[:i], *([reduced] if reduced is not None else []), *random[i + 1 :]]
             formula = design.formula.rebuilt(random=tuple(kept))
             groupings = build_groupings(formula, design.frame)

@@ -140,6 +140,8 @@ def _solve_tail(tail: Callable[[float, float], float], p: float, df: float, star
     low, high = 0.0, start
     while tail(high, df) > p:
         low, high = high, 2 * high
+    while tail(low, df) < p:  # below 0 for a one-sided level under about a half
+        low = 2 * low - 1.0
     return float(brentq(lambda v: tail(v, df) - p, low, high, xtol=1e-12, rtol=1e-12))
 
 
@@ -222,7 +224,7 @@ def _directions(rank: int) -> np.ndarray:
     """Fixed directions ``[n, rank]`` that cover the unit sphere evenly (a Sobol set, not scrambled)."""
     from scipy.stats.qmc import Sobol
 
-    power = 16 if rank <= 12 else 14
+    power = 17 if rank <= 6 else 16 if rank <= 12 else 14
     points = Sobol(rank, scramble=False).random_base2(power) + 0.5 / 2**power
     normal = ndtri(points)
     return np.asarray(normal / np.linalg.norm(normal, axis=1, keepdims=True))
@@ -281,23 +283,26 @@ class _MaxT:
             self.known_reach = self._reach(directions, B @ (u @ v))
 
     def _reach(self, directions: np.ndarray, A: np.ndarray) -> np.ndarray:
-        """Largest statistic in every direction; 0 where none is positive."""
-        out = np.empty(len(directions))
+        """Largest statistic per unit of length in every direction, one-sided in the opposite directions too."""
+        parts = []
         step = max(1, CHUNK // len(A))
         for start in range(0, len(directions), step):
             projected = directions[start : start + step] @ A.T
-            out[start : start + step] = (np.abs(projected) if self.two_sided else projected).max(
-                axis=1
-            )
-        return np.maximum(out, 0.0)
+            if self.two_sided:
+                parts.append(np.abs(projected).max(axis=1))
+            else:
+                parts += [projected.max(axis=1), -projected.min(axis=1)]
+        return np.concatenate(parts)
 
     def _average(self, t: float, df: float, reach: np.ndarray) -> float:
-        """Mean over the directions of P(length > t / reach); length^2 / rank is F whatever the direction."""
-        with np.errstate(divide="ignore"):
-            square = (t / reach) ** 2
-        if df >= LARGE_DF:
-            return float(chdtrc(self.rank, square).mean())
-        return float(fdtrc(self.rank, df, square / self.rank).mean())
+        """Mean over the directions of P(length * reach > t); length^2 / rank is F whatever the direction."""
+        # only directions on the side of t leave anything to chance
+        open_ = reach > 0 if t > 0 else reach < 0
+        square, k = (t / reach[open_]) ** 2, self.rank
+        beyond = chdtrc(k, square) if df >= LARGE_DF else fdtrc(k, df, square / k)
+        if t > 0:
+            return float(beyond.sum() / len(reach))
+        return float(((1 - beyond).sum() + len(reach) - open_.sum()) / len(reach))
 
     def tail(self, t: float, df: float) -> float:
         """P(max > t)."""
@@ -307,8 +312,6 @@ class _MaxT:
             return float(range_sf(np.sqrt(2.0) * t, self.pairs_of, df))
         if self.loading is not None:
             return _structured_tail(t, df, self.loading, self.two_sided)
-        if t <= 0:
-            return float("nan")
         found = self._average(t, df, self.reach)
         if self.known is None:
             return found
@@ -343,7 +346,7 @@ def max_t_sf(
     df : array_like
         Degrees of freedom, one or ``[m]``.
     two_sided : bool
-        Whether absolute values are meant. One-sided tails are given for t > 0 in the general case.
+        Whether absolute values are meant.
 
     Returns
     -------

@@ -115,7 +115,9 @@ def test_density_against_matrices_written_out() -> None:
     u = point["g0_0_offset"] @ L.T
     members = point["g1_0_offset"] * np.exp(point["g1_0_sd_log__"])
     mean = mean + design.Z[0] @ u.ravel() + design.Z[1] @ members.ravel()
-    sd = np.exp(point["sigma_log__"])[design.residual_codes] / np.sqrt(design.weights)
+    sd = np.exp(point["sigma_log__"])[design.residual_codes] / np.sqrt(
+        design.weights * design.weight_scale
+    )
     expected = -0.5 * ((design.y - mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
     np.testing.assert_allclose(rows, expected, rtol=1e-10)
 
@@ -127,7 +129,7 @@ def test_new_outcomes_follow_the_parameters() -> None:
     scales = np.broadcast_to([0.1, 0.1, 0.0, 0.1, 0.3, 0.6], (1, n, 6))
     effects = tuple(np.zeros((1, n, Z.shape[1])) for Z in design.Z)
     drawn = posterior_outcomes(Draws(b, scales, effects), design, np.random.default_rng(0), n)
-    sd = np.array([0.3, 0.6])[design.residual_codes] / np.sqrt(design.weights)
+    sd = np.array([0.3, 0.6])[design.residual_codes] / np.sqrt(design.weights * design.weight_scale)
     np.testing.assert_allclose(
         drawn.mean(axis=0), design.fixed.X @ b[0, 0], atol=5 * sd.max() / n**0.5
     )
@@ -158,7 +160,7 @@ def test_agrees_with_reml(fit) -> None:
         "sd (Intercept) | subject", "sd level | subject", "cor (Intercept), level | subject",
         "sd (Intercept) | mm(source, target)", "sigma early | stream", "sigma late | stream",
     ]  # fmt: skip
-    residual = np.sqrt(model.model.residual_variances)
+    residual = np.sqrt(model.model.unit_variances)
     np.testing.assert_allclose(
         table[["sigma early | stream", "sigma late | stream"]], residual, rtol=0.05
     )

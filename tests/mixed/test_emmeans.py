@@ -8,6 +8,7 @@ import pytest
 
 import apastats as apa
 from apastats.errors import InputError, MarginError
+from apastats.mixed.grid import contrast_rows
 from apastats.mixed.letters import compact_letters
 from tests.mixed.conftest import study
 
@@ -71,7 +72,47 @@ def test_contrast_methods_on_means(simple) -> None:
     np.testing.assert_allclose(get({"first": [1, -0.5, -0.5, 0]}), m[0] - (m[1] + m[2]) / 2)
     assert means.contrast("poly").table["contrast"].tolist() == ["linear", "quadratic", "cubic"]
     x = np.arange(4) - 1.5
-    assert get("poly")[0] == pytest.approx(m @ x / np.linalg.norm(x))
+    assert get("poly")[0] == pytest.approx(m @ (2 * x))
+
+
+def test_polynomials_in_whole_numbers() -> None:
+    """As tabulated, and as emmeans gives them."""
+    names, C = contrast_rows("poly", [f"l{i}" for i in range(8)], None)
+    assert names[-1] == "degree 6"
+    assert C[4].tolist() == [-7, 23, -17, -15, 15, 17, -23, 7]
+    np.testing.assert_array_equal(C @ np.ones(8), 0)
+    np.testing.assert_array_equal(C @ C.T, np.diag((C**2).sum(axis=1)))
+
+
+def test_one_sided_family_in_both_directions(simple) -> None:
+    """P(max > t) and P(min < t) of one family; a statistic on the wrong side has no p of 1."""
+    means = apa.emmeans(simple, "model", df="z")
+    up, down = (
+        means.contrast("trt.vs.ctrl", ref="m2", alternative=a).table for a in ("greater", "less")
+    )
+    V = means.contrast("trt.vs.ctrl", ref="m2")
+    R = V.rows @ V.inference.vcov @ V.rows.T
+    sd = np.sqrt(np.diag(R))
+    z = np.random.default_rng(0).multivariate_normal(np.zeros(3), R / np.outer(sd, sd), 200_000)
+    for table, simulated in ((up, z.max(axis=1)), (down, -z.min(axis=1))):
+        t = table["statistic"].to_numpy() * (1 if table is up else -1)
+        np.testing.assert_allclose(
+            table["p_value"], (simulated[:, None] > t).mean(axis=0), atol=4e-3
+        )
+        assert (t < 0).any()
+
+
+def test_critical_value_given(simple) -> None:
+    means = apa.emmeans(simple, "model")
+    own, given = (means.contrast("trt.vs.ctrl", critical=c) for c in (None, 2.5))
+    np.testing.assert_allclose(
+        given.table["conf_high"] - given.table["estimate"], 2.5 * given.table["std_error"]
+    )
+    np.testing.assert_array_equal(own.table["p_value"], given.table["p_value"])
+    assert given.info["intervals"] == "critical value given: 2.5"
+    for bad in (-1, np.inf, "a"):
+        with pytest.raises(InputError, match="critical: got"):
+            means.contrast(critical=bad)
 
 
 @pytest.mark.parametrize("adjust", ["tukey", "mvt", "scheffe", "sidak", "bonferroni", "dunnettx"])

@@ -204,6 +204,22 @@ def test_known_standard_errors_are_precisions(ragged: pd.DataFrame) -> None:
     b = apa.lmm(CROSSED, ragged, weights=7 / se**2)
     np.testing.assert_allclose(a.table["estimate"], b.table["estimate"], rtol=1e-9)
     assert a.info["loglik"] == pytest.approx(b.info["loglik"], abs=1e-8)
+    # sigma is that of weight 1; shares do not depend on the unit of the weights
+    assert b.info["sigma"] == pytest.approx(np.sqrt(7) * a.info["sigma"], rel=1e-6)
+    np.testing.assert_allclose(
+        a.variance_components()["share"], b.variance_components()["share"], rtol=1e-6
+    )
+    assert a.info["icc_adjusted"] == pytest.approx(b.info["icc_adjusted"], rel=1e-6)
+
+
+def test_effects_per_level_leave_an_intercept(ragged: pd.DataFrame) -> None:
+    with pytest.warns(SingularFitWarning):
+        fit = apa.lmm("score ~ 1 + (0 + model | subject)", ragged)
+    smaller = apa.lmm("score ~ 1 + (1 | subject)", ragged)
+    dropped = fit.ranova().iloc[1]
+    assert dropped["dropped"] == "model in (0 + model | subject)"
+    assert dropped["loglik"] == pytest.approx(smaller.info["loglik"], abs=1e-8)
+    assert dropped["df"] == fit.info["n_parameter"] - smaller.info["n_parameter"]
 
 
 def test_transformed_outcome(ragged: pd.DataFrame) -> None:
