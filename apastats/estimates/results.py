@@ -334,6 +334,7 @@ class BootstrapResult(Result):
             interval = "t"
         info = {
             "ceiling_rois": None,
+            "quantity": "score minus the lower noise ceiling",
             "method": f"{self.info['method']}, minus the lower noise ceiling",
             "null": "p_below: the score is not below the lower noise ceiling (one-sided t test)",
         }

@@ -279,6 +279,11 @@ def estimate_row(
             else []
         )
         + ([interval] if interval else [])
+        + (
+            [style.p(row["p_below"], " (below the ceiling, one-sided)")]
+            if pd.notna(row.get("p_below"))
+            else []
+        )
     )
     value = style.number(row["estimate"], d)
     tail = f" ({bracket})" if bracket else ""
@@ -304,7 +309,8 @@ def _estimates(what: str) -> Callable[..., list[str]]:
     def make(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
         frame, info = result.table, result.info
         rows = frame.head(max_rows).to_dict(orient="records")
-        lines = [estimate_row(r, result, style, what, short=short) for r in rows]
+        quantity = str(info.get("quantity", what))
+        lines = [estimate_row(r, result, style, quantity, short=short) for r in rows]
         if short:
             return lines + _more(frame, max_rows)
         n = info.get("n_subject")

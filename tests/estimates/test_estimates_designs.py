@@ -382,6 +382,9 @@ def test_below_the_lower_ceiling_from_rdms(rdms, model_rdms) -> None:
     np.testing.assert_allclose(both["estimate"], both["difference"], rtol=1e-9)
     np.testing.assert_allclose(both["p_below"], both["p_below_n"], rtol=1e-8)
     assert below.table["conf_low"].lt(below.table["conf_high"]).all()
+    text = below.text()
+    assert "the score minus the lower noise ceiling of " in text
+    assert "(below the ceiling, one-sided) = " in text
     with pytest.raises(InputError, match="made with ceiling=True"):
         below.ceilings()
 
