@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import chdtrc, fdtrc
 
 from apastats.errors import DesignError, InputError
-from apastats.multiplicity.ranges import range_quantile, range_sf
+from apastats.multiplicity.simultaneous import range_critical, range_sf
 from apastats.results import Provenance, Result, describe_call
 from apastats.table import Block, CellFormula, ScoreTable
 from apastats.tosts.decisions import check_alpha
@@ -255,7 +255,7 @@ def nemenyi(
         n, k = x.shape
         ranks = midranks(x.T).mean(axis=1)
         unit = np.sqrt(k * (k + 1) / (6 * n))
-        critical = range_quantile(alpha, k) / np.sqrt(2) * unit
+        critical = range_critical(1 - alpha, k) / np.sqrt(2) * unit
         a, b = np.triu_indices(k, 1)
         d = ranks[a] - ranks[b]
         q = np.sqrt(2) * np.abs(d) / unit
@@ -331,7 +331,7 @@ def mean_ranks(
         x = _complete(block, j)
         n, k = x.shape
         ranks = midranks(x.T).mean(axis=1)
-        half = range_quantile(alpha, k) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n)) / 2
+        half = range_critical(1 - alpha, k) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n)) / 2
         a, b = np.triu_indices(k, 1)
         tests = t_location(x[:, a] - x[:, b], alpha)
         p = adjust_p(tests.p_value, "holm")

@@ -9,7 +9,7 @@ from scipy import stats
 
 import apastats as apa
 from apastats.errors import DesignError, InputError, MarginError
-from apastats.multiplicity.ranges import dunnett_quantile, range_quantile
+from apastats.multiplicity.simultaneous import best_critical, range_critical
 from apastats.sets.methods import moderated_variance, moments, pooling_check, with_the_best
 
 METHODS = ["mcb", "mcs", "tost", "bayes", "ci_overlap"]
@@ -39,11 +39,11 @@ def study(
 
 def test_critical_values():
     # one-sided Dunnett against a double integral in R, two models against Student's t, the range against scipy
-    assert dunnett_quantile(0.05, 6, 45.0) == pytest.approx(2.3005486614123, abs=1e-10)
+    assert best_critical(0.95, 6, 45.0) == pytest.approx(2.3005486614123, abs=1e-10)
     for k, df in ((3, 10.0), (47, 9.0), (10, 2.0)):
-        q = range_quantile(0.05, k, df)
+        q = range_critical(0.95, k, df)
         assert stats.studentized_range.sf(q, k, df) == pytest.approx(0.05, abs=1e-9)
-    assert dunnett_quantile(0.05, 2, 10.0, two_sided=True) == pytest.approx(2.228139, abs=1e-5)
+    assert best_critical(0.95, 2, 10.0, two_sided=True) == pytest.approx(2.228139, abs=1e-5)
 
 
 @pytest.mark.parametrize("method", METHODS)

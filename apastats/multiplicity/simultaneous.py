@@ -7,6 +7,7 @@ a fixed quasi-random set of directions. Upper tails are computed directly, so th
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -86,7 +87,7 @@ def _range_tails(w: np.ndarray, k: float) -> np.ndarray:
     return np.asarray(np.exp(CubicSpline(nodes, logs)(np.minimum(w, nodes[-1]))))
 
 
-def range_sf(q: ArrayLike, k: float, df: ArrayLike) -> np.ndarray:
+def range_sf(q: ArrayLike, k: float, df: ArrayLike = np.inf) -> np.ndarray:
     """P(Q > q) for the studentized range of ``k`` means.
 
     Parameters
@@ -115,22 +116,16 @@ def range_sf(q: ArrayLike, k: float, df: ArrayLike) -> np.ndarray:
     if not k >= 1:
         raise InputError("k", k, "a number of at least 1")
     values, dfs = np.broadcast_arrays(np.asarray(q, dtype=float), np.asarray(df, dtype=float))
-    flat, flat_df = values.ravel(), dfs.ravel()
-    points, weights, sizes = [], [], []
-    rules: dict[float, tuple[np.ndarray, np.ndarray]] = {}
-    for value, d in zip(flat.tolist(), flat_df.tolist(), strict=True):
-        if d not in rules:
-            rules[d] = _scale_rule(d)
-        s, w = rules[d]
-        points.append(max(value, 0.0) * s)
-        weights.append(w)
-        sizes.append(len(s))
-    if not points:
-        return np.empty(values.shape)
-    tail = _range_tails(np.concatenate(points), float(k)) * np.concatenate(weights)
-    sums = np.add.reduceat(tail, np.concatenate([[0], np.cumsum(sizes)[:-1]]))
-    out = np.where(np.isnan(flat) | np.isnan(flat_df), np.nan, np.clip(sums, 0.0, 1.0))
-    return np.asarray(out.reshape(values.shape))
+    flat, (unique, which) = values.ravel(), np.unique(dfs.ravel(), return_inverse=True)
+    out = np.full(flat.shape, np.nan)
+    for at, d in enumerate(unique):
+        rows = np.flatnonzero((which.ravel() == at) & ~np.isnan(flat))
+        if np.isnan(d) or not rows.size:
+            continue
+        s, w = _scale_rule(float(d))
+        points = np.maximum(flat[rows], 0.0)[:, None] * s
+        out[rows] = np.clip(_range_tails(points.ravel(), float(k)).reshape(points.shape) @ w, 0, 1)
+    return out.reshape(values.shape)
 
 
 def _solve_tail(tail: Callable[[float, float], float], p: float, df: float, start: float) -> float:
@@ -162,7 +157,7 @@ def _over_df(critical: Callable[[float], float], df: ArrayLike) -> np.ndarray:
     return np.asarray(fit(inverse).reshape(values.shape))
 
 
-def range_critical(level: float, k: float, df: ArrayLike) -> np.ndarray:
+def range_critical(level: float, k: float, df: ArrayLike = np.inf) -> np.ndarray:
     """Quantile of the studentized range: P(Q <= q) = ``level``.
 
     Examples
@@ -170,9 +165,12 @@ def range_critical(level: float, k: float, df: ArrayLike) -> np.ndarray:
     >>> round(float(range_critical(0.95, 3, 10)), 4)
     3.8768
     """
-    return _over_df(
-        lambda d: _solve_tail(lambda v, e: float(range_sf(v, k, e)), 1 - level, d, 4.0), df
-    )
+    return _over_df(lambda d: _range_critical(float(level), float(k), d), df)
+
+
+@lru_cache(maxsize=256)
+def _range_critical(level: float, k: float, df: float) -> float:
+    return _solve_tail(lambda v, d: float(range_sf(v, k, d)), 1 - level, df, 4.0)
 
 
 def _structure(R: np.ndarray) -> np.ndarray | None:
@@ -207,16 +205,16 @@ def _structure(R: np.ndarray) -> np.ndarray | None:
 def _structured_tail(t: float, df: float, loading: np.ndarray, two_sided: bool) -> float:
     """P(max > t) where the t share one common factor: a mean over that factor and the scale."""
     s, w = _scale_rule(df)
-    root = np.sqrt(1 - loading**2)
     total = np.zeros((len(s), len(_Z)))
-    for l_i, r_i in zip(loading, root, strict=True):
+    for l_i, times in zip(*np.unique(loading, return_counts=True), strict=True):
+        r_i = np.sqrt(1 - l_i * l_i)
         upper = (t * s[:, None] - l_i * _Z) / r_i
         if two_sided:
             lower = (-t * s[:, None] - l_i * _Z) / r_i
             with np.errstate(divide="ignore"):
-                total += np.log1p(-np.minimum(ndtr(-upper) + ndtr(lower), 1.0))
+                total += times * np.log1p(-np.minimum(ndtr(-upper) + ndtr(lower), 1.0))
         else:
-            total += log_ndtr(upper)
+            total += times * log_ndtr(upper)
     return float(np.clip(w @ (-np.expm1(total) @ _ZW), 0.0, 1.0))
 
 
@@ -386,11 +384,12 @@ def max_t_critical(
     return _over_df(lambda d: _solve_tail(made.tail, 1 - level, d, 3.0), df)
 
 
-def best_critical(level: float, k: int, df: float) -> float:
+@lru_cache(maxsize=256)
+def best_critical(level: float, k: int, df: float, *, two_sided: bool = False) -> float:
     """Critical value of Hsu's comparison of ``k`` equally precise means with the best.
 
-    It is the one-sided Dunnett value for k - 1 comparisons whose correlations are all 1/2 (Hsu 1984, Ann. Statist. 12,
-    1136).
+    It is Dunnett's value (1955) for k - 1 comparisons with one mean, whose correlations are all 1/2; one-sided for
+    Hsu's constrained intervals (Hsu 1984, Ann. Statist. 12, 1136).
 
     Examples
     --------
@@ -400,7 +399,7 @@ def best_critical(level: float, k: int, df: float) -> float:
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 2:
         raise InputError("k", k, "an int of at least 2")
     R = np.full((k - 1, k - 1), 0.5) + 0.5 * np.eye(k - 1)
-    return float(max_t_critical(level, R, df, two_sided=False))
+    return float(max_t_critical(level, R, df, two_sided=two_sided))
 
 
 def dunnett_mixture_sf(t: ArrayLike, m: int, df: ArrayLike) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc, digamma, polygamma
 
-from apastats.multiplicity.ranges import dunnett_quantile, range_quantile, range_sf
+from apastats.multiplicity.simultaneous import best_critical, range_critical, range_sf
 
 __all__ = [
     "BestIntervals",
@@ -141,12 +141,12 @@ def with_the_best(m: Moments, alpha: float) -> BestIntervals:
     se = np.sqrt(m.variance)
     d = m.mean[..., :, None] - m.mean[..., None, :]
     own = np.eye(k, dtype=bool)
-    c = dunnett_quantile(alpha, k, m.df)
+    c = best_critical(1 - alpha, k, m.df)
     high = np.maximum(np.where(own, np.inf, d + c * se).min(axis=-1), 0.0)
     out_of_reach = (high <= 0)[..., None, :]
     low = np.where(own | out_of_reach, np.inf, d - c * se).min(axis=-1)
     low = np.where(np.isinf(low), 0.0, np.minimum(low, 0.0))
-    two = dunnett_quantile(alpha, k, m.df, two_sided=True)
+    two = best_critical(1 - alpha, k, m.df, two_sided=True)
     free_low = np.where(own, np.inf, d - two * se).min(axis=-1)
     reach: np.ndarray = np.where(own, np.inf, d + two * se).min(axis=-1)
     free_high = np.where(own | (reach < 0)[..., None, :], -np.inf, d + two * se).max(axis=-1)
@@ -173,7 +173,7 @@ def confidence_set(
     k = m.mean.shape[-1]
     # with moderated variances a model has the largest error of its pairs
     unit = np.sqrt(m.variance.max(axis=-1) / 2)
-    half = range_quantile(alpha, k, m.df) * unit
+    half = range_critical(1 - alpha, k, m.df) * unit
     gap = m.mean.max(axis=-1, keepdims=True) - m.mean
     with np.errstate(divide="ignore", invalid="ignore"):
         q = np.where(unit > 0, gap / unit, np.where(gap > 0, np.inf, 0.0))

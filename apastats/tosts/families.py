@@ -13,7 +13,7 @@ from apastats.errors import DesignError, InputError
 from apastats.margins.kinds import Bounds
 from apastats.multiplicity.adjust import adjust_p, check_adjust
 from apastats.multiplicity.closed import hierarchical_p
-from apastats.multiplicity.ranges import range_quantile, range_sf
+from apastats.multiplicity.simultaneous import range_critical, range_sf
 from apastats.resampling.relabel import sign_flips
 from apastats.table import Block
 from apastats.tosts.choices import Choice, matched
@@ -263,7 +263,7 @@ def _tukey(
         alpha=alpha,
     )
     level = alpha / (n_cell if family == "all" else 1)
-    return tested, range_quantile(level, k, df) / np.sqrt(2) * se
+    return tested, range_critical(1 - level, k, df) / np.sqrt(2) * se
 
 
 def _tukey_p(tested: Tested, block: Block, family: str) -> dict[str, np.ndarray]:
