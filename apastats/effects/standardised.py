@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,56 @@ def noncentral_t_limits(t: float, df: float, level: float) -> tuple[float, float
     """Noncentralities for which ``t`` is the upper and the lower ``(1 - level) / 2`` quantile."""
     tail = (1 - level) / 2
     return _ncp(t, df, 1 - tail), _ncp(t, df, tail)
+
+
+def noncentral_t_cdf(df: Any, nc: Any, t: Any) -> np.ndarray:
+    """``P(T <= t)`` of the noncentral t, any shapes."""
+    value = nctdtr(df, nc, t)
+    # the series has holes of NaN where the probability is 0 or 1
+    return np.asarray(
+        np.where(np.isfinite(value), value, np.where(np.isnan(t + nc), np.nan, t > nc))
+    )
+
+
+_GRID_END = 30.0
+
+
+@lru_cache(maxsize=64)
+def _pivot_grid(df: float, p: float) -> tuple[np.ndarray, np.ndarray]:
+    """Noncentralities at a grid of t for which t is the p quantile, by vectorised bisection."""
+    t = np.sinh(np.linspace(0, np.arcsinh(_GRID_END), 160))
+    t = np.concatenate([-t[:0:-1], t])
+    width = 8.0 + np.abs(t) * (1 + 8 / np.sqrt(df))
+    low, high = t - width, t + width
+    for _ in range(60):
+        middle = (low + high) / 2
+        value = nctdtr(df, middle, t)
+        # far out the series gives NaN where the probability is 0 or 1
+        value = np.where(np.isfinite(value), value, (middle < t).astype(float))
+        up = value > p
+        low, high = np.where(up, middle, low), np.where(up, high, middle)
+    return t, (low + high) / 2
+
+
+def noncentral_pivot(t: np.ndarray, df: float, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Limits of the noncentrality of every t ``[m]``, level ``1 - 2 alpha``.
+
+    Few of them one by one; many from a spline over a grid (error below 1e-6), beyond it by the normal approximation.
+    """
+    if len(t) <= 16:
+        found = [noncentral_t_limits(float(v), df, 1 - 2 * alpha) for v in t]
+        low, high = np.array(found).reshape(-1, 2).T
+        return low, high
+    from scipy.interpolate import CubicSpline
+
+    out = []
+    for p in (1 - alpha, alpha):
+        grid, nc = _pivot_grid(df, p)
+        inside = np.abs(t) <= _GRID_END
+        spline = CubicSpline(np.arcsinh(grid), nc)
+        far = t - float(ndtri(p)) * np.sqrt(1 + t**2 / (2 * df))
+        out.append(np.where(inside, spline(np.arcsinh(np.clip(t, -_GRID_END, _GRID_END))), far))
+    return out[0], out[1]
 
 
 def _ncp(t: float, df: float, p: float) -> float:

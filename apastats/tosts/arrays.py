@@ -26,6 +26,7 @@ from apastats.tosts.independent import (
 )
 from apastats.tosts.location import Located
 from apastats.tosts.rows import claim_words, insert_before, sd_unit, tidy_row
+from apastats.tosts.student import in_sd_units
 from apastats.tosts.tables import EquivalenceResult
 
 __all__ = ["samples", "tost"]
@@ -145,7 +146,8 @@ def tost(
     small_sample : bool
         Whether resampling tests that are liberal with few units are corrected: the level of the percentile, basic,
         bca and normal bootstrap is read on the scale of Student's t, the relabelling test of two samples claims only
-        what Welch's t claims too. False gives the plain forms of other programs.
+        what Welch's t claims too, and for bounds in SD units ``t`` is a noncentral t, as the SD is estimated. False
+        gives the plain forms of other programs.
 
     Returns
     -------
@@ -208,6 +210,9 @@ def tost(
     else:
         other = _require(second)
         tested = _independent(first, other, low, high, null, choice, equal_var, alpha)
+    in_sd = margin.origin == "sd"
+    if in_sd and test == "t" and choice.small_sample:
+        tested = in_sd_units(tested, np.array([low]), np.array([high]), alpha)
     if not np.isfinite(tested.p_value).all():
         raise DesignError("x: the differences have no variation; a test is not defined")
     name, what, resampled = allowed[test]
@@ -224,7 +229,7 @@ def tost(
         beside |= {column: np.exp(table[source]) for column, source in ends.items()}
     table = insert_before(table, "decision", beside)
     n = int(tested.n[0])
-    few = choice.said_of_few(n, two=not single)
+    few = choice.said_of_few(n, two=not single, sd_units=in_sd)
     what += f"; {few}" if few else ""
     info = (
         claim_words(f"{name} test: {what}", hypothesis, margin, alpha, n, resampled)
@@ -243,7 +248,7 @@ def tost(
     )
     two_drawn = not single and test in ("bootstrap", "permutation")
     seed = recorded_seed(choice.rng) if two_drawn else choice.seed()
-    notes = choice.notes(n) if single else (few,) if few else ()
+    notes = choice.notes(n, two=not single, sd_units=in_sd)
     return EquivalenceResult(table, info, Provenance(call, "", seed), notes=notes)
 
 

@@ -127,20 +127,32 @@ class Choice:
         )
         return recorded_seed(self.rng) if drawn else ""
 
-    def notes(self, n: int, unit: str = "subject") -> tuple[str, ...]:
+    def notes(
+        self, n: int, unit: str = "subject", *, two: bool = False, sd_units: bool = False
+    ) -> tuple[str, ...]:
         """What has to be said about the test at n units."""
         out = []
-        if self.test in ("sign_flip", "permutation") and n < 6:
+        if self.test in ("sign_flip", "permutation") and n < 6 and not two:
             out.append(
                 f"with {n} {unit}s the smallest one-sided sign-flip p-value is 2^-{n} = {2.0**-n:g}"
             )
-        if said := self.said_of_few(n, unit):
+        if said := self.said_of_few(n, unit, two=two, sd_units=sd_units):
             out.append(said)
         return tuple(out)
 
-    def said_of_few(self, n: int, unit: str = "subject", *, two: bool = False) -> str:
+    def said_of_few(
+        self, n: int, unit: str = "subject", *, two: bool = False, sd_units: bool = False
+    ) -> str:
         """What is done for few units, in words; "" where the test needs nothing."""
-        return few_words(self.test, self.interval, n, unit, corrected=self.small_sample, two=two)
+        return few_words(
+            self.test,
+            self.interval,
+            n,
+            unit,
+            corrected=self.small_sample,
+            two=two,
+            sd_units=sd_units,
+        )
 
     def words(self) -> dict[str, Any]:
         """Settings that belong into ``info``."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from scipy.special import nctdtr, ndtri, stdtrit
+from scipy.special import stdtrit
 
-from apastats.effects.standardised import hedges_factor
+from apastats.effects.standardised import hedges_factor, noncentral_pivot
 from apastats.errors import DesignError, InputError
 from apastats.margins.kinds import Bounds
 from apastats.multiplicity.adjust import adjust_p, check_adjust
@@ -19,7 +18,7 @@ from apastats.table import Block
 from apastats.tosts.choices import Choice, matched
 from apastats.tosts.decisions import Tested, claim_p
 from apastats.tosts.max_t import joint_critical, max_t
-from apastats.tosts.student import from_summary, one_sample
+from apastats.tosts.student import from_summary, in_sd_units, one_sample
 
 __all__ = [
     "JOINT",
@@ -171,7 +170,10 @@ def _tests(d: np.ndarray, limits: Bounds, choice: Choice, alpha: float) -> Teste
     """Tests of ``d [n, pair, cell]`` against the bounds of the cells."""
     low, high = _unit_bounds(limits, d)
     if choice.test in ("t", "log_ratio"):
-        return one_sample(d, low, high, alpha=alpha)
+        tested = one_sample(d, low, high, alpha=alpha)
+        if limits.sd_units and choice.small_sample:
+            return in_sd_units(tested, low, high, alpha)
+        return tested
     flat = [np.broadcast_to(v, d.shape).reshape(len(d), -1) for v in (d, low, high)]
     tested = matched(flat[0], flat[1], flat[2], choice, alpha=alpha)
     return Tested(**{k: getattr(tested, k).reshape(d.shape[1:]) for k in Tested.__slots__})
@@ -302,40 +304,6 @@ def pair_effects(
         if not rows.size:
             continue
         factor = float(hedges_factor(size - 1.0)) / np.sqrt(size)
-        low, high = _pivot(t[rows], float(size - 1), alpha)
+        low, high = noncentral_pivot(t[rows], float(size - 1), alpha)
         out[:, rows] = t[rows] * factor, low * factor, high * factor
     return out[0], out[1], out[2]
-
-
-_GRID_END = 30.0
-
-
-@lru_cache(maxsize=64)
-def _pivot_grid(df: float, p: float) -> tuple[np.ndarray, np.ndarray]:
-    """Noncentralities at a grid of t for which t is the p quantile, by vectorised bisection."""
-    t = np.sinh(np.linspace(0, np.arcsinh(_GRID_END), 160))
-    t = np.concatenate([-t[:0:-1], t])
-    width = 8.0 + np.abs(t) * (1 + 8 / np.sqrt(df))
-    low, high = t - width, t + width
-    for _ in range(60):
-        middle = (low + high) / 2
-        value = nctdtr(df, middle, t)
-        # far out the series gives NaN where the probability is 0 or 1
-        value = np.where(np.isfinite(value), value, (middle < t).astype(float))
-        up = value > p
-        low, high = np.where(up, middle, low), np.where(up, high, middle)
-    return t, (low + high) / 2
-
-
-def _pivot(t: np.ndarray, df: float, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """Limits of the noncentrality; beyond the grid by the normal approximation of the noncentral t."""
-    from scipy.interpolate import CubicSpline
-
-    out = []
-    for p in (1 - alpha, alpha):
-        grid, nc = _pivot_grid(df, p)
-        inside = np.abs(t) <= _GRID_END
-        spline = CubicSpline(np.arcsinh(grid), nc)
-        far = t - float(ndtri(p)) * np.sqrt(1 + t**2 / (2 * df))
-        out.append(np.where(inside, spline(np.arcsinh(np.clip(t, -_GRID_END, _GRID_END))), far))
-    return out[0], out[1]

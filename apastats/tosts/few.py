@@ -44,8 +44,23 @@ def few_level(alpha: float, df: float, ratio: float) -> float:
     return float(ndtr(stdtrit(df, alpha) / ratio))
 
 
-def few_words(test: str, interval: str, n: int, unit: str, *, corrected: bool, two: bool) -> str:
+def few_words(
+    test: str,
+    interval: str,
+    n: int,
+    unit: str,
+    *,
+    corrected: bool,
+    two: bool,
+    sd_units: bool = False,
+) -> str:
     """What is said about the correction of a test; "" where it has none."""
+    if sd_units:
+        return (
+            "bounds in SD units by the noncentral t, the estimated SD accounted for"
+            if corrected and test == "t"
+            else "the estimated SD that the bounds are multiples of is taken as known: liberal for bounds beyond one SD"
+        )
     if test == "permutation" and two:
         return (
             "the p-value is the larger one of the relabelling test and of Welch's t, the interval holds both"

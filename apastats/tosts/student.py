@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
+from apastats.effects.standardised import noncentral_pivot, noncentral_t_cdf
 from apastats.tosts.decisions import Tested
 
-__all__ = ["from_summary", "one_sample", "two_sample", "welch_df"]
+__all__ = ["from_summary", "in_sd_units", "one_sample", "two_sample", "welch_df"]
 
 _ZERO = np.asarray(0.0)
 
@@ -92,6 +95,33 @@ def one_sample(
         p_below=above.p_below,
         p_above=below.p_above,
         n=np.minimum(above.n, below.n),
+    )
+
+
+def in_sd_units(tested: Tested, low: np.ndarray, high: np.ndarray, alpha: float) -> Tested:
+    """T tests against bounds that are multiples of the standard deviation estimated on the same data.
+
+    With the bounds ``low`` and ``high`` in score units, ``t = estimate / se`` has at a bound a noncentral t
+    distribution with noncentrality ``bound / se``, a number without unit that no longer depends on the data (exactly
+    for one sample, pairs and Student, nearly for Welch; Wellek 2010, section 5.3). The interval is that of the standardised
+    difference times the standard deviation. Taking the estimated bounds as known is liberal beyond one SD.
+    """
+    df, se = np.asarray(tested.df, dtype=float), tested.std_error
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t, below, above = tested.estimate / se, low / se, high / se
+    flat_t, flat_df = t.ravel(), np.broadcast_to(df, t.shape).ravel()
+    limits = np.full((2, t.size), np.nan)
+    for d in np.unique(flat_df[np.isfinite(flat_t)]):
+        rows = np.flatnonzero((flat_df == d) & np.isfinite(flat_t))
+        limits[:, rows] = noncentral_pivot(flat_t[rows], float(d), alpha)
+    return replace(
+        tested,
+        conf_low=limits[0].reshape(t.shape) * se,
+        conf_high=limits[1].reshape(t.shape) * se,
+        p_low=noncentral_t_cdf(df, -below, -t),
+        p_high=noncentral_t_cdf(df, above, t),
+        p_below=noncentral_t_cdf(df, below, t),
+        p_above=noncentral_t_cdf(df, -above, -t),
     )
 
 

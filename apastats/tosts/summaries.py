@@ -11,8 +11,9 @@ from apastats.errors import InputError, MarginError
 from apastats.margins.kinds import as_margin
 from apastats.results import Provenance, describe_call
 from apastats.tosts.decisions import check_alpha, check_hypothesis
+from apastats.tosts.few import few_words
 from apastats.tosts.rows import claim_words, insert_before, sd_unit, tidy_row
-from apastats.tosts.student import from_summary, welch_df
+from apastats.tosts.student import from_summary, in_sd_units, welch_df
 from apastats.tosts.tables import EquivalenceResult
 
 __all__ = ["tost_summary"]
@@ -34,6 +35,7 @@ def tost_summary(
     alpha: float = 0.05,
     effect: str = "g",
     effect_interval: str = "nct",
+    small_sample: bool = True,
 ) -> EquivalenceResult:
     """Run the t tests of :func:`apastats.tost` from means, standard deviations and numbers.
 
@@ -49,7 +51,7 @@ def tost_summary(
         Correlation of matched scores.
     equal_var : bool
         Student instead of Welch.
-    null, hypothesis, alpha, effect, effect_interval
+    null, hypothesis, alpha, effect, effect_interval, small_sample
         As in :func:`apastats.tost`.
 
     Returns
@@ -84,6 +86,8 @@ def tost_summary(
             raise InputError(f"n_{argument}", n, "a whole number of at least 2")
     if r is not None and not -1 <= r < 1:
         raise InputError("r", r, "a number from -1 up to (not including) 1")
+    if not isinstance(small_sample, (bool, np.bool_)):
+        raise InputError("small_sample", small_sample, "True or False")
     if effect not in ("g", "d"):
         raise InputError("effect", effect, "'g' or 'd'")
     if mean_y is None or sd_y is None or n_y is None:
@@ -126,6 +130,10 @@ def tost_summary(
         low, high = low * unit, high * unit
     point, error, dof, below, above = (np.array([float(v)]) for v in (estimate, se, df, low, high))
     tested = from_summary(point, error, dof, below, above, np.array([n]), alpha=alpha, null=null)
+    in_sd = margin.origin == "sd"
+    if in_sd and small_sample:
+        tested = in_sd_units(tested, below, above, alpha)
+    few = few_words("t", "", int(n), "value", corrected=small_sample, two=False, sd_units=in_sd)
     table = tidy_row(tested, low, high, alpha, hypothesis, name, mean_y is not None)
     beside = {
         "effect": e.name,
@@ -135,9 +143,8 @@ def tost_summary(
         "effect_high": e.conf_high,
     }
     table = insert_before(table, "decision", beside)
-    info = claim_words(
-        f"{name} test from summary numbers", hypothesis, margin, alpha, int(n), "nothing"
-    )
+    what = f"{name} test from summary numbers" + (f"; {few}" if few else "")
+    info = claim_words(what, hypothesis, margin, alpha, int(n), "nothing")
     call = describe_call(
         "tost_summary", mean_x, sd_x, n_x, mean_y, sd_y, n_y, bounds=bounds, r=r, alpha=alpha
     )

@@ -206,7 +206,7 @@ def equivalence(
     table = _add_bounds(table, found, pair, cell, limits, alpha, hypothesis)
     notes = (
         *warn_undefined(table, "p_value_equiv"),
-        *choice.notes(len(block.clusters), block.cluster),
+        *choice.notes(len(block.clusters), block.cluster, sd_units=limits.sd_units),
         *_out_of_reach(choice, adjust, found.size, len(block.clusters), alpha),
     )
     info = _words(
@@ -406,7 +406,7 @@ def _words(
     if adjust == "tukey":
         name, what = "pooled t", "t test with the pooled subject-by-model error"
     unit = block.cluster
-    if few := choice.said_of_few(len(block.clusters), unit):
+    if few := choice.said_of_few(len(block.clusters), unit, sd_units=limits.sd_units):
         what += f"; {few}"
     if resampled == "nothing":
         resampled = (

@@ -53,6 +53,20 @@ def test_equivalence_exactly_when_the_interval_is_inside(x, y, bound, test):
 
 
 @LAW
+@given(profiles(), profiles(), st.floats(0.1, 3.0))
+def test_bounds_in_sd_units(x, y, share):
+    assume(varied(x - y))
+    row = tost_row(x, y, bounds=apa.margin(share, of="sd"))
+    low, high = row["bound_low"], row["bound_high"]
+    near = min(abs(row["conf_low"] - low), abs(row["conf_high"] - high)) < 1e-7
+    inside = row["conf_low"] > low and row["conf_high"] < high
+    assert near or inside == (row["p_value_equiv"] <= 0.05)
+    # the unit moves with the scores
+    scaled = tost_row(8 * x, 8 * y, bounds=apa.margin(share, of="sd"))
+    assert scaled["p_value_equiv"] == pytest.approx(row["p_value_equiv"], abs=1e-9)
+
+
+@LAW
 @given(
     profiles(),
     profiles(),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from scipy.special import ndtri
@@ -58,6 +59,55 @@ def test_relabelling_claims_what_welch_claims_too():
         assert both.table[column].item() == expected
     assert "Welch" in both.info["method"]
     assert "alone" in alone.info["method"]
+
+
+@pytest.mark.parametrize(("paired", "equal_var"), [(True, False), (False, True), (False, False)])
+def test_bounds_in_sd_units_use_the_noncentral_t(paired, equal_var):
+    g = np.random.default_rng(2)
+    x, y = g.normal(0.3, 1, 9), g.normal(0, 1, 9)
+    row = apa.tost(
+        x, y, bounds=apa.margin(1.5, of="sd"), paired=paired, equal_var=equal_var, effect="d"
+    ).table.iloc[0]
+    nc = 1.5 * np.sqrt(9 if paired else 4.5)
+    assert row["p_value_nonsup"] == pytest.approx(
+        stats.nct.cdf(row["statistic"], row["df"], nc), rel=1e-8
+    )
+    assert row["p_value_noninf"] == pytest.approx(
+        stats.nct.sf(row["statistic"], row["df"], -nc), rel=1e-8
+    )
+    if paired:  # the interval is that of d, in score units
+        sd = (x - y).std(ddof=1)
+        assert row["conf_low"] / sd == pytest.approx(row["effect_low"], rel=1e-9)
+    plain = apa.tost(
+        x,
+        y,
+        bounds=apa.margin(1.5, of="sd"),
+        paired=paired,
+        equal_var=equal_var,
+        small_sample=False,
+    )
+    assert "known" in plain.info["method"]
+    assert plain.table["p_value_nonsup"].item() != row["p_value_nonsup"]
+
+
+def test_sd_units_of_a_table_and_of_summary_numbers():
+    g = np.random.default_rng(3)
+    scores = g.normal(np.array([0, 0.2, 0.5]), 1, (9, 3))
+    rows = [(f"s{i}", f"m{j}", scores[i, j]) for i in range(9) for j in range(3)]
+    frame = pd.DataFrame(rows, columns=["subject", "model", "score"]).assign(roi="V1")
+    margin = apa.margin(0.8, of="sd")
+    found = apa.equivalence("score ~ model", apa.ScoreTable(frame), bounds=margin)
+    assert "noncentral" in found.info["method"]
+    x, y = scores[:, 0], scores[:, 2]
+    one = apa.tost(x, y, bounds=margin).table.iloc[0]
+    other = found.table[found.table["contrast"] == "m0 - m2"].iloc[0]
+    three = apa.tost_summary(
+        x.mean(), x.std(ddof=1), 9, y.mean(), y.std(ddof=1), 9, bounds=margin,
+        r=np.corrcoef(x, y)[0, 1],
+    ).table.iloc[0]  # fmt: skip
+    for column in ("p_value_noninf", "p_value_nonsup", "conf_low", "conf_high", "bound_high"):
+        assert other[column] == pytest.approx(one[column], rel=1e-7)
+        assert three[column] == pytest.approx(one[column], rel=1e-7)
 
 
 def test_small_sample_is_a_switch():

@@ -73,6 +73,7 @@ def check_t_tost(case: dict[str, Any], directory: Path) -> None:
             effect="g" if a.get("bias_correction", True) else "d",
             effect_interval=how,
             denominator="rm" if a.get("rm_correction") else "auto",
+            small_sample=False,
         )
         .tidy()
         .iloc[0]
@@ -102,6 +103,7 @@ def check_summary(case: dict[str, Any]) -> None:
             alpha=a.get("alpha", 0.05),
             effect="g" if a.get("bias_correction", True) else "d",
             effect_interval=INTERVALS[a.get("smd_ci", "nct")],
+            small_sample=False,
         )
         .tidy()
         .iloc[0]
