@@ -25,11 +25,17 @@ from apastats.results import describe_call
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.tosts.choices import combine
 from apastats.tosts.decisions import Tested, check_alpha, check_hypothesis
-from apastats.tosts.location import Located, midranks
-from apastats.tosts.resampled import Resampled, located_by_replicates
+from apastats.tosts.location import midranks
+from apastats.tosts.resampled import Resampled, located_by_replicates, replicate_p
 from apastats.tosts.tables import EquivalenceResult
 
-__all__ = ["correlation_difference", "steiger_error", "williams", "williams_error"]
+__all__ = [
+    "bootstrap_claims",
+    "correlation_difference",
+    "steiger_error",
+    "williams",
+    "williams_error",
+]
 
 
 def williams(
@@ -283,10 +289,8 @@ def _t_tested(d: float, se: float, df: float, margin: Margin, alpha: float) -> T
     return Tested(**{k: np.array([float(v)]) for k, v in values.items()})
 
 
-def _bootstrap(
-    triple: np.ndarray, plan: Plan, margin: Margin, alpha: float, interval: str, rule: QuantileRule
-) -> Tested:
-    """Bootstrap of the difference of both correlations with profile 3; items are resampled."""
+def _resampled(triple: np.ndarray, plan: Plan) -> Resampled:
+    """Replicates of the difference of the correlations of profiles 1 and 2 with profile 3; items are resampled."""
     n = triple.shape[1]
 
     def correlations(weights: np.ndarray) -> np.ndarray:
@@ -316,16 +320,35 @@ def _bootstrap(
     influence = (n - 1) * (estimate - (without[0] - without[1]))
     draws = float(len(shift)) if weights is None else float(n) ** n
 
-    def located(b: float) -> Located:
-        r = Resampled(
-            estimate - b,
-            steiger_error(whole[0], whole[1], whole[2], n),
-            shift[:, None],
-            t_star[:, None],
-            influence[:, None],
-            weights,
-            draws,
-        )
-        return located_by_replicates(r, alpha, interval=interval, quantile_rule=rule)
+    return Resampled(
+        estimate,
+        steiger_error(whole[0], whole[1], whole[2], n),
+        shift[:, None],
+        t_star[:, None],
+        influence[:, None],
+        weights,
+        draws,
+    )
 
-    return combine(located(0.0), located(margin.low), located(margin.high), 0)
+
+def _bootstrap(
+    triple: np.ndarray, plan: Plan, margin: Margin, alpha: float, interval: str, rule: QuantileRule
+) -> Tested:
+    """Bootstrap tests of the difference about 0 and about the bounds."""
+    r = _resampled(triple, plan)
+    about = [
+        located_by_replicates(
+            replace(r, estimate=r.estimate - b), alpha, interval=interval, quantile_rule=rule
+        )
+        for b in (0.0, margin.low, margin.high)
+    ]
+    return combine(about[0], about[1], about[2], 0)
+
+
+def bootstrap_claims(
+    triple: np.ndarray, plan: Plan, bound: float, interval: str
+) -> tuple[float, float, float]:
+    """p-values of the plain bootstrap: above the bound, below it, and different from it."""
+    r = _resampled(triple, plan)
+    above, below, two = replicate_p(replace(r, estimate=r.estimate - bound), interval)[:, 0]
+    return float(above), float(below), float(two)

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-__all__ = ["OneTest", "difference_limits", "difference_root", "fisher_error", "one_test"]
+__all__ = [
+    "OneTest",
+    "difference_limits",
+    "difference_root",
+    "fisher_error",
+    "one_test",
+    "z_difference",
+]
 
 
 def fisher_error(r: float, n: float, method: str) -> float:
@@ -104,6 +111,16 @@ def one_test(
             above, below = (float(np.arctanh(np.clip(v, -1.0, 1.0))) for v in (r - half, r + half))
     df = n - 1.0 if z_error is not None else np.inf if method == "pearson" else n - 2.0
     return OneTest(z, above, below, se, shift, df)
+
+
+def z_difference(
+    r1: float, n1: int, r2: float, n2: int, *, small_sample: bool
+) -> tuple[float, float]:
+    """Difference of two z, the bias ``r / (2 (n - 1))`` taken off where asked, and its standard error."""
+    d = float(np.arctanh(r1) - np.arctanh(r2))
+    if small_sample:
+        d -= r1 / (2 * (n1 - 1)) - r2 / (2 * (n2 - 1))
+    return d, float(np.sqrt(1 / (n1 - 3) + 1 / (n2 - 3)))
 
 
 def difference_root(r1: float, n1: int, r2: float, n2: int, delta: float) -> float:

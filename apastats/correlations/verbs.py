@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri, stdtr
 
-from apastats.correlations.fisher import OneTest, difference_limits, difference_root, one_test
+from apastats.correlations.fisher import (
+    OneTest,
+    difference_limits,
+    difference_root,
+    one_test,
+    z_difference,
+)
 from apastats.errors import DesignError, InputError, MarginError
 from apastats.margins.kinds import Margin, as_margin
 from apastats.results import Provenance, describe_call
@@ -68,6 +74,15 @@ def correlate(x: np.ndarray, y: np.ndarray, method: str) -> float:
     if method == "spearman":
         x, y = midranks(x[:, None])[:, 0], midranks(y[:, None])[:, 0]
     return pearson(x, y)
+
+
+def jackknife_error(x: np.ndarray, y: np.ndarray, method: str) -> float:
+    """Jackknife standard error of ``atanh(r)``; infinite where a correlation without one item is perfect."""
+    n = len(x)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        without = np.arctanh([correlate(x[k], y[k], method) for k in ~np.eye(n, dtype=bool)])
+        error = float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
+    return error if np.isfinite(error) else float("inf")
 
 
 def _check_method(method: Any) -> str:
@@ -330,11 +345,8 @@ def correlation_tost(
     if error not in ("analytic", "jackknife"):
         raise InputError("error", error, "'analytic' or 'jackknife'")
     r = correlate(first, second, method)
-    z_error, n = None, len(first)
-    if error == "jackknife":
-        keep = ~np.eye(n, dtype=bool)
-        without = np.arctanh([correlate(first[k], second[k], method) for k in keep])
-        z_error = float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
+    n = len(first)
+    z_error = jackknife_error(first, second, method) if error == "jackknife" else None
     return correlation_tost_summary(
         r,
         n,
@@ -415,16 +427,15 @@ def correlation_difference_summary(
         d = r1 - r2
         se = float(np.sqrt((1 - r1**2) ** 2 / (n1 - 2) + (1 - r2**2) ** 2 / (n2 - 2)))
     else:
-        d = float(np.arctanh(r1) - np.arctanh(r2))
-        se = float(np.sqrt(1 / (n1 - 3) + 1 / (n2 - 3)))
+        d, se = z_difference(r1, n1, r2, n2, small_sample=False)
     if few and scale == "r":
         roots = [difference_root(r1, n1, r2, n2, b) for b in nulls]
         limits = difference_limits(r1, n1, r2, n2, alpha)
     else:
-        bias = (r1 / (2 * (n1 - 1)) - r2 / (2 * (n2 - 1))) if few else 0.0
-        roots = [(d - bias - b) / se for b in nulls]
+        centre = z_difference(r1, n1, r2, n2, small_sample=few)[0] if scale == "z" else d
+        roots = [(centre - b) / se for b in nulls]
         half = float(ndtri(1 - alpha)) * se
-        limits = d - bias - half, d - bias + half
+        limits = centre - half, centre + half
     t, low, high = roots
     tested = _tested(
         d,

@@ -24,7 +24,7 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("^equivalence$|comparison", r"trimmed", ("yuen1974",)),
     ("^equivalence$", r"correlation", ("goertzen2010",)),
     ("", r"williams|steiger", ("steiger1980",)),
-    ("", r"expanded (bootstrap )?level", ("hesterberg2015",)),
+    ("", r"hesterberg", ("hesterberg2015",)),
     ("", r"adjust=(fdr_)?bh\b", ("benjamini1995",)),
     ("", r"adjust=(fdr_)?by\b", ("benjamini2001",)),
     ("", r"adjust=holm\b(?!-)", ("holm1979",)),

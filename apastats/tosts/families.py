@@ -127,6 +127,10 @@ def run_family(
         "p_value_claim": (claim, symmetric and two_sided),
     }
     if adjust in ("max-t", "max-t-step-down"):
+        if limits.sd_units:
+            raise DesignError(
+                f"adjust={adjust!r} needs a margin that is not in SD units; use 'holm' with it"
+            )
         adjusted, joint = _max_t(d, limits, tested, choice, adjust, family, alpha)
         by_claim = {"equivalence": "equiv", "noninferiority": "noninf", "nonsuperiority": "nonsup"}
         if hypothesis in by_claim:

@@ -21,6 +21,8 @@ __all__ = [
     "bootstrap_location",
     "centred_flips",
     "located_by_replicates",
+    "replicate_p",
+    "resample_means",
     "sign_flip",
 ]
 
@@ -171,17 +173,7 @@ def located_by_replicates(
     few = None if interval == "studentized" else r.few
     level = alpha if few is None else few_level(alpha, *few)
     m = r.shift.shape[1]
-    size = np.abs(r.shift).max(axis=0, initial=0.0)
-    replicates = Replicates(
-        estimate=np.zeros(m),
-        values=r.shift.T,
-        weights=r.weights,
-        std_error=r.std_error,
-        t_values=None if r.t_star is None else r.t_star.T,
-        acceleration=acceleration(r.influence.T),
-        df=None,
-        tolerance=1e-12 * size,
-    )
+    replicates = _replicates(r)
     if interval == "bca":
         low, high = _bca_limits(replicates, level, quantile_rule, ties)
     else:
@@ -193,10 +185,7 @@ def located_by_replicates(
         )
     if few is not None and interval != "normal" and level * (r.draws + 1) < 1:
         low, high = np.full(m, -np.inf), np.full(m, np.inf)
-    p = _bootstrap_p(interval, r, replicates, ties)
-    if few is not None:
-        p[:2] = few_p(p[:2], *few)
-        p[2] = np.minimum(1.0, 2 * np.minimum(p[0], p[1]))
+    p = replicate_p(r, interval, ties)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = r.estimate / r.std_error
     located = Located(
@@ -211,6 +200,29 @@ def located_by_replicates(
         r.estimate + high,
     )
     return _undefined(located, r.std_error)
+
+
+def _replicates(r: Resampled) -> Replicates:
+    """The same for the intervals."""
+    return Replicates(
+        estimate=np.zeros(r.shift.shape[1]),
+        values=r.shift.T,
+        weights=r.weights,
+        std_error=r.std_error,
+        t_values=None if r.t_star is None else r.t_star.T,
+        acceleration=acceleration(r.influence.T),
+        df=None,
+        tolerance=1e-12 * np.abs(r.shift).max(axis=0, initial=0.0),
+    )
+
+
+def replicate_p(r: Resampled, interval: str, ties: float = 0.5) -> np.ndarray:
+    """p-values (above 0, below 0, two-sided) ``[3, m]`` of :func:`located_by_replicates`, without the limits."""
+    p = _bootstrap_p(interval, r, _replicates(r), ties)
+    if interval != "studentized" and r.few is not None:
+        p[:2] = few_p(p[:2], *r.few)
+        p[2] = np.minimum(1.0, 2 * np.minimum(p[0], p[1]))
+    return p
 
 
 def bootstrap_location(
@@ -228,7 +240,7 @@ def bootstrap_location(
     step = max(1, _CHUNK // len(counts))
     parts = [
         located_by_replicates(
-            _resample_means(z[:, start : start + step], counts, plan, small_sample),
+            resample_means(z[:, start : start + step], counts, plan, small_sample),
             alpha,
             interval=interval,
             quantile_rule=quantile_rule,
@@ -244,7 +256,7 @@ def one_sample_few(n: int) -> tuple[float, float]:
     return n - 1.0, float(np.sqrt((n - 1) / n))
 
 
-def _resample_means(z: np.ndarray, counts: np.ndarray, plan: Plan, small_sample: bool) -> Resampled:
+def resample_means(z: np.ndarray, counts: np.ndarray, plan: Plan, small_sample: bool) -> Resampled:
     """Replicates of the column means and their t values."""
     n = len(z)
     mean, sd = spread(z)

@@ -103,8 +103,8 @@ def in_sd_units(tested: Tested, low: np.ndarray, high: np.ndarray, alpha: float)
 
     With the bounds ``low`` and ``high`` in score units, ``t = estimate / se`` has at a bound a noncentral t
     distribution with noncentrality ``bound / se``, a number without unit that no longer depends on the data (exactly
-    for one sample, pairs and Student, nearly for Welch; Wellek 2010, section 5.3). The interval is that of the standardised
-    difference times the standard deviation. Taking the estimated bounds as known is liberal beyond one SD.
+    for one sample, pairs and Student, nearly for Welch; Wellek 2010, section 5.3). The interval is that of the
+    standardised difference times the standard deviation. Taking the estimated bounds as known is liberal beyond one SD.
     """
     df, se = np.asarray(tested.df, dtype=float), tested.std_error
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -6,14 +6,23 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr, stdtr
 
 import apastats as apa
-from apastats.correlations.dependent import correlation_difference
-from apastats.correlations.verbs import correlation_difference_summary, correlation_tost
+from apastats.correlations.dependent import (
+    bootstrap_claims,
+    steiger_error,
+    williams,
+    williams_error,
+)
+from apastats.correlations.fisher import difference_root, one_test, z_difference
+from apastats.correlations.shared import null_p
+from apastats.correlations.verbs import correlate, jackknife_error, pearson
 from apastats.resampling.plans import subject_counts
+from apastats.resampling.relabel import group_signs
 from apastats.sets.best import _RUN
 from apastats.sets.separation import compare_separation
-from apastats.tosts.independent import bootstrap_two, permutation_two
+from apastats.tosts.independent import Relabelled, bootstrap_two, student_two
 
 ALPHA = 0.05
 RESAMPLES = 999
@@ -34,6 +43,7 @@ def resampled_two_rates(
     """
     g = np.random.default_rng([seed, n, 11])
     hits: dict[str, list[bool]] = {}
+    plan = group_signs(n, n + 3, RESAMPLES, 1)
     for r in range(replicates):
         even, y = g.standard_normal(n), g.standard_normal(n + 3)
         for spread, x in (("equal", even), ("unequal", 2 * even)):
@@ -50,9 +60,10 @@ def resampled_two_rates(
                 )
                 name = f"bootstrap {interval}, {spread} spread"
                 hits.setdefault(name, []).append(bool(found.p_above[0] <= ALPHA))
-            found = permutation_two(x, y, ALPHA, n_resamples=RESAMPLES, rng=r)
-            name = f"permutation (studentised), {spread} spread"
-            hits.setdefault(name, []).append(bool(found.p_above[0] <= ALPHA))
+            alone = Relabelled(x, y, plan).p_values(0.0)[0]
+            welch = student_two(x, y, ALPHA, equal_var=False).p_above[0]
+            name = f"permutation (studentised, with Welch), {spread} spread"
+            hits.setdefault(name, []).append(bool(max(alone, welch) <= ALPHA))
     return _shares(hits)
 
 
@@ -80,52 +91,87 @@ def ratio_rates(n: int, replicates: int, *, seed: int = 0) -> Rates:
         }
         for name, (x, y) in cases.items():
             found = apa.tost(
-                x, y, bounds=(0.8, 1.25), test="log_ratio", paired=name.startswith("paired")
+                x,
+                y,
+                bounds=(0.8, 1.25),
+                test="log_ratio",
+                paired=name.startswith("paired"),
+                effect="none",
             )
             p = found.table["p_value_noninf"].iloc[0]
             hits.setdefault(f"log-ratio, {name}", []).append(bool(p <= ALPHA))
     return _shares(hits)
 
 
-def _sides(hits: dict[str, list[bool]], name: str, found: apa.results.Result) -> None:
-    """Count both false claims at a bound: above the lower one, below the upper one."""
-    row = found.table.iloc[0]
-    hits.setdefault(f"{name}: above", []).append(bool(row["p_value_noninf"] <= ALPHA))
-    hits.setdefault(f"{name}: below", []).append(bool(row["p_value_nonsup"] <= ALPHA))
+def _both_sides(rates: Rates, name: str, above: np.ndarray, below: np.ndarray) -> None:
+    """Rates of both false claims at a bound: above the lower one, below the upper one."""
+    rates[f"{name}: above"] = float((above <= ALPHA).mean())
+    rates[f"{name}: below"] = float((below <= ALPHA).mean())
 
 
-def correlation_rates(n: int, replicates: int, *, rho: float = 0.6, seed: int = 0) -> Rates:
-    """One correlation, and two independent ones (0.6 and 0.4), both bounds at the true value."""
-    g = np.random.default_rng([seed, n, 13])
-    true = {
-        "pearson": rho,
-        "spearman": 6 / np.pi * np.arcsin(rho / 2),
-        "kendall": 2 / np.pi * np.arcsin(rho),
-    }
-    tests = [("pearson", "analytic"), ("pearson", "jackknife")]
-    tests += [("spearman", "analytic"), ("kendall", "analytic")]
-    # a hair's breadth apart: a margin needs two bounds, and both sit at the truth
-    hair, hits = 1e-9, {}
-    for _ in range(replicates):
-        z = g.standard_normal((4, n))
-        y = rho * z[0] + np.sqrt(1 - rho**2) * z[1]
-        for method, error in tests:
-            at = true[method]
-            try:
-                found = correlation_tost(
-                    z[0], y, bounds=(at, at + hair), method=method, error=error
-                )
-            except apa.errors.InputError:
-                continue  # perfect ranks: refused, no claim
-            _sides(hits, f"one correlation, {method}, {error}", found)
-        r1 = float(np.corrcoef(z[0], y)[0, 1])
-        r2 = float(np.corrcoef(z[2], 0.4 * z[2] + np.sqrt(1 - 0.16) * z[3])[0, 1])
+def _bivariate(g: np.random.Generator, rho: float, shape: tuple[int, int]) -> np.ndarray:
+    """Pairs of normal profiles, ``[2, replicates, n]``."""
+    x, e = g.standard_normal((2, *shape))
+    return np.stack([x, rho * x + np.sqrt(1 - rho**2) * e])
+
+
+def correlation_rates(
+    n: int, replicates: int, *, rhos: tuple[float, ...] = (0.6, 0.85), seed: int = 0
+) -> Rates:
+    """One correlation, and two independent ones (rho and 0.4), both bounds at the true value."""
+    rates: Rates = {}
+    for rho in rhos:
+        g = np.random.default_rng([seed, n, 13, int(100 * rho)])
+        pairs = _bivariate(g, rho, (replicates, n))
+        others = _bivariate(g, 0.4, (replicates, n))
+        true = {
+            "pearson": rho,
+            "spearman": 6 / np.pi * np.arcsin(rho / 2),
+            "kendall": 2 / np.pi * np.arcsin(rho),
+        }
+        for method, error in (
+            ("pearson", "analytic"),
+            ("pearson", "jackknife"),
+            ("spearman", "analytic"),
+            ("kendall", "analytic"),
+        ):
+            above, below = np.ones(replicates), np.ones(replicates)
+            for k in range(replicates):
+                r = correlate(pairs[0, k], pairs[1, k], method)
+                if abs(r) >= 1 - 1e-12:
+                    continue  # perfect ranks: refused, no claim
+                z_error = None
+                if error == "jackknife":
+                    z_error = jackknife_error(pairs[0, k], pairs[1, k], method)
+                test = one_test(r, n, method, z_error=z_error, small_sample=True)
+                up, down = test.statistics(true[method])
+                above[k], below[k] = test.tail(-up), test.tail(down)
+            _both_sides(rates, f"one correlation of {rho}, {method}, {error}", above, below)
         for scale, at in (("r", rho - 0.4), ("z", np.arctanh(rho) - np.arctanh(0.4))):
-            found = correlation_difference_summary(
-                r1, n, r2, n, bounds=(at, at + hair), scale=scale
+            p = np.array(
+                [
+                    difference_p(pearson(*pairs[:, k]), n, pearson(*others[:, k]), n, at, scale)
+                    for k in range(replicates)
+                ]
             )
-            _sides(hits, f"two independent correlations, scale {scale}", found)
-    return _shares(hits)
+            _both_sides(rates, f"correlations of {rho} and 0.4, scale {scale}", *p.T)
+    return rates
+
+
+def difference_p(
+    r1: float, n1: int, r2: float, n2: int, at: float, scale: str
+) -> tuple[float, float]:
+    """p-values above and below a difference of independent correlations, as in the verb."""
+    if scale == "r":
+        t = difference_root(r1, n1, r2, n2, at)
+    else:
+        t = z_difference(r1, n1, r2, n2, small_sample=True)[0] - at
+        t /= np.sqrt(1 / (n1 - 3) + 1 / (n2 - 3))
+    return float(ndtr(-t)), float(ndtr(t))
+
+
+# correlations of both models with the brain, and of the models with each other
+SHARED = ((0.6, 0.4, 0.5), (0.9, 0.6, 0.6), (0.5, 0.5, 0.5))
 
 
 def dependent_rates(
@@ -133,58 +179,81 @@ def dependent_rates(
     replicates: int,
     *,
     seed: int = 0,
-    tests: tuple[str, ...] = ("williams", "steiger", "studentized", "bca", "percentile"),
+    intervals: tuple[str, ...] = ("studentized", "bca", "percentile"),
+    bootstraps: int = 500,
 ) -> Rates:
-    """Two models against one brain: 0.6 and 0.4, models correlated 0.5, both bounds at the true 0.2.
+    """Two models against one brain, both bounds at the true difference; equal correlations: the ordinary test.
 
-    ``equal``: correlations of 0.5 each; the ordinary two-sided test.
+    The bootstrap runs on the first ``bootstraps`` data sets.
     """
-    g = np.random.default_rng([seed, n, 14])
-    hits: dict[str, list[bool]] = {}
-    factors = {
-        d: np.linalg.cholesky(
-            [[1, 0.5, 0.5 + d / 2], [0.5, 1, 0.5 - d / 2], [0.5 + d / 2, 0.5 - d / 2, 1]]
-        )
-        for d in (0.2, 0.0)
-    }
+    rates: Rates = {}
     plan = subject_counts(n, RESAMPLES, 1)
-    for _ in range(replicates):
-        z = g.standard_normal((3, n))
-        for d, factor in factors.items():
-            x, y, brain = factor @ z
-            for test in tests:
-                form = (
-                    {"test": test}
-                    if test in ("williams", "steiger")
-                    else {"test": "bootstrap", "interval": test, "plan": plan}
-                )
-                found = correlation_difference(x, y, brain, bounds=(d, d + 1e-9), **form)
-                name = f"two correlations sharing the brain, {form['test']}"
-                name += f" {test}" if form["test"] == "bootstrap" else ""
-                if d:
-                    _sides(hits, name, found)
-                else:
-                    p = found.table["p_value"].iloc[0]
-                    hits.setdefault(f"{name}: ordinary test", []).append(bool(p <= ALPHA))
-    return _shares(hits)
+    for truth in SHARED:
+        g = np.random.default_rng([seed, n, 14, *(int(100 * v) for v in truth)])
+        a, b, c = truth
+        factor = np.linalg.cholesky([[1, a, b], [a, 1, c], [b, c, 1]])
+        brain, x, y = np.einsum("ij,jrn->irn", factor, g.standard_normal((3, replicates, n)))
+        seen = tuple(_rows_r(u, v) for u, v in ((brain, x), (brain, y), (x, y)))
+        label, d = f"{a} and {b}", round(a - b, 6)
+        calibrated = {}
+        for test, error in (("williams", williams_error), ("steiger", steiger_error)):
+            if d:
+                calibrated[test] = null_p(seen, d, n, error)
+                _both_sides(rates, f"{label}, {test}", *calibrated[test])
+                continue
+            p = [williams(*(float(v[k]) for v in seen), n) for k in range(replicates)]
+            two = 2 * stdtr(n - 3.0, -np.abs(np.array(p)[:, 0]))
+            if test == "steiger":
+                two = 2 * np.minimum(*null_p(seen, 0.0, n, error))
+            calibrated[test] = two, two
+            rates[f"{label}, {test}: ordinary test"] = float((two <= ALPHA).mean())
+        for interval in intervals:
+            found = np.array(
+                [
+                    bootstrap_claims(np.stack([x[k], y[k], brain[k]]), plan, d, interval)
+                    for k in range(min(bootstraps, replicates))
+                ]
+            )
+            above, below = (
+                np.maximum(found[:, i], calibrated["williams"][i][: len(found)]) for i in (0, 1)
+            )
+            name = f"{label}, bootstrap {interval}"
+            if d:
+                _both_sides(rates, name, above, below)
+            else:
+                two = np.maximum(found[:, 2], calibrated["williams"][0][: len(found)])
+                rates[f"{name}: ordinary test"] = float((two <= ALPHA).mean())
+    return {f"two correlations sharing the brain, {k}": v for k, v in rates.items()}
+
+
+def _rows_r(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Correlation of every row."""
+    a, b = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    return np.asarray((a * b).sum(axis=1) / np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1)))
 
 
 def set_claim_rates(
-    n: int, replicates: int, *, models: int = 6, unequal: bool = False, seed: int = 0
+    n: int,
+    replicates: int,
+    *,
+    methods: tuple[str, ...] = ("mcb", "mcs", "tost"),
+    models: int = 6,
+    unequal: bool = False,
+    seed: int = 0,
 ) -> Rates:
     """Any false claim of the sets with a margin, and the best model lost by those without.
 
     ``equivalent``: one best model, all others exactly the margin below, any of them called equivalent.
-    ``worse``: the same, any of them called worse than the margin. ``all tied``: no margin, a given tied best is lost.
+    ``worse``: the same, any of them called worse than the margin. ``lost``: no margin, a given tied best is lost.
     """
     g = np.random.default_rng([seed, n, 15, int(unequal)])
     sd = np.linspace(0.5, 1.5, models) if unequal else np.ones(models)
+    variance = "moderated" if unequal else "pooled"
     hits: dict[str, list[bool]] = {}
     for r in range(replicates):
         noise = sd * g.standard_normal((n, models))
-        for name in ("mcb", "mcs", "tost", "bayes"):
-            variance = "moderated" if unequal else "pooled"
-            x = noise - np.r_[0.0, np.ones(models - 1)]
+        x = noise - np.r_[0.0, np.ones(models - 1)]
+        for name in methods:
             random = np.random.default_rng([seed, r])
             found = _RUN[name](x, ALPHA, 1.0, variance, False, random)["decision"][1:]
             for claim, word in (
@@ -244,7 +313,11 @@ def rank_rates(n: int, replicates: int, *, models: int = 6, seed: int = 0) -> Ra
         "Quade": apa.quade(formula, table).table["p_value"],
         "Nemenyi, any pair": pairs.groupby("roi")["p_value"].min(),
     }
-    return {name: float((p <= ALPHA).mean()) for name, p in p_values.items()}
+    rates = {name: float((p <= ALPHA).mean()) for name, p in p_values.items()}
+    places = apa.mean_ranks(formula, table).table
+    narrow = (places["place_low"] > 1) | (places["place_high"] < models)
+    rates["places of models, any too narrow"] = float(narrow.groupby(places["roi"]).any().mean())
+    return rates
 
 
 def adjusted_rates(n: int, replicates: int, *, models: int = 6, seed: int = 0) -> Rates:
@@ -264,27 +337,3 @@ def adjusted_rates(n: int, replicates: int, *, models: int = 6, seed: int = 0) -
         found = apa.compare("score ~ model | roi", table, adjust=adjust, family="cell").table
         rates[adjust] = float((found.groupby("roi")["p_value_adjusted"].min() <= ALPHA).mean())
     return rates
-
-
-def ceiling_margin_rates(n: int, replicates: int, *, seed: int = 0) -> Rates:
-    """Paired test with a margin of a tenth of the noise ceiling, the true difference being that margin."""
-    g = np.random.default_rng([seed, n, 23])
-    ceiling = 0.5 + 0.1 * g.standard_normal((n, replicates))
-    first = 0.3 + 0.05 * g.standard_normal((n, replicates))
-    second = first - 0.05 + 0.03 * g.standard_normal((n, replicates))
-    subject, roi = (
-        f.ravel().astype(str)
-        for f in np.meshgrid(np.arange(n), np.arange(replicates), indexing="ij")
-    )
-    rows = pd.DataFrame({"subject": subject, "roi": roi})
-    brain = rows.assign(kind="leave_one_out", model="others", layer=roi, score=ceiling.ravel())
-    parts = [
-        rows.assign(kind="model", model=m, layer="-", score=v.ravel())
-        for m, v in (("a", first), ("b", second))
-    ]
-    table = apa.ScoreTable(pd.concat([brain, *parts], ignore_index=True))
-    margin = apa.margin(0.1, of=apa.noise_ceiling(table))
-    found = apa.equivalence(
-        "score ~ model | roi", table.where(kind="model"), bounds=margin, adjust="none"
-    ).table
-    return {"paired t, a tenth of the ceiling": float((found["p_value_equiv"] <= ALPHA).mean())}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from scipy import stats
 
 from apastats.resampling.means import summarise_means
 from apastats.resampling.plans import subject_counts
@@ -16,7 +16,8 @@ from apastats.tosts.choices import choose
 from apastats.tosts.families import JOINT
 from apastats.tosts.independent import effect_two, student_two, trimmed_two
 from apastats.tosts.max_t import max_t
-from apastats.tosts.resampled import bootstrap_location, centred_flips, sign_flip
+from apastats.tosts.resampled import centred_flips, replicate_p, resample_means, sign_flip
+from apastats.tosts.student import in_sd_units, one_sample
 
 ALPHA = 0.05
 SHAPES = {
@@ -25,27 +26,63 @@ SHAPES = {
     "skewed": lambda g, size: (g.lognormal(0, 0.5, size) - np.exp(0.125)) / 0.6039,
     "mirrored": lambda g, size: -(g.lognormal(0, 0.5, size) - np.exp(0.125)) / 0.6039,
 }
+INTERVALS = ("studentized", "bca", "basic", "percentile", "normal")
 # tests whose one-sided level is promised for normal differences at any number of subjects
-KEEP_LEVEL = ("t", "wilcoxon exact", "sign flip", "bootstrap studentized", "trimmed")
+KEEP_LEVEL = (
+    "t",
+    "trimmed",
+    "wilcoxon exact",
+    "wilcoxon normal",
+    "sign flip",
+    "centred sign flip",
+    "t, bounds of one SD",
+    *(f"bootstrap {k}" for k in INTERVALS),
+)
+Claims = Callable[[np.ndarray], np.ndarray]  # data sets [n, m] -> one-sided p of "above 0" [m]
 
 
-def matched_kernels(n: int, rng: int = 1) -> dict[str, location.Kernel]:
-    """Kernels of all tests of matched scores."""
-    size = "exact" if n <= 10 else 999
+def signed_rank_table(n: int, exact: bool) -> np.ndarray:
+    """p of "above" for every value of the signed-rank sum without ties."""
+    ranks = np.arange(1.0, n + 1)
+    p = location.exact_signed_rank_p if exact else lambda r, v: location.normal_signed_rank_p(v, r)
+    return np.array([p(ranks, float(v))[0] for v in range(n * (n + 1) // 2 + 1)])
+
+
+def matched_claims(n: int, rng: int = 1) -> dict[str, Claims]:
+    """One-sided p-values of all tests of matched scores, without their intervals."""
+    size = "exact" if n <= 10 else 1999
     flips, counts = sign_flips(n, size, rng), subject_counts(n, size, rng)
-    kernels: dict[str, location.Kernel] = {
-        "t": location.t_location,
-        "trimmed": partial(location.trimmed, trim=0.1),
-        "wilcoxon exact": partial(location.signed_rank, exact=True),
-        "wilcoxon normal": partial(location.signed_rank, exact=False),
-        "sign flip": partial(sign_flip, plan=flips),
-        "centred sign flip": partial(centred_flips, plan=flips),
+    drawn = counts.matrix
+
+    def signed_rank(z: np.ndarray, exact: bool) -> np.ndarray:
+        ranks = location.midranks(np.abs(z))
+        v = np.rint((ranks * (z > 0)).sum(axis=0)).astype(int)
+        return signed_rank_table(n, exact)[v]
+
+    def sd_bounds(z: np.ndarray) -> np.ndarray:
+        # scores of SD 1 whose true mean is the bound of minus one SD
+        x = z - 1
+        bound = x.std(axis=0, ddof=1)
+        tested = one_sample(x, -bound, bound, alpha=ALPHA)
+        return np.asarray(in_sd_units(tested, -bound, bound, ALPHA).p_low)
+
+    def by_replicates(z: np.ndarray, interval: str) -> np.ndarray:
+        parts = [
+            replicate_p(resample_means(z[:, k : k + 32], drawn, counts, True), interval)[0]
+            for k in range(0, z.shape[1], 32)
+        ]
+        return np.concatenate(parts)
+
+    claims: dict[str, Claims] = {
+        "t": lambda z: location.t_location(z, ALPHA).p_above,
+        "t, bounds of one SD": sd_bounds,
+        "trimmed": lambda z: location.trimmed(z, ALPHA, trim=0.1).p_above,
+        "wilcoxon exact": partial(signed_rank, exact=True),
+        "wilcoxon normal": partial(signed_rank, exact=False),
+        "sign flip": lambda z: sign_flip(z, ALPHA, plan=flips).p_above,
+        "centred sign flip": lambda z: centred_flips(z, ALPHA, plan=flips).p_above,
     }
-    for interval in ("studentized", "bca", "basic", "percentile", "normal"):
-        kernels[f"bootstrap {interval}"] = partial(
-            bootstrap_location, plan=counts, interval=interval
-        )
-    return kernels
+    return claims | {f"bootstrap {k}": partial(by_replicates, interval=k) for k in INTERVALS}
 
 
 def one_sided_rates(
@@ -55,20 +92,20 @@ def one_sided_rates(
     shape: str = "normal",
     seed: int = 0,
     names: tuple[str, ...] = (),
-    exact_bootstrap: int = 400,
+    enumerated: int = 1000,
 ) -> dict[str, float]:
     """Share of false claims "above the bound" of every test, the true mean being the bound.
 
     A claim of equivalence at a bound is false with this probability at most; the other bound is far away. The
-    enumerated bootstrap (up to 10 subjects) runs on the first ``exact_bootstrap`` data sets.
+    enumerated bootstrap of 10 subjects (92,378 resamples) runs on the first ``enumerated`` data sets.
     """
     z = SHAPES[shape](np.random.default_rng([seed, n]), (n, replicates))
     rates = {}
-    for name, kernel in matched_kernels(n).items():
+    for name, claims in matched_claims(n).items():
         if names and name not in names:
             continue
-        part = z[:, :exact_bootstrap] if name.startswith("bootstrap") and n <= 10 else z
-        rates[name] = float((kernel(part, ALPHA).p_above <= ALPHA).mean())
+        part = z[:, :enumerated] if name.startswith("bootstrap") and n == 10 else z
+        rates[name] = float((claims(part) <= ALPHA).mean())
     return rates
 
 
@@ -81,16 +118,25 @@ def independent_rates(n: int, replicates: int, *, seed: int = 0) -> dict[str, fl
         "Brunner-Munzel": lambda x, y: effect_two(x, y, ALPHA, 0.5),
     }
     rates = dict.fromkeys([*tests, "rank sum (equal spread)", "Student t (equal spread)"], 0.0)
+    rank_p = _rank_sum_table(n, n + 3)
     for _ in range(replicates):
         x, y, even = 2 * g.standard_normal(n), g.standard_normal(n + 3), g.standard_normal(n)
         for name, test in tests.items():
             rates[name] += float(test(x, y).p_above[0] <= ALPHA)
-        p = stats.mannwhitneyu(even, y, alternative="greater", method="exact").pvalue
-        rates["rank sum (equal spread)"] += float(p <= ALPHA)
+        w = int((even[:, None] > y).sum())
+        rates["rank sum (equal spread)"] += float(rank_p[w] <= ALPHA)
         rates["Student t (equal spread)"] += float(
             student_two(even, y, ALPHA, equal_var=True).p_above[0] <= ALPHA
         )
     return {k: v / replicates for k, v in rates.items()}
+
+
+def _rank_sum_table(n: int, m: int) -> np.ndarray:
+    """Exact p of "above" of the rank-sum test for every number of pairs won, no ties."""
+    share = location.rank_sum_counts(np.arange(1.0, n + m + 1), n)
+    # by twice the rank sum
+    at = 2 * np.arange(n * m + 1) + n * (n + 1)
+    return np.array([min(1.0, float(share[v:].sum())) for v in at])
 
 
 def family_rates(n: int, replicates: int, *, models: int = 6, seed: int = 0) -> dict[str, float]:
@@ -164,6 +210,27 @@ def set_rates(
             "worse": float(s[:, tied:].mean()),
         }
         for name, s in kept.items()
+    }
+
+
+def arch_rates(
+    replicates: int, *, subject_sd: float, n: int = 10, seed: int = 0
+) -> dict[str, float]:
+    """The same for the model confidence set of the package arch, subjects as rows, losses as minus scores."""
+    from arch.bootstrap import MCS
+
+    g = np.random.default_rng([seed, int(1000 * subject_sd), 1])
+    truth = np.r_[np.ones(7), np.full(40, 0.9)]
+    kept = np.zeros((replicates, 47), dtype=bool)
+    for k in range(replicates):
+        x = truth + subject_sd * g.standard_normal((n, 1)) + 0.03 * g.standard_normal((n, 47))
+        found = MCS(-x, ALPHA, reps=300, block_size=1, method="R", seed=k)
+        found.compute()
+        kept[k, [int(i) for i in found.included]] = True
+    return {
+        "tied": float(kept[:, :7].mean()),
+        "all tied": float(kept[:, :7].all(axis=1).mean()),
+        "worse": float(kept[:, 7:].mean()),
     }
 
 

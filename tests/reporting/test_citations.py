@@ -44,6 +44,16 @@ def test_the_adjustment_is_cited(study: Study, adjust: str, key: str) -> None:
     assert f"#ref-{key}" in html
 
 
+def test_corrections_and_correlations_are_cited() -> None:
+    scores, other = [0.1, 0.3, 0.2, 0.5, 0.35, 0.3], [0.2, 0.1, 0.5, 0.4, 0.3, 0.2]
+    options = {"bounds": 1.0, "test": "bootstrap", "interval": "percentile"}
+    assert "hesterberg2015" in apa.references(apa.tost(scores, **options)).keys
+    plain = apa.tost(scores, small_sample=False, **options)
+    assert "hesterberg2015" not in apa.references(plain).keys
+    found = apa.correlation_difference(scores, other, [1, 2, 3, 4, 6, 5], bounds=0.5)
+    assert "steiger1980" in apa.references(found).keys
+
+
 def test_nili_is_cited_for_its_bounds() -> None:
     rdms = apa.simulate_rdms(n_subject=4, rng=1)
     assert "nili2014" in apa.references(apa.noise_ceiling(rdms.brain, kind="nili")).keys
