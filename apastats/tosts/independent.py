@@ -30,6 +30,7 @@ __all__ = [
     "effect_two",
     "permutation_two",
     "rank_two",
+    "resample_two",
     "student_two",
     "trimmed_two",
     "widest",
@@ -206,6 +207,24 @@ def bootstrap_two(
     small_sample: bool = True,
 ) -> Located:
     """Bootstrap within each sample, Welch-studentised where studentised."""
+    return located_by_replicates(
+        resample_two(x, y, n_resamples=n_resamples, rng=rng, small_sample=small_sample),
+        alpha,
+        interval=interval,
+        quantile_rule=quantile_rule,
+        ties=ties,
+    )
+
+
+def resample_two(
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    n_resamples: Resamples,
+    rng: RngLike,
+    small_sample: bool = True,
+) -> Resampled:
+    """Replicates of the difference of means, each sample drawn by itself."""
     if n_resamples == "exact":
         raise InputError("n_resamples", "exact", "'auto' or a number for two independent samples")
     root = seed_sequence(rng)
@@ -235,7 +254,7 @@ def bootstrap_two(
         df = welch_df(v1, np.asarray(n1), v2, np.asarray(n2))
         drawn = v1 * (n1 - 1) / n1**2 + v2 * (n2 - 1) / n2**2
         few = float(df), float(np.sqrt(drawn)) / float(s0[0])
-    resampled = Resampled(
+    return Resampled(
         d0,
         s0,
         difference[:, None],
@@ -244,7 +263,4 @@ def bootstrap_two(
         None,
         float(len(difference)),
         few,
-    )
-    return located_by_replicates(
-        resampled, alpha, interval=interval, quantile_rule=quantile_rule, ties=ties
     )

@@ -106,7 +106,9 @@ def hierarchical_rates(n: int, replicates: int, *, seed: int = 0) -> Rates:
         frame = pd.DataFrame({"score": scores.ravel()}, index=index).reset_index()
         table = apa.ScoreTable(frame)
         for adjust in ("hierarchical", "holm", "max-t-step-down"):
-            found = apa.compare("score ~ model | roi", table, adjust=adjust, rng=1).table
+            found = apa.compare(
+                "score ~ model | roi", table, adjust=adjust, n_resamples=1023, rng=1
+            ).table
             hits.setdefault(f"{adjust}, four cells together", []).append(
                 bool(found["p_value_adjusted"].min() <= ALPHA)
             )

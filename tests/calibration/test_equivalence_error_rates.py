@@ -46,7 +46,7 @@ def ceiling(replicates: int, level: float = ALPHA) -> float:
 @pytest.mark.parametrize("n", [8, 10, 20])
 def test_one_sided_level(n, long):
     replicates = 4000 if long else 400
-    enumerated = 1000 if long else 100
+    enumerated = 1000 if long else 60
     rates = one_sided_rates(n, replicates, names=KEEP_LEVEL, enumerated=enumerated)
     effective = {
         k: enumerated if k.startswith("bootstrap") and n == 10 else replicates for k in rates
@@ -74,7 +74,7 @@ def test_independent_level(n, long):
 
 @pytest.mark.parametrize("n", [8, 10, 20])
 def test_two_samples_by_resampling(n, long):
-    replicates = 2000 if long else 100
+    replicates = 2000 if long else 300
     for name, rate in resampled_two_rates(n, replicates).items():
         assert rate <= ceiling(replicates), (name, rate)
 
@@ -90,7 +90,7 @@ def test_ratios_and_correlations(n, long):
 
 @pytest.mark.parametrize("n", [8, 10, 20])
 def test_correlations_that_share_the_brain(n, long):
-    replicates = 2000 if long else 300
+    replicates = 2000 if long else 200
     rates = dependent_rates(n, replicates, bootstraps=replicates // 4)
     for name, rate in rates.items():
         size = replicates // 4 if "bootstrap" in name else replicates
@@ -119,14 +119,14 @@ def test_kinds_of_claims_and_margins(n, long):
 
 
 def test_families_over_cells(long):
-    replicates = 500 if long else 60
+    replicates = 500 if long else 40
     for name, rate in hierarchical_rates(10, replicates).items():
         assert rate <= ceiling(replicates), (name, rate)
 
 
 @pytest.mark.parametrize("n", [8, 10, 20])
 def test_sets_with_a_margin(n, long):
-    replicates = 1000 if long else 60
+    replicates = 1000 if long else 40
     for unequal in (False, True):
         for name, rate in set_claim_rates(n, replicates, unequal=unequal).items():
             assert rate <= ceiling(replicates), (name, unequal, rate)
