@@ -235,9 +235,10 @@ def winners_differ(best: apa.ScoreTable, agreement: apa.ScoreTable) -> dict[str,
     score = best.block("score ~ model | roi")
     models = agreement.with_frame(agreement.frame[agreement.frame["kind"] == "model"])
     own = models.block("agreement ~ model | roi")
+    shares = models.block("agreement_person ~ model | roi")
     order = [list(own.groups["model"]).index(m) for m in score.groups["model"]]
     cells = [list(own.cells["roi"]).index(r) for r in score.cells["roi"]]
-    a, b = score.values, own.values[:, order][:, :, cells]
+    a, b, by_person = score.values, *(v.values[:, order][:, :, cells] for v in (own, shares))
     counts = np.vstack([np.ones(len(a)), apa_counts(len(a))])
     first, second = (np.nanargmax(weighted(v, counts), axis=1) for v in (a, b))
     share = (first != second).mean(axis=1)
@@ -248,7 +249,8 @@ def winners_differ(best: apa.ScoreTable, agreement: apa.ScoreTable) -> dict[str,
         i, j = first[0, r], second[0, r]
         if i != j:
             others = b.shape[1] * (b.shape[1] - 1) * a.shape[2]
-            shown += bool(stats.ttest_rel(b[:, j, r], b[:, i, r]).pvalue * others / 2 <= 0.05)
+            test = stats.ttest_rel(by_person[:, j, r], by_person[:, i, r])
+            shown += bool(test.pvalue * others / 2 <= 0.05)
     n = a.shape[2]
     verdict = SUPPORTED if shown >= n / 4 else (REFUTED if high < 0.25 else OPEN)
     reading = (
@@ -262,7 +264,8 @@ def vjepa_excluded(agreement: apa.ScoreTable) -> dict[str, object]:
     """7, second half: V-JEPA 2 has low agreement."""
     text = "V-JEPA 2 has low agreement: below the best other model over ROIs"
     means = mean_over_rois(
-        agreement.with_frame(agreement.frame[agreement.frame["kind"] == "model"]), "agreement"
+        agreement.with_frame(agreement.frame[agreement.frame["kind"] == "model"]),
+        "agreement_person",  # each person's share: subjects share references
     )
     mine = [m for m in means.columns if family(m) == "v_jepa"]
     if not mine or len(mine) == means.shape[1]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -17,12 +18,23 @@ from apastats.patterns.compared import (
     brain_stack,
     compare_with,
     enough_subjects,
+    enough_without_one,
 )
 from apastats.patterns.profiles import AlignmentPatterns
 from apastats.patterns.similarity import check_similarity, fisher_z, pattern_similarity
 from apastats.table import BRAIN, ScoreTable
 
-__all__ = ["agreement_values", "brain_similarity", "model_similarity", "pattern_agreement"]
+__all__ = [
+    "OUTCOMES",
+    "agreement_values",
+    "brain_similarity",
+    "model_similarity",
+    "pattern_agreement",
+    "person_values",
+]
+
+
+OUTCOMES = ("agreement", "z", "agreement_person", "z_person")
 
 
 def agreement_values(
@@ -55,6 +67,53 @@ def agreement_values(
     return model_similarity(c, similarity), average(
         _rowwise(c.brain, c.brain_references, similarity), 1
     )
+
+
+def person_values(
+    model: np.ndarray,
+    brain: np.ndarray,
+    *,
+    pairwise: bool,
+    reference: str,
+    similarity: str,
+    transform: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Share of every person, in all roles, in the mean agreement of one cell.
+
+    Parameters
+    ----------
+    model, brain, pairwise, reference, similarity
+        As in :func:`agreement_values`.
+    transform : callable, optional
+        Applied to agreements before they are averaged.
+
+    Returns
+    -------
+    model_person : numpy.ndarray, shape (n_subject, n_predictor, n_roi)
+    brain_person : numpy.ndarray, shape (n_subject, n_roi)
+        ``A + (n - 1) (mean_j A_-j - A_-i)`` with ``A_-i`` the mean agreement without person i as target,
+        predictor and part of the references: their mean is A and the standard error of their mean that of the
+        jackknife. NaN where a subject has no agreement, or nothing is left without the person.
+    """
+    n = len(model)
+    options = {"pairwise": pairwise, "reference": reference, "similarity": similarity}
+
+    def means(m: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, ...]:
+        found = agreement_values(m, b, **options)  # type: ignore[arg-type]
+        return found if transform is None else tuple(transform(v) for v in found)
+
+    full = means(model, brain)
+    left: list[list[np.ndarray]] = [[], []]
+    for i in range(n):
+        rest = np.delete(brain, i, axis=0)
+        rest = np.delete(rest, i, axis=1) if pairwise else rest
+        for part, values in zip(left, means(np.delete(model, i, axis=0), rest), strict=True):
+            part.append(average(values, 0))
+    out = []
+    for values, parts in zip(full, left, strict=True):
+        without = np.where(np.isfinite(values), np.stack(parts), np.nan)
+        out.append(average(values, 0) + (n - 1) * (average(without, 0) - without))
+    return out[0], out[1]
 
 
 def _rowwise(x: np.ndarray, y: np.ndarray, similarity: str) -> np.ndarray:
@@ -123,8 +182,9 @@ def pattern_agreement(
     Returns
     -------
     ScoreTable
-        Outcomes ``agreement`` and ``z`` (Fisher; not for nrmse). ``roi`` is the ROI whose brain pattern
-        is the target. Brain rows have the brain kind, ``model`` "brain" and ``layer`` "-".
+        Outcomes ``agreement`` and ``z`` (Fisher; not for nrmse), and ``agreement_person`` and ``z_person``: each
+        person's share in their means, see Notes. ``roi`` is the ROI whose brain pattern is the target. Brain
+        rows have the brain kind, ``model`` "brain" and ``layer`` "-".
 
     Raises
     ------
@@ -140,13 +200,20 @@ def pattern_agreement(
     ``A(f, r, s) = sim(AP(f, s), ref(s, r))``, released ``mean_p sim(AP(f, s), AP((p, r), s))`` (Hoefling
     et al. 2026 and the code released with it). Plain means of the similarities; ``z = artanh(A)``.
 
+    The agreements of two subjects are not independent: they share references, and people who predict both. A t
+    interval over subjects of ``agreement`` or ``z`` covered 63 to 91 % instead of 95 % in simulations with ten
+    subjects. ``*_person`` is for verbs that take subjects as the sample: for person i ``A + (n - 1) (mean_j A_-j -
+    A_-i)`` with ``A_-i`` the mean agreement without that person in any role. Its mean over people is A, the
+    standard error of that mean the jackknife's, and t intervals covered 95 to 98 %. Left out where one person
+    less leaves too few.
+
     Examples
     --------
     >>> import apastats as apa
     >>> study = apa.simulate(n_subject=5, n_model=3, n_layer=2, rng=1)
     >>> patterns = apa.alignment_patterns(study.scores.where(split="test"))
     >>> apa.pattern_agreement(patterns).outcomes
-    ('agreement', 'z')
+    ('agreement', 'z', 'agreement_person', 'z_person')
     """
     if not isinstance(patterns, AlignmentPatterns):
         raise InputError("patterns", type(patterns).__name__, "what alignment_patterns returned")
@@ -167,7 +234,19 @@ def pattern_agreement(
             reference=reference,
             similarity=similarity,
         )
-        frames.append(_rows(arrays, c, kind, *found))
+        columns = {"agreement": found}
+        if similarity != "nrmse":
+            columns["z"] = (fisher_z(found[0]), fisher_z(found[1]))
+        for name in list(columns) if enough_without_one(arrays, kind, reference) else ():
+            columns[f"{name}_person"] = person_values(
+                arrays.model[c],
+                values[c],
+                pairwise=kind == "subject_to_subject",
+                reference=reference,
+                similarity=similarity,
+                transform=fisher_z if name == "z" else None,
+            )
+        frames.append(_rows(arrays, c, kind, columns))
     frame = pd.concat([f for f in frames if len(f)] or frames, ignore_index=True)
     bare = [" ".join(map(str, arrays.cells[c])) for c, f in enumerate(frames) if not len(f)]
     if frame.empty:
@@ -179,15 +258,17 @@ def pattern_agreement(
         warnings.warn(message, DegenerateWarning, stacklevel=2)
     for name, levels in arrays.covariates.items():
         frame[name] = frame["roi"].map(levels)
-    outcomes = ["agreement"]
-    if similarity != "nrmse":
-        frame["z"] = fisher_z(frame["agreement"].to_numpy())
-        outcomes.append("z")
+    outcomes = [c for c in OUTCOMES if c in frame.columns]
     missing = int(frame["agreement"].isna().sum())
     log = [
         f"agreement of alignment patterns: reference {reference}, similarity {similarity}, brain rows {kind}, "
         f"profile {patterns.info['profile']}, self entry {patterns.info['self_entry']}, scale {patterns.info['scale']}"
     ]
+    if outcomes[-1].endswith("_person"):
+        log.append(
+            "columns ending in _person hold each person's share in the mean agreement, in all roles: intervals and "
+            "tests over them account for references and pairs that subjects share"
+        )
     if kind == "leave_one_out":
         log.append(
             "the brain's patterns are leave-one-out: they share predicting subjects with their reference, "
@@ -202,9 +283,10 @@ def pattern_agreement(
 
 
 def _rows(
-    arrays: PatternArrays, c: int, kind: str, model: np.ndarray, own: np.ndarray
+    arrays: PatternArrays, c: int, kind: str, columns: dict[str, tuple[np.ndarray, np.ndarray]]
 ) -> pd.DataFrame:
     """Rows of one cell: every predictor a subject has, every ROI that has a reference."""
+    model, own = columns["agreement"]
     subjects = np.asarray(arrays.subjects, dtype=object)
     rois = np.asarray(arrays.rois, dtype=object)
     metric, split = arrays.cells[c]
@@ -220,7 +302,7 @@ def _rows(
                 "layer": np.asarray(arrays.layers, dtype=object)[k],
                 "subject": subjects[s],
                 "roi": rois[r],
-                "agreement": model[s, k, r],
+                **{name: values[0][s, k, r] for name, values in columns.items()},
             }
         )
     ]
@@ -233,7 +315,7 @@ def _rows(
                 "layer": "-",
                 "subject": subjects[s],
                 "roi": rois[r],
-                "agreement": own[s, r],
+                **{name: values[1][s, r] for name, values in columns.items()},
             }
         )
     )

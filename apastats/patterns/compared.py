@@ -94,12 +94,21 @@ def brain_stack(arrays: PatternArrays, kind: str) -> np.ndarray:
 
 def enough_subjects(arrays: PatternArrays, kind: str, reference: str) -> None:
     """DesignError where the reference would be empty."""
-    need = 2 if kind == "leave_one_out" else (4 if reference == "matched" else 3)
+    need = _needed(kind, reference)
     if len(arrays.subjects) < need:
         raise DesignError(
             f"pattern agreement: {len(arrays.subjects)} subjects; reference {reference!r} with {kind} "
             f"patterns needs at least {need}"
         )
+
+
+def enough_without_one(arrays: PatternArrays, kind: str, reference: str) -> bool:
+    """Whether there is a reference left when a person is left out."""
+    return len(arrays.subjects) > _needed(kind, reference)
+
+
+def _needed(kind: str, reference: str) -> int:
+    return 2 if kind == "leave_one_out" else (4 if reference == "matched" else 3)
 
 
 def compare_with(

@@ -95,7 +95,8 @@ def layer_agreement(
     reference, similarity, brain
         As in :func:`pattern_agreement`.
     conf_level : float
-        Level of the t interval over subjects (references held fixed; :func:`agreement_bootstrap` varies them).
+        Level of the t interval over people, each left out in all roles (over subjects, references held fixed,
+        where there are too few).
 
     Returns
     -------
@@ -139,6 +140,10 @@ def layer_agreement(
     last = layers.groupby("model")["position"].transform("max")
     layers["depth"] = layers["position"] / last.clip(lower=1)
     out = stats.merge(layers, on=["model", "layer"], how="left")
+    person = "agreement_person" in table.outcomes
+    if person:
+        sd = models.groupby(keys, sort=False)["agreement_person"].std()
+        out["std"] = sd.loc[pd.MultiIndex.from_frame(out[keys])].to_numpy()
     error = (out["std"] / np.sqrt(out["count"])).to_numpy()
     half = stdtrit(np.maximum(out["count"].to_numpy() - 1, 1), (1 + conf_level) / 2) * error
     mean = out["mean"].to_numpy()
@@ -159,7 +164,8 @@ def layer_agreement(
             "n_subject": out["count"],
             "rank": rank,
             "brain": own.reindex(index).to_numpy(),
-            "method": "mean over subjects, t interval",
+            "method": "mean over subjects, t interval"
+            + (" over people in all roles" if person else ", references held fixed"),
         }
     )
     info = {
@@ -168,8 +174,10 @@ def layer_agreement(
         "similarity": similarity,
         "n_subject": int(out["count"].max()),
         "conf_level": conf_level,
-        "resampled": "nothing; subjects are the sample",
-        "held_fixed": "stimuli, references of the agreement",
+        "resampled": "people, left out one at a time in all roles"
+        if person
+        else "nothing; subjects are the sample",
+        "held_fixed": "stimuli" + ("" if person else ", references of the agreement"),
     }
     call = describe_call("layer_agreement", patterns, reference=reference, similarity=similarity)
     return LayerAgreement(found, info, Provenance(call, patterns.provenance.data_hash))

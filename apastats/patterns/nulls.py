@@ -20,6 +20,7 @@ from apastats.patterns.compared import (
     brain_stack,
     compare_with,
     enough_subjects,
+    enough_without_one,
     predictors_of,
     take_predictors,
 )
@@ -47,7 +48,8 @@ _SENTENCE = {
     "models": "no more agreement than the null models have on average",
     "random_models": "the model is one more of the null models",
 }
-_RESAMPLED = {b: "signs of the subjects' differences" for b in BASELINES} | {RANDOM: "null models"}
+_RESAMPLED = {b: "signs of each person's share in the difference" for b in BASELINES}
+_RESAMPLED |= {RANDOM: "null models"}
 
 
 class AgreementTest(Result):
@@ -64,10 +66,11 @@ class AgreementTest(Result):
 
 @dataclass(frozen=True, eq=False)
 class _Cell:
-    """One metric and split, ready to be tested."""
+    """One metric and split, ready to be tested; ``without`` each person in all roles, if that leaves enough."""
 
     label: tuple[str, str]
     compared: Compared
+    without: list[Compared]
     models: list[str]
     layers: list[list[str]]
     index: np.ndarray
@@ -103,7 +106,7 @@ def agreement_test(
         - ``"within_stream"``: exchangeable within the groups of ``streams``.
         - ``"spatial"``: random rotations of ``coordinates`` (or of places that have ``distances``).
 
-        Baselines, tested by sign flips over subjects:
+        Baselines, tested by sign flips over people (each person's share, in all roles, in the difference):
 
         - ``"other_roi"``: the same pattern's agreement with the other ROIs, averaged.
         - ``"mean_pattern"``: its agreement with the mean reference of the other ROIs: what reliability
@@ -147,7 +150,11 @@ def agreement_test(
     Notes
     -----
     Statistic: the mean over subjects of the agreement (permutations), or the mean over subjects of
-    agreement less baseline in standard errors (baselines). ``p_value_adjusted`` is single-step max-T
+    agreement less baseline in standard errors (baselines). Subjects share references and partners, so the signs
+    flipped are not those of their differences but of ``D + (n - 1) (mean_j D_-j - D_-i)``, D_-i the mean
+    difference without person i in any role: the standard error is the jackknife's. (Differences of subjects
+    rejected in 22 to 77 % of data sets in which all ROIs had one and the same pattern.) The mean pattern has less
+    noise than that of one ROI, which works against a difference above zero. ``p_value_adjusted`` is single-step max-T
     (Westfall and Young 1993) over all models and ROIs of a metric and split, the brain's rows apart: the
     maximum over tests of the statistic less its null mean over its null SD. p-values are exact shares
     where all permutations are enumerated and (k + 1) / (B + 1) otherwise. Permutations use the entries
@@ -174,7 +181,7 @@ def agreement_test(
     arrays = patterns.dense
     kind = brain_kind(arrays, brain)
     enough_subjects(arrays, kind, reference)
-    cells = _cells(arrays, kind, reference, selection)
+    cells = _cells(arrays, kind, reference, selection, null in BASELINES)
     frames: list[pd.DataFrame] = []
     plan: Plan | None
     if null in PERMUTATIONS:
@@ -226,7 +233,11 @@ def agreement_test(
 
 
 def _cells(
-    arrays: PatternArrays, kind: str, reference: str, selection: ScoreTable | None
+    arrays: PatternArrays,
+    kind: str,
+    reference: str,
+    selection: ScoreTable | None,
+    people: bool,
 ) -> list[_Cell]:
     """Cells with their candidates; those without selected rows are left out."""
     brain = brain_stack(arrays, kind)
@@ -235,10 +246,16 @@ def _cells(
         chosen = predictors_of(arrays, selection, label)
         if selection is not None and not chosen.models:
             continue
-        compared = compare_with(
-            arrays.model[c], brain[c], pairwise=kind == "subject_to_subject", reference=reference
-        )
-        out.append(_Cell(label, compared, chosen.models, chosen.layers, chosen.index))
+        pairwise = kind == "subject_to_subject"
+        compared = compare_with(arrays.model[c], brain[c], pairwise=pairwise, reference=reference)
+        without = []
+        if people and enough_without_one(arrays, kind, reference):
+            for i in range(len(arrays.subjects)):
+                rest = np.delete(brain[c], i, axis=0)
+                rest = np.delete(rest, i, axis=1) if pairwise else rest
+                model = np.delete(arrays.model[c], i, axis=0)
+                without.append(compare_with(model, rest, pairwise=pairwise, reference=reference))
+        out.append(_Cell(label, compared, without, chosen.models, chosen.layers, chosen.index))
     if not out:
         raise InputError(
             "selection", selection, "rows of a metric and split that the patterns have"
@@ -373,33 +390,50 @@ def _against_baseline(
     alternative: str,
     conf_level: float,
 ) -> list[pd.DataFrame]:
-    c = cell.compared
-    own = model_similarity(c, similarity)
-    confusion = brain_similarity(c, similarity)
-    brain = np.diagonal(confusion, axis1=1, axis2=2)[:, None]
-    taken = take_predictors(own, cell.index)
     tested = list(range(len(cell.models)))
     if null == "models":
         is_null = _null_flags(cell.models, null_models)
-        base = average(taken[:, is_null], 1)[:, None]
         tested = [j for j in tested if not is_null[j]]
-        model_base, brain_base = np.broadcast_to(base, taken.shape), base
-    else:
-        all_base, brain_only = _baselines(c, null, similarity, own, confusion)
-        model_base, brain_base = take_predictors(all_base, cell.index), brain_only[:, None]
+
+    def parts(c: Compared, index: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Agreement and its baseline, of models and of the brain, ``[subject, row]``."""
+        own, confusion = model_similarity(c, similarity), brain_similarity(c, similarity)
+        taken = take_predictors(own, index)
+        if null == "models":
+            brain_base = average(taken[:, is_null], 1)[:, None]
+            model_base = np.broadcast_to(brain_base, taken.shape)
+        else:
+            every, brain_only = _baselines(c, null, similarity, own, confusion)
+            model_base, brain_base = take_predictors(every, index), brain_only[:, None]
+        brain = np.diagonal(confusion, axis1=1, axis2=2)[:, None]
+        pairs = [(taken[:, tested], model_base[:, tested]), (brain, brain_base)]
+        return [(x.reshape(len(x), -1), y.reshape(len(y), -1)) for x, y in pairs]
+
+    whole = parts(cell.compared, cell.index)
+    left = [parts(c, np.delete(cell.index, i, axis=0)) for i, c in enumerate(cell.without)]
+    names = [[cell.models[j] for j in tested], [BRAIN]]
+    layers = [
+        [cell.layers[j][r] for j in tested for r in range(len(arrays.rois))],
+        ["-"] * len(arrays.rois),
+    ]
     frames = []
-    if tested:
-        names = [cell.models[j] for j in tested]
-        layers = [cell.layers[j][r] for j in tested for r in range(len(arrays.rois))]
-        frames.append(
-            _flip_frame(
-                arrays, cell.label, "model", names, layers, taken[:, tested], model_base[:, tested]
-            )
+    for side, row_kind in enumerate(("model", kind)):
+        if not names[side]:
+            continue
+        frame, d = _flip_frame(
+            arrays, cell.label, row_kind, names[side], layers[side], *whole[side]
         )
-    frames.append(
-        _flip_frame(arrays, cell.label, kind, [BRAIN], ["-"] * len(arrays.rois), brain, brain_base)
-    )
-    return [flip_test(f, d, flips, alternative, conf_level) for f, d in frames]
+        if left:
+            d = _shares(d, np.stack([average(p[side][0] - p[side][1], 0) for p in left]))
+        frames.append(flip_test(frame, d, flips, alternative, conf_level))
+    return frames
+
+
+def _shares(differences: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """Share of each person, in all roles, in mean differences ``[subject, row]``; ``left``: without each."""
+    without = np.where(np.isfinite(differences), left, np.nan)
+    n = len(differences)
+    return average(differences, 0) + (n - 1) * (average(without, 0) - without)
 
 
 def _null_flags(models: list[str], null_models: Sequence[str] | None) -> np.ndarray:
@@ -458,8 +492,6 @@ def _flip_frame(
     base: np.ndarray,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Rows without p-values, and the subjects' differences ``[subject, row]``."""
-    n_s = own.shape[0]
-    own, base = own.reshape(n_s, -1), base.reshape(n_s, -1)
     both = np.isfinite(own) & np.isfinite(base)
     own, base = np.where(both, own, np.nan), np.where(both, base, np.nan)
     frame = pd.DataFrame(

@@ -73,7 +73,7 @@ def strict_alignment(
     agreement_bounds: Any = None,
     by: tuple[str, ...] | list[str] = ("roi", "metric"),
     score_outcome: str = "score",
-    agreement_outcome: str = "z",
+    agreement_outcome: str | None = None,
     agreement_reference: str = "best",
     method: str = "tost",
     hypothesis: str = "noninferiority",
@@ -92,8 +92,11 @@ def strict_alignment(
         The margins, on the scales of the outcomes; there is no default.
     by : sequence of str
         Cells.
-    score_outcome, agreement_outcome : str
-        Outcome columns.
+    score_outcome : str
+        Outcome column of scores.
+    agreement_outcome : str, optional
+        Outcome column of agreement: by default ``z_person`` (each person's share in the mean Fisher z, so that
+        references and pairs that subjects share are accounted for), ``z`` where there is none.
     agreement_reference : {"best", "brain"}
         Agreement is compared with the best model's, or with the brain's own. Scores are compared with the
         best model's.
@@ -144,6 +147,10 @@ def strict_alignment(
         raise InputError("method", method, "'tost' or 'mcb'")
     if agreement_reference not in ("best", BRAIN):
         raise InputError("agreement_reference", agreement_reference, "'best' or 'brain'")
+    if agreement_outcome is None:
+        if not isinstance(agreement, ScoreTable):
+            raise InputError("agreement", type(agreement).__name__, "a ScoreTable")
+        agreement_outcome = "z_person" if "z_person" in agreement.outcomes else "z"
     by = [by] if isinstance(by, str) else list(by)
     options: dict[str, Any] = {
         "hypothesis": hypothesis,
@@ -178,7 +185,8 @@ def strict_alignment(
         "by": by,
         "n_subject": min(int(score_words["n_subject"]), int(agreement_words["n_subject"])),
         "resampled": "nothing; subjects are the sample",
-        "held_fixed": "stimuli, chosen layers, references of the agreement",
+        "held_fixed": "stimuli, chosen layers"
+        + ("" if agreement_outcome.endswith("_person") else ", references of the agreement"),
     }
     call = describe_call(
         "strict_alignment",

@@ -129,8 +129,8 @@ def agreement_sensitivity(
     n_partner : sequence of int
         Numbers of partners tried.
     alpha : float
-        Level of the decision per ROI: every model below the brain, by paired one-sided t tests (the largest
-        p-value of the models; models that are all below need no adjustment).
+        Level of the decision per ROI: every model below the brain, by one-sided t tests over people, each with its
+        share in all roles (the largest p-value of the models; models that are all below need no adjustment).
     rng : int, Generator, SeedSequence or None
         For the draw of partners.
 
@@ -204,7 +204,8 @@ def agreement_sensitivity(
     info = {
         "method": "agreement under one changed choice at a time",
         "baseline": _name(base),
-        "rule": f"a ROI counts as '{_BELOW}' where each model's paired one-sided t test rejects at {alpha:g}",
+        "rule": f"a ROI counts as '{_BELOW}' where each model's one-sided t test over people, left out in all "
+        f"roles, rejects at {alpha:g}",
         "vary": vary,
         "alpha": alpha,
         "n_subject": int(table.frame["subject"].nunique()),
@@ -321,7 +322,10 @@ def _run(table: ScoreTable, options: dict[str, Any], alpha: float) -> dict[str, 
         ],
         index=[str(r) for r in score.cells["roi"]],
     )
-    gaps = block.values[:, [own]] - block.values[:, models]
+    shares = block
+    if "agreement_person" in chosen.outcomes:
+        shares = chosen.block("agreement_person ~ model | roi")
+    gaps = shares.values[:, [own]] - shares.values[:, models]
     return {
         "models": mean.loc[[names[i] for i in models]],
         "brain": mean.loc[BRAIN],

@@ -29,6 +29,8 @@ LABELS = {
     "n_subject": "n",
     "mcse": "Monte-Carlo SE",
     "z": "Fisher z",
+    "z_person": "Fisher z, by person",
+    "agreement_person": "agreement, by person",
     "estimate_score": "score, difference",
     "p_value_score": "score, p",
     "in_score": "score, inside",

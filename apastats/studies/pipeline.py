@@ -158,7 +158,9 @@ class Pipeline:
         from apastats.estimates.means import bootstrap
 
         by = [c for c in ("roi", "metric") if c == "roi" or table.frame[c].nunique() > 1]
-        outcome = "z" if name == "agreement" else "score"
+        # subjects share references: each person's share in the agreement is the sample, where there is one
+        of_agreement = "z_person" if "z_person" in table.outcomes else "z"
+        outcome = of_agreement if name == "agreement" else "score"
         formula = f"{outcome} ~ model | {' + '.join(by)}"
         self.step(f"bootstrap of {name}")
         options = self.study.bootstrap.model_dump() | {"rng": self._seed}

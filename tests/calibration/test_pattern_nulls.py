@@ -134,6 +134,30 @@ def test_sign_flip_of_a_baseline_keeps_its_family_level(long):
     assert hits / n >= 0.02
 
 
+@pytest.mark.parametrize("null", ["other_roi", "mean_pattern"])
+def test_baselines_hold_their_level_where_all_rois_have_one_pattern(null, long):
+    """Noise of the references is common to all subjects: their differences alone reject far too often."""
+    g = np.random.default_rng(9)
+    p, plain = [], []
+    for _ in range(200 if long else 25):
+        truth = g.normal(size=N_ROI)
+        brain = truth + g.normal(size=(N_SUBJECT, N_ROI, N_ROI))
+        own = g.normal(size=(4, N_ROI))
+        model = own + 0.2 * g.normal(size=(N_SUBJECT, 4, N_ROI))
+        patterns = apa.alignment_patterns(table_of(brain, model))
+        found = apa.agreement_test(patterns, null=null, alternative="two-sided").table
+        p += list(found.loc[found["kind"] == "model", "p_value"])
+        rows = apa.pattern_agreement(patterns).frame
+        wide = rows[rows["kind"] == "model"].pivot(
+            index=["layer", "subject"], columns="roi", values="agreement"
+        )
+        d = wide.sub(wide.mean(axis=1), axis=0).groupby("layer")
+        t = (d.mean() / d.sem()).abs().to_numpy()
+        plain += list(t.ravel() > stats.t.ppf(0.975, N_SUBJECT - 1))
+    assert np.mean(np.array(p) <= 0.05) <= 0.08
+    assert np.mean(plain) > 0.5
+
+
 def pair_patterns(
     g: np.random.Generator,
     truth: np.ndarray,

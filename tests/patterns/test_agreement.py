@@ -87,11 +87,53 @@ def test_released_with_leave_one_out_rows_compares_with_the_own_pattern(make_fra
     assert row.agreement == pytest.approx(want, abs=1e-14)
 
 
+@pytest.mark.parametrize("reference", ["leave_one_out", "released", "matched"])
+@pytest.mark.parametrize("similarity", ["pearson", "nrmse"])
+def test_person_values_are_the_jackknife(make_frame, reference, similarity):
+    """From the rows without each person, in all roles: mean and standard error."""
+    frame = make_frame(n_subject=7, n_partner=4, rng=2)
+    options = {"reference": reference, "similarity": similarity}
+
+    def agreement(part):
+        patterns = apa.alignment_patterns(apa.ScoreTable(part))
+        return apa.pattern_agreement(patterns, **options)
+
+    table = agreement(frame)
+    keys = ["model", "layer", "roi"]
+    names = ["agreement", "z"] if similarity == "pearson" else ["agreement"]
+    assert table.outcomes == (*names, *(f"{k}_person" for k in names))
+    subjects = table.levels("subject")
+    left = [
+        agreement(frame[(frame["subject"] != s) & (frame["model"] != s)]).frame for s in subjects
+    ]
+    for name in names:
+        whole = table.frame.groupby(keys)[name].mean()
+        stack = pd.concat([f.groupby(keys)[name].mean() for f in left], axis=1)
+        person = table.frame.pivot(index=keys, columns="subject", values=f"{name}_person")
+        np.testing.assert_allclose(person.mean(axis=1), whole.loc[person.index], atol=1e-12)
+        for i, s in enumerate(subjects):
+            want = whole + 6 * (stack.mean(axis=1) - stack.iloc[:, i])
+            np.testing.assert_allclose(person[s], want.loc[person.index], atol=1e-11)
+    if similarity == "pearson":
+        boot = apa.agreement_bootstrap(
+            apa.alignment_patterns(apa.ScoreTable(frame)), n_resamples=20, rng=1, **options
+        ).table
+        boot = boot[boot["term"] == "agreement"].set_index(keys)["std_error"]
+        person = table.frame.pivot(index=keys, columns="subject", values="agreement_person")
+        np.testing.assert_allclose(person.sem(axis=1), boot.loc[person.index], atol=1e-12)
+
+
+def test_no_person_values_where_one_less_is_too_few(make_frame):
+    patterns = apa.alignment_patterns(apa.ScoreTable(make_frame(n_subject=4, n_partner=3)))
+    assert apa.pattern_agreement(patterns, reference="matched").outcomes == ("agreement", "z")
+    assert "z_person" in apa.pattern_agreement(patterns).outcomes
+
+
 def test_rows_and_columns(make_frame):
     frame = make_frame(splits=("train", "test")).assign(metric="rsa")
     frame["stream"] = np.where(frame["roi"] < "R3", "early", "late")
     table = apa.pattern_agreement(apa.alignment_patterns(apa.ScoreTable(frame)))
-    assert table.outcomes == ("agreement", "z")
+    assert table.outcomes == ("agreement", "z", "agreement_person", "z_person")
     assert set(table.levels("kind")) == {"model", "subject_to_subject"}
     brain = table.frame[table.frame["model"] == "brain"]
     assert set(brain["layer"]) == {"-"}

@@ -21,10 +21,11 @@ def test_every_layer_with_its_interval(found):
     assert len(curve.table) == 3 * 4 * 4
     for row in curve.table.sample(10, random_state=1).itertuples():
         part = f[(f["model"] == row.model) & (f["layer"] == row.layer) & (f["roi"] == row.roi)][
-            "agreement"
+            ["agreement", "agreement_person"]
         ]
-        assert row.estimate == pytest.approx(part.mean(), abs=1e-12)
-        low, high = stats.t.interval(0.95, 5, part.mean(), stats.sem(part))
+        assert row.estimate == pytest.approx(part["agreement"].mean(), abs=1e-12)
+        error = stats.sem(part["agreement_person"])
+        low, high = stats.t.interval(0.95, 5, part["agreement"].mean(), error)
         assert (row.conf_low, row.conf_high) == pytest.approx((low, high))
         own = f[(f["model"] == "brain") & (f["roi"] == row.roi)]["agreement"].mean()
         assert row.brain == pytest.approx(own)

@@ -178,14 +178,30 @@ def test_sampled_is_reproducible_and_never_zero(data):
 
 def test_baselines_by_hand(data):
     patterns = apa.alignment_patterns(data)
-    agreement = apa.pattern_agreement(patterns).frame
     found = apa.agreement_test(patterns, null="other_roi").table
     row = found[(found["layer"] == "l1") & (found["roi"] == "R2")].iloc[0]
-    part = agreement[agreement["layer"] == "l1"].pivot(
-        index="subject", columns="roi", values="agreement"
+
+    def difference(table):
+        agreement = apa.pattern_agreement(apa.alignment_patterns(table)).frame
+        part = agreement[agreement["layer"] == "l1"].pivot(
+            index="subject", columns="roi", values="agreement"
+        )
+        return (part["R2"] - part.drop(columns="R2").mean(axis=1)).mean()
+
+    f = data.frame
+    whole = difference(data)
+    left = np.array(
+        [
+            difference(data.with_frame(f[(f["subject"] != s) & (f["model"] != s)]))
+            for s in data.levels("subject")
+        ]
     )
-    d = part["R2"] - part.drop(columns="R2").mean(axis=1)
-    assert row["difference"] == pytest.approx(d.mean(), abs=1e-13)
+    # each person's share in the difference, in all roles
+    d = pd.Series(whole + 4 * (left.mean() - left))
+    assert row["difference"] == pytest.approx(whole, abs=1e-13)
+    assert row["std_error"] == pytest.approx(
+        np.sqrt(4 / 5 * ((left - left.mean()) ** 2).sum()), abs=1e-12
+    )
     t = d.mean() / (d.std() / np.sqrt(5))
     assert row["statistic"] == pytest.approx(t, abs=1e-10)
     flips = np.array(np.meshgrid(*[[1, -1]] * 5)).reshape(5, -1).T

@@ -29,7 +29,7 @@ def test_both_criteria_as_tested_alone(tables):
     keys = ["model", "roi", "metric"]
     for name, table, outcome, bounds in (
         ("score", best, "score", 0.05),
-        ("agreement", models, "z", 0.8),
+        ("agreement", models, "z_person", 0.8),
     ):
         alone = apa.equivalence(
             f"{outcome} ~ model | roi + metric", table, bounds=bounds, **options

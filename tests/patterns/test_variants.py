@@ -55,7 +55,8 @@ def test_terms_by_hand(scores, found):
     assert row["estimate"] == pytest.approx((mean.loc["brain"] - models.max()).mean(), abs=1e-12)
     below = 0
     for roi in models.columns:
-        wide = f[f["roi"] == roi].pivot(index="subject", columns="model", values="agreement")
+        part = f[f["roi"] == roi]
+        wide = part.pivot(index="subject", columns="model", values="agreement_person")
         tests = [
             stats.ttest_rel(wide["brain"], wide[m], alternative="greater").pvalue
             for m in models.index
