@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -99,7 +101,18 @@ def select_layer(
         log.append(
             f"{n_empty} choices had no value of {outcome} to go by; the first layer by name was kept"
         )
-    return table.with_frame(in_order_of(frame, table.frame), log=log)
+    return table.with_frame(in_order_of(_recentred(frame, table.outcomes), table.frame), log=log)
+
+
+def _recentred(frame: pd.DataFrame, outcomes: Sequence[str]) -> pd.DataFrame:
+    """Shares of people, moved so that their mean is that of the chosen rows where layers differ by subject."""
+    keys = [frame[c] for c in ("model", "roi", "metric", "split")]
+    for name in outcomes:
+        person = f"{name}_person"
+        if person in outcomes:
+            gap = (frame[name] - frame[person]).groupby(keys, sort=False, observed=True)
+            frame = frame.assign(**{person: frame[person] + gap.transform("mean")})
+    return frame
 
 
 def _report_split(splits: list[str], on: str, split: str | None) -> str:
@@ -223,5 +236,5 @@ def selected_rows(table: ScoreTable, selection: ScoreTable) -> ScoreTable:
     if not keep.any():
         raise DataError(f"{table.source}: no row is at a layer of the selection")
     brain = (frame["model"] == BRAIN) & frame["split"].isin(chosen["split"].unique())
-    kept = in_order_of(frame[keep | brain.to_numpy()], frame)
+    kept = in_order_of(_recentred(frame[keep | brain.to_numpy()], table.outcomes), frame)
     return table.with_frame(kept, log=("rows at the selected layers kept",))

@@ -123,6 +123,20 @@ def test_person_values_are_the_jackknife(make_frame, reference, similarity):
         np.testing.assert_allclose(person.sem(axis=1), boot.loc[person.index], atol=1e-12)
 
 
+@pytest.mark.parametrize("outcome", ["agreement", "z"])
+def test_person_values_keep_the_mean_where_layers_differ_by_subject(make_frame, outcome):
+    table = apa.ScoreTable(make_frame(n_subject=6, n_predictor=6, rng=2))
+    best = apa.select_layer(table, on="cross_subject")
+    assert best.frame.groupby(["model", "roi"])["layer"].nunique().max() > 1
+    agreement = apa.pattern_agreement(apa.alignment_patterns(table))
+    for rows in (
+        apa.selected_rows(agreement, best),
+        apa.select_layer(agreement, on="cross_subject", outcome="agreement"),
+    ):
+        means = rows.frame.groupby(["model", "roi"])[[outcome, f"{outcome}_person"]].mean()
+        np.testing.assert_allclose(means.iloc[:, 0], means.iloc[:, 1], atol=1e-12)
+
+
 def test_no_person_values_where_one_less_is_too_few(make_frame):
     patterns = apa.alignment_patterns(apa.ScoreTable(make_frame(n_subject=4, n_partner=3)))
     assert apa.pattern_agreement(patterns, reference="matched").outcomes == ("agreement", "z")
