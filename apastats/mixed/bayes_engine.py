@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
@@ -160,9 +161,11 @@ def checked_priors(priors: Mapping[str, Any] | None) -> dict[str, tuple[str, dic
                     distribution == "LKJ" and set(parameters) == {"eta"} and parameters["eta"] > 0
                 )
             else:
+                make = getattr(pymc, distribution).dist
                 with quiet():
-                    getattr(pymc, distribution).dist(**parameters)
-                good = True
+                    make(**parameters)
+                # newer versions of PyMC take names they do not know, and forget them
+                good = set(parameters) <= set(inspect.signature(make).parameters)
         except Exception as error:  # whatever PyMC says to what a user wrote
             raise InputError("priors", {name: value}, allowed) from error
         if not good:
