@@ -177,7 +177,7 @@ def transform_outcome(values: np.ndarray, transform: str | None, name: str) -> n
         allowed = {"fisher_z": "between -1 and 1", "log": "above 0", "logit": "between 0 and 1"}[
             transform
         ]
-        raise DataError(f"{transform}({name}): {values[row]!r} in row {row} is not {allowed}")
+        raise DataError(f"{transform}({name}): {values[row]:g} in row {row} is not {allowed}")
     if transform == "fisher_z":
         return np.arctanh(values)
     return np.log(values) if transform == "log" else np.log(values) - np.log1p(-values)

@@ -90,8 +90,10 @@ def test_information_agrees_with_differences(
     np.testing.assert_allclose(info.slopes, dense, atol=1e-5 * np.abs(dense).max())
 
 
-def test_kenward_roger_agrees_with_dense_matrices(data: pd.DataFrame) -> None:
-    core = apa.lmm("noisy ~ model + (1 | subject) + (1 | roi)", data, residual_by="model").model
+@pytest.mark.parametrize("options", [{"residual_by": "model"}, {"weights": "w"}])
+def test_kenward_roger_agrees_with_dense_matrices(data: pd.DataFrame, options) -> None:
+    data = data.assign(w=np.random.default_rng(0).uniform(0.3, 3, len(data)))
+    core = apa.lmm("noisy ~ model + (1 | subject) + (1 | roi)", data, **options).model
     values = components(core)
     X = core.design.fixed.X
     S = covariance(core, values)

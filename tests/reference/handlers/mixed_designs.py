@@ -38,6 +38,10 @@ def check(case: dict[str, Any], directory: Path, cases: dict[str, dict[str, Any]
         _model(case, directory)
     elif case["r_function"].startswith("emmeans"):
         _contrasts(case, directory)
+    elif case["id"] == "residual_groups":
+        _residual_groups(case, directory)
+    elif case["id"] == "two_members":
+        _members(case, directory)
     else:
         raise Unhandled(case["r_function"])
 
@@ -79,6 +83,28 @@ def _model(case: dict[str, Any], directory: Path) -> None:
     ranova = fit.ranova().iloc[1:]
     theirs = pd.DataFrame(expected["ranova"])
     close(np.sort(ranova["loglik"]), np.sort(theirs["loglik"]), atol=LOGLIK)
+
+
+def _residual_groups(case: dict[str, Any], directory: Path) -> None:
+    arguments, expected = case["arguments"], case["result"]
+    data = read_table(directory, case["data"]["file"])
+    fit = apa.lmm(arguments["formula"], data, residual_by=arguments["residual_by"])
+    close(fit.info["loglik"], expected["loglik"], atol=LOGLIK)
+    close(fit.table["estimate"], expected["estimate"], atol=ESTIMATE)
+    close(fit.table["std_error"], expected["se"], rtol=SE)
+    components = fit.variance_components().set_index("effect")
+    for level, sd in expected["sigma"].items():
+        close(components.loc[level, "std_dev"], sd, rtol=VARIANCE)
+
+
+def _members(case: dict[str, Any], directory: Path) -> None:
+    expected = case["result"]
+    fit = apa.lmm(case["arguments"]["formula"], read_table(directory, case["data"]["file"]))
+    close(fit.info["loglik"], expected["loglik"], atol=LOGLIK)
+    close(fit.table["estimate"], expected["estimate"], atol=ESTIMATE)
+    close(fit.table["std_error"], expected["se"], rtol=SE)
+    close(fit.variance_components()["variance"], expected["components"], rtol=VARIANCE)
+    close(fit.random_effects()["estimate"], expected["effects"], atol=EFFECT)
 
 
 def _f_tests(found: pd.DataFrame, rows: list[dict[str, Any]], df: float) -> None:

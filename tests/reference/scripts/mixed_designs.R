@@ -91,8 +91,40 @@ for (ddf in c("satterthwaite", "kenward-roger", "asymptotic")) {
   put("noninferiority", "One-sided, Holm", test(pairs(e), delta = .3, side = "noninferiority", adjust = "holm"),
       contrast = "pairwise", adjust = "holm", delta = .3, test = "noninferiority")
 }
-versions <- lapply(c("lme4", "lmerTest", "pbkrtest", "emmeans"), function(p) as.character(packageVersion(p)))
-names(versions) <- c("lme4", "lmerTest", "pbkrtest", "emmeans")
+# residual variances by group, by nlme
+suppressMessages(library(nlme))
+m <- lme(score ~ model + x, random = ~1 | subject, weights = varIdent(form = ~1 | stream), data = d,
+         control = lmeControl(opt = "optim", reltol = 1e-12, msTol = 1e-12))
+ratio <- coef(m$modelStruct$varStruct, uncons = FALSE)
+add("residual_groups", "Residual variances by group", "lme with varIdent", "nlme",
+    list(formula = "score ~ model + x + (1 | subject)", residual_by = "stream"),
+    list(loglik = num(logLik(m)), estimate = num(fixef(m)), se = num(sqrt(diag(vcov(m)))),
+         sigma = as.list(c(early = m$sigma, ratio * m$sigma))))
+
+# two members per row: their indicators added, in the modular functions of lme4
+set.seed(5)
+p <- t(combn(8, 2)); p <- rbind(p, p[sample(28, 20), ])
+pairs_of <- data.frame(source = paste0("p", p[, 1]), target = paste0("p", p[, 2]))
+u <- rnorm(8, 0, .5)
+pairs_of$g <- round(rnorm(nrow(p)), 4)
+pairs_of$score <- round(u[p[, 1]] + u[p[, 2]] + .3 * pairs_of$g + rnorm(nrow(p), 0, .3), 6)
+write.csv(pairs_of, file.path(out, "mixed_pairs.csv"), row.names = FALSE, quote = FALSE)
+pairs_of$member <- factor(rep(paste0("p", 1:8), length.out = nrow(p)))
+parts <- lFormula(score ~ g + (1 | member), pairs_of, REML = TRUE)
+Zt <- Matrix::Matrix(0, 8, nrow(p), sparse = TRUE)
+for (i in seq_len(nrow(p))) { Zt[p[i, 1], i] <- 1; Zt[p[i, 2], i] <- 1 }
+parts$reTrms$Zt <- as(Zt, "CsparseMatrix")
+devfun <- do.call(mkLmerDevfun, parts)
+m <- mkMerMod(environment(devfun), optimizeLmer(devfun, optimizer = "bobyqa", control = list(rhoend = 1e-10)),
+              parts$reTrms, fr = parts$fr)
+add("two_members", "Pairs of members of one population", "mkLmerDevfun with the sum of two indicators", "lme4",
+    list(formula = "score ~ g + (1 | mm(source, target))"),
+    list(loglik = num(logLik(m)), estimate = num(fixef(m)), se = num(sqrt(diag(as.matrix(vcov(m))))),
+         components = num(as.data.frame(VarCorr(m))$vcov), effects = num(getME(m, "b"))))
+cases[[length(cases)]]$data$file <- "mixed_pairs.csv"
+
+versions <- lapply(c("lme4", "lmerTest", "pbkrtest", "emmeans", "nlme"), function(p) as.character(packageVersion(p)))
+names(versions) <- c("lme4", "lmerTest", "pbkrtest", "emmeans", "nlme")
 versions$R <- paste(R.version$major, R.version$minor, sep = ".")
 writeLines(toJSON(list(topic = "mixed_designs",
   about = "Mixed models of one ragged design with an empty cell, and contrasts of its marginal means",
