@@ -357,7 +357,9 @@ def difference_figures(result: Any, context: Any, title: str) -> list[Block]:
         return []
     if table["conf_low"].isna().all():
         return []
-    return any_figures(result, context, "agreement", value="difference", what_is="minus null")
+    return any_figures(
+        result, context, "agreement", value="difference", what_is="minus null", lead=title
+    )
 
 
 def planning_figures(result: Any, context: Any, title: str) -> list[Block]:

@@ -42,6 +42,8 @@ def _settings(salt: str) -> Iterator[None]:
                 "font.size": 9,
                 "text.color": INK,
                 "axes.edgecolor": MUTED,
+                # a fixed place: to find one, every panel would be measured at every drawing
+                "axes.titley": 1.0,
             }
         )
         # a name may hold characters the font lacks; the table beside the figure has it in full

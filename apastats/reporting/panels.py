@@ -69,6 +69,10 @@ def grid(
             continue
         draw(ax, i, i % n_col == 0)
         ax.set_xlabel(x_label if i + n_col >= n else "", fontsize=8.5)
+        # a place for labels that are empty would be searched at every drawing
+        for axis in (ax.xaxis, ax.yaxis):
+            if not axis.get_label_text():
+                axis.set_label_coords(0.0, 0.0)
     used = axes.ravel()[:n]
     if not any(ax.get_legend_handles_labels()[1] for ax in used):
         # no legend below: no room for one
@@ -206,7 +210,13 @@ def estimate_figures(result: Any, context: Any, what: str) -> list[Block]:
 
 
 def any_figures(
-    result: Any, context: Any, what: str, *, value: str = "estimate", what_is: str = ""
+    result: Any,
+    context: Any,
+    what: str,
+    *,
+    value: str = "estimate",
+    what_is: str = "",
+    lead: str = "",
 ) -> list[Block]:
     """Panels by ROI for any table of contrasts or of estimates by model and ROI; nothing for other tables.
 
@@ -228,7 +238,7 @@ def any_figures(
         if rows == "contrast":
             out.append(_forest_grid(part, cells_of(part), rows, label, context, what))
         else:
-            out.append(_estimate_grid(result, part, None, label, context, what))
+            out.append(_estimate_grid(result, part, None, label, context, what, lead))
     return out
 
 
@@ -244,7 +254,13 @@ def model_order(part: pd.DataFrame) -> list[str]:
 
 
 def _estimate_grid(
-    result: Any, part: pd.DataFrame, points: np.ndarray | None, label: str, context: Any, what: str
+    result: Any,
+    part: pd.DataFrame,
+    points: np.ndarray | None,
+    label: str,
+    context: Any,
+    what: str,
+    title: str = "",
 ) -> FigureBlock:
     order = model_order(part)
     cells = cells_of(part)
@@ -289,7 +305,8 @@ def _estimate_grid(
         else ""
     )
     who = f"{len(order) - 1} models and the brain" if "brain" in order else f"{len(order)} models"
-    lead = f"Mean {what} of {who}{roi}{tail}: points with {_level(part)} intervals"
+    head = f"{title}: {what} of" if title else f"Mean {what} of"
+    lead = f"{head} {who}{roi}{tail}, points with {_level(part)} intervals"
     if part["estimate"].isna().all():
         lead = f"{what.capitalize()} of {who}{roi}{tail}"
     return FigureBlock(
@@ -298,7 +315,7 @@ def _estimate_grid(
         f"Mean {what} of {who}{roi} as points with intervals; the numbers are in the table below.",
         make,
         shown_data(part),
-        len(part) * (3 + (0 if points is None else len(points))),
+        len(part) * (4 + (0 if points is None else len(points))),
     )
 
 
@@ -391,7 +408,7 @@ def _forest_grid(
             title = plots.label(cell.get("roi", ""), 24)
             if rows == "model":
                 title = (
-                    f"{title}: minus {plots.label(part['reference'].iloc[where[0]], 18)}"
+                    f"{title}: minus {plots.label(part['reference'].iloc[where[0]], 14)}"
                     if title
                     else ""
                 )

@@ -373,7 +373,7 @@ def _scatter_grid(
         f"Scatter plots of score against agreement in {len(rois)} ROIs, one point per model.",
         make,
         both,
-        len(both),
+        len(both) * 4,
     )
 
 

@@ -28,6 +28,7 @@ from apastats.reporting.works import WORKS
 __all__ = ["render_html"]
 
 MAX_CSV_ROWS = 4000
+MAX_TWICE = 500  # rows that a figure and its table may both hold
 
 
 class Renderer:
@@ -39,6 +40,7 @@ class Renderer:
         self.drawings = drawings
         self.max_rows = max_rows
         self.n_table = self.n_figure = 0
+        self.beside: list[pd.DataFrame] = []
         self.environment = Environment(
             loader=PackageLoader("apastats.reporting", "templates"),
             autoescape=True,
@@ -76,6 +78,7 @@ class Renderer:
         """Blocks, one after the other."""
         from markupsafe import Markup
 
+        self.beside = [b.frame for b in blocks if isinstance(b, TableBlock)]
         return Markup("\n").join(self.block(b) for b in blocks)
 
     def _table(self, block: TableBlock) -> Any:
@@ -97,6 +100,13 @@ class Renderer:
         )
         return Markup(rendered)
 
+    def _repeated(self, data: pd.DataFrame) -> bool:
+        """Whether much data of a figure stand in the table below it, whose csv has them."""
+        return len(data) > MAX_TWICE and any(
+            set(data.columns) <= set(f.columns) and len(data) <= len(f) <= MAX_CSV_ROWS
+            for f in self.beside
+        )
+
     def _figure(self, block: FigureBlock) -> Any:
         from markupsafe import Markup
 
@@ -106,7 +116,8 @@ class Renderer:
             label=f"Figure {self.n_figure}.",
             caption=self.text(block.caption),
             image=Markup(inline_figure(block, self.drawings)),
-            csv=csv_link(block.data),
+            csv="" if (repeated := self._repeated(block.data)) else csv_link(block.data),
+            repeated=repeated,
         )
         return Markup(rendered)
 

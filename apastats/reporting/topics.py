@@ -372,7 +372,13 @@ def _layers(models: pd.DataFrame, context: Context) -> list[Block]:
 def _patterns(result: Any, context: Context) -> tuple[str, list[Block]]:
     """Patterns are shown as figures; the table has one row per number and stays in the saved tables."""
     title = "Patterns of the models"
-    blocks = _intro(result)
+    info = result.info
+    told = [
+        f"{k.replace('_', ' ')}: {name(str(info[k]).replace('_', ' '))}"
+        for k in ("profile", "self_entry", "scale")
+        if k in info
+    ]
+    blocks: list[Block] = [Paragraph(f"Alignment patterns ({'; '.join(told)}).")]
     words = f"{len(result.table)} numbers, one per predictor, subject, metric, split and ROI, are in the saved table."
     return title, [
         *blocks,
@@ -415,7 +421,7 @@ def _estimated(result: Any, context: Context) -> tuple[str, list[Block]]:
     special = curve_panels.CURVES.get(result.kind)
     blocks += special(result, context, title) if special else []
     if not any(isinstance(b, FigureBlock) for b in blocks):
-        blocks += panels.any_figures(result, context, what or "estimate")
+        blocks += panels.any_figures(result, context, what or "estimate", lead=title)
     if not any(isinstance(b, FigureBlock) for b in blocks):
         blocks += model_panels.column_figures(result, context, title)
     blocks += _made_by_result(result, context, title)
