@@ -223,3 +223,5 @@ def test_same_profile_twice(triple):
     x, _, brain = triple
     with pytest.raises(DesignError, match="the same"):
         apa.correlation_difference(x, x, brain, bounds=0.2)
+    with pytest.raises(DesignError, match="mirrored"):
+        apa.correlation_difference(x, 3 - x, brain, bounds=0.2)

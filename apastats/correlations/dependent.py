@@ -64,9 +64,10 @@ def williams_error(r12: ArrayLike, r13: ArrayLike, r23: ArrayLike, n: int) -> np
     r12, r13, r23 = (np.asarray(v, dtype=float) for v in (r12, r13, r23))
     determinant = 1 - r12**2 - r13**2 - r23**2 + 2 * r12 * r13 * r23
     mean = (r12 + r13) / 2
-    variance = (2 * (n - 1) / (n - 3) * determinant + mean**2 * (1 - r23) ** 3) / (
-        (n - 1) * (1 + r23)
-    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = (2 * (n - 1) / (n - 3) * determinant + mean**2 * (1 - r23) ** 3) / (
+            (n - 1) * (1 + r23)
+        )
     return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
 
@@ -225,7 +226,7 @@ def _by_formula(
     se = float(error(*seen, n)) * inflate
     if not se > 0:
         raise DesignError(
-            "x, y: the two profiles are the same; their difference has no standard error"
+            "x, y: the two profiles are the same, or mirrored; their difference has no standard error"
         )
     tested = _t_tested(
         seen[0] - seen[1], se, n - 3.0 if test == "williams" else np.inf, margin, alpha
