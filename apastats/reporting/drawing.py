@@ -136,6 +136,8 @@ def inline_figure(block: FigureBlock, drawings: Drawings) -> str:
     return f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{alt}">'
 
 
+# what matplotlib writes for a line of which nothing is finite
+_EMPTY_PATH = re.compile(r'<path(?![^>]*\sd=")[^>]*/>\s*')
 # a style like `font: 9px 'DejaVu Sans'`; the page's own font takes over inside a page
 _FONT = re.compile(r"font(-family)?:([^;\"]*?)'DejaVu Sans'[^;\"]*")
 
@@ -151,6 +153,7 @@ def embed_svg(svg: str, slug: str, alt: str) -> str:
     body = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{prefix}\1"', body)
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.DOTALL)
+    body = _EMPTY_PATH.sub("", body)
     body = _FONT.sub(lambda m: f"font{m.group(1) or ''}:{m.group(2)}var(--font)", body)
     for color, variable in ((INK, "--ink"), (MUTED, "--muted"), (GRID, "--grid")):
         body = re.sub(rf"(stroke|fill): {color}\b", rf"\1: var({variable}, {color})", body)

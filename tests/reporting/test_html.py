@@ -8,6 +8,7 @@ import re
 from itertools import pairwise
 from urllib.parse import unquote
 
+import pandas as pd
 import pytest
 
 from apastats.reporting.markup import clean
@@ -255,3 +256,22 @@ def test_notebook_view(study: Study) -> None:
     html = study.report._repr_html_()
     assert html.startswith("<iframe srcdoc=")
     assert Page(html).faults == []
+
+
+def test_lines_of_which_nothing_is_finite_leave_no_empty_path() -> None:
+    import numpy as np
+
+    from apastats.reporting.blocks import FigureBlock
+    from apastats.reporting.drawing import Drawings, inline_figure
+
+    def make() -> object:
+        from apastats.plots.style import new_axes
+
+        ax = new_axes(None, 3.0, 2.0)
+        ax.hlines([0.0, 1.0], [np.nan, 0.0], [np.nan, 1.0])
+        return ax.figure
+
+    svg = inline_figure(FigureBlock("nothing", "c", "a", make, pd.DataFrame()), Drawings())
+    paths = re.findall(r"<path[^>]*>", svg)
+    assert paths
+    assert all(re.search(r'\sd="', p) for p in paths)
