@@ -16,7 +16,7 @@ from apastats.table import ScoreTable
 from apastats.tosts.choices import MATCHED_TESTS, choose
 from apastats.tosts.decisions import check_alpha
 from apastats.tosts.families import best_groups, check_family, run_family
-from apastats.tosts.tables import contrast_table, usable_block, warn_undefined
+from apastats.tosts.tables import contrast_table, sampled_errors, usable_block, warn_undefined
 
 __all__ = ["Comparison", "compare"]
 
@@ -41,20 +41,21 @@ class Comparison(Result):
             if column not in table.columns or value not in set(table[column]):
                 raise InputError(column, value, f"a level of one of {self.info['by']}")
             table = table[table[column] == value]
-        labels = list(dict.fromkeys([*table["model"], *table["reference"]]))
+        first = "level" if "level" in table.columns else "model"
+        labels = list(dict.fromkeys([*table[first], *table["reference"]]))
         if len(table) != len(labels) * (len(labels) - 1) // 2:
             raise DataError(
                 "letters need all pairs of one cell; name the cell, and compare with reference=None"
             )
         wins = dict.fromkeys(labels, 0.0)
         for model, other, estimate in zip(
-            table["model"], table["reference"], table["estimate"].to_numpy(), strict=True
+            table[first], table["reference"], table["estimate"].to_numpy(), strict=True
         ):
             wins[model] += float(estimate)
             wins[other] -= float(estimate)
         order = sorted(labels, key=lambda x: -wins[x])
         shown = table[table["different"]]
-        return compact_letters(order, list(zip(shown["model"], shown["reference"], strict=True)))
+        return compact_letters(order, list(zip(shown[first], shown["reference"], strict=True)))
 
 
 def compare(
@@ -163,7 +164,8 @@ def compare(
         table["p_value_adjusted"] = found.adjusted[name][pair, cell]
     at = list(table.columns).index("n_subject")
     table.insert(at, "different", table["p_value_adjusted"] <= alpha)
-    notes = warn_undefined(table, "p_value")
+    table, chance = sampled_errors(table, found, choice, len(block.clusters), alpha)
+    notes = (*warn_undefined(table, "p_value"), *chance)
     name, what, resampled = MATCHED_TESTS[test]
     unit = block.cluster
     scope = "all cells together" if family == "all" else "each cell by itself"

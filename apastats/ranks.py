@@ -264,7 +264,7 @@ def nemenyi(
             {
                 **_cell_columns(block, j),
                 "contrast": f"{labels[u]} - {labels[v]}",
-                "model": labels[u],
+                block.group_column: labels[u],
                 "reference": labels[v],
                 "estimate": d[i],
                 "statistic": q[i],
@@ -345,7 +345,7 @@ def mean_ranks(
         rows += [
             {
                 **_cell_columns(block, j),
-                "model": labels[i],
+                block.group_column: labels[i],
                 "estimate": ranks[i],
                 "conf_low": ranks[i] - half,
                 "conf_high": ranks[i] + half,

@@ -147,6 +147,11 @@ class Block:
         """Boolean, same shape as ``values``: True where there is a value."""
         return np.isfinite(self.values)
 
+    @property
+    def group_column(self) -> str:
+        """Name of the column of results that holds what is compared: ``model``, or ``level`` where models are cells."""
+        return "level" if "model" in self.cells.columns else "model"
+
     def group_labels(self) -> list[str]:
         """One text per group."""
         return [" / ".join(str(v) for v in row) for row in self.groups.itertuples(index=False)]

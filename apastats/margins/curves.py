@@ -32,7 +32,10 @@ class MarginCurve(Result):
 
 def _contrast_columns(result: EquivalenceResult) -> list[str]:
     by = [c for c in result.info.get("by", []) if c in result.table.columns]
-    return [*by, *(c for c in ("contrast", "model", "reference") if c in result.table.columns)]
+    return [
+        *by,
+        *(c for c in ("contrast", "model", "level", "reference") if c in result.table.columns),
+    ]
 
 
 def margin_curve(

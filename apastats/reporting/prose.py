@@ -46,7 +46,9 @@ def join(items: list[str]) -> str:
 
 def place(row: Mapping[str, Any], frame: pd.DataFrame) -> str:
     """``in V1 (rsa)``: the cell of a row, without columns that are the same everywhere."""
-    keys = [k for k in KEYS if k in row and (k == "roi" or frame[k].nunique() > 1)]
+    # where models are the cells, something else is compared
+    among = ("model", *KEYS) if "level" in frame.columns else KEYS
+    keys = [k for k in among if k in row and (k == "roi" or frame[k].nunique() > 1)]
     if not keys:
         return ""
     rest = [name(row[k]) for k in keys[1:]]
@@ -92,7 +94,7 @@ def equivalence_row(
     difference = style.number(row["estimate"], d)
     contrast = (
         f"{name(row['model'])} minus {name(row['reference'])}"
-        if "model" in row
+        if "model" in row and "level" not in row
         else name(row["contrast"])
     )
     decision = str(row.get("decision", "undecided"))
@@ -145,7 +147,7 @@ def contrast_row(
     interval = _interval(row, style, d, frame, info)
     if interval:
         tests.append(interval)
-    versus = pd.notna(row.get("model")) and pd.notna(row.get("reference"))
+    versus = pd.notna(row.get("model")) and pd.notna(row.get("reference")) and "level" not in row
     contrast = (
         f"{name(row['model'])} minus {name(row['reference'])}"
         if versus
@@ -370,12 +372,14 @@ def margin_sentence(info: Mapping[str, Any]) -> str:
 def set_sentences(result: Any) -> list[str]:
     """One sentence per cell: the members of the set."""
     frame = result.table
-    cells = [k for k in KEYS if k in frame.columns and frame[k].nunique() > 1]
+    compared = "level" if "level" in frame.columns else "model"
+    among = KEYS if compared == "model" else ("model", *KEYS)
+    cells = [k for k in among if k in frame.columns and frame[k].nunique() > 1]
     parts = [((), frame)] if not cells else list(frame.groupby(cells, sort=False))
     lines = []
     for _, part in parts:
         where = place(part.iloc[0].to_dict(), frame)
-        members = [name(m) for m in part.loc[part["in_set"].astype(bool), "model"]]
+        members = [name(m) for m in part.loc[part["in_set"].astype(bool), compared]]
         told = join(members) if members else "no model"
         lines.append(
             f"{_capital(where + ', ' if where else '')}the set holds {told} ({len(members)} of {len(part)})."

@@ -57,7 +57,8 @@ class EquivalenceSet(Result):
             if column not in table.columns or value not in set(table[column]):
                 raise InputError(column, value, f"a level of one of {self.info['by']}")
             table = table[table[column] == value]
-        inside = table.groupby("model", sort=False)["in_set"].all()
+        compared = "level" if "level" in table.columns else "model"
+        inside = table.groupby(compared, sort=False)["in_set"].all()
         return [str(m) for m in inside.index[inside]]
 
 
@@ -176,7 +177,7 @@ def equivalence_set(
         frame = _RUN[method](x, used, delta, spread, step_down, block_generator(root, j))
         cell = {c: block.cells[c].iloc[j] for c in block.cells.columns}
         frames.append(
-            pd.DataFrame({"model": block.group_labels(), **cell}).assign(
+            pd.DataFrame({block.group_column: block.group_labels(), **cell}).assign(
                 mean=x.mean(axis=0),
                 **frame,
                 conf_level=1 - level,

@@ -186,13 +186,13 @@ name = "separation"
 verb = "discriminability"
 data = "selected"
 formula = "score ~ model | roi"
-options = { against = { result = "agreement" }, against_outcome = "z" }
+options = { against = { result = "agreement" }, against_outcome = "z_person" }
 
 [[analysis]]
 name = "model"
 verb = "lmm"
 data = "agreement"
-formula = "z ~ model + (1 | subject) + (1 | roi) + (1 | roi:subject)"
+formula = "z_person ~ model + (1 | subject) + (1 | roi) + (1 | roi:subject)"
 
 [[analysis]]
 name = "against_the_brain"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from apastats.errors import DesignError, InputError, MarginError
@@ -23,8 +24,11 @@ from apastats.tosts.independent import (
     rank_two,
     student_two,
     trimmed_two,
+    two_sample_draws,
+    two_sample_few,
 )
 from apastats.tosts.location import Located
+from apastats.tosts.monte_carlo import with_p_errors
 from apastats.tosts.rows import claim_words, insert_before, sd_unit, tidy_row
 from apastats.tosts.student import in_sd_units
 from apastats.tosts.tables import EquivalenceResult
@@ -229,6 +233,7 @@ def tost(
         beside |= {column: np.exp(table[source]) for column, source in ends.items()}
     table = insert_before(table, "decision", beside)
     n = int(tested.n[0])
+    table, chance = _sampled_errors(table, choice, first, None if single else second, alpha)
     few = choice.said_of_few(n, two=not single, sd_units=in_sd)
     what += f"; {few}" if few else ""
     info = (
@@ -248,8 +253,25 @@ def tost(
     )
     two_drawn = not single and test in ("bootstrap", "permutation")
     seed = recorded_seed(choice.rng) if two_drawn else choice.seed()
-    notes = choice.notes(n, two=not single, sd_units=in_sd)
+    notes = (*choice.notes(n, two=not single, sd_units=in_sd), *chance)
     return EquivalenceResult(table, info, Provenance(call, "", seed), notes=notes)
+
+
+def _sampled_errors(
+    table: pd.DataFrame, choice: Choice, x: np.ndarray, y: np.ndarray | None, alpha: float
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Monte-Carlo errors of the p-values where resamples were drawn; ``y`` is a second, independent sample."""
+    boot = choice.test == "bootstrap"
+    if y is None:
+        draws, few = choice.sampled(len(x)), choice.few(len(x))
+    else:
+        draws = two_sample_draws(choice.test, len(x), len(y), choice.n_resamples, choice.rng)
+        corrected = boot and choice.interval != "studentized" and choice.small_sample
+        few = two_sample_few(x, y) if corrected else None
+    if not draws:
+        return table, ()
+    interval = choice.interval if boot else "percentile"
+    return with_p_errors(table, alpha, draws=draws, interval=interval, few=few, stacklevel=3)
 
 
 def _require(second: np.ndarray | None) -> np.ndarray:

@@ -20,6 +20,7 @@ from apastats.tosts.resampled import (
     BOOT_INTERVALS,
     bootstrap_location,
     centred_flips,
+    one_sample_few,
     sign_flip,
 )
 
@@ -119,6 +120,18 @@ class Choice:
     def resamples(self) -> bool:
         """Whether the test resamples."""
         return self.test in ("bootstrap", "sign_flip", "permutation")
+
+    def sampled(self, n: int) -> int:
+        """Resamples drawn for n units; 0 where nothing was, or all were enumerated, or the draws were given."""
+        if not self.resamples or self.given is not None or n not in self._plans:
+            return 0
+        plan = self._plans[n]
+        return 0 if plan.exact else plan.n_resamples
+
+    def few(self, n: int) -> tuple[float, float] | None:
+        """Correction of bootstrap shares for n matched units; None where there is none."""
+        corrected = self.test == "bootstrap" and self.interval != "studentized"
+        return one_sample_few(n) if corrected and self.small_sample else None
 
     def seed(self) -> str:
         """Seed for the provenance; "" where nothing was drawn."""

@@ -49,6 +49,7 @@ class Contrasts:
     joint_low: np.ndarray
     joint_high: np.ndarray
     size: int
+    joint_draws: int = 0  # sign flips drawn for a joint adjustment; 0 where all were enumerated
 
 
 def check_family(adjust: str | None, family: str, test: str, reference: str | None) -> str:
@@ -113,6 +114,7 @@ def run_family(
         tested, joint = _tukey(block, d, limits, alpha, family)
     else:
         tested, joint = _tests(d, limits, choice, alpha), None
+    drawn = 0
     # a test and its mirror are one test where both directions have the same p-value
     mirrored = reference == "best"
     symmetric = mirrored and bool(np.all(limits.low == -limits.high))
@@ -131,7 +133,7 @@ def run_family(
             raise DesignError(
                 f"adjust={adjust!r} needs a margin that is not in SD units; use 'holm' with it"
             )
-        adjusted, joint = _max_t(d, limits, tested, choice, adjust, family, alpha)
+        adjusted, joint, drawn = _max_t(d, limits, tested, choice, adjust, family, alpha)
         by_claim = {"equivalence": "equiv", "noninferiority": "noninf", "nonsuperiority": "nonsup"}
         if hypothesis in by_claim:
             adjusted["p_value_claim"] = adjusted[f"p_value_{by_claim[hypothesis]}"]
@@ -152,7 +154,7 @@ def run_family(
         with np.errstate(invalid="ignore"):
             joint = stdtrit(df, 1 - alpha / (2 * size)) * tested.std_error
     return Contrasts(
-        a, b, d, tested, adjusted, tested.estimate - joint, tested.estimate + joint, size
+        a, b, d, tested, adjusted, tested.estimate - joint, tested.estimate + joint, size, drawn
     )
 
 
@@ -211,8 +213,8 @@ def _max_t(
     adjust: str,
     family: str,
     alpha: float,
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Adjusted p-values from joint sign flips, and half widths of the joint intervals."""
+) -> tuple[dict[str, np.ndarray], np.ndarray, int]:
+    """Adjusted p-values from joint sign flips, half widths of the joint intervals, and the flips drawn."""
     low, high = _unit_bounds(limits, d)
     shape = d.shape[1:]
     flat = [np.broadcast_to(v, d.shape).reshape(len(d), -1) for v in (d, low, high)]
@@ -232,7 +234,8 @@ def _max_t(
         "p_value_equiv": p.p_equiv.reshape(shape),
     }
     with np.errstate(invalid="ignore"):
-        return adjusted, critical * tested.std_error
+        half = critical * tested.std_error
+    return adjusted, half, 0 if plan.exact else plan.n_resamples
 
 
 def pooled_error(values: np.ndarray) -> tuple[float, float]:

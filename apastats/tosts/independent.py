@@ -25,6 +25,8 @@ from apastats.tosts.resampled import Resampled, located_by_replicates
 from apastats.tosts.student import welch_df
 
 __all__ = [
+    "two_sample_draws",
+    "two_sample_few",
     "Relabelled",
     "bootstrap_two",
     "effect_two",
@@ -35,6 +37,8 @@ __all__ = [
     "trimmed_two",
     "widest",
 ]
+
+AUTO_DRAWS = 9_999
 
 
 def _one(*values: float) -> list[np.ndarray]:
@@ -216,6 +220,28 @@ def bootstrap_two(
     )
 
 
+def two_sample_few(x: np.ndarray, y: np.ndarray) -> tuple[float, float] | None:
+    """Welch's df, and the SD of the replicates of a difference of means over Welch's standard error."""
+    n1, n2 = len(x), len(y)
+    v1, v2 = (np.asarray(v.var(ddof=1)) for v in (x, y))
+    squared = v1 / n1 + v2 / n2
+    if not squared > 0:
+        return None
+    df = welch_df(v1, np.asarray(n1), v2, np.asarray(n2))
+    drawn = v1 * (n1 - 1) / n1**2 + v2 * (n2 - 1) / n2**2
+    return float(df), float(np.sqrt(drawn / squared))
+
+
+def two_sample_draws(test: str, n: int, m: int, n_resamples: Resamples, rng: RngLike) -> int:
+    """Resamples that a test of two independent samples draws; 0 where it draws none, or enumerates."""
+    if test == "bootstrap":
+        return AUTO_DRAWS if n_resamples == "auto" else int(n_resamples)
+    if test == "permutation":
+        plan = group_signs(n, m, n_resamples, rng)
+        return 0 if plan.exact else plan.n_resamples
+    return 0
+
+
 def resample_two(
     x: np.ndarray,
     y: np.ndarray,
@@ -228,7 +254,7 @@ def resample_two(
     if n_resamples == "exact":
         raise InputError("n_resamples", "exact", "'auto' or a number for two independent samples")
     root = seed_sequence(rng)
-    rows = 9_999 if n_resamples == "auto" else n_resamples
+    rows = AUTO_DRAWS if n_resamples == "auto" else n_resamples
     shifts, variances, scales = [], [], []
     for k, sample in enumerate((x, y)):
         child = np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, k))
@@ -247,13 +273,7 @@ def resample_two(
         0.0
     )
     d0, s0 = _welch_columns(x[None], y[None])
-    n1, n2 = len(x), len(y)
-    v1, v2 = (np.asarray(v.var(ddof=1)) for v in (x, y))
-    few = None
-    if small_sample and s0[0] > 0:
-        df = welch_df(v1, np.asarray(n1), v2, np.asarray(n2))
-        drawn = v1 * (n1 - 1) / n1**2 + v2 * (n2 - 1) / n2**2
-        few = float(df), float(np.sqrt(drawn)) / float(s0[0])
+    few = two_sample_few(x, y) if small_sample else None
     return Resampled(
         d0,
         s0,

@@ -31,6 +31,7 @@ from apastats.tosts.families import (
     pair_effects,
     run_family,
 )
+from apastats.tosts.monte_carlo import with_p_errors
 from apastats.tosts.rows import insert_before
 
 __all__ = ["EquivalenceResult", "equivalence"]
@@ -204,8 +205,10 @@ def equivalence(
     pair, cell = _rows(block, found.first, found.second, reference)
     table = contrast_table(block, found, pair, cell, alpha, test, adjust)
     table = _add_bounds(table, found, pair, cell, limits, alpha, hypothesis)
+    table, chance = sampled_errors(table, found, choice, len(block.clusters), alpha)
     notes = (
         *warn_undefined(table, "p_value_equiv"),
+        *chance,
         *choice.notes(len(block.clusters), block.cluster, sd_units=limits.sd_units),
         *_out_of_reach(choice, adjust, found.size, len(block.clusters), alpha),
     )
@@ -294,7 +297,7 @@ def contrast_table(
     g, g_low, g_high = pair_effects(found.differences[:, pair, cell], alpha)
     columns |= {
         "contrast": [f"{x} - {y}" for x, y in zip(model, reference, strict=True)],
-        "model": model,
+        block.group_column: model,
         "reference": reference,
         "estimate": pick(tested.estimate),
         "std_error": pick(tested.std_error),
@@ -319,6 +322,24 @@ def contrast_table(
         ends = {"ratio": "estimate", "ratio_low": "conf_low", "ratio_high": "conf_high"}
         columns |= {k: np.exp(columns[v]) for k, v in ends.items()}
     return pd.DataFrame(columns)
+
+
+def sampled_errors(
+    table: pd.DataFrame, found: Contrasts, choice: Choice, n: int, alpha: float
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Monte-Carlo errors of the p-values where resamples were drawn, and notes of decisions that hang on them."""
+    draws = choice.sampled(n)
+    if not draws and not found.joint_draws:
+        return table, ()
+    return with_p_errors(
+        table,
+        alpha,
+        draws=draws,
+        interval=choice.interval if choice.test == "bootstrap" else "percentile",
+        few=choice.few(n),
+        joint_draws=found.joint_draws,
+        stacklevel=3,
+    )
 
 
 def _add_bounds(

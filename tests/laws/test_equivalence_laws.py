@@ -66,6 +66,7 @@ def test_bounds_in_sd_units(x, y, share):
     assert scaled["p_value_equiv"] == pytest.approx(row["p_value_equiv"], abs=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::apastats.errors.MonteCarloWarning")  # few draws on purpose
 @LAW
 @given(
     profiles(),

@@ -47,6 +47,7 @@ def test_too_few_draws_for_the_level_give_no_limit():
     assert row["p_value_equiv"] > 0.05
 
 
+@pytest.mark.filterwarnings("ignore::apastats.errors.MonteCarloWarning")  # 999 draws are few
 def test_relabelling_claims_what_welch_claims_too():
     g = np.random.default_rng(1)
     x, y = 2 * g.normal(size=8), g.normal(size=11)

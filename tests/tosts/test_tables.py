@@ -145,7 +145,7 @@ def test_ceiling_margin_carries_its_uncertainty():
     assert row["p_value_nonsup"] == pytest.approx(below.pvalue)
     assert row["p_value_noninf"] == pytest.approx(above.pvalue)
     assert found.info["margin_origin"] == "ceiling"
-    assert "leave_one_out" in found.info["margin"]
+    assert "leave-one-out" in found.info["margin"]
 
 
 def test_saved_and_read_back(tmp_path):
@@ -282,3 +282,19 @@ def test_hierarchical_needs_the_whole_family():
         apa.equivalence(
             "score ~ model | roi", make_table(), bounds=0.05, adjust="hierarchical", family="cell"
         )
+
+
+def test_regions_compared_within_models():
+    study = apa.simulate(n_subject=6, n_model=2, n_layer=1, rois=["V1", "V4", "MT"], rng=1)
+    table = study.scores.where(kind="model", split="test")
+    found = apa.equivalence("score ~ roi | model", table, bounds=0.1)
+    rows = found.tidy()
+    assert rows.groupby("model").size().to_dict() == {"model_01": 3, "model_02": 3}
+    assert set(rows["level"]) | set(rows["reference"]) == {"V1", "V4", "MT"}
+    assert "In model_01, V1 - V4 was" in found.text()
+    letters = apa.compare("score ~ roi | model", table).letters(model="model_01")
+    assert set(letters) == {"V1", "V4", "MT"}
+    sets = apa.equivalence_set("score ~ roi | model", table)
+    assert set(sets.members(model="model_01")) <= {"V1", "V4", "MT"}
+    assert "In model_01, the set holds" in sets.text()
+    assert set(apa.mean_ranks("score ~ roi | model", table).tidy()["level"]) == {"V1", "V4", "MT"}
