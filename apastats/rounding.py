@@ -80,6 +80,9 @@ def resamples_to_settle(n_resamples: int, std_error: Any, mcse: Any) -> int:
     safety = 1 + (2 * math.sqrt(0.025 * n_resamples)) ** -0.5
     ratio = safety * largest / _half(printed_decimals(std_error, mcse))
     wanted = n_resamples * max(1.0, ratio) ** 2
+    if np.isinf(np.asarray(mcse, dtype=float)).any():
+        # infinite replicates lie within one error of a limit: how many more keep them away is not in the data
+        wanted = max(wanted, 20.0 * n_resamples)
     step = 10.0 ** max(0, math.floor(math.log10(wanted)) - 1)
     return int(math.ceil(wanted / step) * step)
 

@@ -67,4 +67,4 @@ def critical_values(
     sides = np.clip([conf_level - step, conf_level + step], 0, 1)
     around = quantiles(values, sides, None, rule)
     with np.errstate(invalid="ignore"):
-        return c, np.nan_to_num((around[:, 1] - around[:, 0]) / 2)
+        return c, np.nan_to_num((around[:, 1] - around[:, 0]) / 2, posinf=np.inf)

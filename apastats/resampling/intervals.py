@@ -256,7 +256,7 @@ def _two_quantiles(
     grid = np.hstack([p, np.clip(p - step, 0, 1), np.clip(p + step, 0, 1)])
     q = quantiles(values, grid, None, rule)
     with np.errstate(invalid="ignore"):
-        spread = np.nan_to_num((q[:, 4:] - q[:, 2:4]) / 2, nan=0.0)
+        spread = np.nan_to_num((q[:, 4:] - q[:, 2:4]) / 2, nan=0.0, posinf=np.inf)
     return q[:, :2].T, spread.T
 
 
