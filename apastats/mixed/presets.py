@@ -26,7 +26,7 @@ class Presets:
         self,
         data: ScoreTable | pd.DataFrame,
         *,
-        outcome: str = "z",
+        outcome: str | None = None,
         by: str | None = None,
         generalise: str = "subject",
         **options: Any,
@@ -37,8 +37,9 @@ class Presets:
         ----------
         data : ScoreTable or pandas.DataFrame
             Columns ``model, subject, roi`` and the outcome.
-        outcome : str
-            Its column.
+        outcome : str, optional
+            Its column; ``z_person`` where the table has it, as subjects share references and partners and their ``z``
+            are not independent, ``z`` otherwise.
         by : str, optional
             A column that is constant within ROIs (a stream: crossed with ``model``) or within models (a family: takes
             the place of ``model``, which becomes random).
@@ -56,6 +57,9 @@ class Presets:
         DesignError
             If there are too few subjects or ROIs for any random effect.
         """
+        if outcome is None:
+            frame = data.frame if isinstance(data, ScoreTable) else data
+            outcome = "z_person" if "z_person" in getattr(frame, "columns", ()) else "z"
         return self._fit(data, outcome, by, generalise, partners=False, options=options)
 
     def scores(

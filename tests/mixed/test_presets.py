@@ -61,3 +61,14 @@ def test_bad_presets() -> None:
         apa.models.scores(data, generalise="all")
     with pytest.raises(DesignError, match="no random effect"):
         apa.models.scores(data[(data["subject"] == "s0") & (data["roi"] == "r0")])
+
+
+@pytest.mark.filterwarnings("ignore::apastats.errors.SingularFitWarning")
+def test_agreement_takes_the_shares_of_people_where_there_are_any():
+    study = apa.simulate(n_subject=6, n_model=2, n_layer=1, rois=["V1", "V3", "V4", "MT"], rng=1)
+    patterns = apa.alignment_patterns(study.scores.where(split="test"))
+    table = apa.pattern_agreement(patterns, reference="matched")
+    assert apa.models.agreement(table).info["formula"].startswith("z_person ~")
+    frame = table.frame.drop(columns=["z_person"])
+    frame = frame[frame["kind"] == "model"]
+    assert apa.models.agreement(frame).info["formula"].startswith("z ~")
