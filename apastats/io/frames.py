@@ -202,7 +202,7 @@ def _read_files(
     if not files:
         raise ReadError(paths[0], f"holds no table file; allowed: {', '.join(SUFFIXES)}")
     frames = [_shape(read_frame(p), str(p), rename, defaults, wide) for p in files]
-    log = [f"read {len(files)} files, {sum(map(len, frames))} rows"]
+    log = [f"read {len(files)} file{'s' * (len(files) != 1)}, {sum(map(len, frames))} rows"]
     if ignored:
         log.append(
             f"not table files, left unread: {', '.join(ignored[:10])}{' ...' if len(ignored) > 10 else ''}"

@@ -144,7 +144,8 @@ def _limits(bounds: Any) -> tuple[float, float, str]:
             hint="Work out other margins first, e.g. 0.1 times the mean ceiling.",
         )  # fmt: skip
     low, high = float(margin.low), float(margin.high)
-    return low, high, f"({low:g}, {high:g}) in the unit of the model's outcome"
+    text = f"\u00b1{high:g}" if low == -high else f"{low:g} to {high:g}"
+    return low, high, f"{text} in units of the outcome, stated by the analyst"
 
 
 def _decisions(side: str, p: dict[str, np.ndarray], alpha: float) -> np.ndarray:

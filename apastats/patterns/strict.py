@@ -172,13 +172,14 @@ def strict_alignment(
     table = table.assign(
         p_value=p, decision=np.where(inside, ALIGNED, np.where(outside, NOT_ALIGNED, UNDECIDED))
     )
+    scale = " (Fisher z)" if agreement_outcome in ("z", "z_person") else ""
     info = {
         "method": "intersection-union of two tests against a margin: score and agreement",
         "hypothesis": hypothesis,
         "criteria": method,
         "rule": f"aligned where both adjusted p-values are at most {alpha:g}; not aligned where one criterion is "
         "shown to fail",
-        "margin": f"score {score_words['margin']}; agreement ({agreement_outcome}) {agreement_words['margin']}",
+        "margin": f"score {score_words['margin']}; agreement{scale} {agreement_words['margin']}",
         "agreement_reference": agreement_reference,
         "adjust": adjust,
         "alpha": alpha,

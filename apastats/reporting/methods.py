@@ -67,9 +67,15 @@ def _sentences(item: Any) -> list[str]:
 def _agreement_table(table: Any) -> list[str]:
     if "agreement" not in table.outcomes:
         return []
+    tested = (
+        "tests use each person's jackknife share in the mean Fisher transform, as subjects share references and "
+        "predictors"
+        if "z_person" in table.outcomes
+        else "tests use its Fisher transform"
+    )
     return [
         "Pattern agreement is the similarity of a predictor's scores over all ROIs with the pattern of the brain; "
-        f"tests use its Fisher transform {cite('hoefling2026')}."
+        f"{tested} {cite('hoefling2026')}."
     ]
 
 

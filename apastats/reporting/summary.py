@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apastats.reporting.blocks import Block, Code, Listing, Paragraph, TableBlock
-from apastats.reporting.markup import code, name, sym
+from apastats.reporting.markup import code, name, plain, sym
 from apastats.reporting.numbers import NumberStyle
 from apastats.reporting.prose import KEYS, cautions, decision_counts, join, set_sentences
 from apastats.reporting.words import outcome_of, title_of
@@ -249,7 +249,8 @@ def _decided(table: Any) -> str:
 
 def not_concluded(items: Sequence[Any]) -> list[Block]:
     """What may not be concluded, without repeats."""
-    lines = unique([c for r in results_of(items) for c in cautions(r)])
+    # the same words, marked as a name or not, are one caution
+    lines = list({plain(c): c for r in results_of(items) for c in cautions(r) if c}.values())
     undecided = sum(
         int((r.table["decision"] == "undecided").sum())
         for r in results_of(items)

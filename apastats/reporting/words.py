@@ -59,7 +59,7 @@ ADJUSTMENTS = {
 def outcome_of(result: Any) -> str:
     """``score`` or ``agreement``, from the formula of a result."""
     call = str(result.info.get("formula", "")) or str(result.provenance.call)
-    for word in ("agreement", "z ~"):
+    for word in ("agreement", "z ~", "z_person"):
         if word in call:
             return "agreement"
     return "score" if "score" in call else ""
@@ -68,7 +68,7 @@ def outcome_of(result: Any) -> str:
 def outcome_words(result: Any) -> str:
     """The outcome with its scale: a mean Fisher z must not be read as a correlation."""
     what = outcome_of(result) or "outcome"
-    on_z = str(result.info.get("formula", "")).replace(" ", "").startswith("z~")
+    on_z = re.match(r"z(_person)?\s*~", str(result.info.get("formula", "")).strip())
     return f"{what} (Fisher z)" if on_z else what
 
 
