@@ -1,8 +1,8 @@
 """Kendall's tau of many pairs of vectors: inversions counted by blocks, in O(n log n) per pair.
 
 Discordant pairs are inversions of the permutation "rank of y, in the order of x". The positions in x
-are cut into blocks of at most 512 (a length numpy sorts without branches), and these into ever finer
-halves. Two positions are compared where they part:
+are cut into blocks of at most 512 (a length numpy sorts without branches; the last may be shorter), and
+these into ever finer halves. Two positions are compared where they part:
 
 * in one of the smallest parts (at most 32 positions): directly, one lag after the other;
 * in the two halves of a part: the part is sorted by y, and the places of the second half add up to the
@@ -16,6 +16,7 @@ the leading digit of the rank (base 64); the base is constant, so the work is O(
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any, NamedTuple
 
@@ -28,11 +29,12 @@ __all__ = ["kendall_similarity"]
 BLOCK = 512  # np.sort handles shorter rows of 16 bits in registers
 PART = 32  # up to here pairs are compared directly
 GROUP = 16
+SLAB = 10  # blocks counted at once
 LONGEST = 2**15 - 2**10  # twice a padded rank fits 16 bits
 BASE = 64
-CELLS = 2**17  # ranks worked on at once, and
+CELLS = 2**18  # ranks worked on at once, and
 ROWS = 16
-WIDE = 2**21  # numbers of blocks: they should stay in the cache
+WIDE = 2**20  # numbers of blocks: they should stay in the cache
 
 
 def kendall_similarity(
@@ -71,7 +73,7 @@ def kendall_similarity(
     tau = np.empty((len(x), len(y)))
     chunks = -(-len(y) // (batch or max(1, CELLS // n)))
     width = -(-len(y) // chunks)
-    scratch = _Scratch(8 * n * width + 4 * min(WIDE, n * len(x) * width))
+    scratch = _Scratch(8 * n * width + 5 * min(WIDE, n * len(x) * width))
     for k in range(0, len(y), width):
         right = _Orders(y[k : k + width])
         # pairs that count in the denominator: all, or the mean of those untied in x and untied in y
@@ -147,19 +149,23 @@ def _inversions(left: np.ndarray, right: np.ndarray, scratch: _Scratch) -> np.nd
         return np.array([[_split(rank[o], scratch) for rank in _ranks(right, n)] for o in left])
     cut = _cut(n)
     inside = _Inside(right, cut, scratch)
-    out = np.array([inside.count(order) for order in left])
+    out = np.array([inside.count(order) for order in _padded(left, cut.padded)])
     if cut.number == 1:
         return out
-    padded = -(-n // GROUP**2) * GROUP**2
+    # up to 16 groups are taken together: as many as pad least
+    number = -(-n // GROUP)
+    together = min(range(GROUP, GROUP // 2, -1), key=lambda k: -number % k)
+    padded = -(-number // together) * together * GROUP
     block = np.full((padded, len(left)), cut.number - 1, dtype=np.uint8)
+    place = (np.arange(n) // cut.block).astype(np.uint8)
     for column, order in zip(block.T, left, strict=True):
-        column[order] = np.arange(n) // cut.block
+        column[order] = place
     for i in range(0, len(left), ROWS):
         some = np.ascontiguousarray(block[:, i : i + ROWS])
         parts = -(-len(right) * some.size // WIDE)
         few = -(-len(right) // parts)
         for k in range(0, len(right), few):
-            found = _across(some, right[k : k + few], cut.number, scratch)
+            found = _across(some, right[k : k + few], cut.number, together, scratch)
             out[i : i + ROWS, k : k + few] += found
     return out
 
@@ -168,7 +174,7 @@ class _Scratch:
     """Pieces of one array, used again and again: fresh memory costs as much as the work done in it."""
 
     def __init__(self, size: int) -> None:
-        self._rest = np.empty(size, dtype=np.uint8)
+        self._rest = _aligned(size)
         self._pieces: dict[str, np.ndarray] = {}
 
     def __call__(self, name: str, shape: tuple[int, ...], dtype: Any = np.uint8) -> np.ndarray:
@@ -177,34 +183,61 @@ class _Scratch:
         if piece is None or len(piece) < size:
             step = -(-size // 64) * 64
             if step > len(self._rest):
-                self._rest = np.empty(2 * step, dtype=np.uint8)
+                self._rest = _aligned(2 * step)
             piece, self._rest = self._rest[:step], self._rest[step:]
             self._pieces[name] = piece
         return piece[:size].view(dtype).reshape(shape)
 
 
-class _Cut(NamedTuple):
-    """Blocks of the positions, and how often each is halved until its parts are small."""
+def _aligned(size: int) -> np.ndarray:
+    """Bytes from the beginning of a cache line on: short rows are sorted faster there."""
+    memory = np.empty(size + 64, dtype=np.uint8)
+    return memory[-memory.ctypes.data % 64 :][:size]
 
-    number: int
+
+class _Cut(NamedTuple):
+    """Blocks of the positions, and how often each is halved until its parts are small.
+
+    Behind the whole blocks there may be a shorter one, halved ``tail`` times; -1 without.
+    """
+
+    whole: int
     halvings: int
     part: int
+    tail: int = -1
 
     @property
     def block(self) -> int:
         return self.part << self.halvings
 
     @property
+    def number(self) -> int:
+        return self.whole + (self.tail >= 0)
+
+    @property
     def padded(self) -> int:
-        return self.block * self.number
+        return self.until(self.tail)
+
+    def until(self, step: int) -> int:
+        """Positions in blocks halved at least ``step`` times."""
+        rest = self.part << self.tail if 0 <= step <= self.tail else 0
+        return self.whole * self.block + rest
 
 
 def _cut(n: int) -> _Cut:
+    """Equal blocks, or longest ones and a rest: whatever adds fewer positions."""
     number = -(-n // BLOCK)
     halvings = 0
     while -(-n // (number << halvings)) > PART:
         halvings += 1
-    return _Cut(number, halvings, -(-n // (number << halvings)))
+    equal = _Cut(number, halvings, -(-n // (number << halvings)))
+    whole, rest = divmod(n, BLOCK)
+    if not whole or not rest:
+        return equal
+    longest = _Cut(
+        whole, (BLOCK // PART).bit_length() - 1, PART, (-(-rest // PART) - 1).bit_length()
+    )
+    return longest if longest.padded < equal.padded else equal
 
 
 def _padded(order: np.ndarray, length: int) -> np.ndarray:
@@ -229,21 +262,32 @@ class _Lags:
     def __init__(self, parts: np.ndarray, scratch: _Scratch) -> None:
         larger, self.tally = scratch("larger", parts.shape, bool), scratch("tally", parts.shape)
         # views made once: with few columns they cost as much as the comparisons
-        self.views = [
+        views = [
             (parts[:-k], parts[k:], larger[k:], larger[k:].view(np.uint8), self.tally[k:])
             for k in range(1, len(parts))
         ]
-        # entry k of a part counts at most k
-        small = len(parts) * (len(parts) - 1) // 2 < 256
-        self.dtype = np.uint8 if small else np.uint16
+        self.first, self.views = views[:1], views[1:]
+        # entry k of a part counts at most k: sums of how many entries fit 8 bits
+        ends, room = [0], 255
+        for k in range(len(parts)):
+            if k > room:
+                ends, room = [*ends, k], 255
+            room -= k
+        self.sums = [self.tally[i:j] for i, j in itertools.pairwise([*ends, len(parts)])]
 
-    def count(self) -> np.ndarray:
-        self.tally[...] = 0
+    def count(self, columns: int = 1) -> np.ndarray:
+        """Sums over all columns with the same number modulo ``columns``; ``[columns]``."""
+        self.tally[0] = 0
+        for first, second, _, _, tally in self.first:
+            np.greater(first, second, tally.view(bool))
         for first, second, larger, ones, tally in self.views:
             np.greater(first, second, larger)
             np.add(tally, ones, tally)
-        pairs: np.ndarray = np.add.reduce(self.tally, axis=0, dtype=self.dtype)
-        return pairs
+        pairs = (np.add.reduce(rows, axis=0, dtype=np.uint8) for rows in self.sums)
+        return sum(
+            (found.reshape(-1, columns).sum(axis=0, dtype="f8") for found in pairs),
+            start=np.zeros(columns),
+        )
 
 
 class _Inside:
@@ -258,76 +302,90 @@ class _Inside:
         # bits left below the rank say which half of its part an entry comes from, a bit per halving
         self.bits = 16 - int(cut.padded - 1).bit_length()
         self.shifted = rank << self.bits
-        place = np.arange(cut.block)
+        place = np.arange(cut.padded)
         halves = [place // (cut.part << k) % 2 for k in range(cut.halvings)]
-        self.marks = np.zeros((cut.halvings, cut.block), dtype=np.uint16)
+        self.marks = np.zeros((cut.halvings, cut.padded), dtype=np.uint16)
         for k, half in enumerate(halves):
             self.marks[k // self.bits] |= (half << k % self.bits).astype(np.uint16)
-        self.places = [(place % (2 * cut.part << k)).astype("f8") for k in range(cut.halvings)]
+        self.places = [
+            (place[: cut.block] % (2 * cut.part << k)).astype("f8") for k in range(cut.halvings)
+        ]
 
     def count(self, order: np.ndarray) -> np.ndarray:
-        """Inversions of every y in the order of x, inside blocks only; ``[m]``."""
+        """Inversions of every y in the order of one (padded) x, inside blocks only; ``[m]``."""
         m, padded = self.shifted.shape
         part, block = self.cut.part, self.cut.block
-        order = _padded(order[None], padded)[0]
         by_lag = order.reshape(-1, part).T.ravel()
         # "clip" only because the default mode makes a copy of the output
         np.take(self.by_item, by_lag, axis=0, out=self.entries, mode="clip")
-        count: np.ndarray = self.lags.count().reshape(-1, m).sum(axis=0, dtype="f8")
+        count: np.ndarray = self.lags.count(m)
         if self.cut.halvings == 0:
             return count
         key = self.entries.view(np.uint16).reshape(m, padded)
         np.take(self.shifted, order, axis=1, out=key, mode="clip")
-        blocks = key.reshape(m, -1, block)
-        second = self.scratch("second", blocks.shape, np.uint16)
+        second = self.scratch("second", key.shape, np.uint16)
+        whole = self.cut.whole * block
+        blocks, rest = second[:, :whole].reshape(m, -1, block), second[:, whole:]
         for step, places in enumerate(self.places):
             bit, half = step % self.bits, part << step
             if bit == 0:
                 if step:
                     key &= 0x10000 - (1 << self.bits)
-                blocks |= self.marks[step // self.bits]
-            key.reshape(-1, 2 * half).sort(axis=1)
-            np.bitwise_and(blocks, 1 << bit, out=second)
-            found = np.add.reduce(second, axis=1, dtype=np.uint16) @ places
+                key |= self.marks[step // self.bits]
+            until = self.cut.until(step + 1)
+            key[:, :until].reshape(m, -1, 2 * half).sort(axis=2)
+            np.bitwise_and(key, 1 << bit, out=second)
+            found = np.add.reduce(blocks, axis=1, dtype=np.uint16) @ places
+            if until > whole:
+                found += rest @ places[: padded - whole]
             # places of second halves without an inversion; every inversion takes one off
-            count += padded // (2 * half) * (half * (3 * half - 1) // 2) - found / (1 << bit)
+            count += until // (2 * half) * (half * (3 * half - 1) // 2) - found / (1 << bit)
         return count
 
 
-def _across(block: np.ndarray, right: np.ndarray, number: int, scratch: _Scratch) -> np.ndarray:
+def _across(
+    block: np.ndarray, right: np.ndarray, number: int, together: int, scratch: _Scratch
+) -> np.ndarray:
     """Inversions of pairs in different blocks of x, from the blocks ``[item, x]``; ``[n_x, n_right]``."""
     padded, n_left = block.shape
     m = n_left * len(right)
-    by_lag = _padded(right, padded).reshape(len(right), -1, GROUP).transpose(2, 1, 0)
-    # [place in the group, group, y, x]
+    by_lag = _padded(right, padded).reshape(len(right), -1, together, GROUP).transpose(3, 2, 1, 0)
+    supers = by_lag.shape[2]
+    # [place in the group, place among the groups taken together, these, y, x]
     blocks = scratch("blocks", (by_lag.size, n_left))
     np.take(block, by_lag.ravel(), axis=0, out=blocks, mode="clip")
     blocks = blocks.reshape(GROUP, -1)
-    count: np.ndarray = _Lags(blocks, scratch).count().reshape(-1, m).sum(axis=0, dtype="f8")
-    larger, counted = scratch("larger", blocks.shape, bool), scratch("tally", blocks.shape[1:])
-    groups = (padded // GROUP**2, GROUP, m)
-    later, beyond, near = (scratch(k, groups, np.float32) for k in ("later", "beyond", "near"))
-    until, until_whole = (np.tri(k, k=-1, dtype=np.float32) for k in (GROUP, groups[0]))
-
-    def from_block(t: int, out: np.ndarray) -> np.ndarray:
-        """Entries of every group in block t or later; returned for 16 groups together."""
-        np.greater_equal(blocks, t, out=larger)
-        np.add.reduce(larger.view(np.uint8), axis=0, dtype=np.uint8, out=counted)
-        out[...] = counted.reshape(groups)
-        whole: np.ndarray = out.sum(axis=1)
-        return whole
-
-    later_whole = from_block(1, later)
-    for t in range(1, number):
-        beyond_whole = from_block(t + 1, beyond)
-        # entries of block t in groups before, and entries of earlier blocks here:
-        # among 16 groups, then between them
-        np.matmul(until, later - beyond, out=near)
-        earlier = np.subtract(GROUP, later, out=later)
-        count += np.einsum("gkm,gkm->gm", earlier, near).sum(axis=0, dtype="f8")
-        far = until_whole @ (later_whole - beyond_whole)
-        count += ((GROUP**2 - later_whole) * far).sum(axis=0, dtype="f8")
-        later, beyond, later_whole = beyond, later, beyond_whole
+    count: np.ndarray = _Lags(blocks, scratch).count(m)
+    smaller = scratch("larger", blocks.shape, bool)
+    groups = (together, supers * m)
+    until = np.tri(supers, k=-1, dtype=np.float32)
+    for low in range(1, number, SLAB):
+        high = min(low + SLAB, number)
+        # entries of every group in blocks before t, for t = low ... high
+        earlier = scratch("earlier", (high - low + 1, *groups))
+        earlier[-1] = GROUP  # of all blocks, unless counted
+        for t, out in zip(range(low, min(high + 1, number)), earlier, strict=False):
+            np.less(blocks, t, out=smaller)
+            np.add.reduce(smaller.view(np.uint8), axis=0, dtype=np.uint8, out=out.reshape(-1))
+        # entries of block t itself, where the comparisons were
+        here = scratch("larger", (high - low, *groups))
+        np.subtract(earlier[1:], earlier[:-1], out=here)
+        earlier = earlier[:-1]
+        # entries of block t in the groups before: among those taken together (at most 15 * 16),
+        # then between these
+        near = scratch("tally", here.shape)
+        near[:, 0] = 0
+        for k in range(1, together):
+            np.add(near[:, k - 1], here[:, k - 1], out=near[:, k])
+        pairs = scratch("pairs", here.shape, np.uint16)
+        np.multiply(earlier, near, out=pairs, dtype=np.uint16)
+        found = np.add.reduce(pairs, axis=1, dtype=np.uint16)
+        count += found.reshape(-1, m).sum(axis=0, dtype="f8")
+        whole = np.add(near[:, -1], here[:, -1], dtype=np.float32).reshape(-1, supers, m)
+        earlier_whole = np.add.reduce(earlier, axis=1, dtype=np.uint16).reshape(-1, supers, m)
+        far = until @ whole
+        far *= earlier_whole
+        count += far.reshape(-1, m).sum(axis=0, dtype="f8")
     return count.reshape(len(right), n_left).T
 
 
@@ -359,4 +417,4 @@ def _leading(digit: np.ndarray, scratch: _Scratch) -> float:
     above = earlier.sum(axis=1, keepdims=True) - np.cumsum(earlier, axis=1)
     across = float((cells * above).sum(dtype="f8"))
     inside = _Lags(np.ascontiguousarray(groups.T), scratch).count()
-    return across + float(inside.sum(dtype="f8"))
+    return across + float(inside[0])

@@ -332,7 +332,29 @@ def test_kendall_of_long_vectors_is_split(
     )
 
 
-@pytest.mark.parametrize("n", [2, 3, 32, 33, 63, 64, 65, 512, 513, 1025, 4950, 16500, 31745])
+SIZES = [
+    2,
+    3,
+    32,
+    33,
+    63,
+    64,
+    65,
+    512,
+    513,
+    1025,
+    4950,
+    5151,
+    5184,
+    5240,
+    5360,
+    16500,
+    31744,
+    31745,
+]
+
+
+@pytest.mark.parametrize("n", SIZES)
 def test_kendall_of_every_cut(rng: np.random.Generator, n: int) -> None:
     x, y = rng.standard_normal((3, n)), rng.standard_normal((4, n))
     x[1:], y[1:] = np.round(x[1:], 1), np.round(y[1:], 1)
@@ -343,6 +365,8 @@ def test_kendall_of_every_cut(rng: np.random.Generator, n: int) -> None:
     for batch in (1, 3, 100):
         np.testing.assert_array_equal(kendall_similarity(x, y, batch=batch), found)
     np.testing.assert_array_equal(kendall_similarity(y, x), found.T)
+    # no count overflows where all pairs are inversions
+    assert kendall_similarity(x[:1], -x[:1]) == -1
 
 
 @pytest.mark.parametrize("n", [5, 70, 5000, 40000])
