@@ -81,11 +81,20 @@ class NumberStyle:
             text = "< 0.1"
         return f"{text}{THIN}%" if self.percent_space else f"{text}%"
 
-    def p_value(self, p: float) -> str:
-        """``= .012`` or ``< .001``, without the symbol."""
+    def p_value(self, p: float, mcse: float = 0.0) -> str:
+        """``= .012`` or ``< .001``, without the symbol; a sampled one with the digits that its error leaves."""
         p = float(p)
         if math.isnan(p):
             return "not defined"
+        places = self.p_decimals
+        while places > 1 and mcse > 0.5 * 10.0**-places:
+            places -= 1
+        if places < self.p_decimals:
+            least = 10.0**-places
+            if round(p, places) in (0, 1):
+                sign, edge = ("<", least) if p < 0.5 else (">", 1 - least)
+                return f"{sign} {self._p_text(edge, places)}"
+            return f"= {self._p_text(p, places)}"
         if self.p_floor > 0 and p < self.p_floor:
             return f"< {self._p_text(self.p_floor, max(self.p_decimals, _places(self.p_floor)))}"
         if p > 0 and round(p, self.p_decimals) == 0:
@@ -95,9 +104,9 @@ class NumberStyle:
             return f"> {self._p_text(1 - 10**-self.p_decimals, self.p_decimals)}"
         return f"= {self._p_text(p, self.p_decimals)}"
 
-    def p(self, p: float, label: str = "") -> str:
+    def p(self, p: float, label: str = "", *, mcse: float = 0.0) -> str:
         """``p = .012``; ``label`` follows the symbol."""
-        text = self.p_value(p)
+        text = self.p_value(p, mcse)
         joint = " " if text.startswith(("=", "<", ">")) else " is "
         return f"{sym(self.p_symbol)}{label}{joint}{text}"
 

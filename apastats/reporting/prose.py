@@ -16,7 +16,7 @@ from apastats.reporting.posteriors import (
     rope_row,
     sampling_sentence,
 )
-from apastats.reporting.tables import scale_decimals
+from apastats.reporting.tables import p_error, scale_decimals
 from apastats.reporting.words import adjusted_sentence
 
 __all__ = ["cautions", "sentences", "text"]
@@ -55,6 +55,11 @@ def place(row: Mapping[str, Any], frame: pd.DataFrame) -> str:
     return f"in {name(row[keys[0]])}" + (f" ({', '.join(rest)})" if rest else "")
 
 
+def p_text(row: Mapping[str, Any], key: str, style: NumberStyle) -> str:
+    """``p = .012``, a sampled p-value with the digits that stand."""
+    return style.p(row[key], mcse=p_error(row, key))
+
+
 def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
@@ -79,16 +84,16 @@ def equivalence_row(
     if pd.notna(row.get("statistic")):
         tests.append(style.statistic(_symbol(row), row["statistic"], row.get("df")))
     if "p_value" in row:
-        tests.append(style.p(row["p_value"]))
+        tests.append(p_text(row, "p_value", style))
     adjusted = _differs(info.get("adjust_method", info.get("adjust", "none")))
     if adjusted and "p_value_adjusted" in row:
-        tests.append(f"adjusted {style.p(row['p_value_adjusted'])}")
+        tests.append(f"adjusted {p_text(row, 'p_value_adjusted', style)}")
     interval = _interval(row, style, d, frame, info)
     if interval:
         tests.append(interval)
-    equivalence = [f"equivalence {style.p(row['p_value_equiv'])}"]
+    equivalence = [f"equivalence {p_text(row, 'p_value_equiv', style)}"]
     if adjusted and "p_value_equiv_adjusted" in row:
-        equivalence.append(f"adjusted {style.p(row['p_value_equiv_adjusted'])}")
+        equivalence.append(f"adjusted {p_text(row, 'p_value_equiv_adjusted', style)}")
     equivalence += _claim(row, info, style)
     bounds = f"{style.number(row['bound_low'], d)} to {style.number(row['bound_high'], d)}"
     difference = style.number(row["estimate"], d)
@@ -139,11 +144,11 @@ def contrast_row(
     if pd.notna(row.get("statistic")):
         tests.append(style.statistic(_symbol(row), row["statistic"], row.get("df")))
     if "p_value" in row:
-        tests.append(style.p(row["p_value"]))
+        tests.append(p_text(row, "p_value", style))
     if "p_value_adjusted" in row and _differs(
         info.get("adjust_method", info.get("adjust", "none"))
     ):
-        tests.append(f"adjusted {style.p(row['p_value_adjusted'])}")
+        tests.append(f"adjusted {p_text(row, 'p_value_adjusted', style)}")
     interval = _interval(row, style, d, frame, info)
     if interval:
         tests.append(interval)
@@ -193,7 +198,7 @@ def coefficient_row(row: Mapping[str, Any], result: Any, style: NumberStyle) -> 
     elif pd.notna(row["statistic"]):
         parts.append(style.statistic(_symbol(row), row["statistic"], row.get("df")))
     if not effect or pd.notna(row["p_value"]):
-        parts.append(style.p(row["p_value"]))
+        parts.append(p_text(row, "p_value", style))
     interval = _interval(row, style, d, result.table, result.info)
     return f"{name(row['term'])}{' = ' if effect else ': '}{', '.join([*parts, *([interval] if interval else [])])}"
 

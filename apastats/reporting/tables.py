@@ -64,6 +64,10 @@ HIDDEN = {
     "conf_low_mcse",
     "conf_high_mcse",
     "settled",
+    "p_value_mcse",
+    "p_value_adjusted_mcse",
+    "p_value_equiv_mcse",
+    "p_value_equiv_adjusted_mcse",
     "joint_low",
     "joint_high",
 }
@@ -225,7 +229,7 @@ def _single(
     if not pd.api.types.is_numeric_dtype(values):
         return Column(label, lambda row: "\u2013" if _missing(row[key]) else name(row[key]))
     if key.startswith("p_value"):
-        return Column(label, lambda row: _p_cell(row[key], style), numeric=True)
+        return Column(label, lambda row: _p_cell(row, key, style), numeric=True)
     if pd.api.types.is_integer_dtype(values) or _whole(values):
         return Column(
             label,
@@ -264,10 +268,26 @@ def _whole(values: pd.Series) -> bool:
     )
 
 
-def _p_cell(p: Any, style: NumberStyle) -> str:
-    if _missing(p):
+def _p_cell(row: Mapping[str, Any], key: str, style: NumberStyle) -> str:
+    if _missing(row[key]):
         return "\u2013"
-    return style.p_value(float(p)).removeprefix("= ")
+    return style.p_value(float(row[key]), p_error(row, key)).removeprefix("= ")
+
+
+def p_error(row: Mapping[str, Any], key: str) -> float:
+    """Monte-Carlo error of a p-value of a row; 0 where it was not sampled.
+
+    It stands in a column of its own, or in ``mcse`` where that is not the error of an interval. An adjustment by a
+    formula scales it with the p-value.
+    """
+    if f"{key}_mcse" in row:
+        return float(row[f"{key}_mcse"])
+    raw = key.removesuffix("_adjusted")
+    own = row.get(f"{raw}_mcse", 0.0 if "conf_low_mcse" in row else row.get("mcse", 0.0))
+    if _missing(own) or _missing(row.get(raw)):
+        return 0.0
+    scale = float(row[key]) / float(row[raw]) if row[raw] > 0 else 1.0
+    return float(own) * scale
 
 
 def heading(label: str) -> str:

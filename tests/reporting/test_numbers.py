@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,3 +100,31 @@ def test_decimals_show_two_digits_of_the_scale(size: float) -> None:
     assert 3 <= places <= 6
     if 1e-5 <= size < 0.1:
         assert size * 10**places >= 9.99
+
+
+@pytest.mark.parametrize(
+    ("p", "mcse", "text"),
+    [
+        (0.0512, 0.0, "= .051"),
+        (0.0512, 0.0004, "= .051"),
+        (0.0512, 0.0016, "= .05"),
+        (0.0012, 0.0007, "< .01"),
+        (0.0002, 0.0001, "< .001"),
+        (0.9971, 0.0008, "> .99"),
+        (0.31, 0.03, "= .3"),
+    ],
+)
+def test_sampled_p_values_show_digits_that_stand(p: float, mcse: float, text: str) -> None:
+    assert APA.p_value(p, mcse) == text
+
+
+def test_tables_and_sentences_print_sampled_p_values_alike() -> None:
+    import apastats as apa
+    from apastats.reporting.tables import p_error
+
+    g = np.random.default_rng(5)
+    x = g.normal(0.03, 0.05, 14)
+    found = apa.tost(x, bounds=0.08, test="bootstrap", n_resamples=999, rng=1)
+    row = found.tidy().iloc[0].to_dict()
+    assert p_error(row, "p_value") == row["p_value_mcse"] > 0.0005
+    assert f"p {APA.p_value(row['p_value'], row['p_value_mcse'])}" in found.text()
