@@ -365,6 +365,7 @@ def bayes_lmm(
     )
     table["method"] = "posterior mean, highest-density interval"
     notes = [*design.notes, *_complaints(table, tree)]
+    held = sorted({*design.fixed.factors, *design.fixed.covariates})
     info = {
         "method": f"Bayesian linear mixed model ({_WRITTEN[built.builder]}, PyMC, nutpie)",
         "formula": parsed.text,
@@ -373,7 +374,7 @@ def bayes_lmm(
         "null": None,
         "rule": f"a quantity is reported if R-hat <= {RHAT_MAX} and both effective sizes >= {ESS_MIN:g}",
         "resampled": "nothing; random: " + ", ".join(g.name for g in design.groupings),
-        "held_fixed": ", ".join(sorted({*design.fixed.factors, *design.fixed.covariates})),
+        "held_fixed": f"levels of {' and '.join(held)}" if held else "nothing",
         "n": design.n,
         "n_subject": {g.name: g.n_levels for g in design.groupings}.get("subject"),
         "chains": n_chains,

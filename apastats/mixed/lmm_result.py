@@ -374,7 +374,7 @@ def _info(
         "null": "the coefficient is 0",
         "rule": None,
         "resampled": f"nothing; random: {', '.join(groups) or 'residuals alone'}",
-        "held_fixed": ", ".join(held) or "nothing",
+        "held_fixed": f"levels of {' and '.join(held)}" if held else "nothing",
         "n": design.n,
         "n_subject": groups.get("subject"),
         "n_groups": groups,

@@ -39,13 +39,9 @@ def key_facts(items: Sequence[Any], command: str | None) -> dict[str, str]:
     data = data_words(items)
     if data:
         facts["Data"] = data
-    margins = _info(items, "margin")
+    margins = _margins(results)
     tested = [r for r in results if "margin" in r.info or "decision" in r.table.columns]
-    facts["Margin"] = (
-        "; ".join(name(m) for m in margins)
-        if margins
-        else "none stated: no claim of equivalence is made"
-    )
+    facts["Margin"] = "; ".join(margins) or "none stated: no claim of equivalence is made"
     tests = unique([str(r.info.get("method", "")) for r in tested])
     if tests:
         facts["Test"] = "; ".join(name(t) for t in tests)
@@ -78,6 +74,19 @@ def key_facts(items: Sequence[Any], command: str | None) -> dict[str, str]:
     if command:
         facts["Command"] = code(command)
     return facts
+
+
+def _margins(results: Sequence[Any]) -> list[str]:
+    """Every margin once, with what it was for where there are several."""
+    used: dict[str, list[str]] = {}
+    for r in results:
+        if r.info.get("margin"):
+            used.setdefault(str(r.info["margin"]), []).append(title_of(r))
+    # a test on two outcomes repeats the margins of both
+    alone = {m: t for m, t in used.items() if not any(o != m and o in m for o in used)} or used
+    if len(alone) == 1:
+        return [name(m) for m in alone]
+    return [f"{name(m)} ({join(unique(t))})" for m, t in alone.items()]
 
 
 def data_words(items: Sequence[Any]) -> str:
