@@ -16,7 +16,7 @@ from apastats.reporting.summary import (
     results_of,
     unique,
 )
-from apastats.reporting.words import adjusted_sentence, outcome_of, title_of
+from apastats.reporting.words import adjusted_sentence, outcome_of, outcome_words, title_of
 from apastats.results import package_versions
 
 __all__ = ["methods_paragraph"]
@@ -114,8 +114,12 @@ def _ceiling(result: Any) -> list[str]:
     ]
 
 
+def _what(result: Any) -> str:
+    return outcome_words(result) if outcome_of(result) else "the outcome"
+
+
 def _bootstrap(result: Any) -> list[str]:
-    info, what = result.info, outcome_of(result) or "the outcome"
+    info, what = result.info, _what(result)
     return [
         f"Means of {what} have {_level(info)}{name(info['interval'])} intervals from the {name(info['method'])}; "
         f"resampled: {name(info['resampled'])} {cite(*keys_of(result))}."
@@ -123,7 +127,7 @@ def _bootstrap(result: Any) -> list[str]:
 
 
 def _equivalence(result: Any) -> list[str]:
-    info, what = result.info, outcome_of(result) or "the outcome"
+    info, what = result.info, _what(result)
     keys = keys_of(result)
     test = cite(*(k for k in keys if k not in OF_ADJUSTMENT))
     n = f" ({sym('n')} = {info['n_subject']})" if "n_subject" in info else ""
@@ -133,7 +137,7 @@ def _equivalence(result: Any) -> list[str]:
     if "margin" in info:
         out.append(margin_sentence(info))
     if "comparison" in info:
-        out.append(f"Compared were {name(info['comparison'])}.")
+        out.append(f"Contrasts: {name(info['comparison'])}.")
     out += _adjusted(info, keys)
     if "rule" in info:
         out.append(f"Rule of decision: {name(info['rule'])}.")
