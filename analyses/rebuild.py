@@ -64,7 +64,7 @@ def workplace(data: Path) -> Iterator[Path]:
 
 def run(name: str) -> Path:
     """Run one study in the current folder."""
-    from apastats.studies.run import run_demo, run_study
+    from apastats.studies.run_study import run_demo, run_study
 
     assignments = STUDIES[name]
     if assignments is None:

@@ -89,7 +89,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a study with a known truth, analyse it, and write a report."""
-    from apastats.studies.run import run_demo
+    from apastats.studies.run_study import run_demo
 
     with _Progress(quiet or as_json) as progress:
         study = run_demo(out, seed=seed, overwrite=overwrite, progress=progress)
@@ -119,12 +119,12 @@ def run(
     """Run a study: from its inputs to a folder with report, tables and figures."""
     from contextlib import nullcontext
 
-    from apastats.studies.run import run_study
+    from apastats.studies.run_study import run_study
 
     if scheduler is None:
         where: Any = nullcontext()
     else:
-        from apastats.resampling.backends import cluster
+        from apastats.resampling.cluster import cluster
 
         where = cluster(scheduler)
         assignments = [*(assignments or []), "bootstrap.n_jobs=-1"]
@@ -164,7 +164,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Run a finished study again and compare every number bit for bit; exit code 1 if any differs."""
-    from apastats.studies.run import verify_study
+    from apastats.studies.run_study import verify_study
 
     with _Progress(quiet or as_json) as progress:
         differences = verify_study(folder, progress=progress)
@@ -186,7 +186,7 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Render the report of a finished study again, without computing anything."""
-    from apastats.studies.run import render_again
+    from apastats.studies.run_study import render_again
 
     _say(f"report: {render_again(folder)}", quiet)
 
@@ -197,7 +197,7 @@ def cite(
     text: Annotated[bool, typer.Option("--text", help="Plain text instead of BibTeX.")] = False,
 ) -> None:
     """Print the references of exactly the methods that a study used."""
-    from apastats.reporting import references
+    from apastats.reporting.references import references
     from apastats.studies.folder import read_folder
 
     found = references(*read_folder(folder).results.values())
@@ -285,7 +285,7 @@ def simulate(
 ) -> None:
     """Write a simulated study with a known truth."""
     import apastats
-    from apastats.regions import BMD_EXTRA_ROIS, BMD_MODELS, BMD_ROIS
+    from apastats.io.bmd import BMD_EXTRA_ROIS, BMD_MODELS, BMD_ROIS
 
     sheets = layout == "scoresheets"
     study = apastats.simulate(

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, OutputExistsError, ReadError
+from apastats.errors import DataError, OutputExistsError
 from apastats.rounding import LIMIT_ERRORS, printed_decimals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Provenance", "Result", "describe_call", "load_result"]
+__all__ = ["Provenance", "Result", "describe_call"]
 
 _PACKAGES = ("apastats", "numpy", "scipy", "pandas", "statsmodels", "rsatoolbox")
 
@@ -233,55 +233,12 @@ class Result:
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read what :meth:`save` wrote."""
+        from apastats.io.load_result import load_result
+
         found = load_result(path)
         if not isinstance(found, cls):
             raise DataError(f"{path}: holds a result of kind {found.kind!r}, not {cls.kind!r}")
         return found
-
-
-def load_result(path: str | Path) -> Result:
-    """Read a saved result of any kind.
-
-    Parameters
-    ----------
-    path : str or path
-        Folder written by ``result.save``.
-
-    Returns
-    -------
-    Result
-        Of the class that was saved.
-
-    Raises
-    ------
-    ReadError
-        If the folder is not a saved result.
-    """
-    folder = Path(path)
-    try:
-        meta = json.loads((folder / "result.json").read_text("utf-8"))
-        table = pd.read_parquet(folder / "table.parquet")
-        with np.load(folder / "arrays.npz", allow_pickle=False) as npz:
-            arrays = {k: npz[k] for k in npz.files}
-        kind, info = meta["kind"], meta["info"]
-        provenance = Provenance(**meta["provenance"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReadError(folder, f"not a saved apastats result ({error})") from error
-    load_kinds()
-    cls = Result._registry.get(kind)
-    if cls is None:
-        raise ReadError(folder, f"result of unknown kind {kind!r}")
-    return cls(table, info, provenance, arrays, tuple(meta["notes"]))
-
-
-def load_kinds() -> None:
-    """Import every module that defines a result class, so that all kinds are known."""
-    import importlib
-
-    import apastats
-
-    for module in sorted(set(apastats.EXPORTS.values())):
-        importlib.import_module(module)
 
 
 def jsonable(value: Any) -> Any:

@@ -85,10 +85,10 @@ def relative(expected: Any, found: Any) -> float:
 def agreement(device: str, quick: bool) -> Iterator[Row]:
     """Every kernel that takes a backend: ties, missing stimuli and covariances included."""
     import apastats as apa
-    from apastats.io.rdms import RDMSet
-    from apastats.scoring.backends import NUMPY, get_backend
+    from apastats.io.rdm_set import RDMSet
+    from apastats.numbers.backends import NUMPY, get_backend
     from apastats.scoring.fixed import fixed_scores
-    from apastats.scoring.patterns import distances
+    from apastats.scoring.rdms_from_patterns import distances
     from apastats.scoring.similarity import mid_ranks
 
     n = 30 if quick else 102
@@ -243,7 +243,7 @@ def _against_bare(
     x: np.ndarray, y: np.ndarray, label: str, device: str, dtype: str
 ) -> Iterator[Row]:
     """The kernel on arrays of the device against the bare product of the same arrays."""
-    from apastats.scoring.backends import get_backend
+    from apastats.numbers.backends import get_backend
     from apastats.scoring.similarity import features
 
     yield _from_host(x, y, "corr", label, device, dtype)
@@ -268,8 +268,8 @@ def _against_bare(
 
 def patterns(device: str, quick: bool) -> Iterator[Row]:
     """Distances between patterns."""
-    from apastats.scoring.backends import get_backend
-    from apastats.scoring.patterns import distances
+    from apastats.numbers.backends import get_backend
+    from apastats.scoring.rdms_from_patterns import distances
 
     shape = (4, 100, 500) if quick else (20, 1000, 5000)
     x = np.random.default_rng(0).standard_normal(shape)

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 import apastats as apa
-from apastats.mixed.core import refit_design
-from apastats.mixed.intervals import simulate_outcomes
+from apastats.mixed.engine.core import refit_design
+from apastats.mixed.engine.intervals import simulate_outcomes
 from benchmarks.common import Row, best_time, difference
 
 FORMULA = "score ~ model + (1 | roi) + (1 | subject) + (1 | roi:subject)"

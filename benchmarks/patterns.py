@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 import apastats as apa
-from apastats.patterns.agreement import agreement_values
 from apastats.patterns.compared import REFERENCES
+from apastats.patterns.pattern_agreement import agreement_values
 from benchmarks.common import Row, best_time, difference, peak_memory
 
 N_SUBJECT, N_ROI, N_PARTNER = 10, 19, 5

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from apastats.resampling.means import summarise_means
-from apastats.resampling.pair_weights import PairKernel, gram_ceilings
 from apastats.resampling.plans import subject_counts
+from apastats.scoring.stimuli.pair_weights import PairKernel, gram_ceilings
 from benchmarks.common import Row, best_time, difference, peak_memory
 from benchmarks.scoring import N_MODEL, N_STIMULUS, N_SUBJECT, data
 
@@ -116,7 +116,7 @@ def counts(n: int, size: int, seed: int) -> np.ndarray:
 def subjects(quick: bool) -> Iterator[Row]:
     """1,000 subject bootstraps with both ceilings: arrays, and the public verb."""
     import apastats as apa
-    from apastats.io.rdms import RDMSet
+    from apastats.io.rdm_set import RDMSet
 
     x, y = data()
     v = counts(N_SUBJECT, RESAMPLES, 1)

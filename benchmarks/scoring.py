@@ -62,7 +62,7 @@ def fixed_evaluation(quick: bool) -> Iterator[Row]:
     from rsatoolbox.rdm import RDMs
 
     import apastats as apa
-    from apastats.io.rdms import RDMSet
+    from apastats.io.rdm_set import RDMSet
     from apastats.scoring.fixed import fixed_scores
 
     x, y = data()
@@ -101,7 +101,7 @@ def tau(quick: bool) -> Iterator[Row]:
     """Kendall's taus of 50 models x 10 subjects."""
     from rsatoolbox.rdm import RDMs, compare
 
-    from apastats.scoring.kendall import kendall_similarity
+    from apastats.numbers.kendall import kendall_similarity
 
     x, y = data()
     for method, asked in (("tau-a", 20), ("tau-b", None)):
@@ -181,7 +181,7 @@ def every_method(quick: bool) -> Iterator[Row]:
     from rsatoolbox.rdm import RDMs, compare
 
     import apastats as apa
-    from apastats.scoring.comparisons import METHODS
+    from apastats.scoring.rdm_similarity import METHODS
 
     for method in METHODS:
         n = 6 if method == "neg_riem_dist" else 20
@@ -226,7 +226,7 @@ def _by_inverse(x: np.ndarray, y: np.ndarray, method: str, sigma: np.ndarray) ->
 def large_table(quick: bool) -> Iterator[Row]:
     """Correlations of 1,000 layers with 400 ROI-subjects in float32, against the bare product."""
     import apastats as apa
-    from apastats.io.rdms import RDMSet
+    from apastats.io.rdm_set import RDMSet
 
     n, layers, targets = (300, 200, 80) if quick else (1000, 1000, 400)
     d = n * (n - 1) // 2
@@ -303,7 +303,7 @@ def patterns(quick: bool) -> Iterator[Row]:
     from rsatoolbox.data import Dataset
     from rsatoolbox.rdm import calc_rdm
 
-    from apastats.scoring.patterns import distances
+    from apastats.scoring.rdms_from_patterns import distances
 
     n = 200 if quick else 1000
     x: Any = np.random.default_rng(0).standard_normal((n, n))

@@ -49,13 +49,3 @@ def test_every_export_exists_and_is_documented() -> None:
 def test_unknown_attribute() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         apastats.nonsense  # noqa: B018
-
-
-def test_no_module_has_the_name_of_a_verb() -> None:
-    import pkgutil
-
-    # at the top level importing the module would replace the function; elsewhere it would only confuse
-    modules = {
-        m.name.rsplit(".", 1)[-1] for m in pkgutil.walk_packages(apastats.__path__, "apastats.")
-    }
-    assert modules & set(apastats.EXPORTS) == set()

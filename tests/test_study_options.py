@@ -100,7 +100,8 @@ def test_every_public_name_is_an_analysis_or_has_another_place() -> None:
 
 
 def test_every_method_that_may_follow_exists() -> None:
-    from apastats.results import Result, load_kinds
+    from apastats.io.load_result import load_kinds
+    from apastats.results import Result
 
     load_kinds()
 

@@ -24,15 +24,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from apastats.mixed.bayes_engine import (
-    BayesModel,
-    build_bayes_model,
-    compile_sampler,
-    read_draws,
-    sample,
-)
-from apastats.mixed.design import Design, build_design
-from apastats.mixed.formula import parse_mixed_formula
+from apastats.mixed.bayes.bayes_model import BayesModel
+from apastats.mixed.bayes.engine import build_bayes_model, compile_sampler, read_draws, sample
+from apastats.mixed.engine.design import Design, build_design
+from apastats.mixed.engine.formula import parse_mixed_formula
 from apastats.seeds import block_generator, seed_sequence
 
 HERE = Path(__file__).parent

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 
 import apastats as apa
-from apastats.regions import BMD_ROIS
+from apastats.io.bmd import BMD_ROIS
 
 sys.path.insert(0, str(Path(__file__).parent))
 from paper import published

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 import apastats as apa
-from apastats.patterns import AlignmentPatterns
+from apastats.patterns.alignment_patterns import AlignmentPatterns
 
 N_RESAMPLES = 1000
 

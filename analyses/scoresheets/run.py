@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import apastats as apa
-from apastats.regions import BMD_EXTRA_ROIS, BMD_ROIS
+from apastats.io.bmd import BMD_EXTRA_ROIS, BMD_ROIS
 
 if __name__ == "__main__":
     data = Path(sys.argv[1] if len(sys.argv) > 1 else "simulated_sheets")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 import apastats as apa
-from apastats.scoring.networks import Activations, projection_size
+from apastats.scoring.activations import Activations, projection_size
 
 LAYERS = ("conv1", "conv2", "conv3", "pool", "readout")
 TRUTH = {"early": "conv1", "late": "readout"}

@@ -12,10 +12,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from apastats.errors import DesignError, InputError, SingularFitWarning
-from apastats.mixed import intervals, summaries, terms
-from apastats.mixed.core import Fitted, refit_design
-from apastats.mixed.design import transform_outcome
-from apastats.mixed.statsmodels_engine import StatsmodelsFit
+from apastats.mixed.engine import intervals, summaries, terms
+from apastats.mixed.engine.core import Fitted, refit_design
+from apastats.mixed.engine.design import transform_outcome
+from apastats.mixed.engine.statsmodels_engine import StatsmodelsFit
 from apastats.results import Result
 from apastats.seeds import RngLike, block_generator, seed_sequence
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from apastats.errors import DesignError
-from apastats.patterns.similarity import Prepared, prepare, similarity_of_products
+from apastats.patterns.pattern_similarity import Prepared, prepare, similarity_of_products
 
 __all__ = ["NodeProblem", "dyadic_std_error", "node_problem", "node_replicates", "pattern_values"]
 

@@ -10,8 +10,8 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from apastats.errors import DesignError
+from apastats.patterns.pattern_similarity import Prepared, prepare, similarity_of_products
 from apastats.patterns.permutations import contract
-from apastats.patterns.similarity import Prepared, prepare, similarity_of_products
 from apastats.resampling.plans import BLOCK, Plan
 from apastats.resampling.relabel import permutation_p
 

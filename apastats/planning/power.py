@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri, stdtrit
 
+from apastats.comparing.decisions import check_alpha, check_hypothesis
+from apastats.comparing.margin import as_margin
 from apastats.errors import InputError
-from apastats.margins.kinds import as_margin
-from apastats.planning.exact import noncentral_t_cdf, tost_power
+from apastats.numbers.noncentral import noncentral_t_cdf, tost_power
 from apastats.results import Provenance, Result, describe_call
-from apastats.tosts.decisions import check_alpha, check_hypothesis
 
 __all__ = [
     "PowerResult",
@@ -113,7 +113,7 @@ def power_tost(
 
     Notes
     -----
-    See :func:`apastats.planning.exact.tost_power`. Most equivalence studies need the power at a small difference
+    See :func:`apastats.numbers.noncentral.tost_power`. Most equivalence studies need the power at a small difference
     other than 0: models are never exactly equal.
 
     Examples

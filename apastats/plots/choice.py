@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from apastats.errors import InputError
+from apastats.plots.curves import layer_agreement
+from apastats.plots.decisions import sensitivity
 from apastats.plots.rows import ceilings, estimates, forest
 
 if TYPE_CHECKING:
@@ -19,6 +21,10 @@ CELLS = ("roi", "metric", "split", "stream")
 
 def draw_result(result: Any, ax: Axes | None, options: dict[str, Any]) -> Axes:
     """Draw by the kind of the result, else by the columns of its table."""
+    if result.kind == "layer_agreement":
+        return layer_agreement(result, ax=ax, **options)
+    if result.kind == "agreement_sensitivity":
+        return _sensitivity(result, ax=ax, **options)
     where = options.pop("where", None)
     frame, keep = chosen(result.table, where)
     columns = set(frame.columns)
@@ -41,6 +47,19 @@ def draw_result(result: Any, ax: Axes | None, options: dict[str, Any]) -> Axes:
         frame = frame.assign(_row=row_names(frame, named))
         return estimates(frame, ax=ax, **({"rows": "_row", "points": points} | options))
     raise InputError("result", result.kind, "a result that has a plot; this one has a table only")
+
+
+def _sensitivity(result: Any, *, ax: Axes | None, term: str = "decisions", **options: Any) -> Axes:
+    """Decisions per ROI and analysis, or one term of the table over the analyses."""
+    if term == "decisions":
+        return sensitivity(result.decisions(), ax=ax, **({"rows": "roi"} | options))
+    frame = result.table[result.table["term"] == term]
+    if frame.empty:
+        raise InputError(
+            "term", term, f"'decisions' or one of {list(result.table['term'].unique())}"
+        )
+    frame = frame.assign(row=frame["what"] + ": " + frame["analysis"])
+    return estimates(frame, ax=ax, **({"rows": "row", "outcome": term} | options))
 
 
 def chosen(table: pd.DataFrame, where: Any) -> tuple[pd.DataFrame, Any]:

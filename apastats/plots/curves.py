@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from apastats.errors import InputError
 from apastats.plots.rows import height_of, need
 from apastats.plots.style import (
     DECISIONS,
@@ -18,6 +19,7 @@ from apastats.plots.style import (
     finish,
     label,
     legend,
+    model_colors,
     new_axes,
     rows_axis,
 )
@@ -291,3 +293,46 @@ def _logarithmic(ax: Axes) -> None:
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+
+
+def layer_agreement(
+    result: Any,
+    *,
+    ax: Axes | None = None,
+    roi: str | None = None,
+    metric: str | None = None,
+    **options: Any,
+) -> Axes:
+    """Curve of every model over the depth of its layers, for one ROI or the mean over ROIs.
+
+    Parameters
+    ----------
+    result : LayerAgreement
+        What to draw.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw on.
+    roi, metric : str, optional
+        Rows to draw: the mean over ROIs, the first metric where not given.
+    **options
+        Passed to ``ax.plot``.
+    """
+    frame = result.table
+    for column, value in (("roi", roi), ("metric", metric)):
+        if value is not None and value not in set(frame[column]):
+            raise InputError(column, value, f"one of {list(frame[column].unique())}")
+    frame = frame[frame["metric"] == (metric or frame["metric"].iloc[0])]
+    frame = frame if roi is None else frame[frame["roi"] == roi]
+    ax = new_axes(ax)
+    colors = model_colors(frame["model"].unique())
+    for model, part in frame.groupby("model", sort=False):
+        curve = part.groupby("depth", sort=True)["estimate"].mean()
+        ax.plot(
+            curve.index, curve, marker="o", color=colors[str(model)], label=str(model), **options
+        )
+    ax.axhline(
+        frame["brain"].mean(), color=colors.get("brain", "0.2"), linestyle="--", label="brain"
+    )
+    legend(ax)
+    return finish(
+        ax, x="depth of the layer", y="agreement", title=roi or "mean over ROIs", grid="y"
+    )

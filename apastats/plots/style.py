@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+from apastats.printable import clean
+
 __all__ = ["BRAIN_COLOR", "INK", "label", "model_colors", "new_axes", "new_figure"]
 
 INK = "#1f2328"
@@ -82,8 +84,6 @@ def new_axes(ax: Axes | None, width: float = 6.4, height: float = 4.0) -> Axes:
 
 def label(text: object, limit: int = 32) -> str:
     """Label as literal text: no mathtext, no line breaks, long names cut in the middle."""
-    from apastats.reporting.markup import clean
-
     out = clean(str(text)).replace("\n", " \u21b5 ")
     if len(out) > limit:
         head = (limit - 1) * 2 // 3

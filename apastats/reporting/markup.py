@@ -11,24 +11,13 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from apastats.printable import clean
+
 __all__ = ["cite", "code", "name", "plain", "strong", "sym", "to_html", "to_latex", "to_markdown"]
 
 _OPEN = {"i": "\ue000", "n": "\ue002", "c": "\ue004", "b": "\ue006", "k": "\ue008"}
 _CLOSE = {k: chr(ord(v) + 1) for k, v in _OPEN.items()}
-_PRIVATE = re.compile("[\ue000-\uf8ff]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _MARK = re.compile("([\ue000-\ue009])")
-
-
-def clean(text: str) -> str:
-    """Text without characters that XML forbids (shown as control pictures) and without our markers."""
-
-    def visible(match: re.Match[str]) -> str:
-        c = ord(match.group())
-        return chr(0x2400 + c) if c < 32 else "\u2421" if c == 127 else "\ufffd"
-
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _PRIVATE.sub("\ufffd", _CONTROL.sub(visible, text))
 
 
 def sym(text: str) -> str:

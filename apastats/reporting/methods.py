@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from apastats.reporting.blocks import Paragraph
-from apastats.reporting.citations import keys_of
 from apastats.reporting.markup import cite, name, sym
 from apastats.reporting.prose import join, margin_sentence
+from apastats.reporting.references import keys_of
 from apastats.reporting.summary import (
     ceiling_words,
     data_words,

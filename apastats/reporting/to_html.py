@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from apastats.printable import clean
 from apastats.reporting import markup
 from apastats.reporting.blocks import (
     Block,
@@ -20,8 +21,8 @@ from apastats.reporting.blocks import (
     Section,
     TableBlock,
 )
-from apastats.reporting.citations import Bibliography
 from apastats.reporting.drawing import Drawings, inline_figure
+from apastats.reporting.references import Bibliography
 from apastats.reporting.tables import heading
 from apastats.reporting.works import WORKS
 
@@ -66,7 +67,7 @@ class Renderer:
             return Markup(f'<ul class="text">{items}</ul>')
         if isinstance(block, Code):
             label = html.escape(block.label, quote=True)
-            body = html.escape(markup.clean(block.text))
+            body = html.escape(clean(block.text))
             return Markup(
                 f'<pre tabindex="0" role="region" aria-label="{label}"><code>{body}</code></pre>'
             )
@@ -167,7 +168,7 @@ def render_html(
     def shown(section: Section) -> dict[str, Any]:
         return {
             "slug": section.slug,
-            "title": markup.clean(section.title),
+            "title": clean(section.title),
             "body": render.blocks(section.blocks),
             "children": [shown(c) for c in section.children],
         }
@@ -182,7 +183,7 @@ def render_html(
         }
     )
     page = render.environment.get_template("report.html.j2").render(
-        title=markup.clean(title),
+        title=clean(title),
         version=version,
         facts=[(label, render.text(text)) for label, text in facts.items()],
         sections=body,

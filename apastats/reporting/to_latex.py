@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from apastats.printable import clean
 from apastats.reporting import markup
 from apastats.reporting.blocks import (
     Block,
@@ -14,7 +15,7 @@ from apastats.reporting.blocks import (
     Section,
     TableBlock,
 )
-from apastats.reporting.citations import Bibliography
+from apastats.reporting.references import Bibliography
 from apastats.reporting.tables import heading
 
 __all__ = ["render_latex", "table_latex"]
@@ -125,7 +126,7 @@ def _block(block: Block, count: _Counter) -> str:
     if isinstance(block, Code):
         lines = [
             markup.escape_latex_name(line).replace(" ", "~")
-            for line in markup.clean(block.text).rstrip().split("\n")
+            for line in clean(block.text).rstrip().split("\n")
         ]
         body = "\n".join(rf"\mbox{{}}{line}\\" for line in lines)
         return f"{{\\footnotesize\\ttfamily\\raggedright\n{body}\n\\par}}"
@@ -165,7 +166,7 @@ def render_latex(
     count = _Counter(max_rows, figures)
     parts = [
         PREAMBLE,
-        rf"\title{{{markup.escape_latex_name(markup.clean(title))}}}",
+        rf"\title{{{markup.escape_latex_name(clean(title))}}}",
         r"\author{}",
         r"\date{}",
     ]

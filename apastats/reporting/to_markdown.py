@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from apastats.printable import clean
 from apastats.reporting import markup
 from apastats.reporting.blocks import (
     Block,
@@ -15,7 +16,7 @@ from apastats.reporting.blocks import (
     Section,
     TableBlock,
 )
-from apastats.reporting.citations import Bibliography
+from apastats.reporting.references import Bibliography
 from apastats.reporting.tables import heading
 from apastats.reporting.works import WORKS
 
@@ -42,7 +43,7 @@ class _Counter:
 def _fence(code: str) -> str:
     longest = max((len(m) for m in re.findall("`+", code)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{markup.clean(code).rstrip()}\n{fence}"
+    return f"{fence}text\n{clean(code).rstrip()}\n{fence}"
 
 
 def table_markdown(block: TableBlock, max_rows: int) -> str:
@@ -89,7 +90,7 @@ def render_markdown(
 ) -> str:
     """The whole report; ``figures`` maps the slug of a figure to its path."""
     count = _Counter(max_rows, figures)
-    parts = [f"# {markup.escape_markdown_name(markup.clean(title))}", "## Key facts"]
+    parts = [f"# {markup.escape_markdown_name(clean(title))}", "## Key facts"]
     parts.append("\n".join(f"- **{label}:** {text(value)}" for label, value in facts.items()))
     for section in sections:
         parts.append(f"## {markup.escape_markdown(section.title)}")

@@ -8,11 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from apastats.errors import InputError
-from apastats.io.rdms import n_stimulus
-from apastats.scoring.backends import NUMPY, Backend
-from apastats.scoring.ceilings import nili_bounds
-from apastats.scoring.comparisons import parse_method, similarity_counts
-from apastats.scoring.similarity import PRODUCT_METHODS, metric_rows, mid_ranks, whitening
+from apastats.io.rdm_set import n_stimulus
+from apastats.numbers.backends import NUMPY, Backend
+from apastats.scoring.pooling import mean_of, pool_others, scaled_for_pooling
+from apastats.scoring.rdm_similarity import paired_similarity, parse_method, similarity_counts
+from apastats.scoring.similarity import (
+    PRODUCT_METHODS,
+    metric_rows,
+    mid_ranks,
+    whitening,
+)
 
 __all__ = ["FixedScores", "fixed_scores", "gram_bounds", "pair_variances"]
 
@@ -45,7 +50,7 @@ def fixed_scores(
     method, sigma_k
         As in :func:`apastats.rdm_similarity`.
     rerank : bool
-        As in :func:`apastats.scoring.ceilings.nili_bounds`.
+        As in :func:`apastats.scoring.fixed.nili_bounds`.
     backend : Backend
 
     Returns
@@ -162,3 +167,65 @@ def pair_variances(covariance: Any) -> np.ndarray:
     out += own
     out += own[:, None]
     return out.ravel().take(_upper(len(v)))
+
+
+def nili_bounds(
+    vectors: Any, *, method: str = "spearman", sigma_k: Any = None, rerank: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper noise ceiling of every subject, from the subjects' RDMs of one ROI.
+
+    Parameters
+    ----------
+    vectors : numpy.ndarray
+        ``[n_subject, n_pair]``; NaN pairs are left out pairwise.
+    method : str
+        Any method of :func:`apastats.score` that has a pooled RDM (not the Bures measures).
+    sigma_k : array, optional
+        Covariance of the pattern estimates, for the whitened methods.
+    rerank : bool
+        For ``spearman`` and ``rho-a`` the pooled RDM is the mean of ranks. By default it is compared
+        as it is, which is the maximiser of the mean Spearman correlation; True ranks it again, as
+        rsatoolbox does.
+
+    Returns
+    -------
+    lower, upper : numpy.ndarray
+        ``[n_subject]``. Lower: similarity of the subject's RDM with the pooled RDM of the others;
+        upper: with the pooled RDM of all. Their means are rsatoolbox's ``boot_noise_ceiling`` (for
+        rank methods with ``rerank=True``).
+
+    Raises
+    ------
+    InputError
+        Fewer than two subjects, an unknown method, or one without a pooled RDM.
+
+    Notes
+    -----
+    Nili et al. (2014), PLoS Computational Biology 10:e1003553. The mean upper value is the maximum
+    over all models for cosine, corr and (of ranks) spearman; for the others it is a heuristic.
+
+    Examples
+    --------
+    >>> lower, upper = nili_bounds([[1, 2, 3.0], [1, 3, 2.0], [1, 2, 4.0]], method="corr")
+    >>> bool((lower <= upper).all())
+    True
+    """
+    method = parse_method(method)
+    if method.startswith("bures"):
+        raise InputError("method", method, "a method with a pooled RDM: not the Bures measures")
+    x = np.asarray(vectors, dtype="f8")
+    if x.ndim != 2 or len(x) < 2:
+        raise InputError("vectors", x.shape, "[n_subject, n_pair] of at least two subjects")
+    if method in PRODUCT_METHODS and not np.isnan(x.sum()):
+        from apastats.scoring.fixed import fixed_scores
+
+        found = fixed_scores(x, x[:1], method=method, sigma_k=sigma_k, rerank=rerank)
+        return found.lower, found.upper
+    scaled = scaled_for_pooling(x, method)
+    others = pool_others(scaled)
+    everyone = mean_of(scaled)[None]
+    lower = paired_similarity(others, x, method, sigma_k=sigma_k, x_ranked=not rerank)
+    upper = paired_similarity(
+        np.broadcast_to(everyone, x.shape), x, method, sigma_k=sigma_k, x_ranked=not rerank
+    )
+    return lower, upper

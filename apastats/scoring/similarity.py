@@ -7,9 +7,9 @@ from typing import Any, cast
 import numpy as np
 
 from apastats.errors import InputError
-from apastats.io.rdms import n_stimulus
-from apastats.scoring.backends import NUMPY, Backend
-from apastats.scoring.ordering import sorted_rows
+from apastats.io.rdm_set import n_stimulus
+from apastats.numbers.backends import NUMPY, Backend
+from apastats.numbers.ordering import sorted_rows
 
 __all__ = ["PRODUCT_METHODS", "RANK_METHODS", "features", "metric_rows", "mid_ranks", "whitening"]
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from apastats.errors import ReadError
 from apastats.results import jsonable, package_versions
-from apastats.studies.schema import StudyFile
+from apastats.studies.sections import StudyFile
 from apastats.studies.store import load, save
 from apastats.table import ScoreTable
 
@@ -83,7 +83,7 @@ def render(
     messages: Sequence[str],
 ) -> None:
     """Write the report in the formats of the study, and the figures; nothing is computed."""
-    from apastats.reporting import report
+    from apastats.reporting.report import report
 
     titles = {entry.name: entry.title for entry in study.analysis}
     document = report(

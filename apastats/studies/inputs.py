@@ -19,7 +19,7 @@ from apastats.studies.sections import Inputs, NetworkInput, ScorePatternsSection
 from apastats.table import ScoreTable
 
 if TYPE_CHECKING:
-    from apastats.io.rdms import RDMSet
+    from apastats.io.rdm_set import RDMSet
 
 __all__ = ["Loaded", "load_inputs"]
 

@@ -17,7 +17,7 @@ from apastats.studies.store import Store, collect, fingerprint
 from apastats.table import ScoreTable
 
 if TYPE_CHECKING:
-    from apastats.io.rdms import RDMSet
+    from apastats.io.rdm_set import RDMSet
 
 __all__ = ["Pipeline", "Progress"]
 
@@ -78,7 +78,7 @@ class Pipeline:
         return scores.assign(stream=mapping)
 
     def _check(self, scores: ScoreTable) -> None:
-        from apastats.checks import check
+        from apastats.ceilings.check import check
 
         self.step("checking the design")
         self._keep("design", lambda: check(scores), "inputs")
@@ -87,7 +87,7 @@ class Pipeline:
             raise DataError(f"{scores.source}: {n_subject} subject; a study needs at least 2")
 
     def _ceilings(self, scores: ScoreTable, brain: RDMSet | None) -> None:
-        from apastats.ceilings.noise_ceilings import noise_ceiling
+        from apastats.ceilings.noise_ceiling import noise_ceiling
 
         self.step("noise ceilings")
         present = set(scores.frame["kind"].unique())
@@ -111,7 +111,7 @@ class Pipeline:
     def _layers(self, scores: ScoreTable) -> ScoreTable | None:
         if "model" not in set(scores.frame["kind"].unique()):
             return None
-        from apastats.selection import select_layer
+        from apastats.ceilings.select_layer import select_layer
 
         self.step("choosing layers")
         options = self.study.select_layer.model_dump()
@@ -135,9 +135,9 @@ class Pipeline:
                 f"alignment patterns left out: {n_roi} ROIs, and a pattern needs 3 or more to have a shape"
             )
             return None
-        from apastats.patterns.agreement import pattern_agreement
-        from apastats.patterns.profiles import alignment_patterns
-        from apastats.selection import selected_rows
+        from apastats.ceilings.select_layer import selected_rows
+        from apastats.patterns.alignment_patterns import alignment_patterns
+        from apastats.patterns.pattern_agreement import pattern_agreement
 
         self.step("alignment patterns")
         chosen = self.study.patterns.model_dump()
@@ -155,7 +155,7 @@ class Pipeline:
         """Bootstrap and equivalence for one outcome; ``every`` has all layers."""
         if table is None:
             return
-        from apastats.estimates.means import bootstrap
+        from apastats.bootstrapping.bootstrap import bootstrap
 
         by = [c for c in ("roi", "metric") if c == "roi" or table.frame[c].nunique() > 1]
         # subjects share references: each person's share in the agreement is the sample, where there is one
@@ -178,8 +178,8 @@ class Pipeline:
         models = table.frame.loc[table.frame["kind"] == "model", "model"].nunique()
         if chosen is None or (models < 2 and name == "score"):
             return
+        from apastats.comparing.equivalence import equivalence
         from apastats.studies.steps import stated_margin
-        from apastats.tosts.tables import equivalence
 
         self.step(f"equivalence of {name}")
         options = chosen.model_dump() | {"rng": self._seed}

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from apastats.errors import InputError, StudyError
 from apastats.studies.sections import StudyFile
 
-__all__ = ["Locator", "StudyFile", "locate_study", "naming", "parse_study"]
+__all__ = ["Locator", "locate_study", "naming", "parse_study"]
 
 _FILES = ("scores", "rdms", "models", "repeats", "patterns", "cache")
 _NAMED_FILES = ("tables", "more_models", "model_patterns")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from apastats.errors import OutputExistsError, ReadError
-from apastats.regions import BMD_STREAMS
+from apastats.io.bmd import BMD_STREAMS
 from apastats.studies.words import commented, keys_of_study
 from apastats.table import ScoreTable
 
@@ -124,7 +124,7 @@ def _section(section: str, stated: dict[str, str] | None) -> list[str]:
 
 
 def _describe_scores(path: Path) -> dict[str, Any]:
-    from apastats.io.frames import read
+    from apastats.io.read import read
 
     table: ScoreTable = read(path, on_duplicate="first")
     kinds = table.levels("kind")
@@ -145,7 +145,7 @@ def _describe_scores(path: Path) -> dict[str, Any]:
 
 
 def _describe_rdms(path: Path, models: Path | None) -> dict[str, Any]:
-    from apastats.io.rdms import read_rdms
+    from apastats.io.read_rdms import read_rdms
 
     brain = read_rdms(path)
     rois = list(brain.labels["roi"].unique()) if "roi" in brain.labels else ["-"]

@@ -208,7 +208,7 @@ def _column(found: Any, value: Mapping[str, Any], place: str) -> np.ndarray:
 
 def stated_margin(value: Any, known: Mapping[str, Any], place: str) -> Any:
     """Margin as a study states it: a number or pair as it is, a dict as :func:`apastats.margin` takes it."""
-    from apastats.margins.kinds import margin
+    from apastats.comparing.margin import margin
 
     if not isinstance(value, Mapping):
         return value

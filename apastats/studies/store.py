@@ -14,8 +14,9 @@ from typing import Any
 import pandas as pd
 
 from apastats.errors import ApaWarning, ReadError
-from apastats.results import jsonable, load_result, package_versions
-from apastats.studies.schema import StudyFile
+from apastats.io.load_result import load_result
+from apastats.results import jsonable, package_versions
+from apastats.studies.sections import StudyFile
 from apastats.table import ScoreTable
 
 __all__ = ["Store", "fingerprint", "load", "save"]

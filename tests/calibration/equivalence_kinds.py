@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 import apastats as apa
-from apastats.tosts.student import in_sd_units, one_sample, two_sample
+from apastats.numbers.student import in_sd_units, one_sample, two_sample
 
 ALPHA = 0.05
 Rates = dict[str, float]

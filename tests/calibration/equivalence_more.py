@@ -9,23 +9,23 @@ import pandas as pd
 from scipy.special import ndtr, stdtr
 
 import apastats as apa
-from apastats.correlations.dependent import (
+from apastats.comparing.correlation_difference import (
     bootstrap_claims,
     steiger_error,
     williams,
     williams_error,
 )
-from apastats.correlations.fisher import difference_root, one_test, z_difference
-from apastats.correlations.shared import null_p
-from apastats.correlations.verbs import correlate, jackknife_error, pearson
+from apastats.comparing.correlation_tost import correlate, jackknife_error, pearson
+from apastats.comparing.discriminability import compare_separation
+from apastats.comparing.equivalence_set import _RUN, _decide
+from apastats.numbers.best import confidence_set, moments
+from apastats.numbers.fisher import difference_root, one_test, z_difference
+from apastats.numbers.independent import Relabelled, resample_two, student_two
+from apastats.numbers.location import t_location
+from apastats.numbers.resampled import replicate_p
+from apastats.numbers.shared_correlations import null_p
 from apastats.resampling.plans import subject_counts
 from apastats.resampling.relabel import group_signs
-from apastats.sets.best import _RUN, _decide
-from apastats.sets.methods import confidence_set, moments
-from apastats.sets.separation import compare_separation
-from apastats.tosts.independent import Relabelled, resample_two, student_two
-from apastats.tosts.location import t_location
-from apastats.tosts.resampled import replicate_p
 
 ALPHA = 0.05
 RESAMPLES = 999

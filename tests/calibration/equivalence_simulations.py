@@ -7,17 +7,17 @@ from functools import partial
 
 import numpy as np
 
+from apastats.comparing.choices import choose
+from apastats.comparing.families import JOINT
+from apastats.numbers import location
+from apastats.numbers.best import confidence_set, moments, with_the_best
+from apastats.numbers.independent import effect_two, student_two, trimmed_two
+from apastats.numbers.max_t import max_t
+from apastats.numbers.resampled import centred_flips, replicate_p, resample_means, sign_flip
+from apastats.numbers.student import in_sd_units, one_sample
 from apastats.resampling.means import summarise_means
 from apastats.resampling.plans import subject_counts
 from apastats.resampling.relabel import sign_flips
-from apastats.sets.methods import confidence_set, moments, with_the_best
-from apastats.tosts import location
-from apastats.tosts.choices import choose
-from apastats.tosts.families import JOINT
-from apastats.tosts.independent import effect_two, student_two, trimmed_two
-from apastats.tosts.max_t import max_t
-from apastats.tosts.resampled import centred_flips, replicate_p, resample_means, sign_flip
-from apastats.tosts.student import in_sd_units, one_sample
 
 ALPHA = 0.05
 SHAPES = {
@@ -158,7 +158,7 @@ def family_rates(n: int, replicates: int, *, models: int = 6, seed: int = 0) -> 
         ],
         0.0,
     )
-    from apastats.multiplicity.adjust import adjust_p
+    from apastats.numbers.adjust_p import adjust_p
 
     for _ in range(replicates):
         noise = g.standard_normal((n, models)) * 0.5
@@ -248,7 +248,7 @@ def overlap_members(x: np.ndarray) -> np.ndarray:
 
 def power_of(test: str, n: int, replicates: int, *, seed: int = 0) -> float:
     """Power of a matched test by simulation, margin one SD, true difference 0."""
-    from apastats.tosts.choices import MATCHED_TESTS, matched
+    from apastats.comparing.choices import MATCHED_TESTS, matched
 
     z = np.random.default_rng([seed, n, 5]).standard_normal((n, replicates))
     choice = choose(test, MATCHED_TESTS, rng=1)

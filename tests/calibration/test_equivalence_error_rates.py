@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 import apastats as apa
-from apastats.correlations.dependent import williams
+from apastats.comparing.correlation_difference import williams
+from apastats.numbers.resampled import replicate_p, resample_means
 from apastats.resampling.plans import subject_counts
-from apastats.tosts.resampled import replicate_p, resample_means
 from tests.calibration.equivalence_kinds import (
     ceiling_margin_rates,
     claim_rates,

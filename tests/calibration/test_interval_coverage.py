@@ -9,10 +9,10 @@ import pytest
 from scipy.stats import binom
 
 import apastats as apa
-from apastats.resampling.pair_weights import PairKernel
 from apastats.resampling.plans import subject_counts
-from apastats.resampling.stimuli import StimulusSetup, stimulus_arrays
 from apastats.resampling.summaries import Kept, summarise_kept
+from apastats.scoring.stimuli.pair_weights import PairKernel
+from apastats.scoring.stimuli.stimuli import StimulusSetup, stimulus_arrays
 from tests.calibration.interval_simulation import SIZES, coverage, design_coverage
 
 pytestmark = pytest.mark.calibration

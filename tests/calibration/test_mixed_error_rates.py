@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from apastats.mixed.core import fit_design, refit_design
-from apastats.mixed.design import build_design
-from apastats.mixed.formula import parse_mixed_formula
+from apastats.mixed.engine.core import fit_design, refit_design
+from apastats.mixed.engine.design import build_design
+from apastats.mixed.engine.formula import parse_mixed_formula
 
 ALPHA = 0.05
 FORMULA = "score ~ model + (1 | subject) + (1 | roi) + (1 | model:subject)"

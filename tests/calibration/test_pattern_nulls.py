@@ -8,7 +8,6 @@ import pytest
 from scipy import stats
 
 import apastats as apa
-from apastats.patterns.agreement import agreement_values
 from apastats.patterns.nodes import node_problem, node_replicates
 from apastats.patterns.null_statistics import (
     Permutations,
@@ -16,6 +15,7 @@ from apastats.patterns.null_statistics import (
     flip_test,
     permutation_statistics,
 )
+from apastats.patterns.pattern_agreement import agreement_values
 from apastats.patterns.permutations import roi_permutations
 from apastats.patterns.reference_patterns import mean_of_others
 from apastats.resampling.relabel import permutation_p, sign_flips

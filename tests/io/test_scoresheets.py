@@ -11,7 +11,7 @@ import pytest
 
 import apastats as apa
 from apastats.errors import DataError, OutputExistsError, ReadError
-from apastats.regions import BMD_EXTRA_ROIS, BMD_ROIS
+from apastats.io.bmd import BMD_EXTRA_ROIS, BMD_ROIS
 
 RSA = "model,layer,roi,split,subject,n_features_1_model,n_features_2_brain,metric,score\n"
 LP = "model,layer,roi,split,subject,metric,n_features_1_model,n_features_2_brain,score,test_scores_list\n"

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import apastats as apa
-from apastats.multiplicity.adjust import ADJUSTMENTS
-from apastats.multiplicity.closed import closed_p, compact_letters, hierarchical_p
+from apastats.numbers.adjust_p import ADJUSTMENTS
+from apastats.numbers.closed import closed_p, hierarchical_p
+from apastats.numbers.compact_letters import compact_letters
 
 # sums of a grid keep differences away from rounding, so that a tie is a tie
 GRID = st.integers(-40, 40).map(lambda v: v / 64)

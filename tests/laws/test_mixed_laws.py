@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import apastats as apa
 from apastats.errors import ApaWarning
-from apastats.multiplicity.simultaneous import max_t_sf, range_sf
+from apastats.numbers.simultaneous import max_t_sf, range_sf
 from tests.mixed.conftest import study
 
 FORMULA = "score ~ model + (1 | subject) + (1 | roi)"

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import apastats as apa
-from apastats.patterns.agreement import agreement_values
 from apastats.patterns.nodes import node_problem, node_replicates
+from apastats.patterns.pattern_agreement import agreement_values
+from apastats.patterns.pattern_similarity import SIMILARITIES, fisher_z, pattern_similarity
 from apastats.patterns.permutations import contract
-from apastats.patterns.similarity import SIMILARITIES, fisher_z, pattern_similarity
 
 seeds = st.integers(0, 2**32 - 1)
 quick = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

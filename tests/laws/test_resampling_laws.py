@@ -10,12 +10,12 @@ from hypothesis.extra.numpy import arrays
 
 from apastats.resampling.intervals import INTERVALS
 from apastats.resampling.means import mean_replicates, summarise_means
-from apastats.resampling.pair_weights import PairKernel
 from apastats.resampling.plans import composition_counts, plan_of_counts, subject_counts
 from apastats.resampling.quantiles import quantiles
 from apastats.resampling.ratios import fieller
 from apastats.resampling.relabel import permutation_p, sign_flips
-from apastats.resampling.two_factor import dual_variance
+from apastats.scoring.stimuli.pair_weights import PairKernel
+from apastats.scoring.stimuli.two_factor import dual_variance
 
 LAWS = settings(max_examples=40, deadline=None)
 

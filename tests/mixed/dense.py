@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from apastats.mixed.core import Fitted
+from apastats.mixed.engine.core import Fitted
 
 
 def components(fitted: Fitted) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 
 import apastats as apa
 from apastats.errors import ConvergenceWarning, InputError, MissingExtraError
-from apastats.mixed.bayes_summary import hdi, posterior_ranks, rope_columns
+from apastats.mixed.bayes.summary import hdi, posterior_ranks, rope_columns
 from tests.mixed.conftest import study
 
 FORMULA = "score ~ model + (1 | subject) + (1 | roi)"

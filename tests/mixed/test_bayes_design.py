@@ -11,15 +11,15 @@ import pytest
 
 import apastats as apa
 from apastats.errors import ConvergenceWarning, InputError
-from apastats.mixed.bayes_checks import posterior_outcomes
-from apastats.mixed.bayes_engine import Draws
-from apastats.mixed.design import build_design
-from apastats.mixed.formula import parse_mixed_formula
+from apastats.mixed.bayes.checks import posterior_outcomes
+from apastats.mixed.bayes.engine import Draws
+from apastats.mixed.engine.design import build_design
+from apastats.mixed.engine.formula import parse_mixed_formula
 
 pytest.importorskip("bambi", reason="needs the extra bayes")
 
-from apastats.mixed.bayes_bambi import build_with_bambi
-from apastats.mixed.bayes_direct import build_from_design, covariance_blocks
+from apastats.mixed.bayes.bambi import build_with_bambi
+from apastats.mixed.bayes.direct import build_from_design, covariance_blocks
 
 FORMULA = "score ~ model + (1 + level | subject) + (1 | mm(source, target))"
 OPTIONS: dict[str, Any] = {"std_error": "se", "residual_by": "stream"}

@@ -8,8 +8,8 @@ import pytest
 
 import apastats as apa
 from apastats.errors import InputError, MarginError
-from apastats.mixed.grid import contrast_rows
-from apastats.mixed.letters import compact_letters
+from apastats.mixed.engine.grid import contrast_rows
+from apastats.numbers.compact_letters import letters_of
 from tests.mixed.conftest import study
 
 FORMULA = "score ~ model * stream + level + (1 | subject) + (1 | roi)"
@@ -184,10 +184,10 @@ def test_joint_tests_are_the_f_tests_of_a_model_without_covariates(simple) -> No
 
 def test_letters() -> None:
     none = np.zeros((3, 3), dtype=bool)
-    assert compact_letters(none) == ["a", "a", "a"]
-    assert compact_letters(~none) == ["a", "b", "c"]
+    assert letters_of(none) == ["a", "a", "a"]
+    assert letters_of(~none) == ["a", "b", "c"]
     chain = np.array([[0, 0, 1, 1], [0, 0, 0, 1], [1, 0, 0, 0], [1, 1, 0, 0]], dtype=bool)
-    assert compact_letters(chain) == ["a", "ab", "bc", "c"]
+    assert letters_of(chain) == ["a", "ab", "bc", "c"]
 
 
 def test_letters_mirror_the_tests(simple) -> None:

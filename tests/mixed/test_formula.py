@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apastats.errors import FormulaError, InputError
-from apastats.mixed.formula import parse_mixed_formula
+from apastats.mixed.engine.formula import parse_mixed_formula
 
 
 def test_terms() -> None:

@@ -17,9 +17,9 @@ from apastats.errors import (
     InputError,
     SingularFitWarning,
 )
-from apastats.mixed.core import fit_design
-from apastats.mixed.design import build_design
-from apastats.mixed.formula import parse_mixed_formula
+from apastats.mixed.engine.core import fit_design
+from apastats.mixed.engine.design import build_design
+from apastats.mixed.engine.formula import parse_mixed_formula
 from tests.mixed.conftest import study
 from tests.mixed.dense import components, covariance, loglik
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import apastats as apa
-from apastats.regions import BMD_ROIS
+from apastats.io.bmd import BMD_ROIS
 from tests.patterns.naive import similar
 
 pytestmark = pytest.mark.filterwarnings("ignore::apastats.errors.ApaWarning")

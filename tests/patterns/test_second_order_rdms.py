@@ -9,7 +9,7 @@ from scipy import stats
 
 import apastats as apa
 from apastats.errors import DataError, DegenerateWarning, DesignError, InputError
-from apastats.io.rdms import RDMSet
+from apastats.io.rdm_set import RDMSet
 
 ROIS = ["V1", "V2", "V4", "V3A", "MT"]
 N_SUBJECT, N_STIMULUS = 5, 9

@@ -10,7 +10,7 @@ import pandas as pd
 
 import apastats as apa
 from apastats.errors import SingularFitWarning
-from apastats.mixed.bayes_result import BayesLmmResult
+from apastats.mixed.bayes_lmm import BayesLmmResult
 from apastats.results import Provenance
 
 ROIS = ["V1", "V2", "V4", "LO1"]

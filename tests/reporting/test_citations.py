@@ -9,7 +9,7 @@ import pytest
 
 import apastats as apa
 from apastats.errors import OutputExistsError
-from apastats.reporting.citations import bibliography
+from apastats.reporting.references import bibliography
 from apastats.reporting.works import WORKS
 from tests.reporting.conftest import Study
 

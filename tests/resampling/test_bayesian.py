@@ -10,9 +10,9 @@ import pytest
 
 import apastats as apa
 from apastats.resampling.designs import block_counts, nested_counts, stratified_counts
-from apastats.resampling.pair_weights import PairKernel
 from apastats.resampling.plans import subject_weights
-from apastats.resampling.two_factor import as_counts, dual_variance
+from apastats.scoring.stimuli.pair_weights import PairKernel
+from apastats.scoring.stimuli.two_factor import as_counts, dual_variance
 
 PARENTS = np.repeat(np.arange(5), [2, 3, 2, 4, 2])
 

@@ -8,10 +8,10 @@ import pytest
 
 import apastats as apa
 from apastats.errors import InputError
-from apastats.io.rdms import RDMSet
-from apastats.resampling.kernels import BURES_METHODS, BuresKernel, DistinctKernel
+from apastats.io.rdm_set import RDMSet
 from apastats.resampling.plans import subject_counts, subject_weights
-from apastats.resampling.stimuli import StimulusSetup, stimulus_arrays
+from apastats.scoring.stimuli.kernels import BURES_METHODS, BuresKernel, DistinctKernel
+from apastats.scoring.stimuli.stimuli import StimulusSetup, stimulus_arrays
 
 N = 9
 

@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import rankdata
 
 from apastats.errors import DataError, InputError
-from apastats.resampling.pair_weights import PAIR_METHODS, PairKernel, gram_ceilings
-from apastats.resampling.two_factor import dual_variance
+from apastats.scoring.stimuli.pair_weights import PAIR_METHODS, PairKernel, gram_ceilings
+from apastats.scoring.stimuli.two_factor import dual_variance
 
 S, N, M = 6, 24, 5
 
@@ -67,7 +67,7 @@ def test_weights_equal_literal_resampling(method: str, ties: bool) -> None:
 
 @pytest.mark.parametrize("method", PAIR_METHODS)
 def test_all_ones_are_the_data(method: str) -> None:
-    from apastats.scoring.comparisons import similarity_counts
+    from apastats.scoring.rdm_similarity import similarity_counts
 
     x, y = rdms()
     kernel = PairKernel(x, y, method)
@@ -78,7 +78,7 @@ def test_all_ones_are_the_data(method: str) -> None:
 
 @pytest.mark.parametrize("method", PAIR_METHODS)
 def test_ceilings_are_those_of_the_scores(method: str) -> None:
-    from apastats.scoring.ceilings import nili_bounds
+    from apastats.scoring.fixed import nili_bounds
 
     x, y = rdms()
     lower, upper = gram_ceilings(PairKernel(x, y, method).plain(), np.ones((1, S)))

@@ -9,8 +9,8 @@ from scipy.spatial.distance import pdist
 
 import apastats as apa
 from apastats.errors import CeilingError, DataError, DegenerateWarning, DesignError, InputError
-from apastats.scoring.backends import get_backend
-from apastats.scoring.patterns import distances
+from apastats.numbers.backends import get_backend
+from apastats.scoring.rdms_from_patterns import distances
 from apastats.scoring.reliability import Reliability
 from apastats.scoring.ridge import ALPHAS, ridge_scores
 

@@ -13,11 +13,11 @@ from scipy import stats
 
 import apastats as apa
 from apastats.errors import DataError, DegenerateWarning, InputError, MissingExtraError
-from apastats.scoring import kendall
-from apastats.scoring.backends import get_backend
-from apastats.scoring.comparisons import METHODS, paired_similarity, similarity_counts
-from apastats.scoring.kendall import kendall_similarity
-from apastats.scoring.ordering import stable_order
+from apastats.numbers import kendall
+from apastats.numbers.backends import get_backend
+from apastats.numbers.kendall import kendall_similarity
+from apastats.numbers.ordering import stable_order
+from apastats.scoring.rdm_similarity import METHODS, paired_similarity, similarity_counts
 from apastats.scoring.similarity import PRODUCT_METHODS, mid_ranks
 
 FAST = (*PRODUCT_METHODS, "tau-a", "tau-b")

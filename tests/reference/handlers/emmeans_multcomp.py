@@ -13,7 +13,7 @@ import pandas as pd
 
 import apastats as apa
 from apastats.errors import SingularFitWarning
-from apastats.multiplicity.simultaneous import max_t_sf
+from apastats.numbers.simultaneous import max_t_sf
 from tests.reference.cases_io import Unhandled, close, read_table
 
 ESTIMATE = 1e-6

@@ -1,0 +1,316 @@
+"""The bootstrap of scores that are computed from RDMs: subjects, stimuli, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from apastats.bootstrapping.result import BootstrapResult
+from apastats.bootstrapping.tables import give_warnings, how_many
+from apastats.errors import DesignError, InputError
+from apastats.io.rdm_set import RDMSet, aligned
+from apastats.io.read_rdms import as_rdms
+from apastats.resampling.designs import block_counts
+from apastats.resampling.intervals import Alternative
+from apastats.resampling.plans import (
+    Plan,
+    Resamples,
+    check_resamples,
+    subject_counts,
+    subject_weights,
+)
+from apastats.resampling.quantiles import QuantileRule
+from apastats.resampling.store import BlockStore
+from apastats.results import Provenance
+from apastats.scoring.fixed import nili_bounds
+from apastats.scoring.rdm_similarity import parse_method, similarity_counts
+from apastats.scoring.score import checked_brain, checked_models
+from apastats.scoring.stimuli.kernels import BURES_METHODS, DISTINCT_METHODS
+from apastats.scoring.stimuli.literal import LITERAL_METHODS
+from apastats.scoring.stimuli.stimuli import MODEL_TILE, TASK_BLOCKS, StimulusSetup, stimulus_arrays
+from apastats.seeds import RngLike, recorded_seed, seed_sequence
+from apastats.table import CellFormula, parse_formula
+
+__all__ = ["bootstrap_rdms"]
+
+STIMULUS_RESAMPLES = 4_999
+COUNTED_METHODS = (*LITERAL_METHODS, *DISTINCT_METHODS)  # copies, no weights
+
+
+def bootstrap_rdms(
+    formula: str,
+    data: Any,
+    models: Any,
+    *,
+    method: str,
+    cluster: str | Sequence[str],
+    scheme: str,
+    blocks: Sequence[Any] | None,
+    ceiling: bool,
+    interval: str,
+    call: str,
+    n_resamples: Resamples,
+    conf_level: float,
+    alternative: Alternative,
+    quantile_rule: QuantileRule,
+    rng: RngLike,
+    n_jobs: int,
+    batch: int | None,
+    workdir: str | Path | None,
+) -> BootstrapResult:
+    """Bootstrap scores of models against brains from their RDMs; see :func:`apastats.bootstrap`."""
+    drawn = _factors(cluster)
+    if models is None:
+        raise InputError(
+            "data", type(data).__name__, "a ScoreTable, or RDMs of brains together with models="
+        )
+    method = parse_method(method)
+    brain, predictors, log = aligned(
+        checked_brain(as_rdms(data, "data")), checked_models(as_rdms(models, "models"))
+    )
+    if predictors is None:
+        raise InputError("models", None, "RDMs of models")
+    f = parse_formula(formula)
+    groups = _groups(f, predictors)
+    subjects = sorted(brain.labels["subject"].unique())
+    rois = list(pd.unique(brain.labels["roi"]))
+    if f.by not in ((), ("roi",)) or (not f.by and len(rois) > 1):
+        raise InputError("formula", formula, "'... | roi' after the bar (one ROI needs no bar)")
+    if len(subjects) < 2:
+        raise DesignError(f"bootstrap: {len(subjects)} subject; at least 2 are needed")
+    info: dict[str, Any] = {
+        "interval": interval,
+        "conf_level": float(conf_level),
+        "alternative": alternative,
+        "quantile_rule": quantile_rule,
+        "n_subject": len(subjects),
+        "n_stimulus": len(brain.stimuli),
+        "cluster": " + ".join(drawn),
+        "metric": method,
+        "formula": str(f),
+        "ceiling_rois": rois if ceiling else None,
+    }
+    if ceiling and method in BURES_METHODS:
+        log = [*log, f"{method} has no pooled RDM: no noise ceilings"]
+        ceiling, info["ceiling_rois"] = False, None
+    root = seed_sequence(rng)
+    places = {roi: np.flatnonzero((brain.labels["roi"] == roi).to_numpy()) for roi in rois}
+    present = {
+        roi: np.array([subjects.index(s) for s in brain.labels["subject"].iloc[rows]])
+        for roi, rows in places.items()
+    }
+    arrays: dict[str, np.ndarray]
+    if drawn == ("subject",):
+        make = subject_counts if scheme == "bootstrap" else subject_weights
+        plan = make(len(subjects), n_resamples, root)
+        arrays = _subject_arrays(brain, predictors, method, places, present, len(subjects), ceiling)
+        if not plan.exact:
+            arrays["counts"] = plan.counts
+        held = "stimuli, layers, pools of the ceilings"
+        info["interval"] = "studentized" if interval == "auto" else interval
+    else:
+        if scheme == "bayesian" and method in COUNTED_METHODS:
+            raise InputError(
+                "scheme",
+                scheme,
+                f"'bootstrap' for {method}: it takes copies of stimuli, no weights",
+            )
+        if interval == "studentized" and method in DISTINCT_METHODS:
+            raise InputError(
+                "interval",
+                interval,
+                f"another one for {method}: a resample is a subset of the stimuli",
+            )
+        info["interval"] = "t" if interval == "auto" else interval
+        units, plan, others = _stimulus_plans(
+            drawn, brain, blocks, len(subjects), n_resamples, root, scheme == "bayesian"
+        )
+        setups = [
+            StimulusSetup(
+                np.asarray(brain.vectors[places[roi]], dtype=np.float64),
+                np.asarray(predictors.vectors, dtype=np.float64),
+                method,
+                plan,
+                others,
+                present[roi],
+                units,
+                ceiling,
+                info["interval"] == "studentized",
+                scheme == "bayesian",
+            )
+            for roi in rois
+        ]
+        store = _store(
+            workdir, brain, predictors, f, info, plan, [scheme, *drawn], units.tolist(), ceiling
+        )
+        arrays = _stimulus_cells(setups, len(groups), ceiling, n_jobs, store)
+        held = "layers, subjects" if drawn == ("stimulus",) else "layers"
+    keys = groups.loc[np.repeat(np.arange(len(groups)), len(rois))].reset_index(drop=True)
+    if f.by:
+        keys = keys.assign(roi=np.tile(rois, len(groups)))
+    weighted = scheme == "bayesian"
+    words = " and ".join({"subject": "subjects", "stimulus": "stimuli"}[d] for d in drawn)
+    info |= {
+        "method": f"{'Bayesian ' * weighted}bootstrap of the mean {method} similarity over {words}",
+        "plan": " + ".join(["bayesian"] * weighted + list(drawn)),
+        "n_resamples": plan.n_resamples,
+        "exact": plan.exact,
+        "resampled": f"{words} ({how_many(plan)})",
+        "held_fixed": held,
+    }
+    provenance = Provenance(call, f"{brain.hash} {predictors.hash}", plan.seed)
+    table = BootstrapResult(keys, info, provenance, arrays)._table()
+    notes = (*log, *give_warnings(table, keys.columns.tolist(), info, stacklevel=4))
+    return BootstrapResult(table, info, provenance, arrays, notes)
+
+
+def _factors(cluster: str | Sequence[str]) -> tuple[str, ...]:
+    """Factors that are drawn: subject, stimulus, or both."""
+    drawn = (cluster,) if isinstance(cluster, str) else tuple(cluster)
+    if drawn not in (("subject",), ("stimulus",), ("subject", "stimulus")):
+        raise InputError(
+            "cluster", cluster, "'subject', 'stimulus' or ('subject', 'stimulus') for RDMs"
+        )
+    return drawn
+
+
+def _groups(f: CellFormula, models: RDMSet) -> pd.DataFrame:
+    """One row per model RDM, the columns that the formula compares."""
+    if f.outcome != "score":
+        raise InputError("formula", str(f), "'score' on the left side, where data are RDMs")
+    for c in f.compare:
+        if c not in models.labels.columns:
+            raise InputError("formula", str(f), f"columns among {list(models.labels.columns)}")
+    groups = models.labels[list(f.compare)].reset_index(drop=True)
+    repeated = groups.duplicated()
+    if repeated.any() or not f.compare:
+        row = groups[repeated].iloc[0].to_dict() if f.compare else {}
+        raise DesignError(f"{f}: several model RDMs for {row}; choose a layer, or name the column")
+    return groups
+
+
+def _subject_arrays(
+    brain: RDMSet,
+    models: RDMSet,
+    method: str,
+    places: dict[str, np.ndarray],
+    present: dict[str, np.ndarray],
+    n: int,
+    ceiling: bool,
+) -> dict[str, np.ndarray]:
+    """Scores ``[subject, model x roi]`` and ceilings ``[subject, roi x bound]``."""
+    m, k = len(models), len(places)
+    values = np.full((n, m, k), np.nan)
+    bounds = np.full((n, k, 2), np.nan)
+    for r, (roi, rows) in enumerate(places.items()):
+        x = brain.vectors[rows]
+        values[present[roi], :, r] = similarity_counts(models.vectors, x, method)[0].T
+        if ceiling and len(rows) > 1:
+            bounds[present[roi], r] = np.column_stack(nili_bounds(x, method=method))
+    arrays = {"values": values.reshape(n, m * k)}
+    if ceiling:
+        arrays["ceiling_values"] = bounds.reshape(n, 2 * k)
+    return arrays
+
+
+def _stimulus_plans(
+    drawn: tuple[str, ...],
+    brain: RDMSet,
+    blocks: Sequence[Any] | None,
+    n_subject: int,
+    n_resamples: Resamples,
+    root: np.random.SeedSequence,
+    bayesian: bool,
+) -> tuple[np.ndarray, Plan, Plan | None]:
+    """Unit of every stimulus, plan of the stimuli, plan of the subjects."""
+    n_resamples = check_resamples(n_resamples)
+    if n_resamples == "exact":
+        raise InputError("n_resamples", "exact", "a number or 'auto': stimuli are sampled")
+    rows = STIMULUS_RESAMPLES if n_resamples == "auto" else int(n_resamples)
+    n = len(brain.stimuli)
+    children = [
+        np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, key)) for key in (0, 1)
+    ]
+    make = subject_weights if bayesian else subject_counts
+    if blocks is None:
+        units, plan = np.arange(n), make(n, rows, children[0])
+    else:
+        if len(blocks) != n:
+            raise InputError("blocks", f"{len(blocks)} labels", f"one per stimulus, {n}")
+        labels = np.asarray([str(b) for b in blocks])
+        units = np.unique(labels, return_inverse=True)[1].reshape(-1)
+        plan = block_counts(labels, rows, children[0], bayesian=bayesian)
+    plan = Plan("stimulus", n, rows, False, recorded_seed(root), plan._draw)
+    others = make(n_subject, rows, children[1]) if "subject" in drawn else None
+    return units, plan, others
+
+
+def _stimulus_cells(
+    setups: list[StimulusSetup],
+    m: int,
+    ceiling: bool,
+    n_jobs: int,
+    store: BlockStore | None,
+) -> dict[str, np.ndarray]:
+    """Arrays of all ROIs, cells in the order model, ROI; ceilings under their own names."""
+    per_roi = -(-m // MODEL_TILE) * -(-setups[0].stimuli.n_blocks // TASK_BLOCKS)
+    found = [
+        stimulus_arrays(setup, n_jobs, store, offset=i * per_roi) for i, setup in enumerate(setups)
+    ]
+    arrays: dict[str, np.ndarray] = {}
+    for name in found[0]:
+        parts = [f[name] for f in found]
+        if name == "influence":  # ROIs may have different numbers of subjects
+            rows = max(len(p) for p in parts)
+            parts = [np.pad(p, ((0, rows - len(p)), (0, 0)), constant_values=np.nan) for p in parts]
+        scores = np.stack([p[..., :m] for p in parts], axis=-1)
+        arrays[name] = scores.reshape(*scores.shape[:-2], -1)
+        if ceiling:
+            limits = np.stack([p[..., m : m + 2] for p in parts], axis=-2)
+            arrays[f"ceiling_{name}"] = limits.reshape(*limits.shape[:-2], -1)
+            if name not in ("std_errors", "pivot_error"):
+                gaps = np.stack([p[..., m + 2 :] for p in parts], axis=-1)
+                arrays[f"gap_{name}"] = gaps.reshape(*gaps.shape[:-2], -1)
+    sizes = np.array([len(s.x) for s in setups])
+    arrays["n_subject"] = np.tile(sizes, m)
+    if ceiling:
+        arrays["ceiling_n_subject"] = np.repeat(sizes, 2)
+        arrays["gap_n_subject"] = arrays["n_subject"]
+    return arrays
+
+
+def _store(
+    workdir: str | Path | None,
+    brain: RDMSet,
+    models: RDMSet,
+    f: CellFormula,
+    info: dict[str, Any],
+    plan: Plan,
+    drawn: list[str],
+    units: list[int],
+    ceiling: bool,
+) -> BlockStore | None:
+    """Folder of finished blocks."""
+    if workdir is None:
+        return None
+    from apastats import __version__
+
+    manifest = {
+        "verb": "bootstrap",
+        "version": __version__,
+        "numpy": np.__version__,
+        "formula": str(f),
+        "metric": info["metric"],
+        "drawn": drawn,
+        "units": units,
+        "ceiling": ceiling,
+        "studentize": info["interval"] == "studentized",
+        "n_resamples": plan.n_resamples,
+        "seed": plan.seed,
+        "data": [brain.hash, models.hash],
+    }
+    return BlockStore(workdir, manifest)

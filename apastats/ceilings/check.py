@@ -1,0 +1,305 @@
+"""``check``: what is in the data (design, balance, missing cells, ceilings near zero), without analysing it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import ApaError, InputError
+from apastats.results import Provenance, Result, describe_call
+from apastats.table import ScoreTable
+
+if TYPE_CHECKING:
+    from apastats.io.rdm_set import RDMSet
+
+__all__ = ["DesignCheck", "check"]
+
+OK, NOTE, PROBLEM = "ok", "note", "problem"
+
+
+class DesignCheck(Result):
+    """What is in the data: ``table`` has ``item, value, status`` (ok, note, problem) and ``detail``."""
+
+    kind: ClassVar[str] = "design"
+
+    @property
+    def problems(self) -> pd.DataFrame:
+        """Rows whose status is ``problem``."""
+        return self.table[self.table["status"] == PROBLEM]
+
+
+def check(data: ScoreTable | RDMSet | str | Path | Any, **options: Any) -> DesignCheck:
+    """Describe the design of scores or RDMs, and point at what will trouble an analysis.
+
+    Parameters
+    ----------
+    data : ScoreTable, RDMs, or path
+        A path is read as RDMs if it ends in npz or h5, as scores otherwise.
+    **options
+        Passed to the reader of a path.
+
+    Returns
+    -------
+    DesignCheck
+
+    Raises
+    ------
+    ReadError
+        If the path cannot be read.
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> found = apa.check(apa.simulate(n_subject=4, n_model=2, n_tied=1, rng=0).scores)
+    >>> found.tidy().set_index("item").loc["subjects", "value"]
+    '4'
+    """
+    if isinstance(data, (str, Path)):
+        data = _read(Path(data), options)
+    elif options:
+        raise InputError("options", sorted(options), "nothing unless data is a path")
+    if isinstance(data, ScoreTable):
+        rows, log, data_hash = _check_scores(data), data.log, data.hash
+    else:
+        from apastats.io.read_rdms import as_rdms
+
+        rdms = as_rdms(data, "data")
+        rows, log, data_hash = _check_rdms(rdms), (), rdms.hash
+    table = pd.DataFrame(rows, columns=["item", "value", "status", "detail"])
+    info = {
+        "method": "description of the data; nothing is estimated",
+        "n_problem": int((table["status"] == PROBLEM).sum()),
+        "n_note": int((table["status"] == NOTE).sum()),
+        "reading": list(log),
+    }
+    return DesignCheck(table, info, Provenance(describe_call("check", data), data_hash))
+
+
+def _read(path: Path, options: dict[str, Any]) -> ScoreTable | RDMSet:
+    if path.suffix.lower() in (".npz", ".npy", ".h5", ".hdf5"):
+        from apastats.io.read_rdms import read_rdms
+
+        return read_rdms(path, **options)
+    from apastats.io.read import read
+
+    # duplicates are something to report here, not a reason to stop
+    return read(path, **({"on_duplicate": "first"} | options))
+
+
+Row = tuple[str, str, str, str]
+
+
+def _names(values: Any, limit: int = 12) -> str:
+    names = [str(v) for v in values]
+    return ", ".join(names[:limit]) + (f" ... ({len(names)})" if len(names) > limit else "")
+
+
+def _check_scores(data: ScoreTable) -> list[Row]:
+    frame, outcome = data.frame, data.outcomes[0]
+    rows: list[Row] = [("rows", str(len(frame)), OK, f"outcomes: {', '.join(data.outcomes)}")]
+    duplicates = [line for line in data.log if "duplicate" in line]
+    if duplicates:
+        rows.append(("duplicates", duplicates[0].split()[0], PROBLEM, duplicates[0]))
+    n_subject = frame["subject"].nunique()
+    few = "fewer than 8: several procedures have little power or none" if n_subject < 8 else ""
+    status = PROBLEM if n_subject < 2 else NOTE if few else OK
+    rows.append(
+        ("subjects", str(n_subject), status, few or _names(sorted(frame["subject"].unique())))
+    )
+    rows.append(("ROIs", str(frame["roi"].nunique()), OK, _names(frame["roi"].unique())))
+    models = frame.loc[frame["kind"] == "model", "model"]
+    status = OK if models.nunique() > 1 or models.empty else NOTE
+    rows.append(("models", str(models.nunique()), status, _names(models.unique())))
+    for column in ("metric", "split", "kind"):
+        rows.append(
+            (f"{column}s", str(frame[column].nunique()), OK, _names(frame[column].unique()))
+        )
+    if "train" not in set(frame["split"]) and not models.empty:
+        detail = "no train split: choose layers across subjects (select_layer(on='cross_subject'))"
+        rows.append(("train split", "none", NOTE, detail))
+    rows += _check_layers(frame) + _check_balance(frame) + _check_values(frame, outcome)
+    rows += _check_pairs(frame, outcome) + _check_ceilings(data)
+    return rows
+
+
+def _check_layers(frame: pd.DataFrame) -> list[Row]:
+    models = frame[frame["kind"] == "model"]
+    if models.empty:
+        return []
+    layers = models.groupby("model", sort=False)["layer"].nunique()
+    even = layers.min() == layers.max()
+    detail = (
+        ""
+        if even
+        else f"fewest: {layers.idxmin()}, most: {layers.idxmax()}; more layers to choose from raise the maximum"
+    )
+    value = str(layers.min()) if even else f"{layers.min()} to {layers.max()}"
+    return [("layers per model", value, OK if even else NOTE, detail)]
+
+
+def _check_balance(frame: pd.DataFrame) -> list[Row]:
+    """Cells (kind, model, layer, roi, metric, split) that some subjects lack; pair rows apart."""
+    rows: list[Row] = []
+    for kind in ("model", "leave_one_out"):
+        part = frame[frame["kind"] == kind]
+        if part.empty:
+            continue
+        keys = ["model", "layer", "roi", "metric", "split"]
+        cells = part.drop_duplicates(keys).shape[0]
+        n_subject = part["subject"].nunique()
+        absent = cells * n_subject - len(part.drop_duplicates([*keys, "subject"]))
+        detail = "every subject has every cell"
+        if absent:
+            counts = part.groupby("subject")["score" if "score" in part else keys[0]].size()
+            detail = f"{absent} of {cells * n_subject} cells missing; fewest rows: {counts.idxmin()} ({counts.min()})"
+        rows.append(
+            (
+                f"balance, {kind}",
+                "complete" if not absent else f"{absent} missing",
+                NOTE if absent else OK,
+                detail,
+            )
+        )
+    return rows
+
+
+def _check_values(frame: pd.DataFrame, outcome: str) -> list[Row]:
+    values = frame[outcome].to_numpy()
+    n_nan = int(np.isnan(values).sum())
+    rows: list[Row] = []
+    detail = ""
+    if n_nan:
+        where = frame[np.isnan(values)]
+        detail = f"ROIs: {_names(where['roi'].unique(), 6)}; subjects: {_names(sorted(where['subject'].unique()), 6)}"
+    rows.append(("NaN values", str(n_nan), NOTE if n_nan else OK, detail))
+    if n_nan < len(values):
+        low, high = np.nanmin(values), np.nanmax(values)
+        rows.append(
+            ("range", f"{low:.4g} to {high:.4g}", OK, f"{int((values < 0).sum())} negative values")
+        )
+    empty = (
+        frame.assign(_nan=np.isnan(values))
+        .groupby(["kind", "model", "roi", "metric"], sort=False)["_nan"]
+        .all()
+    )
+    if empty.any():
+        rows.append(
+            (
+                "cells without any value",
+                str(int(empty.sum())),
+                PROBLEM,
+                _names(empty[empty].index.tolist(), 5),
+            )
+        )
+    return rows
+
+
+def _check_pairs(frame: pd.DataFrame, outcome: str) -> list[Row]:
+    pairs = frame[frame["kind"] == "subject_to_subject"]
+    if pairs.empty:
+        return []
+    design = pairs[["model", "subject"]].drop_duplicates()
+    partners = design.groupby("subject")["model"].nunique()
+    uses = design.groupby("model")["subject"].nunique()
+    n = len(set(design["model"]) | set(design["subject"]))
+    full = len(design) == n * (n - 1)
+    detail = f"each subject predicts {uses.min()} to {uses.max()} others" + (
+        "" if full else "; not all pairs"
+    )
+    value = (
+        f"{len(design)} ordered pairs, {partners.min()} to {partners.max()} partners per subject"
+    )
+    rows: list[Row] = [("pair design", value, OK if full else NOTE, detail)]
+    if (design["model"] == design["subject"]).any():
+        rows.append(
+            (
+                "self pairs",
+                str(int((design["model"] == design["subject"]).sum())),
+                PROBLEM,
+                "a subject predicts itself",
+            )
+        )
+    turned = pairs.rename(
+        columns={"model": "subject", "subject": "model", "layer": "roi", "roi": "layer"}
+    )
+    keys = ["model", "layer", "subject", "roi", "metric", "split"]
+    both = pairs.merge(turned[[*keys, outcome]], on=keys, suffixes=("", "_turned"))
+    if len(both):
+        same = np.isclose(both[outcome], both[f"{outcome}_turned"], rtol=0, atol=1e-6)
+        for metric, part in both.assign(same=same).groupby("metric", sort=False):
+            value = (
+                f"{len(part) // 2} scores in both directions, {part['same'].mean():.0%} identical"
+            )
+            note = "reciprocal scores are one measurement, not two" if part["same"].all() else ""
+            rows.append((f"reciprocal pairs, {metric}", value, NOTE if note else OK, note))
+    return rows
+
+
+def _check_ceilings(data: ScoreTable) -> list[Row]:
+    from apastats.ceilings.noise_ceiling import noise_ceiling
+
+    rows: list[Row] = []
+    present = set(data.frame["kind"].unique())
+    for kind in ("leave_one_out", "subject_to_subject"):
+        if kind not in present or data.outcomes[0] != "score":
+            continue
+        try:
+            table = noise_ceiling(data, kind=kind).table
+        except ApaError as error:
+            rows.append((f"ceiling, {kind}", "none", NOTE, str(error)))
+            continue
+        low = table[~(table["conf_low"] > 0)]
+        value = f"{table['estimate'].min():.3g} to {table['estimate'].max():.3g}"
+        detail = (
+            ""
+            if low.empty
+            else "not clearly above zero: "
+            + _names((f"{r.roi} {r.metric} ({r.estimate:.3g})" for r in low.itertuples()), 6)
+        )
+        rows.append((f"ceiling, {kind}", value, NOTE if detail else OK, detail))
+    return rows
+
+
+def _check_rdms(rdms: RDMSet) -> list[Row]:
+    labels = rdms.labels
+    rows: list[Row] = [
+        ("RDMs", str(len(labels)), OK, f"labels: {', '.join(labels.columns)}"),
+        ("stimuli", str(len(rdms.stimuli)), OK, f"{rdms.vectors.shape[1]} pairs"),
+    ]
+    for column in labels.columns:
+        rows.append(
+            (f"{column}s", str(labels[column].nunique()), OK, _names(labels[column].unique()))
+        )
+    n_nan = int(np.isnan(rdms.vectors).sum())
+    rows.append(("missing pairs", str(n_nan), NOTE if n_nan else OK, ""))
+    if {"subject", "roi"} <= set(labels.columns):
+        counts = labels.groupby(["subject", "roi"]).size()
+        cells = labels["subject"].nunique() * labels["roi"].nunique()
+        whole = len(counts) == cells and counts.max() == 1
+        detail = (
+            "one RDM per subject and ROI"
+            if whole
+            else f"{cells - len(counts)} missing, {int((counts > 1).sum())} repeated"
+        )
+        rows.append(("balance", "complete" if whole else "ragged", OK if whole else NOTE, detail))
+        if counts.max() == 1 and labels["subject"].nunique() > 1:
+            from apastats.ceilings.noise_ceiling import noise_ceiling
+
+            table = noise_ceiling(rdms, kind="nili", method="spearman").table
+            for bound in ("lower", "upper"):
+                part = table[table["bound"] == bound]
+                low = part[~(part["conf_low"] > 0)]
+                detail = (
+                    ""
+                    if low.empty
+                    else "not clearly above zero: "
+                    + _names((f"{r.roi} ({r.estimate:.3g})" for r in low.itertuples()), 6)
+                )
+                value = f"{part['estimate'].min():.3g} to {part['estimate'].max():.3g}"
+                rows.append(
+                    (f"noise ceiling, {bound} (Spearman)", value, NOTE if detail else OK, detail)
+                )
+    return rows

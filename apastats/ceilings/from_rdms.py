@@ -1,0 +1,154 @@
+"""Noise ceilings from RDMs: Nili's bounds, split halves, sessions and repeats of one subject."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import DataError, InputError
+from apastats.io.rdm_set import RDMSet
+from apastats.io.read_rdms import as_rdms
+from apastats.scoring.fixed import nili_bounds
+from apastats.scoring.pooling import mean_of, pool_others, scaled_for_pooling
+from apastats.scoring.rdm_similarity import paired_similarity, parse_method
+from apastats.seeds import RngLike, block_generator, seed_sequence
+
+__all__ = ["CORRECTED_METHODS", "nili_values", "spearman_brown", "within_subject_values"]
+
+CORRECTED_METHODS = ("corr", "spearman", "corr_cov", "rho-a")
+MAX_SPLITS = 200
+
+Values = tuple[pd.DataFrame, np.ndarray, list[str], str]
+
+
+def nili_values(data: Any, method: str) -> Values:
+    """Per-subject lower and upper bounds of every ROI: labels, ``[subject, row]``, subjects, hash."""
+    rdms = _labelled(data)
+    subjects = sorted(rdms.labels["subject"].unique())
+    rows, columns = [], []
+    for roi in rdms.labels["roi"].unique():
+        part = (rdms.labels["roi"] == roi).to_numpy()
+        present = rdms.labels.loc[part, "subject"].tolist()
+        if len(present) != len(set(present)):
+            raise DataError(f"data: several RDMs of one subject in ROI {roi!r}; average them first")
+        bounds = nili_bounds(rdms.vectors[part], method=method)
+        where = [subjects.index(s) for s in present]
+        for bound, value in zip(("lower", "upper"), bounds, strict=True):
+            full = np.full(len(subjects), np.nan)
+            full[where] = value
+            columns.append(full)
+            rows.append({"roi": roi, "metric": method, "bound": bound})
+    return pd.DataFrame(rows), np.stack(columns, axis=1), subjects, rdms.hash
+
+
+def within_subject_values(
+    data: Any, method: str, *, form: str, within: str, rng: RngLike = None
+) -> tuple[Values, str]:
+    """Reliability of every subject's own RDMs.
+
+    Parameters
+    ----------
+    data : RDMs
+        With labels ``subject, roi`` and ``within``; two RDMs or more per subject and ROI.
+    method : str
+        Similarity of RDMs.
+    form : {"split_half", "repeat"}
+        Halves of the RDMs against each other (all splits, or 200 random ones, averaged), with the
+        Spearman-Brown correction beside it; or every RDM against the pool of the subject's others.
+    within : str
+        Label that tells the RDMs of a subject apart (``"session"``, ``"repeat"``).
+    rng : int, Generator, SeedSequence or None
+        For random splits.
+
+    Returns
+    -------
+    values : tuple
+        Labels, ``[subject, row]``, subjects, hash.
+    how : str
+        Words for the splits.
+    """
+    rdms = _labelled(data)
+    if within not in rdms.labels.columns:
+        raise InputError("within", within, f"a label among {list(rdms.labels.columns)}")
+    method = parse_method(method)
+    corrected = form == "split_half"
+    if corrected and method not in CORRECTED_METHODS:
+        raise InputError(
+            "method",
+            method,
+            f"one of {list(CORRECTED_METHODS)}: Spearman-Brown is for correlations",
+        )
+    subjects = sorted(rdms.labels["subject"].unique())
+    bounds = ("uncorrected", "corrected") if corrected else ("reference",)
+    root = seed_sequence(rng)
+    rows, columns, most = [], [], 0
+    for roi in rdms.labels["roi"].unique():
+        values = np.full((len(subjects), len(bounds)), np.nan)
+        for i, subject in enumerate(subjects):
+            part = (rdms.labels["roi"] == roi) & (rdms.labels["subject"] == subject)
+            if not part.any():
+                continue
+            vectors = rdms.vectors[part.to_numpy()]
+            if len(vectors) < 2:
+                raise DataError(
+                    f"data: subject {subject!r} has one RDM in ROI {roi!r}; two {within}s are needed"
+                )
+            if corrected:
+                splits = _splits(len(vectors), block_generator(root, i))
+                most = max(most, len(splits))
+                r = _halves(vectors, method, splits)
+                values[i] = r, spearman_brown(r)
+            else:
+                others = pool_others(scaled_for_pooling(vectors, method))
+                values[i] = paired_similarity(others, vectors, method, x_ranked=True).mean()
+        for k, bound in enumerate(bounds):
+            rows.append({"roi": roi, "metric": method, "bound": bound})
+            columns.append(values[:, k])
+    how = f"{most} splits of the {within}s" if corrected else f"each {within} against the others"
+    return (pd.DataFrame(rows), np.stack(columns, axis=1), subjects, rdms.hash), how
+
+
+def spearman_brown(r: Any, length: float = 2.0) -> Any:
+    """Reliability of a measure ``length`` times as long: ``k r / (1 + (k - 1) r)``.
+
+    Source: Spearman 1910, British Journal of Psychology 3:271; Brown 1910, ibid. 3:296.
+
+    Examples
+    --------
+    >>> spearman_brown(0.5)
+    0.6666666666666666
+    """
+    return length * r / (1 + (length - 1) * r)
+
+
+def _labelled(data: Any) -> RDMSet:
+    """RDMs with the labels subject and roi."""
+    rdms = as_rdms(data, "data")
+    for c in ("subject", "roi"):
+        if c not in rdms.labels.columns:
+            raise InputError("data", list(rdms.labels.columns), f"RDMs with a label {c!r}")
+    return rdms
+
+
+def _splits(k: int, generator: np.random.Generator) -> list[np.ndarray]:
+    """Members of the first half of every split of ``k`` RDMs into halves (as equal as can be)."""
+    half = k // 2
+    total = math.comb(k, half) // (2 if k % 2 == 0 else 1)
+    if total <= MAX_SPLITS:
+        found = [np.array(c) for c in combinations(range(k), half)]
+        return found[:total] if k % 2 == 0 else found
+    return [generator.permutation(k)[:half] for _ in range(MAX_SPLITS)]
+
+
+def _halves(vectors: np.ndarray, method: str, splits: list[np.ndarray]) -> float:
+    """Mean similarity of the two halves' mean RDMs."""
+    first, second = [], []
+    for members in splits:
+        mask = np.isin(np.arange(len(vectors)), members)
+        first.append(mean_of(vectors[mask]))
+        second.append(mean_of(vectors[~mask]))
+    return float(np.mean(paired_similarity(np.stack(first), np.stack(second), method)))

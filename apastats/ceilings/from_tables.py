@@ -1,0 +1,115 @@
+"""Noise ceilings from score tables: other subjects as predictors, or the subject's own other sessions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from apastats.ceilings.from_rdms import spearman_brown
+from apastats.errors import DataError, InputError
+from apastats.table import ScoreTable
+
+__all__ = ["table_values"]
+
+TableValues = tuple[pd.DataFrame, np.ndarray, list[str]]
+
+
+def table_values(
+    data: ScoreTable, kind: str, by: list[str], split: str | None, within: str
+) -> TableValues:
+    """Ceiling of every subject: labels with ``bound``, ``[subject, row]``, subjects.
+
+    Parameters
+    ----------
+    data : ScoreTable
+        With brain rows.
+    kind : {"leave_one_out", "subject_to_subject", "split_half", "repeat"}
+    by : list of str
+        Cells.
+    split : str or None
+        Split used; "test" where there are several.
+    within : str
+        Column of the predicted session (or repeat); averaged over last where the table has it.
+    """
+    for c in by:
+        if c not in data.frame.columns:
+            raise InputError("by", c, f"columns among {list(data.frame.columns)}")
+    own = kind in ("split_half", "repeat")
+    if own:
+        rows = _own_rows(data, kind, within)
+    else:
+        frame = data.frame
+        rows = frame[
+            (frame["kind"] == kind)
+            & (frame["layer"] == frame["roi"])
+            & (frame["model"] != frame["subject"])
+        ]
+    rows = _of_split(rows, by, split)
+    if rows.empty:
+        raise DataError(
+            f"{data.source}: no rows of kind {kind!r} whose predictor ROI (layer) is the target ROI; "
+            f"kinds present: {list(data.frame['kind'].unique())}"
+        )
+    nested = [within] if within in rows.columns and within not in by else []
+    keys = ["subject", *by]
+    score = rows.groupby([*keys, *nested], sort=False, dropna=False)[data.outcomes[0]].mean()
+    score = score.groupby(keys, sort=False).mean()
+    cells = rows[by].drop_duplicates().reset_index(drop=True)
+    subjects = sorted(rows["subject"].unique())
+    index = [tuple(row) for row in cells.itertuples(index=False)]
+    values = np.array([[score.get((s, *cell), np.nan) for cell in index] for s in subjects])
+    if kind != "split_half":
+        return cells.assign(bound="reference"), values, subjects
+    if np.nanmax(np.abs(values)) > 1:
+        raise DataError(f"{data.source}: Spearman-Brown is for correlations; scores exceed 1")
+    labels = pd.concat([cells.assign(bound=b) for b in ("uncorrected", "corrected")])
+    order = np.arange(2 * len(cells)).reshape(2, -1).T.ravel()
+    both = np.concatenate([values, spearman_brown(values)], axis=1)
+    return labels.iloc[order].reset_index(drop=True), both[:, order], subjects
+
+
+def _of_split(rows: pd.DataFrame, by: list[str], split: str | None) -> pd.DataFrame:
+    """Rows of one split."""
+    if "split" in by:
+        return rows
+    splits = list(rows["split"].unique())
+    if split is None:
+        split = "test" if "test" in splits or not splits else splits[0]
+    if splits and split not in splits:
+        raise InputError("split", split, f"one of {splits}")
+    return rows[rows["split"] == split]
+
+
+def _own_rows(data: ScoreTable, kind: str, within: str) -> pd.DataFrame:
+    """Rows in which a subject's ROI predicts itself from another session."""
+    frame, predictor = data.frame, f"predictor_{within}"
+    lacking = [c for c in (within, predictor) if c not in frame.columns]
+    if lacking:
+        raise InputError(
+            "within", within, f"a score table with the columns {within!r} and {predictor!r}",
+            hint="Rows of kind 'subject_to_subject' with the subject itself as model are needed, one "
+            "session predicting another; scores of models in several sessions are no ceiling. "
+            "RDMs with that label are taken as well.",
+        )  # fmt: skip
+    rows = frame[
+        (frame["kind"] == "subject_to_subject")
+        & (frame["layer"] == frame["roi"])
+        & (frame["model"] == frame["subject"])
+        & (frame[within] != frame[predictor])
+    ]
+    if rows.empty:
+        raise DataError(
+            f"{data.source}: no row of kind 'subject_to_subject' in which a subject's other {within} "
+            f"predicts the same ROI (model is the subject, {predictor} another {within})"
+        )
+    if kind == "split_half":
+        sides = [
+            rows[["subject", c]].set_axis(["subject", "half"], axis=1) for c in (within, predictor)
+        ]
+        halves = pd.concat(sides).groupby("subject")["half"].nunique()
+        if (halves != 2).any():
+            raise DataError(
+                f"{data.source}: subject {halves.idxmax()!r} has {halves.max()} {within}s; halves are two "
+                f"(kind='repeat' takes more)"
+            )
+    return rows

@@ -1,0 +1,240 @@
+"""References and noise ceilings, and scores as a share of the ceiling."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtr
+
+from apastats.bootstrapping.tables import error_columns, give_warnings, how_many
+from apastats.ceilings.from_rdms import nili_values, within_subject_values
+from apastats.ceilings.from_tables import table_values
+from apastats.errors import CeilingWarning, DesignError, InputError
+from apastats.resampling.intervals import Alternative, Interval, check_interval
+from apastats.resampling.means import MeanSummary, summarise_means
+from apastats.resampling.plans import Resamples, subject_counts
+from apastats.results import Provenance, Result, describe_call
+from apastats.seeds import RngLike, seed_sequence
+from apastats.table import ScoreTable
+
+if TYPE_CHECKING:
+    from apastats.io.rdm_set import RDMSet
+
+__all__ = [
+    "NoiseCeiling",
+    "noise_ceiling",
+]
+
+CEILING_KINDS = ("leave_one_out", "subject_to_subject", "nili", "split_half", "repeat")
+FROM_RDMS = ("nili", "split_half", "repeat")
+_MEANING = {
+    "leave_one_out": "the mean of all other subjects predicts the subject (same ROI)",
+    "subject_to_subject": "one other subject predicts the subject (same ROI), averaged over partners",
+    "split_half": "one half of a subject's own RDMs predicts the other half",
+    "repeat": "the pool of a subject's other RDMs predicts each of them",
+    "nili": "lower: the pooled RDM of the other subjects; upper: the pooled RDM of all subjects (Nili et al. 2014)",
+}
+
+
+class NoiseCeiling(Result):
+    """Noise ceiling per cell.
+
+    ``table`` has the by-columns, ``bound`` (``reference``, or ``lower`` and ``upper`` for Nili's
+    bounds), ``estimate, std_error, statistic, df, p_value`` (one-sided, against chance), ``conf_low,
+    conf_high, conf_level, n_subject, method``, and the Monte-Carlo columns of
+    :class:`apastats.bootstrapping.result.BootstrapResult`.
+    ``arrays["values"]`` is ``[n_subject, n_row]``, the per-subject ceilings in the order of the table;
+    ``arrays["subjects"]`` the labels.
+    """
+
+    kind: ClassVar[str] = "noise_ceiling"
+
+    def per_subject(self) -> pd.DataFrame:
+        """Ceiling of every subject, long: the by-columns, ``bound, subject, value``."""
+        by = [*self.info["by"], "bound"]
+        frames = [
+            self.table[by].assign(subject=str(s), value=self.arrays["values"][i])
+            for i, s in enumerate(self.arrays["subjects"])
+        ]
+        return pd.concat(frames, ignore_index=True)
+
+
+def check_level(conf_level: float) -> float:
+    if not isinstance(conf_level, (int, float)) or not 0 < conf_level < 1:
+        raise InputError("conf_level", conf_level, "a number between 0 and 1")
+    return float(conf_level)
+
+
+def noise_ceiling(
+    data: ScoreTable | RDMSet | Any,
+    *,
+    kind: str = "leave_one_out",
+    by: Sequence[str] = ("roi", "metric"),
+    split: str | None = None,
+    method: str = "corr",
+    within: str = "session",
+    chance: float = 0.0,
+    interval: Interval = "t",
+    conf_level: float = 0.95,
+    alternative: Alternative = "two-sided",
+    n_resamples: Resamples = "auto",
+    rng: RngLike = None,
+) -> NoiseCeiling:
+    """Noise ceiling per ROI (and metric), with every subject's own value kept.
+
+    Parameters
+    ----------
+    data : ScoreTable or RDMs
+        A score table with brain rows (kinds ``leave_one_out`` and ``subject_to_subject``), or brain
+        RDMs with labels ``subject`` and ``roi`` for the other kinds. ``split_half`` and ``repeat`` also
+        take a score table in which subjects predict themselves (see Notes).
+    kind : {"leave_one_out", "subject_to_subject", "nili", "split_half", "repeat"}
+        What the ceiling is: the mean of the other subjects predicts a subject; one other subject does
+        (averaged over partners); lower and upper bound of Nili et al. (2014); halves of a subject's
+        own RDMs, with the Spearman-Brown correction; each of a subject's RDMs against the pool of the
+        subject's others.
+    by : sequence of str
+        Cells the ceiling is computed in; ``roi`` must be among them.
+    split : str, optional
+        Split of the score table; ``"test"`` where there are several.
+    method : str
+        Comparison of RDMs, for the kinds that are made from them.
+    within : str
+        Label that tells the RDMs of one subject apart (``"session"``, ``"repeat"``), for
+        ``split_half`` and ``repeat``; in a score table the column of the predicted session. Where a
+        score table has that column, a subject's ceiling is the mean over it; name it in ``by`` for
+        ceilings of every session.
+    chance : float
+        Score that a subject without any shared signal would have; the ceiling is tested against it,
+        one-sided.
+    interval, conf_level, alternative, n_resamples, rng
+        Interval over subjects: ``t``, or a bootstrap one as in :func:`apastats.bootstrap`. Subjects
+        are drawn with the ceiling they have in the data: the pool a drawn subject is compared with
+        holds every other subject once, so no copy of it is ever in that pool.
+
+    Returns
+    -------
+    NoiseCeiling
+
+    Raises
+    ------
+    DataError
+        If there are no rows of that kind in which predictor ROI and target ROI are the same.
+    DesignError
+        If there are fewer than two subjects.
+    InputError
+        If an argument is not allowed.
+
+    Warns
+    -----
+    DegenerateWarning, MonteCarloWarning, SmallSampleWarning
+        As :func:`apastats.bootstrap`.
+
+    Notes
+    -----
+    leave_one_out: ``c_s = score(mean of others, ROI t -> subject s, ROI t)``; subject_to_subject:
+    ``c_s = mean over partners p of score(p, t -> s, t)``; the ceiling is the mean of ``c_s`` over
+    subjects. ``split_half`` and ``repeat`` of a score table: rows of kind ``subject_to_subject`` in which
+    a subject's own other session predicts (``model`` is the subject, the column
+    ``predictor_<within>`` the predicting session). Scores of models in several sessions do not hold
+    this: they say how stable a score is, not how well a brain predicts itself. Nili's bounds:
+    ``mean_s sim(pool(R_without_s), r_s)`` and ``mean_s sim(pool(R), r_s)``
+    (Nili et al. 2014, PLoS Comput Biol 10:e1003553).
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> study = apa.simulate(n_subject=6, n_model=2, rng=1)
+    >>> apa.noise_ceiling(study.scores).tidy()["n_subject"].unique().tolist()
+    [6]
+    """
+    conf_level = check_level(conf_level)
+    if kind not in CEILING_KINDS:
+        raise InputError("kind", kind, f"one of {list(CEILING_KINDS)}")
+    by = [by] if isinstance(by, str) else list(by)
+    check_interval(interval, conf_level, alternative)
+    if isinstance(chance, bool) or not isinstance(chance, (int, float)) or not np.isfinite(chance):
+        raise InputError("chance", chance, "a finite number")
+    root = seed_sequence(rng)
+    if kind in FROM_RDMS and not isinstance(data, ScoreTable):
+        if kind == "nili":
+            labels, values, subjects, data_hash = nili_values(data, method)
+            note = f"{kind}, {method}"
+        else:
+            found, how = within_subject_values(data, method, form=kind, within=within, rng=root)
+            labels, values, subjects, data_hash = found
+            note = f"{kind}, {method}, {how}"
+        by = [c for c in labels.columns if c != "bound"]
+    else:
+        if not isinstance(data, ScoreTable):
+            raise InputError("data", type(data).__name__, f"a ScoreTable for kind={kind!r}")
+        if kind == "nili":
+            raise InputError("kind", kind, "for RDMs: the pools of Nili's bounds are made of them")
+        if "roi" not in by:
+            raise InputError("by", by, "columns with 'roi' among them")
+        labels, values, subjects = table_values(data, kind, by, split, within)
+        data_hash, note = data.hash, kind
+    if len(subjects) < 2:
+        raise DesignError(f"noise_ceiling: {len(subjects)} subject; at least 2 are needed")
+    plan = subject_counts(len(subjects), n_resamples if interval != "t" else 1, root)
+    summary = summarise_means(
+        values, plan, [interval], conf_level=conf_level, alternative=alternative
+    )
+    low, high = summary.limits[interval][:2]
+    df = summary.n - 1.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t = (summary.estimate - chance) / summary.std_error
+    table = labels.assign(
+        estimate=summary.estimate,
+        std_error=summary.std_error,
+        statistic=t,
+        df=df,
+        p_value=stdtr(df, -t),
+        conf_low=low,
+        conf_high=high,
+        conf_level=conf_level,
+        n_subject=summary.n,
+        method=note,
+        **error_columns(summary.std_error, summary.limits[interval][2:]),
+    )
+    drawn = interval != "t"
+    info = {
+        "method": f"noise ceiling, {kind.replace('_', '-')}: {_MEANING[kind]}",
+        "ceiling_kind": kind,
+        "by": by,
+        "n_subject": len(subjects),
+        "conf_level": conf_level,
+        "interval": f"{interval} over subjects",
+        "null": f"the ceiling is {chance:g} (one-sided)",
+        "resampled": f"subjects ({how_many(plan)})"
+        if drawn
+        else "nothing (subjects are the sample)",
+        "held_fixed": "stimuli" + (", partners" if kind == "subject_to_subject" else ""),
+    }
+    call = describe_call(
+        "noise_ceiling", data, kind=kind, by=tuple(by), split=split, interval=interval
+    )
+    arrays = {"values": values, "subjects": np.asarray(subjects, dtype=str)}
+    seed = plan.seed if drawn else ""
+    drawing = {"interval": interval, "n_resamples": plan.n_resamples}
+    notes = give_warnings(table, [*by, "bound"], drawing)
+    return NoiseCeiling(table, info, Provenance(call, data_hash, seed), arrays, notes)
+
+
+def warn_unlogged(found: MeanSummary, interval: str) -> None:
+    """Warn of ratios that have no interval on the log scale."""
+    logs = interval in ("studentized", "normal", "basic", "t")
+    bad = logs & ~(found.estimate > 0) & np.isfinite(found.estimate)
+    if bad.any():
+        warnings.warn(
+            CeilingWarning(
+                f"{int(bad.sum())} shares of the ceiling are not positive (first: "
+                f"{found.estimate[bad][0]:.4g}); interval={interval!r} is built on the log scale and "
+                f"NaN there, 'fieller' is not"
+            ),
+            stacklevel=3,
+        )

@@ -1,0 +1,221 @@
+"""Scores as a share of what is reachable."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtr, stdtrit
+
+from apastats.bootstrapping.tables import error_columns, how_many, warn_unsettled
+from apastats.errors import CeilingError, CeilingWarning, DataError, DesignError, InputError
+from apastats.resampling.intervals import Alternative, Interval, check_interval
+from apastats.resampling.means import describe_cells, summarise_means
+from apastats.resampling.plans import Resamples, subject_counts
+from apastats.resampling.ratios import summarise_ratios
+from apastats.results import Provenance, Result, describe_call
+from apastats.seeds import RngLike
+from apastats.table import ScoreTable
+
+if TYPE_CHECKING:
+    pass
+from apastats.ceilings.noise_ceiling import NoiseCeiling, check_level, warn_unlogged
+
+
+class NormalizedScores(Result):
+    """Scores as a share of the noise ceiling, per model and cell.
+
+    ``table`` has ``model``, the by-columns, ``estimate`` (share of the ceiling), ``ceiling, score,
+    std_error, conf_low, conf_high, conf_level, difference`` (score minus ceiling), ``p_below`` (one-sided
+    paired t test that the score is below the ceiling), ``n_subject, method`` and the Monte-Carlo columns
+    of a bootstrap. ``arrays["score"]`` is ``[n_subject, n_row]`` and ``arrays["ceiling"]`` likewise, so
+    that both can be resampled together.
+    """
+
+    kind: ClassVar[str] = "normalized"
+
+
+def normalize(
+    table: ScoreTable,
+    ceiling: NoiseCeiling,
+    *,
+    how: str = "ratio_of_means",
+    bound: str | None = None,
+    interval: str | None = None,
+    conf_level: float = 0.95,
+    alternative: Alternative = "two-sided",
+    on_low: str = "error",
+    n_resamples: Resamples = "auto",
+    rng: RngLike = None,
+) -> NormalizedScores:
+    """Scores as a share of the noise ceiling, with the ceiling's uncertainty in the interval.
+
+    Parameters
+    ----------
+    table : ScoreTable
+        One row per subject, model and cell of the ceiling (choose layer and split first).
+    ceiling : NoiseCeiling
+        From :func:`noise_ceiling`, same subjects.
+    how : {"ratio_of_means", "mean_of_ratios"}
+        Mean score over mean ceiling (Fieller interval), or the mean over subjects of score over the
+        subject's own ceiling (t interval), which explodes where a subject's ceiling is near zero.
+    bound : str, optional
+        Which of the ceiling's bounds, where it has several: ``"lower"`` or ``"upper"`` (Nili),
+        ``"uncorrected"`` or ``"corrected"`` (split half).
+    interval : str, optional
+        ``ratio_of_means``: ``"fieller"`` (default), or a bootstrap that draws the subjects' scores and
+        ceilings together: ``"studentized", "normal", "basic", "t"`` (on the log scale), ``"bca",
+        "percentile"``. ``mean_of_ratios``: ``"t"`` (default) or any bootstrap interval.
+    conf_level, alternative, n_resamples, rng
+        As in :func:`apastats.bootstrap`.
+    on_low : {"error", "nan"}
+        What to do where the ceiling is not clearly above zero.
+
+    Returns
+    -------
+    NormalizedScores
+
+    Raises
+    ------
+    CeilingError
+        If a ceiling's own interval reaches zero (or, for ``mean_of_ratios``, a subject's ceiling is not
+        positive): the ratio has no bounded interval there. The cells and numbers are listed.
+
+    Notes
+    -----
+    Fieller (1954): the interval holds all rho with
+    ``(a - rho b)^2 <= t^2 (s_aa - 2 rho s_ab + rho^2 s_bb) / n``, a and b the means over the same subjects.
+    Scores and ceiling are on the same scale; nothing is squared and nothing is clamped to 1.
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> study = apa.simulate(n_subject=6, n_model=2, rng=1)
+    >>> best = apa.select_layer(study.scores, on="train")
+    >>> share = apa.normalize(best, apa.noise_ceiling(study.scores))
+    >>> bool((share.tidy()["estimate"] > 0).all())
+    True
+    """
+    conf_level = check_level(conf_level)
+    if how not in ("ratio_of_means", "mean_of_ratios"):
+        raise InputError("how", how, "'ratio_of_means' or 'mean_of_ratios'")
+    if on_low not in ("error", "nan"):
+        raise InputError("on_low", on_low, "'error' or 'nan'")
+    if not isinstance(ceiling, NoiseCeiling):
+        raise InputError("ceiling", ceiling, "a NoiseCeiling")
+    given, bounds = bound, list(dict.fromkeys(ceiling.table["bound"]))
+    if bound is None and len(bounds) == 1:
+        bound = bounds[0]
+    if bound not in bounds:
+        raise InputError("bound", bound, f"one of the bounds of the ceiling, {bounds}")
+    if interval is None:
+        interval = "fieller" if how == "ratio_of_means" else "t"
+    if interval != "fieller" or how != "ratio_of_means":
+        check_interval(interval, conf_level, alternative)
+    check_interval("t", conf_level, alternative)
+    by = list(ceiling.info["by"])
+    block = table.block(f"{table.outcomes[0]} ~ model | {' + '.join(by)}")
+    subjects = [str(s) for s in ceiling.arrays["subjects"]]
+    shared = [s for s in block.clusters if s in subjects]
+    if len(shared) < 2:
+        raise DesignError(
+            f"normalize: scores and ceiling share {len(shared)} subjects; at least 2 are needed"
+        )
+    mine = np.flatnonzero((ceiling.table["bound"] == bound).to_numpy())
+    rows = ceiling.table[by].iloc[mine].itertuples(index=False, name=None)
+    place = {tuple(row): j for j, row in zip(mine, rows, strict=True)}
+    cells = list(block.cells.itertuples(index=False, name=None))
+    lacking = [c for c in cells if c not in place]
+    if lacking:
+        raise DataError(f"normalize: no ceiling for {dict(zip(by, lacking[0], strict=True))}")
+    score = block.values[[block.clusters.index(s) for s in shared]]
+    reference = ceiling.arrays["values"][[subjects.index(s) for s in shared]][
+        :, [place[c] for c in cells]
+    ]
+    _refuse_low(reference, by, cells, how, on_low, conf_level)
+    m, k = len(block.groups), len(cells)
+    top = score.transpose(0, 2, 1).reshape(len(shared), k * m)
+    bottom = np.repeat(reference, m, axis=1)
+    drawn = interval not in ("fieller", "t")
+    plan = subject_counts(len(shared), n_resamples if drawn else 1, rng)
+    options: dict[str, Any] = {"conf_level": conf_level, "alternative": alternative}
+    if how == "mean_of_ratios":
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found = summarise_means(top / bottom, plan, [cast(Interval, interval)], **options)
+    else:
+        found = summarise_ratios(top, bottom, plan, [cast(Interval, interval)], **options)
+        warn_unlogged(found, interval)
+    low, high = found.limits[interval][:2]
+    gap, gap_error, gap_n = describe_cells(top - bottom)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p_below = stdtr(gap_n - 1.0, gap / gap_error)
+    table_out = pd.DataFrame(
+        {"model": np.tile(block.groups["model"].to_numpy(), k)}
+        | {c: np.repeat([cell[i] for cell in cells], m) for i, c in enumerate(by)}
+    ).assign(
+        estimate=found.estimate,
+        score=describe_cells(top)[0],
+        ceiling=describe_cells(bottom)[0],
+        std_error=found.std_error,
+        conf_low=low,
+        conf_high=high,
+        conf_level=conf_level,
+        difference=gap,
+        p_below=p_below,
+        n_subject=found.n,
+        method=how,
+        **error_columns(found.std_error, found.limits[interval][2:]),
+    )
+    together = "scores and ceilings of the same subjects together"
+    info = {
+        "method": f"score / noise ceiling, {how.replace('_', ' ')}",
+        "ceiling": ceiling.info["method"],
+        "bound": bound if len(bounds) > 1 else None,
+        "interval": {"fieller": "Fieller", "t": "t over subjects"}.get(interval, interval),
+        "null": "p_below: the score is not below the ceiling (one-sided paired t test)",
+        "by": by,
+        "n_subject": len(shared),
+        "conf_level": conf_level,
+        "alternative": alternative,
+        "resampled": f"{together} ({how_many(plan)})"
+        if drawn
+        else "nothing; numerator and ceiling vary together over subjects",
+        "held_fixed": "stimuli, chosen layers",
+    }
+    arrays = {"score": top, "ceiling": bottom, "subjects": np.asarray(shared, dtype=str)}
+    call = describe_call("normalize", table, ceiling, how=how, bound=given, interval=interval)
+    provenance = Provenance(call, table.hash, plan.seed if drawn else "")
+    notes = warn_unsettled(table_out, ["model", *by], info | {"n_resamples": plan.n_resamples})
+    return NormalizedScores(table_out, info, provenance, arrays, notes)
+
+
+def _refuse_low(
+    reference: np.ndarray,
+    by: list[str],
+    cells: list[tuple],
+    how: str,
+    on_low: str,
+    conf_level: float,
+) -> None:
+    """Refuse (or blank) cells whose ceiling is not clearly above zero; edits ``reference`` in place."""
+    mean, error, n = describe_cells(reference)
+    low = mean - stdtrit(np.maximum(n - 1.0, 1.0), 0.5 + conf_level / 2) * error
+    bad = ~(low > 0)
+    if how == "mean_of_ratios":
+        bad |= (reference <= 0).any(axis=0)
+    if not bad.any():
+        return
+    shown = "; ".join(
+        f"{' / '.join(map(str, cells[j]))}: mean {mean[j]:.4g}, interval from {low[j]:.4g}, "
+        f"smallest subject {np.nanmin(reference[:, j]):.4g}"
+        for j in np.flatnonzero(bad)[:5]
+    )
+    message = f"noise ceiling not clearly above zero in {int(bad.sum())} of {len(cells)} cells of {by}: {shown}"
+    if on_low == "error":
+        raise CeilingError(
+            f"{message}. A share of such a ceiling means nothing; leave these cells out, or on_low='nan'."
+        )
+    warnings.warn(CeilingWarning(f"{message}. NaN there."), stacklevel=3)
+    reference[:, bad] = np.nan

@@ -1,0 +1,1 @@
+"""Comparisons: tests with and without a margin, sets, margins, effect sizes, ranks."""

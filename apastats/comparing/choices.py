@@ -1,0 +1,290 @@
+"""Which test with which settings: one validated object both verbs share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from apastats.errors import InputError
+from apastats.numbers.few import few_words
+from apastats.numbers.location import Kernel, Located, signed_rank, t_location, trimmed
+from apastats.numbers.resampled import (
+    BOOT_INTERVALS,
+    bootstrap_location,
+    centred_flips,
+    one_sample_few,
+    sign_flip,
+)
+from apastats.numbers.tested import Tested
+from apastats.resampling.plans import Plan, Resamples, check_resamples, subject_counts
+from apastats.resampling.quantiles import QuantileRule, check_rule
+from apastats.resampling.relabel import sign_flips
+from apastats.seeds import RngLike, recorded_seed, seed_sequence
+
+__all__ = ["MATCHED_TESTS", "TWO_TESTS", "Choice", "choose", "combine", "matched"]
+
+# test -> (name in tables, what it is, what is resampled)
+MATCHED_TESTS = {
+    "t": ("paired t", "t test of the mean difference", "nothing"),
+    "log_ratio": ("paired log-ratio t", "t test of the mean log ratio", "nothing"),
+    "trimmed": ("Yuen t", "t test of the trimmed mean difference (Yuen 1974)", "nothing"),
+    "wilcoxon": ("Wilcoxon signed rank", "signed-rank test of the pseudomedian", "nothing"),
+    "bootstrap": (
+        "bootstrap",
+        "bootstrap test of the mean difference",
+        "subjects, with replacement",
+    ),
+    "sign_flip": (
+        "sign flip",
+        "sign-flip test of the mean difference about each bound",
+        "signs of the differences",
+    ),
+    "permutation": (
+        "centred sign flip",
+        "studentised sign-flip test of the centred differences",
+        "signs of the centred differences",
+    ),
+}
+TWO_TESTS = {
+    "t": ("Welch t", "t test of the difference of means", "nothing"),
+    "log_ratio": ("Welch log-ratio t", "t test of the difference of mean logs", "nothing"),
+    "trimmed": ("Yuen-Welch t", "t test of the difference of trimmed means", "nothing"),
+    "wilcoxon": ("Wilcoxon rank sum", "rank-sum test of the shift", "nothing"),
+    "brunner_munzel": ("Brunner-Munzel", "t test of P(X > Y) + P(X = Y) / 2", "nothing"),
+    "bootstrap": (
+        "bootstrap",
+        "bootstrap test of the difference of means",
+        "each sample by itself, with replacement",
+    ),
+    "permutation": (
+        "permutation",
+        "studentised relabelling test of the shift",
+        "membership in the samples",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A test with its settings, checked."""
+
+    test: str
+    trim: float
+    exact: bool | None
+    interval: str
+    quantile_rule: QuantileRule
+    ties: float
+    n_resamples: Resamples
+    rng: np.random.SeedSequence
+    given: Plan | None = None
+    small_sample: bool = True
+    _plans: dict[int, Plan] = field(default_factory=dict)
+
+    def plan(self, n: int) -> Plan:
+        """Resampling plan for n units, made once."""
+        if self.given is not None:
+            if self.given.n != n:
+                raise InputError("plan", f"a plan of {self.given.n} units", f"one of {n} units")
+            return self.given
+        if n not in self._plans:
+            root = np.random.SeedSequence(self.rng.entropy, spawn_key=(*self.rng.spawn_key, n))
+            make = subject_counts if self.test == "bootstrap" else sign_flips
+            self._plans[n] = make(n, self.n_resamples, root)
+        return self._plans[n]
+
+    def kernel(self, n: int) -> Kernel:
+        """Kernel for samples of n units."""
+        if self.test == "trimmed":
+            return partial(trimmed, trim=self.trim)
+        if self.test == "wilcoxon":
+            return partial(signed_rank, exact=self.exact)
+        if self.test == "bootstrap":
+            return partial(
+                bootstrap_location,
+                plan=self.plan(n),
+                interval=self.interval,
+                quantile_rule=self.quantile_rule,
+                ties=self.ties,
+                small_sample=self.small_sample,
+            )
+        if self.test == "sign_flip":
+            return partial(sign_flip, plan=self.plan(n))
+        if self.test == "permutation":
+            return partial(centred_flips, plan=self.plan(n), trim=self.trim)
+        return t_location
+
+    @property
+    def resamples(self) -> bool:
+        """Whether the test resamples."""
+        return self.test in ("bootstrap", "sign_flip", "permutation")
+
+    def sampled(self, n: int) -> int:
+        """Resamples drawn for n units; 0 where nothing was, or all were enumerated, or the draws were given."""
+        if not self.resamples or self.given is not None or n not in self._plans:
+            return 0
+        plan = self._plans[n]
+        return 0 if plan.exact else plan.n_resamples
+
+    def few(self, n: int) -> tuple[float, float] | None:
+        """Correction of bootstrap shares for n matched units; None where there is none."""
+        corrected = self.test == "bootstrap" and self.interval != "studentized"
+        return one_sample_few(n) if corrected and self.small_sample else None
+
+    def seed(self) -> str:
+        """Seed for the provenance; "" where nothing was drawn."""
+        drawn = (
+            self.resamples and self.given is None and any(not p.exact for p in self._plans.values())
+        )
+        return recorded_seed(self.rng) if drawn else ""
+
+    def notes(
+        self, n: int, unit: str = "subject", *, two: bool = False, sd_units: bool = False
+    ) -> tuple[str, ...]:
+        """What has to be said about the test at n units."""
+        out = []
+        if self.test in ("sign_flip", "permutation") and n < 6 and not two:
+            out.append(
+                f"with {n} {unit}s the smallest one-sided sign-flip p-value is 2^-{n} = {2.0**-n:g}"
+            )
+        if said := self.said_of_few(n, unit, two=two, sd_units=sd_units):
+            out.append(said)
+        return tuple(out)
+
+    def said_of_few(
+        self, n: int, unit: str = "subject", *, two: bool = False, sd_units: bool = False
+    ) -> str:
+        """What is done for few units, in words; "" where the test needs nothing."""
+        return few_words(
+            self.test,
+            self.interval,
+            n,
+            unit,
+            corrected=self.small_sample,
+            two=two,
+            sd_units=sd_units,
+        )
+
+    def words(self) -> dict[str, Any]:
+        """Settings that belong into ``info``."""
+        out: dict[str, Any] = {}
+        if self.test in ("trimmed", "permutation") and self.trim:
+            out["trim"] = self.trim
+        if self.test == "bootstrap":
+            out["interval"] = self.interval
+        if self.resamples:
+            plans = [self.given] if self.given is not None else list(self._plans.values())
+            out["n_resamples"] = max((p.n_resamples for p in plans), default=0)
+            out["exact"] = all(p.exact for p in plans)
+        return out
+
+
+def choose(
+    test: Any,
+    allowed: dict[str, tuple[str, str, str]],
+    *,
+    trim: float | None = None,
+    exact: bool | None = None,
+    interval: str = "studentized",
+    quantile_rule: QuantileRule = "linear",
+    ties: str = "half",
+    n_resamples: Resamples = "auto",
+    rng: RngLike = None,
+    plan: Plan | None = None,
+    small_sample: bool = True,
+) -> Choice:
+    """Check the settings of a test."""
+    if test not in allowed:
+        raise InputError("test", test, f"one of {list(allowed)}")
+    if trim is None:
+        trim = 0.1 if test == "trimmed" else 0.0
+    if isinstance(trim, bool) or not isinstance(trim, (int, float)) or not 0 <= trim < 0.5:
+        raise InputError("trim", trim, "a number from 0 up to (not including) 0.5")
+    if exact is not None and not isinstance(exact, bool):
+        raise InputError("exact", exact, "True, False or None")
+    if interval not in BOOT_INTERVALS:
+        raise InputError("interval", interval, f"one of {list(BOOT_INTERVALS)}")
+    check_rule(quantile_rule)
+    if ties not in ("half", "below"):
+        raise InputError("ties", ties, "'half' or 'below'")
+    share = 0.5 if ties == "half" else 0.0
+    n_resamples = check_resamples(n_resamples)
+    if plan is not None and not isinstance(plan, Plan):
+        raise InputError("plan", type(plan).__name__, "a resampling plan")
+    if not isinstance(small_sample, (bool, np.bool_)):
+        raise InputError("small_sample", small_sample, "True or False")
+    return Choice(
+        test,
+        float(trim),
+        exact,
+        interval,
+        quantile_rule,
+        share,
+        n_resamples,
+        seed_sequence(rng),
+        plan,
+        bool(small_sample),
+    )
+
+
+def combine(ordinary: Located, above: Located, below: Located, n: Any) -> Tested:
+    """One `Tested` from the tests of ``z - null``, ``z - low`` and ``z - high``."""
+    return Tested(
+        estimate=ordinary.estimate,
+        std_error=ordinary.std_error,
+        statistic=ordinary.statistic,
+        df=ordinary.df,
+        p_value=ordinary.p_value,
+        conf_low=ordinary.conf_low,
+        conf_high=ordinary.conf_high,
+        statistic_low=above.statistic,
+        statistic_high=below.statistic,
+        p_low=above.p_above,
+        p_high=below.p_below,
+        p_below=above.p_below,
+        p_above=below.p_above,
+        n=np.broadcast_to(n, ordinary.estimate.shape),
+    )
+
+
+def matched(
+    z: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    choice: Choice,
+    *,
+    alpha: float,
+    null: float = 0.0,
+) -> Tested:
+    """Test of every column of ``z [n, m]``; NaN left out; bounds ``[m]`` or per unit ``[n, m]``."""
+    m = z.shape[1]
+    low, high = (np.broadcast_to(v, z.shape) for v in (low, high))
+    usable = np.isfinite(z) & np.isfinite(low) & np.isfinite(high)
+    patterns, which = np.unique(usable, axis=1, return_inverse=True)
+    out = {k: np.full(m, np.nan) for k in Tested.__slots__}
+    out["n"] = usable.sum(axis=0)
+    for k in range(patterns.shape[1]):
+        columns = np.flatnonzero(which.ravel() == k)
+        rows = patterns[:, k]
+        n = int(rows.sum())
+        cut = int(np.floor(choice.trim * n))
+        if n < 2 or n - 2 * cut < 2:
+            continue
+        kernel = choice.kernel(n)
+        part = z[np.ix_(rows, columns)]
+        ordinary = kernel(part - null, alpha)
+        if null:
+            shifted = {
+                f: getattr(ordinary, f) + null for f in ("estimate", "conf_low", "conf_high")
+            }
+            rest = {f: getattr(ordinary, f) for f in Located.__slots__ if f not in shifted}
+            ordinary = Located(**shifted, **rest)
+        above = kernel(part - low[np.ix_(rows, columns)], alpha)
+        below = kernel(part - high[np.ix_(rows, columns)], alpha)
+        tested = combine(ordinary, above, below, n)
+        for name in Tested.__slots__:
+            if name != "n":
+                out[name][columns] = getattr(tested, name)
+    return Tested(**out)

@@ -1,0 +1,213 @@
+"""`compare`: paired comparisons of models without a margin."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from apastats.comparing.choices import MATCHED_TESTS, choose
+from apastats.comparing.decisions import check_alpha
+from apastats.comparing.equivalence import (
+    contrast_table,
+    sampled_errors,
+    usable_block,
+    warn_undefined,
+)
+from apastats.comparing.families import best_groups, check_family, run_family
+from apastats.comparing.margin import Bounds
+from apastats.errors import DataError, InputError
+from apastats.numbers.compact_letters import compact_letters
+from apastats.resampling.plans import Resamples
+from apastats.results import Provenance, Result, describe_call
+from apastats.seeds import RngLike
+from apastats.table import ScoreTable
+
+__all__ = ["Comparison", "compare"]
+
+
+class Comparison(Result):
+    """Paired comparisons; columns as in an equivalence result, without those of the margin, and ``different``."""
+
+    kind: ClassVar[str] = "comparison"
+
+    def letters(self, **cell: Any) -> dict[str, str]:
+        """Compact letter display of one cell (e.g. ``roi="V1"``): models that share a letter were not separated.
+
+        Not separated is not the same as equal; see :func:`apastats.equivalence`.
+
+        Raises
+        ------
+        DataError
+            If the comparisons are not all pairs of one cell.
+        """
+        table = self.table
+        for column, value in cell.items():
+            if column not in table.columns or value not in set(table[column]):
+                raise InputError(column, value, f"a level of one of {self.info['by']}")
+            table = table[table[column] == value]
+        first = "level" if "level" in table.columns else "model"
+        labels = list(dict.fromkeys([*table[first], *table["reference"]]))
+        if len(table) != len(labels) * (len(labels) - 1) // 2:
+            raise DataError(
+                "letters need all pairs of one cell; name the cell, and compare with reference=None"
+            )
+        wins = dict.fromkeys(labels, 0.0)
+        for model, other, estimate in zip(
+            table[first], table["reference"], table["estimate"].to_numpy(), strict=True
+        ):
+            wins[model] += float(estimate)
+            wins[other] -= float(estimate)
+        order = sorted(labels, key=lambda x: -wins[x])
+        shown = table[table["different"]]
+        return compact_letters(order, list(zip(shown[first], shown["reference"], strict=True)))
+
+
+def compare(
+    formula: str,
+    data: ScoreTable,
+    *,
+    reference: str | None = None,
+    test: str = "t",
+    alternative: str = "two-sided",
+    adjust: str = "holm",
+    family: str = "all",
+    alpha: float = 0.05,
+    cluster: str = "subject",
+    within: Any = None,
+    kind: str | None = "model",
+    trim: float | None = None,
+    exact: bool | None = None,
+    interval: str = "studentized",
+    n_resamples: Resamples = "auto",
+    rng: RngLike = None,
+    small_sample: bool = True,
+) -> Comparison:
+    """Compare models pair by pair over matched subjects, adjusted for multiplicity.
+
+    Parameters
+    ----------
+    formula : str
+        ``"score ~ model | roi"``: the outcome, what is compared, and separately within what.
+    data : ScoreTable
+        One row per cluster, compared group and cell.
+    reference : str, optional
+        None: all pairs. A name: every other model minus it. ``"best"``: every other model minus the model with the
+        highest mean of each cell; the adjustment then runs over all pairs, as the best was selected on the data.
+    test : {"t", "trimmed", "wilcoxon", "bootstrap", "sign_flip", "permutation", "log_ratio"}
+        Test over the clusters.
+    alternative : {"two-sided", "greater", "less"}
+        ``greater``: the first model scores higher.
+    adjust, family, alpha, cluster, within, kind, trim, exact, interval, n_resamples, rng, small_sample
+        As in :func:`apastats.equivalence`.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than two groups or clusters.
+    InputError
+        If an argument is not allowed.
+
+    Notes
+    -----
+    A comparison that is not significant says nothing about equality: use :func:`apastats.equivalence` with a margin.
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> study = apa.simulate(n_subject=8, n_layer=1, rois=["V1", "V4"], rng=1)
+    >>> scores = study.scores.where(kind="model", split="test")
+    >>> apa.compare("score ~ model | roi", scores, reference="best", adjust="max-t").info[
+    ...     "family_size"
+    ... ]
+    56
+    """
+    alpha = check_alpha(alpha)
+    if alternative not in ("two-sided", "greater", "less"):
+        raise InputError("alternative", alternative, "'two-sided', 'greater' or 'less'")
+    adjust = check_family(adjust, family, test, reference)
+    choice = choose(
+        test,
+        MATCHED_TESTS,
+        trim=trim,
+        exact=exact,
+        interval=interval,
+        n_resamples=n_resamples,
+        rng=rng,
+        small_sample=small_sample,
+    )
+    block = usable_block(
+        data, formula, "compare", cluster=cluster, within=within, kind=kind, log=test == "log_ratio"
+    )
+    zero = np.zeros(len(block.cells))
+    # bounds of 0: the one-sided tests against them are the one-sided alternatives
+    found = run_family(
+        block,
+        Bounds(zero, zero, "", "raw"),
+        reference,
+        choice,
+        adjust=adjust,
+        family=family,
+        alpha=alpha,
+        hypothesis="equivalence",
+    )
+    n_cell = len(block.cells)
+    pair = np.tile(np.arange(len(found.first)), n_cell)
+    cell = np.repeat(np.arange(n_cell), len(found.first))
+    if reference == "best":
+        keep = found.second[pair] == best_groups(block)[cell]
+        pair, cell = pair[keep], cell[keep]
+    table = contrast_table(block, found, pair, cell, alpha, test, adjust)
+    if alternative != "two-sided":
+        raw = found.tested.p_low if alternative == "greater" else found.tested.p_high
+        name = "p_value_noninf" if alternative == "greater" else "p_value_nonsup"
+        table["p_value"] = raw[pair, cell]
+        table["p_value_adjusted"] = found.adjusted[name][pair, cell]
+    at = list(table.columns).index("n_subject")
+    table.insert(at, "different", table["p_value_adjusted"] <= alpha)
+    table, chance = sampled_errors(table, found, choice, len(block.clusters), alpha)
+    notes = (*warn_undefined(table, "p_value"), *chance)
+    name, what, resampled = MATCHED_TESTS[test]
+    unit = block.cluster
+    scope = "all cells together" if family == "all" else "each cell by itself"
+    if few := choice.said_of_few(len(block.clusters), unit):
+        what += f"; {few}"
+    info = {
+        "method": f"{name} test over {unit}s ({what})",
+        "null": "the difference is 0"
+        if alternative == "two-sided"
+        else f"the difference is not {alternative}",
+        "alternative": alternative,
+        "rule": f"different where the adjusted p-value is at most {alpha:g}",
+        "comparison": "all pairs" if reference is None else f"each against {reference}",
+        "adjust": f"{adjust}, {found.size} contrasts ({scope})",
+        "adjust_method": adjust,
+        "family_size": found.size,
+        "alpha": alpha,
+        "conf_level": 1 - 2 * alpha,
+        "n_subject": len(block.clusters),
+        "by": list(block.formula.by),
+        "resampled": resampled if resampled != "nothing" else f"nothing; {unit}s are the sample",
+        "held_fixed": "stimuli, chosen layers",
+        "not_concluded": "models that were not separated are not shown to be equal",
+        **choice.words(),
+    }
+    call = describe_call(
+        "compare",
+        formula,
+        data,
+        reference=reference,
+        test=test,
+        adjust=adjust,
+        family=family,
+        alpha=alpha,
+    )
+    arrays = {
+        "differences": found.differences[:, pair, cell],
+        "subjects": np.asarray(block.clusters, dtype=str),
+    }
+    return Comparison(table, info, Provenance(call, data.hash, choice.seed()), arrays, notes)

@@ -1,0 +1,357 @@
+"""Correlations with a margin: one, two independent ones, and two that share a profile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import stdtr
+
+from apastats.comparing.decisions import check_alpha, check_hypothesis
+from apastats.comparing.equivalence import EquivalenceResult
+from apastats.comparing.margin import Margin, as_margin
+from apastats.comparing.rows import claim_words, insert_before, tidy_row
+from apastats.errors import DesignError, InputError, MarginError
+from apastats.numbers.fisher import (
+    OneTest,
+    one_test,
+)
+from apastats.numbers.ranks import midranks
+from apastats.numbers.tested import Tested
+from apastats.results import Provenance, describe_call
+
+__all__ = [
+    "correlation_tost",
+    "correlation_tost_summary",
+]
+
+METHODS = ("pearson", "spearman", "kendall")
+
+
+def profiles(arrays: dict[str, Any]) -> list[np.ndarray]:
+    """One-dimensional arrays of one length, items with a missing value left out of all."""
+    out = []
+    for name, values in arrays.items():
+        x = np.asarray(values, dtype=float)
+        if x.ndim != 1:
+            raise InputError(name, f"an array of shape {x.shape}", "a one-dimensional array")
+        out.append(x)
+    lengths = {len(x) for x in out}
+    if len(lengths) > 1:
+        raise InputError(", ".join(arrays), sorted(lengths), "arrays of one length")
+    keep = np.all([np.isfinite(x) for x in out], axis=0)
+    out = [x[keep] for x in out]
+    if len(out[0]) < 5:
+        raise DesignError(f"{next(iter(arrays))}: {len(out[0])} items; at least 5 are needed")
+    for name, x in zip(arrays, out, strict=True):
+        if x.std() <= 1e-14 * np.abs(x).max():
+            raise DesignError(f"{name}: the profile is constant; a correlation is not defined")
+    return out
+
+
+def pearson(x: np.ndarray, y: np.ndarray) -> float:
+    """Product-moment correlation."""
+    a, b = x - x.mean(), y - y.mean()
+    return float(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
+
+
+def kendall(x: np.ndarray, y: np.ndarray) -> float:
+    """Kendall's tau-b."""
+    i, j = np.triu_indices(len(x), 1)
+    a, b = np.sign(x[i] - x[j]), np.sign(y[i] - y[j])
+    return float(a @ b / np.sqrt((a @ a) * (b @ b)))
+
+
+def correlate(x: np.ndarray, y: np.ndarray, method: str) -> float:
+    """Correlation of two profiles."""
+    if method == "kendall":
+        return kendall(x, y)
+    if method == "spearman":
+        x, y = midranks(x[:, None])[:, 0], midranks(y[:, None])[:, 0]
+    return pearson(x, y)
+
+
+def jackknife_error(x: np.ndarray, y: np.ndarray, method: str) -> float:
+    """Jackknife standard error of ``atanh(r)``; infinite where a correlation without one item is perfect."""
+    n = len(x)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        without = np.arctanh([correlate(x[k], y[k], method) for k in ~np.eye(n, dtype=bool)])
+        error = float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
+    return error if np.isfinite(error) else float("inf")
+
+
+def _check_method(method: Any) -> str:
+    if method not in METHODS:
+        raise InputError("method", method, f"one of {list(METHODS)}")
+    return str(method)
+
+
+def correlation_margin(bounds: Any, limit: float) -> Margin:
+    margin = as_margin(bounds)
+    if margin.origin != "raw":
+        raise MarginError("bounds", margin, "a number or a pair of correlations")
+    if not -limit < margin.low < margin.high < limit:
+        raise MarginError("bounds", bounds, f"numbers between {-limit:g} and {limit:g}")
+    return margin
+
+
+def _tested(
+    estimate: float,
+    se: float,
+    df: float,
+    ordinary: tuple[float, float, float],
+    low: tuple[float, float],
+    high: tuple[float, float],
+    limits: tuple[float, float],
+) -> Tested:
+    """One family of tests from their statistics and the lower tails of these.
+
+    ``ordinary``: statistic, p above, p below; ``low`` and ``high``: statistic of the claim inside that bound and its
+    p-value. The claims outside the bounds have the complementary p-values.
+    """
+    t, above, below = ordinary
+    values = {
+        "estimate": estimate,
+        "std_error": se,
+        "statistic": t,
+        "df": df,
+        "p_value": min(1.0, 2 * min(above, below)),
+        "conf_low": limits[0],
+        "conf_high": limits[1],
+        "statistic_low": low[0],
+        "statistic_high": high[0],
+        "p_low": low[1],
+        "p_high": high[1],
+        "p_below": 1 - low[1],
+        "p_above": 1 - high[1],
+        "n": 0,
+    }
+    return Tested(**{k: np.array([float(v)]) for k, v in values.items()})
+
+
+def _one_tested(test: OneTest, r: float, null: float, margin: Margin, alpha: float) -> Tested:
+    """Tests of one correlation against a value and two bounds."""
+    above, below = test.statistics(null)
+    t = above if above > 0 else below if below < 0 else 0.0
+    low, high = test.statistics(margin.low), test.statistics(margin.high)
+    tested = _tested(
+        r,
+        test.se * (1 - r * r),
+        test.df,
+        (t, test.tail(-above), test.tail(below)),
+        (low[0], test.tail(-low[0])),
+        (high[1], test.tail(high[1])),
+        test.limits(alpha),
+    )
+    # claims outside: with a continuity correction they are not the complement of those inside
+    return replace(
+        tested,
+        p_below=np.array([test.tail(low[1])]),
+        p_above=np.array([test.tail(-high[0])]),
+    )
+
+
+def finish_correlation(
+    tested: Tested,
+    margin: Margin,
+    alpha: float,
+    hypothesis: str,
+    method: str,
+    n: int,
+    call: str,
+    *,
+    contrast: str,
+    resampled: str = "nothing",
+    seed: str = "",
+    beside: dict[str, Any] | None = None,
+    notes: tuple[str, ...] = (),
+) -> EquivalenceResult:
+    fields = {k: getattr(tested, k) for k in Tested.__slots__ if k != "n"}
+    tested = Tested(**fields, n=np.array([n]))
+    table = tidy_row(tested, margin.low, margin.high, alpha, hypothesis, method, True)
+    table["contrast"] = contrast
+    table = table.rename(columns={"n_subject": "n_item"})
+    if beside:
+        table = insert_before(table, "decision", beside)
+    info = claim_words(method, hypothesis, margin, alpha, n, resampled)
+    info["n_item"] = info.pop("n_subject")
+    info["held_fixed"] = "everything but the items that are correlated"
+    return EquivalenceResult(table, info, Provenance(call, "", seed), notes=notes)
+
+
+def check_small_sample(small_sample: Any) -> bool:
+    """The switch of the corrections for few items."""
+    if not isinstance(small_sample, (bool, np.bool_)):
+        raise InputError("small_sample", small_sample, "True or False")
+    return bool(small_sample)
+
+
+def correlation_tost_summary(
+    r: float,
+    n: int,
+    *,
+    bounds: Any = None,
+    null: float = 0.0,
+    method: str = "pearson",
+    hypothesis: str = "equivalence",
+    alpha: float = 0.05,
+    z_error: float | None = None,
+    small_sample: bool = True,
+) -> EquivalenceResult:
+    """Test one correlation against a value and two bounds, from r and n, on Fisher's z scale.
+
+    Parameters
+    ----------
+    r : float
+        Correlation.
+    n : int
+        Items.
+    bounds : float or (float, float)
+        The margin, in correlations; there is no default.
+    null : float
+        Value of the ordinary test.
+    method : {"pearson", "spearman", "kendall"}
+        Which correlation it is; decides the standard error.
+    hypothesis, alpha
+        As in :func:`apastats.tost`.
+    z_error : float, optional
+        Standard error of ``atanh(r)`` where it was estimated otherwise.
+    small_sample : bool
+        Whether the test is corrected for few items: the bias of Fisher's z at the tested value is taken off
+        (``rho / (2 (n - 1))``; Kendall ``0.437 tau / (n - 4)`` and half a step for continuity), rank correlations use t
+        with n - 2 df, a given ``z_error`` t with n - 1. False: the plain z test of other programs, whose claims above a
+        high bound come too often.
+
+    Returns
+    -------
+    EquivalenceResult
+        One row; ``std_error`` is that of r, the interval is back on the scale of r. ``statistic_t, df_t, p_value_t``
+        hold the ordinary t test of "no correlation" (not for Kendall's tau).
+
+    Raises
+    ------
+    InputError
+        If r or n is impossible.
+
+    Examples
+    --------
+    >>> correlation_tost_summary(0.12, 60, bounds=0.25).tidy()["p_value_equiv"].round(4).item()
+    0.1506
+    """
+    alpha, hypothesis, method = (
+        check_alpha(alpha),
+        check_hypothesis(hypothesis),
+        _check_method(method),
+    )
+    margin = correlation_margin(bounds, 1.0)
+    if not -1 < r < 1:
+        raise InputError("r", r, "a correlation between -1 and 1")
+    if not -1 < null < 1:
+        raise InputError("null", null, "a correlation between -1 and 1")
+    if n < 5:
+        raise InputError("n", n, "at least 5 items")
+    few = check_small_sample(small_sample)
+    test = one_test(r, n, method, z_error=z_error, small_sample=few)
+    tested = _one_tested(test, r, null, margin, alpha)
+    notes: tuple[str, ...] = ()
+    if method == "kendall" and max(abs(margin.low), abs(margin.high), abs(r)) > 0.8:
+        notes = (
+            "the standard error of Kendall's tau (Fieller et al. 1957) holds up to 0.8 in size only",
+        )
+    call = describe_call(
+        "correlation_tost_summary", r, n, bounds=bounds, method=method, alpha=alpha
+    )
+    return finish_correlation(
+        tested,
+        margin,
+        alpha,
+        hypothesis,
+        f"{method} correlation, Fisher z" + (", corrected for few items" if few else ""),
+        int(n),
+        call,
+        contrast="r",
+        beside={"z_error": test.se, **_ordinary_t(r, n, method)},
+        notes=notes,
+    )
+
+
+def _ordinary_t(r: float, n: int, method: str) -> dict[str, float]:
+    """Student's t of a correlation of 0."""
+    if method == "kendall":
+        return {}
+    t = r * float(np.sqrt((n - 2) / (1 - r * r)))
+    return {"statistic_t": t, "df_t": n - 2.0, "p_value_t": 2 * float(stdtr(n - 2, -abs(t)))}
+
+
+def correlation_tost(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    bounds: Any = None,
+    null: float = 0.0,
+    method: str = "pearson",
+    error: str = "analytic",
+    hypothesis: str = "equivalence",
+    alpha: float = 0.05,
+    small_sample: bool = True,
+) -> EquivalenceResult:
+    """Test one correlation against a value and two bounds.
+
+    Parameters
+    ----------
+    x, y : array_like, shape (n,)
+        Profiles.
+    bounds : float or (float, float)
+        The margin, in correlations; there is no default.
+    null : float
+        Value of the ordinary test.
+    method : {"pearson", "spearman", "kendall"}
+        Correlation.
+    error : {"analytic", "jackknife"}
+        Standard error on the z scale.
+    hypothesis, alpha
+        As in :func:`apastats.tost`.
+    small_sample : bool
+        Whether the test is corrected for few items, as in :func:`apastats.correlation_tost_summary`.
+
+    Returns
+    -------
+    EquivalenceResult
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than five items or a profile is constant.
+    InputError
+        If an argument is not allowed.
+
+    Notes
+    -----
+    Items must be independent: for the ROIs of a brain they are not, and the interval is too narrow.
+
+    Examples
+    --------
+    >>> found = correlation_tost([1, 2, 3, 4, 5, 6], [2, 1, 4, 3, 6, 5], bounds=(0.2, 0.99))
+    >>> found.tidy()["estimate"].round(3).item()
+    0.829
+    """
+    first, second = profiles({"x": x, "y": y})
+    method = _check_method(method)
+    if error not in ("analytic", "jackknife"):
+        raise InputError("error", error, "'analytic' or 'jackknife'")
+    r = correlate(first, second, method)
+    n = len(first)
+    z_error = jackknife_error(first, second, method) if error == "jackknife" else None
+    return correlation_tost_summary(
+        r,
+        n,
+        bounds=bounds,
+        null=null,
+        method=method,
+        hypothesis=hypothesis,
+        alpha=alpha,
+        z_error=z_error,
+        small_sample=small_sample,
+    )

@@ -1,0 +1,341 @@
+"""`discriminability`: how well an outcome separates models, and a paired test between two outcomes."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy.special import fdtrc, fdtri, stdtr, stdtrit
+
+from apastats.comparing.decisions import check_alpha
+from apastats.comparing.equivalence import usable_block
+from apastats.errors import DegenerateWarning, DesignError
+from apastats.numbers.best import confidence_set, moments
+from apastats.resampling.plans import Plan, Resamples, subject_counts
+from apastats.results import Provenance, Result, describe_call
+from apastats.seeds import RngLike, recorded_seed, seed_sequence
+from apastats.table import ScoreTable
+
+__all__ = ["Discriminability", "discriminability"]
+
+
+class Discriminability(Result):
+    """How well outcomes separate models.
+
+    ``table``: the by-columns, ``outcome, term, estimate, conf_low, conf_high, n_subject, n_model, method``.
+    Terms: ``separated_pairs`` (number at family-wise level alpha), ``separated_share``, ``set_size`` (models
+    that can be the best, jointly), ``signal_to_noise`` (model variance over error variance of one subject),
+    ``reliability_1`` (of one subject's scores), ``reliability_n`` (generalisability coefficient of the mean over
+    the n subjects). With two outcomes also rows ``difference ...`` with ``p_value``.
+    """
+
+    kind: ClassVar[str] = "discriminability"
+
+
+def variance_components(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Model variance, error variance and F of ``[..., n, k]`` (two-way layout, analysis of variance estimates)."""
+    n, k = x.shape[-2:]
+    grand = x.mean(axis=(-2, -1), keepdims=True)
+    models = x.mean(axis=-2, keepdims=True)
+    subjects = x.mean(axis=-1, keepdims=True)
+    ms_model = n * ((models - grand) ** 2).sum(axis=(-2, -1)) / (k - 1)
+    ms_error = ((x - models - subjects + grand) ** 2).sum(axis=(-2, -1)) / ((n - 1) * (k - 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        f = ms_model / ms_error
+    return (ms_model - ms_error) / n, ms_error, f
+
+
+def reliability(f: np.ndarray, n: int, of: int) -> np.ndarray:
+    """Generalisability coefficient of the mean of ``of`` subjects, ``v / (v + 1 / of)`` with ``v = (F - 1) / n``."""
+    v = np.maximum((np.asarray(f) - 1) / n, 0.0)
+    return np.asarray(v / (v + 1 / of))
+
+
+def discriminability(
+    formula: str,
+    data: ScoreTable,
+    *,
+    against: ScoreTable | None = None,
+    against_outcome: str = "agreement",
+    alpha: float = 0.05,
+    n_resamples: Resamples = "auto",
+    rng: RngLike = None,
+    cluster: str = "subject",
+    within: Any = None,
+    kind: str | None = "model",
+) -> Discriminability:
+    """Measure how well an outcome separates models; with a second outcome, test which one separates better.
+
+    Parameters
+    ----------
+    formula : str
+        ``"score ~ model | roi"``: the outcome and the models.
+    data : ScoreTable
+        One row per cluster, model and cell; clusters that lack a model of a cell are left out of it.
+    against : ScoreTable, optional
+        Table of a second outcome (e.g. pattern agreement) with the same models, cells and clusters.
+    against_outcome : str
+        Its outcome column.
+    alpha : float
+        Family-wise level of separated pairs; intervals have level ``1 - alpha``.
+    n_resamples, rng
+        Subject bootstrap of the counts (999 unless a number is given), as in :func:`apastats.bootstrap`.
+    cluster, within, kind
+        As in :func:`apastats.equivalence`.
+
+    Returns
+    -------
+    Discriminability
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than three complete clusters or three models, or the tables do not match.
+    InputError
+        If an argument is not allowed.
+
+    Notes
+    -----
+    Model and error variance come from the two-way layout; ``F = MS_model / MS_error`` gives exact intervals under
+    normal errors (``signal_to_noise = (F - 1) / n``, limits by ``F / F quantile``). Separated pairs: paired t
+    tests with Holm.
+
+    The comparison is paired: the difference of both outcomes' ``log F``, with the standard error of the delete-one
+    jackknife over subjects (both outcomes of a subject left out together), against t with ``n - 1`` df. F has no
+    unit, so a score and an agreement can be compared; equal F is equal generalisability at the same n. Where models
+    do not differ at all in either outcome the test is conservative.
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> study = apa.simulate(n_subject=8, n_layer=1, rois=["V1", "V4"], rng=1)
+    >>> scores = study.scores.where(kind="model", split="test")
+    >>> found = apa.discriminability("score ~ model | roi", scores).tidy()
+    >>> found.query("term == 'separated_pairs'")["estimate"].tolist()
+    [23.0, 4.0]
+    """
+    alpha = check_alpha(alpha)
+    block = usable_block(
+        data, formula, "discriminability", cluster=cluster, within=within, kind=kind
+    )
+    other = None
+    if against is not None:
+        second = formula.replace(block.formula.outcome, against_outcome, 1)
+        other = usable_block(
+            against, second, "discriminability", cluster=cluster, within=within, kind=kind
+        )
+        x, y = _aligned(block, other)
+    else:
+        x, y = block.values, None
+    k = x.shape[1]
+    if k < 3:
+        raise DesignError(f"discriminability: {k} models; at least 3 are needed")
+    root = seed_sequence(rng)
+    rows: list[dict[str, Any]] = []
+    for j in range(x.shape[2]):
+        cell = {c: block.cells[c].iloc[j] for c in block.cells.columns}
+        keep = np.isfinite(x[:, :, j]).all(axis=1)
+        if y is not None:
+            keep &= np.isfinite(y[:, :, j]).all(axis=1)
+        n = int(keep.sum())
+        if n < 3:
+            raise DesignError(
+                f"discriminability: {n} complete {cluster}s in one cell; at least 3 are needed"
+            )
+        plan = subject_counts(n, n_resamples if isinstance(n_resamples, int) else 999, root)
+        named = [(block.formula.outcome, x[keep][:, :, j])]
+        if y is not None:
+            named.append((against_outcome, y[keep][:, :, j]))
+        for outcome, values in named:
+            rows += [
+                {**cell, "outcome": outcome, **row, "n_subject": n, "n_model": k}
+                for row in _describe(values, alpha, plan)
+            ]
+        if y is not None:
+            rows += [
+                {
+                    **cell,
+                    "outcome": f"{against_outcome} - {block.formula.outcome}",
+                    **row,
+                    "n_subject": n,
+                    "n_model": k,
+                }
+                for row in _compare(named[1][1], named[0][1], alpha)
+            ]
+    info = {
+        "method": "separation of models: paired t tests with Holm, joint set of the best, two-way variance components",
+        "null": "both outcomes separate the models equally well"
+        if y is not None
+        else "models do not differ",
+        "alpha": alpha,
+        "conf_level": 1 - alpha,
+        "n_subject": int(max(r["n_subject"] for r in rows)),
+        "by": list(block.formula.by),
+        "resampled": f"{cluster}s (counts); {cluster}s left out in turn (comparison)",
+        "held_fixed": "stimuli, chosen layers, the models themselves: a claim about other models is not supported",
+    }
+    call = describe_call("discriminability", formula, data, against=against, alpha=alpha)
+    return Discriminability(
+        pd.DataFrame(rows), info, Provenance(call, data.hash, recorded_seed(root))
+    )
+
+
+def _aligned(block: Any, other: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Values of both blocks with clusters, models and cells in the order of the first."""
+
+    def cells_of(b: Any) -> list[str]:
+        return [" / ".join(map(str, row)) for row in b.cells.itertuples(index=False)]
+
+    where = []
+    for name, mine, theirs in (
+        ("clusters", [str(c) for c in block.clusters], [str(c) for c in other.clusters]),
+        ("models", block.group_labels(), other.group_labels()),
+        ("cells", cells_of(block), cells_of(other)),
+    ):
+        lacking = [m for m in mine if m not in theirs]
+        if lacking:
+            raise DesignError(
+                f"against: {name} do not match, {lacking[0]!r} is missing in the second table"
+            )
+        where.append([theirs.index(m) for m in mine])
+    return block.values, other.values[np.ix_(*where)]
+
+
+def separated_pairs(x: np.ndarray, alpha: float) -> np.ndarray:
+    """Pairs of models that differ by paired t tests with Holm's adjustment, of ``[..., n, k]``: ``[...]``."""
+    from apastats.numbers.location import t_location
+
+    a, b = np.triu_indices(x.shape[-1], 1)
+    p = t_location(np.moveaxis(x[..., a] - x[..., b], -2, 0), alpha).p_value
+    # Holm rejects the smallest p-values up to the first that fails; undefined ones are not in the family
+    p = np.sort(p, axis=-1)
+    left = (~np.isnan(p)).sum(axis=-1, keepdims=True) - np.arange(p.shape[-1])
+    return np.asarray(
+        np.logical_and.accumulate(left * p <= alpha, axis=-1).sum(axis=-1, dtype=float)
+    )
+
+
+def _describe(x: np.ndarray, alpha: float, plan: Plan) -> list[dict[str, Any]]:
+    n, k = x.shape
+    pairs = k * (k - 1) / 2
+    count = float(separated_pairs(x, alpha))
+    size = float(confidence_set(moments(x), alpha, p_values=False)[0].sum())
+    _, _, f = variance_components(x)
+    df1, df2 = k - 1.0, (n - 1.0) * (k - 1)
+    # F over its true ratio has the F distribution: exact limits of the ratio of variances
+    f_low, f_high = (float(f) / float(fdtri(df1, df2, q)) for q in (1 - alpha / 2, alpha / 2))
+    rows = [
+        {"term": "separated_pairs", "estimate": count, "method": "paired t, Holm"},
+        {"term": "separated_share", "estimate": count / pairs, "method": "paired t, Holm"},
+        {"term": "set_size", "estimate": size, "method": "joint set of the best"},
+        {
+            "term": "signal_to_noise",
+            "estimate": max(float(f) - 1, 0.0) / n,
+            "conf_low": max(f_low - 1, 0.0) / n,
+            "conf_high": max(f_high - 1, 0.0) / n,
+            "statistic": float(f),
+            "p_value": float(fdtrc(df1, df2, float(f))),
+            "method": "variance components, F",
+        },
+    ]
+    for name, of in (("reliability_1", 1), ("reliability_n", n)):
+        value, low, high = (float(reliability(np.array(v), n, of)) for v in (f, f_low, f_high))
+        rows.append(
+            {
+                "term": name,
+                "estimate": value,
+                "conf_low": low,
+                "conf_high": high,
+                "method": "variance components, F",
+            }
+        )
+    _count_limits(rows, x, alpha, plan)
+    return rows
+
+
+def _count_limits(rows: list[dict[str, Any]], x: np.ndarray, alpha: float, plan: Plan) -> None:
+    """Bootstrap limits of the counts, written into their rows (subjects resampled)."""
+    n, k = x.shape
+    _, same = np.unique(x, axis=0, return_inverse=True)
+    counts = plan.matrix.astype(int)
+    # a resample of fewer than three different subjects has no spread to speak of
+    different = (counts @ np.eye(same.max() + 1)[same] > 0).sum(axis=1)
+    counts = counts[different > 2]
+    drawn = np.repeat(np.tile(np.arange(n), len(counts)), counts.ravel()).reshape(-1, n)
+    found = np.empty((len(drawn), 2))
+    batch = max(1, 2_000_000 // (n * k * (k - 1)))
+    for start in range(0, len(drawn), batch):
+        part = slice(start, start + batch)
+        s = x[drawn[part]]
+        found[part, 0] = separated_pairs(s, alpha)
+        found[part, 1] = confidence_set(moments(s), alpha, p_values=False)[0].sum(axis=-1)
+    if len(found):
+        low, high = np.quantile(found, [alpha / 2, 1 - alpha / 2], axis=0, method="nearest")
+        scale = {
+            "separated_pairs": (0, 1.0),
+            "separated_share": (0, k * (k - 1) / 2),
+            "set_size": (1, 1.0),
+        }
+        for row in rows:
+            if row["term"] in scale:
+                column, unit = scale[row["term"]]
+                row["conf_low"], row["conf_high"] = low[column] / unit, high[column] / unit
+                row["method"] += f"; percentile bootstrap over {n} subjects"
+
+
+def _log_f(x: np.ndarray) -> np.ndarray:
+    """Log of ``F`` of ``[..., n, k]``; not finite where models or residuals do not vary."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.log(variance_components(x)[2]))
+
+
+def compare_separation(first: np.ndarray, second: np.ndarray) -> tuple[float, float, float]:
+    """Difference of log F of two tables ``[n, k]`` of the same subjects, its jackknife error, and p (t, n - 1 df).
+
+    Subjects share the mean profile against which each is measured, so a sign flip of per-subject measures would
+    take them for independent and claim too much; leaving out one subject changes that profile too.
+    """
+    n = len(first)
+    keep = np.array([np.delete(np.arange(n), i) for i in range(n)])
+    with np.errstate(invalid="ignore"):
+        estimate = float(_log_f(first) - _log_f(second))
+        without = _log_f(first[keep]) - _log_f(second[keep])
+        error = float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
+    if max(abs(estimate), error) < 1e-10:  # the same up to unit and rounding
+        return 0.0, 0.0, 1.0
+    with np.errstate(divide="ignore"):
+        t = np.divide(estimate, error)
+    return estimate, error, 2 * float(stdtr(n - 1, -abs(t)))
+
+
+def _compare(first: np.ndarray, second: np.ndarray, alpha: float) -> list[dict[str, Any]]:
+    """Paired comparison of two outcomes: log F by the jackknife over subjects, counts as they are."""
+    n = len(first)
+    estimate, error, p = compare_separation(first, second)
+    if not np.isfinite(p):
+        warnings.warn(
+            "discriminability: models or residuals of one outcome do not vary; outcomes cannot be compared",
+            DegenerateWarning,
+            stacklevel=4,
+        )
+    half = float(stdtrit(n - 1, 1 - alpha / 2)) * error
+    rows = [
+        {
+            "term": "difference signal",
+            "estimate": estimate,
+            "std_error": error,
+            "conf_low": estimate - half,
+            "conf_high": estimate + half,
+            "statistic": estimate / error if error > 0 else 0.0,
+            "df": n - 1.0,
+            "p_value": p,
+            "method": "log F, jackknife over subjects, t",
+        }
+    ]
+    count = float(separated_pairs(first, alpha) - separated_pairs(second, alpha))
+    rows.append(
+        {"term": "difference separated_pairs", "estimate": count, "method": "paired t, Holm"}
+    )
+    return rows

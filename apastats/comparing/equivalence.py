@@ -1,0 +1,471 @@
+"""`equivalence`: paired comparisons of models with a margin, on a score table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from apastats.comparing.choices import MATCHED_TESTS, Choice, choose
+from apastats.comparing.decisions import (
+    HYPOTHESES,
+    NOT_CONCLUDED,
+    check_alpha,
+    check_hypothesis,
+    claim_p,
+    outcomes,
+)
+from apastats.comparing.families import (
+    JOINT,
+    Contrasts,
+    best_groups,
+    check_family,
+    pair_effects,
+    run_family,
+)
+from apastats.comparing.margin import Bounds, as_margin, ratio_margin
+from apastats.comparing.monte_carlo import with_p_errors
+from apastats.comparing.rows import insert_before
+from apastats.errors import DegenerateWarning, DesignError, InputError
+from apastats.resampling.plans import Resamples
+from apastats.results import Provenance, Result, describe_call
+from apastats.seeds import RngLike
+from apastats.table import Block, ScoreTable, parse_formula
+
+__all__ = ["EquivalenceResult", "equivalence"]
+
+
+class EquivalenceResult(Result):
+    """Ordinary and equivalence tests of differences.
+
+    ``table``: the by-columns, ``contrast`` ("a - b"), ``model``, ``reference``, ``estimate, std_error, statistic,
+    df, p_value, p_value_adjusted, conf_low, conf_high`` (level 1 - 2 alpha), ``conf_level, conf_low_joint,
+    conf_high_joint, conf_level_joint, effect, effect_size, effect_low, effect_high, bound_low, bound_high,
+    statistic_low, statistic_high, p_value_noninf, p_value_nonsup, p_value_equiv, p_value_noninf_adjusted,
+    p_value_nonsup_adjusted, p_value_equiv_adjusted, decision, n_subject, method``.
+    ``arrays["differences"]`` is ``[n_subject, n_row]``, NaN where a subject lacks
+    one of the two.
+    """
+
+    kind: ClassVar[str] = "equivalence"
+
+
+def averaged_block(
+    data: ScoreTable, formula: str, *, cluster: str, within: Any, kind: str | None
+) -> Block:
+    """Block of the formula, the levels of ``within`` averaged inside each cluster (NaN if one is missing)."""
+    f = parse_formula(formula)
+    if within is None:
+        return data.block(f, cluster=cluster, kind=kind)
+    names = (within,) if isinstance(within, str) else tuple(within)
+    taken = {f.outcome, cluster, *f.compare, *f.by}
+    if not names or set(names) & taken:
+        raise InputError(
+            "within", within, "columns that are neither in the formula nor the cluster"
+        )
+    full = data.block(replace(f, by=(*f.by, *names)), cluster=cluster, kind=kind)
+    by = list(f.by)
+    if by:
+        codes = full.cells.groupby(by, sort=False, observed=True).ngroup().to_numpy()
+        cells = full.cells[by].drop_duplicates().reset_index(drop=True)
+    else:
+        codes, cells = np.zeros(len(full.cells), dtype=int), pd.DataFrame(index=range(1))
+    values = np.stack(
+        [full.values[:, :, codes == j].mean(axis=2) for j in range(len(cells))], axis=2
+    )
+    return Block(values, full.clusters, full.groups, cells, f, cluster)
+
+
+def equivalence(
+    formula: str,
+    data: ScoreTable,
+    *,
+    bounds: Any = None,
+    reference: str | None = None,
+    test: str = "t",
+    hypothesis: str = "equivalence",
+    adjust: str = "holm",
+    family: str = "all",
+    alpha: float = 0.05,
+    cluster: str = "subject",
+    within: Any = None,
+    kind: str | None = "model",
+    trim: float | None = None,
+    exact: bool | None = None,
+    interval: str = "studentized",
+    n_resamples: Resamples = "auto",
+    rng: RngLike = None,
+    small_sample: bool = True,
+) -> EquivalenceResult:
+    """Test whether models are equivalent, different, both or neither, within a stated margin.
+
+    Parameters
+    ----------
+    formula : str
+        ``"score ~ model | roi"``: the outcome, what is compared, and separately within what.
+    data : ScoreTable
+        One row per cluster, compared group and cell; subjects are matched, and a contrast uses the subjects that
+        have both values.
+    bounds : float, (float, float) or Margin
+        The margin; there is no default. A number stands for minus and plus it; see :func:`apastats.margin`.
+    reference : str, optional
+        None: all pairs. A name: every other model minus it. ``"best"``: every other model minus the model with
+        the highest mean of each cell.
+    test : {"t", "trimmed", "wilcoxon", "bootstrap", "sign_flip", "permutation", "log_ratio"}
+        Test over the clusters, as in :func:`apastats.tost`. With ``log_ratio`` the bounds are ratios.
+    hypothesis : {"equivalence", "minimal_effect", "noninferiority", "nonsuperiority", "superiority"}
+        The claim; other than equivalence adds ``p_value_claim``, ``p_value_claim_adjusted`` and ``claim_shown``.
+    adjust : str
+        Adjustment for multiplicity: those of :func:`apastats.adjust_p`; ``"max-t"`` and ``"max-t-step-down"`` from the
+        joint sign-flip distribution over models and cells; ``"tukey"`` (all pairs, complete data, pooled variance);
+        ``"closed"`` (closure with Simes tests, the p-values of Hommel); ``"hierarchical"`` (``family="all"``: first
+        whole cells, then the contrasts of cells that pass; valid under any dependence).
+    family : {"all", "cell"}
+        Tests that are adjusted together: all contrasts of all cells, or those of each cell.
+    alpha : float
+        Level of each (adjusted) test; the interval has level ``1 - 2 alpha``.
+    cluster : str
+        Column of the independent units.
+    within : str or sequence of str, optional
+        Columns (e.g. ``"roi"``) averaged inside each cluster first.
+    kind : str or None
+        Rows of this kind enter; None takes all.
+    trim, exact, interval, n_resamples, rng, small_sample
+        Settings of the test, as in :func:`apastats.tost`; ``n_resamples`` and ``rng`` also of max-t.
+
+    Returns
+    -------
+    EquivalenceResult
+
+    Raises
+    ------
+    MarginError
+        If there is no margin, or an impossible one.
+    DesignError
+        If there are fewer than two groups or clusters.
+    InputError
+        If an argument is not allowed.
+
+    Notes
+    -----
+    Two one-sided tests (Schuirmann 1987): ``t_low = (d - low) / se``, ``t_high = (d - high) / se``; the equivalence
+    p-value is the larger of the two one-sided ones, and it is at most alpha exactly when the ``1 - 2 alpha``
+    interval lies inside the bounds.
+
+    With ``reference="best"`` the best is selected on the data, so every pair is a candidate for the table: the
+    adjustment runs over **all pairs** of the cell (and over cells, with ``family="all"``), which is valid whatever
+    model is selected. :func:`apastats.equivalence_set` has sharper procedures.
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> study = apa.simulate(n_subject=8, n_layer=1, rois=["V1", "V4"], rng=1)
+    >>> scores = study.scores.where(kind="model", split="test")
+    >>> found = apa.equivalence(
+    ...     "score ~ model | roi", scores, bounds=0.05, reference="model_01"
+    ... ).tidy()
+    >>> found.loc[found["contrast"] == "model_02 - model_01", "decision"].tolist()
+    ['equivalent', 'equivalent']
+    """
+    margin = ratio_margin(bounds) if test == "log_ratio" else as_margin(bounds)
+    alpha, hypothesis = check_alpha(alpha), check_hypothesis(hypothesis)
+    adjust = check_family(adjust, family, test, reference)
+    choice = choose(
+        test,
+        MATCHED_TESTS,
+        trim=trim,
+        exact=exact,
+        interval=interval,
+        n_resamples=n_resamples,
+        rng=rng,
+        small_sample=small_sample,
+    )
+    block = usable_block(
+        data,
+        formula,
+        "equivalence",
+        cluster=cluster,
+        within=within,
+        kind=kind,
+        log=test == "log_ratio",
+    )
+    limits = margin.resolve(block)
+    found = run_family(
+        block,
+        limits,
+        reference,
+        choice,
+        adjust=adjust,
+        family=family,
+        alpha=alpha,
+        hypothesis=hypothesis,
+    )
+    pair, cell = _rows(block, found.first, found.second, reference)
+    table = contrast_table(block, found, pair, cell, alpha, test, adjust)
+    table = _add_bounds(table, found, pair, cell, limits, alpha, hypothesis)
+    table, chance = sampled_errors(table, found, choice, len(block.clusters), alpha)
+    notes = (
+        *warn_undefined(table, "p_value_equiv"),
+        *chance,
+        *choice.notes(len(block.clusters), block.cluster, sd_units=limits.sd_units),
+        *_out_of_reach(choice, adjust, found.size, len(block.clusters), alpha),
+    )
+    info = _words(
+        block, limits, reference, hypothesis, choice, adjust, family, found.size, alpha, within
+    )
+    arrays = {
+        "differences": found.differences[:, pair, cell],
+        "subjects": np.asarray(block.clusters, dtype=str),
+    }
+    call = describe_call(
+        "equivalence",
+        formula,
+        data,
+        bounds=bounds,
+        reference=reference,
+        test=test,
+        hypothesis=hypothesis,
+        adjust=adjust,
+        family=family,
+        alpha=alpha,
+        within=within,
+    )
+    return EquivalenceResult(table, info, Provenance(call, data.hash, choice.seed()), arrays, notes)
+
+
+def usable_block(
+    data: Any,
+    formula: str,
+    verb: str,
+    *,
+    cluster: str,
+    within: Any,
+    kind: str | None,
+    log: bool = False,
+) -> Block:
+    """Block with at least two groups and two clusters, its logs where asked."""
+    if not isinstance(data, ScoreTable):
+        raise InputError("data", type(data).__name__, "a ScoreTable")
+    block = averaged_block(data, formula, cluster=cluster, within=within, kind=kind)
+    if len(block.groups) < 2:
+        raise DesignError(
+            f"{verb}: {block.formula} compares {len(block.groups)} group; at least 2 are needed"
+        )
+    if len(block.clusters) < 2:
+        raise DesignError(f"{verb}: {len(block.clusters)} {cluster}; at least 2 are needed")
+    if log:
+        low = np.nanmin(block.values)
+        if low <= 0:
+            raise InputError("data", float(low), "positive scores for test='log_ratio'")
+        block = replace(block, values=np.log(block.values))
+    return block
+
+
+def _rows(
+    block: Block, first: np.ndarray, second: np.ndarray, reference: str | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pair and cell of each row of the table, one cell after the other."""
+    n_cell = len(block.cells)
+    pair = np.tile(np.arange(len(first)), n_cell)
+    cell = np.repeat(np.arange(n_cell), len(first))
+    if reference == "best":
+        keep = second[pair] == best_groups(block)[cell]
+        pair, cell = pair[keep], cell[keep]
+    return pair, cell
+
+
+def contrast_table(
+    block: Block,
+    found: Contrasts,
+    pair: np.ndarray,
+    cell: np.ndarray,
+    alpha: float,
+    test: str,
+    adjust: str,
+) -> pd.DataFrame:
+    """Estimates, ordinary tests, intervals and effect sizes of the chosen rows."""
+    labels = np.asarray(block.group_labels(), dtype=object)
+    tested = found.tested
+
+    def pick(x: np.ndarray) -> np.ndarray:
+        return np.asarray(x[pair, cell])
+
+    columns: dict[str, Any] = {c: block.cells[c].to_numpy()[cell] for c in block.cells.columns}
+    model, reference = labels[found.first[pair]], labels[found.second[pair]]
+    g, g_low, g_high = pair_effects(found.differences[:, pair, cell], alpha)
+    columns |= {
+        "contrast": [f"{x} - {y}" for x, y in zip(model, reference, strict=True)],
+        block.group_column: model,
+        "reference": reference,
+        "estimate": pick(tested.estimate),
+        "std_error": pick(tested.std_error),
+        "statistic": pick(tested.statistic),
+        "df": pick(tested.df),
+        "p_value": pick(tested.p_value),
+        "p_value_adjusted": pick(found.adjusted["p_value"]),
+        "conf_low": pick(tested.conf_low),
+        "conf_high": pick(tested.conf_high),
+        "conf_level": 1 - 2 * alpha,
+        "conf_low_joint": pick(found.joint_low),
+        "conf_high_joint": pick(found.joint_high),
+        "conf_level_joint": 1 - alpha,
+        "effect": "Hedges's g(z)",
+        "effect_size": g,
+        "effect_low": g_low,
+        "effect_high": g_high,
+        "n_subject": pick(tested.n).astype(int),
+        "method": "pooled t" if adjust == "tukey" else MATCHED_TESTS[test][0],
+    }
+    if test == "log_ratio":
+        ends = {"ratio": "estimate", "ratio_low": "conf_low", "ratio_high": "conf_high"}
+        columns |= {k: np.exp(columns[v]) for k, v in ends.items()}
+    return pd.DataFrame(columns)
+
+
+def sampled_errors(
+    table: pd.DataFrame, found: Contrasts, choice: Choice, n: int, alpha: float
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Monte-Carlo errors of the p-values where resamples were drawn, and notes of decisions that hang on them."""
+    draws = choice.sampled(n)
+    if not draws and not found.joint_draws:
+        return table, ()
+    return with_p_errors(
+        table,
+        alpha,
+        draws=draws,
+        interval=choice.interval if choice.test == "bootstrap" else "percentile",
+        few=choice.few(n),
+        joint_draws=found.joint_draws,
+        stacklevel=3,
+    )
+
+
+def _add_bounds(
+    table: pd.DataFrame,
+    found: Contrasts,
+    pair: np.ndarray,
+    cell: np.ndarray,
+    limits: Bounds,
+    alpha: float,
+    hypothesis: str,
+) -> pd.DataFrame:
+    """Columns of the tests against the bounds, and the decision, in front of ``n_subject``."""
+    tested, adjusted = found.tested, found.adjusted
+    low, high = limits.low[cell], limits.high[cell]
+    if limits.sd_units:
+        d = found.differences[:, pair, cell]
+        sd = np.where(np.isfinite(d).sum(axis=0) > 1, np.nanstd(d, axis=0, ddof=1), np.nan)
+        low, high = low * sd, high * sd
+    columns: dict[str, Any] = {
+        "bound_low": low,
+        "bound_high": high,
+        "statistic_low": tested.statistic_low[pair, cell],
+        "statistic_high": tested.statistic_high[pair, cell],
+        "p_value_noninf": tested.p_low[pair, cell],
+        "p_value_nonsup": tested.p_high[pair, cell],
+        "p_value_equiv": tested.p_equiv[pair, cell],
+        "p_value_noninf_adjusted": adjusted["p_value_noninf"][pair, cell],
+        "p_value_nonsup_adjusted": adjusted["p_value_nonsup"][pair, cell],
+        "p_value_equiv_adjusted": adjusted["p_value_equiv"][pair, cell],
+    }
+    if hypothesis != "equivalence":
+        claim = adjusted["p_value_claim"][pair, cell]
+        columns["p_value_claim"] = claim_p(tested, hypothesis)[pair, cell]
+        columns["p_value_claim_adjusted"] = claim
+        columns["claim_shown"] = claim <= alpha
+    ordinary = table["p_value_adjusted"].to_numpy()
+    columns["decision"] = outcomes(ordinary, columns["p_value_equiv_adjusted"], alpha)
+    return insert_before(table, "n_subject", columns)
+
+
+def warn_undefined(table: pd.DataFrame, column: str) -> tuple[str, ...]:
+    """Warn about contrasts without a p-value; the text is also a note of the result."""
+    import warnings
+
+    bad = table[column].isna()
+    if not bad.any():
+        return ()
+    first = table.loc[bad, "contrast"].iloc[0]
+    text = (
+        f"{int(bad.sum())} of {len(table)} contrasts have no p-value (fewer than 2 subjects with both scores, or "
+        f"differences without any variation), the first: {first}; they are undecided"
+    )
+    warnings.warn(DegenerateWarning(text), stacklevel=3)
+    return (text,)
+
+
+def _out_of_reach(choice: Choice, adjust: str, size: int, n: int, alpha: float) -> tuple[str, ...]:
+    """Note that an adjustment leaves resampling p-values no room."""
+    least = 2.0**-n
+    if choice.test not in ("sign_flip", "permutation") or adjust in ("none", "bh", "by", *JOINT):
+        return ()
+    if size * least <= alpha:
+        return ()
+    return (
+        f"no claim is possible: the smallest sign-flip p-value is 2^-{n}, times {size} contrasts {size * least:.2g}; "
+        "adjust='max-t' has no such limit",
+    )
+
+
+def _words(
+    block: Block,
+    limits: Bounds,
+    reference: str | None,
+    hypothesis: str,
+    choice: Choice,
+    adjust: str,
+    family: str,
+    size: int,
+    alpha: float,
+    within: Any,
+) -> dict[str, Any]:
+    """The words that go with the table."""
+    scope = "all cells together" if family == "all" else "each cell by itself"
+    name, what, resampled = MATCHED_TESTS[choice.test]
+    if adjust == "tukey":
+        name, what = "pooled t", "t test with the pooled subject-by-model error"
+    unit = block.cluster
+    if few := choice.said_of_few(len(block.clusters), unit, sd_units=limits.sd_units):
+        what += f"; {few}"
+    if resampled == "nothing":
+        resampled = (
+            f"nothing; {unit}s are the sample, and the claim is about the population they stand for"
+        )
+    if adjust.startswith("max-t"):
+        resampled += f"; for the adjustment, signs of all differences of a {unit} together"
+    words: dict[str, Any] = {
+        "method": f"{name} test over {unit}s ({what}): an ordinary test, and two one-sided tests against the bounds",
+        "hypothesis": hypothesis,
+        "null": HYPOTHESES[hypothesis],
+        "rule": (
+            f"equivalent where both one-sided tests reject at {alpha:g} after adjustment, different where the ordinary "
+            f"test does; both: different but inside the margin; neither: undecided. Unadjusted, equivalence is the "
+            f"same as a {100 * (1 - 2 * alpha):g} % interval inside the bounds"
+        ),
+        "margin": limits.text,
+        "margin_origin": limits.origin,
+        "comparison": "all pairs" if reference is None else f"each against {reference}",
+        "adjust": f"{adjust}, {size} contrasts ({scope})",
+        "adjust_method": adjust,
+        "family_size": size,
+        "alpha": alpha,
+        "conf_level": 1 - 2 * alpha,
+        "joint_interval": f"all intervals together at {100 * (1 - alpha):g} %: "
+        + ({"tukey": "Tukey"}.get(adjust, "max-t" if adjust.startswith("max-t") else "Bonferroni")),
+        "n_subject": len(block.clusters),
+        "by": list(block.formula.by),
+        "resampled": resampled,
+        "held_fixed": "stimuli, chosen layers"
+        + (f", levels of {within}" if within is not None else ""),
+        "not_concluded": NOT_CONCLUDED,
+        **choice.words(),
+    }
+    if reference == "best":
+        words["comparison"] = (
+            "each against the model with the highest mean of its cell; that model was selected on the same data, so "
+            "the adjustment runs over all pairs that could have been compared, not only those shown; the joint "
+            "intervals account for the selection, the single ones do not"
+        )
+    return words

@@ -1,0 +1,317 @@
+"""Families of matched contrasts: tests of all of them, adjusted p-values, joint intervals, effect sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtrit
+
+from apastats.comparing.choices import Choice, matched
+from apastats.comparing.decisions import claim_p
+from apastats.comparing.margin import Bounds
+from apastats.errors import DesignError, InputError
+from apastats.numbers.adjust_p import adjust_p, check_adjust
+from apastats.numbers.closed import hierarchical_p
+from apastats.numbers.max_t import joint_critical, max_t
+from apastats.numbers.simultaneous import range_critical, range_sf
+from apastats.numbers.standardised import hedges_factor, noncentral_pivot
+from apastats.numbers.student import from_summary, in_sd_units, one_sample
+from apastats.numbers.tested import Tested
+from apastats.resampling.relabel import sign_flips
+from apastats.table import Block
+
+__all__ = [
+    "JOINT",
+    "Contrasts",
+    "best_groups",
+    "check_family",
+    "contrast_pairs",
+    "pair_effects",
+    "run_family",
+]
+
+JOINT = ("max-t", "max-t-step-down", "tukey")
+CLOSED = ("closed", "hierarchical")
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """Tests of a family, arrays ``[pair, cell]``; ``differences`` is ``[n, pair, cell]``.
+
+    ``joint_low`` and ``joint_high`` are simultaneous two-sided limits of level ``1 - alpha``.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    differences: np.ndarray
+    tested: Tested
+    adjusted: dict[str, np.ndarray]
+    joint_low: np.ndarray
+    joint_high: np.ndarray
+    size: int
+    joint_draws: int = 0  # sign flips drawn for a joint adjustment; 0 where all were enumerated
+
+
+def check_family(adjust: str | None, family: str, test: str, reference: str | None) -> str:
+    """Canonical adjustment; refuses combinations that are not defined."""
+    name = check_adjust(adjust, (*JOINT, *CLOSED))
+    if family not in ("all", "cell"):
+        raise InputError("family", family, "'all' or 'cell'")
+    if name == "hierarchical" and family != "all":
+        raise InputError(
+            "adjust", adjust, "'hierarchical' with family='all': it goes from cells down"
+        )
+    if name in ("max-t", "max-t-step-down") and test not in ("t", "sign_flip", "log_ratio"):
+        raise InputError(
+            "adjust",
+            adjust,
+            f"another adjustment for test={test!r}: max-t is for tests of the mean",
+        )
+    if name == "tukey" and (test != "t" or reference is not None):
+        raise InputError("adjust", adjust, "'tukey' with test='t' and all pairs")
+    return name
+
+
+def best_groups(block: Block) -> np.ndarray:
+    """Group with the highest mean, per cell."""
+    n = block.mask.sum(axis=0)
+    mean = np.where(n > 0, np.nansum(block.values, axis=0) / np.maximum(n, 1), -np.inf)
+    return np.asarray(np.argmax(mean, axis=0))
+
+
+def contrast_pairs(block: Block, reference: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Index pairs (a, b) of the contrasts a - b.
+
+    All pairs, or every group against one; for ``"best"`` all ordered pairs, entry ``k + P`` the mirror of entry
+    ``k`` (any of them may turn out to be a comparison with the best).
+    """
+    m = len(block.groups)
+    first, second = np.triu_indices(m, k=1)
+    if reference is None:
+        return first, second
+    if reference == "best":
+        return np.concatenate([first, second]), np.concatenate([second, first])
+    r = block.group_index(reference)
+    others = np.array([i for i in range(m) if i != r])
+    return others, np.full(len(others), r)
+
+
+def run_family(
+    block: Block,
+    limits: Bounds,
+    reference: str | None,
+    choice: Choice,
+    *,
+    adjust: str,
+    family: str,
+    alpha: float,
+    hypothesis: str,
+) -> Contrasts:
+    """Test all contrasts of a block and adjust them."""
+    a, b = contrast_pairs(block, reference)
+    d = block.values[:, a, :] - block.values[:, b, :]
+    if adjust == "tukey":
+        tested, joint = _tukey(block, d, limits, alpha, family)
+    else:
+        tested, joint = _tests(d, limits, choice, alpha), None
+    drawn = 0
+    # a test and its mirror are one test where both directions have the same p-value
+    mirrored = reference == "best"
+    symmetric = mirrored and bool(np.all(limits.low == -limits.high))
+    size = (len(a) // 2 if mirrored else len(a)) * (d.shape[2] if family == "all" else 1)
+    claim = claim_p(tested, hypothesis)
+    two_sided = hypothesis in ("equivalence", "minimal_effect")
+    raw = {
+        "p_value": (tested.p_value, mirrored),
+        "p_value_noninf": (tested.p_low, False),
+        "p_value_nonsup": (tested.p_high, False),
+        "p_value_equiv": (tested.p_equiv, symmetric),
+        "p_value_claim": (claim, symmetric and two_sided),
+    }
+    if adjust in ("max-t", "max-t-step-down"):
+        if limits.sd_units:
+            raise DesignError(
+                f"adjust={adjust!r} needs a margin that is not in SD units; use 'holm' with it"
+            )
+        adjusted, joint, drawn = _max_t(d, limits, tested, choice, adjust, family, alpha)
+        by_claim = {"equivalence": "equiv", "noninferiority": "noninf", "nonsuperiority": "nonsup"}
+        if hypothesis in by_claim:
+            adjusted["p_value_claim"] = adjusted[f"p_value_{by_claim[hypothesis]}"]
+        else:
+            adjusted["p_value_claim"] = _adjust(claim, "holm", family, symmetric and two_sided)
+    elif adjust == "tukey":
+        adjusted = _tukey_p(tested, block, family)
+        adjusted["p_value_claim"] = (
+            adjusted["p_value_equiv"]
+            if hypothesis == "equivalence"
+            else _adjust(claim, "holm", family, False)
+        )
+    else:
+        adjusted = {k: _adjust(p, adjust, family, same) for k, (p, same) in raw.items()}
+    if joint is None:
+        # Bonferroni limits hold for every adjustment that controls the family-wise error
+        df = np.where(np.isfinite(tested.df), tested.df, tested.n - 1.0)
+        with np.errstate(invalid="ignore"):
+            joint = stdtrit(df, 1 - alpha / (2 * size)) * tested.std_error
+    return Contrasts(
+        a, b, d, tested, adjusted, tested.estimate - joint, tested.estimate + joint, size, drawn
+    )
+
+
+def _unit_bounds(limits: Bounds, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds that broadcast against ``d [n, pair, cell]``: per cell, or per unit and cell."""
+    if limits.unit_low is not None and limits.unit_high is not None:
+        return limits.unit_low[:, None, :], limits.unit_high[:, None, :]
+    low, high = limits.low[None, :], limits.high[None, :]
+    if limits.sd_units:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            n = np.isfinite(d).sum(axis=0)
+            centred = np.nan_to_num(d - np.nansum(d, axis=0) / n)
+            sd = np.sqrt((centred**2).sum(axis=0) / (n - 1))
+        low, high = low * sd, high * sd
+    return low, high
+
+
+def _tests(d: np.ndarray, limits: Bounds, choice: Choice, alpha: float) -> Tested:
+    """Tests of ``d [n, pair, cell]`` against the bounds of the cells."""
+    low, high = _unit_bounds(limits, d)
+    if choice.test in ("t", "log_ratio"):
+        tested = one_sample(d, low, high, alpha=alpha)
+        if limits.sd_units and choice.small_sample:
+            return in_sd_units(tested, low, high, alpha)
+        return tested
+    flat = [np.broadcast_to(v, d.shape).reshape(len(d), -1) for v in (d, low, high)]
+    tested = matched(flat[0], flat[1], flat[2], choice, alpha=alpha)
+    return Tested(**{k: getattr(tested, k).reshape(d.shape[1:]) for k in Tested.__slots__})
+
+
+def _adjust(p: np.ndarray, adjust: str, family: str, mirrored: bool) -> np.ndarray:
+    """Adjusted p ``[pair, cell]`` over everything, or within each cell; mirrored pairs count once."""
+    if mirrored:
+        half = _adjust(p[: len(p) // 2], adjust, family, False)
+        return np.concatenate([half, half])
+    if adjust == "hierarchical":
+        known = np.isfinite(p)
+        out = np.full(p.shape, np.nan)
+        if known.any():
+            cells = np.broadcast_to(np.arange(p.shape[1]), p.shape)[known]
+            out[known] = hierarchical_p(p[known], cells.tolist(), local="bonferroni")
+        return out
+    if adjust == "closed":
+        # the closure with Simes tests of all intersections has Hommel's p-values, without visiting them
+        adjust = "hommel"
+    if family == "all":
+        return adjust_p(p, adjust)
+    return np.stack([adjust_p(p[:, j], adjust) for j in range(p.shape[1])], axis=1)
+
+
+def _max_t(
+    d: np.ndarray,
+    limits: Bounds,
+    tested: Tested,
+    choice: Choice,
+    adjust: str,
+    family: str,
+    alpha: float,
+) -> tuple[dict[str, np.ndarray], np.ndarray, int]:
+    """Adjusted p-values from joint sign flips, half widths of the joint intervals, and the flips drawn."""
+    low, high = _unit_bounds(limits, d)
+    shape = d.shape[1:]
+    flat = [np.broadcast_to(v, d.shape).reshape(len(d), -1) for v in (d, low, high)]
+    cells = np.broadcast_to(np.arange(shape[1]), shape).ravel()
+    families = np.zeros(cells.size, dtype=int) if family == "all" else cells
+    plan = (
+        choice.plan(len(d))
+        if choice.test == "sign_flip"
+        else sign_flips(len(d), choice.n_resamples, choice.rng)
+    )
+    p = max_t(flat[0], flat[1], flat[2], plan, families, step_down=adjust == "max-t-step-down")
+    critical = joint_critical(flat[0], plan, families, alpha).reshape(shape)
+    adjusted = {
+        "p_value": p.p_value.reshape(shape),
+        "p_value_noninf": p.p_low.reshape(shape),
+        "p_value_nonsup": p.p_high.reshape(shape),
+        "p_value_equiv": p.p_equiv.reshape(shape),
+    }
+    with np.errstate(invalid="ignore"):
+        half = critical * tested.std_error
+    return adjusted, half, 0 if plan.exact else plan.n_resamples
+
+
+def pooled_error(values: np.ndarray) -> tuple[float, float]:
+    """Mean square of the subject-by-group residuals of one complete cell ``[n, k]``, and its df."""
+    n, k = values.shape
+    residual = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
+    df = (n - 1.0) * (k - 1)
+    return float((residual**2).sum() / df), df
+
+
+def _tukey(
+    block: Block, d: np.ndarray, limits: Bounds, alpha: float, family: str
+) -> tuple[Tested, np.ndarray]:
+    """Pooled-variance tests of a balanced design, and half widths of Tukey's intervals."""
+    values = block.values
+    if not np.isfinite(values).all():
+        raise DesignError(
+            "adjust='tukey' needs complete data; use 'holm' or 'max-t' where scores are missing"
+        )
+    if limits.unit_low is not None or limits.sd_units:
+        raise DesignError("adjust='tukey' needs a margin in raw units")
+    n, k, n_cell = values.shape
+    pooled = np.array([pooled_error(values[:, :, j])[0] for j in range(n_cell)])
+    df = (n - 1.0) * (k - 1)
+    se = np.broadcast_to(np.sqrt(2 * pooled / n), d.shape[1:])
+    estimate = d.mean(axis=0)
+    tested = from_summary(
+        estimate,
+        se,
+        np.full(estimate.shape, df),
+        limits.low[None, :],
+        limits.high[None, :],
+        np.full(estimate.shape, n),
+        alpha=alpha,
+    )
+    level = alpha / (n_cell if family == "all" else 1)
+    return tested, range_critical(1 - level, k, df) / np.sqrt(2) * se
+
+
+def _tukey_p(tested: Tested, block: Block, family: str) -> dict[str, np.ndarray]:
+    """Tukey's p-values; over several cells multiplied by their number."""
+    k = len(block.groups)
+    cells = len(block.cells) if family == "all" else 1
+    df = float(tested.df.flat[0])
+
+    def tail(t: np.ndarray) -> np.ndarray:
+        reached = np.sqrt(2) * np.maximum(t, 0.0)
+        p = range_sf(np.where(np.isfinite(reached), reached, 0.0), k, df)
+        return np.where(np.isfinite(t), np.minimum(1.0, cells * p), np.nan)
+
+    return {
+        "p_value": tail(np.abs(tested.statistic)),
+        "p_value_noninf": tail(tested.statistic_low),
+        "p_value_nonsup": tail(-tested.statistic_high),
+        "p_value_equiv": tail(np.minimum(tested.statistic_low, -tested.statistic_high)),
+    }
+
+
+def pair_effects(
+    differences: np.ndarray, alpha: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Hedges's g(z) of each column ``[n, m]`` with its ``1 - 2 alpha`` interval by the noncentral t pivot."""
+    n = np.isfinite(differences).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(n > 0, np.nansum(differences, axis=0), np.nan) / n
+        sd = np.sqrt(np.nansum((differences - mean) ** 2, axis=0) / (n - 1))
+        t = mean / np.where(sd > 0, sd, np.nan) * np.sqrt(n)
+    out = np.full((3, differences.shape[1]), np.nan)
+    for size in np.unique(n):
+        if size < 3:
+            continue
+        rows = np.flatnonzero((n == size) & np.isfinite(t))
+        if not rows.size:
+            continue
+        factor = float(hedges_factor(size - 1.0)) / np.sqrt(size)
+        low, high = noncentral_pivot(t[rows], float(size - 1), alpha)
+        out[:, rows] = t[rows] * factor, low * factor, high * factor
+    return out[0], out[1], out[2]

@@ -1,0 +1,380 @@
+"""Ranks of matched models: Friedman, Quade, Iman-Davenport, Nemenyi, mean ranks with intervals."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.special import chdtrc, fdtrc
+
+from apastats.comparing.decisions import check_alpha
+from apastats.errors import DesignError, InputError
+from apastats.numbers.ranks import midranks
+from apastats.numbers.simultaneous import range_critical, range_sf
+from apastats.results import Provenance, Result, describe_call
+from apastats.table import Block, CellFormula, ScoreTable
+
+__all__ = ["RankResult", "friedman", "mean_ranks", "nemenyi", "quade"]
+
+
+class RankResult(Result):
+    """Result of a rank test.
+
+    Omnibus: the by-columns, ``statistic, df, df2, p_value, kendall_w, n_subject, method``. Pairs: ``contrast,
+    model, reference, estimate`` (difference of mean ranks), ``statistic, p_value, critical_difference,
+    different``. Mean ranks: ``model, estimate, conf_low, conf_high``. Rank 1 is the lowest score.
+    """
+
+    kind: ClassVar[str] = "rank"
+
+
+def _cells(formula: Any, data: ScoreTable | None, cluster: str, kind: str | None) -> Block:
+    """Block of a formula, or of an array ``[n_subject, n_model]``."""
+    if data is None:
+        values = np.asarray(formula, dtype=float)
+        if values.ndim != 2:
+            raise InputError(
+                "values",
+                f"shape {values.shape}",
+                "an array [n_subject, n_model], or a formula and a table",
+            )
+        names = pd.DataFrame({"model": [str(j) for j in range(values.shape[1])]})
+        return Block(
+            values[:, :, None],
+            list(range(len(values))),
+            names,
+            pd.DataFrame(index=range(1)),
+            CellFormula("score", ("model",), ()),
+            cluster,
+        )
+    if not isinstance(data, ScoreTable):
+        raise InputError("data", type(data).__name__, "a ScoreTable")
+    return data.block(formula, cluster=cluster, kind=kind)
+
+
+def _complete(block: Block, j: int) -> np.ndarray:
+    """Subjects with all models in a cell."""
+    x = block.values[:, :, j]
+    x = x[np.isfinite(x).all(axis=1)]
+    if x.shape[0] < 2 or x.shape[1] < 2:
+        raise DesignError(
+            f"rank test: {x.shape[0]} complete subjects and {x.shape[1]} models in a cell; 2 of each are needed"
+        )
+    return x
+
+
+def _cell_columns(block: Block, j: int) -> dict[str, Any]:
+    return {c: block.cells[c].iloc[j] for c in block.cells.columns}
+
+
+def friedman_numbers(x: np.ndarray) -> dict[str, float]:
+    """Friedman's chi-squared with tie correction, Kendall's W, and the F form of Iman and Davenport."""
+    n, k = x.shape
+    ranks = midranks(x.T).T
+    sums = ranks.sum(axis=0)
+    ties = 0.0
+    for row in x:
+        _, t = np.unique(row, return_counts=True)
+        ties += float((t**3 - t).sum())
+    scale = n * k * (k + 1) - ties / (k - 1)
+    chi2 = 12 * float(((sums - n * (k + 1) / 2) ** 2).sum()) / scale
+    w = chi2 / (n * (k - 1))
+    df1, df2 = k - 1.0, (n - 1.0) * (k - 1)
+    with np.errstate(divide="ignore"):
+        f = float((n - 1) * np.float64(chi2) / (n * (k - 1) - chi2))
+    return {
+        "chi2": chi2,
+        "p_chi2": float(chdtrc(df1, chi2)),
+        "w": w,
+        "f": f,
+        "p_f": float(fdtrc(df1, df2, f)) if np.isfinite(f) else 0.0,
+        "df1": df1,
+        "df2": df2,
+    }
+
+
+def friedman(
+    formula: str | ArrayLike,
+    data: ScoreTable | None = None,
+    *,
+    statistic: str = "chi2",
+    cluster: str = "subject",
+    kind: str | None = "model",
+) -> RankResult:
+    """Friedman's rank test of all models, subjects being blocks.
+
+    Parameters
+    ----------
+    formula : str or array_like, shape (n_subject, n_model)
+        ``"score ~ model | roi"`` with ``data``, or scores.
+    data : ScoreTable, optional
+        Scores; subjects that lack a model of a cell are left out of it.
+    statistic : {"chi2", "F"}
+        Chi-squared, or the F of Iman and Davenport (1980), which keeps its level better at few subjects.
+    cluster, kind : str
+        As in :func:`apastats.equivalence`.
+
+    Returns
+    -------
+    RankResult
+        One row per cell.
+
+    Raises
+    ------
+    DesignError
+        If a cell has fewer than two complete subjects or two models.
+    InputError
+        If an argument is not allowed.
+
+    Examples
+    --------
+    >>> friedman([[1, 2, 3], [1, 3, 2], [1, 2, 3], [2, 1, 3]]).tidy()["statistic"].round(3).item()
+    4.5
+    """
+    if statistic not in ("chi2", "F"):
+        raise InputError("statistic", statistic, "'chi2' or 'F'")
+    block = _cells(formula, data, cluster, kind)
+    rows = []
+    for j in range(len(block.cells)):
+        x = _complete(block, j)
+        f = friedman_numbers(x)
+        use_f = statistic == "F"
+        rows.append(
+            {
+                **_cell_columns(block, j),
+                "statistic": f["f"] if use_f else f["chi2"],
+                "df": f["df1"],
+                "df2": f["df2"] if use_f else np.nan,
+                "p_value": f["p_f"] if use_f else f["p_chi2"],
+                "kendall_w": f["w"],
+                "n_subject": len(x),
+                "method": "Iman-Davenport F" if use_f else "Friedman chi-squared",
+            }
+        )
+    return _result(rows, "Friedman's rank test, subjects are blocks", "friedman", formula, data)
+
+
+def quade(
+    formula: str | ArrayLike,
+    data: ScoreTable | None = None,
+    *,
+    cluster: str = "subject",
+    kind: str | None = "model",
+) -> RankResult:
+    """Quade's (1979) test: as Friedman's, subjects weighted by the rank of their range.
+
+    Parameters
+    ----------
+    formula, data, cluster, kind
+        As in :func:`friedman`.
+
+    Returns
+    -------
+    RankResult
+        One row per cell.
+
+    Raises
+    ------
+    DesignError
+        If a cell has fewer than two complete subjects or two models.
+
+    Examples
+    --------
+    >>> quade([[1, 2, 3], [1, 3, 2], [1, 2, 5], [2, 1, 4]]).tidy()["p_value"].round(3).item()
+    0.108
+    """
+    block = _cells(formula, data, cluster, kind)
+    rows = []
+    for j in range(len(block.cells)):
+        x = _complete(block, j)
+        n, k = x.shape
+        weight = midranks((x.max(axis=1) - x.min(axis=1))[:, None])[:, 0]
+        s = weight[:, None] * (midranks(x.T).T - (k + 1) / 2)
+        a, b = float((s**2).sum()), float((s.sum(axis=0) ** 2).sum()) / n
+        df1, df2 = k - 1.0, (n - 1.0) * (k - 1)
+        if a == b:
+            f, p = np.inf, float(np.exp((1 - n) * np.sum(np.log(np.arange(2, k + 1)))))
+        else:
+            f = (n - 1) * b / (a - b)
+            p = float(fdtrc(df1, df2, f))
+        rows.append(
+            {**_cell_columns(block, j), "statistic": f, "df": df1, "df2": df2, "p_value": p}
+            | {"n_subject": n, "method": "Quade F"}
+        )
+    return _result(
+        rows, "Quade's test, subjects are blocks weighted by their range", "quade", formula, data
+    )
+
+
+def nemenyi(
+    formula: str | ArrayLike,
+    data: ScoreTable | None = None,
+    *,
+    alpha: float = 0.05,
+    cluster: str = "subject",
+    kind: str | None = "model",
+) -> RankResult:
+    """All pairs of models by their mean ranks (Nemenyi 1963), family-wise level alpha in each cell.
+
+    Parameters
+    ----------
+    formula, data, cluster, kind
+        As in :func:`friedman`.
+    alpha : float
+        Level of the critical difference.
+
+    Returns
+    -------
+    RankResult
+        One row per pair and cell.
+
+    Raises
+    ------
+    DesignError
+        If a cell has fewer than two complete subjects or two models.
+
+    Notes
+    -----
+    ``q = sqrt(2) |R_i - R_j| / sqrt(k (k + 1) / (6 n))`` against the range of k normals. The test uses the ranks
+    among all models, so adding a model can change any pair.
+
+    Examples
+    --------
+    >>> found = nemenyi([[1, 2, 3], [1, 3, 2], [1, 2, 3], [2, 1, 3], [1, 2, 3]])
+    >>> found.tidy()["p_value"].round(3).tolist()
+    [0.415, 0.031, 0.415]
+    """
+    alpha = check_alpha(alpha)
+    block = _cells(formula, data, cluster, kind)
+    labels = block.group_labels()
+    rows: list[dict[str, Any]] = []
+    for j in range(len(block.cells)):
+        x = _complete(block, j)
+        n, k = x.shape
+        ranks = midranks(x.T).mean(axis=1)
+        unit = np.sqrt(k * (k + 1) / (6 * n))
+        critical = range_critical(1 - alpha, k) / np.sqrt(2) * unit
+        a, b = np.triu_indices(k, 1)
+        d = ranks[a] - ranks[b]
+        q = np.sqrt(2) * np.abs(d) / unit
+        p = range_sf(q, k)
+        rows += [
+            {
+                **_cell_columns(block, j),
+                "contrast": f"{labels[u]} - {labels[v]}",
+                block.group_column: labels[u],
+                "reference": labels[v],
+                "estimate": d[i],
+                "statistic": q[i],
+                "p_value": p[i],
+                "critical_difference": critical,
+                "different": bool(p[i] <= alpha),
+                "n_subject": n,
+                "method": "Nemenyi",
+            }
+            for i, (u, v) in enumerate(zip(a.tolist(), b.tolist(), strict=True))
+        ]
+    return _result(rows, "Nemenyi's comparison of mean ranks", "nemenyi", formula, data)
+
+
+def mean_ranks(
+    formula: str | ArrayLike,
+    data: ScoreTable | None = None,
+    *,
+    alpha: float = 0.05,
+    cluster: str = "subject",
+    kind: str | None = "model",
+) -> RankResult:
+    """Mean rank of every model, and the places it can have with simultaneous confidence.
+
+    Parameters
+    ----------
+    formula, data, cluster, kind
+        As in :func:`friedman`.
+    alpha : float
+        Family-wise level of the paired comparisons behind ``place_low, place_high``.
+
+    Returns
+    -------
+    RankResult
+        One row per model and cell: ``estimate`` (mean rank, 1 is the lowest score), ``conf_low, conf_high`` (mean
+        rank plus and minus half the critical difference of Nemenyi), ``place`` (1 is the best mean score) and
+        ``place_low, place_high``.
+
+    Raises
+    ------
+    DesignError
+        If a cell has fewer than two complete subjects or two models.
+
+    Notes
+    -----
+    Simultaneous intervals of ranks (Mogstad et al. 2024; Al Mohamad et al. 2022): a model's place lies
+    between one plus the number of models shown to be better and k minus the number shown to be worse, by
+    paired t tests with Holm's adjustment over all pairs. All intervals hold together at level ``1 - alpha``.
+
+    Examples
+    --------
+    >>> found = mean_ranks([[1, 2, 9], [1, 3, 9], [1, 2, 8], [2, 1, 9], [1, 2, 9]])
+    >>> found.tidy()[["place", "place_low", "place_high"]].values.tolist()
+    [[3, 2, 3], [2, 2, 3], [1, 1, 1]]
+    """
+    from apastats.numbers.adjust_p import adjust_p
+    from apastats.numbers.location import t_location
+
+    alpha = check_alpha(alpha)
+    block = _cells(formula, data, cluster, kind)
+    labels = block.group_labels()
+    rows: list[dict[str, Any]] = []
+    for j in range(len(block.cells)):
+        x = _complete(block, j)
+        n, k = x.shape
+        ranks = midranks(x.T).mean(axis=1)
+        half = range_critical(1 - alpha, k) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n)) / 2
+        a, b = np.triu_indices(k, 1)
+        tests = t_location(x[:, a] - x[:, b], alpha)
+        p = adjust_p(tests.p_value, "holm")
+        better, worse = np.zeros(k, dtype=int), np.zeros(k, dtype=int)
+        for u, v, d, q in zip(a, b, tests.estimate, p, strict=True):
+            if q <= alpha:
+                low, high = (u, v) if d < 0 else (v, u)
+                better[low] += 1
+                worse[high] += 1
+        order = np.argsort(np.argsort(-x.mean(axis=0), kind="stable"), kind="stable") + 1
+        rows += [
+            {
+                **_cell_columns(block, j),
+                block.group_column: labels[i],
+                "estimate": ranks[i],
+                "conf_low": ranks[i] - half,
+                "conf_high": ranks[i] + half,
+                "conf_level": 1 - alpha,
+                "place": int(order[i]),
+                "place_low": int(1 + better[i]),
+                "place_high": int(k - worse[i]),
+                "n_subject": n,
+                "method": "paired t, Holm",
+            }
+            for i in range(k)
+        ]
+    return _result(
+        rows, "mean ranks and simultaneous intervals of places", "mean_ranks", formula, data
+    )
+
+
+def _result(
+    rows: list[dict[str, Any]], method: str, verb: str, formula: Any, data: ScoreTable | None
+) -> RankResult:
+    info = {
+        "method": method,
+        "null": "all models have the same distribution of scores within a subject",
+        "resampled": "nothing",
+        "held_fixed": "stimuli, chosen layers",
+        "n_subject": max(int(r["n_subject"]) for r in rows),
+    }
+    shown = formula if isinstance(formula, str) else np.asarray(formula)
+    call = describe_call(verb, shown, *([data] if data is not None else []))
+    return RankResult(
+        pd.DataFrame(rows), info, Provenance(call, data.hash if data is not None else "")
+    )

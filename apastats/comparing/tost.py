@@ -1,0 +1,315 @@
+"""`tost`: the tests with a margin on plain arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from apastats.comparing.choices import MATCHED_TESTS, TWO_TESTS, Choice, choose, combine, matched
+from apastats.comparing.decisions import check_alpha, check_hypothesis
+from apastats.comparing.effect_beside import EFFECTS, effect_beside
+from apastats.comparing.equivalence import EquivalenceResult
+from apastats.comparing.margin import Margin, as_margin, ratio_margin
+from apastats.comparing.monte_carlo import with_p_errors
+from apastats.comparing.rows import claim_words, insert_before, sd_unit, tidy_row
+from apastats.comparing.samples import samples
+from apastats.errors import DesignError, InputError, MarginError
+from apastats.numbers.independent import (
+    bootstrap_two,
+    effect_two,
+    permutation_two,
+    rank_two,
+    student_two,
+    trimmed_two,
+    two_sample_draws,
+    two_sample_few,
+)
+from apastats.numbers.location import Located
+from apastats.numbers.student import in_sd_units
+from apastats.numbers.tested import Tested
+from apastats.resampling.plans import Plan, Resamples
+from apastats.resampling.quantiles import QuantileRule
+from apastats.results import Provenance, describe_call
+from apastats.seeds import RngLike, recorded_seed
+
+__all__ = ["tost"]
+
+
+def tost(
+    x: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    bounds: Any = None,
+    test: str = "t",
+    paired: bool = True,
+    equal_var: bool = False,
+    null: float | None = None,
+    hypothesis: str = "equivalence",
+    alpha: float = 0.05,
+    effect: str = "auto",
+    effect_interval: str = "auto",
+    denominator: str = "auto",
+    trim: float | None = None,
+    exact: bool | None = None,
+    interval: str = "studentized",
+    quantile_rule: QuantileRule = "linear",
+    ties: str = "half",
+    n_resamples: Resamples = "auto",
+    rng: RngLike = None,
+    plan: Plan | None = None,
+    small_sample: bool = True,
+) -> EquivalenceResult:
+    """Two one-sided tests, and the ordinary test beside them, on plain arrays.
+
+    Parameters
+    ----------
+    x : array_like, shape (n,)
+        Scores; NaN is missing.
+    y : array_like, shape (m,), optional
+        Second scores; matched with ``x`` where ``paired``. All differences are ``x - y``.
+    bounds : float, (float, float) or Margin
+        The margin; there is no default. ``apa.margin(0.5, of="sd")`` states it in SD units (of the differences;
+        pooled for Student; root mean square of both SDs for Welch). For ``log_ratio`` a ratio: ``1.25`` stands
+        for ``(0.8, 1.25)``. For ``brunner_munzel`` probabilities, such as ``(0.25, 0.75)``.
+    test : str
+        One sample or matched: ``t, trimmed, wilcoxon, bootstrap, sign_flip, permutation``, matched also
+        ``log_ratio``. Independent: ``t, trimmed, wilcoxon, brunner_munzel, bootstrap, permutation, log_ratio``.
+    paired : bool
+        Whether ``y`` is matched with ``x``.
+    equal_var : bool
+        Student instead of Welch for independent samples.
+    null : float, optional
+        Value of the ordinary test: 0, or 0.5 for ``brunner_munzel``.
+    hypothesis : {"equivalence", "minimal_effect", "noninferiority", "nonsuperiority", "superiority"}
+        The claim; other than equivalence adds ``p_value_claim`` and ``claim_shown``.
+    alpha : float
+        Level of each one-sided test; the interval has level ``1 - 2 alpha``.
+    effect : {"auto", "g", "d", "rank_biserial", "superiority", "none"}
+        Effect size reported beside the test; ``auto`` is Hedges's g, the rank-biserial correlation for rank tests.
+    effect_interval : str
+        See :func:`apastats.effect_size` (``interval`` or ``rank_interval``); bootstrap tests use their own interval.
+    denominator : {"auto", "z", "rm", "x", "y"}
+        SD of the standardised difference.
+    trim : float, optional
+        Share cut from each end (``trimmed``: 0.1; ``permutation``: 0).
+    exact : bool, optional
+        Exact distribution of rank tests; None decides by size.
+    interval : {"studentized", "bca", "basic", "percentile", "normal"}
+        Bootstrap interval that the test inverts.
+    quantile_rule, ties : str
+        Quantiles of the replicates (``linear`` or ``boot``) and how replicates equal to the estimate count for the
+        bias of bca (``half`` or ``below``).
+    n_resamples : "auto", "exact" or int
+        Enumerated where the number of subjects allows.
+    rng : int, Generator, SeedSequence or None
+        For sampled plans.
+    plan : Plan, optional
+        A resampling plan to replay.
+    small_sample : bool
+        Whether resampling tests that are liberal with few units are corrected: the level of the percentile, basic,
+        bca and normal bootstrap is read on the scale of Student's t, the relabelling test of two samples claims only
+        what Welch's t claims too, and for bounds in SD units ``t`` is a noncentral t, as the SD is estimated. False
+        gives the plain forms of other programs.
+
+    Returns
+    -------
+    EquivalenceResult
+        One row.
+
+    Raises
+    ------
+    MarginError
+        If there is no margin, or an impossible one.
+    DesignError
+        If a sample has fewer than two values or no variation.
+    InputError
+        If an argument is not allowed.
+
+    Notes
+    -----
+    Schuirmann (1987), J Pharmacokinet Biopharm 15:657; ``p_equiv = max(p(above low), p(below high))``. Minimal
+    effect: the smaller of the two one-sided p-values outside the bounds.
+
+    Examples
+    --------
+    >>> result = tost([0.11, 0.13, 0.12, 0.15], [0.12, 0.12, 0.13, 0.14], bounds=0.03)
+    >>> result.tidy()["decision"].item()
+    'equivalent'
+    """
+    alpha, hypothesis = check_alpha(alpha), check_hypothesis(hypothesis)
+    single = y is None or paired
+    allowed = MATCHED_TESTS if single else TWO_TESTS
+    choice = choose(
+        test,
+        allowed,
+        trim=trim,
+        exact=exact,
+        interval=interval,
+        quantile_rule=quantile_rule,
+        ties=ties,
+        n_resamples=n_resamples,
+        rng=rng,
+        plan=plan,
+        small_sample=small_sample,
+    )
+    if effect != "auto" and effect not in EFFECTS:
+        raise InputError("effect", effect, f"'auto' or one of {list(EFFECTS)}")
+    first, second = samples(x, y, paired)
+    margin = ratio_margin(bounds) if test == "log_ratio" else as_margin(bounds)
+    if margin.origin not in ("raw", "sd"):
+        raise MarginError(
+            "bounds", margin, "a number, a pair, or apa.margin(value, of='sd') for plain arrays"
+        )
+    if test == "log_ratio":
+        first, second = _logs(first, second)
+    null = (0.5 if test == "brunner_munzel" else 0.0) if null is None else float(null)
+    low, high = _bounds_in_units(margin, first, second, single, equal_var)
+    if single:
+        d = first if second is None else first - second
+        tested = matched(
+            d[:, None], np.array([low]), np.array([high]), choice, alpha=alpha, null=null
+        )
+    else:
+        other = _require(second)
+        tested = _independent(first, other, low, high, null, choice, equal_var, alpha)
+    in_sd = margin.origin == "sd"
+    if in_sd and test == "t" and choice.small_sample:
+        tested = in_sd_units(tested, np.array([low]), np.array([high]), alpha)
+    if not np.isfinite(tested.p_value).all():
+        raise DesignError("x: the differences have no variation; a test is not defined")
+    name, what, resampled = allowed[test]
+    if second is None:
+        name = name.replace("paired t", "one-sample t")
+    if equal_var:
+        name = name.replace("Yuen-Welch", "Yuen").replace("Welch", "Student")
+    table = tidy_row(tested, low, high, alpha, hypothesis, name, second is not None)
+    beside = effect_beside(
+        effect, effect_interval, first, second, paired, equal_var, denominator, choice, alpha
+    )
+    if test == "log_ratio":
+        ends = {"ratio": "estimate", "ratio_low": "conf_low", "ratio_high": "conf_high"}
+        beside |= {column: np.exp(table[source]) for column, source in ends.items()}
+    table = insert_before(table, "decision", beside)
+    n = int(tested.n[0])
+    table, chance = _sampled_errors(table, choice, first, None if single else second, alpha)
+    few = choice.said_of_few(n, two=not single, sd_units=in_sd)
+    what += f"; {few}" if few else ""
+    info = (
+        claim_words(f"{name} test: {what}", hypothesis, margin, alpha, n, resampled)
+        | choice.words()
+    )
+    call = describe_call(
+        "tost",
+        np.asarray(x),
+        None if y is None else np.asarray(y),
+        bounds=bounds,
+        test=test,
+        paired=paired,
+        equal_var=equal_var,
+        hypothesis=hypothesis,
+        alpha=alpha,
+    )
+    two_drawn = not single and test in ("bootstrap", "permutation")
+    seed = recorded_seed(choice.rng) if two_drawn else choice.seed()
+    notes = (*choice.notes(n, two=not single, sd_units=in_sd), *chance)
+    return EquivalenceResult(table, info, Provenance(call, "", seed), notes=notes)
+
+
+def _sampled_errors(
+    table: pd.DataFrame, choice: Choice, x: np.ndarray, y: np.ndarray | None, alpha: float
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Monte-Carlo errors of the p-values where resamples were drawn; ``y`` is a second, independent sample."""
+    boot = choice.test == "bootstrap"
+    if y is None:
+        draws, few = choice.sampled(len(x)), choice.few(len(x))
+    else:
+        draws = two_sample_draws(choice.test, len(x), len(y), choice.n_resamples, choice.rng)
+        corrected = boot and choice.interval != "studentized" and choice.small_sample
+        few = two_sample_few(x, y) if corrected else None
+    if not draws:
+        return table, ()
+    interval = choice.interval if boot else "percentile"
+    return with_p_errors(table, alpha, draws=draws, interval=interval, few=few, stacklevel=3)
+
+
+def _require(second: np.ndarray | None) -> np.ndarray:
+    if second is None:
+        raise InputError("y", None, "a second sample for paired=False")
+    return second
+
+
+def _logs(x: np.ndarray, y: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    if y is None:
+        raise InputError("y", None, "a second sample for test='log_ratio'")
+    for name, sample in (("x", x), ("y", y)):
+        if (sample <= 0).any():
+            raise InputError(name, float(sample.min()), "positive scores for test='log_ratio'")
+    return np.log(x), np.log(y)
+
+
+def _bounds_in_units(
+    margin: Margin, x: np.ndarray, y: np.ndarray | None, single: bool, equal_var: bool
+) -> tuple[float, float]:
+    if margin.origin != "sd":
+        return margin.low, margin.high
+    if y is None or single:
+        unit = float((x if y is None else x - y).std(ddof=1))
+    else:
+        unit = sd_unit(x.std(ddof=1), len(x), y.std(ddof=1), len(y), equal_var)
+    return margin.low * unit, margin.high * unit
+
+
+def _independent(
+    x: np.ndarray,
+    y: np.ndarray,
+    low: float,
+    high: float,
+    null: float,
+    choice: Choice,
+    equal_var: bool,
+    alpha: float,
+) -> Tested:
+    """Ordinary and one-sided tests of two independent samples."""
+
+    def run(shift: float) -> Located:
+        if choice.test == "brunner_munzel":
+            return effect_two(x, y, alpha, shift)
+        if choice.test == "wilcoxon":
+            return rank_two(x - shift, y, alpha, exact=choice.exact)
+        if choice.test == "trimmed":
+            return trimmed_two(x - shift, y, alpha, trim=choice.trim, equal_var=equal_var)
+        if choice.test == "permutation":
+            return permutation_two(
+                x - shift,
+                y,
+                alpha,
+                n_resamples=choice.n_resamples,
+                rng=choice.rng,
+                small_sample=choice.small_sample,
+            )
+        if choice.test == "bootstrap":
+            return bootstrap_two(
+                x - shift,
+                y,
+                alpha,
+                n_resamples=choice.n_resamples,
+                rng=choice.rng,
+                interval=choice.interval,
+                quantile_rule=choice.quantile_rule,
+                ties=choice.ties,
+                small_sample=choice.small_sample,
+            )
+        return student_two(x - shift, y, alpha, equal_var=equal_var)
+
+    if choice.test == "brunner_munzel" and not 0 <= low < high <= 1:
+        raise MarginError("bounds", (low, high), "two probabilities, the lower one first")
+    ordinary = run(null)
+    if null and choice.test != "brunner_munzel":
+        back = {k: getattr(ordinary, k) + null for k in ("estimate", "conf_low", "conf_high")}
+        ordinary = Located(
+            **back, **{k: getattr(ordinary, k) for k in Located.__slots__ if k not in back}
+        )
+    return combine(ordinary, run(low), run(high), len(x) + len(y))

@@ -1,0 +1,151 @@
+"""`tost_summary`: the t tests with a margin from summary numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from apastats.comparing.decisions import check_alpha, check_hypothesis
+from apastats.comparing.equivalence import EquivalenceResult
+from apastats.comparing.margin import as_margin
+from apastats.comparing.rows import claim_words, insert_before, sd_unit, tidy_row
+from apastats.errors import InputError, MarginError
+from apastats.numbers.few import few_words
+from apastats.numbers.standardised import standardised_difference
+from apastats.numbers.student import from_summary, in_sd_units, welch_df
+from apastats.results import Provenance, describe_call
+
+__all__ = ["tost_summary"]
+
+
+def tost_summary(
+    mean_x: float,
+    sd_x: float,
+    n_x: int,
+    mean_y: float | None = None,
+    sd_y: float | None = None,
+    n_y: int | None = None,
+    *,
+    bounds: Any = None,
+    r: float | None = None,
+    equal_var: bool = False,
+    null: float = 0.0,
+    hypothesis: str = "equivalence",
+    alpha: float = 0.05,
+    effect: str = "g",
+    effect_interval: str = "nct",
+    small_sample: bool = True,
+) -> EquivalenceResult:
+    """Run the t tests of :func:`apastats.tost` from means, standard deviations and numbers.
+
+    Parameters
+    ----------
+    mean_x, sd_x, n_x : float, float, int
+        First sample, or the only one.
+    mean_y, sd_y, n_y : optional
+        Second sample; independent, or matched where ``r`` is given.
+    bounds : float, (float, float) or Margin
+        The margin; there is no default.
+    r : float, optional
+        Correlation of matched scores.
+    equal_var : bool
+        Student instead of Welch.
+    null, hypothesis, alpha, effect, effect_interval, small_sample
+        As in :func:`apastats.tost`.
+
+    Returns
+    -------
+    EquivalenceResult
+
+    Raises
+    ------
+    InputError
+        If a number is impossible (SD not above 0, fewer than 2 values, correlation outside -1..1).
+    MarginError
+        If there is no margin, or an impossible one.
+
+    Examples
+    --------
+    >>> found = tost_summary(0.142, 0.031, 10, 0.133, 0.027, 10, r=0.91, bounds=0.02)
+    >>> found.tidy()["p_value_equiv"].round(4).item()
+    0.0123
+    """
+    alpha, hypothesis = check_alpha(alpha), check_hypothesis(hypothesis)
+    margin = as_margin(bounds)
+    if margin.origin not in ("raw", "sd"):
+        raise MarginError(
+            "bounds", margin, "a number, a pair, or apa.margin(value, of='sd') for summary numbers"
+        )
+    for argument, sd, n in (("x", sd_x, n_x), ("y", sd_y, n_y)):
+        if argument == "y" and mean_y is None:
+            continue
+        if sd is None or not sd > 0:
+            raise InputError(f"sd_{argument}", sd, "a number above 0")
+        if n is None or n < 2:
+            raise InputError(f"n_{argument}", n, "a whole number of at least 2")
+    if r is not None and not -1 <= r < 1:
+        raise InputError("r", r, "a number from -1 up to (not including) 1")
+    if not isinstance(small_sample, (bool, np.bool_)):
+        raise InputError("small_sample", small_sample, "True or False")
+    if effect not in ("g", "d"):
+        raise InputError("effect", effect, "'g' or 'd'")
+    if mean_y is None or sd_y is None or n_y is None:
+        estimate, unit, se, df, n = mean_x, sd_x, sd_x / np.sqrt(n_x), n_x - 1.0, n_x
+        name = "one-sample t"
+        e = standardised_difference(
+            mean_x, sd_x, n_x, unbiased=effect == "g", interval=effect_interval, level=1 - 2 * alpha
+        )
+    else:
+        estimate = mean_x - mean_y
+        if r is not None:
+            if n_x != n_y:
+                raise InputError("n_y", n_y, f"{n_x}, as many as x for matched samples")
+            unit = float(np.sqrt(sd_x**2 + sd_y**2 - 2 * r * sd_x * sd_y))
+            se, df, n, name = unit / np.sqrt(n_x), n_x - 1.0, n_x, "paired t"
+        else:
+            unit = sd_unit(sd_x, n_x, sd_y, n_y, equal_var)
+            n, name = n_x + n_y, "Student t" if equal_var else "Welch t"
+            if equal_var:
+                df, se = n - 2.0, unit * np.sqrt(1 / n_x + 1 / n_y)
+            else:
+                v_x, v_y = np.asarray(sd_x**2), np.asarray(sd_y**2)
+                df = float(welch_df(v_x, np.asarray(n_x), v_y, np.asarray(n_y)))
+                se = float(np.sqrt(v_x / n_x + v_y / n_y))
+        e = standardised_difference(
+            mean_x,
+            sd_x,
+            n_x,
+            mean_y,
+            sd_y,
+            n_y,
+            r=r,
+            unbiased=effect == "g",
+            equal_var=equal_var,
+            interval=effect_interval,
+            level=1 - 2 * alpha,
+        )
+    low, high = margin.low, margin.high
+    if margin.origin == "sd":
+        low, high = low * unit, high * unit
+    point, error, dof, below, above = (np.array([float(v)]) for v in (estimate, se, df, low, high))
+    tested = from_summary(point, error, dof, below, above, np.array([n]), alpha=alpha, null=null)
+    in_sd = margin.origin == "sd"
+    if in_sd and small_sample:
+        tested = in_sd_units(tested, below, above, alpha)
+    few = few_words("t", "", int(n), "value", corrected=small_sample, two=False, sd_units=in_sd)
+    table = tidy_row(tested, low, high, alpha, hypothesis, name, mean_y is not None)
+    beside = {
+        "effect": e.name,
+        "effect_size": e.estimate,
+        "effect_se": e.std_error,
+        "effect_low": e.conf_low,
+        "effect_high": e.conf_high,
+    }
+    table = insert_before(table, "decision", beside)
+    what = f"{name} test from summary numbers" + (f"; {few}" if few else "")
+    info = claim_words(what, hypothesis, margin, alpha, int(n), "nothing")
+    call = describe_call(
+        "tost_summary", mean_x, sd_x, n_x, mean_y, sd_y, n_y, bounds=bounds, r=r, alpha=alpha
+    )
+    return EquivalenceResult(table, info, Provenance(call))

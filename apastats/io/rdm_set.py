@@ -1,0 +1,393 @@
+"""Sets of RDMs: one labelled, frozen container, and the verb that reads it from anything."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import (
+    DataError,
+    DesignError,
+    InputError,
+    OutputExistsError,
+)
+from apastats.io.rdm_files import (
+    ALIASES,
+    RawRDMs,
+    write_h5,
+    write_npz,
+)
+
+__all__ = [
+    "RDMSet",
+]
+
+STIMULUS_NAMES = (
+    "stimulus",
+    "stim",
+    "stimuli",
+    "cond",
+    "conds",
+    "condition",
+    "conditions",
+    "image",
+    "images",
+    "label",
+    "labels",
+    "name",
+    "names",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class RDMSet:
+    """RDMs over the same stimuli, one row each.
+
+    Parameters
+    ----------
+    vectors : numpy.ndarray
+        ``[n_rdm, n_pair]`` upper triangles, row-major; NaN where a stimulus (or a pair) is missing.
+        float32 is kept, everything else becomes float64.
+    labels : pandas.DataFrame
+        One row per RDM: ``subject, roi`` for brains, ``model, layer`` for predictors; other columns
+        are carried along. Labels become text, and a row of labels occurs once.
+    stimuli : sequence, optional
+        Names of the ``n_stimulus`` stimuli. Without names two sets match by position, and only if
+        they have the same number.
+    measure : str, optional
+        Dissimilarity measure, in words.
+    source : str
+        Where the data came from, for messages.
+
+    Raises
+    ------
+    DataError
+        Wrong shape, infinite or all-NaN entries, repeated labels or stimuli.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> labels = pd.DataFrame({"subject": ["s1", "s2"], "roi": "V1"})
+    >>> RDMSet(np.array([[1.0, 2.0, 3.0], [2.0, 1.0, 3.0]]), labels, ["a", "b", "c"])
+    <RDMSet: 2 RDMs of 3 stimuli; subject (2), roi (1)>
+    """
+
+    vectors: np.ndarray
+    labels: pd.DataFrame
+    stimuli: tuple[str, ...] = ()
+    measure: str | None = None
+    source: str = "data"
+    named: bool = field(default=True, repr=False)
+    _hash: list[str] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        vectors = np.asarray(self.vectors)
+        if vectors.dtype != np.float32:
+            try:
+                vectors = vectors.astype("f8")
+            except (TypeError, ValueError) as error:
+                raise DataError(f"{self.source}: RDMs must be numbers ({error})") from error
+        if vectors.ndim != 2 or not vectors.size:
+            raise DataError(
+                f"{self.source}: vectors of RDMs have shape {vectors.shape}; allowed: [n_rdm, n_pair]"
+            )
+        n = n_stimulus(vectors.shape[1])
+        if n * (n - 1) // 2 != vectors.shape[1]:
+            raise DataError(
+                f"{self.source}: {vectors.shape[1]} pairs are no upper triangle; allowed: n (n - 1) / 2"
+            )
+        labels = _text_labels(self.labels, len(vectors), self.source)
+        named = self.named and len(self.stimuli) > 0
+        stimuli = tuple(map(str, self.stimuli)) if len(self.stimuli) else tuple(map(str, range(n)))
+        if len(stimuli) != n:
+            raise DataError(f"{self.source}: {len(stimuli)} stimulus names for RDMs of {n} stimuli")
+        if len(set(stimuli)) != n:
+            twice = next(s for s in stimuli if stimuli.count(s) > 1)
+            raise DataError(
+                f"{self.source}: stimulus {twice!r} occurs {stimuli.count(twice)} times"
+            )
+        for i, row in enumerate(vectors):
+            total = row.sum()
+            if np.isfinite(total):
+                continue
+            if np.isinf(row).any():
+                raise DataError(f"{self.source}: RDM {_row_text(labels, i)} has an infinite entry")
+            if np.isnan(row).all():
+                raise DataError(f"{self.source}: RDM {_row_text(labels, i)} is NaN everywhere")
+        vectors = vectors.view()
+        vectors.flags.writeable = False
+        for name, value in (
+            ("vectors", vectors),
+            ("labels", labels),
+            ("stimuli", stimuli),
+            ("named", named),
+            ("_hash", []),
+        ):
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{c} ({self.labels[c].nunique()})" for c in self.labels.columns)
+        return f"<RDMSet: {len(self)} RDMs of {len(self.stimuli)} stimuli; {sizes}>"
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over sorted labels and float64 bytes, first 16 hex digits; order does not matter."""
+        if not self._hash:
+            columns = sorted(self.labels.columns)
+            order = self.labels.sort_values(columns, kind="stable").index.to_numpy()
+            digest = hashlib.sha256(
+                repr(self.stimuli if self.named else len(self.stimuli)).encode()
+            )
+            for c in columns:
+                digest.update(f"{c}:{self.labels[c].iloc[order].tolist()}".encode())
+            for i in order:
+                digest.update(np.ascontiguousarray(self.vectors[i], dtype="<f8").tobytes())
+            self._hash.append(digest.hexdigest()[:16])
+        return self._hash[0]
+
+    def matrices(self) -> np.ndarray:
+        """Square form ``[n_rdm, n_stimulus, n_stimulus]``, zero diagonal."""
+        n = len(self.stimuli)
+        i, j = np.triu_indices(n, 1)
+        out = np.zeros((len(self), n, n), dtype=self.vectors.dtype)
+        out[:, i, j] = out[:, j, i] = self.vectors
+        return out
+
+    def with_labels(self, labels: pd.DataFrame) -> RDMSet:
+        """Same RDMs under other labels, one row per RDM."""
+        out = copy.copy(self)
+        object.__setattr__(out, "labels", _text_labels(labels, len(self), self.source))
+        object.__setattr__(out, "_hash", [])
+        return out
+
+    def take(self, rows: Any) -> RDMSet:
+        """RDMs of these positions (or of a boolean mask), in that order."""
+        rows = np.asarray(rows)
+        if rows.dtype == bool:
+            rows = np.flatnonzero(rows)
+        if not rows.size:
+            raise DataError(f"{self.source}: no RDM is left")
+        labels = self.labels.iloc[rows].reset_index(drop=True)
+        return replace(self, vectors=self.vectors[rows], labels=labels)
+
+    def select(self, **conditions: Any) -> RDMSet:
+        """RDMs whose labels equal a value or are among the values given; their order is kept.
+
+        Raises
+        ------
+        InputError
+            If a label column or a value does not exist.
+        """
+        keep = np.ones(len(self), dtype=bool)
+        for column, wanted in conditions.items():
+            if column not in self.labels.columns:
+                raise InputError("column", column, f"one of {list(self.labels.columns)}")
+            single = isinstance(wanted, str) or not isinstance(wanted, Iterable)
+            values = [str(v) for v in ([wanted] if single else wanted)]
+            known = set(self.labels[column])
+            unknown = [v for v in values if v not in known]
+            if unknown:
+                raise InputError(column, unknown[0], f"one of {sorted(known)}")
+            keep &= self.labels[column].isin(values).to_numpy()
+        return self.take(keep)
+
+    def average(self, *, over: str) -> RDMSet:
+        """Mean RDM over the levels of a label column (sessions, say); NaN entries are left out.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd
+        >>> labels = pd.DataFrame({"subject": "s1", "session": ["a", "b"]})
+        >>> RDMSet(np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]), labels).average(
+        ...     over="session"
+        ... ).vectors
+        array([[2., 2., 2.]])
+        """
+        if over not in self.labels.columns:
+            raise InputError("over", over, f"one of {list(self.labels.columns)}")
+        keys = [c for c in self.labels.columns if c != over]
+        if not keys:
+            raise InputError("over", over, "a column that is not the only label")
+        codes = self.labels.groupby(keys, sort=False).ngroup().to_numpy()
+        present = np.isfinite(self.vectors)
+        total = np.zeros((codes.max() + 1, self.vectors.shape[1]))
+        count = np.zeros_like(total)
+        np.add.at(total, codes, np.where(present, self.vectors, 0.0))
+        np.add.at(count, codes, present)
+        mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        labels = self.labels[keys].drop_duplicates().reset_index(drop=True)
+        return replace(self, vectors=mean, labels=labels)
+
+    def on_stimuli(self, stimuli: Sequence[str]) -> RDMSet:
+        """RDMs over these stimuli in this order; stimuli the set does not have are NaN."""
+        wanted = tuple(map(str, stimuli))
+        if wanted == self.stimuli:
+            return self
+        position = {s: k for k, s in enumerate(self.stimuli)}
+        index = np.array([position.get(s, -1) for s in wanted])
+        n, m = len(self.stimuli), len(wanted)
+        i, j = np.triu_indices(m, 1)
+        a, b = np.minimum(index[i], index[j]), np.maximum(index[i], index[j])
+        column = a * n - a * (a + 1) // 2 + (b - a - 1)
+        known = a >= 0
+        vectors = np.full((len(self), len(i)), np.nan, dtype=self.vectors.dtype)
+        vectors[:, known] = self.vectors[:, column[known]]
+        return replace(self, vectors=vectors, stimuli=wanted)
+
+    @classmethod
+    def from_rsatoolbox(cls, rdms: Any, *, pattern_descriptor: str | None = None) -> RDMSet:
+        """Container of an ``rsatoolbox.rdm.RDMs`` object.
+
+        Parameters
+        ----------
+        rdms : rsatoolbox.rdm.RDMs
+            Its rdm descriptors become labels.
+        pattern_descriptor : str, optional
+            Pattern descriptor that names the stimuli; by default the first of ``stimulus, stim,
+            conds, image, ...`` there is. ``index`` counts as no name.
+        """
+        patterns = dict(rdms.pattern_descriptors)
+        names: Sequence[Any] = ()
+        if pattern_descriptor is not None:
+            if pattern_descriptor not in patterns:
+                raise InputError(
+                    "pattern_descriptor", pattern_descriptor, f"one of {list(patterns)}"
+                )
+            names = list(patterns[pattern_descriptor])
+        else:
+            found = [
+                p for p in STIMULUS_NAMES if p in patterns and len(set(patterns[p])) == rdms.n_cond
+            ]
+            names = list(patterns[found[0]]) if found else ()
+        labels = {str(k): list(v) for k, v in rdms.rdm_descriptors.items() if k != "index"}
+        for name, value in dict(rdms.descriptors).items():
+            if ALIASES.get(name, name) in ("subject", "roi", "model", "layer") and np.isscalar(
+                value
+            ):
+                labels.setdefault(name, [value] * rdms.n_rdm)
+        frame = canonical_labels(pd.DataFrame(labels, index=range(rdms.n_rdm)))
+        return cls(
+            np.asarray(rdms.dissimilarities),
+            frame,
+            tuple(map(str, names)),
+            rdms.dissimilarity_measure,
+            "rsatoolbox RDMs",
+        )
+
+    def to_rsatoolbox(self) -> Any:
+        """``rsatoolbox.rdm.RDMs`` with the labels as rdm descriptors, stimuli as ``stimulus``."""
+        from rsatoolbox.rdm import RDMs
+
+        return RDMs(
+            np.array(self.vectors, dtype="f8"),
+            dissimilarity_measure=self.measure,
+            rdm_descriptors={c: self.labels[c].tolist() for c in self.labels.columns},
+            pattern_descriptors={"stimulus": list(self.stimuli)},
+        )
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write ``.npz`` (plain arrays) or ``.h5`` (as rsatoolbox reads it).
+
+        Raises
+        ------
+        OutputExistsError
+            If the file exists and ``overwrite`` is False.
+        InputError
+            If the ending is neither.
+        """
+        target = Path(path)
+        if target.suffix not in (".npz", ".h5", ".hdf5"):
+            raise InputError("path", str(path), "a file ending in .npz, .h5 or .hdf5")
+        if target.exists() and not overwrite:
+            raise OutputExistsError(
+                f"{target} exists and is kept; pass overwrite=True to replace it"
+            )
+        raw = RawRDMs(
+            np.asarray(self.vectors), self.labels, self.stimuli if self.named else (), self.measure
+        )
+        (write_npz if target.suffix == ".npz" else write_h5)(target, raw)
+        return target
+
+
+def n_stimulus(n_pair: int) -> int:
+    """Number of stimuli whose upper triangle has (at most) so many pairs."""
+    return round((1 + (1 + 8 * n_pair) ** 0.5) / 2)
+
+
+def canonical_labels(labels: pd.DataFrame) -> pd.DataFrame:
+    """Label columns under the names of the package; a running number where there is none."""
+    names = {k: v for k, v in ALIASES.items() if k in labels.columns and v not in labels.columns}
+    labels = labels.rename(columns=names)
+    if not len(labels.columns):
+        labels = labels.assign(rdm=range(len(labels)))
+    return labels
+
+
+def _text_labels(labels: pd.DataFrame, n: int, source: str) -> pd.DataFrame:
+    if not isinstance(labels, pd.DataFrame) or len(labels) != n or not len(labels.columns):
+        raise DataError(
+            f"{source}: labels must be a DataFrame with a column and {n} rows, one per RDM"
+        )
+    labels = labels.reset_index(drop=True)
+    for c in labels.columns:
+        if labels[c].isna().any():
+            raise DataError(
+                f"{source}: label {c!r} is missing for RDM {int(labels[c].isna().argmax())}"
+            )
+    if not all(isinstance(d, pd.StringDtype) for d in labels.dtypes):
+        labels = labels.astype(str)
+    if not all(isinstance(c, str) for c in labels.columns):
+        labels = labels.rename(columns=str)
+    repeated = labels.duplicated()
+    if repeated.any():
+        first = int(repeated.to_numpy().argmax())
+        raise DataError(
+            f"{source}: {int(repeated.sum())} RDMs repeat labels, first {_row_text(labels, first)}"
+        )
+    return labels
+
+
+def _row_text(labels: pd.DataFrame, i: int) -> str:
+    return f"{i} ({', '.join(f'{c}={labels[c].iloc[i]}' for c in labels.columns)})"
+
+
+MIN_STIMULI = 3
+
+
+def aligned(brain: RDMSet, models: RDMSet | None) -> tuple[RDMSet, RDMSet | None, list[str]]:
+    """Both sides on the stimuli they share, in the brains' order."""
+    n_brain = len(brain.stimuli)
+    log: list[str] = []
+    if models is not None and brain.named and models.named:
+        shared = [s for s in brain.stimuli if s in set(models.stimuli)]
+        if len(shared) < MIN_STIMULI:
+            raise DataError(
+                f"brain and models share {len(shared)} stimuli, at least {MIN_STIMULI} are needed; brain has "
+                f"{list(brain.stimuli[:3])}..., models have {list(models.stimuli[:3])}..."
+            )
+        if len(shared) < max(n_brain, len(models.stimuli)):
+            log.append(
+                f"{len(shared)} stimuli are in both; left out: {n_brain - len(shared)} of brain, "
+                f"{len(models.stimuli) - len(shared)} of models"
+            )
+        brain, models = brain.on_stimuli(shared), models.on_stimuli(shared)
+    elif models is not None and n_brain != len(models.stimuli):
+        raise DataError(
+            f"brain has {n_brain} stimuli, models have {len(models.stimuli)}; without names on both sides they are "
+            f"matched by position and need the same number. Name them by read_rdms(..., stimuli=[...])"
+        )
+    if len(brain.stimuli) < MIN_STIMULI:
+        raise DesignError(
+            f"brain has {len(brain.stimuli)} stimuli; at least {MIN_STIMULI} are needed"
+        )
+    return brain, models, log

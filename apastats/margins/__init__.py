@@ -1,1 +1,0 @@
-"""Margins, and decisions as a function of the margin."""

@@ -1,0 +1,1 @@
+"""The Bayesian engine: a model of a design, sampled, checked, summarised."""

@@ -1,0 +1,410 @@
+"""The result of ``bayes_lmm`` and the verb itself."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from apastats.comparing.margin import as_margin
+from apastats.errors import ConvergenceWarning, DesignError, InputError, MarginError
+from apastats.mixed.bayes.bayes_model import BayesModel
+from apastats.mixed.bayes.checks import (
+    loo as leave_one_out,
+)
+from apastats.mixed.bayes.checks import (
+    posterior_outcomes,
+    predictive_table,
+    prior_outcomes,
+    sensitivity,
+)
+from apastats.mixed.bayes.engine import (
+    Draws,
+    build_bayes_model,
+    compile_sampler,
+    quiet,
+    read_draws,
+    sample,
+)
+from apastats.mixed.bayes.summary import (
+    ESS_MIN,
+    RHAT_MAX,
+    posterior_ranks,
+    posterior_table,
+    rope_columns,
+)
+from apastats.mixed.engine.design import Design, build_design
+from apastats.mixed.engine.formula import parse_mixed_formula
+from apastats.mixed.engine.grid import Grid, contrast_rows, reference_grid
+from apastats.mixed.lmm import check_choice, model_rows
+from apastats.mixed.lmm_result import check_level
+from apastats.results import Provenance, Result, describe_call
+from apastats.seeds import RngLike, recorded_seed, seed_sequence
+from apastats.table import ScoreTable
+
+__all__ = ["BayesLmmResult", "bayes_lmm"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BayesLmmResult(Result):
+    """A Bayesian mixed model.
+
+    ``table`` has one row per coefficient and standard deviation: ``term, estimate`` (posterior mean), ``std_error``
+    (posterior SD), ``conf_low, conf_high`` (highest-density interval), ``conf_level, r_hat, ess_bulk, ess_tail, mcse,
+    passed``. ``arrays["coefficients"]`` holds the draws ``[chain, draw, p]``.
+
+    Attributes
+    ----------
+    tree : xarray.DataTree or None
+        All draws; None after loading from disk.
+    """
+
+    tree: Any = None
+    built: BayesModel | None = None
+    design: Design | None = None
+    draws: Draws | None = None
+    report_failed: bool = False
+
+    kind: ClassVar[str] = "bayes_lmm"
+
+    def _parts(self, what: str) -> tuple[Any, BayesModel, Design, Draws]:
+        if self.tree is None or self.built is None or self.design is None or self.draws is None:
+            raise DesignError(
+                f"{what} needs the fit itself; a result read from disk holds its tables only"
+            )
+        return self.tree, self.built, self.design, self.draws
+
+    def _means(self, specs: Any, by: Any, at: Mapping[str, Any] | None) -> tuple[Grid, np.ndarray]:
+        design = self._parts("means")[2]
+        grid = reference_grid(design.fixed, specs, by=by, at=at)
+        return grid, self.arrays["coefficients"] @ grid.L.T
+
+    def means(
+        self,
+        specs: str | list[str],
+        *,
+        by: str | list[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        conf_level: float | None = None,
+    ) -> pd.DataFrame:
+        """Posterior of the marginal means; see :func:`apastats.emmeans` for ``specs, by, at``."""
+        level = float(self.info["conf_level"]) if conf_level is None else check_level(conf_level)
+        grid, draws = self._means(specs, by, at)
+        table = posterior_table(
+            draws, grid.labels(), level, label="term", report_failed=self.report_failed
+        )
+        for position, c in enumerate(grid.rows.columns):
+            table.insert(position, c, grid.rows[c].to_numpy())
+        return table
+
+    def contrast(
+        self,
+        specs: str | list[str],
+        method: str | Mapping[str, Any] = "pairwise",
+        *,
+        ref: str | int | None = None,
+        by: str | list[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        bounds: Any = None,
+        probability: float = 0.95,
+        conf_level: float | None = None,
+    ) -> pd.DataFrame:
+        """Posterior of contrasts of marginal means, with decisions where bounds are given.
+
+        Parameters
+        ----------
+        specs, by, at
+            As in :func:`apastats.emmeans`.
+        method, ref
+            As in ``emmeans(...).contrast``.
+        bounds : float or pair, optional
+            Region of practical equivalence; without it no claim of equivalence is made.
+        probability : float
+            Posterior probability a decision needs.
+        conf_level : float, optional
+            Level of the highest-density intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``contrast, estimate, std_error, conf_low, conf_high, r_hat, ess_bulk, ess_tail, mcse, passed,
+            prob_positive``;
+            with bounds ``bound_low, bound_high, prob_inside, prob_below, prob_above, decision, decision_hdi``.
+        """
+        level = float(self.info["conf_level"]) if conf_level is None else check_level(conf_level)
+        if not 0.5 < probability < 1:
+            raise InputError("probability", probability, "a number between 0.5 and 1")
+        limits = None
+        if bounds is not None:
+            margin = as_margin(bounds)
+            if margin.origin != "raw":
+                raise MarginError("bounds", bounds, "a number or a pair in the unit of the outcome")
+            limits = (float(margin.low), float(margin.high))
+        grid, draws = self._means(specs, by, at)
+        frames = []
+        labels = grid.labels()
+        for members in grid.groups():
+            names, C = contrast_rows(method, [labels[i] for i in members], ref)
+            d = draws[:, :, members] @ C.T
+            table = posterior_table(
+                d, names, level, label="contrast", report_failed=self.report_failed
+            )
+            passed = table["passed"].to_numpy() | self.report_failed
+            positive = (d > 0).mean(axis=(0, 1))
+            table["prob_positive"] = np.where(passed, positive, np.nan)
+            if limits is not None:
+                table["bound_low"], table["bound_high"] = limits
+                table = table.assign(**rope_columns(d, passed, *limits, probability, level))
+            for c in reversed(grid.by):
+                table.insert(0, c, grid.rows[c].iloc[members[0]])
+            frames.append(table)
+        return pd.concat(frames, ignore_index=True)
+
+    def ranks(
+        self,
+        specs: str | list[str],
+        *,
+        at: Mapping[str, Any] | None = None,
+        larger_is_better: bool = True,
+    ) -> pd.DataFrame:
+        """Posterior rank of every marginal mean: ``term, rank_mean, rank_low, rank_high, prob_rank_1, ...``."""
+        grid, draws = self._means(specs, None, at)
+        return posterior_ranks(draws, grid.labels(), larger_is_better)
+
+    def predictive_check(self, which: str = "posterior", *, rng: RngLike = None) -> pd.DataFrame:
+        """Statistics of the data against those of data drawn from the prior or the posterior.
+
+        Parameters
+        ----------
+        which : {"posterior", "prior"}
+        rng : int, Generator, SeedSequence or None
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``statistic, observed, predicted_low, predicted_median, predicted_high, p_value`` (share of
+            draws at least as
+            large; near 0 or 1 means that the model does not produce such data).
+        """
+        _, built, design, draws = self._parts("predictive_check")
+        check_choice("which", which, ("posterior", "prior"))
+        seed = int(seed_sequence(rng).generate_state(1)[0])
+        if which == "prior":
+            drawn = prior_outcomes(built, seed)
+        else:
+            drawn = posterior_outcomes(draws, design, np.random.default_rng(seed))
+        return predictive_table(design.y, drawn)
+
+    def loo(self) -> pd.DataFrame:
+        """Expected log predictive density by Pareto-smoothed leave-one-out: ``elpd, std_error, p, n_bad_k, k_max``."""
+        _, _, design, draws = self._parts("loo")
+        found = leave_one_out(draws, design)
+        k = np.asarray(found.pareto_k.values, dtype=float)
+        return pd.DataFrame(
+            [
+                {
+                    "formula": self.info["formula"],
+                    "elpd": float(found.elpd),
+                    "std_error": float(found.se),
+                    "p": float(found.p),
+                    "n_bad_k": int((k > found.good_k).sum()),
+                    "k_max": float(k.max()),
+                }
+            ]
+        )
+
+    def compare(self, **others: BayesLmmResult) -> pd.DataFrame:
+        """Leave-one-out comparison with other models of the same rows: ``model, elpd, elpd_diff, dse, weight, ...``."""
+        import arviz_stats
+
+        for name, other in others.items():
+            if not isinstance(other, BayesLmmResult):
+                raise InputError(name, type(other).__name__, "a result of bayes_lmm")
+        fits = {"this": self, **others}
+        parts = {name: fit._parts("compare") for name, fit in fits.items()}
+        for name, (_, _, design, _) in parts.items():
+            if not np.array_equal(design.y, parts["this"][2].y):
+                raise InputError(
+                    name, "a model of other rows", "a model of the same outcome and rows"
+                )
+        compare: Any = arviz_stats.compare
+        found = {
+            name: leave_one_out(draws, design) for name, (_, _, design, draws) in parts.items()
+        }
+        with quiet():
+            table = compare(found)
+        return table.rename_axis("model").reset_index()
+
+    def prior_sensitivity(self) -> pd.DataFrame:
+        """How the posterior of coefficients and SDs moves when prior or likelihood are given more or less weight.
+
+        Power scaling by importance weights (Kallioinen and others 2024, Statist. Comput. 34, 57) of the priors at the
+        top (coefficients, SDs, correlations; not the distribution of the random effects): values above 0.05 in
+        ``prior`` mean that the prior matters.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``variable, prior, likelihood, diagnosis``.
+        """
+        tree, built, design, draws = self._parts("prior_sensitivity")
+        return sensitivity(tree, built, draws, design)
+
+
+_WRITTEN = {"bambi": "Bambi", "design": "written from the design"}
+
+
+def _positive(argument: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise InputError(argument, value, f"an int of at least {least}")
+    return int(value)
+
+
+def bayes_lmm(
+    formula: str,
+    data: ScoreTable | pd.DataFrame,
+    *,
+    priors: Mapping[str, Any] | None = None,
+    weights: Any = None,
+    std_error: Any = None,
+    residual_by: str | None = None,
+    draws: int = 2000,
+    tune: int = 1000,
+    chains: int = 4,
+    target_accept: float = 0.95,
+    conf_level: float = 0.95,
+    missing: str = "error",
+    kind: str | None = "model",
+    report_failed: bool = False,
+    rng: RngLike = None,
+) -> BayesLmmResult:
+    """Fit a Bayesian linear mixed model with the formula of :func:`apastats.lmm`.
+
+    Parameters
+    ----------
+    formula : str
+        As in ``lmm``.
+    data : ScoreTable or pandas.DataFrame
+    priors : mapping, optional
+        ``intercept, fixed, sd, correlation, sigma`` -> (distribution of PyMC, parameters), e.g.
+        ``{"sd": ("HalfNormal", {"sigma": 0.1}), "correlation": ("LKJ", {"eta": 1})}``. ``intercept`` is that of centred
+        columns. Others are weakly informative, scaled to the data, and stated in ``info["priors"]``.
+    weights, std_error : str or array_like, optional
+        As in ``lmm``: ``sigma`` is the residual SD of a row of weight 1, or the multiple of the standard errors.
+    residual_by : str, optional
+        Column whose levels have residual SDs of their own.
+    draws, tune, chains : int
+        Draws kept and warm-up draws per chain, and chains (two or more: one cannot be checked).
+    target_accept : float
+        Target of the sampler's acceptance rate.
+    conf_level : float
+        Level of the highest-density intervals.
+    missing, kind
+        As in ``lmm``.
+    report_failed : bool
+        Whether quantities whose chains fail a gate (R-hat at most 1.01, bulk and tail effective size at least 400)
+        are reported; they are NaN otherwise.
+    rng : int, Generator, SeedSequence or None
+
+    Returns
+    -------
+    BayesLmmResult
+
+    Raises
+    ------
+    MissingExtraError
+        If the extra ``bayes`` is not installed.
+    InputError, FormulaError, DesignError, DataError
+        As in ``lmm``.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If a quantity fails a gate, by name; also for divergent transitions.
+
+    Notes
+    -----
+    A PyMC model sampled by nutpie; draws are held as a DataTree and read by arviz_stats. Bambi writes the model where
+    its formulas can; correlated effects (LKJ prior), multi-membership, weights and residual groups are written
+    from the arrays of ``lmm``, with the priors that Bambi gives to the same columns. ``info["method"]`` says which.
+    """
+    parsed = parse_mixed_formula(formula)
+    frame, data_hash = model_rows(data, kind)
+    check_choice("missing", missing, ("error", "drop"))
+    level = check_level(conf_level)
+    n_draws, n_tune = _positive("draws", draws, 50), _positive("tune", tune, 50)
+    n_chains = _positive("chains", chains, 2)
+    if not 0.5 <= target_accept < 1:
+        raise InputError("target_accept", target_accept, "a number from 0.5 to below 1")
+    design = build_design(
+        parsed,
+        frame,
+        weights=weights,
+        std_error=std_error,
+        residual_by=residual_by,
+        missing=missing,
+    )
+    built = build_bayes_model(design, priors)
+    sequence = seed_sequence(rng)
+    tree = sample(
+        compile_sampler(built), draws=n_draws, tune=n_tune, chains=n_chains, target_accept=target_accept,
+        seed=int(sequence.generate_state(1)[0]),
+    )  # fmt: skip
+    found = read_draws(tree["posterior"], built, design)
+    labels = [q.label for q in (*built.coefficients, *built.scales)]
+    table = posterior_table(
+        np.concatenate([found.coefficients, found.scales], axis=-1),
+        labels,
+        level,
+        label="term",
+        report_failed=report_failed,
+    )
+    table["method"] = "posterior mean, highest-density interval"
+    notes = [*design.notes, *_complaints(table, tree)]
+    held = sorted({*design.fixed.factors, *design.fixed.covariates})
+    info = {
+        "method": f"Bayesian linear mixed model ({_WRITTEN[built.builder]}, PyMC, nutpie)",
+        "formula": parsed.text,
+        "outcome": parsed.outcome_text,
+        "priors": built.priors,
+        "null": None,
+        "rule": f"a quantity is reported if R-hat <= {RHAT_MAX} and both effective sizes >= {ESS_MIN:g}",
+        "resampled": "nothing; random: " + ", ".join(g.name for g in design.groupings),
+        "held_fixed": f"levels of {' and '.join(held)}" if held else "nothing",
+        "n": design.n,
+        "n_subject": {g.name: g.n_levels for g in design.groupings}.get("subject"),
+        "chains": n_chains,
+        "draws": n_draws,
+        "conf_level": level,
+    }
+    call = describe_call(
+        "bayes_lmm", formula, data, draws=draws, chains=chains, weights=weights, std_error=std_error,
+        residual_by=residual_by,
+    )  # fmt: skip
+    provenance = Provenance(call, data_hash, recorded_seed(sequence))
+    for note in notes[len(design.notes) :]:
+        warnings.warn(note, ConvergenceWarning, stacklevel=2)
+    arrays = {"coefficients": found.coefficients, "scales": found.scales}
+    return BayesLmmResult(
+        table, info, provenance, arrays, tuple(notes), tree, built, design, found, report_failed
+    )
+
+
+def _complaints(table: pd.DataFrame, tree: Any) -> list[str]:
+    out = []
+    failed = table.loc[~table["passed"], "term"].tolist()
+    if failed:
+        out.append(
+            f"chains fail a gate (R-hat <= {RHAT_MAX}, effective sizes >= {ESS_MIN:g}) for "
+            f"{', '.join(map(str, failed))}; draw more, or pass report_failed=True to see the numbers"
+        )
+    statistics = tree["sample_stats"] if "sample_stats" in tree.children else {}
+    if "diverging" in statistics:
+        diverging = int(np.asarray(statistics["diverging"].values).sum())
+        if diverging:
+            out.append(f"{diverging} divergent transitions; raise target_accept")
+    return out

@@ -1,0 +1,240 @@
+"""Contrasts between marginal means: ordinary tests, simultaneous intervals, and tests with a margin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtr, stdtrit
+
+from apastats.comparing.decisions import check_alpha, outcomes
+from apastats.comparing.margin import as_margin
+from apastats.errors import DesignError, InputError, MarginError
+from apastats.mixed.engine.grid import Grid, contrast_rows
+from apastats.mixed.engine.inference import Inference
+from apastats.mixed.engine.simultaneous_tests import ALTERNATIVES, LARGE, Family
+from apastats.numbers.adjust_p import adjust_p, check_adjust
+from apastats.results import Result
+
+__all__ = ["ContrastResult", "make_contrasts"]
+
+SIDES = ("equivalence", "noninferiority", "nonsuperiority")
+NULLS = {
+    "equivalence": "the difference lies on or beyond a bound",
+    "noninferiority": "the difference lies on or below the lower bound",
+    "nonsuperiority": "the difference lies on or above the upper bound",
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ContrastResult(Result):
+    """Contrasts of marginal means.
+
+    ``table`` has the ``by`` columns and ``contrast, estimate, std_error, statistic, df, p_value, conf_low,
+    conf_high, conf_level, method``; after :meth:`test` also bounds, their p-values and a decision.
+    """
+
+    rows: np.ndarray | None = None
+    families: tuple[np.ndarray, ...] = ()
+    inference: Inference | None = None
+
+    kind: ClassVar[str] = "emmeans_contrasts"
+
+    def test(
+        self,
+        *,
+        bounds: Any = None,
+        side: str = "equivalence",
+        adjust: str = "holm",
+        alpha: float = 0.05,
+    ) -> ContrastResult:
+        """Test every contrast against a margin.
+
+        Parameters
+        ----------
+        bounds : float, pair or margin
+            Smallest difference that matters: a number d for (-d, d), a pair (low, high), or
+            ``apa.margin``. There is no default.
+        side : {"equivalence", "noninferiority", "nonsuperiority"}
+            The claim: between the bounds; above the lower one; below the upper one.
+        adjust : str
+            Adjustment of the p-values within each family: any of :func:`apastats.adjust_p`.
+        alpha : float
+            Level of the decision; intervals have level 1 - 2 alpha.
+
+        Returns
+        -------
+        ContrastResult
+            With ``statistic_low, statistic_high`` (distance to each bound in standard errors), ``bound_low, bound_high,
+            p_value_equiv, p_value_noninf, p_value_nonsup`` (all adjusted), ``decision``.
+
+        Raises
+        ------
+        MarginError
+            If bounds are missing, impossible, or in a unit that a model-based mean does not have.
+        InputError
+            For an unknown side, adjustment or level.
+        """
+        if self.rows is None or self.inference is None:
+            raise DesignError(
+                "test needs the fit itself; a result read from disk holds its tables only"
+            )
+        low, high, text = _limits(bounds)
+        level = check_alpha(alpha)
+        name = check_adjust(adjust)
+        if side not in SIDES:
+            raise InputError("side", side, f"one of {list(SIDES)}")
+        table = self.table
+        d, se, df = (table[c].to_numpy(dtype=float) for c in ("estimate", "std_error", "df"))
+        capped = np.minimum(df, LARGE)
+        t_low, t_high = (d - low) / se, (d - high) / se
+        raw = {
+            "p_value": np.minimum(1.0, 2 * stdtr(capped, -np.abs(d / se))),
+            "p_value_noninf": stdtr(capped, -t_low),
+            "p_value_nonsup": stdtr(capped, t_high),
+        }
+        raw["p_value_equiv"] = np.maximum(raw["p_value_noninf"], raw["p_value_nonsup"])
+        p = {key: np.full(len(d), np.nan) for key in raw}
+        for members in self.families:
+            for key, values in raw.items():
+                p[key][members] = adjust_p(values[members], name)
+        half = stdtrit(capped, 1 - level) * se
+        out = table.drop(
+            columns=["p_value", "conf_low", "conf_high", "conf_level", "method"]
+        ).assign(
+            p_value=p["p_value"],
+            conf_low=d - half,
+            conf_high=d + half,
+            conf_level=1 - 2 * level,
+            bound_low=low,
+            bound_high=high,
+            statistic_low=t_low,
+            statistic_high=t_high,
+            p_value_equiv=p["p_value_equiv"],
+            p_value_noninf=p["p_value_noninf"],
+            p_value_nonsup=p["p_value_nonsup"],
+            decision=_decisions(side, p, level),
+            method=f"two one-sided t tests, {name}"
+            if side == "equivalence"
+            else f"one-sided t test, {name}",
+        )
+        info = {
+            **self.info,
+            "method": f"{side} of contrasts of marginal means, t tests of the mixed model",
+            "null": NULLS[side],
+            "rule": f"{side} is claimed where its p-value is at most {level:g}",
+            "side": side,
+            "margin": text,
+            "alpha": level,
+            "conf_level": 1 - 2 * level,
+            "adjust": name,
+            "intervals": "one at a time, level 1 - 2 alpha",
+        }
+        return replace(self, table=out, info=info)
+
+
+def _limits(bounds: Any) -> tuple[float, float, str]:
+    """Bounds as numbers and words."""
+    margin = as_margin(bounds)
+    if margin.origin != "raw":
+        raise MarginError(
+            "bounds", bounds, "a number or a pair in the unit of the model's outcome",
+            hint="Work out other margins first, e.g. 0.1 times the mean ceiling.",
+        )  # fmt: skip
+    low, high = float(margin.low), float(margin.high)
+    text = f"\u00b1{high:g}" if low == -high else f"{low:g} to {high:g}"
+    return low, high, f"{text} in units of the outcome, stated by the analyst"
+
+
+def _decisions(side: str, p: dict[str, np.ndarray], alpha: float) -> np.ndarray:
+    if side == "equivalence":
+        return outcomes(p["p_value"], p["p_value_equiv"], alpha)
+    key = "p_value_noninf" if side == "noninferiority" else "p_value_nonsup"
+    word = "non-inferior" if side == "noninferiority" else "non-superior"
+    return np.where(p[key] <= alpha, word, "undecided").astype(object)
+
+
+def make_contrasts(
+    means: Result,
+    grid: Grid,
+    inference: Inference,
+    method: Any,
+    *,
+    ref: Any,
+    adjust: str,
+    alternative: str,
+    conf_level: float,
+    critical: float | None = None,
+) -> ContrastResult:
+    """Contrasts of a grid, one family per ``by`` combination."""
+    if alternative not in ALTERNATIVES:
+        raise InputError("alternative", alternative, f"one of {list(ALTERNATIVES)}")
+    if critical is not None and not (isinstance(critical, (int, float)) and 0 < critical < np.inf):
+        raise InputError("critical", critical, "a positive number, or None")
+    labels = grid.labels()
+    frames, rows, families, start, kinds = [], [], [], 0, set()
+    for members in grid.groups():
+        names, C = contrast_rows(method, [labels[i] for i in members], ref)
+        L = C @ grid.L[members]
+        V = L @ inference.vcov @ L.T
+        estimate, se = L @ inference.beta, np.sqrt(np.maximum(np.diag(V), 0.0))
+        df = inference.dfs(L)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            statistic = estimate / se
+            correlation = V / np.outer(se, se)
+        pairs = isinstance(method, str) and method in ("pairwise", "revpairwise")
+        rank = int(np.linalg.matrix_rank(L)) if adjust == "scheffe" else 0
+        family = Family(statistic, df, correlation, len(members), pairs, rank)
+        p = family.p_values(adjust, alternative)
+        if critical is None:
+            half, what = family.criticals(adjust, conf_level, alternative)
+        else:
+            half, what = np.full(len(se), float(critical)), f"critical value given: {critical:g}"
+        half = half * se
+        kinds.add(what)
+        table = pd.DataFrame(
+            {
+                "contrast": names,
+                "estimate": estimate,
+                "std_error": se,
+                "statistic": statistic,
+                "df": df,
+                "p_value": p,
+                "conf_low": estimate - half if alternative != "less" else -np.inf,
+                "conf_high": estimate + half if alternative != "greater" else np.inf,
+                "conf_level": conf_level,
+                "method": f"t test, {family.check(adjust, alternative)}",
+            }
+        )
+        for c in reversed(grid.by):
+            table.insert(0, c, grid.rows[c].iloc[members[0]])
+        frames.append(table)
+        rows.append(L)
+        families.append(np.arange(start, start + len(names)))
+        start += len(names)
+    info = {
+        **means.info,
+        "method": "contrasts of marginal means of a linear mixed model, t tests",
+        "null": "the contrast is 0",
+        "contrasts": method if isinstance(method, str) else "custom",
+        "alternative": alternative,
+        "adjust": Family.check(family, adjust, alternative),
+        "intervals": ", ".join(sorted(kinds)),
+        "family": "all contrasts" + (f" within {', '.join(grid.by)}" if grid.by else ""),
+        "conf_level": conf_level,
+    }
+    return ContrastResult(
+        pd.concat(frames, ignore_index=True),
+        info,
+        replace(
+            means.provenance,
+            call=f"contrast({method if isinstance(method, str) else 'custom'}) of {means.provenance.call}",
+        ),
+        {"L": np.concatenate(rows)},
+        means.notes,
+        np.concatenate(rows),
+        tuple(families),
+        inference,
+    )

@@ -1,0 +1,370 @@
+"""``emmeans``: marginal means of a mixed model, contrasts between them, tests with a margin, the best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import DesignError, InputError
+from apastats.mixed.contrasts import ContrastResult, make_contrasts
+from apastats.mixed.engine.best import best_table
+from apastats.mixed.engine.grid import Grid, reference_grid
+from apastats.mixed.engine.inference import Inference
+from apastats.mixed.engine.summaries import coefficient_table
+from apastats.mixed.lmm_result import LmmResult, check_level
+from apastats.numbers.compact_letters import letters_of
+from apastats.results import Result, describe_call
+
+__all__ = ["EmmeansResult", "emmeans"]
+
+DEFAULT_ADJUST = {
+    "pairwise": "tukey",
+    "revpairwise": "tukey",
+    "trt.vs.ctrl": "mvt",
+    "deviation": "fdr",
+    "consecutive": "mvt",
+    "poly": "none",
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EmmeansResult(Result):
+    """Marginal means, or slopes.
+
+    ``table`` has the columns of ``by`` and ``specs`` and ``term, estimate, std_error, df, conf_low, conf_high,
+    conf_level, method``; ``arrays["vcov"]`` is their covariance.
+    """
+
+    grid: Grid | None = None
+    inference: Inference | None = None
+    transform: str | None = None
+
+    kind: ClassVar[str] = "emmeans"
+
+    def _parts(self, what: str) -> tuple[Grid, Inference]:
+        if self.grid is None or self.inference is None:
+            raise DesignError(
+                f"{what} needs the fit itself; a result read from disk holds its tables only"
+            )
+        return self.grid, self.inference
+
+    def contrast(
+        self,
+        method: str | Mapping[str, Any] = "pairwise",
+        *,
+        ref: str | int | None = None,
+        adjust: str | None = None,
+        alternative: str = "two-sided",
+        conf_level: float | None = None,
+        critical: float | None = None,
+    ) -> ContrastResult:
+        """Contrasts between the means, separately within every ``by`` combination (one family each).
+
+        Parameters
+        ----------
+        method : str or mapping
+            ``pairwise`` (earlier minus later), ``revpairwise``, ``trt.vs.ctrl`` (each minus ``ref``),
+            ``deviation`` (each
+            minus the mean of all), ``consecutive``, ``poly``, or a mapping name -> coefficients.
+        ref : str or int, optional
+            Control, by label or position; the first where None.
+        adjust : str, optional
+            ``tukey`` (all pairs), ``mvt`` (multivariate t, exact for Dunnett), ``dunnettx``, ``scheffe``,
+            ``sidak``, or any
+            adjustment of :func:`apastats.adjust_p`. Where None: tukey for pairs, mvt for a control and
+            consecutive, fdr for
+            deviation, none otherwise.
+        alternative : {"two-sided", "greater", "less"}
+        conf_level : float, optional
+            Level of the intervals; that of the means where None.
+        critical : float, optional
+            Critical value of the intervals, to reproduce published ones (``calpha`` of multcomp); that of the
+            adjustment at ``conf_level`` where None. p-values do not depend on it.
+
+        Returns
+        -------
+        ContrastResult
+            ``contrast, estimate, std_error, statistic, df, p_value, conf_low, conf_high, conf_level, method``.
+
+        Raises
+        ------
+        InputError
+            For an unknown method, control, adjustment, or coefficients that do not fit.
+        """
+        grid, inference = self._parts("contrast")
+        name = (
+            adjust
+            if adjust is not None
+            else DEFAULT_ADJUST.get(method if isinstance(method, str) else "", "none")
+        )
+        level = float(self.info["conf_level"]) if conf_level is None else check_level(conf_level)
+        return make_contrasts(
+            self,
+            grid,
+            inference,
+            method,
+            ref=ref,
+            adjust=name,
+            alternative=alternative,
+            conf_level=level,
+            critical=critical,
+        )
+
+    def pairs(self, *, adjust: str = "tukey", conf_level: float | None = None) -> ContrastResult:
+        """All pairwise differences; see :meth:`contrast`."""
+        return self.contrast("pairwise", adjust=adjust, conf_level=conf_level)
+
+    def letters(self, *, alpha: float = 0.05, adjust: str = "tukey") -> pd.DataFrame:
+        """Means with letters: those that share one were not shown to differ (which does not make them equal).
+
+        Parameters
+        ----------
+        alpha : float
+            Level of the pairwise tests.
+        adjust : str
+            Their adjustment.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The table of means with a column ``letters``, sorted from the largest mean within ``by``.
+        """
+        grid, _ = self._parts("letters")
+        if not 0 < alpha < 1:
+            raise InputError("alpha", alpha, "a number between 0 and 1")
+        p = self.pairs(adjust=adjust).table["p_value"].to_numpy()
+        out, used = [], 0
+        for members in grid.groups():
+            k = len(members)
+            i, j = np.triu_indices(k, 1)
+            different = np.zeros((k, k), dtype=bool)
+            different[i, j] = different[j, i] = p[used : used + len(i)] <= alpha
+            used += len(i)
+            rows = self.table.iloc[members]
+            order = np.argsort(-rows["estimate"].to_numpy(), kind="stable")
+            found = letters_of(different[np.ix_(order, order)])
+            out.append(rows.iloc[order].assign(letters=found))
+        return pd.concat(out, ignore_index=True)
+
+    def joint_tests(self, *, combine: str = "moments") -> pd.DataFrame:
+        """F tests of main effects and interactions of ``specs``, within every ``by`` combination.
+
+        Parameters
+        ----------
+        combine : {"moments", "smallest"}
+            Denominator df: by the moments of F (Fai and Cornelius; Kenward and Roger), or the smallest df
+            of the single contrasts
+            (what R's emmeans does).
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``by`` columns, ``term, num_df, den_df, statistic, p_value``.
+        """
+        grid, inference = self._parts("joint_tests")
+        if combine not in ("moments", "smallest"):
+            raise InputError("combine", combine, "'moments' or 'smallest'")
+        names = grid.specs
+        rows = []
+        for members in grid.groups():
+            frame = grid.rows.iloc[members]
+            head = {c: frame[c].iloc[0] for c in grid.by}
+            for code in range(1, 2 ** len(names)):
+                chosen = [n for b, n in enumerate(names) if code >> b & 1]
+                C = _interaction_rows(frame, names, chosen)
+                test = inference.f_test(C @ grid.L[members], combine=combine)
+                rows.append(
+                    {
+                        **head,
+                        "term": ":".join(chosen),
+                        "num_df": test.num_df,
+                        "den_df": test.den_df,
+                        "statistic": test.statistic,
+                        "p_value": test.p_value,
+                        "order": len(chosen),
+                    }
+                )
+        table = pd.DataFrame(rows).sort_values([*grid.by, "order"], kind="stable")
+        return table.drop(columns="order").reset_index(drop=True)
+
+    def compare_best(
+        self, *, conf_level: float | None = None, larger_is_better: bool = True
+    ) -> pd.DataFrame:
+        """Hsu's comparison with the best: every mean minus the best of the others, intervals constrained to contain 0.
+
+        Parameters
+        ----------
+        conf_level : float, optional
+            Simultaneous level; that of the means where None.
+        larger_is_better : bool
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``by`` columns, ``term, estimate, minus_best, conf_low, conf_high, can_be_best, critical,
+            conf_level``. A mean whose
+            upper end is 0 is not the best; one whose lower end is 0 is the best.
+        """
+        grid, inference = self._parts("compare_best")
+        level = float(self.info["conf_level"]) if conf_level is None else check_level(conf_level)
+        out = []
+        for members in grid.groups():
+            found = best_table(inference, grid.L[members], level, larger_is_better)
+            found.insert(0, "term", [grid.labels()[i] for i in members])
+            for c in reversed(grid.by):
+                found.insert(0, c, grid.rows[c].iloc[members].to_numpy())
+            out.append(found)
+        return pd.concat(out, ignore_index=True)
+
+    def response(self) -> pd.DataFrame:
+        """Means on the scale of the outcome where the formula transformed it (ends mapped, delta method)."""
+        table = self.table.copy()
+        if self.transform is None or self.info["trend"] is not None:
+            return table
+        x = table["estimate"].to_numpy()
+        if self.transform == "fisher_z":
+            slope = 1 - np.tanh(x) ** 2
+        elif self.transform == "log":
+            slope = np.exp(x)
+        else:
+            slope = _expit(x) * (1 - _expit(x))
+        for c in ("estimate", "conf_low", "conf_high"):
+            table[c] = _BACK[self.transform](table[c].to_numpy())
+        table["std_error"] = table["std_error"] * slope
+        return table
+
+
+def _expit(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+_BACK: dict[str, Any] = {"fisher_z": np.tanh, "log": np.exp, "logit": _expit}
+
+
+def _interaction_rows(frame: pd.DataFrame, names: tuple[str, ...], chosen: list[str]) -> np.ndarray:
+    """Contrasts among cell means that span one effect: differences of the chosen factors, means over the others."""
+    out: np.ndarray = np.ones((1, 1))
+    # in a grid the first of the specs varies slowest after reversal, so factors are joined in the order of the rows
+    for name in reversed(names):
+        k = frame[name].nunique()
+        piece = np.eye(k)[1:] - np.eye(k)[:-1] if name in chosen else np.full((1, k), 1 / k)
+        out = np.kron(out, piece)
+    return out
+
+
+def emmeans(
+    fit: LmmResult,
+    specs: str | list[str],
+    *,
+    by: str | list[str] | None = None,
+    at: Mapping[str, Any] | None = None,
+    trend: str | None = None,
+    df: str | None = None,
+    conf_level: float | None = None,
+) -> EmmeansResult:
+    """Estimated marginal means of a mixed model.
+
+    Parameters
+    ----------
+    fit : LmmResult
+    specs : str or list of str
+        Variables whose level combinations get a mean (``"model"``, ``"model:stream"``).
+    by : str or list of str, optional
+        Variables within whose levels means are compared.
+    at : mapping, optional
+        Values of covariates (or a selection of levels); covariates are at their mean otherwise.
+    trend : str, optional
+        Covariate: give its slope instead of the mean.
+    df : {"satterthwaite", "kenward-roger", "z"}, optional
+        Degrees of freedom; those of the fit where None.
+    conf_level : float, optional
+        Level of the intervals; that of the fit where None.
+
+    Returns
+    -------
+    EmmeansResult
+        Means as its table; ``contrast, pairs, letters, joint_tests, compare_best`` as methods, and
+        ``.contrast(...).test(bounds=...)``
+        for margins.
+
+    Raises
+    ------
+    InputError
+        For a variable that is not in the fixed part.
+
+    Notes
+    -----
+    Means of the fitted values over a grid of all level combinations, other factors weighted equally
+    (Searle, Speed and Milliken
+    1980, Am. Statist. 34, 216).
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, apastats as apa
+    >>> rng = np.random.default_rng(1)
+    >>> d = pd.MultiIndex.from_product(
+    ...     [["a", "b", "c"], range(8)], names=["model", "subject"]
+    ... ).to_frame(index=False)
+    >>> d["score"] = (
+    ...     (d["model"] == "b") * 0.5 + rng.normal(size=8)[d["subject"]] + rng.normal(size=24) * 0.1
+    ... )
+    >>> fit = apa.lmm("score ~ model + (1 | subject)", d)
+    >>> emmeans(fit, "model").contrast("trt.vs.ctrl", ref="a").test(bounds=0.3).tidy()[
+    ...     "decision"
+    ... ].tolist()
+    ['different', 'equivalent']
+    """
+    if not isinstance(fit, LmmResult):
+        raise InputError("fit", type(fit).__name__, "a result of lmm")
+    if fit.model is None:
+        raise DesignError(
+            "emmeans needs the fit itself; a result read from disk holds its tables only. Fit again."
+        )
+    level = float(fit.info["conf_level"]) if conf_level is None else check_level(conf_level)
+    method = df or str(fit.info["df_method"])
+    inference = fit.model.inference(method)
+    grid = reference_grid(fit.model.design.fixed, specs, by=by, at=at, trend=trend)
+    table = coefficient_table(
+        grid.labels(),
+        inference.estimates(grid.L),
+        inference.std_errors(grid.L),
+        inference.dfs(grid.L),
+        level,
+    )
+    table = table.drop(columns=["statistic", "p_value"]).assign(
+        method=f"{fit.info['likelihood']}, {method}"
+    )
+    for position, c in enumerate(grid.rows.columns):
+        table.insert(position, c, grid.rows[c].to_numpy())
+    what = f"slopes over {trend}" if trend else "marginal means"
+    info = {
+        "method": f"estimated {what} of a linear mixed model; {grid.held}",
+        "formula": fit.info["formula"],
+        "outcome": fit.info["outcome"],
+        "specs": list(grid.specs),
+        "by": list(grid.by),
+        "trend": trend,
+        "null": None,
+        "resampled": fit.info["resampled"],
+        "held_fixed": fit.info["held_fixed"],
+        "n_subject": fit.info["n_subject"],
+        "df_method": method,
+        "conf_level": level,
+    }
+    call = describe_call("emmeans", fit, specs=specs, by=by, at=at, trend=trend, df=df)
+    provenance = replace(fit.provenance, call=f"{call} of {fit.provenance.call}")
+    vcov = grid.L @ inference.vcov @ grid.L.T
+    return EmmeansResult(
+        table,
+        info,
+        provenance,
+        {"vcov": vcov},
+        fit.notes,
+        grid,
+        inference,
+        fit.model.design.formula.transform,
+    )

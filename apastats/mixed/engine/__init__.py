@@ -1,0 +1,1 @@
+"""The engine of the mixed models: design, profiled likelihood, degrees of freedom, contrasts."""

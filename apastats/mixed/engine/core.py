@@ -1,0 +1,253 @@
+"""A fitted model as arrays: parameters, coefficients, and what inference needs, made when first asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from apastats.errors import InputError
+from apastats.mixed.engine.closed_form import closed_form_components
+from apastats.mixed.engine.design import Design
+from apastats.mixed.engine.hetero import ResidualGroups, grouped_information
+from apastats.mixed.engine.inference import DF_METHODS, Inference, make_inference
+from apastats.mixed.engine.information import Information, factor_information, information
+from apastats.mixed.engine.likelihood import State, deviance, evaluate, pack
+from apastats.mixed.engine.optimise import Objective, Optimum, minimise_deviance
+from apastats.mixed.engine.products import Products, make_products, with_outcome
+
+__all__ = ["Fitted", "fit_design", "refit_design", "row_precisions"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fitted:
+    """Parameters of one model and the tables they came from.
+
+    Attributes
+    ----------
+    design : Design
+    products : Products
+        Cross-products (at the fitted residual precisions).
+    state : State
+        Factorisation at the optimum.
+    optimum : Optimum
+    reml : bool
+    engine : str
+    groups : ResidualGroups or None
+        Tables per residual group, where the residual variance differs.
+    precisions : numpy.ndarray
+        ``[G]`` relative precision of every residual group; one 1 otherwise.
+    """
+
+    design: Design
+    products: Products
+    state: State
+    optimum: Optimum
+    reml: bool
+    engine: str
+    groups: ResidualGroups | None
+    precisions: np.ndarray
+
+    @property
+    def loglik(self) -> float:
+        """(Restricted) log likelihood."""
+        return -0.5 * self.optimum.deviance
+
+    @cached_property
+    def sigma2(self) -> float:
+        """Residual variance of a row of mean weight (of the first residual group)."""
+        df = self.products.n - self.products.p if self.reml else self.products.n
+        return self.state.rss / df
+
+    @property
+    def residual_variances(self) -> np.ndarray:
+        """One per residual group, of rows of mean weight."""
+        return self.sigma2 / self.precisions
+
+    @property
+    def unit_variances(self) -> np.ndarray:
+        """One per residual group, of rows of weight 1 (of standard error 1): what is reported."""
+        return self.residual_variances * self.design.weight_scale
+
+    @cached_property
+    def _fixed_factor(self) -> np.ndarray:
+        q2 = self.products.q2
+        return self.state.L[q2:, q2:]
+
+    @cached_property
+    def beta(self) -> np.ndarray:
+        """Fixed coefficients ``[p]``."""
+        rest = solve_triangular(
+            self._fixed_factor, self.state.c[self.products.q2 :], lower=True, trans=1
+        )
+        return self.products.offset + rest
+
+    @cached_property
+    def vcov(self) -> np.ndarray:
+        """Covariance of the coefficients ``[p, p]``."""
+        inverse = solve_triangular(self._fixed_factor, np.eye(self.products.p), lower=True)
+        return self.sigma2 * inverse.T @ inverse
+
+    @cached_property
+    def relative(self) -> list[np.ndarray]:
+        """T per grouping in the order of the design."""
+        out: list[np.ndarray] = [np.zeros((0, 0))] * len(self.design.groupings)
+        for T, i in zip(self.state.T, self.products.order, strict=True):
+            out[i] = T
+        return out
+
+    @cached_property
+    def covariances(self) -> list[np.ndarray]:
+        """``[k, k]`` covariance of the random effects of every grouping, in the order of the design."""
+        return [self.sigma2 * T @ T.T for T in self.relative]
+
+    @property
+    def n_parameters(self) -> int:
+        """Coefficients, free entries and residual variances."""
+        entries = sum(int(f.free.sum()) for f in self.products.factors)
+        return self.products.p + entries + len(self.precisions)
+
+    @cached_property
+    def singular(self) -> tuple[str, ...]:
+        """Groupings whose covariance has not full rank."""
+        out = []
+        for g, T in zip(self.design.groupings, self.relative, strict=True):
+            rms = np.sqrt((g.W**2).mean(axis=0))
+            if (np.abs(np.diag(T)) * np.where(rms > 0, rms, 1) < 1e-4).any():
+                out.append(g.name)
+        return tuple(out)
+
+    @cached_property
+    def _information(self) -> Information:
+        if self.groups is not None:
+            return grouped_information(self.state, self.groups, self.precisions)
+        return information(self.state, self.products, reml=self.reml)
+
+    @cached_property
+    def _information_twice(self) -> Information:
+        if self.groups is not None:
+            return grouped_information(self.state, self.groups, self.precisions, second=True)
+        return information(self.state, self.products, reml=self.reml, second=True)
+
+    @cached_property
+    def _inferences(self) -> dict[str, Inference]:
+        return {}
+
+    def inference(self, method: str) -> Inference:
+        """Tests of coefficients by a method for degrees of freedom."""
+        if method not in DF_METHODS:
+            raise InputError("df", method, f"one of {list(DF_METHODS)}")
+        if method == "kenward-roger" and not self.reml:
+            raise InputError(
+                "df", method, "'satterthwaite' or 'z' for a fit by ML", hint="Fit with reml=True."
+            )
+        if method not in self._inferences:
+            info, factors = None, None
+            if method == "satterthwaite":
+                info = self._information
+                factors = factor_information(info, self.state, self.products)
+            elif method == "kenward-roger":
+                info = self._information_twice
+            self._inferences[method] = make_inference(self.beta, self.vcov, info, method, factors)
+        return self._inferences[method]
+
+    @cached_property
+    def effects(self) -> list[np.ndarray]:
+        """Best linear unbiased predictions ``[J, k]`` per grouping, in the order of the design."""
+        from apastats.mixed.engine.information import block_products
+
+        parts = block_products(self.state, self.products)
+        out: list[np.ndarray] = [np.zeros((0, 0))] * len(self.design.groupings)
+        for f, T, start, i in zip(
+            self.products.factors, self.state.T, parts.starts, self.products.order, strict=True
+        ):
+            z = parts.zy[start : start + f.n_levels * f.size].reshape(f.n_levels, f.size)
+            out[i] = z @ (T @ T.T)
+        return out
+
+    @cached_property
+    def fitted_values(self) -> np.ndarray:
+        """Xb + Zu ``[n]``."""
+        out = self.design.fixed.X @ self.beta
+        for Z, b in zip(self.design.Z, self.effects, strict=True):
+            out = out + Z @ b.ravel()
+        return np.asarray(out)
+
+
+def row_precisions(design: Design, w: np.ndarray) -> np.ndarray:
+    """Precision of every row relative to sigma^2 ``[n]``."""
+    base = np.ones(design.n) if design.weights is None else design.weights
+    return base if design.residual_codes is None else base * w[design.residual_codes]
+
+
+def fit_design(
+    design: Design,
+    *,
+    reml: bool = True,
+    engine: str = "profile",
+    max_evaluations: int = 500,
+    start: np.ndarray | None = None,
+    polish: bool = True,
+) -> Fitted:
+    """Fit a design with the own engine, by iteration or (balanced data) in closed form."""
+    if design.residual_codes is not None and engine == "profile":
+        groups = ResidualGroups(design, reml)
+        found = minimise_deviance(
+            groups, start=start, polish=polish, max_evaluations=max_evaluations
+        )
+        x = found.theta * groups.scale
+        theta, w = groups.split(x)
+        products = groups.at(w)
+        state = _state(products, theta)
+        optimum = replace(found, theta=theta)
+        return Fitted(design, products, state, optimum, reml, engine, groups, w)
+    products = make_products(design)
+    if engine == "closed_form":
+        if not reml:
+            raise InputError("engine", engine, "'profile' for ML (reml=False)")
+        strata = closed_form_components(design)
+        ratio = np.sqrt(strata.components / strata.sigma2)
+        theta = pack([ratio[[[i]]] for i in products.order], products.factors)
+        state = _state(products, theta)
+        value = deviance(state, products, reml=True)
+        optimum = Optimum(theta, value, 1, 0.0, ("closed form",))
+        return Fitted(design, products, state, optimum, reml, engine, None, np.ones(1))
+    return _fit_products(design, products, reml, max_evaluations, start, polish)
+
+
+def _fit_products(
+    design: Design,
+    products: Products,
+    reml: bool,
+    max_evaluations: int = 500,
+    start: np.ndarray | None = None,
+    polish: bool = True,
+) -> Fitted:
+    objective = Objective(products, reml)
+    optimum = minimise_deviance(
+        objective, start=start, polish=polish, max_evaluations=max_evaluations
+    )
+    state = _state(products, optimum.theta)
+    return Fitted(design, products, state, optimum, reml, "profile", None, np.ones(1))
+
+
+def _state(products: Products, theta: np.ndarray) -> State:
+    state = evaluate(products, theta)
+    if state is None:
+        raise InputError("data", "numbers of very different size", "covariates of similar size")
+    return state
+
+
+def refit_design(
+    fitted: Fitted, y: np.ndarray, *, polish: bool = True, warm: bool = True
+) -> Fitted:
+    """Fit the same design to another outcome ``[n]`` (on the scale of the model); only one column is made anew."""
+    design = replace(fitted.design, y=y)
+    design.__dict__["Z"] = fitted.design.Z  # the random-effect columns do not depend on y
+    if fitted.groups is not None:
+        return fit_design(design, reml=fitted.reml, polish=polish)
+    products = with_outcome(fitted.products, design, y)
+    start = fitted.optimum.theta if warm else None
+    return _fit_products(design, products, fitted.reml, start=start, polish=polish)

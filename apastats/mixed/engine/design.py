@@ -1,0 +1,507 @@
+"""From a formula and a frame to arrays: fixed columns, grouping codes, random-effect columns."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import DataError, DesignError, FormulaError, InputError
+from apastats.mixed.engine.formula import MixedFormula, RandomTerm, variables_in
+
+__all__ = [
+    "Design",
+    "FixedPart",
+    "Grouping",
+    "build_design",
+    "build_groupings",
+    "transform_outcome",
+]
+
+
+@dataclass(frozen=True)
+class FixedPart:
+    """Fixed columns and how to build them again for other rows.
+
+    Attributes
+    ----------
+    X : numpy.ndarray
+        ``[n, p]``, treatment coding, the first level is the reference.
+    names : tuple of str
+        Column names in the style ``(Intercept), modelm2, modelm2:x``.
+    terms : tuple of (str, tuple of int)
+        Term and its columns, the intercept left out.
+    factors : dict
+        Factor -> its levels in order.
+    covariates : dict
+        Numeric column -> its mean.
+    spec : object
+        The library's specification of the columns.
+    """
+
+    X: np.ndarray
+    names: tuple[str, ...]
+    terms: tuple[tuple[str, tuple[int, ...]], ...]
+    factors: dict[str, list[Any]]
+    covariates: dict[str, float]
+    spec: Any
+
+    def rows(self, frame: pd.DataFrame) -> np.ndarray:
+        """Fixed columns ``[n, p]`` of new rows."""
+        new = frame.copy()
+        for name, levels in self.factors.items():
+            new[name] = pd.Categorical(new[name], categories=levels)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            built = self.spec.get_model_matrix(new, context={"sqrt": np.sqrt}, na_action="ignore")
+        return np.asarray(built, dtype=float)
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """All random effects that belong to one grouping factor.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``subject`` or ``subject:roi``.
+    levels : list of str
+    codes : numpy.ndarray
+        ``[n]``, or ``[n, m]`` for multi-membership.
+    W : numpy.ndarray
+        ``[n, k]`` columns whose coefficients vary by level.
+    effects : tuple of str
+        Names of these columns.
+    free : numpy.ndarray
+        ``[k, k]`` lower-triangular booleans: free entries of the relative Cholesky factor.
+    terms : tuple of (str, tuple of int)
+        Term of the formula and its columns.
+    columns : tuple of str
+        Columns of the data that make the grouping.
+    """
+
+    name: str
+    levels: list[str]
+    codes: np.ndarray
+    W: np.ndarray
+    effects: tuple[str, ...]
+    free: np.ndarray
+    terms: tuple[tuple[str, tuple[int, ...]], ...]
+    columns: tuple[str, ...]
+
+    @property
+    def members(self) -> bool:
+        """Whether rows belong to several levels."""
+        return self.codes.ndim == 2
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels."""
+        return len(self.levels)
+
+    @property
+    def size(self) -> int:
+        """Random effects per level."""
+        return len(self.effects)
+
+
+@dataclass(frozen=True)
+class Design:
+    """All arrays of one model.
+
+    ``weights`` are relative precisions (mean 1), ``weight_scale`` what they were divided by; ``residual_codes`` are
+    groups of rows with a residual variance of their own, and ``residual_levels`` their names.
+    """
+
+    formula: MixedFormula
+    y: np.ndarray
+    fixed: FixedPart
+    groupings: tuple[Grouping, ...]
+    weights: np.ndarray | None = None
+    residual_codes: np.ndarray | None = None
+    residual_levels: tuple[str, ...] = ()
+    residual_by: str | None = None
+    frame: pd.DataFrame = field(default_factory=pd.DataFrame)
+    notes: tuple[str, ...] = ()
+    weight_scale: float = 1.0
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return len(self.y)
+
+    @property
+    def p(self) -> int:
+        """Fixed columns."""
+        return len(self.fixed.names)
+
+    @cached_property
+    def Z(self) -> tuple[Any, ...]:
+        """Sparse random-effect columns of every grouping."""
+        return tuple(random_columns(g, self.n) for g in self.groupings)
+
+
+def random_columns(grouping: Grouping, n: int) -> Any:
+    """Sparse ``[n, n_levels * size]`` columns of one grouping, level-major."""
+    from scipy.sparse import csr_array
+
+    k = grouping.size
+    codes = grouping.codes if grouping.members else grouping.codes[:, None]
+    m = codes.shape[1]
+    columns = (codes[:, :, None] * k + np.arange(k)).reshape(n, m * k)
+    values = np.broadcast_to(grouping.W[:, None, :], (n, m, k)).reshape(n, m * k)
+    pointers = np.arange(0, n * m * k + 1, m * k)
+    Z = csr_array((values.ravel(), columns.ravel(), pointers), shape=(n, grouping.n_levels * k))
+    Z.sum_duplicates()  # a row that has the same level twice
+    return Z
+
+
+def transform_outcome(values: np.ndarray, transform: str | None, name: str) -> np.ndarray:
+    """Outcome on the scale of the model.
+
+    ``fisher_z`` is atanh(r), ``logit`` is log(p / (1 - p)), ``log`` the natural logarithm.
+    """
+    if transform is None:
+        return values
+    inside = {
+        "fisher_z": np.abs(values) < 1,
+        "log": values > 0,
+        "logit": (values > 0) & (values < 1),
+    }[transform]
+    if not inside.all():
+        row = int(np.argmin(inside))
+        allowed = {"fisher_z": "between -1 and 1", "log": "above 0", "logit": "between 0 and 1"}[
+            transform
+        ]
+        raise DataError(f"{transform}({name}): {values[row]:g} in row {row} is not {allowed}")
+    if transform == "fisher_z":
+        return np.arctanh(values)
+    return np.log(values) if transform == "log" else np.log(values) - np.log1p(-values)
+
+
+def _known(frame: pd.DataFrame, names: list[str], formula: MixedFormula) -> None:
+    for name in names:
+        if name not in frame.columns:
+            raise InputError(
+                "formula", formula.text, f"columns among {list(map(str, frame.columns))}",
+                hint=f"{name!r} is not a column.",
+            )  # fmt: skip
+
+
+def _as_factor(column: pd.Series) -> pd.Series:
+    """Text, boolean and categorical columns as categories with sorted levels; numbers stay numbers."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.remove_unused_categories()
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        return column.astype(float)
+    codes, levels = pd.factorize(column, sort=True)
+    return pd.Series(pd.Categorical.from_codes(codes, categories=levels), index=column.index)
+
+
+def _usable_rows(
+    frame: pd.DataFrame, formula: MixedFormula, used: list[str], missing: str
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Rows without gaps in the columns used."""
+    outcome = formula.outcome
+    try:
+        values = frame[outcome].to_numpy(dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the outcome {outcome!r} must be numbers ({error})") from error
+    if np.isinf(values).any():
+        raise DataError(
+            f"the outcome {outcome!r} is infinite in row {int(np.isinf(values).argmax())}"
+        )
+    gaps = frame[used].isna().any(axis=1).to_numpy()
+    if not gaps.any():
+        return frame, ()
+    where = [c for c in used if frame[c].isna().any()]
+    if missing == "error":
+        raise DataError(
+            f"{int(gaps.sum())} of {len(frame)} rows lack a value in {where} (first: row {int(gaps.argmax())}); "
+            f"missing='drop' leaves them out"
+        )
+    kept = frame.loc[~gaps]
+    if kept.empty:
+        raise DataError(f"no row has a value in all of {used}")
+    return kept, (
+        f"{int(gaps.sum())} of {len(frame)} rows left out: no value in {', '.join(where)}",
+    )
+
+
+def _column_name(label: str) -> str:
+    """Library name ``model[T.m2]:x`` as ``modelm2:x``."""
+    if label == "Intercept":
+        return "(Intercept)"
+    return label.replace("[T.", "").replace("[", "").replace("]", "")
+
+
+def _fixed_part(formula: MixedFormula, frame: pd.DataFrame, variables: list[str]) -> FixedPart:
+    from formulaic import Formula
+
+    data = frame[variables] if variables else pd.DataFrame(index=frame.index)
+    factors, covariates = {}, {}
+    for name in variables:
+        if isinstance(frame[name].dtype, pd.CategoricalDtype):
+            factors[name] = list(frame[name].cat.categories)
+            if len(factors[name]) < 2:
+                raise DesignError(
+                    f"the factor {name!r} has one level, {factors[name][0]!r}: it cannot be an effect"
+                )
+        else:
+            covariates[name] = float(frame[name].mean())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if not variables:  # an intercept needs rows to repeat over
+            data = pd.DataFrame({"row": np.zeros(len(frame))}, index=frame.index)
+        try:
+            built = Formula(formula.fixed).get_model_matrix(data, context={"sqrt": np.sqrt})
+        except Exception as error:
+            raise FormulaError(formula.text, f"the fixed part cannot be built ({error})") from error
+    spec = built.model_spec
+    X = np.asarray(built, dtype=float)
+    labels = [str(c) for c in built.columns]
+    terms: list[tuple[str, tuple[int, ...]]] = []
+    for part in spec.structure:
+        at = tuple(labels.index(str(c)) for c in part.columns)
+        if str(part.term) != "1" and at:
+            terms.append((str(part.term), at))
+    if X.shape[1] == 0:
+        raise FormulaError(formula.text, "the fixed part has no column; write 1 for a mean")
+    names = tuple(_column_name(c) for c in labels)
+    _full_rank(X, names)
+    return FixedPart(X, names, tuple(terms), factors, covariates, spec)
+
+
+def _full_rank(X: np.ndarray, names: tuple[str, ...]) -> None:
+    """Raise where fixed columns are linear combinations of others, naming them."""
+    norms = np.sqrt((X * X).sum(axis=0))
+    norms[norms == 0] = 1.0
+    gram = (X / norms).T @ (X / norms)
+    if np.linalg.eigvalsh(gram)[0] > 1e-9 and len(X) >= X.shape[1]:
+        return
+    # earlier columns are kept: orthogonalise in order, as a reader of the formula would
+    kept: list[int] = []
+    dropped: list[str] = []
+    basis = np.empty((len(X), 0))
+    for j in range(X.shape[1]):
+        column = X[:, j] / norms[j]
+        rest = column - basis @ (basis.T @ column)
+        rest -= basis @ (basis.T @ rest)
+        if np.linalg.norm(rest) < 1e-7:
+            dropped.append(names[j])
+        else:
+            kept.append(j)
+            basis = np.column_stack([basis, rest / np.linalg.norm(rest)])
+    if dropped:
+        raise DesignError(
+            f"the fixed part is rank deficient: {', '.join(dropped)} can be written by the other columns "
+            f"(an empty combination of levels, or a covariate that is constant within a factor)"
+        )
+
+
+def _codes(frame: pd.DataFrame, columns: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
+    """Integer codes of the combinations that occur, and their labels."""
+    codes, levels = pd.factorize(frame[columns[0]], sort=True)
+    labels = [str(v) for v in levels]
+    for name in columns[1:]:
+        more, levels = pd.factorize(frame[name], sort=True)
+        joint = codes.astype(np.int64) * len(levels) + more
+        codes, found = pd.factorize(joint, sort=True)
+        names = [str(v) for v in levels]
+        labels = [f"{labels[int(v) // len(names)]}:{names[int(v) % len(names)]}" for v in found]
+    return codes.astype(np.int64), labels
+
+
+def _member_codes(frame: pd.DataFrame, columns: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
+    stacked = pd.concat([frame[c].astype(str) for c in columns], ignore_index=True)
+    codes, levels = pd.factorize(stacked, sort=True)
+    return codes.reshape(len(columns), -1).T.astype(np.int64), [str(v) for v in levels]
+
+
+def _effect_columns(
+    term: RandomTerm, frame: pd.DataFrame, formula: MixedFormula
+) -> list[tuple[np.ndarray, list[str]]]:
+    """One set of columns per covariance block of the term."""
+    from formulaic import Formula
+
+    if term.effects == ("1",):
+        return [(np.ones((len(frame), 1)), ["(Intercept)"])]
+    if term.correlated:
+        pieces = [
+            " + ".join(
+                ("1" if "1" in term.effects else "0", *(e for e in term.effects if e != "1"))
+            )
+        ]
+    else:
+        pieces = ["1" if e == "1" else f"0 + {e}" for e in term.effects]
+    out = []
+    for piece in pieces:
+        if piece == "1":
+            out.append((np.ones((len(frame), 1)), ["(Intercept)"]))
+            continue
+        try:
+            built = Formula(piece).get_model_matrix(frame, context={"sqrt": np.sqrt})
+        except Exception as error:
+            raise FormulaError(formula.text, f"{term.text} cannot be built ({error})") from error
+        out.append((np.asarray(built, dtype=float), [_column_name(str(c)) for c in built.columns]))
+    return out
+
+
+def build_groupings(formula: MixedFormula, frame: pd.DataFrame) -> tuple[Grouping, ...]:
+    """Grouping factors of the random terms, terms of one factor together."""
+    by_name: dict[str, list[RandomTerm]] = {}
+    for term in formula.random:
+        by_name.setdefault(term.group_name, []).append(term)
+    out = []
+    for name, terms in by_name.items():
+        first = terms[0]
+        make = _member_codes if first.members else _codes
+        codes, levels = make(frame, first.group)
+        if len(levels) < 2:
+            raise DesignError(
+                f"the grouping {name!r} has one level, {levels[0]!r}: no variance can be estimated"
+            )
+        columns: list[np.ndarray] = []
+        effects: list[str] = []
+        owners: list[tuple[str, tuple[int, ...]]] = []
+        free = np.zeros((0, 0), dtype=bool)
+        for term in terms:
+            start = len(effects)
+            for W, names in _effect_columns(term, frame, formula):
+                k = len(names)
+                old = len(effects)
+                grown = np.zeros((old + k, old + k), dtype=bool)
+                grown[:old, :old] = free
+                grown[old:, old:] = np.tri(k, dtype=bool)
+                free = grown
+                columns.append(W)
+                effects += names
+            owners.append((term.text, tuple(range(start, len(effects)))))
+        if len(set(effects)) < len(effects):
+            again = next(e for e in effects if effects.count(e) > 1)
+            raise DesignError(
+                f"the effect {again!r} varies by {name!r} in two terms; write (0 + x | {name}) for a slope alone"
+            )
+        if len(levels) * len(effects) >= len(frame) and not first.members:
+            raise DesignError(
+                f"more random effects than data: {name!r} has {len(levels)} levels x {len(effects)} effects for "
+                f"{len(frame)} rows; such a term cannot be told from the residual"
+            )
+        out.append(
+            Grouping(
+                name,
+                levels,
+                codes,
+                np.hstack(columns),
+                tuple(effects),
+                free,
+                tuple(owners),
+                first.group,
+            )
+        )
+    return tuple(out)
+
+
+def _row_weights(values: Any, frame: pd.DataFrame, argument: str) -> np.ndarray:
+    if isinstance(values, str):
+        if values not in frame.columns:
+            raise InputError(argument, values, f"a column among {list(map(str, frame.columns))}")
+        values = frame[values]
+    try:
+        out = np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(argument, values, "positive numbers, one per row") from error
+    if out.shape != (len(frame),):
+        raise InputError(
+            argument, f"shape {out.shape}", f"one number per row, shape ({len(frame)},)"
+        )
+    if not (np.isfinite(out) & (out > 0)).all():
+        bad = int(np.argmin(np.isfinite(out) & (out > 0)))
+        raise InputError(argument, float(out[bad]), f"positive finite numbers (row {bad})")
+    return out
+
+
+def build_design(
+    formula: MixedFormula,
+    frame: pd.DataFrame,
+    *,
+    weights: Any = None,
+    std_error: Any = None,
+    residual_by: str | None = None,
+    missing: str = "error",
+) -> Design:
+    """Arrays of a model.
+
+    Parameters
+    ----------
+    formula : MixedFormula
+    frame : pandas.DataFrame
+        One row per observation.
+    weights, std_error : str or array, optional
+        Precision of the rows, or their known standard errors (precision 1 / se^2).
+    residual_by : str, optional
+        Column whose levels have residual variances of their own.
+    missing : {"error", "drop"}
+        What to do about rows without a value.
+
+    Returns
+    -------
+    Design
+    """
+    variables = sorted(variables_in(formula.fixed))
+    effects = sorted({v for t in formula.random for e in t.effects for v in variables_in(e)})
+    groups = sorted({c for t in formula.random for c in t.group})
+    extra = [residual_by] if residual_by is not None else []
+    used = list(dict.fromkeys([formula.outcome, *variables, *effects, *groups, *extra]))
+    _known(frame, used, formula)
+    if formula.outcome in variables:
+        raise FormulaError(formula.text, f"the outcome {formula.outcome!r} stands on both sides")
+    if weights is not None and std_error is not None:
+        raise InputError("std_error", std_error, "None where weights are given")
+    precision = None
+    if weights is not None:
+        precision = _row_weights(weights, frame, "weights")
+    elif std_error is not None:
+        precision = _row_weights(std_error, frame, "std_error") ** -2.0
+    # positions, so that weights given as an array follow the rows kept
+    data = frame[used].reset_index(drop=True)
+    data, notes = _usable_rows(data, formula, used, missing)
+    scale = 1.0
+    if precision is not None:
+        precision = precision[data.index.to_numpy()]
+        scale = float(precision.mean())
+        precision = precision / scale
+    data = data.reset_index(drop=True)
+    for name in {*variables, *effects}:
+        data[name] = _as_factor(data[name])
+    for name in (*variables, *effects):
+        column = data[name]
+        if not isinstance(column.dtype, pd.CategoricalDtype) and not np.isfinite(column).all():
+            raise DataError(
+                f"the covariate {name!r} is infinite in row {int((~np.isfinite(column)).argmax())}"
+            )
+    y = transform_outcome(
+        data[formula.outcome].to_numpy(dtype=float), formula.transform, formula.outcome
+    )
+    fixed = _fixed_part(formula, data, variables)
+    if len(y) <= len(fixed.names):
+        raise DesignError(f"{len(fixed.names)} fixed coefficients need more than {len(y)} rows")
+    groupings = build_groupings(formula, data)
+    codes: np.ndarray | None = None
+    levels: list[str] = []
+    if residual_by is not None:
+        codes, levels = _codes(data, (residual_by,))
+        if len(levels) < 2:
+            raise DesignError(f"residual_by={residual_by!r} has one level, {levels[0]!r}")
+        few = np.bincount(codes) < 2
+        if few.any():
+            raise DesignError(
+                f"residual_by={residual_by!r}: level {levels[int(few.argmax())]!r} has one row; no variance of its own"
+            )
+    return Design(
+        formula, y, fixed, groupings, precision, codes, tuple(levels), residual_by, data, notes, scale
+    )  # fmt: skip

@@ -1,0 +1,170 @@
+"""Standard errors, degrees of freedom and F tests of linear combinations of coefficients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from apastats.mixed.engine.information import Information
+
+__all__ = ["DF_METHODS", "FTest", "Inference", "make_inference"]
+
+DF_METHODS = ("satterthwaite", "kenward-roger", "z")
+
+
+@dataclass(frozen=True)
+class FTest:
+    """A joint test: statistic, its degrees of freedom, p."""
+
+    statistic: float
+    num_df: int
+    den_df: float
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Inference:
+    """What tests of coefficients need.
+
+    Attributes
+    ----------
+    beta : numpy.ndarray
+        ``[p]``.
+    vcov : numpy.ndarray
+        ``[p, p]`` covariance used for standard errors (adjusted for Kenward-Roger).
+    plain : numpy.ndarray
+        ``[p, p]`` unadjusted covariance.
+    method : str
+        One of DF_METHODS.
+    slopes : numpy.ndarray
+        ``[m, p, p]`` derivative of ``plain`` with respect to the components.
+    component_cov : numpy.ndarray
+        ``[m, m]`` covariance of the components.
+    """
+
+    beta: np.ndarray
+    vcov: np.ndarray
+    plain: np.ndarray
+    method: str
+    slopes: np.ndarray
+    component_cov: np.ndarray
+
+    def estimates(self, L: np.ndarray) -> np.ndarray:
+        """Values of the rows of ``L [m, p]``."""
+        return np.asarray(L @ self.beta)
+
+    def std_errors(self, L: np.ndarray) -> np.ndarray:
+        """Standard errors of the rows of ``L``."""
+        variance = np.einsum("ij,jk,ik->i", L, self.vcov, L, optimize=True)
+        return np.sqrt(np.maximum(variance, 0.0))
+
+    def dfs(self, L: np.ndarray) -> np.ndarray:
+        """Degrees of freedom of the rows of ``L``.
+
+        Satterthwaite: 2 v^2 / (g' C g) with v the variance, g its gradient in the components and C their
+        covariance. Kenward and Roger (1997) for one row reduce to the same form with the unadjusted variance
+        and the expected information.
+        """
+        if self.method == "z":
+            return np.full(len(L), np.inf)
+        v = np.einsum("ij,jk,ik->i", L, self.plain, L, optimize=True)
+        g = np.stack([np.einsum("ij,ij->i", L @ S, L) for S in self.slopes], axis=1)
+        spread = np.einsum("ia,ab,ib->i", g, self.component_cov, g)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(spread > 0, 2 * v**2 / spread, np.inf)
+
+    def f_test(self, L: np.ndarray, *, combine: str = "moments") -> FTest:
+        """Joint test that all rows of ``L`` times the coefficients are zero.
+
+        ``combine`` is how one denominator df comes about: ``moments`` (Fai-Cornelius, or Kenward-Roger
+        with its scale of F), or
+        ``smallest`` df of the rows, made orthonormal one after another.
+        """
+        from scipy.linalg import qr
+        from scipy.special import chdtrc, fdtrc
+
+        d = L @ self.beta
+        V = L @ self.vcov @ L.T
+        # independent rows only: a family of all pairs has rank k - 1
+        _, R, pivot = qr(L.T, pivoting=True, mode="economic")
+        size = np.abs(np.diag(R))
+        rank = int((size > 1e-8 * size[0]).sum()) if size.size and size[0] > 0 else 0
+        if rank == 0:
+            return FTest(np.nan, 0, np.nan, np.nan)
+        keep = np.sort(pivot[:rank])
+        L, d, V = L[keep], d[keep], V[np.ix_(keep, keep)]
+        F = float(d @ np.linalg.solve(V, d)) / rank
+        if self.method == "z":
+            return FTest(F, rank, np.inf, float(chdtrc(rank, rank * F)))
+        if combine == "smallest":
+            den = float(self.dfs(np.linalg.qr(L.T)[0].T).min())
+        elif self.method == "satterthwaite":
+            den = self._satterthwaite_f(L)
+        else:
+            den, factor = self._kenward_roger_f(L)
+            F *= factor
+        return FTest(F, rank, den, float(fdtrc(rank, den, F)))
+
+    def _satterthwaite_f(self, L: np.ndarray) -> float:
+        """Fai and Cornelius (1996): df of independent directions, combined by the mean of F."""
+        values, vectors = np.linalg.eigh(L @ self.plain @ L.T)
+        nu = self.dfs(vectors.T @ L)
+        q = len(values)
+        if q == 1 or np.ptp(nu) < 1e-8 * nu.max():
+            return float(nu.mean())
+        if (nu <= 2).any():
+            return 2.0
+        mean = float((nu / (nu - 2)).sum())
+        return 2 * mean / (mean - q)
+
+    def _kenward_roger_f(self, L: np.ndarray) -> tuple[float, float]:
+        """Denominator df and scale of Kenward and Roger (1997), section 3."""
+        q = len(L)
+        theta = L.T @ np.linalg.solve(L @ self.plain @ L.T, L)
+        products = [theta @ S for S in self.slopes]
+        traces = np.array([np.trace(M) for M in products])
+        cross = np.array([[np.einsum("ij,ji->", A, B) for B in products] for A in products])
+        A1 = float(traces @ self.component_cov @ traces)
+        A2 = float((self.component_cov * cross).sum())
+        if A2 <= 0:
+            return np.inf, 1.0
+        if q == 1:
+            return 2 / A2, 1.0
+        B = (A1 + 6 * A2) / (2 * q)
+        g = ((q + 1) * A1 - (q + 4) * A2) / ((q + 2) * A2)
+        c = np.array([g, q - g, q + 2 - g]) / (3 * q + 2 * (1 - g))
+        mean = 1 / (1 - A2 / q)
+        top, low, lower = 1 + c[0] * B, 1 - c[1] * B, 1 - c[2] * B
+        variance = 2 / q * top / (low**2 * lower)
+        rho = variance / (2 * mean**2)
+        den = 4 + (q + 2) / (q * rho - 1)
+        return float(den), float(den / (mean * (den - 2)))
+
+
+def make_inference(
+    beta: np.ndarray,
+    vcov: np.ndarray,
+    info: Information | None,
+    method: str,
+    factors: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Inference:
+    """Inference by one of the methods for degrees of freedom.
+
+    Satterthwaite uses the observed information in the Cholesky factors (``factors``); Kenward-Roger the
+    expected information of all of them, and adjusts the covariance.
+    """
+    p = len(beta)
+    if method == "z" or info is None:
+        return Inference(beta, vcov, vcov, "z", np.zeros((0, p, p)), np.zeros((0, 0)))
+    if method == "satterthwaite":
+        if factors is None:
+            raise ValueError("Satterthwaite needs the information in the Cholesky factors")
+        observed, slopes = factors
+        return Inference(beta, vcov, vcov, method, slopes, np.linalg.pinv(observed))
+    W = np.linalg.pinv(info.expected)
+    adjusted = vcov
+    if info.second is not None:
+        extra = np.tensordot(W, info.second, axes=([0, 1], [0, 1]))
+        adjusted = vcov + 2 * vcov @ ((extra + extra.T) / 2) @ vcov
+    return Inference(beta, adjusted, vcov, method, info.slopes, W)

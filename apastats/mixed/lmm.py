@@ -1,0 +1,177 @@
+"""``lmm``: one formula, one table, one fitted mixed model."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import DataError, InputError
+from apastats.mixed.engine.core import Fitted, fit_design
+from apastats.mixed.engine.design import build_design
+from apastats.mixed.engine.formula import parse_mixed_formula
+from apastats.mixed.engine.inference import DF_METHODS
+from apastats.mixed.engine.statsmodels_engine import StatsmodelsFit, fit_statsmodels
+from apastats.mixed.lmm_result import LmmResult, check_level, describe_fit
+from apastats.results import Provenance, describe_call
+from apastats.table import BRAIN, ScoreTable
+
+__all__ = ["lmm"]
+
+ENGINES = ("profile", "closed_form", "statsmodels")
+
+
+def model_rows(data: Any, kind: str | None) -> tuple[pd.DataFrame, str]:
+    """Frame of the rows that enter, and the hash of the data."""
+    if isinstance(data, ScoreTable):
+        frame = data.frame
+        if kind is not None:
+            keep = (frame["kind"] == kind) | (frame["model"] == BRAIN)
+            if not keep.any():
+                raise DataError(f"{data.source}: there is no row of kind {kind!r}")
+            frame = frame[keep]
+        return frame.reset_index(drop=True), data.hash
+    if not isinstance(data, pd.DataFrame):
+        raise InputError("data", type(data).__name__, "a ScoreTable or a pandas DataFrame")
+    if data.empty:
+        raise DataError("data: there are no rows")
+    rows = pd.util.hash_pandas_object(data, index=False).to_numpy()
+    digest = hashlib.sha256(np.sort(rows).tobytes() + " ".join(map(str, data.columns)).encode())
+    return data.reset_index(drop=True), digest.hexdigest()[:16]
+
+
+def check_choice(argument: str, value: Any, allowed: tuple[str, ...]) -> str:
+    """One of the names allowed."""
+    if value not in allowed:
+        raise InputError(argument, value, f"one of {list(allowed)}")
+    return str(value)
+
+
+def lmm(
+    formula: str,
+    data: ScoreTable | pd.DataFrame,
+    *,
+    reml: bool = True,
+    df: str | None = None,
+    conf_level: float = 0.95,
+    weights: Any = None,
+    std_error: Any = None,
+    residual_by: str | None = None,
+    missing: str = "error",
+    kind: str | None = "model",
+    engine: str = "profile",
+    max_evaluations: int = 500,
+) -> LmmResult:
+    """Fit a linear mixed model with crossed, nested or multi-membership random effects.
+
+    Parameters
+    ----------
+    formula : str
+        ``outcome ~ fixed + (effects | group) + ...``: ``(1 | g)``, ``(1 + x | g)``, ``(1 + x || g)``
+        uncorrelated, ``(1 | a:b)``, ``(1 | a/b)``, ``(1 | mm(a, b))`` for pair scores whose two ends are members
+        of one population. The outcome may be ``fisher_z(y)``, ``log(y)`` or ``logit(y)``. Factors have
+        treatment coding, the first level in sorted order is the reference.
+    data : ScoreTable or pandas.DataFrame
+        One row per observation.
+    reml : bool
+        Restricted (True) or ordinary maximum likelihood.
+    df : {"satterthwaite", "kenward-roger", "z"}, optional
+        Degrees of freedom of all tests; Satterthwaite where None (``z`` with statsmodels). ``z`` is too
+        liberal for few subjects.
+    conf_level : float
+        Level of the intervals.
+    weights, std_error : str or array_like, optional
+        Column or values ``[n]``: precisions of the rows (a row's residual variance is sigma^2 / weight, as in
+        lme4), or their known standard errors (sigma^2 se^2).
+    residual_by : str, optional
+        Column whose levels have residual variances of their own.
+    missing : {"error", "drop"}
+        What to do about rows without a value; how many were dropped is noted.
+    kind : str or None
+        For a ScoreTable: rows of this kind enter, and those of the level ``brain`` of ``model``; None takes
+        all rows.
+    engine : {"profile", "closed_form", "statsmodels"}
+        Profiled likelihood with exact gradient; a closed form for complete balanced data; or statsmodels'
+        MixedLM (independent effects, z tests) as a cross-check.
+    max_evaluations : int
+        Likelihood evaluations per attempt of the optimiser.
+
+    Returns
+    -------
+    LmmResult
+        Fixed coefficients as its table; methods for variance components, random effects, intervals, tests.
+
+    Raises
+    ------
+    FormulaError
+        If the formula does not parse; the position is shown.
+    InputError
+        For an unknown column or argument value.
+    DesignError
+        For a grouping with one level, more random effects than rows, a rank-deficient fixed part.
+    DataError
+        For values that are missing, infinite, or outside the domain of the transformation.
+    ConvergenceError
+        If the likelihood has no maximum that could be found; what was tried is listed.
+
+    Warns
+    -----
+    SingularFitWarning
+        If a variance is estimated as 0 or a correlation as 1.
+
+    Notes
+    -----
+    y = Xb + Zu + e, u normal with covariance per grouping, profiled over b and sigma (Bates, Maechler, Bolker and
+    Walker 2015, J. Stat. Softw. 67(1)). Satterthwaite df from the observed information of the components in
+    closed form (components on the boundary are held there); Kenward-Roger by their 1997 paper (Biometrics 53, 983),
+    without matrices of the size of the data.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> d = pd.MultiIndex.from_product([["a", "b"], range(8)], names=["model", "subject"]).to_frame(
+    ...     index=False
+    ... )
+    >>> d["score"] = (
+    ...     (d["model"] == "b") * 0.5 + rng.normal(size=8)[d["subject"]] + rng.normal(size=16) * 0.1
+    ... )
+    >>> d["subject"] = d["subject"].astype(str)
+    >>> lmm("score ~ model + (1 | subject)", d).tidy()[["term", "df"]].round(1).to_dict("list")
+    {'term': ['(Intercept)', 'modelb'], 'df': [7.1, 7.0]}
+    """
+    parsed = parse_mixed_formula(formula)
+    frame, data_hash = model_rows(data, kind)
+    engine = check_choice("engine", engine, ENGINES)
+    method = check_choice(
+        "df", df or ("z" if engine == "statsmodels" else "satterthwaite"), DF_METHODS
+    )
+    check_choice("missing", missing, ("error", "drop"))
+    level = check_level(conf_level)
+    if not isinstance(reml, (bool, np.bool_)):
+        raise InputError("reml", reml, "True or False")
+    if not isinstance(max_evaluations, (int, np.integer)) or max_evaluations < 1:
+        raise InputError("max_evaluations", max_evaluations, "a positive int")
+    design = build_design(
+        parsed,
+        frame,
+        weights=weights,
+        std_error=std_error,
+        residual_by=residual_by,
+        missing=missing,
+    )
+    fitted: Fitted | StatsmodelsFit
+    if engine == "statsmodels":
+        fitted = fit_statsmodels(design, reml=bool(reml))
+    else:
+        fitted = fit_design(
+            design, reml=bool(reml), engine=engine, max_evaluations=int(max_evaluations)
+        )
+    call = describe_call(
+        "lmm", formula, data, reml=None if reml else reml, df=df, weights=weights, std_error=std_error,
+        residual_by=residual_by, missing=None if missing == "error" else missing,
+        engine=None if engine == "profile" else engine,
+    )  # fmt: skip
+    return describe_fit(fitted, method, level, Provenance(call, data_hash))

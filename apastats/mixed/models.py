@@ -1,0 +1,197 @@
+"""Presets: the formula for a usual design, chosen from the data, stated in the result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from apastats.errors import DesignError, InputError
+from apastats.mixed.lmm import lmm, model_rows
+from apastats.mixed.lmm_result import LmmResult
+from apastats.table import ScoreTable
+
+__all__ = ["Presets", "models"]
+
+
+class Presets:
+    """Formulas for usual designs: ``apa.models.agreement`` and ``apa.models.scores``.
+
+    The formula chosen is in ``result.info["formula"]``, in its notes and its summary; ``apa.models.formula`` gives
+    it without fitting.
+    """
+
+    def agreement(
+        self,
+        data: ScoreTable | pd.DataFrame,
+        *,
+        outcome: str | None = None,
+        by: str | None = None,
+        generalise: str = "subject",
+        **options: Any,
+    ) -> LmmResult:
+        """Agreement (Fisher z) of models, and of the brain as one level of ``model``.
+
+        Parameters
+        ----------
+        data : ScoreTable or pandas.DataFrame
+            Columns ``model, subject, roi`` and the outcome.
+        outcome : str, optional
+            Its column; ``z_person`` where the table has it, as subjects share references and partners and their ``z``
+            are not independent, ``z`` otherwise.
+        by : str, optional
+            A column that is constant within ROIs (a stream: crossed with ``model``) or within models (a family: takes
+            the place of ``model``, which becomes random).
+        generalise : {"subject", "subject+roi"}
+            Whether ROIs are a fixed set, or a sample like the subjects (adds ``(1 | model:roi)``).
+        **options
+            Passed to :func:`apastats.lmm`.
+
+        Returns
+        -------
+        LmmResult
+
+        Raises
+        ------
+        DesignError
+            If there are too few subjects or ROIs for any random effect.
+        """
+        if outcome is None:
+            frame = data.frame if isinstance(data, ScoreTable) else data
+            outcome = "z_person" if "z_person" in getattr(frame, "columns", ()) else "z"
+        return self._fit(data, outcome, by, generalise, partners=False, options=options)
+
+    def scores(
+        self,
+        data: ScoreTable | pd.DataFrame,
+        *,
+        outcome: str = "score",
+        by: str | None = None,
+        generalise: str = "subject",
+        partners: bool = False,
+        **options: Any,
+    ) -> LmmResult:
+        """Scores of models, or (``partners``) of subjects predicted by other subjects.
+
+        Parameters
+        ----------
+        data, outcome, by, generalise, **options
+            As in :meth:`agreement`.
+        partners : bool
+            Pair scores, where ``model`` is the predicting subject: both ends of a pair are members of one
+            population of subjects, ``(1 | mm(model, subject))``.
+        """
+        return self._fit(data, outcome, by, generalise, partners=partners, options=options)
+
+    def formula(
+        self,
+        data: ScoreTable | pd.DataFrame,
+        *,
+        outcome: str = "score",
+        by: str | None = None,
+        generalise: str = "subject",
+        partners: bool = False,
+        kind: str | None = "model",
+    ) -> str:
+        """Formula a preset would fit.
+
+        Examples
+        --------
+        >>> import apastats as apa
+        >>> best = apa.select_layer(
+        ...     apa.simulate(n_subject=4, n_model=2, n_tied=1, rng=0).scores, on="train"
+        ... )
+        >>> apa.models.formula(best)
+        'score ~ model + (1 | subject) + (1 | roi) + (1 | subject:roi) + (1 | model:subject)'
+        """
+        frame, _ = model_rows(data, "subject_to_subject" if partners and kind == "model" else kind)
+        for name in ("model", "subject", "roi", outcome, *([by] if by else [])):
+            if name not in frame.columns:
+                raise InputError("data", list(map(str, frame.columns)), f"a column {name!r}")
+        if generalise not in ("subject", "subject+roi"):
+            raise InputError("generalise", generalise, "'subject' or 'subject+roi'")
+        frame = frame[frame[outcome].notna()]
+        _one_row_per_cell(frame, outcome)
+        return (
+            _pair_formula(frame, outcome, by)
+            if partners
+            else _model_formula(frame, outcome, by, generalise)
+        )
+
+    def _fit(
+        self,
+        data: Any,
+        outcome: str,
+        by: str | None,
+        generalise: str,
+        *,
+        partners: bool,
+        options: dict[str, Any],
+    ) -> LmmResult:
+        kind = options.pop("kind", "subject_to_subject" if partners else "model")
+        text = self.formula(
+            data, outcome=outcome, by=by, generalise=generalise, partners=partners, kind=kind
+        )
+        found = lmm(text, data, kind=kind, **options)
+        return replace(found, notes=(f"formula chosen by the preset: {text}", *found.notes))
+
+
+def _one_row_per_cell(frame: pd.DataFrame, outcome: str) -> None:
+    """Layers, splits or metrics are no replicates: refuse several rows of one model, subject and ROI."""
+    keys = ["model", "subject", "roi"]
+    repeated = frame.duplicated(keys, keep=False)
+    if not repeated.any():
+        return
+    first = frame.loc[repeated, keys].iloc[0]
+    same = frame[(frame[keys] == first).all(axis=1)]
+    varying = [c for c in same.columns if c not in (*keys, outcome) and same[c].nunique() > 1]
+    raise DesignError(
+        f"{len(same)} rows share {dict(first)}; they differ in {varying or 'the outcome alone'}. They are no "
+        f"independent replicates: choose a layer (apa.select_layer), a split and a metric first, for pairs the rows "
+        f"whose layer is the ROI itself; or write the formula for apa.lmm"
+    )
+
+
+def _varies(frame: pd.DataFrame, *columns: str) -> bool:
+    """Whether the combination can be a random effect: several levels, and cells with several rows."""
+    sizes = frame.groupby(list(columns), observed=True).size()
+    return len(sizes) > 1 and bool((sizes > 1).any()) and len(sizes) < len(frame)
+
+
+def _constant_within(frame: pd.DataFrame, column: str, group: str) -> bool:
+    return bool((frame.groupby(group, observed=True)[column].nunique() <= 1).all())
+
+
+def _model_formula(frame: pd.DataFrame, outcome: str, by: str | None, generalise: str) -> str:
+    several = frame["model"].nunique() > 1
+    fixed = "model" if several else "1"
+    family = by is not None and several and _constant_within(frame, by, "model")
+    if by is not None:
+        fixed = by if family or not several else f"model * {by}"
+    random = [c for c in ("subject", "roi") if _varies(frame, c)]
+    if not random:
+        raise DesignError(
+            "no random effect can be told apart: there is one subject and one ROI, or one row each"
+        )
+    if family and _varies(frame, "model"):
+        random.append("model")
+    if several and _varies(frame, "subject", "roi") and {"subject", "roi"} <= set(random):
+        random.append("subject:roi")
+    if several and _varies(frame, "model", "subject") and "subject" in random:
+        random.append("model:subject")
+    if several and generalise == "subject+roi" and _varies(frame, "model", "roi"):
+        random.append("model:roi")
+    return f"{outcome} ~ {fixed}" + "".join(f" + (1 | {g})" for g in random)
+
+
+def _pair_formula(frame: pd.DataFrame, outcome: str, by: str | None) -> str:
+    random = ["mm(model, subject)"]
+    if _varies(frame, "roi"):
+        random.append("roi")
+    if _varies(frame, "model", "subject"):
+        random.append("model:subject")
+    return f"{outcome} ~ {by or '1'}" + "".join(f" + (1 | {g})" for g in random)
+
+
+models = Presets()

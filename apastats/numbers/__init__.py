@@ -1,0 +1,1 @@
+"""Numbers from arrays: no labels, no words, no tables."""

@@ -1,0 +1,142 @@
+"""Closed, hierarchical and fixed-sequence testing of p-values, and letters for groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from apastats.errors import InputError
+from apastats.numbers.adjust_p import adjust_p
+
+__all__ = ["closed_p", "hierarchical_p", "sequential_p"]
+
+LOCAL_TESTS = ("bonferroni", "simes", "fisher")
+MAX_CLOSED = 16
+
+
+def _p_values(p: Any) -> np.ndarray:
+    values = np.asarray(p, dtype=float)
+    if values.ndim != 1 or not values.size or not ((values >= 0) & (values <= 1)).all():
+        raise InputError("p", p, "a list of numbers between 0 and 1")
+    return values
+
+
+def _local(name: str) -> Callable[[np.ndarray], float]:
+    if name == "bonferroni":
+        return lambda p: min(1.0, len(p) * float(p.min()))
+    if name == "simes":
+        return lambda p: float(np.min(len(p) * np.sort(p) / np.arange(1, len(p) + 1)))
+    if name == "fisher":
+        from scipy.special import chdtrc
+
+        return lambda p: float(chdtrc(2 * len(p), -2 * np.log(np.maximum(p, 1e-300)).sum()))
+    raise InputError("local", name, f"one of {list(LOCAL_TESTS)} or a function of p-values")
+
+
+def closed_p(p: ArrayLike, *, local: str | Callable[[np.ndarray], float] = "simes") -> np.ndarray:
+    """Adjusted p-values by the full closure (Marcus, Peritz and Gabriel 1976).
+
+    Parameters
+    ----------
+    p : array_like, shape (m,)
+        p-values, at most 16.
+    local : {"simes", "bonferroni", "fisher"} or callable
+        Test of an intersection, a function of its p-values. ``bonferroni`` gives Holm, ``simes`` Hommel (larger
+        families: :func:`apastats.adjust_p`); ``fisher`` needs independent p-values.
+
+    Returns
+    -------
+    numpy.ndarray
+        For each hypothesis the largest p-value of all intersections that hold it.
+
+    Raises
+    ------
+    InputError
+        If there are more than 16 p-values, or one outside 0..1.
+
+    Examples
+    --------
+    >>> closed_p([0.01, 0.02, 0.03], local="bonferroni").round(3).tolist()
+    [0.03, 0.04, 0.04]
+    """
+    values = _p_values(p)
+    m = len(values)
+    if m > MAX_CLOSED:
+        raise InputError(
+            "p", f"{m} p-values", f"at most {MAX_CLOSED}", hint="Use adjust_p(p, 'hommel')."
+        )
+    test = local if callable(local) else _local(local)
+    out = np.zeros(m)
+    for code in range(1, 2**m):
+        inside = np.array([(code >> i) & 1 for i in range(m)], dtype=bool)
+        out[inside] = np.maximum(out[inside], test(values[inside]))
+    return np.minimum(out, 1.0)
+
+
+def sequential_p(p: ArrayLike) -> np.ndarray:
+    """Fixed-sequence testing: each hypothesis at full level, in the order given, until one fails.
+
+    Parameters
+    ----------
+    p : array_like, shape (m,)
+        p-values in the order fixed before looking.
+
+    Returns
+    -------
+    numpy.ndarray
+        Running maximum.
+
+    Examples
+    --------
+    >>> sequential_p([0.01, 0.04, 0.02]).tolist()
+    [0.01, 0.04, 0.04]
+    """
+    return np.maximum.accumulate(_p_values(p))
+
+
+def hierarchical_p(p: ArrayLike, groups: Sequence[Any], *, local: str = "simes") -> np.ndarray:
+    """Two-level hierarchical testing: groups (e.g. ROIs) first, then the members of groups that pass.
+
+    Parameters
+    ----------
+    p : array_like, shape (m,)
+        p-values of the members.
+    groups : sequence, length m
+        Group of each member.
+    local : {"simes", "bonferroni", "fisher"}
+        Test of a whole group.
+
+    Returns
+    -------
+    numpy.ndarray
+        Adjusted p-values of the members: the larger of the group's p-value, Holm-adjusted over groups, and the
+        member's, Holm-adjusted inside its group and multiplied by the share of the level its group got
+        (``m / size of the group``; Meinshausen 2008).
+
+    Raises
+    ------
+    InputError
+        If lengths differ or a p-value lies outside 0..1.
+
+    Examples
+    --------
+    >>> hierarchical_p([0.001, 0.02, 0.5, 0.6], ["V1", "V1", "V4", "V4"]).round(3).tolist()
+    [0.004, 0.04, 1.0, 1.0]
+    """
+    values = _p_values(p)
+    names = list(groups)
+    if len(names) != len(values):
+        raise InputError("groups", f"{len(names)} labels", f"{len(values)} labels, one per p-value")
+    labels = list(dict.fromkeys(names))
+    where = {g: np.array([i for i, v in enumerate(names) if v == g]) for g in labels}
+    test = _local(local)
+    whole = adjust_p([test(values[where[g]]) for g in labels], "holm")
+    out = np.empty(len(values))
+    for g, top in zip(labels, whole, strict=True):
+        i = where[g]
+        inside = adjust_p(values[i], "holm") * (len(values) / len(i))
+        out[i] = np.minimum(1.0, np.maximum(top, inside))
+    return out

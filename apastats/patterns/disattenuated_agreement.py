@@ -1,0 +1,193 @@
+"""Agreement corrected for the noise of both patterns."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import DesignError, InputError
+from apastats.patterns.alignment_patterns import AlignmentPatterns
+from apastats.patterns.compared import (
+    average,
+    brain_kind,
+    brain_stack,
+    compare_with,
+    predictors_of,
+    take_predictors,
+)
+from apastats.patterns.pattern_agreement import model_similarity
+from apastats.patterns.pattern_reliability import (
+    _brain_moments,
+    _check,
+    _enough,
+    _jackknife,
+    _shared,
+    _without,
+    spearman_brown,
+)
+from apastats.patterns.pattern_similarity import pattern_similarity
+from apastats.results import Provenance, Result, describe_call
+from apastats.table import ScoreTable
+
+
+class DisattenuatedAgreement(Result):
+    """Agreement divided by what the patterns' reliabilities allow.
+
+    ``table``: ``kind, model, layer, roi, metric, split, agreement, reliability_model,
+    reliability_reference, n_effective, estimate, std_error, conf_low, conf_high, conf_level, n_subject,
+    method``. An estimate may exceed 1: it is not cut off.
+    """
+
+    kind: ClassVar[str] = "disattenuated_agreement"
+
+
+def disattenuated_agreement(
+    patterns: AlignmentPatterns,
+    *,
+    selection: ScoreTable | None = None,
+    reference: str = "leave_one_out",
+    brain: str | None = None,
+    conf_level: float = 0.95,
+) -> DisattenuatedAgreement:
+    """Agreement of models corrected for the noise in both patterns.
+
+    Parameters
+    ----------
+    patterns : AlignmentPatterns
+        From :func:`alignment_patterns`.
+    selection : ScoreTable, optional
+        From :func:`select_layer`; all layers without it.
+    reference : {"leave_one_out", "matched"}
+        See :func:`pattern_agreement`. ``released`` compares patterns of the same subject, whose errors are
+        shared: no reliability corrects for that.
+    brain : {"subject_to_subject", "leave_one_out"}, optional
+        Brain rows to use; pairs where there are pairs.
+    conf_level : float
+        Level of the intervals (jackknife over subjects, t).
+
+    Returns
+    -------
+    DisattenuatedAgreement
+
+    Raises
+    ------
+    InputError
+        If an argument is not allowed.
+    DesignError
+        If there are too few subjects, or no models.
+
+    Notes
+    -----
+    ``A / sqrt(r_model r_reference)`` (Spearman 1904): A the mean Pearson agreement; r_model the mean
+    correlation of the model's patterns between subjects; r_reference as in :func:`pattern_reliability`.
+    NaN where a reliability is not positive.
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> study = apa.simulate(n_subject=6, n_model=3, n_layer=2, rng=1)
+    >>> patterns = apa.alignment_patterns(study.scores.where(split="test"))
+    >>> len(apa.disattenuated_agreement(patterns).table)
+    114
+    """
+    arrays = _check(patterns, conf_level)
+    if reference not in ("leave_one_out", "matched"):
+        raise InputError("reference", reference, "'leave_one_out' or 'matched'")
+    kind = brain_kind(arrays, brain)
+    pairwise = kind == "subject_to_subject"
+    _enough(arrays, kind, reference)
+    n = len(arrays.subjects)
+    self_out = patterns.info["self_entry"] == "out"
+    frames = []
+    for c, label in enumerate(arrays.cells):
+        chosen = predictors_of(arrays, selection, label)
+        if not chosen.models:
+            continue
+        values = brain_stack(arrays, kind)[c]
+
+        def parts(
+            model: np.ndarray, brain_values: np.ndarray, index: np.ndarray
+        ) -> tuple[np.ndarray, ...]:
+            compared = compare_with(model, brain_values, pairwise=pairwise, reference=reference)
+            agreement = average(take_predictors(model_similarity(compared, "pearson"), index), 0)
+            single, k, _ = _brain_moments(brain_values, compared, pairwise)
+            own = _model_reliability(model, index, self_out)
+            of_reference = np.broadcast_to(spearman_brown(single, k), own.shape)
+            product = own * of_reference
+            with np.errstate(invalid="ignore"):
+                bottom = np.where((own > 0) & (of_reference > 0), np.sqrt(product), np.nan)
+            return agreement / bottom, agreement, own, of_reference, np.broadcast_to(k, own.shape)
+
+        full = parts(arrays.model[c], values, chosen.index)
+        left = [
+            parts(
+                np.delete(arrays.model[c], s, axis=0),
+                _without(values, s, pairwise),
+                np.delete(chosen.index, s, axis=0),
+            )[0]
+            for s in range(n)
+        ]
+        error, low, high = _jackknife(full[0], left, conf_level)
+        n_roi = len(arrays.rois)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "kind": "model",
+                    "model": np.repeat(chosen.models, n_roi),
+                    "layer": [la for row in chosen.layers for la in row],
+                    "roi": arrays.rois * len(chosen.models),
+                    "metric": label[0],
+                    "split": label[1],
+                    "agreement": full[1].ravel(),
+                    "reliability_model": full[2].ravel(),
+                    "reliability_reference": full[3].ravel(),
+                    "n_effective": full[4].ravel(),
+                    "estimate": full[0].ravel(),
+                    "std_error": error.ravel(),
+                    "conf_low": low.ravel(),
+                    "conf_high": high.ravel(),
+                    "conf_level": conf_level,
+                    "n_subject": n,
+                    "method": "jackknife over subjects",
+                }
+            )
+        )
+    if not frames:
+        raise DesignError("disattenuated_agreement: there are no models")
+    info = {
+        "method": "agreement over the square root of both patterns' reliabilities",
+        "reference": reference,
+        "brain": kind,
+        "n_subject": n,
+        "conf_level": conf_level,
+        "resampled": "subjects (left out one at a time, in both roles)",
+        "held_fixed": "stimuli, chosen layers",
+    }
+    call = describe_call("disattenuated_agreement", patterns, reference=reference, brain=brain)
+    provenance = Provenance(call, patterns.provenance.data_hash)
+    return DisattenuatedAgreement(
+        pd.concat(frames, ignore_index=True), info, provenance, notes=_shared(kind)
+    )
+
+
+def _model_reliability(model: np.ndarray, index: np.ndarray, self_out: bool) -> np.ndarray:
+    """Mean correlation of a model's patterns between subjects, ``[model, roi]``."""
+    n_s, n_m, n_r = index.shape
+    out = np.full((n_m, n_r), np.nan)
+    apart = ~np.eye(n_s, dtype=bool)
+    same_everywhere = bool((index == index[:1, :, :1]).all())
+    rows = np.arange(n_s)[:, None]
+    for r in range(n_r):
+        if r and same_everywhere and not self_out:
+            out[:, r] = out[:, 0]
+            continue
+        own = np.where(
+            index[:, :, r, None] >= 0, model[rows, np.maximum(index[:, :, r], 0)], np.nan
+        )
+        if self_out:
+            own[:, :, r] = np.nan
+        stack = np.swapaxes(own, 0, 1)
+        out[:, r] = average(np.where(apart, pattern_similarity(stack, stack), np.nan), (1, 2))
+    return out

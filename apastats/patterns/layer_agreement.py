@@ -1,0 +1,136 @@
+"""Layer-wise agreement: the curve of every model over its layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from apastats.errors import DesignError, InputError
+from apastats.patterns.alignment_patterns import AlignmentPatterns
+from apastats.patterns.pattern_agreement import pattern_agreement
+from apastats.results import Provenance, Result, describe_call
+from apastats.table import BRAIN
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["LayerAgreement", "layer_agreement"]
+
+
+class LayerAgreement(Result):
+    """Agreement of every layer with every ROI.
+
+    ``table``: ``model, layer, position`` (order in the table of scores, from 0), ``depth`` (0 first, 1 last), ``roi,
+    metric, split, estimate, std_error, conf_low, conf_high, conf_level, n_subject, rank`` (1: best layer of its model
+    for this ROI, by agreement), ``brain`` (the brain's own mean agreement), ``method``.
+    """
+
+    kind: ClassVar[str] = "layer_agreement"
+
+
+def layer_agreement(
+    patterns: AlignmentPatterns,
+    *,
+    reference: str = "leave_one_out",
+    similarity: str = "pearson",
+    brain: str | None = None,
+    conf_level: float = 0.95,
+) -> LayerAgreement:
+    """Agreement of all layers of all models, as a curve over layers.
+
+    Parameters
+    ----------
+    patterns : AlignmentPatterns
+        From :func:`alignment_patterns`; layers in the order in which they appear in the scores.
+    reference, similarity, brain
+        As in :func:`pattern_agreement`.
+    conf_level : float
+        Level of the t interval over people, each left out in all roles (over subjects, references held fixed,
+        where there are too few).
+
+    Returns
+    -------
+    LayerAgreement
+
+    Raises
+    ------
+    InputError
+        If an argument is not allowed.
+    DesignError
+        If there are no models.
+
+    Notes
+    -----
+    ``rank`` orders the layers of a model on the data they are judged on. To choose a layer on agreement, use
+    ``select_layer(pattern_agreement(patterns), on="cross_subject", outcome="agreement")``.
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> study = apa.simulate(n_subject=5, n_model=3, n_layer=4, rng=1)
+    >>> patterns = apa.alignment_patterns(study.scores.where(split="test"))
+    >>> curve = apa.layer_agreement(patterns).table
+    >>> curve["depth"].unique().round(2).tolist()
+    [0.0, 0.33, 0.67, 1.0]
+    """
+    if not isinstance(conf_level, (int, float)) or not 0 < conf_level < 1:
+        raise InputError("conf_level", conf_level, "a number between 0 and 1")
+    table = pattern_agreement(patterns, reference=reference, similarity=similarity, brain=brain)
+    frame = table.frame
+    models = frame[frame["kind"] == "model"]
+    if models.empty:
+        raise DesignError("layer_agreement: there are no models")
+    keys = ["model", "layer", "roi", "metric", "split"]
+    stats = (
+        models.groupby(keys, sort=False)["agreement"].agg(["mean", "std", "count"]).reset_index()
+    )
+    own = frame[frame["model"] == BRAIN].groupby(["roi", "metric", "split"])["agreement"].mean()
+    layers = pd.DataFrame({"model": patterns.arrays["models"], "layer": patterns.arrays["layers"]})
+    layers["position"] = layers.groupby("model").cumcount()
+    last = layers.groupby("model")["position"].transform("max")
+    layers["depth"] = layers["position"] / last.clip(lower=1)
+    out = stats.merge(layers, on=["model", "layer"], how="left")
+    person = "agreement_person" in table.outcomes
+    if person:
+        sd = models.groupby(keys, sort=False)["agreement_person"].std()
+        out["std"] = sd.loc[pd.MultiIndex.from_frame(out[keys])].to_numpy()
+    error = (out["std"] / np.sqrt(out["count"])).to_numpy()
+    half = stdtrit(np.maximum(out["count"].to_numpy() - 1, 1), (1 + conf_level) / 2) * error
+    mean = out["mean"].to_numpy()
+    rank = out.groupby(["model", "roi", "metric", "split"])["mean"].rank(
+        ascending=False, method="first"
+    )
+    index = pd.MultiIndex.from_frame(out[["roi", "metric", "split"]])
+    found = pd.DataFrame(
+        {
+            **{
+                c: out[c] for c in ("model", "layer", "position", "depth", "roi", "metric", "split")
+            },
+            "estimate": mean,
+            "std_error": error,
+            "conf_low": mean - half,
+            "conf_high": mean + half,
+            "conf_level": conf_level,
+            "n_subject": out["count"],
+            "rank": rank,
+            "brain": own.reindex(index).to_numpy(),
+            "method": "mean over subjects, t interval"
+            + (" over people in all roles" if person else ", references held fixed"),
+        }
+    )
+    info = {
+        "method": "agreement of every layer",
+        "reference": reference,
+        "similarity": similarity,
+        "n_subject": int(out["count"].max()),
+        "conf_level": conf_level,
+        "resampled": "people, left out one at a time in all roles"
+        if person
+        else "nothing; subjects are the sample",
+        "held_fixed": "stimuli" + ("" if person else ", references of the agreement"),
+    }
+    call = describe_call("layer_agreement", patterns, reference=reference, similarity=similarity)
+    return LayerAgreement(found, info, Provenance(call, patterns.provenance.data_hash))

@@ -1,0 +1,280 @@
+"""Strict alignment: models that are good enough on score and on agreement at once."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import DataError, InputError
+from apastats.results import Provenance, Result, describe_call
+from apastats.table import BRAIN, ScoreTable
+
+__all__ = ["StrictAlignment", "strict_alignment"]
+
+ALIGNED, NOT_ALIGNED, UNDECIDED = "aligned", "not aligned", "undecided"
+
+
+class StrictAlignment(Result):
+    """Decision on every model and cell.
+
+    ``table``: ``model``, the by-columns, for each criterion ``estimate_*`` (difference to its reference),
+    ``p_value_*`` (adjusted) and ``in_*`` ("in", "out" or "undecided"), ``p_value`` (the larger of the two:
+    intersection-union), ``decision``.
+    """
+
+    kind: ClassVar[str] = "strict_alignment"
+
+    def counts(self) -> pd.DataFrame:
+        """How many models pass, per cell: declared, and the interval of the true number.
+
+        Returns
+        -------
+        pandas.DataFrame
+            By-columns, ``criterion`` ("score", "agreement", "both"), ``n_model, estimate`` (models declared in),
+            ``conf_low, conf_high, conf_level``.
+
+        Notes
+        -----
+        The true number lies between the models declared in and those not declared out. Both declarations
+        hold the family-wise error rate alpha over all cells, so all intervals hold together with probability
+        ``1 - 2 alpha`` at least.
+        """
+        by = list(self.info["by"])
+        rows = []
+        for key, part in self.table.groupby(by, sort=False):
+            cell = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
+            for criterion, column, yes, no in (
+                ("score", "in_score", "in", "out"),
+                ("agreement", "in_agreement", "in", "out"),
+                ("both", "decision", ALIGNED, NOT_ALIGNED),
+            ):
+                inside = int((part[column] == yes).sum())
+                rows.append(
+                    cell
+                    | {
+                        "criterion": criterion,
+                        "n_model": len(part),
+                        "estimate": inside,
+                        "conf_low": inside,
+                        "conf_high": len(part) - int((part[column] == no).sum()),
+                        "conf_level": 1 - 2 * float(self.info["alpha"]),
+                    }
+                )
+        return pd.DataFrame(rows)
+
+
+def strict_alignment(
+    scores: ScoreTable,
+    agreement: ScoreTable,
+    *,
+    score_bounds: Any = None,
+    agreement_bounds: Any = None,
+    by: tuple[str, ...] | list[str] = ("roi", "metric"),
+    score_outcome: str = "score",
+    agreement_outcome: str | None = None,
+    agreement_reference: str = "best",
+    method: str = "tost",
+    hypothesis: str = "noninferiority",
+    adjust: str = "holm",
+    alpha: float = 0.05,
+) -> StrictAlignment:
+    """Models within the margin on score and on agreement (intersection-union test).
+
+    Parameters
+    ----------
+    scores : ScoreTable
+        One row per subject, model and cell (see :func:`select_layer`).
+    agreement : ScoreTable
+        From :func:`pattern_agreement`, one layer per model and ROI.
+    score_bounds, agreement_bounds : float, (float, float) or Margin
+        The margins, on the scales of the outcomes; there is no default.
+    by : sequence of str
+        Cells.
+    score_outcome : str
+        Outcome column of scores.
+    agreement_outcome : str, optional
+        Outcome column of agreement: by default ``z_person`` (each person's share in the mean Fisher z, so that
+        references and pairs that subjects share are accounted for), ``z`` where there is none.
+    agreement_reference : {"best", "brain"}
+        Agreement is compared with the best model's, or with the brain's own. Scores are compared with the
+        best model's.
+    method : {"tost", "mcb"}
+        ``tost``: :func:`apastats.equivalence`. ``mcb``: comparisons with the best of
+        :func:`apastats.equivalence_set`, simultaneous over all cells, sharper where the best is the reference
+        (agreement with the brain is tested by ``tost`` all the same).
+    hypothesis : {"noninferiority", "equivalence"}
+        Not worse by the margin, or not different by it (``tost``).
+    adjust, alpha
+        As in :func:`apastats.equivalence`.
+
+    Returns
+    -------
+    StrictAlignment
+
+    Raises
+    ------
+    MarginError
+        If a margin is missing.
+    InputError
+        If an argument is not allowed.
+    DataError
+        If the two tables have no model and cell in common.
+
+    Notes
+    -----
+    A model is aligned where both tests reject at alpha (Berger 1982: the larger p-value is valid, no further
+    adjustment). It is declared out on a criterion where the opposite one-sided test, Bonferroni-adjusted over
+    the same family, shows it to be worse by more than the margin. The model with the highest mean is in by
+    definition where it is the reference. Selection of the best is accounted for by adjusting over all pairs,
+    or by the simultaneous limits of ``mcb`` (which has no p-values: NaN).
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> study = apa.simulate(n_subject=8, rng=1)
+    >>> best = apa.select_layer(study.scores)
+    >>> patterns = apa.alignment_patterns(study.scores.where(split="test"))
+    >>> agreement = apa.selected_rows(apa.pattern_agreement(patterns), best)
+    >>> strict = apa.strict_alignment(best, agreement, score_bounds=0.1, agreement_bounds=0.5)
+    >>> sorted(strict.counts()["criterion"].unique())
+    ['agreement', 'both', 'score']
+    """
+    if hypothesis not in ("noninferiority", "equivalence"):
+        raise InputError("hypothesis", hypothesis, "'noninferiority' or 'equivalence'")
+    if method not in ("tost", "mcb"):
+        raise InputError("method", method, "'tost' or 'mcb'")
+    if agreement_reference not in ("best", BRAIN):
+        raise InputError("agreement_reference", agreement_reference, "'best' or 'brain'")
+    if agreement_outcome is None:
+        if not isinstance(agreement, ScoreTable):
+            raise InputError("agreement", type(agreement).__name__, "a ScoreTable")
+        agreement_outcome = "z_person" if "z_person" in agreement.outcomes else "z"
+    by = [by] if isinstance(by, str) else list(by)
+    options: dict[str, Any] = {
+        "hypothesis": hypothesis,
+        "adjust": adjust,
+        "alpha": alpha,
+        "by": by,
+        "method": method,
+    }
+    on_score, score_words = _criterion(scores, score_outcome, score_bounds, "best", **options)
+    on_agreement, agreement_words = _criterion(
+        agreement, agreement_outcome, agreement_bounds, agreement_reference, **options
+    )
+    table = on_score.merge(on_agreement, on=["model", *by], suffixes=("_score", "_agreement"))
+    if table.empty:
+        raise DataError("strict_alignment: scores and agreement have no model and cell in common")
+    p = table[["p_value_score", "p_value_agreement"]].max(axis=1)
+    inside = (table["in_score"] == "in") & (table["in_agreement"] == "in")
+    outside = (table["in_score"] == "out") | (table["in_agreement"] == "out")
+    table = table.assign(
+        p_value=p, decision=np.where(inside, ALIGNED, np.where(outside, NOT_ALIGNED, UNDECIDED))
+    )
+    scale = " (Fisher z)" if agreement_outcome in ("z", "z_person") else ""
+    info = {
+        "method": "intersection-union of two tests against a margin: score and agreement",
+        "hypothesis": hypothesis,
+        "criteria": method,
+        "rule": f"aligned where both adjusted p-values are at most {alpha:g}; not aligned where one criterion is "
+        "shown to fail",
+        "margin": f"score {score_words['margin']}; agreement{scale} {agreement_words['margin']}",
+        "agreement_reference": agreement_reference,
+        "adjust": adjust,
+        "alpha": alpha,
+        "by": by,
+        "n_subject": min(int(score_words["n_subject"]), int(agreement_words["n_subject"])),
+        "resampled": "nothing; subjects are the sample",
+        "held_fixed": "stimuli, chosen layers"
+        + ("" if agreement_outcome.endswith("_person") else ", references of the agreement"),
+    }
+    call = describe_call(
+        "strict_alignment",
+        scores,
+        agreement,
+        score_bounds=score_bounds,
+        agreement_bounds=agreement_bounds,
+        method=method,
+        hypothesis=hypothesis,
+        agreement_reference=agreement_reference,
+    )
+    return StrictAlignment(table, info, Provenance(call, f"{scores.hash} {agreement.hash}"))
+
+
+def _criterion(
+    table: ScoreTable,
+    outcome: str,
+    bounds: Any,
+    reference: str,
+    *,
+    hypothesis: str,
+    adjust: str,
+    alpha: float,
+    by: list[str],
+    method: str,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Models of one criterion: difference to the reference, adjusted p, and whether they are in or out."""
+    from apastats.comparing.equivalence import equivalence
+
+    if not isinstance(table, ScoreTable):
+        raise InputError("table", type(table).__name__, "a ScoreTable")
+    if reference == "best" and (table.frame["model"] == BRAIN).any():
+        table = table.with_frame(table.frame[table.frame["model"] != BRAIN])
+    formula = f"{outcome} ~ model | {' + '.join(by)}"
+    if method == "mcb" and reference == "best":
+        return _by_set(table, formula, bounds, alpha, by)
+    found = equivalence(
+        formula,
+        table,
+        bounds=bounds,
+        reference=reference,
+        hypothesis=hypothesis,
+        adjust=adjust,
+        alpha=alpha,
+    )
+    f = found.table
+    column = (
+        "p_value_noninf_adjusted" if hypothesis == "noninferiority" else "p_value_equiv_adjusted"
+    )
+    worse = 1 - f["p_value_noninf"].to_numpy("f8")
+    if hypothesis == "equivalence":
+        worse = np.minimum(worse, 1 - f["p_value_nonsup"].to_numpy("f8")) * 2
+    worse = np.minimum(worse * float(found.info["family_size"]), 1.0)
+    p = f[column].to_numpy("f8")
+    state = np.where(p <= alpha, "in", np.where(worse <= alpha, "out", "undecided"))
+    out = f[["model", *by]].assign(estimate=f["estimate"], p_value=p)
+    out["in"] = state
+    if reference == "best":
+        block = table.block(formula)
+        means = np.nanmean(block.values, axis=0)
+        top = np.asarray(block.groups["model"])[np.nanargmax(means, axis=0)]
+        own = block.cells.assign(model=top, estimate=0.0, p_value=0.0)
+        own["in"] = "in"
+        out = pd.concat([out, own[out.columns]], ignore_index=True)
+    else:
+        out = out[out["model"] != BRAIN]
+    order = {m: i for i, m in enumerate(table.levels("model"))}
+    out = out.sort_values("model", key=lambda c: c.map(order), kind="stable", ignore_index=True)
+    return out, {"margin": found.info["margin"], "n_subject": found.info["n_subject"]}
+
+
+def _by_set(
+    table: ScoreTable, formula: str, bounds: Any, alpha: float, by: list[str]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The same from comparisons with the best, at one level over all cells."""
+    from apastats.comparing.equivalence_set import equivalence_set
+    from apastats.comparing.margin import as_margin
+
+    found = equivalence_set(
+        formula, table, bounds=as_margin(bounds), method="mcb", family="all", alpha=alpha
+    )
+    f = found.table
+    state = f["decision"].map({"equivalent to the best": "in", "worse than the margin": "out"})
+    out = f[["model", *by]].assign(estimate=f["estimate"], p_value=np.nan)
+    out["in"] = state.fillna("undecided").to_numpy()
+    words = {
+        "margin": found.info.get("margin", str(bounds)),
+        "n_subject": int(f["n_subject"].min()),
+    }
+    return out, words

@@ -1,0 +1,215 @@
+"""`power_study`: power of a whole study (models, ROIs, subjects, adjustment) by simulation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from apastats.comparing.decisions import check_alpha
+from apastats.comparing.margin import as_margin
+from apastats.errors import InputError
+from apastats.numbers.adjust_p import adjust_p, check_adjust
+from apastats.numbers.best import confidence_set, moments, with_the_best
+from apastats.planning.power import PowerResult
+from apastats.results import Provenance, describe_call
+from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
+
+__all__ = ["power_study"]
+
+
+def power_study(
+    *,
+    n: Any,
+    bounds: Any,
+    n_model: int = 10,
+    n_tied: int = 3,
+    n_roi: int = 1,
+    gap: float = 0.1,
+    mean: float = 0.3,
+    model_subject_sd: float = 0.03,
+    roi_correlation: float = 0.0,
+    model_correlation: float = 0.0,
+    adjust: str = "holm",
+    alpha: float = 0.05,
+    n_replicate: int = 500,
+    rng: RngLike = None,
+) -> PowerResult:
+    """Simulate whole studies and count what they would show.
+
+    Parameters
+    ----------
+    n : int or list of int
+        Subjects.
+    bounds : float or (float, float)
+        The margin, in score units; there is no default.
+    n_model, n_tied, n_roi : int
+        Models, those tied for best, and ROIs.
+    gap : float
+        Share by which all other models fall short of the best.
+    mean : float
+        Score of the best.
+    model_subject_sd : float
+        SD of the model-by-subject deviation, as a share of ``mean``. Subject effects shared by all models cancel in
+        every comparison and are left out.
+    roi_correlation, model_correlation : float
+        Correlation of these deviations between ROIs, and between models that are not the same.
+    adjust : str
+        Adjustment over all pairs and ROIs, see :func:`apastats.adjust_p`.
+    alpha : float
+        Level.
+    n_replicate : int
+        Simulated studies.
+    rng : int, Generator, SeedSequence or None
+        Source of randomness.
+
+    Returns
+    -------
+    PowerResult
+        Per n and ``term``: ``tied_pairs_equivalent`` (share of truly tied pairs shown equivalent),
+        ``any_false_equivalence`` (studies with a claim for a pair beyond the margin; NaN if there is none),
+        ``worse_pairs_different`` (share of tied against worse pairs shown different), ``mcb_keeps_tied``,
+        ``mcs_keeps_all_tied`` (per ROI), ``mcs_keeps_worse``; with ``mcse``.
+
+    Raises
+    ------
+    InputError
+        If a size, a share or a correlation is impossible.
+
+    Examples
+    --------
+    >>> found = power_study(n=[8, 16], bounds=0.01, n_model=4, n_tied=2, n_replicate=100, rng=1)
+    >>> power = found.tidy().query("term == 'tied_pairs_equivalent'")["estimate"].to_list()
+    >>> power[0] < power[1]
+    True
+    """
+    alpha, adjust, margin = check_alpha(alpha), check_adjust(adjust), as_margin(bounds)
+    sizes = [int(v) for v in np.atleast_1d(n)]
+    if min(sizes) < 3:
+        raise InputError("n", n, "at least 3 subjects")
+    if not 1 <= n_tied <= n_model or n_model < 2 or n_roi < 1:
+        raise InputError(
+            "n_tied, n_model, n_roi",
+            (n_tied, n_model, n_roi),
+            "1 <= n_tied <= n_model, 2 models, 1 ROI",
+        )
+    for name, value in (
+        ("roi_correlation", roi_correlation),
+        ("model_correlation", model_correlation),
+    ):
+        if not 0 <= value < 1:
+            raise InputError(name, value, "a number from 0 up to (not including) 1")
+    if not 0 <= gap < 1 or not model_subject_sd > 0 or n_replicate < 10:
+        raise InputError(
+            "gap, model_subject_sd, n_replicate",
+            (gap, model_subject_sd, n_replicate),
+            "possible values",
+        )
+    root = seed_sequence(rng)
+    truth = mean * np.r_[np.ones(n_tied), np.full(n_model - n_tied, 1 - gap)]
+    a, b = np.triu_indices(n_model, 1)
+    true = truth[a] - truth[b]
+    rows: list[dict[str, Any]] = []
+    for i, size in enumerate(sizes):
+        outcomes = [
+            _one_study(
+                _noise(
+                    block_generator(root, i, r),
+                    size,
+                    n_model,
+                    n_roi,
+                    roi_correlation,
+                    model_correlation,
+                )
+                * (mean * model_subject_sd),
+                truth,
+                (a, b, true),
+                (margin.low, margin.high),
+                adjust,
+                alpha,
+                n_tied,
+            )
+            for r in range(n_replicate)
+        ]
+        found = pd.DataFrame(outcomes)
+        for term in found.columns:
+            known = found[term].dropna()
+            rows.append(
+                {
+                    "n": size,
+                    "term": term,
+                    "estimate": known.mean() if len(known) else np.nan,
+                    "mcse": known.std(ddof=1) / np.sqrt(len(known)) if len(known) > 1 else np.nan,
+                    "n_replicate": n_replicate,
+                    "method": f"simulation, paired t, {adjust}",
+                }
+            )
+    info = {
+        "method": f"simulated studies: {n_model} models ({n_tied} tied for best), {n_roi} ROIs; paired t, {adjust}",
+        "margin": margin.describe(),
+        "alpha": alpha,
+        "resampled": f"{n_replicate} simulated studies per n",
+        "held_fixed": "the assumed means, spreads and correlations; normal deviations",
+    }
+    call = describe_call(
+        "power_study",
+        n=n,
+        bounds=bounds,
+        n_model=n_model,
+        n_tied=n_tied,
+        n_roi=n_roi,
+        gap=gap,
+        adjust=adjust,
+    )
+    return PowerResult(pd.DataFrame(rows), info, Provenance(call, "", recorded_seed(root)))
+
+
+def _noise(
+    g: np.random.Generator, n: int, k: int, cells: int, between_rois: float, between_models: float
+) -> np.ndarray:
+    """Unit-variance deviations ``[n, k, cells]`` with the two correlations (product structure)."""
+    z = g.standard_normal((n, k, cells))
+    for axis, r in ((2, between_rois), (1, between_models)):
+        shape = list(z.shape)
+        shape[axis] = 1
+        if r:
+            # a shared part of its own draw keeps the other axis as it is
+            shared = g.standard_normal(shape) if axis == 1 else g.standard_normal((n, k, 1))
+            z = np.sqrt(1 - r) * z + np.sqrt(r) * shared
+    return z
+
+
+def _one_study(
+    noise: np.ndarray,
+    truth: np.ndarray,
+    pairs: tuple[np.ndarray, np.ndarray, np.ndarray],
+    bounds: tuple[float, float],
+    adjust: str,
+    alpha: float,
+    n_tied: int,
+) -> dict[str, float]:
+    """What one study shows."""
+    from apastats.numbers.student import one_sample
+
+    a, b, true = pairs
+    x = truth[:, None] + noise
+    tested = one_sample(
+        x[:, a] - x[:, b], np.asarray(bounds[0]), np.asarray(bounds[1]), alpha=alpha
+    )
+    equivalent = adjust_p(tested.p_equiv, adjust) <= alpha
+    different = adjust_p(tested.p_value, adjust) <= alpha
+    tied = (a < n_tied) & (b < n_tied)
+    mixed = (a < n_tied) & (b >= n_tied)
+    beyond = (true <= bounds[0]) | (true >= bounds[1])
+    m = moments(np.moveaxis(x, 2, 0))
+    best, joint = with_the_best(m, alpha).high > 0, confidence_set(m, alpha, p_values=False)[0]
+    nothing = float("nan")
+    return {
+        "tied_pairs_equivalent": float(equivalent[tied].mean()) if tied.any() else nothing,
+        "any_false_equivalence": float(equivalent[beyond].any()) if beyond.any() else nothing,
+        "worse_pairs_different": float(different[mixed].mean()) if mixed.any() else nothing,
+        "mcb_keeps_tied": float(best[:, :n_tied].mean()),
+        "mcs_keeps_all_tied": float(joint[:, :n_tied].all(axis=1).mean()),
+        "mcs_keeps_worse": float(joint[:, n_tied:].mean()) if n_tied < len(truth) else nothing,
+    }

@@ -1,0 +1,141 @@
+"""How many subjects would decide what these data leave open."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from apastats.comparing.decisions import check_alpha
+from apastats.comparing.equivalence import EquivalenceResult
+from apastats.comparing.margin_curve import contrast_columns, differences_of
+from apastats.errors import InputError
+from apastats.numbers.noncentral import tost_power
+from apastats.planning.power import PowerResult
+from apastats.results import Provenance, describe_call
+
+_UNBOUNDED = 100_000
+
+
+def subjects_needed(
+    result: EquivalenceResult,
+    *,
+    power: float = 0.8,
+    difference: str = "estimate",
+    alpha: float | None = None,
+    adjusted: bool = True,
+) -> PowerResult:
+    """How many subjects would decide each contrast of a finished result.
+
+    Parameters
+    ----------
+    result : EquivalenceResult
+        From :func:`apastats.equivalence` with ``test="t"``.
+    power : float
+        Wanted probability of a decision.
+    difference : {"estimate", "zero"}
+        True difference that is assumed: the observed one, or 0 (the most hopeful case for equivalence).
+    alpha : float, optional
+        Level of each one-sided test; that of the result by default.
+    adjusted : bool
+        Whether the level is divided by the size of the family, as Bonferroni would.
+
+    Returns
+    -------
+    PowerResult
+        Per contrast ``n_equivalence`` (subjects with which equivalence would be shown with the wanted power; NaN:
+        never, the assumed difference lies on or outside the bounds), ``n_difference`` (the same for a minimal
+        effect, outside the bounds), ``estimate`` (the smaller of both), and ``n_subject``, what there was.
+
+    Raises
+    ------
+    DataError
+        If the result is not of a t test.
+    InputError
+        If an argument is not allowed.
+
+    Notes
+    -----
+    Exact power of the t tests at the observed standard deviation of the differences, which is itself uncertain: with 10
+    subjects its 95 % interval runs from 0.69 to 1.83 times the estimate, so the numbers needed vary by a factor of 7.
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> study = apa.simulate(n_subject=8, n_layer=1, rois=["V1", "V4"], rng=1)
+    >>> scores = study.scores.where(kind="model", split="test")
+    >>> found = apa.equivalence("score ~ model | roi", scores, bounds=0.02, reference="model_01")
+    >>> needed = apa.subjects_needed(found).tidy()
+    >>> bool((needed["estimate"] >= 2).all())
+    True
+    """
+    d = differences_of(result)
+    alpha = check_alpha(result.info["alpha"] if alpha is None else alpha)
+    if difference not in ("estimate", "zero"):
+        raise InputError("difference", difference, "'estimate' or 'zero'")
+    if isinstance(power, bool) or not isinstance(power, (int, float)) or not 0 < power < 1:
+        raise InputError("power", power, "a number between 0 and 1")
+    size = int(result.info.get("family_size", 1)) if adjusted else 1
+    level = alpha / size
+    table = result.table
+    n = np.isfinite(d).sum(axis=0)
+    sd = np.where(n > 1, np.nanstd(d, axis=0, ddof=1), np.nan)
+    truth = table["estimate"].to_numpy() if difference == "estimate" else np.zeros(len(table))
+    low, high = table["bound_low"].to_numpy(), table["bound_high"].to_numpy()
+    inside = (truth > low) & (truth < high)
+    outside = (truth < low) | (truth > high)
+    equivalence = _needed(truth, sd, low, high, level, power, "equivalence", inside)
+    effect = _needed(truth, sd, low, high, level, power, "minimal_effect", outside)
+    out = table[contrast_columns(result)].assign(
+        difference=truth,
+        sd=sd,
+        bound_low=low,
+        bound_high=high,
+        n_subject=n,
+        n_equivalence=equivalence,
+        n_difference=effect,
+        estimate=np.fmin(equivalence, effect),
+        alpha=level,
+        power=power,
+        method="exact power of t tests with bounds",
+    )
+    info = {
+        "method": "subjects with which each contrast would be decided, exact power of t tests with bounds",
+        "power": power,
+        "alpha": level,
+        "adjust": f"bonferroni, {size} contrasts" if adjusted else "none",
+        "difference": f"assumed true difference: {difference}",
+        "held_fixed": "the observed standard deviation of the differences",
+        "not_concluded": "numbers from an estimated standard deviation are rough",
+    }
+    call = describe_call("subjects_needed", result, power=power, difference=difference, alpha=alpha)
+    return PowerResult(out, info, Provenance(call, result.provenance.data_hash))
+
+
+def _needed(
+    truth: np.ndarray,
+    sd: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    alpha: float,
+    power: float,
+    hypothesis: str,
+    possible: np.ndarray,
+) -> np.ndarray:
+    """Smallest whole n per contrast with the wanted power, by bisection over all contrasts at once."""
+    out = np.full(len(truth), np.nan)
+    rows = np.flatnonzero(possible & (sd > 0))
+    if not rows.size:
+        return out
+
+    def reached(n: np.ndarray) -> np.ndarray:
+        se = sd[rows] / np.sqrt(n)
+        p = tost_power(se, n - 1.0, truth[rows], low[rows], high[rows], alpha, hypothesis)
+        return np.asarray(p >= power)
+
+    first, last = np.full(rows.size, 1), np.full(rows.size, _UNBOUNDED)
+    never = ~reached(last.astype(float))
+    while (last - first > 1).any():
+        middle = (first + last) // 2
+        yes = reached(np.maximum(middle, 2).astype(float))
+        last, first = np.where(yes, middle, last), np.where(yes, first, middle)
+    out[rows] = np.where(never, np.inf, np.maximum(last, 2))
+    return out

@@ -1,0 +1,385 @@
+"""The report of a study, from results that are given to it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from apastats.errors import InputError, OutputExistsError
+from apastats.reporting import summary
+from apastats.reporting.blocks import FigureBlock, Listing, Section
+from apastats.reporting.drawing import Drawings
+from apastats.reporting.markup import name
+from apastats.reporting.methods import methods_paragraph
+from apastats.reporting.numbers import as_style
+from apastats.reporting.references import Bibliography, references
+from apastats.reporting.tables import table_block
+from apastats.reporting.to_docx import write_docx
+from apastats.reporting.topics import Context, topic_sections
+
+__all__ = ["Report", "report"]
+
+SUFFIXES = (".html", ".md", ".tex", ".docx")
+FIGURE_FORMATS = ("pdf", "svg", "png")
+
+
+class Report:
+    """Report of results; made by :func:`report`.
+
+    Attributes
+    ----------
+    title : str
+    items : tuple
+        Results and score tables, in the order given.
+    sections : list of Section
+        What it consists of, whatever it is rendered to.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Any],
+        *,
+        title: str,
+        study_text: str | None,
+        command: str | None,
+        notes: Sequence[str],
+        style: Any,
+        max_rows: int,
+        headings: Sequence[str | None] = (),
+    ) -> None:
+        self.items, self.title = tuple(items), title
+        self.study_text, self.command, self.notes = study_text, command, tuple(notes)
+        self.style, self.max_rows = as_style(style), max_rows
+        pairs = zip(self.items, headings or (None,) * len(self.items), strict=True)
+        self.headings = {id(item): text for item, text in pairs if text}
+        self._drawings = Drawings()
+
+    def __repr__(self) -> str:
+        return f"<Report: {self.title!r}; {len(self.items)} results>"
+
+    @cached_property
+    def facts(self) -> dict[str, str]:
+        """Key facts, label -> inline text."""
+        return summary.key_facts(self.items, self.command)
+
+    @cached_property
+    def sections(self) -> list[Section]:
+        """Sections in reading order."""
+        from apastats.plots.style import model_colors
+
+        colors = model_colors(self._models())
+        context = Context(self.items, self.style, colors, headings=self.headings)
+        context.slugs |= {"main", "live", "theme", "key-facts", "references"}
+        plain = Section(
+            context.slug("results"),
+            "Results in plain words",
+            tuple(summary.plain_words(self.items, self.style)),
+        )
+        limits = Section(
+            context.slug("not-concluded"),
+            "What may not be concluded",
+            tuple(summary.not_concluded(self.items)),
+        )
+        topics = topic_sections(context)
+        methods = Section(context.slug("methods"), "Methods", (methods_paragraph(self.items),))
+        rows = pd.DataFrame(summary.provenance_rows(self.items))
+        again: list[Any] = []
+        if len(rows):
+            provenance = table_block(
+                context.slug("table-provenance"),
+                "Provenance of each result.",
+                rows,
+                self.style,
+                only=["result", "call", "data_hash", "seed", "created"],
+            )
+            again = summary.recipe(self.items, self.study_text, self.command, provenance)
+        recipe = Section(context.slug("again"), "How to run it again", tuple(again))
+        warnings = self._warnings()
+        tail = (
+            [Section(context.slug("warnings"), "Warnings", (Listing(warnings),))]
+            if warnings
+            else []
+        )
+        return [plain, limits, *topics, *tail, methods, *([recipe] if again else [])]
+
+    def _warnings(self) -> tuple[str, ...]:
+        own = [n for r in summary.results_of(self.items) for n in r.notes]
+        return tuple(name(n) for n in summary.unique([*self.notes, *own]))
+
+    def _models(self) -> list[str]:
+        """Models in order of appearance, the brain included, so that colours agree between figures."""
+        found: list[str] = []
+        for item in self.items:
+            frame = getattr(item, "frame", getattr(item, "table", None))
+            if frame is None or "model" not in frame.columns:
+                continue
+            if "kind" in frame.columns:
+                frame = frame[frame["kind"] == "model"]
+            found += [str(m) for m in frame["model"].unique()]
+        return list(dict.fromkeys(found))
+
+    @property
+    def references(self) -> Bibliography:
+        """References of exactly the methods used."""
+        return references(*self.items)
+
+    def figure_blocks(self) -> list[FigureBlock]:
+        """All figures in reading order."""
+        out: list[FigureBlock] = []
+        for section in self.sections:
+            for part in (section, *section.children):
+                out += [b for b in part.blocks if isinstance(b, FigureBlock)]
+        return out
+
+    def html(self) -> str:
+        """One HTML page that loads nothing."""
+        from apastats import __version__
+        from apastats.reporting.to_html import render_html
+
+        return render_html(
+            title=self.title,
+            facts=self.facts,
+            sections=self.sections,
+            bibliography=self.references,
+            version=__version__,
+            max_rows=self.max_rows,
+            drawings=self._drawings,
+        )
+
+    def markdown(self, figures: Mapping[str, str] | None = None) -> str:
+        """Markdown text.
+
+        Parameters
+        ----------
+        figures : mapping of str to str, optional
+            Path of each figure by its slug; figures without one are represented by their captions.
+        """
+        from apastats.reporting.to_markdown import render_markdown
+
+        return render_markdown(**self._parts(), figures=figures or {})
+
+    def latex(self, figures: Mapping[str, str] | None = None) -> str:
+        """LaTeX document that compiles with pdfLaTeX, XeLaTeX and LuaLaTeX.
+
+        Parameters
+        ----------
+        figures : mapping of str to str, optional
+            Path of each figure by its slug; a box stands for figures without one.
+        """
+        from apastats.reporting.to_latex import render_latex
+
+        return render_latex(**self._parts(), figures=figures or {})
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "title": self.title,
+            "facts": self.facts,
+            "sections": self.sections,
+            "bibliography": self.references,
+            "max_rows": self.max_rows,
+        }
+
+    def _repr_html_(self) -> str:
+        import html
+
+        page = html.escape(self.html(), quote=True)
+        title = html.escape(self.title, quote=True)
+        style = "width:100%;height:720px;border:1px solid #d0d7de"
+        return f'<iframe srcdoc="{page}" title="{title}" style="{style}"></iframe>'
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the report; the suffix says the format.
+
+        Parameters
+        ----------
+        path : str or path
+            Ends in ``.html``, ``.md``, ``.tex`` or ``.docx`` (needs the extra ``docx``). Markdown and LaTeX
+            put their figures into ``<name>_figures`` beside them, LaTeX its references into ``<name>.bib``.
+        overwrite : bool
+            Whether an existing file may be replaced.
+
+        Returns
+        -------
+        pathlib.Path
+
+        Raises
+        ------
+        InputError
+            If the suffix is unknown.
+        OutputExistsError
+            If the file exists and ``overwrite`` is False.
+        """
+        target = Path(path)
+        suffix = target.suffix.lower()
+        if suffix not in SUFFIXES:
+            raise InputError("path", str(path), f"a name that ends in one of {list(SUFFIXES)}")
+        if target.exists() and not overwrite:
+            raise OutputExistsError(
+                f"{target} exists and is kept; pass overwrite=True to replace it"
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if suffix == ".html":
+            write_text(target, self.html())
+        elif suffix == ".docx":
+            with tempfile.TemporaryDirectory() as folder:
+                paths = self._figure_files(Path(folder), "figures", "png")
+                write_docx(self.markdown(paths), Path(folder), target)
+        else:
+            kind = "pdf" if suffix == ".tex" else "png"
+            paths = self._figure_files(target.parent, f"{target.stem}_figures", kind)
+            write_text(target, self.latex(paths) if suffix == ".tex" else self.markdown(paths))
+            if suffix == ".tex":
+                write_text(target.with_suffix(".bib"), self.references.bibtex())
+        return target
+
+    def _figure_files(self, folder: Path, name: str, suffix: str) -> dict[str, str]:
+        """Write the figures into ``folder/name`` and return their paths relative to ``folder``."""
+        paths: dict[str, str] = {}
+        for block in self.figure_blocks():
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            file = f"{name}/{block.slug.removeprefix('figure-')}.{suffix}"
+            (folder / file).write_bytes(self._drawings.get(block, suffix)[suffix])
+            paths[block.slug] = file
+        return paths
+
+    def figures(
+        self,
+        folder: str | Path,
+        *,
+        formats: Sequence[str] = ("pdf", "svg", "png"),
+        overwrite: bool = False,
+    ) -> list[Path]:
+        """Write every figure, and its data as csv, into a folder.
+
+        Parameters
+        ----------
+        folder : str or path
+            Made where it does not exist.
+        formats : sequence of {"pdf", "svg", "png"}
+            Formats of each figure.
+        overwrite : bool
+            Whether existing files may be replaced.
+
+        Returns
+        -------
+        list of pathlib.Path
+            The files written.
+
+        Raises
+        ------
+        InputError
+            If a format is unknown.
+        OutputExistsError
+            If a file exists and ``overwrite`` is False.
+        """
+        wanted = (formats,) if isinstance(formats, str) else tuple(formats)
+        for f in wanted:
+            if f not in FIGURE_FORMATS:
+                raise InputError("formats", f, f"among {list(FIGURE_FORMATS)}")
+        target = Path(folder)
+        blocks = self.figure_blocks()
+        files = [
+            target / f"{b.slug.removeprefix('figure-')}.{s}"
+            for b in blocks
+            for s in (*wanted, "csv")
+        ]
+        existing = [f for f in files if f.exists()]
+        if existing and not overwrite:
+            raise OutputExistsError(
+                f"{existing[0]} exists and is kept; pass overwrite=True to replace it"
+            )
+        target.mkdir(parents=True, exist_ok=True)
+        for block in blocks:
+            stem = block.slug.removeprefix("figure-")
+            for suffix, data in self._drawings.get(block, *wanted).items():
+                (target / f"{stem}.{suffix}").write_bytes(data)
+            block.data.to_csv(target / f"{stem}.csv", index=False)
+        return files
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    import os
+
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, "utf-8")
+    os.replace(part, path)
+
+
+def report(
+    *results: Any,
+    title: str = "Brain-model alignment",
+    study_text: str | None = None,
+    command: str | None = None,
+    notes: Sequence[str] = (),
+    style: Any = "apa",
+    max_rows: int = 200,
+    headings: Sequence[str | None] | None = None,
+) -> Report:
+    """Report of results: words, figures, tables, methods, references and recipe, from the same numbers.
+
+    Parameters
+    ----------
+    *results : Result or ScoreTable
+        What was computed; each appears in the report.
+    title : str
+        Title.
+    study_text : str, optional
+        Text of the study file, shown in the recipe.
+    command : str, optional
+        Command line that made the results.
+    notes : sequence of str
+        Warnings given on the way.
+    style : {"apa", "nature"} or dict
+        How numbers are written.
+    max_rows : int
+        Rows of a table shown at most; its csv has all.
+    headings : sequence of str or None, optional
+        Heading of each result, in their order; None where it names itself.
+
+    Returns
+    -------
+    Report
+        With ``save, html, figures, references``.
+
+    Raises
+    ------
+    InputError
+        If there is no result, or an argument is not allowed.
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> study = apa.simulate(n_subject=6, n_model=2, rng=1)
+    >>> doc = apa.report(apa.noise_ceiling(study.scores), title="Ceilings")
+    >>> "Ceilings" in doc.html()
+    True
+    """
+    if not results:
+        raise InputError("results", results, "at least one result or score table")
+    for r in results:
+        if not (hasattr(r, "table") and hasattr(r, "info")) and not (
+            hasattr(r, "frame") and hasattr(r, "outcomes")
+        ):
+            raise InputError("results", type(r).__name__, "results and score tables of apastats")
+    if not isinstance(title, str) or not title.strip():
+        raise InputError("title", title, "a text")
+    if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
+        raise InputError("max_rows", max_rows, "a positive int")
+    if headings is not None and len(headings) != len(results):
+        raise InputError("headings", len(headings), f"{len(results)} texts, one per result")
+    return Report(
+        results,
+        title=title,
+        study_text=study_text,
+        command=command,
+        notes=notes,
+        style=style,
+        max_rows=max_rows,
+        headings=headings or (),
+    )

@@ -1,0 +1,235 @@
+"""Evaluation of models against the RDMs of subjects, with noise ceilings: one result, and rsatoolbox's."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import DesignError, InputError
+from apastats.io.rdm_set import RDMSet, aligned
+from apastats.io.read_rdms import as_rdms
+from apastats.numbers.backends import get_backend
+from apastats.results import Provenance, Result, describe_call
+from apastats.scoring.fixed import fixed_scores, pair_variances
+from apastats.scoring.rdm_similarity import parse_method
+from apastats.scoring.score import checked_brain, checked_models
+from apastats.table import ScoreTable
+
+__all__ = ["RDMEvaluation", "evaluate_rdms"]
+
+MAX_DENSE_MODELS = 200
+
+
+class RDMEvaluation(Result):
+    """Mean score of every model in every ROI, with the noise ceilings of Nili et al. (2014).
+
+    ``table``: ``roi, model, layer, metric, estimate, std_error, df, ceiling_lower, ceiling_upper,
+    n_subject``. ``arrays``: ``scores [n_roi, n_model, n_subject]`` and ``lower, upper
+    [n_roi, n_subject]``, NaN where a subject lacks a ROI; ``subject`` and ``roi`` labels.
+    """
+
+    kind: ClassVar[str] = "rdm_evaluation"
+
+    @property
+    def scores(self) -> ScoreTable:
+        """Score table of the models, one row per ROI, model, layer and subject."""
+        values = self.arrays["scores"]
+        r, k, s = (i.ravel() for i in np.indices(values.shape))
+        predictors = self.table[["model", "layer"]].iloc[: values.shape[1]]
+        frame = pd.DataFrame(
+            {
+                "kind": "model",
+                "model": predictors["model"].to_numpy()[k],
+                "layer": predictors["layer"].to_numpy()[k],
+                "subject": self.arrays["subject"][s],
+                "roi": self.arrays["roi"][r],
+                "metric": self.info["metric"],
+                "score": values.ravel(),
+            }
+        )
+        # subjects without the ROI have no row; scores that are NaN for another reason stay
+        present = np.isfinite(self.arrays["upper"])[r, s]
+        return ScoreTable(frame[present].reset_index(drop=True), source="evaluation of RDMs")
+
+    def pair_variances(self, roi: str | None = None) -> np.ndarray:
+        """Sampling variance of all pairwise differences of model means, upper-triangle order."""
+        values, _, _ = self._one(roi)
+        n = values.shape[1]
+        return pair_variances(np.atleast_2d(np.cov(values)) / n)
+
+    def to_rsatoolbox_result(self, roi: str | None = None) -> Any:
+        """``rsatoolbox.inference.Result`` of one ROI, as its ``eval_fixed`` returns it.
+
+        Parameters
+        ----------
+        roi : str, optional
+            Which ROI; may be left out where there is one.
+
+        Raises
+        ------
+        InputError
+            If the ROI is unknown, or there are more than 200 models: rsatoolbox makes a matrix of
+            all pairs of pairs of models (51 GB at 400 models).
+        """
+        from rsatoolbox.inference import Result as TheirResult
+        from rsatoolbox.model import ModelFixed
+
+        values, lower, upper = self._one(roi)
+        n_model, n = values.shape
+        if n_model > MAX_DENSE_MODELS:
+            raise InputError(
+                "models", n_model, f"at most {MAX_DENSE_MODELS} models in an rsatoolbox Result"
+            )
+        predictors = self.table.iloc[:n_model]
+        single = (predictors["layer"] == "-").all()
+        names = predictors["model"] if single else predictors["model"] + " " + predictors["layer"]
+        models = [
+            ModelFixed(m, v) for m, v in zip(names, self.arrays["model_vectors"], strict=True)
+        ]
+        # n_subject is passed on, so that rsatoolbox applies its n / (n - 1) to these
+        variances = np.cov(values, ddof=0) / n
+        return TheirResult(
+            models,
+            values[None],
+            method="kendall" if self.info["metric"] == "tau-b" else self.info["metric"],
+            cv_method="fixed",
+            noise_ceiling=np.array([lower.mean(), upper.mean()]),
+            variances=variances,
+            dof=n - 1,
+            n_rdm=n,
+            n_pattern=int(self.info["n_stimulus"]),
+        )
+
+    def _one(self, roi: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rois = self.arrays["roi"].tolist()
+        if roi is None and len(rois) > 1:
+            raise InputError("roi", roi, f"one of {rois}")
+        if roi is not None and roi not in rois:
+            raise InputError("roi", roi, f"one of {rois}")
+        k = 0 if roi is None else rois.index(roi)
+        present = np.isfinite(self.arrays["upper"][k])
+        return (
+            self.arrays["scores"][k][:, present],
+            self.arrays["lower"][k][present],
+            self.arrays["upper"][k][present],
+        )
+
+
+def evaluate_rdms(
+    brain: Any,
+    models: Any,
+    *,
+    method: str = "corr",
+    sigma_k: Any = None,
+    rerank: bool = False,
+    backend: str = "numpy",
+    device: str = "cpu",
+    dtype: str = "float64",
+) -> RDMEvaluation:
+    """Mean score of fixed models over subjects, per ROI, with both noise ceilings.
+
+    Parameters
+    ----------
+    brain : RDMSet or anything :func:`apastats.read_rdms` takes
+        RDMs labelled with ``subject`` and ``roi`` (without it the ROI is "-").
+    models : RDMSet or anything :func:`apastats.read_rdms` takes
+        RDMs labelled with ``model`` and ``layer`` (without it "-").
+    method, sigma_k, backend, device, dtype
+        As in :func:`apastats.rdm_similarity`; not the Bures measures, which have no pooled RDM.
+    rerank : bool
+        Whether pooled ranks are ranked again, as rsatoolbox does (rank methods only).
+
+    Returns
+    -------
+    RDMEvaluation
+        Estimate: mean over subjects of ``s(model, subject)``; standard error: SD over subjects (n - 1)
+        divided by sqrt(n); ``df`` = n - 1.
+
+    Raises
+    ------
+    InputError, DataError
+        As :func:`apastats.score`.
+    DesignError
+        If a ROI has fewer than two subjects.
+
+    Notes
+    -----
+    The numbers of ``rsatoolbox.inference.eval_fixed`` (with ``rerank=True`` also its ceilings of the
+    rank methods). Ceilings: Nili et al. (2014), PLoS Computational Biology 10:e1003553.
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> rdms = apa.simulate_rdms(n_subject=4, n_stimulus=12, rois=["V1", "V2"], n_model=1, rng=0)
+    >>> found = evaluate_rdms(rdms.brain, rdms.models)
+    >>> found.tidy().shape
+    (8, 10)
+    """
+    engine = get_backend(backend, device, dtype)
+    name = parse_method(method)
+    given = as_rdms(brain, "brain")
+    targets, shared, log = aligned(checked_brain(given), checked_models(as_rdms(models, "models")))
+    predictors = cast(RDMSet, shared)
+    subject, roi = (targets.labels[c].to_numpy() for c in ("subject", "roi"))
+    subjects, rois = list(dict.fromkeys(subject)), list(dict.fromkeys(roi))
+    column = {s: k for k, s in enumerate(subjects)}
+    n_model = len(predictors)
+    scores = np.full((len(rois), n_model, len(subjects)), np.nan)
+    lower, upper = np.full((2, len(rois), len(subjects)), np.nan)
+    for k, r in enumerate(rois):
+        members = np.flatnonzero(roi == r)
+        if len(members) < 2:
+            raise DesignError(
+                f"ROI {r!r} has {len(members)} subject; noise ceilings need at least two"
+            )
+        found = fixed_scores(
+            targets.vectors[members],
+            predictors.vectors,
+            method=name,
+            sigma_k=sigma_k,
+            rerank=rerank,
+            backend=engine,
+        )
+        where = [column[s] for s in subject[members]]
+        scores[k][:, where] = found.scores
+        lower[k, where], upper[k, where] = found.lower, found.upper
+    count = np.isfinite(scores).sum(axis=2)
+    mean = np.nansum(scores, axis=2) / np.where(count > 0, count, np.nan)
+    spread = np.nansum((scores - mean[:, :, None]) ** 2, axis=2)
+    error = np.sqrt(spread / np.where(count > 1, (count - 1) * count, np.nan))
+    present = np.isfinite(upper).sum(axis=1)
+    labels = predictors.labels
+    table = pd.DataFrame(
+        {
+            "roi": np.repeat(np.array(rois, dtype=object), n_model),
+            "model": np.tile(labels["model"].to_numpy(), len(rois)),
+            "layer": np.tile(labels["layer"].to_numpy(), len(rois)),
+            "metric": method,
+            "estimate": mean.ravel(),
+            "std_error": error.ravel(),
+            "df": (count - 1).ravel(),
+            "ceiling_lower": np.repeat(np.nansum(lower, axis=1) / present, n_model),
+            "ceiling_upper": np.repeat(np.nansum(upper, axis=1) / present, n_model),
+            "n_subject": count.ravel(),
+        }
+    )
+    info = {
+        "method": "mean similarity of model RDMs and subjects' RDMs",
+        "metric": method,
+        "n_subject": len(subjects),
+        "n_stimulus": len(targets.stimuli),
+        "resampled": "nothing",
+        "pooled": "means of ranks, ranked again" if rerank else "as averaged",
+    }
+    call = describe_call("evaluate_rdms", targets, predictors, method=method, rerank=rerank)
+    arrays = {
+        "scores": scores,
+        "lower": lower,
+        "upper": upper,
+        "subject": np.array(subjects),
+        "roi": np.array(rois),
+        "model_vectors": np.asarray(predictors.vectors),
+    }
+    return RDMEvaluation(table, info, Provenance(call, given.hash), arrays, tuple(log))

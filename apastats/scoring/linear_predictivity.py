@@ -1,0 +1,162 @@
+"""How well features predict responses, by cross-validated ridge regression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import DesignError, InputError
+from apastats.scoring.response_patterns import (
+    Patterns,
+    check_same_rows,
+    checked_patterns,
+    other_people,
+)
+from apastats.scoring.ridge import ALPHAS, ridge_scores
+from apastats.scoring.score import parse_references
+from apastats.scoring.score_patterns import varying_units
+from apastats.table import ScoreTable
+
+
+def linear_predictivity(
+    brain: Mapping[tuple[str, str], Any],
+    models: Mapping[tuple[str, str], Any] | None = None,
+    *,
+    references: Sequence[str] | None = None,
+    alphas: Any = ALPHAS,
+    n_fold: int = 5,
+    seed: int = 1,
+) -> ScoreTable:
+    """Explained variance of responses by cross-validated ridge regression on model features.
+
+    Parameters
+    ----------
+    brain : mapping
+        From ``(subject, roi)`` to ``[n_stimulus, n_vertex]`` or to a pair ``(train, test)`` of such. A
+        column that is NaN is a vertex the subject lacks.
+    models : mapping, optional
+        From ``(model, layer)`` to ``[n_stimulus, n_feature]``, or a pair likewise.
+    references : sequence of {"subject_to_subject", "leave_one_out"} or None
+        Brain predictors: every other subject's responses, or the mean responses of all others (all
+        subjects of a ROI need the same vertices).
+    alphas : array
+        Ridge penalties; one is chosen per fold and target by efficient leave-one-out.
+    n_fold, seed : int
+        Shuffled folds over the train stimuli, those of scikit-learn's ``KFold``.
+
+    Returns
+    -------
+    ScoreTable
+        Metric ``linear_predictivity``. Train rows: R2 on the held-out folds, weighted by their size;
+        test rows: mean over the fold models of R2 on the test stimuli, standardised with train means
+        and SDs. R2 is averaged uniformly over vertices and can be negative. Columns
+        ``n_feature_predictor`` and ``n_feature_brain`` are the numbers of features used.
+
+    Raises
+    ------
+    InputError, DataError
+        Keys or arrays of a wrong form, different stimuli.
+
+    Warns
+    -----
+    DegenerateWarning
+        Where vertices are constant on the train stimuli; they are left out.
+
+    Notes
+    -----
+    The standardised ridge of the alignment-pattern study of Hoefling et al. (2026). The Gram matrix of
+    a predictor is decomposed once per fold for all its targets; the numbers are those of
+    scikit-learn's ``RidgeCV``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((40, 5))
+    >>> brain = {("s1", "V1"): x @ rng.standard_normal((5, 3))}
+    >>> found = linear_predictivity(brain, {("m", "layer"): x})
+    >>> bool(found.frame["score"].iloc[0] > 0.8)
+    True
+    """
+    wanted = parse_references(references)
+    data = {
+        k: varying_units(k, p.compact())
+        for k, p in checked_patterns(brain, "brain", pairs=True).items()
+    }
+    predictors = {} if models is None else checked_patterns(models, "models", pairs=True)
+    check_same_rows(data, predictors)
+    penalties = np.asarray(alphas, dtype="f8")
+    if penalties.ndim != 1 or not penalties.size or not (penalties > 0).all():
+        raise InputError("alphas", alphas, "positive numbers")
+    n_train = len(next(iter(data.values())).train)
+    if not isinstance(n_fold, int) or not 2 <= n_fold <= n_train // 2:
+        raise InputError(
+            "n_fold", n_fold, f"a whole number from 2 to half the {n_train} train stimuli"
+        )
+    jobs: list[tuple[str, str, str, Patterns, list[tuple[str, str]]]] = [
+        ("model", model, layer, p.compact(), list(data)) for (model, layer), p in predictors.items()
+    ]
+    if "subject_to_subject" in wanted:
+        jobs += [
+            ("subject_to_subject", s, r, p, [k for k in data if k[0] != s])
+            for (s, r), p in data.items()
+        ]
+    if "leave_one_out" in wanted:
+        full = checked_patterns(brain, "brain", pairs=True)
+        jobs += [
+            ("leave_one_out", "others", r, p.compact(), [k for k in data if k[0] == s])
+            for s, r, p in other_people(full)
+        ]
+    rows: list[dict[str, Any]] = []
+    for kind, model, layer, p, keys in jobs:
+        if keys:
+            rows += _ridge_rows(
+                kind, model, layer, p, {k: data[k] for k in keys}, penalties, n_fold, seed
+            )
+    if not rows:
+        raise DesignError("nothing to score: no models, and no reference that two subjects allow")
+    return ScoreTable(pd.DataFrame(rows), source="linear predictivity")
+
+
+def _ridge_rows(
+    kind: str,
+    model: str,
+    layer: str,
+    predictor: Patterns,
+    targets: Mapping[tuple[str, str], Patterns],
+    alphas: np.ndarray,
+    n_fold: int,
+    seed: int,
+) -> list[dict[str, Any]]:
+    with_test = predictor.test is not None
+    found = ridge_scores(
+        predictor.train,
+        [t.train for t in targets.values()],
+        x_test=predictor.test,
+        targets_test=[t.test for t in targets.values() if t.test is not None]
+        if with_test
+        else None,
+        alphas=alphas,
+        n_fold=n_fold,
+        seed=seed,
+    )
+    rows = []
+    for k, ((subject, roi), t) in enumerate(targets.items()):
+        common = {
+            "kind": kind,
+            "model": model,
+            "layer": layer,
+            "subject": subject,
+            "roi": roi,
+            "metric": "linear_predictivity",
+            "reference_from": "mean_patterns" if kind == "leave_one_out" else "-",
+            "n_feature_predictor": predictor.train.shape[1],
+            "n_feature_brain": t.train.shape[1],
+        }
+        rows.append({**common, "split": "train", "score": found.train[k]})
+        if with_test:
+            rows.append({**common, "split": "test", "score": found.test[k]})
+    return rows

@@ -1,0 +1,296 @@
+"""The verb that turns RDMs into the score table: models, other subjects, and the mean of the others."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import DataError, DegenerateWarning, DesignError, InputError
+from apastats.io.rdm_set import RDMSet, aligned
+from apastats.io.read_rdms import as_rdms
+from apastats.numbers.backends import get_backend
+from apastats.scoring.pooling import scaled_for_pooling
+from apastats.scoring.rdm_similarity import parse_method, similarity_counts
+from apastats.table import ScoreTable
+
+__all__ = ["checked_brain", "checked_models", "parse_references", "score"]
+
+REFERENCES = ("subject_to_subject", "leave_one_out")
+KEPT = 2**25  # entries of scaled RDMs that are kept rather than made twice
+
+
+def score(
+    brain: Any,
+    models: Any = None,
+    *,
+    method: str = "corr",
+    references: Sequence[str] | None = REFERENCES,
+    sigma_k: Any = None,
+    rerank: bool = False,
+    split: str = "test",
+    batch: int | None = None,
+    backend: str = "numpy",
+    device: str = "cpu",
+    dtype: str = "float64",
+) -> ScoreTable:
+    """Score RDMs of models and of other subjects against the RDMs of brains.
+
+    Parameters
+    ----------
+    brain : RDMSet or anything :func:`apastats.read_rdms` takes
+        RDMs labelled with ``subject`` and ``roi`` (without it the ROI is "-"), one of each.
+    models : RDMSet or anything :func:`apastats.read_rdms` takes, optional
+        RDMs labelled with ``model`` and ``layer`` (without it "-").
+    method : str
+        As in :func:`apastats.rdm_similarity`; it becomes the ``metric`` of the table.
+    references : sequence of {"subject_to_subject", "leave_one_out"} or None
+        Brain rows to compute. ``subject_to_subject``: all ordered pairs of subjects, all pairs of
+        ROIs. ``leave_one_out``: the pooled RDM of all other subjects (as in rsatoolbox's
+        ``pool_rdm``: the mean of z-scored RDMs for correlations, of ranks for rank methods).
+        Left out where there is one subject only.
+    sigma_k : array, optional
+        Covariance of the pattern estimates over the stimuli, for the whitened methods.
+    rerank : bool
+        Whether the pooled RDM of a rank method, a mean of ranks, is ranked again (as rsatoolbox does).
+    split : str
+        Value of the column ``split``.
+    batch : int, optional
+        Model RDMs worked on at once; it bounds the memory and changes the answer by
+        rounding at most.
+    backend, device, dtype : str
+        As in :func:`apastats.rdm_similarity`.
+
+    Returns
+    -------
+    ScoreTable
+        Brain rows have the predicting subject as ``model`` ("others" for leave_one_out) and the
+        predicting ROI as ``layer``. Columns besides the key: ``reference_from`` ("pooled_rdms" for
+        leave_one_out rows, "-" otherwise), further labels of the RDMs, and ``n_pair``, the pairs a
+        score uses, where any pair is missing.
+
+    Raises
+    ------
+    InputError, DataError
+        Missing labels, several RDMs of one subject in one ROI, stimuli that do not match.
+    DesignError
+        If nothing is left to score.
+
+    Warns
+    -----
+    DegenerateWarning
+        If a score is NaN.
+
+    Notes
+    -----
+    Stimuli are matched by name. Those that only one side names are left out of all scores, brain
+    rows included, so that models and references are judged on the same pairs. Without names both
+    sides need the same number, and are taken to be in the same order.
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> rdms = apa.simulate_rdms(n_subject=3, n_stimulus=12, rois=["V1", "V2"], rng=0)
+    >>> table = score(rdms.brain, rdms.models, method="spearman")
+    >>> table.frame["kind"].value_counts().to_dict()
+    {'model': 96, 'subject_to_subject': 24, 'leave_one_out': 12}
+    """
+    engine = get_backend(backend, device, dtype)
+    parse_method(method)
+    wanted = parse_references(references)
+    targets = checked_brain(as_rdms(brain, "brain"))
+    predictors = None if models is None else checked_models(as_rdms(models, "models"))
+    targets, predictors, log = aligned(targets, predictors)
+    options = {"sigma_k": sigma_k, "batch": batch, "backend": engine}
+    subjects = targets.labels["subject"].to_numpy()
+    parts: list[pd.DataFrame] = []
+    if predictors is not None:
+        parts.append(_model_rows(targets, predictors, method, options))
+    if targets.labels["subject"].nunique() > 1:
+        if "subject_to_subject" in wanted:
+            parts.append(_pair_rows(targets, subjects, method, options))
+        if "leave_one_out" in wanted:
+            parts.append(_pooled_rows(targets, subjects, method, rerank, options))
+    if not parts:
+        raise DesignError(
+            "nothing to score: models is None, and references need at least two subjects "
+            f"(references={references!r}, {targets.labels['subject'].nunique()} subject)"
+        )
+    frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    if (frame["n_pair"] == targets.vectors.shape[1]).all():
+        frame = frame.drop(columns="n_pair")
+    else:
+        log.append("pairs are missing: every score uses the pairs both RDMs have (column n_pair)")
+    frame = frame.assign(metric=method, split=split)
+    n_nan = int(frame["score"].isna().sum())
+    if n_nan:
+        warnings.warn(
+            f"{n_nan} of {len(frame)} scores are NaN: an RDM is constant, or two have no pair in common",
+            DegenerateWarning,
+            stacklevel=2,
+        )
+    source = f"scores of {targets.source}"
+    return ScoreTable(frame, log=tuple(log), source=source)
+
+
+def parse_references(references: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of the brain rows wanted, checked."""
+    names = (
+        ()
+        if references is None
+        else (references,)
+        if isinstance(references, str)
+        else tuple(references)
+    )
+    for name in names:
+        if name not in REFERENCES:
+            raise InputError("references", name, f"among {list(REFERENCES)}")
+    return names
+
+
+def checked_brain(brain: RDMSet) -> RDMSet:
+    """Brain RDMs with the labels subject and roi, one RDM of each."""
+    labels = brain.labels
+    if "subject" not in labels.columns:
+        raise InputError(
+            "brain",
+            list(labels.columns),
+            "RDMs with a label 'subject'",
+            hint="Add one by read_rdms(..., labels={'subject': [...]}).",
+        )
+    if "roi" not in labels.columns:
+        labels = labels.assign(roi="-")
+    repeated = labels.duplicated(["subject", "roi"])
+    if repeated.any():
+        first = labels[repeated].iloc[0]
+        others = [c for c in labels.columns if c not in ("subject", "roi")]
+        raise DataError(
+            f"{brain.source}: several RDMs of subject {first['subject']!r} in ROI {first['roi']!r}; they differ in "
+            f"{others}. Select one or average over it first"
+        )
+    return brain if labels is brain.labels else brain.with_labels(labels)
+
+
+def checked_models(models: RDMSet) -> RDMSet:
+    """Model RDMs with the labels model and layer, one RDM of each."""
+    labels = models.labels
+    if "model" not in labels.columns:
+        if list(labels.columns) != ["rdm"] and "layer" not in labels.columns:
+            raise InputError("models", list(labels.columns), "RDMs with a label 'model'")
+        labels = (
+            labels.rename(columns={"rdm": "model"})
+            if "rdm" in labels.columns
+            else labels.assign(model="model")
+        )
+    if "layer" not in labels.columns:
+        labels = labels.assign(layer="-")
+    clash = [
+        c for c in labels.columns if c in ("kind", "subject", "roi", "metric", "split", "score")
+    ]
+    if clash:
+        raise InputError(
+            "models", clash, "RDMs without labels that belong to brains or to the table"
+        )
+    return RDMSet(
+        models.vectors, labels, models.stimuli, models.measure, models.source, models.named
+    )
+
+
+def _rows_of(
+    labels: pd.DataFrame, index: np.ndarray, rename: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """Columns of the labels, repeated by an index; levels are shared, not copied."""
+    return {(rename or {}).get(c, c): labels[c].to_numpy()[index] for c in labels.columns}
+
+
+def _model_rows(
+    brain: RDMSet, models: RDMSet, method: str, options: dict[str, Any]
+) -> pd.DataFrame:
+    values, count = similarity_counts(models.vectors, brain.vectors, method, **options)
+    k, t = (i.ravel() for i in np.indices(values.shape))
+    clash = {c: f"model_{c}" for c in models.labels.columns if c in brain.labels.columns}
+    return pd.DataFrame(
+        {
+            "kind": "model",
+            **_rows_of(models.labels, k, clash),
+            **_rows_of(brain.labels, t),
+            "reference_from": "-",
+            "n_pair": count.ravel(),
+            "score": values.ravel(),
+        }
+    )
+
+
+def _pair_rows(
+    brain: RDMSet, subjects: np.ndarray, method: str, options: dict[str, Any]
+) -> pd.DataFrame:
+    """Every ordered pair of subjects, every pair of ROIs."""
+    values, count = similarity_counts(brain.vectors, brain.vectors, method, **options)
+    p, t = np.nonzero(subjects[:, None] != subjects[None, :])
+    return pd.DataFrame(
+        {
+            "kind": "subject_to_subject",
+            "model": subjects[p],
+            "layer": brain.labels["roi"].to_numpy()[p],
+            **_rows_of(brain.labels, t),
+            "reference_from": "-",
+            "n_pair": count[p, t],
+            "score": values[p, t],
+        }
+    )
+
+
+def _pooled_rows(
+    brain: RDMSet, subjects: np.ndarray, method: str, rerank: bool, options: dict[str, Any]
+) -> pd.DataFrame:
+    """The pooled RDM of the other subjects, for every ROI of theirs and every ROI of the subject.
+
+    Sums over subjects are kept per ROI, and a subject's own RDMs are taken off: memory does not grow
+    with the number of subjects.
+    """
+    rois = brain.labels["roi"].to_numpy()
+    whole = scaled_for_pooling(brain.vectors, method) if brain.vectors.size <= KEPT else None
+
+    def scaled(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """RDMs on the scale they are averaged in, 0 where a pair is missing, and where it is there."""
+        some = scaled_for_pooling(brain.vectors[rows], method) if whole is None else whole[rows]
+        present = np.isfinite(some)
+        return (some if present.all() else np.where(present, some, 0.0)), present
+
+    levels = list(pd.unique(rois))
+    total = np.empty((len(levels), brain.vectors.shape[1]))
+    number = np.empty(total.shape, dtype=np.int32)
+    for k, roi in enumerate(levels):
+        some, present = scaled(np.flatnonzero(rois == roi))
+        total[k], number[k] = some.sum(axis=0), present.sum(axis=0)
+    parts = []
+    for subject in pd.unique(subjects):
+        t = np.flatnonzero(subjects == subject)
+        own, present = scaled(t)
+        place = [levels.index(roi) for roi in rois[t]]
+        others, count = total.copy(), number.copy()
+        others[place] -= own
+        count[place] -= present
+        kept = np.flatnonzero([(rois[subjects != subject] == roi).any() for roi in levels])
+        if not len(kept):
+            continue
+        pooled = np.where(count > 0, others / np.maximum(count, 1), np.nan)[kept]
+        values, used = similarity_counts(
+            pooled, brain.vectors[t], method, x_ranked=not rerank, **options
+        )
+        p, c = (i.ravel() for i in np.indices(values.shape))
+        parts.append(
+            {
+                "layer": np.array([levels[k] for k in kept], dtype=object)[p],
+                **_rows_of(brain.labels, t[c]),
+                "n_pair": used.ravel(),
+                "score": values.ravel(),
+            }
+        )
+    columns = {c: np.concatenate([p[c] for p in parts]) for c in parts[0]}
+    return pd.DataFrame(
+        {"kind": "leave_one_out", "model": "others", **columns, "reference_from": "pooled_rdms"}
+    )

@@ -1,0 +1,1 @@
+"""RDM similarities under resampled stimuli: weights of pairs, kernels, both factors at once."""

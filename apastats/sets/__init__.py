@@ -1,1 +1,0 @@
-"""Equivalence sets, and how well an outcome separates models."""

@@ -1,0 +1,297 @@
+"""``study.toml`` -> the whole analysis: inputs, ceilings, layers, patterns, bootstrap, equivalence, report."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from apastats.folders import alone, building, refuse_existing
+from apastats.studies.folder import Difference, compare_results, read_folder, render, write_folder
+from apastats.studies.pipeline import Pipeline, Progress
+from apastats.studies.schema import Locator, locate_study
+from apastats.studies.sections import StudyFile
+from apastats.studies.store import Store
+from apastats.table import ScoreTable
+
+__all__ = ["StudyRun", "render_again", "run_demo", "run_study", "verify_study"]
+
+
+@dataclass(frozen=True, eq=False)
+class StudyRun:
+    """What a study produced.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        Holds ``report.html``, ``study.toml``, ``tables/``, ``figures/``, ``results/`` and ``run.json``.
+    results : mapping of str to Result or ScoreTable
+        In the order they were computed.
+    warnings : tuple of str
+        Warnings given on the way; the report lists them too.
+    """
+
+    folder: Path
+    results: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def report_path(self) -> Path:
+        """The report."""
+        return self.folder / "report.html"
+
+    def __repr__(self) -> str:
+        return f"<StudyRun: {', '.join(self.results)}; {self.folder}>"
+
+
+def run_study(
+    study: str | Path,
+    *,
+    assignments: Sequence[str] = (),
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> StudyRun:
+    """Run a study file.
+
+    Parameters
+    ----------
+    study : str or path
+        A ``study.toml``; paths in it are relative to its folder.
+    assignments : sequence of str
+        ``"key=value"`` texts that replace keys, e.g. ``"inputs.scores=DIR"``; paths in them are relative
+        to the current folder.
+    output : str or path, optional
+        Folder to make; by default ``apastats_out/<name of the study>``.
+    overwrite : bool
+        Whether an existing output folder may be replaced.
+    progress : callable, optional
+        Called with the name of each step.
+
+    Returns
+    -------
+    StudyRun
+
+    Raises
+    ------
+    StudyError
+        If the study file is wrong; the message names file, line and key.
+    OutputExistsError
+        If the output folder exists. Nothing is written half: the folder appears when it is complete.
+    """
+    path = Path(study)
+    parsed, text, locate = locate_study(path, assignments)
+    folder = Path(output) if output is not None else Path("apastats_out") / parsed.study.name
+    sets = "".join(f" --set {a}" for a in assignments)
+    command = f"apastats run {path}{sets}"
+    return _execute(parsed, text, command, folder, overwrite, progress, locate=locate)
+
+
+def run_demo(
+    output: str | Path = "apastats_demo",
+    *,
+    seed: int = 1,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> StudyRun:
+    """Simulate a study with a known truth, analyse it and write its folder.
+
+    Parameters
+    ----------
+    output : str or path
+        Folder to make; the simulated data are in its ``data/``.
+    seed : int
+        Seed of the simulation.
+    overwrite : bool
+        Whether an existing output folder may be replaced.
+    progress : callable, optional
+        Called with the name of each step.
+
+    Returns
+    -------
+    StudyRun
+    """
+    from apastats.simulation.simulate import simulate
+
+    simulated = simulate(
+        n_subject=10, n_model=8, n_layer=5, n_tied=3, gap=0.1, mimic=False, rng=seed
+    )
+    text = DEMO_STUDY.replace("@SEED@", str(seed))
+    parsed = StudyFile.model_validate(tomllib.loads(text))
+    return _execute(
+        parsed,
+        text,
+        f"apastats demo --seed {seed}",
+        Path(output),
+        overwrite,
+        progress,
+        scores=simulated.scores,
+        truth=simulated.truth,
+    )
+
+
+DEMO_STUDY = """# Simulated study: eight models of which the first three are truly equal and the best everywhere.
+[study]
+name = "demo"
+title = "Demonstration on simulated data with a known truth"
+seed = @SEED@
+
+[inputs]
+scores = "data/scores.csv"
+
+[select_layer]
+on = "train"
+
+[ceiling]
+kinds = ["leave_one_out", "subject_to_subject"]
+
+[agreement]
+reference = "matched"      # brain and models are compared with the same references
+
+[bootstrap]
+n_resamples = "exact"
+interval = "studentized"
+
+[equivalence]
+bounds = { share = 0.1, of = "leave_one_out" }
+reference = "best"
+adjust = "holm"
+
+[equivalence_agreement]
+bounds = 0.2               # Fisher z
+reference = "brain"
+adjust = "holm"
+
+[[analysis]]
+name = "sets"
+verb = "equivalence_set"
+data = "selected"
+formula = "score ~ model | roi"
+options = { bounds = { share = 0.1, of = "leave_one_out" } }
+
+[[analysis]]
+name = "strict"
+verb = "strict_alignment"
+data = "selected"
+[analysis.options]
+agreement = { result = "agreement" }
+score_bounds = { share = 0.1, of = "leave_one_out" }
+agreement_bounds = 0.2
+
+[[analysis]]
+name = "separation"
+verb = "discriminability"
+data = "selected"
+formula = "score ~ model | roi"
+options = { against = { result = "agreement" }, against_outcome = "z_person" }
+
+[[analysis]]
+name = "model"
+verb = "lmm"
+data = "agreement"
+formula = "z_person ~ model + (1 | subject) + (1 | roi) + (1 | roi:subject)"
+
+[[analysis]]
+name = "against_the_brain"
+verb = "emmeans"
+data = "model"
+options = { specs = "model" }
+then = [
+    { method = "contrast", options = { method = "trt.vs.ctrl", ref = "brain" } },
+    { method = "test", options = { bounds = 0.2 } },
+]
+"""
+
+
+def _execute(
+    parsed: StudyFile,
+    text: str,
+    command: str,
+    folder: Path,
+    overwrite: bool,
+    progress: Progress | None,
+    *,
+    scores: ScoreTable | None = None,
+    truth: pd.DataFrame | None = None,
+    locate: Locator | None = None,
+) -> StudyRun:
+    """Run all steps, then write everything; the folder appears under its name when complete."""
+    step = progress or (lambda _: None)
+    refuse_existing(folder, overwrite)
+    with alone(folder):
+        # results are kept beside the folder while it is in the making: an interrupted run continues there
+        store = Store(folder.with_name(folder.name + ".unfinished"))
+        try:
+            results = Pipeline(parsed, step, store, locate=locate).run(scores)
+            step("writing the report")
+            with building(folder, overwrite=overwrite) as part:
+                if truth is not None and scores is not None:
+                    (part / "data").mkdir()
+                    scores.frame.to_csv(part / "data" / "scores.csv", index=False)
+                    truth.to_csv(part / "truth.csv", index=False)
+                write_folder(part, parsed, text, command, results, store.messages)
+        except Exception:
+            store.drop()  # a mistake, not an interruption: nothing is left half
+            raise
+        store.drop()
+    return StudyRun(folder, results, tuple(store.messages))
+
+
+def render_again(folder: str | Path) -> Path:
+    """Write the report and figures of a finished study again, from its saved results.
+
+    Parameters
+    ----------
+    folder : str or path
+        Made by :func:`run_study`.
+
+    Returns
+    -------
+    pathlib.Path
+        The report.
+
+    Raises
+    ------
+    ReadError
+        If the folder is not that of a finished study.
+    """
+    f = read_folder(folder)
+    render(f.path, f.study, f.text, f.command, f.results, f.warnings)
+    return f.path / "report.html"
+
+
+def verify_study(folder: str | Path, *, progress: Progress | None = None) -> list[Difference]:
+    """Run a finished study again from its inputs and compare every number bit for bit.
+
+    Parameters
+    ----------
+    folder : str or path
+        Made by :func:`run_study`.
+    progress : callable, optional
+        Called with the name of each step.
+
+    Returns
+    -------
+    list of Difference
+        Empty if nothing changed.
+
+    Raises
+    ------
+    ReadError
+        If the folder is not that of a finished study, or an input has gone.
+    """
+    f = read_folder(folder)
+    study = f.study
+    if study.inputs.scores is not None:
+        # the demonstration keeps its data inside its own folder
+        inside = f.path.resolve() / study.inputs.scores.path
+        scores = study.inputs.scores.model_copy(update={"path": str(inside)})
+        study = study.model_copy(
+            update={"inputs": study.inputs.model_copy(update={"scores": scores})}
+        )
+    results = Pipeline(study, progress or (lambda _: None)).run()
+    return compare_results(f.results, results)

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import apastats as apa
+from apastats.comparing.families import pair_effects
+from apastats.errors import DesignError, InputError, MarginError
+from apastats.numbers.standardised import noncentral_t_limits
+
+
+def test_noncentral_limits_are_quantiles():
+    low, high = noncentral_t_limits(1.7, 9, 0.9)
+    assert stats.nct.cdf(1.7, 9, low) == pytest.approx(0.95, abs=1e-8)
+    assert stats.nct.cdf(1.7, 9, high) == pytest.approx(0.05, abs=1e-8)
+
+
+def test_many_pairs_agree_with_the_single_ones():
+    g = np.random.default_rng(1)
+    d = g.normal(g.normal(size=30), 1, (8, 30))
+    est, low, high = pair_effects(d, 0.05)
+    for j in (0, 7, 21):
+        row = apa.tost(d[:, j], bounds=1).tidy().iloc[0]
+        ours = [est[j], low[j], high[j]]
+        np.testing.assert_allclose(
+            ours, row[["effect_size", "effect_low", "effect_high"]].astype(float), atol=2e-5
+        )
+
+
+def test_pingouin_agrees():
+    pingouin = pytest.importorskip("pingouin")
+    g = np.random.default_rng(2)
+    x, y = g.normal(size=12), g.normal(0.4, 1, 9)
+    ours = apa.effect_size(x, y, measures=["d", "g"], paired=False, equal_var=True).tidy()[
+        "estimate"
+    ]
+    assert ours.iloc[0] == pytest.approx(pingouin.compute_effsize(x, y, eftype="cohen"))
+    # pingouin uses the approximate factor 1 - 3 / (4 N - 9)
+    assert ours.iloc[1] == pytest.approx(pingouin.compute_effsize(x, y, eftype="hedges"), rel=2e-3)
+
+
+def test_superiority_is_the_share_of_pairs():
+    x, y = np.array([1.0, 2, 3, 4]), np.array([0.0, 2, 5])
+    found = apa.effect_size(x, y, measures="superiority", paired=False).tidy()["estimate"].item()
+    assert found == pytest.approx(np.mean((x[:, None] > y) + 0.5 * (x[:, None] == y)))
+
+
+def test_rope_decisions():
+    g = np.random.default_rng(3)
+    table = apa.rope(
+        {
+            "near": g.normal(0, 0.1, 2000),
+            "far": g.normal(9, 0.1, 2000),
+            "mid": g.normal(1, 1, 2000),
+        },
+        bounds=1,
+    )
+    assert table.tidy()["decision"].tolist() == ["equivalent", "different", "undecided"]
+
+
+def test_discriminability_prefers_the_cleaner_outcome():
+    g = np.random.default_rng(4)
+    from tests.comparing.test_sets import table_of
+
+    truth = np.linspace(0, 1, 6)[:, None]
+    clean = table_of(truth + 0.1 * g.normal(size=(10, 6, 1)))
+    noise = table_of(truth + 1.0 * g.normal(size=(10, 6, 1)))
+    noise = noise.with_frame(
+        noise.frame.rename(columns={"score": "agreement"}), outcomes=["agreement"]
+    )
+    found = apa.discriminability(
+        "score ~ model | roi", clean, against=noise, n_resamples=99, rng=1
+    ).tidy()
+    by = found.set_index(["outcome", "term"])["estimate"]
+    assert by["score", "separated_pairs"] > by["agreement", "separated_pairs"]
+    assert by["score", "reliability_1"] > by["agreement", "reliability_1"]
+    row = found[found["term"] == "difference signal"].iloc[0]
+    assert row["estimate"] < 0
+    assert row["p_value"] <= 0.05
+
+
+def test_noncentral_limits_pass_holes_of_the_series():
+    # scipy's distribution function is NaN at noncentrality 6 for this t
+    t = -5.28038179692529
+    low, high = noncentral_t_limits(t, 9, 0.9)
+    assert stats.nct.cdf(t, 9, low) == pytest.approx(0.95, abs=1e-8)
+    assert stats.nct.cdf(t, 9, high) == pytest.approx(0.05, abs=1e-8)
+
+
+def test_comparison_of_outcomes_by_hand():
+    from apastats.comparing.discriminability import compare_separation
+
+    g = np.random.default_rng(9)
+    x, y = np.arange(4) + g.normal(size=(5, 4)), np.arange(4) + g.normal(size=(5, 4))
+
+    def log_f(v):
+        n, k = v.shape
+        residual = v - v.mean(0) - v.mean(1, keepdims=True) + v.mean()
+        return np.log(n * v.mean(0).var(ddof=1) / ((residual**2).sum() / ((n - 1) * (k - 1))))
+
+    estimate, error, p = compare_separation(x, 3 * y + 1)
+    left = [log_f(np.delete(x, i, 0)) - log_f(np.delete(y, i, 0)) for i in range(5)]
+    assert estimate == pytest.approx(log_f(x) - log_f(y))
+    assert error == pytest.approx(np.sqrt(4 * np.var(left)))
+    assert p == pytest.approx(2 * stats.t.sf(abs(estimate) / error, 4))
+    assert compare_separation(x, 7 * x - 2) == (0.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda: apa.effect_size([1, 2, 3], measures="x"), InputError, "measures: got 'x'"),
+        (lambda: apa.effect_size([1, 2, 3], interval="x"), InputError, "interval: got 'x'"),
+        (
+            lambda: apa.effect_size([1, 2, 4], rank_interval="x", measures="rank_biserial"),
+            InputError,
+            "rank_interval",
+        ),
+        (lambda: apa.effect_size([1, 2, 3], conf_level=2), InputError, "conf_level: got 2"),
+        (lambda: apa.effect_size([1, 2]), DesignError, "at least 3 values"),
+        (lambda: apa.effect_size([1, 1, 1, 1]), DesignError, "no variation"),
+        (lambda: apa.rm_anova([1, 2, 3]), DesignError, "at least 2 subjects and 2 levels"),
+        (lambda: apa.rm_anova([[1, np.nan], [1, 2]]), DesignError, "missing values"),
+        (lambda: apa.anova_effect(-1, 2, 3), InputError, "f: got -1"),
+        (lambda: apa.anova_effect(1, 2, 3, bounds=2), InputError, "bounds: got 2"),
+        (lambda: apa.rope(np.zeros(5), bounds=1), DesignError, "5 draws"),
+        (lambda: apa.rope(np.zeros(500)), MarginError, "no default margin"),
+        (
+            lambda: apa.coefficient_equivalence(1, 1, 9, bounds=1, rule="x"),
+            InputError,
+            "rule: got 'x'",
+        ),
+    ],
+)
+def test_bad_input(call, error, match):
+    with pytest.raises(error, match=match):
+        call()

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import apastats as apa
+from apastats.errors import DataError, DesignError, InputError
+from tests.comparing.test_sets import study
+
+
+def test_friedman_agrees_with_scipy_with_ties():
+    x = np.random.default_rng(1).integers(0, 5, (9, 4)).astype(float)
+    row = apa.friedman(x).tidy().iloc[0]
+    theirs = stats.friedmanchisquare(*x.T)
+    assert row["statistic"] == pytest.approx(theirs.statistic)
+    assert row["p_value"] == pytest.approx(theirs.pvalue)
+
+
+def test_nemenyi_by_table_and_its_critical_difference():
+    found = apa.nemenyi("score ~ model | roi", study()).tidy()
+    assert len(found) == 2 * 15
+    assert (found["different"] == (found["estimate"].abs() >= found["critical_difference"])).all()
+
+
+def test_places_hold_the_observed_one():
+    found = apa.mean_ranks("score ~ model | roi", study()).tidy()
+    assert ((found["place_low"] <= found["place"]) & (found["place"] <= found["place_high"])).all()
+    best = found[(found["model"] == "m0") & (found["roi"] == "r0")].iloc[0]
+    assert (best["place_low"], best["place_high"]) == (1, 2)
+
+
+def test_letters_of_a_comparison():
+    found = apa.compare("score ~ model | roi", study(), family="cell")
+    letters = found.letters(roi="r0")
+    assert set(letters["m0"]) & set(letters["m1"])
+    assert not set(letters["m0"]) & set(letters["m5"])
+    with pytest.raises(DataError, match="all pairs of one cell"):
+        found.letters()
+    with pytest.raises(InputError, match="roi: got 'V9'"):
+        found.letters(roi="V9")
+
+
+def test_compare_alternatives_and_adjustments():
+    table = study()
+    two = apa.compare("score ~ model | roi", table, reference="m0", adjust="none").tidy()
+    less = apa.compare(
+        "score ~ model | roi", table, reference="m0", adjust="none", alternative="less"
+    ).tidy()
+    negative = two["estimate"] < 0
+    np.testing.assert_allclose(less.loc[negative, "p_value"], two.loc[negative, "p_value"] / 2)
+    for adjust in ("tukey", "max-t", "max-t-step-down", "hommel", "by"):
+        found = apa.compare("score ~ model | roi", table, adjust=adjust).tidy()
+        assert (found["p_value_adjusted"] >= found["p_value"] - 1e-12).mean() > 0.9
+
+
+def test_tukey_agrees_with_the_range_of_scipy():
+    table = study(cells=1)
+    found = apa.compare("score ~ model | roi", table, adjust="tukey").tidy()
+    row = found.iloc[1]
+    expected = stats.studentized_range.sf(abs(row["statistic"]) * np.sqrt(2), 6, row["df"])
+    assert row["p_value_adjusted"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_step_down_max_t_is_never_worse():
+    table = study(seed=3, gap=0.02)
+    single = apa.equivalence("score ~ model | roi", table, bounds=0.05, adjust="max-t").tidy()
+    step = apa.equivalence(
+        "score ~ model | roi", table, bounds=0.05, adjust="max-t-step-down"
+    ).tidy()
+    for column in ("p_value_adjusted", "p_value_equiv_adjusted", "p_value_noninf_adjusted"):
+        assert (step[column] <= single[column] + 1e-12).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda: apa.friedman([1, 2, 3]), InputError, "values: got"),
+        (lambda: apa.friedman([[1, 2, 3]]), DesignError, "1 complete subjects"),
+        (lambda: apa.friedman([[1, 2], [2, 1]], statistic="z"), InputError, "statistic: got 'z'"),
+        (lambda: apa.quade("score ~ model | roi", "x"), InputError, "a ScoreTable"),
+        (
+            lambda: apa.compare("score ~ model | roi", study(), alternative="up"),
+            InputError,
+            "alternative: got 'up'",
+        ),
+        (
+            lambda: apa.compare("score ~ model | roi", study(), adjust="tukey", reference="m0"),
+            InputError,
+            "'tukey' with test='t' and all pairs",
+        ),
+        (
+            lambda: apa.compare("score ~ model | roi", study(), adjust="max-t", test="wilcoxon"),
+            InputError,
+            "max-t is for tests of the mean",
+        ),
+        (lambda: apa.closed_p([0.1] * 17), InputError, "at most 16"),
+        (lambda: apa.closed_p([2.0]), InputError, "numbers between 0 and 1"),
+        (lambda: apa.hierarchical_p([0.1], ["a", "b"]), InputError, "one per p-value"),
+        (lambda: apa.compact_letters(["a"], [("a", "z")]), InputError, "different: got"),
+        (lambda: apa.adjust_p([0.1, 2]), InputError, "p: got 2.0"),
+        (lambda: apa.adjust_p([0.1, 0.2], family_size=1), InputError, "family_size: got 1"),
+    ],
+)
+def test_bad_input(call, error, match):
+    with pytest.raises(error, match=match):
+        call()
