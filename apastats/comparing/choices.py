@@ -11,14 +11,14 @@ import numpy as np
 from apastats.errors import InputError
 from apastats.numbers.few import few_words
 from apastats.numbers.location import Kernel, Located, signed_rank, t_location, trimmed
-from apastats.numbers.resampled import (
+from apastats.numbers.tested import Tested
+from apastats.resampling.one_sample import (
     BOOT_INTERVALS,
     bootstrap_location,
     centred_flips,
     one_sample_few,
     sign_flip,
 )
-from apastats.numbers.tested import Tested
 from apastats.resampling.plans import Plan, Resamples, check_resamples, subject_counts
 from apastats.resampling.quantiles import QuantileRule, check_rule
 from apastats.resampling.relabel import sign_flips

@@ -28,9 +28,9 @@ from apastats.numbers.fisher import (
     z_difference,
 )
 from apastats.numbers.ranks import midranks
-from apastats.numbers.resampled import Resampled, located_by_replicates, replicate_p
 from apastats.numbers.shared_correlations import null_limits, null_p
 from apastats.numbers.tested import Tested
+from apastats.resampling.one_sample import Resampled, located_by_replicates, replicate_p
 from apastats.resampling.plans import Plan, Resamples, subject_counts
 from apastats.resampling.quantiles import QuantileRule
 from apastats.results import describe_call

@@ -9,8 +9,8 @@ import numpy as np
 from apastats.comparing.choices import Choice
 from apastats.comparing.effect_size import SMD_INTERVALS, rank_biserial, rank_biserial_interval
 from apastats.errors import InputError
-from apastats.numbers.resampled import bootstrap_standardised
 from apastats.numbers.standardised import Standardised, standardised_difference
+from apastats.resampling.one_sample import bootstrap_standardised
 
 __all__ = ["EFFECTS", "effect_beside"]
 

@@ -13,11 +13,11 @@ from apastats.comparing.margin import Bounds
 from apastats.errors import DesignError, InputError
 from apastats.numbers.adjust_p import adjust_p, check_adjust
 from apastats.numbers.closed import hierarchical_p
-from apastats.numbers.max_t import joint_critical, max_t
 from apastats.numbers.simultaneous import range_critical, range_sf
 from apastats.numbers.standardised import hedges_factor, noncentral_pivot
 from apastats.numbers.student import from_summary, in_sd_units, one_sample
 from apastats.numbers.tested import Tested
+from apastats.resampling.max_t import joint_critical, max_t
 from apastats.resampling.relabel import sign_flips
 from apastats.table import Block
 

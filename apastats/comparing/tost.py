@@ -17,7 +17,12 @@ from apastats.comparing.monte_carlo import with_p_errors
 from apastats.comparing.rows import claim_words, insert_before, sd_unit, tidy_row
 from apastats.comparing.samples import samples
 from apastats.errors import DesignError, InputError, MarginError
-from apastats.numbers.independent import (
+from apastats.numbers.location import Located
+from apastats.numbers.student import in_sd_units
+from apastats.numbers.tested import Tested
+from apastats.resampling.plans import Plan, Resamples
+from apastats.resampling.quantiles import QuantileRule
+from apastats.resampling.two_samples import (
     bootstrap_two,
     effect_two,
     permutation_two,
@@ -27,11 +32,6 @@ from apastats.numbers.independent import (
     two_sample_draws,
     two_sample_few,
 )
-from apastats.numbers.location import Located
-from apastats.numbers.student import in_sd_units
-from apastats.numbers.tested import Tested
-from apastats.resampling.plans import Plan, Resamples
-from apastats.resampling.quantiles import QuantileRule
 from apastats.results import Provenance, describe_call
 from apastats.seeds import RngLike, recorded_seed
 

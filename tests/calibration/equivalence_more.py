@@ -20,12 +20,12 @@ from apastats.comparing.discriminability import compare_separation
 from apastats.comparing.equivalence_set import _RUN, _decide
 from apastats.numbers.best import confidence_set, moments
 from apastats.numbers.fisher import difference_root, one_test, z_difference
-from apastats.numbers.independent import Relabelled, resample_two, student_two
 from apastats.numbers.location import t_location
-from apastats.numbers.resampled import replicate_p
 from apastats.numbers.shared_correlations import null_p
+from apastats.resampling.one_sample import replicate_p
 from apastats.resampling.plans import subject_counts
 from apastats.resampling.relabel import group_signs
+from apastats.resampling.two_samples import Relabelled, resample_two, student_two
 
 ALPHA = 0.05
 RESAMPLES = 999

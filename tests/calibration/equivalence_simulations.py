@@ -11,13 +11,13 @@ from apastats.comparing.choices import choose
 from apastats.comparing.families import JOINT
 from apastats.numbers import location
 from apastats.numbers.best import confidence_set, moments, with_the_best
-from apastats.numbers.independent import effect_two, student_two, trimmed_two
-from apastats.numbers.max_t import max_t
-from apastats.numbers.resampled import centred_flips, replicate_p, resample_means, sign_flip
 from apastats.numbers.student import in_sd_units, one_sample
+from apastats.resampling.max_t import max_t
 from apastats.resampling.means import summarise_means
+from apastats.resampling.one_sample import centred_flips, replicate_p, resample_means, sign_flip
 from apastats.resampling.plans import subject_counts
 from apastats.resampling.relabel import sign_flips
+from apastats.resampling.two_samples import effect_two, student_two, trimmed_two
 
 ALPHA = 0.05
 SHAPES = {

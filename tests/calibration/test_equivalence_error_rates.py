@@ -8,7 +8,7 @@ from scipy import stats
 
 import apastats as apa
 from apastats.comparing.correlation_difference import williams
-from apastats.numbers.resampled import replicate_p, resample_means
+from apastats.resampling.one_sample import replicate_p, resample_means
 from apastats.resampling.plans import subject_counts
 from tests.calibration.equivalence_kinds import (
     ceiling_margin_rates,

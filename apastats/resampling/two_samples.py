@@ -17,8 +17,8 @@ from apastats.numbers.location import (
     rank_sum_interval,
     trimmed_moments,
 )
-from apastats.numbers.resampled import Resampled, located_by_replicates
 from apastats.numbers.student import welch_df
+from apastats.resampling.one_sample import Resampled, located_by_replicates
 from apastats.resampling.plans import Plan, Resamples, subject_counts
 from apastats.resampling.quantiles import QuantileRule
 from apastats.resampling.relabel import group_signs, permutation_p

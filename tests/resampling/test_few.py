@@ -8,7 +8,7 @@ from scipy.special import ndtri
 
 import apastats as apa
 from apastats.numbers.few import few_level, few_p
-from apastats.numbers.resampled import Resampled, located_by_replicates
+from apastats.resampling.one_sample import Resampled, located_by_replicates
 
 
 def test_level_and_p_invert_each_other():

@@ -1,0 +1,128 @@
+"""The map in CONTRIBUTING holds: no import against it, no circle, and a verb is found by its name."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import apastats
+
+ROOT = Path(__file__).resolve().parent.parent
+MAP = (ROOT / "CONTRIBUTING.md").read_text().split("## Map of the repository")[1].split("\n## ")[0]
+ROWS = [line.split("|")[1] for line in MAP.splitlines() if line.startswith("| `apastats/")]
+ORDER = [
+    Path(name.removeprefix("apastats/")).stem for row in ROWS for name in re.findall("`(.+?)`", row)
+]
+FACADE = re.search(r"^Facade: `(\w+)\.py` reaches up to (.+?), inside", MAP, re.MULTILINE)
+FAMILIES = re.search(r"Families of twins share a module: (.+?)\.\n", MAP, re.DOTALL)
+FILES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in (ROOT / "apastats").rglob("*.py")
+}
+
+
+def room(module: str) -> str:
+    """Return the room of a module: the second part of its name."""
+    return [*module.split("."), "__init__"][1]
+
+
+def imports(nodes: list[ast.AST]) -> set[str]:
+    """Return the modules of the package that a piece of code imports, inside functions too."""
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in FILES else str(node.module) for name in inner}
+    return found & set(FILES)
+
+
+def circles(arrows: dict[str, set[str]]) -> None:
+    TopologicalSorter(arrows).prepare()  # raises CycleError with the circle
+
+
+TREES = {module: ast.parse(path.read_text()) for module, path in FILES.items()}
+ARROWS = {module: imports(list(ast.walk(tree))) - {module} for module, tree in TREES.items()}
+
+
+def against(arrows: dict[str, set[str]]) -> list[str]:
+    """Return the imports from a room that the map names later, the facade left out."""
+    assert FACADE is not None
+    allowed = {(FACADE[1], name) for name in re.findall(r"`(\w+)`", FACADE[2])}
+    return sorted(
+        f"{module} -> {target}"
+        for module, targets in arrows.items()
+        for target in targets
+        if ORDER.index(room(target)) > ORDER.index(room(module))
+        and (room(module), room(target)) not in allowed
+    )
+
+
+def test_every_room_is_on_the_map() -> None:
+    assert {room(module) for module in FILES} <= set(ORDER)
+    assert len(ORDER) == len(set(ORDER))
+
+
+def test_no_import_runs_against_the_map() -> None:
+    assert against(ARROWS) == []
+    assert against({"apastats.numbers.ranks": {"apastats.comparing.ranks"}}) != []
+
+
+def test_the_facade_is_lazy() -> None:
+    assert FACADE is not None
+    top = imports(list(TREES[f"apastats.{FACADE[1]}"].body))
+    assert {room(name) for name in top}.isdisjoint(re.findall(r"`(\w+)`", FACADE[2]))
+
+
+def test_there_are_no_circles_of_modules_or_rooms() -> None:
+    assert FACADE is not None
+    arrows = {module: set(targets) for module, targets in ARROWS.items()}
+    arrows[f"apastats.{FACADE[1]}"] = imports(list(TREES[f"apastats.{FACADE[1]}"].body))
+    circles(arrows)
+    rooms: dict[str, set[str]] = {}
+    for module, targets in arrows.items():
+        rooms.setdefault(room(module), set()).update(map(room, targets))
+    circles({name: targets - {name} for name, targets in rooms.items()})
+
+
+def test_a_verb_stands_in_a_module_of_its_name_or_of_its_family() -> None:
+    assert FAMILIES is not None
+    families = re.findall(r"`(\w+)`", FAMILIES[1])
+    assert len(families) <= 8
+    wrong = []
+    for name, module in apastats.EXPORTS.items():
+        home = module.rsplit(".", 1)[1]
+        if isinstance(getattr(apastats, name), type):
+            snake = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+            found = home in apastats.EXPORTS or snake.endswith(home)
+        else:
+            found = home in (name, name.removesuffix("_summary"), *families)
+        if not found:
+            wrong.append(f"{name} in {module}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("first", ["modules", "names"])
+def test_a_name_stays_the_verb_after_its_module_is_imported(first: str) -> None:
+    program = (
+        "import importlib, types, apastats as apa\n"
+        f"names = {first == 'names'}\n"
+        "before = {n: getattr(apa, n) for n in apa.EXPORTS} if names else {}\n"
+        "for module in {*apa.EXPORTS.values()}: importlib.import_module(module)\n"
+        "for n, m in apa.EXPORTS.items():\n"
+        "    assert not isinstance(getattr(apa, n), types.ModuleType), n\n"
+        "    assert getattr(apa, n) is getattr(importlib.import_module(m), n), n\n"
+        "    assert not names or getattr(apa, n) is before[n], n\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
