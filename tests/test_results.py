@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import apastats as apa
+from apastats.ceilings.check import DesignCheck
 from apastats.errors import DataError, OutputExistsError, ReadError
 from apastats.results import Provenance, Result
 
@@ -77,7 +78,7 @@ def test_loading_something_else(result, tmp_path: Path) -> None:
         apa.load_result(tmp_path)
     folder = result.save(tmp_path / "a")
     with pytest.raises(DataError, match="kind 'noise_ceiling'"):
-        apa.checks.DesignCheck.load(folder)
+        DesignCheck.load(folder)
     meta = json.loads((folder / "result.json").read_text())
     (folder / "result.json").write_text(json.dumps({**meta, "kind": "nonsense"}))
     with pytest.raises(ReadError, match="unknown kind 'nonsense'"):

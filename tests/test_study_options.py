@@ -13,6 +13,7 @@ import pytest
 
 import apastats as apa
 from apastats.errors import StudyError
+from apastats.studies.run_study import verify_study
 from apastats.studies.schema import parse_study
 from apastats.studies.sections import (
     NetworkInput,
@@ -205,7 +206,7 @@ n_resamples = 50
         "spearman",
         "linear_predictivity",
     }
-    assert apa.studies.run.verify_study(tmp_path / "out") == []
+    assert verify_study(tmp_path / "out") == []
 
 
 def test_crossnobis_from_a_study_file(tmp_path: Path) -> None:
