@@ -35,8 +35,16 @@ class ApaError(Exception):
     """Base class of all errors raised on purpose by apastats."""
 
 
-def _short(value: Any, limit: int = 200) -> str:
-    text = repr(value)
+def shown(value: Any, limit: int = 200) -> str:
+    """A value as messages show it: one that is long, large or cannot show itself is described."""
+    if hasattr(value, "shape") and hasattr(value, "dtype") and value.shape:
+        return f"an array of shape {value.shape} and type {value.dtype}"
+    if hasattr(value, "columns") and hasattr(value, "shape"):
+        return f"a {type(value).__name__} of shape {value.shape}"
+    try:
+        text = repr(value)
+    except Exception:  # another's __repr__; an int of more digits than Python prints
+        text = f"a {type(value).__name__}"
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
@@ -62,7 +70,7 @@ class InputError(ApaError, ValueError):
 
     def __init__(self, argument: str, value: Any, allowed: str, *, hint: str = "") -> None:
         self.argument, self.value, self.allowed = argument, value, allowed
-        message = f"{argument}: got {_short(value)}; allowed: {allowed}."
+        message = f"{argument}: got {shown(value)}; allowed: {allowed}."
         super().__init__(f"{message} {hint}".strip())
 
 
@@ -85,8 +93,10 @@ class FormulaError(InputError):
 
     def __init__(self, formula: str, message: str, *, position: int | None = None) -> None:
         self.formula, self.position = formula, position
-        pointer = "" if position is None else f"\n  {formula}\n  {' ' * position}^"
-        ApaError.__init__(self, f"formula: {formula!r}: {message}{pointer}")
+        start = max(0, (position or 0) - 60)  # of a long formula: the part around the fault
+        part = formula[start : start + 120]
+        pointer = "" if position is None else f"\n  {part}\n  {' ' * (position - start)}^"
+        ApaError.__init__(self, f"formula: {shown(formula)}: {message}{pointer}")
 
 
 class DataError(ApaError, ValueError):

@@ -150,8 +150,8 @@ def effect_size(
     >>> found.tidy()["estimate"].round(3).tolist()
     [1.88]
     """
+    from apastats.arguments import samples
     from apastats.comparing.margin import as_margin
-    from apastats.comparing.samples import samples
 
     wanted = (measures,) if isinstance(measures, str) else tuple(measures)
     for m in wanted:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from apastats.arguments import samples
 from apastats.comparing.choices import MATCHED_TESTS, TWO_TESTS, Choice, choose, combine, matched
 from apastats.comparing.decisions import check_alpha, check_hypothesis
 from apastats.comparing.effect_beside import EFFECTS, effect_beside
@@ -15,7 +16,6 @@ from apastats.comparing.equivalence import EquivalenceResult
 from apastats.comparing.margin import Margin, as_margin, ratio_margin
 from apastats.comparing.monte_carlo import with_p_errors
 from apastats.comparing.rows import claim_words, insert_before, sd_unit, tidy_row
-from apastats.comparing.samples import samples
 from apastats.errors import DesignError, InputError, MarginError
 from apastats.numbers.location import Located
 from apastats.numbers.student import in_sd_units
