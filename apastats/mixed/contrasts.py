@@ -16,6 +16,7 @@ from apastats.mixed.engine.grid import Grid, contrast_rows
 from apastats.mixed.engine.inference import Inference
 from apastats.mixed.engine.simultaneous_tests import ALTERNATIVES, LARGE, Family
 from apastats.numbers.adjust_p import adjust_p, check_adjust
+from apastats.numbers.relative import independent_rows
 from apastats.results import Result
 
 __all__ = ["ContrastResult", "make_contrasts"]
@@ -185,7 +186,11 @@ def make_contrasts(
             statistic = estimate / se
             correlation = V / np.outer(se, se)
         pairs = isinstance(method, str) and method in ("pairwise", "revpairwise")
-        rank = int(np.linalg.matrix_rank(L)) if adjust == "scheffe" else 0
+        rank = (
+            len(independent_rows(L, np.sqrt(np.diag(inference.plain))))
+            if adjust == "scheffe"
+            else 0
+        )
         family = Family(statistic, df, correlation, len(members), pairs, rank)
         p = family.p_values(adjust, alternative)
         if critical is None:

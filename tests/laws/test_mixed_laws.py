@@ -126,3 +126,67 @@ def test_simultaneous_tails_are_ordered(t: float, k: int, df: float) -> None:
     assert one - 1e-12 <= many <= min(1.0, m * one) + 1e-9
     control = np.full((k - 1, k - 1), 0.5) + 0.5 * np.eye(k - 1)
     assert float(max_t_sf(t, control, df)) <= many + 1e-9
+
+
+def _decided(data: pd.DataFrame, unit: float, formula: str, **options: object) -> dict:
+    """p-values, df and decisions of everything that tests something about a fit."""
+    found = fit(data.assign(score=data["score"] * unit), formula, **options)
+    means = apa.emmeans(found, "model")
+    pairs = means.pairs()
+    out = {"lmm": found.table[["df", "p_value"]]}
+    out["anova"] = found.anova()[["den_df", "statistic", "p_value"]]
+    out["emmeans"] = means.table[["df"]]
+    out["contrast"] = pairs.table[["df", "p_value"]]
+    out["joint"] = means.joint_tests()[["den_df", "p_value"]]
+    margin = pairs.test(bounds=0.07 * unit).table
+    out["equivalence"] = margin[["df", "p_value", "p_value_equiv"]]
+    out["ranova"] = found.ranova()[["statistic", "p_value"]]
+    decided = margin["decision"].tolist(), means.compare_best()["can_be_best"].tolist()
+    return out | {"decisions": decided}
+
+
+UNITS = [10.0**k for k in range(-9, 10) if k]
+MODELS = {
+    "crossed": (FORMULA, {}),
+    "by ML": (FORMULA, {"reml": False}),
+    "slopes": ("score ~ model + x + (1 + x | subject) + (1 | roi)", {}),
+    "residual groups": (FORMULA, {"residual_by": "roi"}),
+    "Kenward-Roger": (FORMULA, {"df": "kenward-roger"}),
+    "closed form": (FORMULA, {"engine": "closed_form"}),
+    "no random part": ("score ~ model * x", {}),
+}
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_no_p_value_or_decision_depends_on_the_unit_of_the_scores(name: str) -> None:
+    formula, options = MODELS[name]
+    data = study(n_subject=6, n_roi=4, n_model=3, seed=3)
+    data["x"] = np.random.default_rng(2).normal(size=len(data)).round(3)
+    truth = _decided(data, 1.0, formula, **options)
+    for unit in UNITS:
+        found = _decided(data, unit, formula, **options)
+        assert found["decisions"] == truth["decisions"], unit
+        for part in truth:
+            if part != "decisions":
+                np.testing.assert_allclose(
+                    found[part], truth[part], rtol=1e-5, atol=1e-7, err_msg=f"{part}, unit {unit:g}"
+                )
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-9, 1e9])
+def test_f_tests_of_an_exact_fit_by_ml_have_df_without_a_crash(unit: float) -> None:
+    data = study(n_subject=6, n_roi=4, n_model=3, seed=3)
+    table = fit(data.assign(score=data["score"] * unit), reml=False).anova()
+    assert np.isfinite(table[["den_df", "statistic", "p_value"]].to_numpy()).all()
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 1.0, 1e6, 1e9])
+def test_no_p_value_depends_on_the_unit_of_a_covariate(unit: float) -> None:
+    data = study(n_subject=6, n_roi=4, n_model=3, seed=3)
+    x = np.random.default_rng(2).normal(size=len(data)).round(3)
+    formula = "score ~ model * x + (1 + x | subject)"
+    a, b = (fit(data.assign(x=x * u), formula) for u in (1.0, unit))
+    np.testing.assert_allclose(a.table[["df", "p_value"]], b.table[["df", "p_value"]], rtol=1e-4)
+    np.testing.assert_allclose(
+        a.anova()[["den_df", "p_value"]], b.anova()[["den_df", "p_value"]], rtol=1e-4
+    )

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from apastats.errors import InputError
+from apastats.errors import DataError, InputError
 from apastats.mixed.engine.closed_form import closed_form_components
 from apastats.mixed.engine.design import Design
 from apastats.mixed.engine.hetero import ResidualGroups, grouped_information
@@ -17,6 +17,7 @@ from apastats.mixed.engine.information import Information, factor_information, i
 from apastats.mixed.engine.likelihood import State, deviance, evaluate, pack
 from apastats.mixed.engine.optimise import Objective, Optimum, minimise_deviance
 from apastats.mixed.engine.products import Products, make_products, with_outcome
+from apastats.numbers.relative import no_variation
 
 __all__ = ["Fitted", "fit_design", "refit_design", "row_precisions"]
 
@@ -194,6 +195,7 @@ def fit_design(
     """Fit a design with the own engine, by iteration or (balanced data) in closed form."""
     if design.residual_codes is not None and engine == "profile":
         groups = ResidualGroups(design, reml)
+        _check_variation(design, groups.products)
         found = minimise_deviance(
             groups, start=start, polish=polish, max_evaluations=max_evaluations
         )
@@ -204,6 +206,7 @@ def fit_design(
         optimum = replace(found, theta=theta)
         return Fitted(design, products, state, optimum, reml, engine, groups, w)
     products = make_products(design)
+    _check_variation(design, products)
     if engine == "closed_form":
         if not reml:
             raise InputError("engine", engine, "'profile' for ML (reml=False)")
@@ -231,6 +234,15 @@ def _fit_products(
     )
     state = _state(products, optimum.theta)
     return Fitted(design, products, state, optimum, reml, "profile", None, np.ones(1))
+
+
+def _check_variation(design: Design, products: Products) -> None:
+    """Raise where the fixed part leaves nothing but rounding."""
+    w = np.ones(design.n) if design.weights is None else design.weights
+    if no_variation(float(products.D[-1, -1]), float(w @ design.y**2)):
+        raise DataError(
+            "the outcome is fitted exactly by the fixed part: there is no variance to share out"
+        )
 
 
 def _state(products: Products, theta: np.ndarray) -> State:

@@ -68,7 +68,7 @@ class ResidualGroups(Objective):
         state = evaluate(products, theta)
         if state is None or not state.rss > 0:
             return 1e300
-        return deviance(state, products, reml=self.reml)
+        return deviance(state, products, reml=self.reml) - self.base
 
     def both(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Deviance and gradient; that in phi_g is n_g - w_g tr(G C_g) - df / rss w_g v'D_g v."""
@@ -86,7 +86,8 @@ class ResidualGroups(Objective):
         trace = np.einsum("ij,gij->g", G, self.tables[:, :-1, :-1])
         square = np.einsum("i,gij,j->g", v, self.tables, v)
         more = self.sizes - w * trace - df / state.rss * w * square
-        return deviance(state, products, reml=self.reml), np.append(slope, more[1:])
+        value = deviance(state, products, reml=self.reml) - self.base
+        return value, np.append(slope, more[1:])
 
 
 def grouped_information(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from apastats.mixed.engine.information import Information
+from apastats.numbers.relative import independent_rows, symmetric_inverse
 
 __all__ = ["DF_METHODS", "FTest", "Inference", "make_inference"]
 
@@ -81,19 +82,17 @@ class Inference:
         with its scale of F), or
         ``smallest`` df of the rows, made orthonormal one after another.
         """
-        from scipy.linalg import qr
         from scipy.special import chdtrc, fdtrc
 
-        d = L @ self.beta
-        V = L @ self.vcov @ L.T
         # independent rows only: a family of all pairs has rank k - 1
-        _, R, pivot = qr(L.T, pivoting=True, mode="economic")
-        size = np.abs(np.diag(R))
-        rank = int((size > 1e-8 * size[0]).sum()) if size.size and size[0] > 0 else 0
+        keep = independent_rows(L, np.sqrt(np.diag(self.plain)))
+        rank = len(keep)
         if rank == 0:
             return FTest(np.nan, 0, np.nan, np.nan)
-        keep = np.sort(pivot[:rank])
-        L, d, V = L[keep], d[keep], V[np.ix_(keep, keep)]
+        L = L[keep]
+        d, V = L @ self.beta, L @ self.vcov @ L.T
+        size = np.sqrt(np.diag(V))
+        d, V = d / size, V / np.outer(size, size)
         F = float(d @ np.linalg.solve(V, d)) / rank
         if self.method == "z":
             return FTest(F, rank, np.inf, float(chdtrc(rank, rank * F)))
@@ -104,19 +103,20 @@ class Inference:
         else:
             den, factor = self._kenward_roger_f(L)
             F *= factor
-        return FTest(F, rank, den, float(fdtrc(rank, den, F)))
+        p = chdtrc(rank, rank * F) if np.isinf(den) else fdtrc(rank, den, F)
+        return FTest(F, rank, den, float(p))
 
     def _satterthwaite_f(self, L: np.ndarray) -> float:
         """Fai and Cornelius (1996): df of independent directions, combined by the mean of F."""
-        values, vectors = np.linalg.eigh(L @ self.plain @ L.T)
+        vectors = np.linalg.eigh(L @ self.plain @ L.T)[1]
         nu = self.dfs(vectors.T @ L)
-        q = len(values)
-        if q == 1 or np.ptp(nu) < 1e-8 * nu.max():
-            return float(nu.mean())
+        if len(nu) == 1:
+            return float(nu[0])
         if (nu <= 2).any():
             return 2.0
-        mean = float((nu / (nu - 2)).sum())
-        return 2 * mean / (mean - q)
+        # E = sum nu / (nu - 2) = q + excess; written so that df without limit leave no 0 below the line
+        excess = float((2 / (nu - 2)).sum())
+        return 2 * (len(nu) + excess) / excess if excess > 0 else np.inf
 
     def _kenward_roger_f(self, L: np.ndarray) -> tuple[float, float]:
         """Denominator df and scale of Kenward and Roger (1997), section 3."""
@@ -161,8 +161,8 @@ def make_inference(
         if factors is None:
             raise ValueError("Satterthwaite needs the information in the Cholesky factors")
         observed, slopes = factors
-        return Inference(beta, vcov, vcov, method, slopes, np.linalg.pinv(observed))
-    W = np.linalg.pinv(info.expected)
+        return Inference(beta, vcov, vcov, method, slopes, symmetric_inverse(observed))
+    W = symmetric_inverse(info.expected)
     adjusted = vcov
     if info.second is not None:
         extra = np.tensordot(W, info.second, axes=([0, 1], [0, 1]))

@@ -33,12 +33,15 @@ class Objective:
     """Deviance and gradient in the units of the random-effect columns, counted.
 
     ``scale``, ``diagonal`` and ``start`` are vectors over the parameters: what theta is divided by, which
-    of them may not be negative, and where to begin.
+    of them may not be negative, and where to begin. Values are those of the deviance minus ``base``, which
+    holds the unit of the outcome: tolerances then mean the same in every unit.
     """
 
     def __init__(self, products: Products, reml: bool) -> None:
         self.products, self.reml = products, reml
         self.scale, self.diagonal, self.start = _column_scale(products)
+        df = products.n - products.p if reml else products.n
+        self.base = df * float(np.log(products.D[-1, -1] / df))
         self.count = 0
 
     def value(self, x: np.ndarray) -> float:
@@ -47,7 +50,7 @@ class Objective:
         state = evaluate(self.products, x / self.scale)
         if state is None or not state.rss > 0:
             return 1e300
-        return deviance(state, self.products, reml=self.reml)
+        return deviance(state, self.products, reml=self.reml) - self.base
 
     def both(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Deviance and gradient."""
@@ -56,7 +59,7 @@ class Objective:
         if state is None or not state.rss > 0:
             return 1e300, np.zeros_like(x)
         slope = gradient(state, self.products, reml=self.reml) / self.scale
-        return deviance(state, self.products, reml=self.reml), slope
+        return deviance(state, self.products, reml=self.reml) - self.base, slope
 
 
 def _column_scale(products: Products) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -115,7 +118,7 @@ def minimise_deviance(
     if len(scale) == 0:
         value = objective.value(first)
         _check_value(value)
-        return Optimum(first, value, 1, 0.0, ("closed form",))
+        return Optimum(first, value + objective.base, 1, 0.0, ("closed form",))
     x = first if start is None else np.maximum(start * scale, np.where(diagonal, 1e-2, -np.inf))
     bounds = [(0.0 if d else None, None) for d in diagonal]
     _check_value(objective.value(x))
@@ -155,13 +158,13 @@ def minimise_deviance(
             f"deviations {np.round(point, 4).tolist()}); tried: {'; '.join(tried)}. Allow more by max_evaluations, "
             f"rescale covariates, or drop a random term."
         )
-    return Optimum(point / scale, value, objective.count, slope, tuple(tried))
+    return Optimum(point / scale, value + objective.base, objective.count, slope, tuple(tried))
 
 
 def _check_value(value: float) -> None:
     if not np.isfinite(value) or value >= 1e300:
         raise DataError(
-            "the outcome is fitted exactly by the fixed part: there is no variance to share out"
+            "the likelihood cannot be computed: columns of very different size, or next to no residual variance"
         )
 
 
