@@ -15,6 +15,7 @@ EXPORTS: dict[str, str] = {
     "AlignmentPatterns": "apastats.patterns.alignment_patterns",
     "RDMEvaluation": "apastats.scoring.evaluate_rdms",
     "RDMSet": "apastats.io.rdm_set",
+    "Reliability": "apastats.scoring.reliability",
     "ScoreTable": "apastats.table",
     "activations": "apastats.scoring.activations",
     "adjust_p": "apastats.numbers.adjust_p",

@@ -88,7 +88,9 @@ def give_warnings(
     undefined = (n >= 2) & np.isfinite(table["estimate"]) & np.isnan(limits).any(axis=1)
     if undefined.any():
         where = table.loc[undefined, list(keys)].iloc[0].to_dict()
-        reason = WHY_UNDEFINED.get(str(info["interval"]), "its replicates are not defined")
+        reason = info.get("why_undefined") or WHY_UNDEFINED.get(
+            str(info["interval"]), "its replicates are not defined"
+        )
         warn(
             DegenerateWarning,
             f"{int(undefined.sum())} of {len(table)} intervals are NaN (first: {where}): {reason}",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, InputError
+from apastats.errors import DataError, DesignError, InputError
 from apastats.io.rdm_set import RDMSet
 from apastats.io.read_rdms import as_rdms
 from apastats.scoring.fixed import nili_bounds
@@ -35,6 +35,10 @@ def nili_values(data: Any, method: str) -> Values:
         present = rdms.labels.loc[part, "subject"].tolist()
         if len(present) != len(set(present)):
             raise DataError(f"data: several RDMs of one subject in ROI {roi!r}; average them first")
+        if len(present) < 2:
+            raise DesignError(
+                f"data: ROI {roi!r} has RDMs of one subject; noise ceilings need at least two"
+            )
         bounds = nili_bounds(rdms.vectors[part], method=method)
         where = [subjects.index(s) for s in present]
         for bound, value in zip(("lower", "upper"), bounds, strict=True):

@@ -14,6 +14,7 @@ from apastats.bootstrapping.tables import error_columns, give_warnings, how_many
 from apastats.ceilings.from_rdms import nili_values, within_subject_values
 from apastats.ceilings.from_tables import table_values
 from apastats.errors import CeilingWarning, DesignError, InputError
+from apastats.numbers.moments import varies
 from apastats.resampling.intervals import Alternative, Interval, check_interval
 from apastats.resampling.means import MeanSummary, summarise_means
 from apastats.resampling.plans import Resamples, subject_counts
@@ -31,6 +32,11 @@ __all__ = [
 
 CEILING_KINDS = ("leave_one_out", "subject_to_subject", "nili", "split_half", "repeat")
 FROM_RDMS = ("nili", "split_half", "repeat")
+BETWEEN = ("leave_one_out", "subject_to_subject", "nili")  # subjects predict each other
+ALIKE = (
+    "two subjects predict each other, so their two values are the same by symmetry (or values are equal up to "
+    "rounding), and an interval over them has no meaning; three subjects or more are needed"
+)
 _MEANING = {
     "leave_one_out": "the mean of all other subjects predicts the subject (same ROI)",
     "subject_to_subject": "one other subject predicts the subject (same ROI), averaged over partners",
@@ -132,7 +138,8 @@ def noise_ceiling(
     Warns
     -----
     DegenerateWarning, MonteCarloWarning, SmallSampleWarning
-        As :func:`apastats.bootstrap`.
+        As :func:`apastats.bootstrap`; and where subjects predict each other and there are two of them:
+        their values are equal by symmetry, and standard error, test and interval are NaN.
 
     Notes
     -----
@@ -184,13 +191,15 @@ def noise_ceiling(
     summary = summarise_means(
         values, plan, [interval], conf_level=conf_level, alternative=alternative
     )
-    low, high = summary.limits[interval][:2]
+    alike = without_interval(kind, values)
+    error, limits = blanked(summary.std_error, alike), blanked(summary.limits[interval], alike)
+    low, high = limits[:2]
     df = summary.n - 1.0
     with np.errstate(invalid="ignore", divide="ignore"):
-        t = (summary.estimate - chance) / summary.std_error
+        t = (summary.estimate - chance) / error
     table = labels.assign(
         estimate=summary.estimate,
-        std_error=summary.std_error,
+        std_error=error,
         statistic=t,
         df=df,
         p_value=stdtr(df, -t),
@@ -199,7 +208,7 @@ def noise_ceiling(
         conf_level=conf_level,
         n_subject=summary.n,
         method=note,
-        **error_columns(summary.std_error, summary.limits[interval][2:]),
+        **error_columns(error, limits[2:]),
     )
     drawn = interval != "t"
     info = {
@@ -221,8 +230,25 @@ def noise_ceiling(
     arrays = {"values": values, "subjects": np.asarray(subjects, dtype=str)}
     seed = plan.seed if drawn else ""
     drawing = {"interval": interval, "n_resamples": plan.n_resamples}
+    if alike.any():
+        drawing["why_undefined"] = ALIKE
     notes = give_warnings(table, [*by, "bound"], drawing)
     return NoiseCeiling(table, info, Provenance(call, data_hash, seed), arrays, notes)
+
+
+def without_interval(kind: str, values: np.ndarray) -> np.ndarray:
+    """Rows of ``values [n_subject, n_row]`` whose spread over subjects says nothing about sampling.
+
+    Of two subjects each is predicted by the other, so their values are one number twice, or depend on
+    each other; values that are equal up to rounding have no spread.
+    """
+    n = np.isfinite(values).sum(axis=0)
+    return np.asarray((n >= 2) & (~varies(values) | ((n == 2) & (kind in BETWEEN))))
+
+
+def blanked(numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The same with NaN in these rows of the last axis."""
+    return np.asarray(np.where(rows, np.nan, numbers))
 
 
 def warn_unlogged(found: MeanSummary, interval: str) -> None:

@@ -21,7 +21,13 @@ from apastats.table import ScoreTable
 
 if TYPE_CHECKING:
     pass
-from apastats.ceilings.noise_ceiling import NoiseCeiling, check_level, warn_unlogged
+from apastats.ceilings.noise_ceiling import (
+    ALIKE,
+    NoiseCeiling,
+    check_level,
+    warn_unlogged,
+    without_interval,
+)
 
 
 class NormalizedScores(Result):
@@ -80,8 +86,9 @@ def normalize(
     Raises
     ------
     CeilingError
-        If a ceiling's own interval reaches zero (or, for ``mean_of_ratios``, a subject's ceiling is not
-        positive): the ratio has no bounded interval there. The cells and numbers are listed.
+        If a ceiling has no interval (two subjects that predict each other), or it reaches zero (or, for
+        ``mean_of_ratios``, a subject's ceiling is not positive): the ratio has no bounded interval there.
+        The cells and numbers are listed.
 
     Notes
     -----
@@ -131,10 +138,10 @@ def normalize(
     if lacking:
         raise DataError(f"normalize: no ceiling for {dict(zip(by, lacking[0], strict=True))}")
     score = block.values[[block.clusters.index(s) for s in shared]]
-    reference = ceiling.arrays["values"][[subjects.index(s) for s in shared]][
-        :, [place[c] for c in cells]
-    ]
-    _refuse_low(reference, by, cells, how, on_low, conf_level)
+    whole = ceiling.arrays["values"][:, [place[c] for c in cells]]
+    reference = whole[[subjects.index(s) for s in shared]]
+    alike = without_interval(ceiling.info["ceiling_kind"], whole)
+    _refuse_low(alike, reference, by, cells, how, on_low, conf_level)
     m, k = len(block.groups), len(cells)
     top = score.transpose(0, 2, 1).reshape(len(shared), k * m)
     bottom = np.repeat(reference, m, axis=1)
@@ -192,6 +199,7 @@ def normalize(
 
 
 def _refuse_low(
+    alike: np.ndarray,
     reference: np.ndarray,
     by: list[str],
     cells: list[tuple],
@@ -202,14 +210,15 @@ def _refuse_low(
     """Refuse (or blank) cells whose ceiling is not clearly above zero; edits ``reference`` in place."""
     mean, error, n = describe_cells(reference)
     low = mean - stdtrit(np.maximum(n - 1.0, 1.0), 0.5 + conf_level / 2) * error
-    bad = ~(low > 0)
+    bad = ~(low > 0) | alike
     if how == "mean_of_ratios":
         bad |= (reference <= 0).any(axis=0)
     if not bad.any():
         return
     shown = "; ".join(
-        f"{' / '.join(map(str, cells[j]))}: mean {mean[j]:.4g}, interval from {low[j]:.4g}, "
-        f"smallest subject {np.nanmin(reference[:, j]):.4g}"
+        f"{' / '.join(map(str, cells[j]))}: mean {mean[j]:.4g}, "
+        + (f"no interval ({ALIKE})" if alike[j] else f"interval from {low[j]:.4g}, ")
+        + ("" if alike[j] else f"smallest subject {np.nanmin(reference[:, j]):.4g}")
         for j in np.flatnonzero(bad)[:5]
     )
     message = f"noise ceiling not clearly above zero in {int(bad.sum())} of {len(cells)} cells of {by}: {shown}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DesignError, InputError
+from apastats.errors import DataError, DegenerateWarning, DesignError, InputError
+from apastats.numbers.moments import scale_of, varies
 from apastats.scoring.response_patterns import (
     Patterns,
     check_same_rows,
@@ -17,7 +19,6 @@ from apastats.scoring.response_patterns import (
 )
 from apastats.scoring.ridge import ALPHAS, ridge_scores
 from apastats.scoring.score import parse_references
-from apastats.scoring.score_patterns import varying_units
 from apastats.table import ScoreTable
 
 
@@ -53,7 +54,9 @@ def linear_predictivity(
         Metric ``linear_predictivity``. Train rows: R2 on the held-out folds, weighted by their size;
         test rows: mean over the fold models of R2 on the test stimuli, standardised with train means
         and SDs. R2 is averaged uniformly over vertices and can be negative. Columns
-        ``n_feature_predictor`` and ``n_feature_brain`` are the numbers of features used.
+        ``n_feature_predictor`` and ``n_feature_brain`` are the numbers of features used; of the vertices
+        of a subject and ROI ``n_unit`` were scored in every part (all folds, or the test stimuli), and
+        ``n_left_out`` were left out of the mean of at least one part.
 
     Raises
     ------
@@ -63,7 +66,8 @@ def linear_predictivity(
     Warns
     -----
     DegenerateWarning
-        Where vertices are constant on the train stimuli; they are left out.
+        Where vertices are constant (up to rounding: 1e-12 of the scale of the data) on the train stimuli,
+        in a fold or on the test stimuli. They have no R2 there and are left out of the mean of that part.
 
     Notes
     -----
@@ -82,10 +86,8 @@ def linear_predictivity(
     True
     """
     wanted = parse_references(references)
-    data = {
-        k: varying_units(k, p.compact())
-        for k, p in checked_patterns(brain, "brain", pairs=True).items()
-    }
+    full = {k: p.compact() for k, p in checked_patterns(brain, "brain", pairs=True).items()}
+    data = {k: _varying(k, p) for k, p in full.items()}
     predictors = {} if models is None else checked_patterns(models, "models", pairs=True)
     check_same_rows(data, predictors)
     penalties = np.asarray(alphas, dtype="f8")
@@ -105,10 +107,9 @@ def linear_predictivity(
             for (s, r), p in data.items()
         ]
     if "leave_one_out" in wanted:
-        full = checked_patterns(brain, "brain", pairs=True)
         jobs += [
             ("leave_one_out", "others", r, p.compact(), [k for k in data if k[0] == s])
-            for s, r, p in other_people(full)
+            for s, r, p in other_people(checked_patterns(brain, "brain", pairs=True))
         ]
     rows: list[dict[str, Any]] = []
     for kind, model, layer, p, keys in jobs:
@@ -118,7 +119,37 @@ def linear_predictivity(
             )
     if not rows:
         raise DesignError("nothing to score: no models, and no reference that two subjects allow")
-    return ScoreTable(pd.DataFrame(rows), source="linear predictivity")
+    frame = pd.DataFrame(rows)
+    units = pd.Series({k: p.train.shape[1] for k, p in full.items()})
+    keys_of_rows = pd.MultiIndex.from_frame(frame[["subject", "roi"]])
+    frame["n_left_out"] = units.reindex(keys_of_rows).to_numpy() - frame["n_unit"].to_numpy()
+    return ScoreTable(frame, log=_said(frame), source="linear predictivity")
+
+
+def _varying(key: tuple[str, str], p: Patterns) -> Patterns:
+    """Without vertices that are constant on the train stimuli."""
+    kept = varies(p.train, scale_of(p.train, p.train[:0] if p.test is None else p.test))
+    if not kept.any():
+        raise DataError(f"brain[{key}]: every vertex is constant on the train stimuli")
+    return Patterns(p.train[:, kept], None if p.test is None else p.test[:, kept])
+
+
+def _said(frame: pd.DataFrame) -> tuple[str, ...]:
+    """One warning that names data sets and parts with vertices left out, and the same as a log."""
+    lacking = frame[frame["n_left_out"] > 0].drop_duplicates(["subject", "roi", "split"])
+    if lacking.empty:
+        return ()
+    parts = [
+        f"{r.n_left_out} of {r.n_left_out + r.n_unit} vertices are constant in {(r.subject, r.roi)}, {r.split}"
+        for r in lacking.itertuples()
+    ]
+    more = f" and {len(parts) - 5} more sets" if len(parts) > 5 else ""
+    message = (
+        f"{'; '.join(parts[:5])}{more}; they are left out of the mean over vertices there, in the folds "
+        f"or test stimuli they do not vary in (columns n_unit, n_left_out)"
+    )
+    warnings.warn(DegenerateWarning(message), stacklevel=3)
+    return (message,)
 
 
 def _ridge_rows(
@@ -156,7 +187,11 @@ def _ridge_rows(
             "n_feature_predictor": predictor.train.shape[1],
             "n_feature_brain": t.train.shape[1],
         }
-        rows.append({**common, "split": "train", "score": found.train[k]})
-        if with_test:
-            rows.append({**common, "split": "test", "score": found.test[k]})
+        for split, score, scored in (
+            ("train", found.train, found.train_units),
+            ("test", found.test, found.test_units),
+        ):
+            if split == "train" or with_test:
+                n_unit = int(scored[k].sum())
+                rows.append({**common, "n_unit": n_unit, "split": split, "score": score[k]})
     return rows

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from apastats.errors import CeilingError, DataError, InputError
+from apastats.errors import CeilingError, CeilingWarning, DataError, DegenerateWarning, InputError
+from apastats.numbers.moments import ROUNDING, scale_of, varies
 from apastats.seeds import RngLike, block_generator, seed_sequence
 from apastats.table import ScoreTable
 
@@ -19,69 +21,151 @@ SCALES = ("r2", "r")
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Reliability of every vertex.
+    """Reliability of every vertex, estimated here or made of published maps.
 
     Attributes
     ----------
     r2 : numpy.ndarray
         ``[n_vertex]`` largest explainable share of variance of the averaged responses (scale of R2).
+        NaN: a vertex without variance, which has no reliability and no score.
     r : numpy.ndarray
         Its square root: the largest correlation of a prediction with the averaged responses.
     ncsnr : numpy.ndarray or None
         Signal SD over noise SD of a single trial.
     method : str
         How it was estimated.
-    n_average : int
-        Number of repeats in the averaged responses it holds for.
+    n_average : float
+        Number of repeats in the averaged responses it holds for. Where stimuli have different numbers
+        of repeats, their harmonic mean: the number that leaves as much noise, over all stimuli, as the
+        repeats that are there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Reliability.from_ncsnr(np.array([1.0, 2.0]), n_average=3).r2.round(2)
+    array([0.75, 0.92])
     """
 
     r2: np.ndarray
     r: np.ndarray
     ncsnr: np.ndarray | None
     method: str
-    n_average: int
+    n_average: float
+
+    @classmethod
+    def from_ncsnr(cls, ncsnr: Any, *, n_average: Any) -> Reliability:
+        """Reliability from a map of noise-ceiling signal-to-noise ratios, as data sets publish it.
+
+        Parameters
+        ----------
+        ncsnr : array
+            Any shape; it is flattened. NaN where there is none (outside of the brain).
+        n_average : int or array
+            Repeats averaged in the responses that are predicted; an array: of every stimulus.
+
+        Raises
+        ------
+        InputError
+            Negative or infinite ratios, fewer than one repeat.
+
+        Notes
+        -----
+        ``r2 = ncsnr^2 / (ncsnr^2 + 1 / n)`` with ``1 / n`` the mean over stimuli of 1 / repeats; the NSD
+        data manual writes it ``(A / 3 + B / 2 + C / 1) / (A + B + C)`` for A, B and C stimuli with 3, 2 and
+        1 repeats (Allen et al. 2022, Nature Neuroscience 25:116).
+        """
+        ratio = _numbers(ncsnr, "ncsnr").ravel()
+        if not (np.isnan(ratio) | ((ratio >= 0) & np.isfinite(ratio))).all():
+            raise InputError("ncsnr", ratio[~(ratio >= 0)][:1], "ratios of 0 or more, or NaN")
+        n = _harmonic(n_average)
+        share = ratio**2 / (ratio**2 + 1 / n)
+        return cls(share, np.sqrt(share), ratio, "ncsnr", n)
+
+    @classmethod
+    def from_r2(cls, r2: Any, *, n_average: Any = 1, percent: bool = False) -> Reliability:
+        """Reliability from a map of explainable variance, as a share or with ``percent`` in percent.
+
+        Raises
+        ------
+        InputError
+            Values outside of 0 to 1 (0 to 100).
+        """
+        share = _numbers(r2, "r2").ravel() / (100 if percent else 1)
+        bad = ~(np.isnan(share) | ((share >= 0) & (share <= 1)))
+        if bad.any():
+            raise InputError(
+                "r2",
+                float(share[bad][0]),
+                "shares from 0 to 1",
+                hint="percent=True takes percents.",
+            )
+        return cls(share, np.sqrt(share), None, "given", _harmonic(n_average))
 
     def ceiling(self, scale: str = "r2", *, minimum: float | None = None) -> float:
-        """Mean over vertices of one scale; with ``minimum`` only vertices whose ncsnr is that high."""
+        """Mean over the vertices that have one; with ``minimum`` only those whose ncsnr is that high.
+
+        Vertices without variance (NaN) are left out, as :func:`apastats.linear_predictivity` leaves them
+        out of its scores.
+
+        Raises
+        ------
+        InputError
+            An unknown scale, or ``minimum`` for a reliability without ncsnr.
+        CeilingError
+            If no vertex is left.
+        """
         if scale not in SCALES:
             raise InputError("scale", scale, f"one of {list(SCALES)}")
         values = self.r2 if scale == "r2" else self.r
+        kept = np.isfinite(values)
         if minimum is not None:
             if self.ncsnr is None:
                 raise InputError(
-                    "minimum", minimum, "None for split-half reliability, which has no ncsnr"
+                    "minimum",
+                    minimum,
+                    "None for reliability without ncsnr (split-half, maps of r2)",
                 )
-            values = values[self.ncsnr >= minimum]
-        if not values.size:
-            raise CeilingError(f"no vertex has an ncsnr of {minimum} or more")
-        return float(values.mean())
+            with np.errstate(invalid="ignore"):
+                kept &= self.ncsnr >= minimum
+        if not kept.any():
+            what = "varies" if minimum is None else f"has an ncsnr of {minimum} or more"
+            raise CeilingError(f"no vertex {what}")
+        return float(values[kept].mean())
 
 
-def ncsnr(repeats: Any, *, n_average: int | None = None) -> Reliability:
+def ncsnr(repeats: Any, *, n_average: Any = None) -> Reliability:
     """Noise-ceiling signal-to-noise ratio from repeated presentations.
 
     Parameters
     ----------
     repeats : array
         ``[n_stimulus, n_repeat, n_vertex]`` single-trial responses; NaN where a repeat is missing.
-    n_average : int, optional
-        Number of repeats averaged in the responses that are predicted; by default all.
+    n_average : int or array, optional
+        Number of repeats averaged in the responses that are predicted (an array: of every stimulus). By
+        default the repeats that are there: with missing repeats their harmonic mean, vertex by vertex.
 
     Returns
     -------
     Reliability
+        NaN for a vertex that does not vary over stimuli and repeats.
 
     Raises
     ------
     InputError, DataError
         Fewer than two stimuli or repeats, a shape that is not three-dimensional.
 
+    Warns
+    -----
+    DegenerateWarning
+        Where vertices do not vary (by more than rounding).
+
     Notes
     -----
     Noise variance: mean over stimuli of the variance over repeats (n - 1). Signal variance: variance
     over stimuli of the mean responses, minus noise variance / n, not below 0. ``ncsnr`` is the ratio
     of their square roots, and ``r2 = ncsnr^2 / (ncsnr^2 + 1 / n_average)`` (Allen et al. 2022, Nature
-    Neuroscience 25:116; given there in percent).
+    Neuroscience 25:116; given there in percent). With unequal repeats 1 / n is the mean over stimuli of
+    1 / repeats, as in the NSD data manual.
 
     Examples
     --------
@@ -92,7 +176,7 @@ def ncsnr(repeats: Any, *, n_average: int | None = None) -> Reliability:
     >>> found.ncsnr.round(1), found.r2.round(1)
     (array([1.]), array([0.8]))
     """
-    x, n_repeat = _repeats(repeats)
+    x = _repeats(repeats)
     present = np.isfinite(x).sum(axis=1)
     if (present < 1).any():
         raise DataError("repeats: a stimulus has no response at some vertex; leave it out first")
@@ -104,15 +188,17 @@ def ncsnr(repeats: Any, *, n_average: int | None = None) -> Reliability:
         raise DataError("repeats: a vertex has no stimulus with two responses")
     noise = np.nanmean(variance, axis=0)
     # with unequal numbers of repeats the noise left in the means is that of the harmonic mean
-    left = noise * (1 / present).mean(axis=0)
-    signal = np.maximum(mean.var(axis=0, ddof=1) - left, 0.0)
-    ratio = np.sqrt(signal / np.where(noise > 0, noise, np.nan))
-    ratio = np.where(noise > 0, ratio, np.inf)
-    n = n_repeat if n_average is None else n_average
-    if not isinstance(n, (int, np.integer)) or n < 1:
-        raise InputError("n_average", n_average, "a positive whole number")
-    share = np.where(np.isinf(ratio), 1.0, ratio**2 / (ratio**2 + 1 / n))
-    return Reliability(share, np.sqrt(share), ratio, "ncsnr", int(n))
+    left = (1 / present).mean(axis=0)
+    signal = np.maximum(mean.var(axis=0, ddof=1) - noise * left, 0.0)
+    # repeats that agree up to rounding have no noise
+    noise = np.where(noise > (ROUNDING * _scale(x)) ** 2, noise, 0.0)
+    alive = _alive(x)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(alive, np.sqrt(signal / noise), np.nan)
+        of_average = left if n_average is None else 1 / _harmonic(n_average)
+        share = np.where(np.isinf(ratio), 1.0, ratio**2 / (ratio**2 + of_average))
+    n = _harmonic(present if n_average is None else n_average)
+    return Reliability(share, np.sqrt(share), ratio, "ncsnr", n)
 
 
 def split_half(repeats: Any, *, n_split: int = 100, rng: RngLike = None) -> Reliability:
@@ -132,7 +218,13 @@ def split_half(repeats: Any, *, n_split: int = 100, rng: RngLike = None) -> Reli
         ``r2 = 2 h / (1 + h)`` with ``h`` the mean correlation of two halves over stimuli (Spearman
         1910, Brown 1910): the correlation between two such averages, that is the share of variance
         of the average that is signal. Negative values become 0. With an odd number of repeats one
-        is left out of each split, and the correction is to ``n_repeat``.
+        is left out of each split, and the correction is to ``n_repeat``. NaN for a vertex that does not
+        vary; a vertex that is constant in one half of a split only has a covariance of 0 there.
+
+    Warns
+    -----
+    DegenerateWarning
+        Where vertices do not vary (by more than rounding).
 
     Examples
     --------
@@ -141,7 +233,8 @@ def split_half(repeats: Any, *, n_split: int = 100, rng: RngLike = None) -> Reli
     >>> split_half(x, rng=0).r2
     array([1.])
     """
-    x, n = _repeats(repeats)
+    x = _repeats(repeats)
+    n = x.shape[1]
     if not np.isfinite(x).all():
         raise DataError("repeats: NaN or infinite responses; use ncsnr, or leave the repeats out")
     if not isinstance(n_split, int) or n_split < 1:
@@ -149,27 +242,63 @@ def split_half(repeats: Any, *, n_split: int = 100, rng: RngLike = None) -> Reli
     sequence = seed_sequence(rng)
     half = n // 2
     total = np.zeros(x.shape[2])
+    scale, alive = _scale(x), _alive(x)
     for k in range(n_split):
         order = block_generator(sequence, k).permutation(n)
         a, b = x[:, order[:half]].mean(axis=1), x[:, order[half : 2 * half]].mean(axis=1)
+        both = varies(a, scale) & varies(b, scale)
         a, b = a - a.mean(axis=0), b - b.mean(axis=0)
         size = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0))
-        total += np.where(size > 0, (a * b).sum(axis=0) / np.where(size > 0, size, 1), 0.0)
-    h = np.maximum(total / n_split, 0.0)
+        total += np.where(both, (a * b).sum(axis=0) / np.where(both, size, 1), 0.0)
+    h = np.where(alive, np.maximum(total / n_split, 0.0), np.nan)
     factor = n / half
     share = factor * h / (1 + (factor - 1) * h)
     return Reliability(share, np.sqrt(share), None, "split_half", n)
 
 
-def _repeats(repeats: Any) -> tuple[np.ndarray, int]:
-    x = np.asarray(repeats, dtype="f8")
+def _numbers(values: Any, argument: str) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype="f8")
+    except (TypeError, ValueError) as error:
+        raise InputError(argument, values, "an array of numbers") from error
+
+
+def _repeats(repeats: Any) -> np.ndarray:
+    x = _numbers(repeats, "repeats")
     if x.ndim != 3 or x.shape[0] < 2 or x.shape[1] < 2:
         raise InputError(
             "repeats",
             x.shape,
             "[n_stimulus, n_repeat, n_vertex] of at least two stimuli and two repeats",
         )
-    return x, x.shape[1]
+    return x
+
+
+def _scale(x: np.ndarray) -> np.ndarray:
+    return scale_of(x.reshape(-1, x.shape[2]))
+
+
+def _alive(x: np.ndarray) -> np.ndarray:
+    """Vertices that vary over stimuli and repeats; the others are counted in a warning."""
+    alive = varies(x.reshape(-1, x.shape[2]))
+    dead = np.flatnonzero(~alive)
+    if len(dead):
+        warnings.warn(
+            f"{len(dead)} of {len(alive)} vertices do not vary and have no reliability (NaN; first: "
+            f"{dead[:5].tolist()}); they are left out of the ceiling",
+            DegenerateWarning,
+            stacklevel=3,
+        )
+    return alive
+
+
+def _harmonic(n_average: Any) -> float:
+    """Number of repeats that leaves as much noise as these, over all stimuli; whole where they are equal."""
+    n = _numbers(n_average, "n_average")
+    if isinstance(n_average, bool) or not n.size or not (n >= 1).all() or (n % 1 != 0).any():
+        raise InputError("n_average", n_average, "a positive whole number, or one per stimulus")
+    first = n.ravel()[0]
+    return int(first) if (n == first).all() else float(n.size / (1 / n).sum())
 
 
 def normalize_encoding(
@@ -205,6 +334,11 @@ def normalize_encoding(
     CeilingError
         If a ceiling is below ``minimum`` or above 1.
 
+    Warns
+    -----
+    CeilingWarning
+        Where a score (column ``n_unit``) and its ceiling are over different numbers of vertices.
+
     Examples
     --------
     >>> import pandas as pd
@@ -225,10 +359,12 @@ def normalize_encoding(
         given = ceilings[key]
         value = given.ceiling(scale) if isinstance(given, Reliability) else float(given)
         if not minimum <= value <= 1:
+            way = "Divide percents by 100" if 1 < value <= 100 else "Leave such ROIs out"
             raise CeilingError(
-                f"ceiling of {key}: {value:.3g} on the scale of {scale}; allowed: {minimum} to 1. Leave such ROIs out"
+                f"ceiling of {key}: {value:.3g} on the scale of {scale}; allowed: {minimum} to 1. {way}"
             )
         values[key] = value
+    _warn_other_units(frame, ceilings)
     ceiling = np.array([values[k] for k in keys])
     outcome = table.outcomes[0]
     return table.with_frame(
@@ -237,3 +373,19 @@ def normalize_encoding(
         ),
         log=[f"{outcome} divided by the reliability ceiling on the scale of {scale}"],
     )
+
+
+def _warn_other_units(frame: Any, ceilings: Mapping[tuple[str, str], Any]) -> None:
+    """Say where score and ceiling are means over different numbers of vertices."""
+    if "n_unit" not in frame.columns:
+        return
+    for row in frame.drop_duplicates(["subject", "roi", "n_unit"]).itertuples():
+        given = ceilings[row.subject, row.roi]
+        n = int(np.isfinite(given.r2).sum()) if isinstance(given, Reliability) else row.n_unit
+        if n != row.n_unit:
+            warnings.warn(
+                f"{(row.subject, row.roi)}: the score is a mean over {row.n_unit} vertices, its ceiling over {n}",
+                CeilingWarning,
+                stacklevel=3,
+            )
+            return

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from apastats.numbers.moments import scale_of, varies
+
 __all__ = ["ALPHAS", "RidgeScores", "r_squared", "ridge_scores", "shuffled_folds"]
 
 ALPHAS = np.logspace(0, 9, 19)
@@ -16,13 +18,17 @@ class RidgeScores(NamedTuple):
     """Scores of every target set.
 
     ``train [n_set]`` on held-out folds, ``test [n_set]`` (NaN without a test split), and per fold
-    ``test_folds, alphas [n_set, n_fold]``.
+    ``test_folds, alphas [n_set, n_fold]``. ``train_units`` and ``test_units`` say for every set which of
+    its vertices were scored in all folds, and on the test stimuli; the others vary too little there for an
+    R2 and are left out of the mean of that part.
     """
 
     train: np.ndarray
     test: np.ndarray
     test_folds: np.ndarray
     alphas: np.ndarray
+    train_units: list[np.ndarray]
+    test_units: list[np.ndarray]
 
 
 def shuffled_folds(n: int, n_fold: int, seed: int) -> list[np.ndarray]:
@@ -33,12 +39,18 @@ def shuffled_folds(n: int, n_fold: int, seed: int) -> list[np.ndarray]:
     return [held_out for _, held_out in folds]
 
 
-def r_squared(y: np.ndarray, predicted: np.ndarray) -> float:
-    """Coefficient of determination, averaged uniformly over columns that vary in ``y``."""
+def r_squared(y: np.ndarray, predicted: np.ndarray, scored: np.ndarray | None = None) -> float:
+    """Coefficient of determination, averaged uniformly over columns that vary in ``y``.
+
+    ``scored`` says which columns do, where the scale they are judged on is not that of ``y`` itself.
+    """
+    scored = varies(y) if scored is None else scored
+    if not scored.any():
+        return float("nan")
+    y, predicted = y[:, scored], predicted[:, scored]
     total = ((y - y.mean(axis=0)) ** 2).sum(axis=0)
     rest = ((y - predicted) ** 2).sum(axis=0)
-    varies = total > 0
-    return float(np.mean(1 - rest[varies] / total[varies])) if varies.any() else float("nan")
+    return float(np.mean(1 - rest / total))
 
 
 def ridge_scores(
@@ -86,25 +98,48 @@ def ridge_scores(
     tested = np.full((n_set, n_fold), np.nan)
     chosen = np.empty((n_set, n_fold))
     weight = np.array([len(f) for f in folds]) / n
+    scored = _scored(targets, targets_test, folds)
     for k, out in enumerate(folds):
         kept = np.setdiff1d(np.arange(n), out)
         center = z[kept].mean(axis=0)
         rows, level = z[kept] - center, y[kept].mean(axis=0)
         dual, alpha = _dual(rows, y[kept] - level, np.asarray(alphas, dtype="f8"), bounds)
         chosen[:, k] = alpha
-        sides = [(z[out], y[out], held)]
+        sides = [(z[out], y[out], held, k)]
         if z_test is not None and y_test is not None:
-            sides.append((z_test, y_test, tested))
-        for new, truth, into in sides:
+            sides.append((z_test, y_test, tested, n_fold))
+        for new, truth, into, part in sides:
             predicted = ((new - center) @ rows.T) @ dual + level
             for s, (a, b) in enumerate(bounds):
-                into[s, k] = r_squared(truth[:, a:b], predicted[:, a:b])
-    return RidgeScores(held @ weight, tested.mean(axis=1), tested, chosen)
+                into[s, k] = r_squared(truth[:, a:b], predicted[:, a:b], scored[s][part])
+    train, test = [m[:n_fold].all(axis=0) for m in scored], [m[n_fold] for m in scored]
+    # folds in which no vertex of a set varies say nothing
+    share = np.where(np.isfinite(held), weight, 0.0)
+    with np.errstate(invalid="ignore"):
+        means = np.nansum(held * weight, axis=1) / share.sum(axis=1)
+    return RidgeScores(means, tested.mean(axis=1), tested, chosen, train, test)
+
+
+def _scored(
+    targets: Sequence[np.ndarray],
+    targets_test: Sequence[np.ndarray] | None,
+    folds: Sequence[np.ndarray],
+) -> list[np.ndarray]:
+    """Per set ``[n_fold + 1, n_vertex]``: vertices that vary in each fold, and on the test stimuli.
+
+    Judged on the responses as measured: after standardising, a constant is one up to rounding only.
+    """
+    found = []
+    for s, y in enumerate(targets):
+        test = y[:0] if targets_test is None else targets_test[s]
+        scale = scale_of(y, test)
+        found.append(np.stack([varies(y[f], scale) for f in folds] + [varies(test, scale)]))
+    return found
 
 
 def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    scale = x.std(axis=0)
-    return x.mean(axis=0), np.where(scale > 0, scale, 1.0)
+    # a constant column has an SD of rounding, and must not be blown up to unit variance
+    return x.mean(axis=0), np.where(varies(x), x.std(axis=0), 1.0)
 
 
 def _standardised(

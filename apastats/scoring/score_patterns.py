@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, DegenerateWarning, DesignError, InputError
+from apastats.errors import DesignError, InputError
 from apastats.io.rdm_set import RDMSet
 from apastats.scoring.rdm_similarity import parse_method, similarity_counts
 from apastats.scoring.rdms_from_patterns import FAST, distances
@@ -139,18 +138,3 @@ def _mean_pattern_rows(
         )
     frame = pd.concat(rows, ignore_index=True)
     return frame.assign(kind="leave_one_out", model="others", reference_from="mean_patterns")
-
-
-def varying_units(key: tuple[str, str], p: Patterns) -> Patterns:
-    """Without vertices that are constant on the train stimuli."""
-    varies = np.ptp(p.train, axis=0) > 0
-    if varies.all():
-        return p
-    if not varies.any():
-        raise DataError(f"brain[{key}]: every vertex is constant on the train stimuli")
-    warnings.warn(
-        f"brain[{key}]: {int((~varies).sum())} of {len(varies)} vertices are constant and left out",
-        DegenerateWarning,
-        stacklevel=3,
-    )
-    return Patterns(p.train[:, varies], None if p.test is None else p.test[:, varies])
