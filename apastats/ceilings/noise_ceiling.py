@@ -229,7 +229,7 @@ def noise_ceiling(
     )
     arrays = {"values": values, "subjects": np.asarray(subjects, dtype=str)}
     seed = plan.seed if drawn else ""
-    drawing = {"interval": interval, "n_resamples": plan.n_resamples}
+    drawing: dict[str, Any] = {"interval": interval, "n_resamples": plan.n_resamples}
     if alike.any():
         drawing["why_undefined"] = ALIKE
     notes = give_warnings(table, [*by, "bound"], drawing)

@@ -139,9 +139,10 @@ def _said(frame: pd.DataFrame) -> tuple[str, ...]:
     lacking = frame[frame["n_left_out"] > 0].drop_duplicates(["subject", "roi", "split"])
     if lacking.empty:
         return ()
+    columns = ["subject", "roi", "split", "n_unit", "n_left_out"]
     parts = [
-        f"{r.n_left_out} of {r.n_left_out + r.n_unit} vertices are constant in {(r.subject, r.roi)}, {r.split}"
-        for r in lacking.itertuples()
+        f"{out} of {out + n} vertices are constant in {(subject, roi)}, {split}"
+        for subject, roi, split, n, out in lacking[columns].to_numpy().tolist()
     ]
     more = f" and {len(parts) - 5} more sets" if len(parts) > 5 else ""
     message = (

@@ -379,12 +379,13 @@ def _warn_other_units(frame: Any, ceilings: Mapping[tuple[str, str], Any]) -> No
     """Say where score and ceiling are means over different numbers of vertices."""
     if "n_unit" not in frame.columns:
         return
-    for row in frame.drop_duplicates(["subject", "roi", "n_unit"]).itertuples():
-        given = ceilings[row.subject, row.roi]
-        n = int(np.isfinite(given.r2).sum()) if isinstance(given, Reliability) else row.n_unit
-        if n != row.n_unit:
+    some = frame[["subject", "roi", "n_unit"]].drop_duplicates()
+    for subject, roi, n_scored in some.to_numpy().tolist():
+        given = ceilings[subject, roi]
+        n = int(np.isfinite(given.r2).sum()) if isinstance(given, Reliability) else n_scored
+        if n != n_scored:
             warnings.warn(
-                f"{(row.subject, row.roi)}: the score is a mean over {row.n_unit} vertices, its ceiling over {n}",
+                f"{(subject, roi)}: the score is a mean over {n_scored} vertices, its ceiling over {n}",
                 CeilingWarning,
                 stacklevel=3,
             )

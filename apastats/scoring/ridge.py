@@ -112,7 +112,8 @@ def ridge_scores(
             predicted = ((new - center) @ rows.T) @ dual + level
             for s, (a, b) in enumerate(bounds):
                 into[s, k] = r_squared(truth[:, a:b], predicted[:, a:b], scored[s][part])
-    train, test = [m[:n_fold].all(axis=0) for m in scored], [m[n_fold] for m in scored]
+    train = [np.asarray(m[:n_fold].all(axis=0)) for m in scored]
+    test = [m[n_fold] for m in scored]
     # folds in which no vertex of a set varies say nothing
     share = np.where(np.isfinite(held), weight, 0.0)
     with np.errstate(invalid="ignore"):
