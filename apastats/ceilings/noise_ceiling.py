@@ -14,7 +14,7 @@ from apastats.bootstrapping.tables import error_columns, give_warnings, how_many
 from apastats.ceilings.from_rdms import nili_values, within_subject_values
 from apastats.ceilings.from_tables import table_values
 from apastats.errors import CeilingWarning, DesignError, InputError
-from apastats.numbers.moments import varies
+from apastats.numbers.units import varies
 from apastats.resampling.intervals import Alternative, Interval, check_interval
 from apastats.resampling.means import MeanSummary, summarise_means
 from apastats.resampling.plans import Resamples, subject_counts

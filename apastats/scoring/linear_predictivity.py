@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import DataError, DegenerateWarning, DesignError, InputError
-from apastats.numbers.moments import scale_of, varies
+from apastats.numbers.units import scale_of, varies
 from apastats.scoring.response_patterns import (
     Patterns,
     check_same_rows,

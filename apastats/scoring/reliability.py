@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from apastats.errors import CeilingError, CeilingWarning, DataError, DegenerateWarning, InputError
-from apastats.numbers.moments import ROUNDING, scale_of, varies
+from apastats.numbers.units import ROUNDING, scale_of, varies
 from apastats.seeds import RngLike, block_generator, seed_sequence
 from apastats.table import ScoreTable
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from apastats.numbers.moments import scale_of, varies
+from apastats.numbers.units import scale_of, varies
 
 __all__ = ["ALPHAS", "RidgeScores", "r_squared", "ridge_scores", "shuffled_folds"]
 

@@ -8,7 +8,7 @@ import pytest
 
 import apastats as apa
 from apastats.errors import CeilingError, CeilingWarning, DegenerateWarning, DesignError, InputError
-from apastats.numbers.moments import varies
+from apastats.numbers.units import varies
 from apastats.scoring.ridge import shuffled_folds
 
 
