@@ -17,11 +17,12 @@ import pandas as pd
 
 from apastats.errors import DataError, OutputExistsError
 from apastats.rounding import LIMIT_ERRORS, printed_decimals
+from apastats.words import Info, jsonable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Provenance", "Result", "describe_call"]
+__all__ = ["Info", "Provenance", "Result", "describe_call", "jsonable"]
 
 _PACKAGES = ("apastats", "numpy", "scipy", "pandas", "statsmodels", "rsatoolbox")
 
@@ -101,10 +102,9 @@ class Result:
     ----------
     table : pandas.DataFrame
         One row per estimate, machine names (``estimate, std_error, conf_low, ...``), nothing rounded.
-    info : mapping
-        The words and settings of the analysis as a whole. Words shared by all results: ``method``
-        (test or estimator), ``null``, ``rule`` (of decision), ``resampled`` and ``held_fixed``,
-        ``n_subject``, ``alpha``, ``conf_level``, ``adjust``, ``margin`` (its text, with origin).
+    info : Info
+        The words and settings of the analysis as a whole, see :class:`apastats.words.Info`; a plain mapping is sorted
+        into its fields.
     provenance : Provenance
         How it was made.
     arrays : mapping of str to numpy.ndarray
@@ -114,7 +114,7 @@ class Result:
     """
 
     table: pd.DataFrame
-    info: Mapping[str, Any]
+    info: Info
     provenance: Provenance
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -125,6 +125,9 @@ class Result:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         Result._registry[cls.kind] = cls
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "info", Info.of(self.info))
 
     def tidy(self) -> pd.DataFrame:
         """Table of estimates, one row each (a copy)."""
@@ -147,7 +150,11 @@ class Result:
             Rows shown at most.
         """
         lines = [f"{self.kind.replace('_', ' ')}"]
-        lines += [f"  {k}: {_plain_text(v)}" for k, v in self.info.items() if v is not None]
+        lines += [
+            f"  {k.replace('_', ' ')}: {_plain_text(v)}"
+            for k, v in self.info.items()
+            if v is not None
+        ]
         shown = _as_settled(self.table).head(max_rows)
         lines += ["", shown.to_string(index=False, float_format=lambda v: f"{v:.{digits}g}")]
         if len(self.table) > max_rows:
@@ -223,7 +230,7 @@ class Result:
         np.savez_compressed(folder / "arrays.npz", allow_pickle=False, **arrays)
         meta = {
             "kind": self.kind,
-            "info": jsonable(self.info),
+            "info": self.info.as_dict(),
             "notes": list(self.notes),
             "provenance": self.provenance.as_dict(),
         }
@@ -241,23 +248,6 @@ class Result:
         return found
 
 
-def jsonable(value: Any) -> Any:
-    """Plain python of a nested value, for json; objects with ``as_dict`` become that dict."""
-    if isinstance(value, Mapping):
-        return {str(k): jsonable(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [jsonable(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return jsonable(value.tolist())
-    if isinstance(value, np.generic):
-        return value.item()
-    if hasattr(value, "as_dict"):
-        return jsonable(value.as_dict())
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return value
-    return str(value)
-
-
 def _as_settled(table: pd.DataFrame) -> pd.DataFrame:
     """Table with simulated limits, and their estimates, rounded to the decimals that stand."""
     if not set(LIMIT_ERRORS) <= set(table.columns):
@@ -272,6 +262,8 @@ def _as_settled(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plain_text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {v}" for k, v in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(str(v) for v in value)
     return str(value)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import DataError, DesignError, FormulaError, InputError
+from apastats.words import Outcome
 
 __all__ = ["KEY_COLUMNS", "KINDS", "Block", "CellFormula", "ScoreTable", "parse_formula"]
 
@@ -182,6 +183,8 @@ class ScoreTable:
         What reading did.
     source : str
         Where the data came from, for messages.
+    measures : mapping of str to Outcome
+        What an outcome column holds where its name does not say it: verbs that make agreement tell it here.
 
     Raises
     ------
@@ -202,6 +205,7 @@ class ScoreTable:
     on_duplicate: str = "error"
     log: tuple[str, ...] = ()
     source: str = "data"
+    measures: Mapping[str, Outcome] = field(default_factory=dict)
     _hash: list[str] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
@@ -252,6 +256,18 @@ class ScoreTable:
                 )
             self._hash.append(digest.hexdigest()[:16])
         return self._hash[0]
+
+    def outcome(self, column: str) -> Outcome:
+        """What a column holds, with the metric where the table has a single one."""
+        known = self.measures.get(column, Outcome(column))
+        metrics = self.frame["metric"].unique()
+        named = len(metrics) == 1 and metrics[0] != DEFAULTS["metric"]
+        return replace(known, metric=metrics[0] if named else "")
+
+    @property
+    def quantity(self) -> str:
+        """What the first outcome is: ``score``, ``agreement``, or the name of its column."""
+        return self.outcome(self.outcomes[0]).quantity
 
     def where(self, **conditions: Any) -> ScoreTable:
         """Rows in which each named column equals a value or is among the values given.
@@ -380,6 +396,13 @@ class ScoreTable:
         order = np.argsort(np.asarray([str(v) for v in axes[0][1][cluster]]), kind="stable")
         clusters = [axes[0][1][cluster].iloc[i] for i in order]
         return Block(values[order], clusters, axes[1][1], axes[2][1], f, cluster)
+
+
+def outcome_in(data: ScoreTable | pd.DataFrame, column: str) -> Outcome:
+    """What a column of a table or a frame holds, as far as that is known."""
+    if isinstance(data, ScoreTable) and column in data.outcomes:
+        return data.outcome(column)
+    return Outcome(column)
 
 
 def in_order_of(frame: pd.DataFrame, original: pd.DataFrame) -> pd.DataFrame:

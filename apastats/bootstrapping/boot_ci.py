@@ -40,6 +40,7 @@ from apastats.resampling.store import BlockStore, resumed_seed
 from apastats.resampling.summaries import TRANSFORMS
 from apastats.results import Provenance, describe_call
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
+from apastats.words import Info
 
 __all__ = ["boot_ci"]
 
@@ -203,16 +204,16 @@ def _result(
         )
     if interval == "fieller" and label != "ratio":
         raise InputError("interval", "fieller", "this interval for statistic='ratio' only")
-    info = {
-        "method": f"bootstrap of the {label.replace('_', ' ')}",
-        "interval": interval,
-        **settings,
-        "plan": plan.kind,
-        "n_resamples": plan.n_resamples,
-        "exact": plan.exact,
-        "n_subject": sum(len(s) for s in samples),
-        "resampled": f"rows ({how_many(plan)})",
-    }
+    info = Info(
+        method=f"bootstrap of the {label.replace('_', ' ')}",
+        estimand=label.replace("_", " "),
+        interval=interval,
+        n_resamples=plan.n_resamples,
+        exact=plan.exact,
+        n_subject=sum(len(s) for s in samples),
+        resampled=f"rows ({how_many(plan)})",
+        extra={"plan": plan.kind},
+    ).but(**settings)
     if label == "ratio":
         arrays["numerator"], arrays["denominator"] = samples[0][:, :1], samples[0][:, 1:]
     count = arrays["values" if chosen is None else "replicates"].shape[1]

@@ -24,6 +24,7 @@ from apastats.resampling.store import BlockStore, resumed_seed
 from apastats.results import Provenance, describe_call
 from apastats.seeds import RngLike, seed_sequence
 from apastats.table import ScoreTable, parse_formula
+from apastats.words import Info, Outcome
 
 if TYPE_CHECKING:
     from apastats.io.rdm_set import RDMSet
@@ -289,7 +290,8 @@ def _run(
         work: dict[str, Any] = {"n_jobs": n_jobs, "batch": batch, "workdir": folder}
         plan, arrays, found = _arrays(cells, data.hash, scheme, interval, options, size, root, work)
         arrays["clusters"] = np.asarray(cells.units, dtype=str)
-        info = _info(cells, plan, interval, options, scheme, cluster)
+        outcome = data.outcome(cells.formula.outcome)
+        info = _info(cells, plan, interval, options, scheme, cluster, outcome)
         draft = BootstrapResult(cells.keys, info, Provenance(call, data.hash, plan.seed), arrays)
         if found is None:
             return replace(draft, table=draft._table())
@@ -347,22 +349,23 @@ def _info(
     options: dict[str, Any],
     scheme: str,
     cluster: str | Sequence[str],
-) -> dict[str, Any]:
+    outcome: Outcome,
+) -> Info:
     """Words and settings of the analysis."""
     name = cluster if isinstance(cluster, str) else " > ".join(cluster)
-    return {
-        "method": f"{'Bayesian ' if scheme == 'bayesian' else ''}bootstrap of the mean, {cells.words}",
-        "interval": interval,
-        **options,
-        "plan": plan.kind,
-        "n_resamples": plan.n_resamples,
-        "exact": plan.exact,
-        "n_subject": len(cells.units),
-        "cluster": name,
-        "resampled": f"{cells.drawn} ({how_many(plan)})",
-        "held_fixed": cells.held_fixed,
-        "formula": str(cells.formula),
-    }
+    return Info(
+        method=f"{'Bayesian ' if scheme == 'bayesian' else ''}bootstrap of the mean, {cells.words}",
+        estimand="mean",
+        outcome=outcome,
+        interval=interval,
+        n_resamples=plan.n_resamples,
+        exact=plan.exact,
+        n_subject=len(cells.units),
+        resampled=f"{cells.drawn} ({how_many(plan)})",
+        held_fixed=cells.held_fixed,
+        formula=str(cells.formula),
+        extra={"plan": plan.kind, "cluster": name},
+    ).but(**options)
 
 
 def _store(

@@ -34,6 +34,7 @@ from apastats.scoring.stimuli.literal import LITERAL_METHODS
 from apastats.scoring.stimuli.stimuli import MODEL_TILE, TASK_BLOCKS, StimulusSetup, stimulus_arrays
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.table import CellFormula, parse_formula
+from apastats.words import Info, Outcome
 
 __all__ = ["bootstrap_rdms"]
 
@@ -82,21 +83,25 @@ def bootstrap_rdms(
         raise InputError("formula", formula, "'... | roi' after the bar (one ROI needs no bar)")
     if len(subjects) < 2:
         raise DesignError(f"bootstrap: {len(subjects)} subject; at least 2 are needed")
-    info: dict[str, Any] = {
-        "interval": interval,
-        "conf_level": float(conf_level),
-        "alternative": alternative,
-        "quantile_rule": quantile_rule,
-        "n_subject": len(subjects),
-        "n_stimulus": len(brain.stimuli),
-        "cluster": " + ".join(drawn),
-        "metric": method,
-        "formula": str(f),
-        "ceiling_rois": rois if ceiling else None,
-    }
+    info = Info(
+        estimand="mean",
+        outcome=Outcome(f.outcome, "score", metric=method),
+        interval=interval,
+        conf_level=float(conf_level),
+        alternative=alternative,
+        n_subject=len(subjects),
+        formula=str(f),
+        extra={
+            "quantile_rule": quantile_rule,
+            "n_stimulus": len(brain.stimuli),
+            "cluster": " + ".join(drawn),
+            "metric": method,
+            "ceiling_rois": rois if ceiling else None,
+        },
+    )
     if ceiling and method in BURES_METHODS:
         log = [*log, f"{method} has no pooled RDM: no noise ceilings"]
-        ceiling, info["ceiling_rois"] = False, None
+        ceiling, info = False, info.but(ceiling_rois=None)
     root = seed_sequence(rng)
     places = {roi: np.flatnonzero((brain.labels["roi"] == roi).to_numpy()) for roi in rois}
     present = {
@@ -111,7 +116,7 @@ def bootstrap_rdms(
         if not plan.exact:
             arrays["counts"] = plan.counts
         held = "stimuli, layers, pools of the ceilings"
-        info["interval"] = "studentized" if interval == "auto" else interval
+        info = info.but(interval="studentized" if interval == "auto" else interval)
     else:
         if scheme == "bayesian" and method in COUNTED_METHODS:
             raise InputError(
@@ -125,7 +130,7 @@ def bootstrap_rdms(
                 interval,
                 f"another one for {method}: a resample is a subset of the stimuli",
             )
-        info["interval"] = "t" if interval == "auto" else interval
+        info = info.but(interval="t" if interval == "auto" else interval)
         units, plan, others = _stimulus_plans(
             drawn, brain, blocks, len(subjects), n_resamples, root, scheme == "bayesian"
         )
@@ -154,14 +159,14 @@ def bootstrap_rdms(
         keys = keys.assign(roi=np.tile(rois, len(groups)))
     weighted = scheme == "bayesian"
     words = " and ".join({"subject": "subjects", "stimulus": "stimuli"}[d] for d in drawn)
-    info |= {
-        "method": f"{'Bayesian ' * weighted}bootstrap of the mean {method} similarity over {words}",
-        "plan": " + ".join(["bayesian"] * weighted + list(drawn)),
-        "n_resamples": plan.n_resamples,
-        "exact": plan.exact,
-        "resampled": f"{words} ({how_many(plan)})",
-        "held_fixed": held,
-    }
+    info = info.but(
+        method=f"{'Bayesian ' * weighted}bootstrap of the mean {method} similarity over {words}",
+        plan=" + ".join(["bayesian"] * weighted + list(drawn)),
+        n_resamples=plan.n_resamples,
+        exact=plan.exact,
+        resampled=f"{words} ({how_many(plan)})",
+        held_fixed=held,
+    )
     provenance = Provenance(call, f"{brain.hash} {predictors.hash}", plan.seed)
     table = BootstrapResult(keys, info, provenance, arrays)._table()
     notes = (*log, *give_warnings(table, keys.columns.tolist(), info, stacklevel=4))
@@ -288,7 +293,7 @@ def _store(
     brain: RDMSet,
     models: RDMSet,
     f: CellFormula,
-    info: dict[str, Any],
+    info: Info,
     plan: Plan,
     drawn: list[str],
     units: list[int],

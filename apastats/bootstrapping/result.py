@@ -219,8 +219,7 @@ class BootstrapResult(Result):
 
     def _warn(self, table: pd.DataFrame, interval: str | None = None) -> pd.DataFrame:
         """The table, after the warnings it deserves."""
-        info = dict(self.info)
-        info["interval"] = info["interval"] if interval is None else interval
+        info = self.info if interval is None else self.info.but(interval=interval)
         give_warnings(table, self._keys(), info, stacklevel=4)
         return table
 
@@ -300,7 +299,11 @@ class BootstrapResult(Result):
         """
         rois = self._ceiling_rois()
         keys = pd.DataFrame({"roi": np.repeat(rois, 2), "bound": ["lower", "upper"] * len(rois)})
-        info = {"ceiling_rois": None, "method": "bootstrap of noise ceilings"}
+        info = {
+            "ceiling_rois": None,
+            "method": "bootstrap of noise ceilings",
+            "estimand": "noise ceiling",
+        }
         draft = self._other(keys, info, interval, self._prefixed("ceiling_"))
         notes = give_warnings(draft.table, draft._keys(), draft.info)
         return replace(draft, notes=notes)
@@ -334,8 +337,8 @@ class BootstrapResult(Result):
             interval = "t"
         info = {
             "ceiling_rois": None,
-            "quantity": "score minus the lower noise ceiling",
-            "method": f"{self.info['method']}, minus the lower noise ceiling",
+            "estimand": "score minus the lower noise ceiling",
+            "method": f"{self.info.method}, minus the lower noise ceiling",
             "null": "p_below: the score is not below the lower noise ceiling (one-sided t test)",
         }
         draft = self._other(self.table[self._keys()], info, interval, arrays)
@@ -360,13 +363,13 @@ class BootstrapResult(Result):
     def _other(
         self,
         keys: pd.DataFrame,
-        info: dict[str, Any],
+        changes: dict[str, Any],
         interval: str | None,
         arrays: dict[str, np.ndarray],
     ) -> BootstrapResult:
         """Result of other estimates from the same resamples."""
-        info = dict(self.info) | info
-        info["interval"] = info["interval"] if interval is None else interval
+        info = self.info.but(**changes)
+        info = info if interval is None else info.but(interval=interval)
         draft = BootstrapResult(keys, info, self.provenance, arrays)
         return replace(draft, table=draft._table())
 

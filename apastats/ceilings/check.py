@@ -11,6 +11,7 @@ import pandas as pd
 from apastats.errors import ApaError, InputError
 from apastats.results import Provenance, Result, describe_call
 from apastats.table import ScoreTable
+from apastats.words import Info
 
 if TYPE_CHECKING:
     from apastats.io.rdm_set import RDMSet
@@ -69,12 +70,14 @@ def check(data: ScoreTable | RDMSet | str | Path | Any, **options: Any) -> Desig
         rdms = as_rdms(data, "data")
         rows, log, data_hash = _check_rdms(rdms), (), rdms.hash
     table = pd.DataFrame(rows, columns=["item", "value", "status", "detail"])
-    info = {
-        "method": "description of the data; nothing is estimated",
-        "n_problem": int((table["status"] == PROBLEM).sum()),
-        "n_note": int((table["status"] == NOTE).sum()),
-        "reading": list(log),
-    }
+    info = Info(
+        method="description of the data; nothing is estimated",
+        extra={
+            "n_problem": int((table["status"] == PROBLEM).sum()),
+            "n_note": int((table["status"] == NOTE).sum()),
+            "reading": list(log),
+        },
+    )
     return DesignCheck(table, info, Provenance(describe_call("check", data), data_hash))
 
 

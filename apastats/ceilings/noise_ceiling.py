@@ -21,6 +21,7 @@ from apastats.resampling.plans import Resamples, subject_counts
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike, seed_sequence
 from apastats.table import ScoreTable
+from apastats.words import Info, Outcome
 
 if TYPE_CHECKING:
     from apastats.io.rdm_set import RDMSet
@@ -61,7 +62,7 @@ class NoiseCeiling(Result):
 
     def per_subject(self) -> pd.DataFrame:
         """Ceiling of every subject, long: the by-columns, ``bound, subject, value``."""
-        by = [*self.info["by"], "bound"]
+        by = [*self.info.by, "bound"]
         frames = [
             self.table[by].assign(subject=str(s), value=self.arrays["values"][i])
             for i, s in enumerate(self.arrays["subjects"])
@@ -176,6 +177,7 @@ def noise_ceiling(
             labels, values, subjects, data_hash = found
             note = f"{kind}, {method}, {how}"
         by = [c for c in labels.columns if c != "bound"]
+        measured = Outcome("score", metric=method)
     else:
         if not isinstance(data, ScoreTable):
             raise InputError("data", type(data).__name__, f"a ScoreTable for kind={kind!r}")
@@ -185,6 +187,7 @@ def noise_ceiling(
             raise InputError("by", by, "columns with 'roi' among them")
         labels, values, subjects = table_values(data, kind, by, split, within)
         data_hash, note = data.hash, kind
+        measured = data.outcome(data.outcomes[0])
     if len(subjects) < 2:
         raise DesignError(f"noise_ceiling: {len(subjects)} subject; at least 2 are needed")
     plan = subject_counts(len(subjects), n_resamples if interval != "t" else 1, root)
@@ -211,19 +214,23 @@ def noise_ceiling(
         **error_columns(error, limits[2:]),
     )
     drawn = interval != "t"
-    info = {
-        "method": f"noise ceiling, {kind.replace('_', '-')}: {_MEANING[kind]}",
-        "ceiling_kind": kind,
-        "by": by,
-        "n_subject": len(subjects),
-        "conf_level": conf_level,
-        "interval": f"{interval} over subjects",
-        "null": f"the ceiling is {chance:g} (one-sided)",
-        "resampled": f"subjects ({how_many(plan)})"
-        if drawn
-        else "nothing (subjects are the sample)",
-        "held_fixed": "stimuli" + (", partners" if kind == "subject_to_subject" else ""),
-    }
+    info = Info(
+        estimand="mean noise ceiling",
+        outcome=measured,
+        alternative="greater",
+        null_value=chance,
+        method=f"noise ceiling, {kind.replace('_', '-')}: {_MEANING[kind]}",
+        by=by,
+        n_subject=len(subjects),
+        conf_level=conf_level,
+        interval=f"{interval} over subjects",
+        null=f"the ceiling is {chance:g} (one-sided)",
+        resampled=(
+            f"subjects ({how_many(plan)})" if drawn else "nothing (subjects are the sample)"
+        ),
+        held_fixed="stimuli" + (", partners" if kind == "subject_to_subject" else ""),
+        extra={"ceiling_kind": kind},
+    )
     call = describe_call(
         "noise_ceiling", data, kind=kind, by=tuple(by), split=split, interval=interval
     )

@@ -28,6 +28,7 @@ from apastats.ceilings.noise_ceiling import (
     warn_unlogged,
     without_interval,
 )
+from apastats.words import Info, Outcome
 
 
 class NormalizedScores(Result):
@@ -122,7 +123,7 @@ def normalize(
     if interval != "fieller" or how != "ratio_of_means":
         check_interval(interval, conf_level, alternative)
     check_interval("t", conf_level, alternative)
-    by = list(ceiling.info["by"])
+    by = list(ceiling.info.by)
     block = table.block(f"{table.outcomes[0]} ~ model | {' + '.join(by)}")
     subjects = [str(s) for s in ceiling.arrays["subjects"]]
     shared = [s for s in block.clusters if s in subjects]
@@ -176,25 +177,28 @@ def normalize(
         **error_columns(found.std_error, found.limits[interval][2:]),
     )
     together = "scores and ceilings of the same subjects together"
-    info = {
-        "method": f"score / noise ceiling, {how.replace('_', ' ')}",
-        "ceiling": ceiling.info["method"],
-        "bound": bound if len(bounds) > 1 else None,
-        "interval": {"fieller": "Fieller", "t": "t over subjects"}.get(interval, interval),
-        "null": "p_below: the score is not below the ceiling (one-sided paired t test)",
-        "by": by,
-        "n_subject": len(shared),
-        "conf_level": conf_level,
-        "alternative": alternative,
-        "resampled": f"{together} ({how_many(plan)})"
-        if drawn
-        else "nothing; numerator and ceiling vary together over subjects",
-        "held_fixed": "stimuli, chosen layers",
-    }
+    info = Info(
+        estimand="mean share of the noise ceiling",
+        outcome=Outcome(table.outcomes[0], scale="share of the noise ceiling"),
+        method=f"score / noise ceiling, {how.replace('_', ' ')}",
+        interval={"fieller": "Fieller", "t": "t over subjects"}.get(interval, interval),
+        null="p_below: the score is not below the ceiling (one-sided paired t test)",
+        by=by,
+        n_subject=len(shared),
+        conf_level=conf_level,
+        alternative=alternative,
+        resampled=(
+            f"{together} ({how_many(plan)})"
+            if drawn
+            else "nothing; numerator and ceiling vary together over subjects"
+        ),
+        held_fixed="stimuli, chosen layers",
+        extra={"ceiling": ceiling.info["method"], "bound": bound if len(bounds) > 1 else None},
+    )
     arrays = {"score": top, "ceiling": bottom, "subjects": np.asarray(shared, dtype=str)}
     call = describe_call("normalize", table, ceiling, how=how, bound=given, interval=interval)
     provenance = Provenance(call, table.hash, plan.seed if drawn else "")
-    notes = warn_unsettled(table_out, ["model", *by], info | {"n_resamples": plan.n_resamples})
+    notes = warn_unsettled(table_out, ["model", *by], info.but(n_resamples=plan.n_resamples))
     return NormalizedScores(table_out, info, provenance, arrays, notes)
 
 

@@ -24,7 +24,7 @@ from apastats.resampling.quantiles import QuantileRule, check_rule
 from apastats.resampling.relabel import sign_flips
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 
-__all__ = ["MATCHED_TESTS", "TWO_TESTS", "Choice", "choose", "combine", "matched"]
+__all__ = ["MATCHED_TESTS", "STATISTICS", "TWO_TESTS", "Choice", "choose", "combine", "matched"]
 
 # test -> (name in tables, what it is, what is resampled)
 MATCHED_TESTS = {
@@ -65,6 +65,13 @@ TWO_TESTS = {
         "membership in the samples",
     ),
 }
+
+
+# letter of each test's statistic; those of resampling tests are Student's ratio without degrees of freedom
+STATISTICS = {
+    "t": "t", "log_ratio": "t", "trimmed": "t", "wilcoxon": "V", "brunner_munzel": "t", "bootstrap": "t",
+    "sign_flip": "t", "permutation": "t",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

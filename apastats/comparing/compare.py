@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from apastats.comparing.choices import MATCHED_TESTS, choose
+from apastats.comparing.choices import MATCHED_TESTS, STATISTICS, choose
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.equivalence import (
     contrast_table,
@@ -14,7 +14,7 @@ from apastats.comparing.equivalence import (
     usable_block,
     warn_undefined,
 )
-from apastats.comparing.families import best_groups, check_family, run_family
+from apastats.comparing.families import JOINT_KINDS, best_groups, check_family, run_family
 from apastats.comparing.margin import Bounds
 from apastats.errors import DataError, InputError
 from apastats.numbers.compact_letters import compact_letters
@@ -22,6 +22,7 @@ from apastats.resampling.plans import Resamples
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike
 from apastats.table import ScoreTable
+from apastats.words import Info
 
 __all__ = ["Comparison", "compare"]
 
@@ -44,7 +45,7 @@ class Comparison(Result):
         table = self.table
         for column, value in cell.items():
             if column not in table.columns or value not in set(table[column]):
-                raise InputError(column, value, f"a level of one of {self.info['by']}")
+                raise InputError(column, value, f"a level of one of {list(self.info.by)}")
             table = table[table[column] == value]
         first = "level" if "level" in table.columns else "model"
         labels = list(dict.fromkeys([*table[first], *table["reference"]]))
@@ -176,26 +177,33 @@ def compare(
     scope = "all cells together" if family == "all" else "each cell by itself"
     if few := choice.said_of_few(len(block.clusters), unit):
         what += f"; {few}"
-    info = {
-        "method": f"{name} test over {unit}s ({what})",
-        "null": "the difference is 0"
+    info = Info(
+        method=f"{name} test over {unit}s ({what})",
+        estimand="difference of models",
+        outcome=data.outcome(block.formula.outcome),
+        formula=str(block.formula),
+        test=name,
+        statistic=STATISTICS[test],
+        alternative=alternative,
+        null="the difference is 0"
         if alternative == "two-sided"
         else f"the difference is not {alternative}",
-        "alternative": alternative,
-        "rule": f"different where the adjusted p-value is at most {alpha:g}",
-        "comparison": "all pairs" if reference is None else f"each against {reference}",
-        "adjust": f"{adjust}, {found.size} contrasts ({scope})",
-        "adjust_method": adjust,
-        "family_size": found.size,
-        "alpha": alpha,
-        "conf_level": 1 - 2 * alpha,
-        "n_subject": len(block.clusters),
-        "by": list(block.formula.by),
-        "resampled": resampled if resampled != "nothing" else f"nothing; {unit}s are the sample",
-        "held_fixed": "stimuli, chosen layers",
-        "not_concluded": "models that were not separated are not shown to be equal",
-        **choice.words(),
-    }
+        null_value=0.0,
+        rule=f"different where the adjusted p-value is at most {alpha:g}",
+        comparison="all pairs" if reference is None else f"each against {reference}",
+        reference=reference or "",
+        adjust=adjust,
+        family=f"{found.size} contrasts ({scope})",
+        family_size=found.size,
+        joint=JOINT_KINDS.get(adjust, "Bonferroni"),
+        alpha=alpha,
+        conf_level=1 - 2 * alpha,
+        n_subject=len(block.clusters),
+        by=block.formula.by,
+        resampled=resampled if resampled != "nothing" else f"nothing; {unit}s are the sample",
+        held_fixed="stimuli, chosen layers",
+        not_concluded="models that were not separated are not shown to be equal",
+    ).but(**choice.words())
     call = describe_call(
         "compare",
         formula,

@@ -165,6 +165,7 @@ def finish_correlation(
     contrast: str,
     resampled: str = "nothing",
     seed: str = "",
+    null: float = 0.0,
     beside: dict[str, Any] | None = None,
     notes: tuple[str, ...] = (),
 ) -> EquivalenceResult:
@@ -175,9 +176,10 @@ def finish_correlation(
     table = table.rename(columns={"n_subject": "n_item"})
     if beside:
         table = insert_before(table, "decision", beside)
-    info = claim_words(method, hypothesis, margin, alpha, n, resampled)
-    info["n_item"] = info.pop("n_subject")
-    info["held_fixed"] = "everything but the items that are correlated"
+    letter = "t" if np.isfinite(tested.df).all() else "z"
+    info = claim_words(method, method, letter, hypothesis, margin, alpha, n, resampled, null).but(
+        n_subject=None, n_item=n, held_fixed="everything but the items that are correlated"
+    )
     return EquivalenceResult(table, info, Provenance(call, "", seed), notes=notes)
 
 
@@ -272,6 +274,7 @@ def correlation_tost_summary(
         int(n),
         call,
         contrast="r",
+        null=null,
         beside={"z_error": test.se, **_ordinary_t(r, n, method)},
         notes=notes,
     )

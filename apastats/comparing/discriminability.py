@@ -17,6 +17,7 @@ from apastats.resampling.plans import Plan, Resamples, subject_counts
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.table import ScoreTable
+from apastats.words import Info
 
 __all__ = ["Discriminability", "discriminability"]
 
@@ -164,18 +165,26 @@ def discriminability(
                 }
                 for row in _compare(named[1][1], named[0][1], alpha)
             ]
-    info = {
-        "method": "separation of models: paired t tests with Holm, joint set of the best, two-way variance components",
-        "null": "both outcomes separate the models equally well"
-        if y is not None
-        else "models do not differ",
-        "alpha": alpha,
-        "conf_level": 1 - alpha,
-        "n_subject": int(max(r["n_subject"] for r in rows)),
-        "by": list(block.formula.by),
-        "resampled": f"{cluster}s (counts); {cluster}s left out in turn (comparison)",
-        "held_fixed": "stimuli, chosen layers, the models themselves: a claim about other models is not supported",
-    }
+    info = Info(
+        estimand="separation of the models",
+        outcome=data.outcome(block.formula.outcome),
+        formula=str(block.formula),
+        statistic="z",
+        adjust="holm",
+        family="pairs of models in a cell",
+        method="separation of models: paired t tests with Holm, joint set of the best, two-way variance components",
+        null=(
+            "both outcomes separate the models equally well"
+            if y is not None
+            else "models do not differ"
+        ),
+        alpha=alpha,
+        conf_level=1 - alpha,
+        n_subject=int(max(r["n_subject"] for r in rows)),
+        by=list(block.formula.by),
+        resampled=f"{cluster}s (counts); {cluster}s left out in turn (comparison)",
+        held_fixed="stimuli, chosen layers, the models themselves: a claim about other models is not supported",
+    )
     call = describe_call("discriminability", formula, data, against=against, alpha=alpha)
     return Discriminability(
         pd.DataFrame(rows), info, Provenance(call, data.hash, recorded_seed(root))

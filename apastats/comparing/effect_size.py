@@ -14,6 +14,7 @@ from apastats.numbers.location import brunner_munzel
 from apastats.numbers.ranks import midranks
 from apastats.numbers.standardised import Standardised, standardised_difference
 from apastats.results import Provenance, Result, describe_call
+from apastats.words import Info
 
 __all__ = ["EffectSizeResult", "effect_size", "rank_biserial", "rank_biserial_interval"]
 
@@ -196,15 +197,20 @@ def effect_size(
         else:
             row = _rank_row(m, first, second, paired, null, rank_interval, conf_level)
         rows.append({**row, "conf_level": float(conf_level), "method": interval})
-    info = {
-        "method": "effect sizes with intervals",
-        "conf_level": float(conf_level),
-        "interval": interval,
-        "n_subject": len(first),
-        "margin": None
-        if margin is None
-        else f"{margin.low:g} to {margin.high:g} in units of the effect size",
-    }
+    info = Info(
+        estimand="effect size",
+        statistic="t",
+        null_value=null,
+        method="effect sizes with intervals",
+        conf_level=float(conf_level),
+        interval=interval,
+        n_subject=len(first),
+        margin=(
+            ""
+            if margin is None
+            else f"{margin.low:g} to {margin.high:g} in units of the effect size"
+        ),
+    )
     call = describe_call(
         "effect_size", np.asarray(x), measures=wanted, paired=paired, interval=interval
     )

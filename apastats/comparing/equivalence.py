@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from apastats.comparing.choices import MATCHED_TESTS, Choice, choose
+from apastats.comparing.choices import MATCHED_TESTS, STATISTICS, Choice, choose
 from apastats.comparing.decisions import (
     HYPOTHESES,
     NOT_CONCLUDED,
@@ -19,6 +19,7 @@ from apastats.comparing.decisions import (
 )
 from apastats.comparing.families import (
     JOINT,
+    JOINT_KINDS,
     Contrasts,
     best_groups,
     check_family,
@@ -33,6 +34,7 @@ from apastats.resampling.plans import Resamples
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike
 from apastats.table import Block, ScoreTable, parse_formula
+from apastats.words import Info, Outcome
 
 __all__ = ["EquivalenceResult", "equivalence"]
 
@@ -213,8 +215,9 @@ def equivalence(
         *_out_of_reach(choice, adjust, found.size, len(block.clusters), alpha),
     )
     info = _words(
-        block, limits, reference, hypothesis, choice, adjust, family, found.size, alpha, within
-    )
+        block, limits, reference, hypothesis, choice, adjust, family, found.size, alpha, within,
+        data.outcome(block.formula.outcome),
+    )  # fmt: skip
     arrays = {
         "differences": found.differences[:, pair, cell],
         "subjects": np.asarray(block.clusters, dtype=str),
@@ -420,7 +423,8 @@ def _words(
     size: int,
     alpha: float,
     within: Any,
-) -> dict[str, Any]:
+    outcome: Outcome,
+) -> Info:
     """The words that go with the table."""
     scope = "all cells together" if family == "all" else "each cell by itself"
     name, what, resampled = MATCHED_TESTS[choice.test]
@@ -435,37 +439,43 @@ def _words(
         )
     if adjust.startswith("max-t"):
         resampled += f"; for the adjustment, signs of all differences of a {unit} together"
-    words: dict[str, Any] = {
-        "method": f"{name} test over {unit}s ({what}): an ordinary test, and two one-sided tests against the bounds",
-        "hypothesis": hypothesis,
-        "null": HYPOTHESES[hypothesis],
-        "rule": (
-            f"equivalent where both one-sided tests reject at {alpha:g} after adjustment, different where the ordinary "
-            f"test does; both: different but inside the margin; neither: undecided. Unadjusted, equivalence is the "
-            f"same as a {100 * (1 - 2 * alpha):g} % interval inside the bounds"
-        ),
-        "margin": limits.text,
-        "margin_origin": limits.origin,
-        "comparison": "all pairs" if reference is None else f"each against {reference}",
-        "adjust": f"{adjust}, {size} contrasts ({scope})",
-        "adjust_method": adjust,
-        "family_size": size,
-        "alpha": alpha,
-        "conf_level": 1 - 2 * alpha,
-        "joint_interval": f"all intervals together at {100 * (1 - alpha):g} %: "
-        + ({"tukey": "Tukey"}.get(adjust, "max-t" if adjust.startswith("max-t") else "Bonferroni")),
-        "n_subject": len(block.clusters),
-        "by": list(block.formula.by),
-        "resampled": resampled,
-        "held_fixed": "stimuli, chosen layers"
-        + (f", levels of {within}" if within is not None else ""),
-        "not_concluded": NOT_CONCLUDED,
-        **choice.words(),
-    }
+    compared = "all pairs" if reference is None else f"each against {reference}"
     if reference == "best":
-        words["comparison"] = (
+        compared = (
             "each against the model with the highest mean of its cell; that model was selected on the same data, so "
             "the adjustment runs over all pairs that could have been compared, not only those shown; the joint "
             "intervals account for the selection, the single ones do not"
         )
-    return words
+    return Info(
+        method=f"{name} test over {unit}s ({what}): an ordinary test, and two one-sided tests against the bounds",
+        estimand="difference of models",
+        outcome=outcome,
+        formula=str(block.formula),
+        test=name,
+        statistic=STATISTICS[choice.test],
+        alternative="two-sided",
+        null_value=0.0,
+        hypothesis=hypothesis,
+        null=HYPOTHESES[hypothesis],
+        rule=(
+            f"equivalent where both one-sided tests reject at {alpha:g} after adjustment, different where the ordinary "
+            f"test does; both: different but inside the margin; neither: undecided. Unadjusted, equivalence is the "
+            f"same as a {100 * (1 - 2 * alpha):g} % interval inside the bounds"
+        ),
+        margin=limits.text,
+        margin_origin=limits.origin,
+        comparison=compared,
+        reference=reference or "",
+        adjust=adjust,
+        family=f"{size} contrasts ({scope})",
+        family_size=size,
+        joint=JOINT_KINDS.get(adjust, "Bonferroni"),
+        alpha=alpha,
+        conf_level=1 - 2 * alpha,
+        n_subject=len(block.clusters),
+        by=block.formula.by,
+        resampled=resampled,
+        held_fixed="stimuli, chosen layers"
+        + (f", levels of {within}" if within is not None else ""),
+        not_concluded=NOT_CONCLUDED,
+    ).but(**choice.words())

@@ -26,6 +26,7 @@ from apastats.resampling.plans import subject_counts
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import Block, ScoreTable
+from apastats.words import Info, Outcome
 
 __all__ = ["EquivalenceSet", "equivalence_set"]
 
@@ -55,7 +56,7 @@ class EquivalenceSet(Result):
         table = self.table
         for column, value in cell.items():
             if column not in table.columns or value not in set(table[column]):
-                raise InputError(column, value, f"a level of one of {self.info['by']}")
+                raise InputError(column, value, f"a level of one of {list(self.info.by)}")
             table = table[table[column] == value]
         compared = "level" if "level" in table.columns else "model"
         inside = table.groupby(compared, sort=False)["in_set"].all()
@@ -188,7 +189,16 @@ def equivalence_set(
         )
     table = pd.concat(frames, ignore_index=True)
     sampled = method == "bayes" or (method == "ci_overlap" and len(block.clusters) > 10)
-    info = _words(block, limits, method, variance, family, alpha, step_down)
+    info = _words(
+        block,
+        limits,
+        method,
+        variance,
+        family,
+        alpha,
+        step_down,
+        data.outcome(block.formula.outcome),
+    )
     call = describe_call(
         "equivalence_set",
         formula,
@@ -434,7 +444,8 @@ def _words(
     family: str,
     alpha: float,
     step_down: bool,
-) -> dict[str, Any]:
+    outcome: Outcome,
+) -> Info:
     promise = {
         "mcb": f"each model that is truly best stays in its set with probability {1 - alpha:g}",
         "mcs": f"all models that are truly best stay in the set together with probability {1 - alpha:g}",
@@ -442,33 +453,44 @@ def _words(
         "bayes": "posterior probabilities under a flat prior and one subject-by-model variance",
         "ci_overlap": "none: no error rate holds, models far below the best are kept when subjects differ much",
     }[method]
-    return {
-        "method": METHODS[method],
-        "set_method": method,
-        "promise": promise + ("" if family == "cell" else ", in all cells together"),
-        "margin": "none: the set holds what cannot be excluded from being the best"
-        if limits is None
-        else limits.text,
-        "margin_origin": None if limits is None else limits.origin,
-        "rule": "in the set where the interval of (model minus best) reaches above 0"
-        if limits is None
-        else "in the set where (model minus best) is shown to be above minus the margin",
-        "selection": "the best is selected on the same data; the intervals account for it"
-        if method != "ci_overlap"
-        else "the best is selected on the same data; the rule ignores it",
-        "variance": variance,
-        "step_down": step_down,
-        "family": family,
-        "alpha": alpha,
-        "n_subject": len(block.clusters),
-        "by": list(block.formula.by),
-        "resampled": {"bayes": "posterior draws", "ci_overlap": f"{block.cluster}s"}.get(
-            method, "nothing"
+    return Info(
+        estimand="mean minus the best of the others",
+        outcome=outcome,
+        formula=str(block.formula),
+        method=METHODS[method],
+        margin=(
+            "none: the set holds what cannot be excluded from being the best"
+            if limits is None
+            else limits.text
         ),
-        "held_fixed": "stimuli, chosen layers",
-        "not_concluded": (
+        margin_origin="" if limits is None else limits.origin,
+        rule=(
+            "in the set where the interval of (model minus best) reaches above 0"
+            if limits is None
+            else "in the set where (model minus best) is shown to be above minus the margin"
+        ),
+        family="all cells together" if family == "all" else "each cell by itself",
+        alpha=alpha,
+        n_subject=len(block.clusters),
+        by=list(block.formula.by),
+        resampled=(
+            {"bayes": "posterior draws", "ci_overlap": f"{block.cluster}s"}.get(method, "nothing")
+        ),
+        held_fixed="stimuli, chosen layers",
+        not_concluded=(
             "a set without a margin says what could not be excluded; being in it is no evidence of equality"
             if limits is None
             else "'undecided' models are neither shown to be within the margin nor beyond it"
         ),
-    }
+        extra={
+            "set_method": method,
+            "promise": promise + ("" if family == "cell" else ", in all cells together"),
+            "selection": (
+                "the best is selected on the same data; the intervals account for it"
+                if method != "ci_overlap"
+                else "the best is selected on the same data; the rule ignores it"
+            ),
+            "variance": variance,
+            "step_down": step_down,
+        },
+    )

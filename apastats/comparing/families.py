@@ -23,6 +23,7 @@ from apastats.table import Block
 
 __all__ = [
     "JOINT",
+    "JOINT_KINDS",
     "Contrasts",
     "best_groups",
     "check_family",
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 JOINT = ("max-t", "max-t-step-down", "tukey")
+# adjustment -> joint intervals that match it; the limits of Bonferroni hold for all others
+JOINT_KINDS = {"tukey": "Tukey", "max-t": "max-t", "max-t-step-down": "max-t"}
 CLOSED = ("closed", "hierarchical")
 
 

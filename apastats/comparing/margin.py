@@ -194,7 +194,7 @@ def _ceiling_values(ceiling: Any, block: Block, bound: str) -> np.ndarray:
             found = "no value" if not len(keep) else f"{len(keep)} values"
             raise DataError(
                 f"bounds: the ceiling has {found} for {_cell_text(block, j)}; it is given by "
-                f"{[c for c in ceiling.info.get('by', []) if c in table.columns]}, the analysis by "
+                f"{[c for c in ceiling.info.by if c in table.columns]}, the analysis by "
                 f"{list(block.cells.columns)}"
             )
         out[to, j] = values[source, keep[0]]

@@ -11,6 +11,7 @@ from apastats.comparing.equivalence import EquivalenceResult
 from apastats.errors import DataError, InputError
 from apastats.numbers.location import t_location
 from apastats.results import Provenance, Result, describe_call
+from apastats.words import Info
 
 __all__ = ["MarginCurve", "margin_curve"]
 
@@ -27,7 +28,7 @@ class MarginCurve(Result):
 
 
 def contrast_columns(result: EquivalenceResult) -> list[str]:
-    by = [c for c in result.info.get("by", []) if c in result.table.columns]
+    by = [c for c in result.info.by if c in result.table.columns]
     return [
         *by,
         *(c for c in ("contrast", "model", "level", "reference") if c in result.table.columns),
@@ -115,16 +116,21 @@ def margin_curve(
             )[rows],
         )
     )
-    info = {
-        "method": "t tests over a range of symmetric margins, not adjusted",
-        "rule": f"smallest margins from the {100 * (1 - 2 * alpha):g} % interval",
-        "alpha": alpha,
-        "n_subject": len(d),
-        "by": list(result.info.get("by", [])),
-        "resampled": "nothing",
-        "held_fixed": result.info.get("held_fixed", ""),
-        "not_concluded": "the margin of the analysis is the one stated before looking, not one read off this curve",
-    }
+    info = Info(
+        method="t tests over a range of symmetric margins, not adjusted",
+        estimand="difference of models",
+        outcome=result.info.outcome,
+        formula=result.info.formula,
+        statistic="t",
+        adjust="none",
+        rule=f"smallest margins from the {100 * (1 - 2 * alpha):g} % interval",
+        alpha=alpha,
+        n_subject=len(d),
+        by=result.info.by,
+        resampled="nothing",
+        held_fixed=result.info.held_fixed,
+        not_concluded="the margin of the analysis is the one stated before looking, not one read off this curve",
+    )
     call = describe_call("margin_curve", result, alpha=alpha)
     return MarginCurve(table, info, Provenance(call, result.provenance.data_hash))
 

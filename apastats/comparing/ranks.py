@@ -15,6 +15,7 @@ from apastats.numbers.ranks import midranks
 from apastats.numbers.simultaneous import range_critical, range_sf
 from apastats.results import Provenance, Result, describe_call
 from apastats.table import Block, CellFormula, ScoreTable
+from apastats.words import Info
 
 __all__ = ["RankResult", "friedman", "mean_ranks", "nemenyi", "quade"]
 
@@ -153,7 +154,13 @@ def friedman(
                 "method": "Iman-Davenport F" if use_f else "Friedman chi-squared",
             }
         )
-    return _result(rows, "Friedman's rank test, subjects are blocks", "friedman", formula, data)
+    words = Info(
+        method="Friedman's rank test, subjects are blocks",
+        estimand="rank statistic",
+        statistic=statistic,
+        null="all models have the same distribution of scores within a subject",
+    )
+    return _result(rows, words, block, "friedman", formula, data)
 
 
 def quade(
@@ -203,9 +210,13 @@ def quade(
             {**_cell_columns(block, j), "statistic": f, "df": df1, "df2": df2, "p_value": p}
             | {"n_subject": n, "method": "Quade F"}
         )
-    return _result(
-        rows, "Quade's test, subjects are blocks weighted by their range", "quade", formula, data
+    words = Info(
+        method="Quade's test, subjects are blocks weighted by their range",
+        estimand="rank statistic",
+        statistic="F",
+        null="all models have the same distribution of scores within a subject",
     )
+    return _result(rows, words, block, "quade", formula, data)
 
 
 def nemenyi(
@@ -276,7 +287,18 @@ def nemenyi(
             }
             for i, (u, v) in enumerate(zip(a.tolist(), b.tolist(), strict=True))
         ]
-    return _result(rows, "Nemenyi's comparison of mean ranks", "nemenyi", formula, data)
+    words = Info(
+        method="Nemenyi's comparison of mean ranks",
+        estimand="difference of mean ranks",
+        statistic="q",
+        null="all models have the same distribution of scores within a subject",
+        alternative="two-sided",
+        adjust="nemenyi",
+        family="all pairs of models in a cell",
+        rule=f"different where the p-value is at most {alpha:g}",
+        alpha=alpha,
+    )
+    return _result(rows, words, block, "nemenyi", formula, data)
 
 
 def mean_ranks(
@@ -358,23 +380,34 @@ def mean_ranks(
             }
             for i in range(k)
         ]
-    return _result(
-        rows, "mean ranks and simultaneous intervals of places", "mean_ranks", formula, data
+    words = Info(
+        method="mean ranks and simultaneous intervals of places",
+        estimand="mean rank",
+        adjust="holm",
+        family="pairs of models in a cell",
+        alpha=alpha,
+        conf_level=1 - alpha,
     )
+    return _result(rows, words, block, "mean_ranks", formula, data)
 
 
 def _result(
-    rows: list[dict[str, Any]], method: str, verb: str, formula: Any, data: ScoreTable | None
+    rows: list[dict[str, Any]],
+    words: Info,
+    block: Block,
+    verb: str,
+    formula: Any,
+    data: ScoreTable | None,
 ) -> RankResult:
-    info = {
-        "method": method,
-        "null": "all models have the same distribution of scores within a subject",
-        "resampled": "nothing",
-        "held_fixed": "stimuli, chosen layers",
-        "n_subject": max(int(r["n_subject"]) for r in rows),
-    }
+    words = words.but(
+        outcome=None if data is None else data.outcome(block.formula.outcome),
+        formula="" if data is None else str(block.formula),
+        by=block.formula.by,
+        resampled="nothing",
+        held_fixed="stimuli, chosen layers",
+        n_subject=max(int(r["n_subject"]) for r in rows),
+    )
     shown = formula if isinstance(formula, str) else np.asarray(formula)
     call = describe_call(verb, shown, *([data] if data is not None else []))
-    return RankResult(
-        pd.DataFrame(rows), info, Provenance(call, data.hash if data is not None else "")
-    )
+    data_hash = data.hash if data is not None else ""
+    return RankResult(pd.DataFrame(rows), words, Provenance(call, data_hash))

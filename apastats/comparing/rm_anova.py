@@ -13,6 +13,7 @@ from scipy.special import fdtrc, ncfdtr
 from apastats.comparing.effect_size import EffectSizeResult
 from apastats.errors import DesignError, InputError
 from apastats.results import Provenance, describe_call
+from apastats.words import Info
 
 __all__ = ["anova_effect", "rm_anova", "share_limits"]
 
@@ -120,7 +121,7 @@ def rm_anova(
             | {"p_value": float(fdtrc(df1, df2, f)), "conf_low": low, "conf_high": high}
             | {"conf_level": conf_level, "method": "repeated-measures F"}
         )
-    info = {"method": "repeated-measures analysis of variance, sphericity assumed", "n_subject": n}
+    info = Info(method="repeated-measures analysis of variance, sphericity assumed", n_subject=n)
     return EffectSizeResult(pd.DataFrame(rows), info, Provenance(describe_call("rm_anova", x)))
 
 
@@ -190,9 +191,11 @@ def anova_effect(
         nc = bounds / (1 - bounds) * total
         row |= {"bound_high": float(bounds), "p_value_equiv": float(ncfdtr(df1, df2, nc, f))}
     row["method"] = "noncentral F"
-    info = {
-        "method": "partial eta squared by the noncentral F distribution",
-        "conf_level": conf_level,
-    }
+    info = Info(
+        estimand="share of variance",
+        statistic="F",
+        method="partial eta squared by the noncentral F distribution",
+        conf_level=conf_level,
+    )
     call = describe_call("anova_effect", f, df1, df2, bounds=bounds, conf_level=conf_level)
     return EffectSizeResult(pd.DataFrame([row]), info, Provenance(call))

@@ -12,6 +12,7 @@ from scipy.special import stdtr, stdtrit
 from apastats.comparing.margin import as_margin
 from apastats.errors import DesignError, InputError
 from apastats.results import Provenance, Result, describe_call
+from apastats.words import Info
 
 __all__ = ["RopeResult", "coefficient_equivalence", "highest_density", "rope"]
 
@@ -122,14 +123,17 @@ def rope(
                 "method": "highest density interval",
             }
         )
-    info = {
-        "method": "posterior draws against a region of practical equivalence",
-        "rule": "equivalent where the interval lies inside the region, different where it lies outside",
-        "margin": margin.describe(),
-        "conf_level": conf_level,
-        "resampled": "nothing; draws are taken as given",
-        "held_fixed": "the model the draws come from",
-    }
+    info = Info(
+        estimand="posterior median",
+        interval="highest density",
+        margin_origin=margin.origin,
+        method="posterior draws against a region of practical equivalence",
+        rule="equivalent where the interval lies inside the region, different where it lies outside",
+        margin=margin.describe(),
+        conf_level=conf_level,
+        resampled="nothing; draws are taken as given",
+        held_fixed="the model the draws come from",
+    )
     call = describe_call("rope", bounds=bounds, conf_level=conf_level)
     return RopeResult(pd.DataFrame(rows), info, Provenance(call))
 
@@ -220,10 +224,12 @@ def coefficient_equivalence(
             "method": rule,
         }
     )
-    info = {
-        "method": f"equivalence of coefficients, rule {rule}",
-        "margin": margin.describe(),
-        "conf_level": level,
-    }
+    info = Info(
+        estimand="coefficient",
+        margin_origin=margin.origin,
+        method=f"equivalence of coefficients, rule {rule}",
+        margin=margin.describe(),
+        conf_level=level,
+    )
     call = describe_call("coefficient_equivalence", bounds=bounds, rule=rule, conf_level=conf_level)
     return RopeResult(table, info, Provenance(call))

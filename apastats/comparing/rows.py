@@ -10,6 +10,7 @@ import pandas as pd
 from apastats.comparing.decisions import HYPOTHESES, NOT_CONCLUDED, claim_p, outcomes
 from apastats.comparing.margin import Margin
 from apastats.numbers.tested import Tested
+from apastats.words import Info
 
 __all__ = ["insert_before", "sd_unit", "tidy_row", "claim_words"]
 
@@ -62,24 +63,37 @@ def tidy_row(
 
 
 def claim_words(
-    method: str, hypothesis: str, margin: Margin, alpha: float, n: int, resampled: str
-) -> dict[str, Any]:
+    method: str,
+    test: str,
+    statistic: str,
+    hypothesis: str,
+    margin: Margin,
+    alpha: float,
+    n: int,
+    resampled: str,
+    null: float,
+) -> Info:
     """Words that go with the row."""
-    return {
-        "method": f"{method}; an ordinary test, and two one-sided tests against the bounds",
-        "hypothesis": hypothesis,
-        "null": HYPOTHESES[hypothesis],
-        "rule": f"equivalent where both one-sided tests reject at {alpha:g}, different where the ordinary one does",
-        "margin": margin.describe(),
-        "margin_origin": margin.origin,
-        "adjust": "none",
-        "alpha": alpha,
-        "conf_level": 1 - 2 * alpha,
-        "n_subject": n,
-        "resampled": resampled,
-        "held_fixed": "everything but the units given",
-        "not_concluded": NOT_CONCLUDED,
-    }
+    return Info(
+        method=f"{method}; an ordinary test, and two one-sided tests against the bounds",
+        estimand="difference",
+        test=test,
+        statistic=statistic,
+        alternative="two-sided",
+        null_value=null,
+        hypothesis=hypothesis,
+        null=HYPOTHESES[hypothesis],
+        rule=f"equivalent where both one-sided tests reject at {alpha:g}, different where the ordinary one does",
+        margin=margin.describe(),
+        margin_origin=margin.origin,
+        adjust="none",
+        alpha=alpha,
+        conf_level=1 - 2 * alpha,
+        n_subject=n,
+        resampled=resampled,
+        held_fixed="everything but the units given",
+        not_concluded=NOT_CONCLUDED,
+    )
 
 
 def sd_unit(s1: float, n1: int, s2: float, n2: int, equal_var: bool) -> float:

@@ -9,7 +9,15 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from apastats.arguments import samples
-from apastats.comparing.choices import MATCHED_TESTS, TWO_TESTS, Choice, choose, combine, matched
+from apastats.comparing.choices import (
+    MATCHED_TESTS,
+    STATISTICS,
+    TWO_TESTS,
+    Choice,
+    choose,
+    combine,
+    matched,
+)
 from apastats.comparing.decisions import check_alpha, check_hypothesis
 from apastats.comparing.effect_beside import EFFECTS, effect_beside
 from apastats.comparing.equivalence import EquivalenceResult
@@ -197,10 +205,17 @@ def tost(
     table, chance = _sampled_errors(table, choice, first, None if single else second, alpha)
     few = choice.said_of_few(n, two=not single, sd_units=in_sd)
     what += f"; {few}" if few else ""
-    info = (
-        claim_words(f"{name} test: {what}", hypothesis, margin, alpha, n, resampled)
-        | choice.words()
-    )
+    info = claim_words(
+        f"{name} test: {what}",
+        name,
+        STATISTICS[test],
+        hypothesis,
+        margin,
+        alpha,
+        n,
+        resampled,
+        null,
+    ).but(**choice.words())
     call = describe_call(
         "tost",
         np.asarray(x),

@@ -144,7 +144,7 @@ def tost_summary(
     }
     table = insert_before(table, "decision", beside)
     what = f"{name} test from summary numbers" + (f"; {few}" if few else "")
-    info = claim_words(what, hypothesis, margin, alpha, int(n), "nothing")
+    info = claim_words(what, name, "t", hypothesis, margin, alpha, int(n), "nothing", null)
     call = describe_call(
         "tost_summary", mean_x, sd_x, n_x, mean_y, sd_y, n_y, bounds=bounds, r=r, alpha=alpha
     )

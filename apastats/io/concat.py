@@ -29,6 +29,7 @@ def concat(*tables: ScoreTable) -> ScoreTable:
     frame = pd.concat([t.frame for t in tables], ignore_index=True)
     # the name only: a log ends in reports, and a path of this machine means nothing elsewhere
     log = tuple(f"{Path(t.source).name}: {line}" for t in tables for line in t.log)
+    source = " + ".join(t.source for t in tables)
     return ScoreTable(
-        frame, tables[0].outcomes, log=log, source=" + ".join(t.source for t in tables)
+        frame, tables[0].outcomes, log=log, source=source, measures=tables[0].measures
     )

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from apastats.errors import ReadError
-
-if TYPE_CHECKING:
-    pass
 from apastats.results import Provenance, Result
+from apastats.words import Info
 
 
 def load_result(path: str | Path) -> Result:
@@ -32,7 +29,7 @@ def load_result(path: str | Path) -> Result:
     Raises
     ------
     ReadError
-        If the folder is not a saved result.
+        If the folder is not a saved result, or one of a version whose words were not typed yet.
     """
     folder = Path(path)
     try:
@@ -40,10 +37,18 @@ def load_result(path: str | Path) -> Result:
         table = pd.read_parquet(folder / "table.parquet")
         with np.load(folder / "arrays.npz", allow_pickle=False) as npz:
             arrays = {k: npz[k] for k in npz.files}
-        kind, info = meta["kind"], meta["info"]
+        kind, words = meta["kind"], meta["info"]
         provenance = Provenance(**meta["provenance"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReadError(folder, f"not a saved apastats result ({error})") from error
+    try:
+        info = Info.from_dict(words)
+    except (KeyError, TypeError) as error:
+        raise ReadError(
+            folder,
+            f"its words are not those of this version (saved by apastats {provenance.versions.get('apastats', '?')}); "
+            "run the analysis again",
+        ) from error
     load_kinds()
     cls = Result._registry.get(kind)
     if cls is None:

@@ -44,7 +44,8 @@ from apastats.mixed.lmm import check_choice, model_rows
 from apastats.mixed.lmm_result import check_level
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
-from apastats.table import ScoreTable
+from apastats.table import ScoreTable, outcome_in
+from apastats.words import Info
 
 __all__ = ["BayesLmmResult", "bayes_lmm"]
 
@@ -366,21 +367,19 @@ def bayes_lmm(
     table["method"] = "posterior mean, highest-density interval"
     notes = [*design.notes, *_complaints(table, tree)]
     held = sorted({*design.fixed.factors, *design.fixed.covariates})
-    info = {
-        "method": f"Bayesian linear mixed model ({_WRITTEN[built.builder]}, PyMC, nutpie)",
-        "formula": parsed.text,
-        "outcome": parsed.outcome_text,
-        "priors": built.priors,
-        "null": None,
-        "rule": f"a quantity is reported if R-hat <= {RHAT_MAX} and both effective sizes >= {ESS_MIN:g}",
-        "resampled": "nothing; random: " + ", ".join(g.name for g in design.groupings),
-        "held_fixed": f"levels of {' and '.join(held)}" if held else "nothing",
-        "n": design.n,
-        "n_subject": {g.name: g.n_levels for g in design.groupings}.get("subject"),
-        "chains": n_chains,
-        "draws": n_draws,
-        "conf_level": level,
-    }
+    info = Info(
+        estimand="posterior mean",
+        interval="highest density",
+        method=f"Bayesian linear mixed model ({_WRITTEN[built.builder]}, PyMC, nutpie)",
+        formula=parsed.text,
+        outcome=outcome_in(data, parsed.outcome_text),
+        rule=f"a quantity is reported if R-hat <= {RHAT_MAX} and both effective sizes >= {ESS_MIN:g}",
+        resampled="nothing; random: " + ", ".join(g.name for g in design.groupings),
+        held_fixed=f"levels of {' and '.join(held)}" if held else "nothing",
+        n_subject={g.name: g.n_levels for g in design.groupings}.get("subject"),
+        conf_level=level,
+        extra={"priors": built.priors, "n": design.n, "chains": n_chains, "draws": n_draws},
+    )
     call = describe_call(
         "bayes_lmm", formula, data, draws=draws, chains=chains, weights=weights, std_error=std_error,
         residual_by=residual_by,

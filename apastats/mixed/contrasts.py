@@ -121,18 +121,18 @@ class ContrastResult(Result):
             if side == "equivalence"
             else f"one-sided t test, {name}",
         )
-        info = {
-            **self.info,
-            "method": f"{side} of contrasts of marginal means, t tests of the mixed model",
-            "null": NULLS[side],
-            "rule": f"{side} is claimed where its p-value is at most {level:g}",
-            "side": side,
-            "margin": text,
-            "alpha": level,
-            "conf_level": 1 - 2 * level,
-            "adjust": name,
-            "intervals": "one at a time, level 1 - 2 alpha",
-        }
+        info = self.info.but(
+            method=f"{side} of contrasts of marginal means, t tests of the mixed model",
+            null=NULLS[side],
+            rule=f"{side} is claimed where its p-value is at most {level:g}",
+            hypothesis=side,
+            margin=text,
+            margin_origin="raw",
+            alpha=level,
+            conf_level=1 - 2 * level,
+            adjust=name,
+            interval="one at a time, level 1 - 2 alpha",
+        )
         return replace(self, table=out, info=info)
 
 
@@ -219,17 +219,19 @@ def make_contrasts(
         rows.append(L)
         families.append(np.arange(start, start + len(names)))
         start += len(names)
-    info = {
-        **means.info,
-        "method": "contrasts of marginal means of a linear mixed model, t tests",
-        "null": "the contrast is 0",
-        "contrasts": method if isinstance(method, str) else "custom",
-        "alternative": alternative,
-        "adjust": Family.check(family, adjust, alternative),
-        "intervals": ", ".join(sorted(kinds)),
-        "family": "all contrasts" + (f" within {', '.join(grid.by)}" if grid.by else ""),
-        "conf_level": conf_level,
-    }
+    info = means.info.but(
+        method="contrasts of marginal means of a linear mixed model, t tests",
+        estimand="contrast of marginal means",
+        statistic="t" if np.isfinite(inference.dfs(np.concatenate(rows))).all() else "z",
+        null="the contrast is 0",
+        null_value=0.0,
+        contrasts=method if isinstance(method, str) else "custom",
+        alternative=alternative,
+        adjust=Family.check(family, adjust, alternative),
+        interval=", ".join(sorted(kinds)),
+        family="all contrasts" + (f" within {', '.join(grid.by)}" if grid.by else ""),
+        conf_level=conf_level,
+    )
     return ContrastResult(
         pd.concat(frames, ignore_index=True),
         info,

@@ -18,6 +18,7 @@ from apastats.mixed.engine.summaries import coefficient_table
 from apastats.mixed.lmm_result import LmmResult, check_level
 from apastats.numbers.compact_letters import letters_of
 from apastats.results import Result, describe_call
+from apastats.words import Info
 
 __all__ = ["EmmeansResult", "emmeans"]
 
@@ -341,20 +342,18 @@ def emmeans(
     for position, c in enumerate(grid.rows.columns):
         table.insert(position, c, grid.rows[c].to_numpy())
     what = f"slopes over {trend}" if trend else "marginal means"
-    info = {
-        "method": f"estimated {what} of a linear mixed model; {grid.held}",
-        "formula": fit.info["formula"],
-        "outcome": fit.info["outcome"],
-        "specs": list(grid.specs),
-        "by": list(grid.by),
-        "trend": trend,
-        "null": None,
-        "resampled": fit.info["resampled"],
-        "held_fixed": fit.info["held_fixed"],
-        "n_subject": fit.info["n_subject"],
-        "df_method": method,
-        "conf_level": level,
-    }
+    info = Info(
+        estimand="marginal mean",
+        method=f"estimated {what} of a linear mixed model; {grid.held}",
+        formula=fit.info["formula"],
+        outcome=fit.info.outcome,
+        by=list(grid.by),
+        resampled=fit.info["resampled"],
+        held_fixed=fit.info["held_fixed"],
+        n_subject=fit.info["n_subject"],
+        conf_level=level,
+        extra={"specs": list(grid.specs), "trend": trend, "df_method": method},
+    )
     call = describe_call("emmeans", fit, specs=specs, by=by, at=at, trend=trend, df=df)
     provenance = replace(fit.provenance, call=f"{call} of {fit.provenance.call}")
     vcov = grid.L @ inference.vcov @ grid.L.T

@@ -16,7 +16,7 @@ from apastats.mixed.engine.inference import DF_METHODS
 from apastats.mixed.engine.statsmodels_engine import StatsmodelsFit, fit_statsmodels
 from apastats.mixed.lmm_result import LmmResult, check_level, describe_fit
 from apastats.results import Provenance, describe_call
-from apastats.table import BRAIN, ScoreTable
+from apastats.table import BRAIN, ScoreTable, outcome_in
 
 __all__ = ["lmm"]
 
@@ -174,4 +174,5 @@ def lmm(
         residual_by=residual_by, missing=None if missing == "error" else missing,
         engine=None if engine == "profile" else engine,
     )  # fmt: skip
-    return describe_fit(fitted, method, level, Provenance(call, data_hash))
+    outcome = outcome_in(data, fitted.design.formula.outcome_text)
+    return describe_fit(fitted, method, level, outcome, Provenance(call, data_hash))

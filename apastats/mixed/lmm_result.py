@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -18,6 +18,7 @@ from apastats.mixed.engine.design import transform_outcome
 from apastats.mixed.engine.statsmodels_engine import StatsmodelsFit
 from apastats.results import Result
 from apastats.seeds import RngLike, block_generator, seed_sequence
+from apastats.words import Info, Outcome
 
 __all__ = ["LmmResult", "describe_fit"]
 
@@ -303,7 +304,7 @@ class LmmResult(Result):
             formula = core.design.formula
             y = transform_outcome(y, formula.transform, formula.outcome)
         return describe_fit(
-            refit_design(core, y), self.info["df_method"], self.info["conf_level"],
+            refit_design(core, y), self.info["df_method"], self.info["conf_level"], self.info.outcome,
             replace(self.provenance, call=f"refit of {self.provenance.call}"),
         )  # fmt: skip
 
@@ -319,6 +320,7 @@ def describe_fit(
     fitted: Fitted | StatsmodelsFit,
     df: str,
     conf_level: float,
+    outcome: Outcome | None,
     provenance: Any,
     notes: Sequence[str] = (),
 ) -> LmmResult:
@@ -344,7 +346,7 @@ def describe_fit(
         warnings.warn(text, SingularFitWarning, stacklevel=3)
         found.append(text)
     components = summaries.variance_table(fitted)  # type: ignore[arg-type]
-    info = _info(fitted, kind, df, conf_level, components)
+    info = _info(fitted, kind, df, conf_level, components).but(outcome=outcome)
     arrays = {
         "vcov": np.asarray(inference.vcov),
         "variance": components["variance"].to_numpy(dtype=float),
@@ -358,7 +360,7 @@ def describe_fit(
 
 def _info(
     fitted: Fitted | StatsmodelsFit, kind: str, df: str, conf_level: float, components: pd.DataFrame
-) -> Mapping[str, Any]:
+) -> Info:
     design = fitted.design
     names = [
         " ".join(str(v) for v in (row.group, row.effect, row.effect_2) if isinstance(v, str))
@@ -367,34 +369,40 @@ def _info(
     k, loglik = fitted.n_parameters, fitted.loglik
     groups = {g.name: g.n_levels for g in design.groupings}
     held = sorted({*design.fixed.factors, *design.fixed.covariates})
-    info: dict[str, Any] = {
-        "method": f"linear mixed model by {kind}; {_DF_TEXT[df]}",
-        "formula": design.formula.text,
-        "outcome": design.formula.outcome_text,
-        "null": "the coefficient is 0",
-        "rule": None,
-        "resampled": f"nothing; random: {', '.join(groups) or 'residuals alone'}",
-        "held_fixed": f"levels of {' and '.join(held)}" if held else "nothing",
-        "n": design.n,
-        "n_subject": groups.get("subject"),
-        "n_groups": groups,
-        "likelihood": kind,
-        "engine": fitted.engine,
-        "df_method": df,
-        "conf_level": conf_level,
-        "loglik": loglik,
-        "aic": 2 * k - 2 * loglik,
-        "bic": float(np.log(design.n)) * k - 2 * loglik,
-        "n_parameter": k,
-        "sigma": float(np.sqrt(fitted.unit_variances[0])),
-        "singular": bool(fitted.singular),
-        "components": names,
-    }
+    info = Info(
+        method=f"linear mixed model by {kind}; {_DF_TEXT[df]}",
+        formula=design.formula.text,
+        estimand="coefficient",
+        statistic="z" if df == "z" else "t",
+        null_value=0.0,
+        alternative="two-sided",
+        null="the coefficient is 0",
+        resampled=f"nothing; random: {', '.join(groups) or 'residuals alone'}",
+        held_fixed=f"levels of {' and '.join(held)}" if held else "nothing",
+        n_subject=groups.get("subject"),
+        conf_level=conf_level,
+        extra={
+            "n": design.n,
+            "n_groups": groups,
+            "likelihood": kind,
+            "engine": fitted.engine,
+            "df_method": df,
+            "loglik": loglik,
+            "aic": 2 * k - 2 * loglik,
+            "bic": float(np.log(design.n)) * k - 2 * loglik,
+            "n_parameter": k,
+            "sigma": float(np.sqrt(fitted.unit_variances[0])),
+            "singular": bool(fitted.singular),
+            "components": names,
+        },
+    )
     if design.residual_by is not None:
-        info["residual_by"] = design.residual_by
+        info = info.but(residual_by=design.residual_by)
     if isinstance(fitted, Fitted):
-        info["converged"] = "; ".join(fitted.optimum.tried)
-        info["n_evaluation"] = fitted.optimum.n_evaluations
-        info |= summaries.r_squared(fitted)
-        info["icc_adjusted"] = float(summaries.intraclass(fitted)["icc"].iloc[0])
+        info = info.but(
+            converged="; ".join(fitted.optimum.tried),
+            n_evaluation=fitted.optimum.n_evaluations,
+            **summaries.r_squared(fitted),
+            icc_adjusted=float(summaries.intraclass(fitted)["icc"].iloc[0]),
+        )
     return info

@@ -42,6 +42,7 @@ from apastats.resampling.plans import Plan, Resamples, subject_counts
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike
 from apastats.table import BRAIN, ScoreTable
+from apastats.words import Info, Outcome
 
 __all__ = ["AgreementBootstrap", "agreement_bootstrap"]
 
@@ -194,19 +195,32 @@ def agreement_bootstrap(
         warnings.warn(message, DegenerateWarning, stacklevel=2)
     first = ["term", "kind", "model", "layer", "roi", "metric", "split"]
     table = table[[*first, *(col for col in table.columns if col not in first)]]
-    info = {
-        "method": f"bootstrap of subjects in all roles, {'exact' if plan.exact else 'sampled'} "
-        f"({plan.n_resamples} resamples), {interval} interval, joint limits by the largest replicate",
-        "reference": reference,
-        "similarity": similarity,
-        "brain": kind,
-        "n_subject": n,
-        "conf_level": conf_level,
-        "adjust": "max-|t| over models and ROIs, at most Bonferroni",
-        "resampled": "subjects as targets, predictors and parts of the references",
-        "held_fixed": "stimuli, chosen layers"
-        + ("" if pairwise else ", the pooled predictors of leave-one-out rows"),
-    }
+    info = Info(
+        estimand="mean agreement, and differences of it",
+        outcome=Outcome("agreement"),
+        statistic="t",
+        null_value=0.0,
+        alternative="two-sided",
+        interval=interval,
+        n_resamples=plan.n_resamples,
+        exact=plan.exact,
+        joint="max-t",
+        method=(
+            f"bootstrap of subjects in all roles, {'exact' if plan.exact else 'sampled'} "
+            f"({plan.n_resamples} resamples), {interval} interval, joint limits by the largest replicate"
+        ),
+        reference=reference,
+        n_subject=n,
+        conf_level=conf_level,
+        adjust="max-t",
+        family="models and ROIs, at most Bonferroni",
+        resampled="subjects as targets, predictors and parts of the references",
+        held_fixed=(
+            "stimuli, chosen layers"
+            + ("" if pairwise else ", the pooled predictors of leave-one-out rows")
+        ),
+        extra={"similarity": similarity, "brain": kind},
+    )
     call = describe_call(
         "agreement_bootstrap",
         patterns,

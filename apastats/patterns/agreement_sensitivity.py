@@ -18,6 +18,7 @@ from apastats.patterns.pattern_similarity import SIMILARITIES, pattern_similarit
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import BRAIN, ScoreTable
+from apastats.words import Info, Outcome
 
 if TYPE_CHECKING:
     pass
@@ -177,17 +178,20 @@ def agreement_sensitivity(
         )
     frame = pd.concat(rows, ignore_index=True)
     decided = pd.concat(decisions, ignore_index=True)
-    info = {
-        "method": "agreement under one changed choice at a time",
-        "baseline": _name(base),
-        "rule": f"a ROI counts as '{_BELOW}' where each model's one-sided t test over people, left out in all "
-        f"roles, rejects at {alpha:g}",
-        "vary": vary,
-        "alpha": alpha,
-        "n_subject": int(table.frame["subject"].nunique()),
-        "resampled": "nothing; partners are drawn where they are varied",
-        "held_fixed": "stimuli",
-    }
+    info = Info(
+        estimand="mean agreement",
+        outcome=Outcome("agreement"),
+        method="agreement under one changed choice at a time",
+        rule=(
+            f"a ROI counts as '{_BELOW}' where each model's one-sided t test over people, left out in all "
+            f"roles, rejects at {alpha:g}"
+        ),
+        alpha=alpha,
+        n_subject=int(table.frame["subject"].nunique()),
+        resampled="nothing; partners are drawn where they are varied",
+        held_fixed="stimuli",
+        extra={"baseline": _name(base), "vary": vary},
+    )
     arrays = {
         "decision_roi": decided["roi"].to_numpy(dtype=str),
         "decision_analysis": decided["analysis"].to_numpy(dtype=str),

@@ -33,6 +33,7 @@ from apastats.resampling.relabel import sign_flips
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike
 from apastats.table import BRAIN, ScoreTable
+from apastats.words import Info, Outcome
 
 __all__ = ["AgreementTest", "agreement_test", "label_permutations"]
 
@@ -206,19 +207,20 @@ def agreement_test(
     size = f"{len(null_models or ())} null models"
     if plan is not None:
         size = f"{'exact' if plan.exact else 'sampled'} ({plan.n_resamples} resamples)"
-    info = {
-        "method": f"agreement against {null.replace('_', ' ')}, {size}",
-        "null": _SENTENCE[null],
-        "null_kind": null,
-        "reference": reference,
-        "similarity": similarity,
-        "brain": kind,
-        "adjust": "max-T, single step, over models and ROIs",
-        "alternative": alternative,
-        "n_subject": len(arrays.subjects),
-        "resampled": _RESAMPLED.get(null, "ROI labels, the same for all subjects"),
-        "held_fixed": "stimuli, chosen layers" + ("" if null in BASELINES else ", subjects"),
-    }  # fmt: skip
+    info = Info(
+        estimand="agreement against a null",
+        outcome=Outcome("agreement"),
+        method=f"agreement against {null.replace('_', ' ')}, {size}",
+        null=_SENTENCE[null],
+        reference=reference,
+        adjust="max-t",
+        family="models and ROIs",
+        alternative=alternative,
+        n_subject=len(arrays.subjects),
+        resampled=_RESAMPLED.get(null, "ROI labels, the same for all subjects"),
+        held_fixed="stimuli, chosen layers" + ("" if null in BASELINES else ", subjects"),
+        extra={"null_kind": null, "similarity": similarity, "brain": kind},
+    )
     call = describe_call(
         "agreement_test",
         patterns,

@@ -13,6 +13,7 @@ from apastats.errors import DataError, DegenerateWarning, DesignError, InputErro
 from apastats.patterns.arrays import PatternArrays, dense_patterns, rescale, without_self
 from apastats.results import Provenance, Result, describe_call
 from apastats.table import ScoreTable
+from apastats.words import Info
 
 __all__ = ["AlignmentPatterns", "alignment_patterns"]
 
@@ -139,25 +140,28 @@ def alignment_patterns(
     if profile == "column":
         arrays = _columns(arrays, table.source)
     notes = [*raw.notes, *_constant(arrays, table.source, on_constant)]
-    info = {
-        "method": f"alignment patterns, {profile} profile",
-        "profile": profile,
-        "self_entry": self_entry,
-        "scale": scale if scale != "ceiling" else f"ceiling ({used})",
-        "outcome": outcome,
-        "n_subject": len(arrays.subjects),
-        "n_roi": len(arrays.rois),
-        "n_predictor": len(arrays.models),
-        "brain": arrays.kinds,
-        "source": table.source,
-    }
+    info = Info(
+        estimand="scores of one predictor over ROIs",
+        method=f"alignment patterns, {profile} profile",
+        outcome=table.outcome(outcome),
+        n_subject=len(arrays.subjects),
+        extra={
+            "profile": profile,
+            "self_entry": self_entry,
+            "scale": scale if scale != "ceiling" else f"ceiling ({used})",
+            "n_roi": len(arrays.rois),
+            "n_predictor": len(arrays.models),
+            "brain": arrays.kinds,
+            "source": table.source,
+        },
+    )
     call = describe_call(
         "alignment_patterns",
         table,
         profile=profile,
         self_entry=self_entry,
         scale=scale,
-        outcome=outcome,
+        outcome=table.outcome(outcome),
         ceiling=ceiling,
     )
     return AlignmentPatterns(

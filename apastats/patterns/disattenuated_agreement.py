@@ -30,6 +30,7 @@ from apastats.patterns.pattern_reliability import (
 from apastats.patterns.pattern_similarity import pattern_similarity
 from apastats.results import Provenance, Result, describe_call
 from apastats.table import ScoreTable
+from apastats.words import Info, Outcome
 
 
 class DisattenuatedAgreement(Result):
@@ -156,15 +157,17 @@ def disattenuated_agreement(
         )
     if not frames:
         raise DesignError("disattenuated_agreement: there are no models")
-    info = {
-        "method": "agreement over the square root of both patterns' reliabilities",
-        "reference": reference,
-        "brain": kind,
-        "n_subject": n,
-        "conf_level": conf_level,
-        "resampled": "subjects (left out one at a time, in both roles)",
-        "held_fixed": "stimuli, chosen layers",
-    }
+    info = Info(
+        estimand="agreement corrected for reliability",
+        outcome=Outcome("agreement"),
+        method="agreement over the square root of both patterns' reliabilities",
+        reference=reference,
+        n_subject=n,
+        conf_level=conf_level,
+        resampled="subjects (left out one at a time, in both roles)",
+        held_fixed="stimuli, chosen layers",
+        extra={"brain": kind},
+    )
     call = describe_call("disattenuated_agreement", patterns, reference=reference, brain=brain)
     provenance = Provenance(call, patterns.provenance.data_hash)
     return DisattenuatedAgreement(

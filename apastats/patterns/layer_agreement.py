@@ -13,6 +13,7 @@ from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.pattern_agreement import pattern_agreement
 from apastats.results import Provenance, Result, describe_call
 from apastats.table import BRAIN
+from apastats.words import Info, Outcome
 
 if TYPE_CHECKING:
     pass
@@ -121,16 +122,20 @@ def layer_agreement(
             + (" over people in all roles" if person else ", references held fixed"),
         }
     )
-    info = {
-        "method": "agreement of every layer",
-        "reference": reference,
-        "similarity": similarity,
-        "n_subject": int(out["count"].max()),
-        "conf_level": conf_level,
-        "resampled": "people, left out one at a time in all roles"
-        if person
-        else "nothing; subjects are the sample",
-        "held_fixed": "stimuli" + ("" if person else ", references of the agreement"),
-    }
+    info = Info(
+        estimand="mean agreement",
+        outcome=Outcome("agreement"),
+        method="agreement of every layer",
+        reference=reference,
+        n_subject=int(out["count"].max()),
+        conf_level=conf_level,
+        resampled=(
+            "people, left out one at a time in all roles"
+            if person
+            else "nothing; subjects are the sample"
+        ),
+        held_fixed="stimuli" + ("" if person else ", references of the agreement"),
+        extra={"similarity": similarity},
+    )
     call = describe_call("layer_agreement", patterns, reference=reference, similarity=similarity)
     return LayerAgreement(found, info, Provenance(call, patterns.provenance.data_hash))

@@ -23,6 +23,7 @@ from apastats.resampling.plans import BLOCK, Resamples
 from apastats.resampling.relabel import permutation_p
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike
+from apastats.words import Info, Outcome
 
 __all__ = ["MatrixAgreement", "matrix_agreement"]
 
@@ -140,18 +141,24 @@ def matrix_agreement(
         frame = _rows(seen, null_values, arrays.rois, n_subject, plan.exact, alternative)
         frames.append(frame.assign(metric=label[0], split=label[1], method=plan.kind))
     table = pd.concat(frames, ignore_index=True)
-    info = {
-        "method": f"agreement of the rows of a matrix with brain patterns, {null.replace('_', ' ')}, "
-        f"{'exact' if plan.exact else 'sampled'} ({plan.n_resamples} resamples)",
-        "null": "the ROI names of the matrix are exchangeable (rows and columns together)",
-        "reference": reference,
-        "similarity": similarity,
-        "brain": kind,
-        "adjust": "max-T, single step, over ROIs",
-        "n_subject": len(arrays.subjects),
-        "resampled": "ROI names of the matrix",
-        "held_fixed": "subjects, stimuli",
-    }
+    info = Info(
+        estimand="agreement of a row",
+        outcome=Outcome("agreement"),
+        n_resamples=plan.n_resamples,
+        exact=plan.exact,
+        method=(
+            f"agreement of the rows of a matrix with brain patterns, {null.replace('_', ' ')}, "
+            f"{'exact' if plan.exact else 'sampled'} ({plan.n_resamples} resamples)"
+        ),
+        null="the ROI names of the matrix are exchangeable (rows and columns together)",
+        reference=reference,
+        adjust="max-t",
+        family="ROIs",
+        n_subject=len(arrays.subjects),
+        resampled="ROI names of the matrix",
+        held_fixed="subjects, stimuli",
+        extra={"similarity": similarity, "brain": kind},
+    )
     call = describe_call("matrix_agreement", patterns, matrix, reference=reference, null=null)
     return MatrixAgreement(table, info, Provenance(call, patterns.provenance.data_hash, plan.seed))
 

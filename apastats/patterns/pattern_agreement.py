@@ -23,6 +23,7 @@ from apastats.patterns.compared import (
 )
 from apastats.patterns.pattern_similarity import check_similarity, fisher_z, pattern_similarity
 from apastats.table import BRAIN, ScoreTable
+from apastats.words import Outcome
 
 __all__ = [
     "OUTCOMES",
@@ -277,8 +278,15 @@ def pattern_agreement(
     if missing:
         message = f"{source}: {missing} of {len(frame)} agreements are not defined (constant or short patterns)"
         warnings.warn(message, DegenerateWarning, stacklevel=2)
+    measures = {
+        c: Outcome(c, "agreement", "Fisher z" if c.startswith("z") else "") for c in outcomes
+    }
     return ScoreTable(
-        frame, outcomes=tuple(outcomes), log=tuple(log), source=f"agreement of {source}"
+        frame,
+        outcomes=tuple(outcomes),
+        log=tuple(log),
+        source=f"agreement of {source}",
+        measures=measures,
     )
 
 

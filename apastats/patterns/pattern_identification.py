@@ -26,6 +26,7 @@ from apastats.resampling.relabel import permutation_p
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike
 from apastats.table import BRAIN, ScoreTable
+from apastats.words import Info
 
 __all__ = ["PatternIdentification", "pattern_identification"]
 
@@ -135,18 +136,19 @@ def pattern_identification(
     table = pd.concat(rows, ignore_index=True)
     first = ["kind", "model", "roi", "metric", "split"]
     table = table[[*first, *(col for col in table.columns if col not in first)]]
-    info = {
-        "method": "identification of ROIs by the most similar reference pattern",
-        "null": "labels of the reference patterns are exchangeable",
-        "reference": reference,
-        "similarity": similarity,
-        "brain": kind,
-        "n_subject": len(arrays.subjects),
-        "n_resamples": plan.n_resamples,
-        "exact": plan.exact,
-        "resampled": "ROI labels of the references, the same for all subjects",
-        "held_fixed": "subjects, stimuli, chosen layers",
-    }
+    info = Info(
+        estimand="share of ROIs identified",
+        outcome=patterns.info.outcome,
+        method="identification of ROIs by the most similar reference pattern",
+        null="labels of the reference patterns are exchangeable",
+        reference=reference,
+        n_subject=len(arrays.subjects),
+        n_resamples=plan.n_resamples,
+        exact=plan.exact,
+        resampled="ROI labels of the references, the same for all subjects",
+        held_fixed="subjects, stimuli, chosen layers",
+        extra={"similarity": similarity, "brain": kind},
+    )
     call = describe_call(
         "pattern_identification", patterns, reference=reference, similarity=similarity, brain=brain
     )

@@ -22,6 +22,7 @@ from apastats.patterns.compared import (
 from apastats.patterns.pattern_agreement import brain_similarity
 from apastats.patterns.pattern_similarity import pattern_covariance, pattern_similarity
 from apastats.results import Provenance, Result, describe_call
+from apastats.words import Info
 
 __all__ = [
     "PatternReliability",
@@ -204,15 +205,17 @@ def pattern_reliability(
                     }
                 )
             )
-    info = {
-        "method": "reliability of alignment patterns: correlation between people, Spearman-Brown",
-        "reference": reference,
-        "brain": kind,
-        "n_subject": n,
-        "conf_level": conf_level,
-        "resampled": "subjects (left out one at a time, in both roles)",
-        "held_fixed": "stimuli",
-    }
+    info = Info(
+        estimand="reliability of a pattern",
+        outcome=patterns.info.outcome,
+        method="reliability of alignment patterns: correlation between people, Spearman-Brown",
+        reference=reference,
+        n_subject=n,
+        conf_level=conf_level,
+        resampled="subjects (left out one at a time, in both roles)",
+        held_fixed="stimuli",
+        extra={"brain": kind},
+    )
     call = describe_call("pattern_reliability", patterns, reference=reference, brain=brain)
     provenance = Provenance(call, patterns.provenance.data_hash)
     return PatternReliability(

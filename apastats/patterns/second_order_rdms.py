@@ -16,6 +16,7 @@ from apastats.resampling.plans import Resamples, check_resamples
 from apastats.results import Provenance, describe_call
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import ScoreTable
+from apastats.words import Info
 
 if TYPE_CHECKING:
     from apastats.io.rdm_set import RDMSet
@@ -188,21 +189,23 @@ def second_order_rdms(
     )
     table = tested(frame, null_values, exact, (method, "-"))
     table = table.assign(conf_level=conf_level, n_pair=len(upper[0]), n_subject=n_s, method=words)
-    info = {
-        "method": f"correlation of layer x layer and ROI x ROI matrices of RDM similarity ({method})",
-        "null": "the stimuli of the model's RDMs are exchangeable; layers chosen anew"
-        if null == "stimuli"
-        else "the ROI labels of the model's matrix are exchangeable",
-        "similarity": method,
-        "second": second,
-        "brain": "ROIs of different subjects",
-        "adjust": "max-T, single step, over models",
-        "n_subject": n_s,
-        "n_resamples": len(null_values),
-        "conf_level": conf_level,
-        "resampled": f"{'stimuli' if null == 'stimuli' else 'ROI labels'} (test); subjects (interval)",
-        "held_fixed": "stimuli (interval)" if given is None else "stimuli, chosen layers",
-    }
+    info = Info(
+        estimand="second-order correlation",
+        method=f"correlation of layer x layer and ROI x ROI matrices of RDM similarity ({method})",
+        null=(
+            "the stimuli of the model's RDMs are exchangeable; layers chosen anew"
+            if null == "stimuli"
+            else "the ROI labels of the model's matrix are exchangeable"
+        ),
+        adjust="max-t",
+        family="models",
+        n_subject=n_s,
+        n_resamples=len(null_values),
+        conf_level=conf_level,
+        resampled=f"{'stimuli' if null == 'stimuli' else 'ROI labels'} (test); subjects (interval)",
+        held_fixed="stimuli (interval)" if given is None else "stimuli, chosen layers",
+        extra={"similarity": method, "second": second, "brain": "ROIs of different subjects"},
+    )
     undefined = [m for m, v in zip(q.models, estimate, strict=True) if not np.isfinite(v)]
     notes: tuple[str, ...] = ()
     if undefined:

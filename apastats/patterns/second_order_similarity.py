@@ -25,6 +25,7 @@ from apastats.resampling.relabel import permutation_p
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike
 from apastats.table import ScoreTable
+from apastats.words import Info
 
 __all__ = ["SecondOrder", "correlate", "jackknifed", "second_order_similarity", "tested"]
 
@@ -166,19 +167,19 @@ def second_order_similarity(
     table = pd.concat(frames, ignore_index=True).assign(
         conf_level=conf_level, n_pair=len(upper[0]), n_subject=n_s, method="Mantel permutation"
     )
-    info = {
-        "method": "correlation of layer x layer and ROI x ROI matrices of pattern similarity",
-        "null": "the ROI labels of the model's matrix are exchangeable",
-        "similarity": similarity,
-        "second": second,
-        "brain": kind,
-        "adjust": "max-T, single step, over models",
-        "n_subject": n_s,
-        "n_resamples": plan.n_resamples,
-        "conf_level": conf_level,
-        "resampled": "ROI labels (test); subjects (interval)",
-        "held_fixed": "stimuli, chosen layers",
-    }
+    info = Info(
+        estimand="second-order correlation",
+        method="correlation of layer x layer and ROI x ROI matrices of pattern similarity",
+        null="the ROI labels of the model's matrix are exchangeable",
+        adjust="max-t",
+        family="models",
+        n_subject=n_s,
+        n_resamples=plan.n_resamples,
+        conf_level=conf_level,
+        resampled="ROI labels (test); subjects (interval)",
+        held_fixed="stimuli, chosen layers",
+        extra={"similarity": similarity, "second": second, "brain": kind},
+    )
     undefined = [str(m) for m in table.loc[table["estimate"].isna(), "model"].unique()]
     notes: tuple[str, ...] = ()
     if undefined:

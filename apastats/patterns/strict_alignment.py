@@ -10,6 +10,7 @@ import pandas as pd
 from apastats.errors import DataError, InputError
 from apastats.results import Provenance, Result, describe_call
 from apastats.table import BRAIN, ScoreTable
+from apastats.words import Info, Outcome
 
 __all__ = ["StrictAlignment", "strict_alignment"]
 
@@ -41,7 +42,7 @@ class StrictAlignment(Result):
         hold the family-wise error rate alpha over all cells, so all intervals hold together with probability
         ``1 - 2 alpha`` at least.
         """
-        by = list(self.info["by"])
+        by = list(self.info.by)
         rows = []
         for key, part in self.table.groupby(by, sort=False):
             cell = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
@@ -172,23 +173,29 @@ def strict_alignment(
     table = table.assign(
         p_value=p, decision=np.where(inside, ALIGNED, np.where(outside, NOT_ALIGNED, UNDECIDED))
     )
-    scale = " (Fisher z)" if agreement_outcome in ("z", "z_person") else ""
-    info = {
-        "method": "intersection-union of two tests against a margin: score and agreement",
-        "hypothesis": hypothesis,
-        "criteria": method,
-        "rule": f"aligned where both adjusted p-values are at most {alpha:g}; not aligned where one criterion is "
-        "shown to fail",
-        "margin": f"score {score_words['margin']}; agreement{scale} {agreement_words['margin']}",
-        "agreement_reference": agreement_reference,
-        "adjust": adjust,
-        "alpha": alpha,
-        "by": by,
-        "n_subject": min(int(score_words["n_subject"]), int(agreement_words["n_subject"])),
-        "resampled": "nothing; subjects are the sample",
-        "held_fixed": "stimuli, chosen layers"
-        + ("" if agreement_outcome.endswith("_person") else ", references of the agreement"),
-    }
+    measured = agreement.outcome(agreement_outcome)
+    info = Info(
+        estimand="decision about a model",
+        outcome=Outcome("score and agreement"),
+        family="models and cells",
+        method="intersection-union of two tests against a margin: score and agreement",
+        hypothesis=hypothesis,
+        rule=(
+            f"aligned where both adjusted p-values are at most {alpha:g}; not aligned where one criterion is "
+            "shown to fail"
+        ),
+        margin=f"score {score_words.margin}; {measured} {agreement_words.margin}",
+        adjust=adjust,
+        alpha=alpha,
+        by=by,
+        n_subject=min(score_words.n_subject or 0, agreement_words.n_subject or 0),
+        resampled="nothing; subjects are the sample",
+        held_fixed=(
+            "stimuli, chosen layers"
+            + ("" if agreement_outcome.endswith("_person") else ", references of the agreement")
+        ),
+        extra={"criteria": method, "agreement_reference": agreement_reference},
+    )
     call = describe_call(
         "strict_alignment",
         scores,
@@ -213,7 +220,7 @@ def _criterion(
     alpha: float,
     by: list[str],
     method: str,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, Info]:
     """Models of one criterion: difference to the reference, adjusted p, and whether they are in or out."""
     from apastats.comparing.equivalence import equivalence
 
@@ -240,7 +247,7 @@ def _criterion(
     worse = 1 - f["p_value_noninf"].to_numpy("f8")
     if hypothesis == "equivalence":
         worse = np.minimum(worse, 1 - f["p_value_nonsup"].to_numpy("f8")) * 2
-    worse = np.minimum(worse * float(found.info["family_size"]), 1.0)
+    worse = np.minimum(worse * float(found.info.family_size or 1), 1.0)
     p = f[column].to_numpy("f8")
     state = np.where(p <= alpha, "in", np.where(worse <= alpha, "out", "undecided"))
     out = f[["model", *by]].assign(estimate=f["estimate"], p_value=p)
@@ -256,12 +263,12 @@ def _criterion(
         out = out[out["model"] != BRAIN]
     order = {m: i for i, m in enumerate(table.levels("model"))}
     out = out.sort_values("model", key=lambda c: c.map(order), kind="stable", ignore_index=True)
-    return out, {"margin": found.info["margin"], "n_subject": found.info["n_subject"]}
+    return out, found.info
 
 
 def _by_set(
     table: ScoreTable, formula: str, bounds: Any, alpha: float, by: list[str]
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, Info]:
     """The same from comparisons with the best, at one level over all cells."""
     from apastats.comparing.equivalence_set import equivalence_set
     from apastats.comparing.margin import as_margin
@@ -273,8 +280,5 @@ def _by_set(
     state = f["decision"].map({"equivalent to the best": "in", "worse than the margin": "out"})
     out = f[["model", *by]].assign(estimate=f["estimate"], p_value=np.nan)
     out["in"] = state.fillna("undecided").to_numpy()
-    words = {
-        "margin": found.info.get("margin", str(bounds)),
-        "n_subject": int(f["n_subject"].min()),
-    }
+    words = Info(margin=found.info.margin or str(bounds), n_subject=int(f["n_subject"].min()))
     return out, words

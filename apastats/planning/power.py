@@ -15,6 +15,7 @@ from apastats.comparing.margin import as_margin
 from apastats.errors import InputError
 from apastats.numbers.noncentral import noncentral_t_cdf, tost_power
 from apastats.results import Provenance, Result, describe_call
+from apastats.words import Info
 
 __all__ = [
     "PowerResult",
@@ -157,16 +158,17 @@ def power_tost(
     return PowerResult(pd.DataFrame(rows), info, Provenance(call))
 
 
-def _words(method: str, design: str, hypothesis: str, alpha: float, margin: str) -> dict[str, Any]:
-    return {
-        "method": method,
-        "design": design,
-        "hypothesis": hypothesis,
-        "margin": margin,
-        "alpha": alpha,
-        "resampled": "nothing",
-        "held_fixed": "the true SD and difference that were assumed",
-    }
+def _words(method: str, design: str, hypothesis: str, alpha: float, margin: str) -> Info:
+    return Info(
+        estimand="power or number of subjects",
+        method=method,
+        hypothesis=hypothesis,
+        margin=margin,
+        alpha=alpha,
+        resampled="nothing",
+        held_fixed="the true SD and difference that were assumed",
+        extra={"design": design},
+    )
 
 
 def _smallest(f: Callable[[float], float], power: float, start: float, name: str) -> float:

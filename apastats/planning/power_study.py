@@ -15,6 +15,7 @@ from apastats.numbers.best import confidence_set, moments, with_the_best
 from apastats.planning.power import PowerResult
 from apastats.results import Provenance, describe_call
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
+from apastats.words import Info
 
 __all__ = ["power_study"]
 
@@ -145,13 +146,15 @@ def power_study(
                     "method": f"simulation, paired t, {adjust}",
                 }
             )
-    info = {
-        "method": f"simulated studies: {n_model} models ({n_tied} tied for best), {n_roi} ROIs; paired t, {adjust}",
-        "margin": margin.describe(),
-        "alpha": alpha,
-        "resampled": f"{n_replicate} simulated studies per n",
-        "held_fixed": "the assumed means, spreads and correlations; normal deviations",
-    }
+    info = Info(
+        estimand="share of simulated studies",
+        adjust=adjust,
+        method=f"simulated studies: {n_model} models ({n_tied} tied for best), {n_roi} ROIs; paired t, {adjust}",
+        margin=margin.describe(),
+        alpha=alpha,
+        resampled=f"{n_replicate} simulated studies per n",
+        held_fixed="the assumed means, spreads and correlations; normal deviations",
+    )
     call = describe_call(
         "power_study",
         n=n,

@@ -11,6 +11,7 @@ from apastats.errors import InputError
 from apastats.numbers.noncentral import tost_power
 from apastats.planning.power import PowerResult
 from apastats.results import Provenance, describe_call
+from apastats.words import Info
 
 _UNBOUNDED = 100_000
 
@@ -97,15 +98,18 @@ def subjects_needed(
         power=power,
         method="exact power of t tests with bounds",
     )
-    info = {
-        "method": "subjects with which each contrast would be decided, exact power of t tests with bounds",
-        "power": power,
-        "alpha": level,
-        "adjust": f"bonferroni, {size} contrasts" if adjusted else "none",
-        "difference": f"assumed true difference: {difference}",
-        "held_fixed": "the observed standard deviation of the differences",
-        "not_concluded": "numbers from an estimated standard deviation are rough",
-    }
+    info = Info(
+        method="subjects with which each contrast would be decided, exact power of t tests with bounds",
+        alpha=level,
+        estimand="number of subjects",
+        outcome=result.info.outcome,
+        adjust="bonferroni" if adjusted else "none",
+        family=f"{size} contrasts" if adjusted else "",
+        family_size=size,
+        held_fixed="the observed standard deviation of the differences",
+        not_concluded="numbers from an estimated standard deviation are rough",
+        extra={"power": power, "difference": f"assumed true difference: {difference}"},
+    )
     call = describe_call("subjects_needed", result, power=power, difference=difference, alpha=alpha)
     return PowerResult(out, info, Provenance(call, result.provenance.data_hash))
 

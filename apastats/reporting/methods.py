@@ -65,7 +65,7 @@ def _sentences(item: Any) -> list[str]:
 
 
 def _agreement_table(table: Any) -> list[str]:
-    if "agreement" not in table.outcomes:
+    if table.quantity != "agreement":
         return []
     tested = (
         "tests use each person's jackknife share in the mean Fisher transform, as subjects share references and "
@@ -192,7 +192,7 @@ def _generic(result: Any) -> list[str]:
     tail = f" ({'; '.join(extra)})" if extra else ""
     test = cite(*(k for k in keys if k not in OF_ADJUSTMENT))
     words = [f"{_titled(result)}{tail}{' ' + test if test else ''}."]
-    if "adjust" in info or "adjust_method" in info:
+    if info.adjust:
         words += _adjusted(info, keys)
     return [" ".join(words)]
 

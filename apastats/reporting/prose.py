@@ -17,7 +17,7 @@ from apastats.reporting.posteriors import (
     sampling_sentence,
 )
 from apastats.reporting.tables import p_error, scale_decimals
-from apastats.reporting.words import adjusted_sentence
+from apastats.reporting.words import adjusted, adjusted_sentence
 
 __all__ = ["cautions", "sentences", "text"]
 
@@ -85,14 +85,14 @@ def equivalence_row(
         tests.append(style.statistic(_symbol(row), row["statistic"], row.get("df")))
     if "p_value" in row:
         tests.append(p_text(row, "p_value", style))
-    adjusted = _differs(info.get("adjust_method", info.get("adjust", "none")))
-    if adjusted and "p_value_adjusted" in row:
+    several = adjusted(info)
+    if several and "p_value_adjusted" in row:
         tests.append(f"adjusted {p_text(row, 'p_value_adjusted', style)}")
     interval = _interval(row, style, d, frame, info)
     if interval:
         tests.append(interval)
     equivalence = [f"equivalence {p_text(row, 'p_value_equiv', style)}"]
-    if adjusted and "p_value_equiv_adjusted" in row:
+    if several and "p_value_equiv_adjusted" in row:
         equivalence.append(f"adjusted {p_text(row, 'p_value_equiv_adjusted', style)}")
     equivalence += _claim(row, info, style)
     bounds = f"{style.number(row['bound_low'], d)} to {style.number(row['bound_high'], d)}"
@@ -129,10 +129,6 @@ def _symbol(row: Mapping[str, Any]) -> str:
     return "t" if pd.notna(row.get("df")) else "z"
 
 
-def _differs(adjust: Any) -> bool:
-    return str(adjust).split(",")[0].strip().lower() not in ("none", "", "nan")
-
-
 def contrast_row(
     row: Mapping[str, Any], result: Any, style: NumberStyle, *, short: bool = False
 ) -> str:
@@ -145,9 +141,7 @@ def contrast_row(
         tests.append(style.statistic(_symbol(row), row["statistic"], row.get("df")))
     if "p_value" in row:
         tests.append(p_text(row, "p_value", style))
-    if "p_value_adjusted" in row and _differs(
-        info.get("adjust_method", info.get("adjust", "none"))
-    ):
+    if "p_value_adjusted" in row and adjusted(info):
         tests.append(f"adjusted {p_text(row, 'p_value_adjusted', style)}")
     interval = _interval(row, style, d, frame, info)
     if interval:

@@ -73,8 +73,6 @@ def words_of(result: Any) -> str:
     """All words a result says about itself, lower case, settings as ``key=value``."""
     info = getattr(result, "info", {})
     parts = [f"{k}={v}" for k, v in info.items()]
-    if "adjust_method" in info:
-        parts.append(f"adjust={info['adjust_method']}")
     table = getattr(result, "table", None)
     if table is not None and "method" in table.columns:
         parts += [str(m) for m in table["method"].unique()[:5]]
@@ -87,7 +85,7 @@ def keys_of(result: Any) -> list[str]:
     """Keys of the works one result (or table of agreement) rests on, in order of the rules."""
     kind = getattr(result, "kind", None)
     if kind is None and hasattr(result, "outcomes"):
-        kind = "agreement" if "agreement" in result.outcomes else "scores"
+        kind = result.quantity
         metrics = (
             {str(m).lower() for m in result.frame["metric"].unique()}
             if hasattr(result, "frame")

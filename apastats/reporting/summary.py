@@ -10,7 +10,7 @@ from apastats.reporting.blocks import Block, Code, Listing, Paragraph, TableBloc
 from apastats.reporting.markup import code, name, plain, sym
 from apastats.reporting.numbers import NumberStyle
 from apastats.reporting.prose import KEYS, cautions, decision_counts, join, set_sentences
-from apastats.reporting.words import outcome_of, title_of
+from apastats.reporting.words import adjusted_sentence, outcome_of, title_of
 from apastats.results import package_versions
 
 __all__ = ["key_facts", "not_concluded", "plain_words", "recipe"]
@@ -45,12 +45,10 @@ def key_facts(items: Sequence[Any], command: str | None) -> dict[str, str]:
     tests = unique([str(r.info.get("method", "")) for r in tested])
     if tests:
         facts["Test"] = "; ".join(name(t) for t in tests)
-    adjust = _info(tested, "adjust")
+    adjust = unique([adjusted_sentence(r.info).rstrip(".") for r in tested])
     if adjust:
         levels = _info(tested, "alpha")
-        facts["Adjustment"] = "; ".join(name(a) for a in adjust) + (
-            f"; level {', '.join(levels)}" if levels else ""
-        )
+        facts["Adjustment"] = "; ".join(adjust) + (f"; level {', '.join(levels)}" if levels else "")
     resampled = [v for v in _info(items, "resampled") if not v.startswith("nothing")] or _info(
         items, "resampled"
     )

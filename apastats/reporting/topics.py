@@ -17,7 +17,7 @@ from apastats.reporting.numbers import NumberStyle
 from apastats.reporting.prose import cautions, sentences
 from apastats.reporting.summary import ceiling_words
 from apastats.reporting.tables import table_block
-from apastats.reporting.words import outcome_of, outcome_words, title_of
+from apastats.reporting.words import adjusted_sentence, outcome_of, outcome_words, title_of
 
 __all__ = ["Context", "topic_sections"]
 
@@ -171,11 +171,11 @@ def _intro(result: Any) -> list[Block]:
         ("margin", "Margin: "),
         ("rule", "Rule: "),
         ("comparison", "Compared: "),
-        ("adjust", "Adjustment: "),
     ):
         if info.get(key):
             text = str(info[key])
             words.append(f"{label}{name(text[:1].upper() + text[1:])}.")
+    words += [adjusted_sentence(info)] if info.adjust else []
     if info.get("resampled"):
         words.append(f"Resampled: {name(info['resampled'])}.")
     if info.get("held_fixed"):
@@ -285,7 +285,7 @@ def _generic(result: Any, context: Context) -> tuple[str, list[Block]]:
 def _table_sections(table: Any, context: Context) -> list[tuple[str, Section]]:
     """Sections of a score table, by what it holds."""
     frame: pd.DataFrame = table.frame
-    if "agreement" in table.outcomes:
+    if table.quantity == "agreement":
         blocks = pattern_panels.agreement_figures(table, context)
         title = "Agreement of models and brain"
         return (

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from typing import Any
 
 from apastats.reporting.markup import name
+from apastats.words import Info
 
-__all__ = ["ADJUSTMENTS", "adjusted_sentence", "outcome_of", "outcome_words", "title_of"]
+__all__ = [
+    "ADJUSTMENTS",
+    "adjusted",
+    "adjusted_sentence",
+    "outcome_of",
+    "outcome_words",
+    "title_of",
+]
 
 # names of results by kind; {} is the outcome
 NAMES = {
@@ -48,28 +54,25 @@ ADJUSTMENTS = {
     "bh": "the procedure of Benjamini and Hochberg (false discovery rate)",
     "by": "the procedure of Benjamini and Yekutieli (false discovery rate under any dependence)",
     "max-t": "the single-step maximum-t procedure",
-    "max-T": "the single-step maximum-t procedure",
     "max-t-step-down": "the step-down maximum-t procedure",
     "tukey": "Tukey's method for all pairs",
     "closed": "closed testing",
-    "hierarchical": "hierarchical testing",
+    "hierarchical": "hierarchical testing from cells down",
+    "dunnettx": "Dunnett's approximation for comparisons with a control",
+    "mvt": "the multivariate t distribution of the contrasts",
+    "scheffe": "Scheff\u00e9's method for all contrasts",
+    "nemenyi": "Nemenyi's method for all pairs",
 }
 
 
 def outcome_of(result: Any) -> str:
-    """``score`` or ``agreement``, from the formula of a result."""
-    call = str(result.info.get("formula", "")) or str(result.provenance.call)
-    for word in ("agreement", "z ~", "z_person"):
-        if word in call:
-            return "agreement"
-    return "score" if "score" in call else ""
+    """What the outcome of a result is: ``score``, ``agreement``, or the name it was given."""
+    return "" if result.info.outcome is None else str(result.info.outcome.quantity)
 
 
 def outcome_words(result: Any) -> str:
     """The outcome with its scale: a mean Fisher z must not be read as a correlation."""
-    what = outcome_of(result) or "outcome"
-    on_z = re.match(r"z(_person)?\s*~", str(result.info.get("formula", "")).strip())
-    return f"{what} (Fisher z)" if on_z else what
+    return "outcome" if result.info.outcome is None else str(result.info.outcome)
 
 
 def title_of(result: Any) -> str:
@@ -82,17 +85,16 @@ def title_of(result: Any) -> str:
     return f"{title} of {what}" if what else title
 
 
-def adjusted_sentence(info: Mapping[str, Any], cited: str = "") -> str:
+def adjusted(info: Info) -> bool:
+    """Whether p-values were adjusted."""
+    return info.adjust not in ("", "none")
+
+
+def adjusted_sentence(info: Info, cited: str = "") -> str:
     """How p-values were adjusted, over how many tests; nothing where a result does not say."""
-    method = str(info.get("adjust_method", info.get("adjust", ""))).split(",")[0].strip()
-    if not method:
+    if not info.adjust:
         return ""
-    if method.lower() == "none":
+    if not adjusted(info):
         return "P-values were not adjusted for multiplicity."
-    found = re.search(r"(?:, over|,) (\d+ contrasts.*|[^,]*)$", str(info.get("adjust", "")))
-    over = (
-        f" over {name(found[1])}"
-        if found and (", over" in found[0] or "contrasts" in found[1])
-        else ""
-    )
-    return f"P-values were adjusted by {name(ADJUSTMENTS.get(method, method))}{over}{cited}."
+    over = f" over {name(info.family)}" if info.family else ""
+    return f"P-values were adjusted by {ADJUSTMENTS[info.adjust]}{over}{cited}."

@@ -16,6 +16,7 @@ from apastats.scoring.fixed import fixed_scores, pair_variances
 from apastats.scoring.rdm_similarity import parse_method
 from apastats.scoring.score import checked_brain, checked_models
 from apastats.table import ScoreTable
+from apastats.words import Info, Outcome
 
 __all__ = ["RDMEvaluation", "evaluate_rdms"]
 
@@ -215,14 +216,18 @@ def evaluate_rdms(
             "n_subject": count.ravel(),
         }
     )
-    info = {
-        "method": "mean similarity of model RDMs and subjects' RDMs",
-        "metric": method,
-        "n_subject": len(subjects),
-        "n_stimulus": len(targets.stimuli),
-        "resampled": "nothing",
-        "pooled": "means of ranks, ranked again" if rerank else "as averaged",
-    }
+    info = Info(
+        estimand="mean similarity",
+        outcome=Outcome("score", metric=method),
+        method="mean similarity of model RDMs and subjects' RDMs",
+        n_subject=len(subjects),
+        resampled="nothing",
+        extra={
+            "metric": method,
+            "n_stimulus": len(targets.stimuli),
+            "pooled": "means of ranks, ranked again" if rerank else "as averaged",
+        },
+    )
     call = describe_call("evaluate_rdms", targets, predictors, method=method, rerank=rerank)
     arrays = {
         "scores": scores,

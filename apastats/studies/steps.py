@@ -12,6 +12,7 @@ import pandas as pd
 from apastats.errors import InputError, StudyError
 from apastats.results import Provenance, Result, describe_call
 from apastats.table import ScoreTable
+from apastats.words import Info
 
 __all__ = [
     "METHODS",
@@ -150,10 +151,14 @@ def _follow(value: Any, follow: Any, known: Mapping[str, Any], place: str) -> An
     found = method(**options)
     if not isinstance(found, pd.DataFrame):
         return found
-    info = {
-        "method": f"{follow.method.replace('_', ' ')} of: {value.info.get('method', value.kind)}"
-    }
-    info |= {k: v for k, v in value.info.items() if k in ("formula", "held_fixed", "resampled")}
+    said = value.info
+    info = Info(
+        method=f"{follow.method.replace('_', ' ')} of: {said.method or value.kind}",
+        outcome=said.outcome,
+        formula=said.formula,
+        held_fixed=said.held_fixed,
+        resampled=said.resampled,
+    )
     p = value.provenance
     call = f"{p.call}.{describe_call(follow.method, **follow.options)}"
     named = found.reset_index() if found.index.name or found.index.nlevels > 1 else found

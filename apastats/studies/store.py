@@ -18,6 +18,7 @@ from apastats.io.load_result import load_result
 from apastats.results import jsonable, package_versions
 from apastats.studies.sections import StudyFile
 from apastats.table import ScoreTable
+from apastats.words import Outcome
 
 __all__ = ["Store", "fingerprint", "load", "save"]
 
@@ -28,7 +29,10 @@ def save(folder: Path, name: str, value: Any, messages: list[str]) -> None:
     done.unlink(missing_ok=True)
     if isinstance(value, ScoreTable):
         value.frame.to_parquet(folder / f"{name}.parquet", index=False)
-        kind: Any = {"outcomes": value.outcomes, "log": value.log, "source": value.source}
+        measures = {k: vars(v) for k, v in value.measures.items()}
+        kind: Any = {
+            "outcomes": value.outcomes, "log": value.log, "source": value.source, "measures": measures
+        }  # fmt: skip
     else:
         value.save(folder / name, overwrite=True)
         kind = value.kind
@@ -55,7 +59,9 @@ def load(folder: Path, name: str) -> tuple[Any, list[str]]:
     except (OSError, ValueError, KeyError) as error:
         raise ReadError(folder / name, f"not a complete result ({error})") from error
     outcomes, log = tuple(kind["outcomes"]), tuple(kind["log"])
-    return ScoreTable(frame, outcomes, log=log, source=kind["source"]), messages
+    measures = {k: Outcome(**v) for k, v in kind["measures"].items()}
+    table = ScoreTable(frame, outcomes, log=log, source=kind["source"], measures=measures)
+    return table, messages
 
 
 def fingerprint(study: StudyFile, data_hashes: list[str]) -> str:

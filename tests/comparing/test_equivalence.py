@@ -216,7 +216,7 @@ def test_joint_intervals_and_their_words():
     table = make_table()
     for adjust, word in (("holm", "Bonferroni"), ("tukey", "Tukey"), ("max-t", "max-t")):
         found = apa.equivalence("score ~ model | roi", table, bounds=0.03, adjust=adjust)
-        assert word in found.info["joint_interval"]
+        assert word in found.info.joint
         t = found.tidy()
         assert (t["conf_low_joint"] < t["conf_low"]).all()
         assert (t["conf_high_joint"] > t["conf_high"]).all()

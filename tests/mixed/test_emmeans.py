@@ -109,7 +109,7 @@ def test_critical_value_given(simple) -> None:
         given.table["conf_high"] - given.table["estimate"], 2.5 * given.table["std_error"]
     )
     np.testing.assert_array_equal(own.table["p_value"], given.table["p_value"])
-    assert given.info["intervals"] == "critical value given: 2.5"
+    assert given.info.interval == "critical value given: 2.5"
     for bad in (-1, np.inf, "a"):
         with pytest.raises(InputError, match="critical: got"):
             means.contrast(critical=bad)

@@ -160,7 +160,7 @@ def test_key_facts(study: Study, page: Page) -> None:
     assert study.equivalence.info["margin"] in facts["Margin"]
     assert study.equivalence.info["method"] in facts["Test"]
     assert "n = 6 subjects, 3 models, 4 ROIs" in facts["Data"]
-    assert "holm" in facts["Adjustment"]
+    assert "Holm" in facts["Adjustment"]
     assert "level 0.05" in facts["Adjustment"]
     assert "resamples" in facts["Resampling unit"]
     assert "apastats" in facts["Software"]

@@ -1,0 +1,206 @@
+"""What a result says about itself: typed fields that reports read, in place of sentences they would have to parse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from apastats.errors import InputError
+
+__all__ = ["Info", "Outcome", "jsonable"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was measured.
+
+    Attributes
+    ----------
+    name : str
+        Column of the table it stands in.
+    quantity : str
+        What it is, whatever its column is called: ``score``, ``agreement`` (of alignment patterns), or the name.
+    scale : str
+        Scale it is on where that is not the quantity's own: ``Fisher z``.
+    metric : str
+        Measure of the scores (``rsa``) where the table has a single one.
+    """
+
+    name: str
+    quantity: str = ""
+    scale: str = ""
+    metric: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quantity", self.quantity or self.name)
+
+    def __str__(self) -> str:
+        # a mean Fisher z must not be read as a correlation
+        return f"{self.quantity} ({self.scale})" if self.scale else self.quantity
+
+
+@dataclass(frozen=True)
+class Info(Mapping[str, Any]):
+    """How a result was made, in words and settings, one field each.
+
+    It is also a read-only mapping of all that is said (``info["margin"]``, ``"margin" in info``), fields first, then
+    the entries of ``extra``.
+
+    Attributes
+    ----------
+    method : str
+        The estimator or test in words.
+    estimand : str
+        What a row estimates: ``difference of means``.
+    outcome : Outcome or None
+        What was measured, and its scale.
+    formula : str
+        Formula of the analysis.
+    test : str
+        Name of the test of a row: ``paired t``.
+    statistic : str
+        Letter of the test statistic: ``t``, ``z``, ``F``, ``V``, ``W``, ``q``, ``chi2``; with degrees of freedom
+        where the table has them.
+    alternative : {"", "two-sided", "greater", "less"}
+        Side of the ordinary test.
+    null : str
+        The null hypothesis in words.
+    null_value : float or None
+        Value under the null hypothesis of the ordinary test.
+    hypothesis : str
+        What is claimed where there is a margin: ``equivalence``, ``noninferiority``, ...
+    rule : str
+        How a decision follows from the numbers.
+    margin, margin_origin : str
+        The margin as it was really used, and what its unit is (``raw, ceiling, spread, sd, difference``).
+    comparison : str
+        Which contrasts were formed.
+    reference : str
+        What is compared with: a model, or the kind of reference pattern.
+    adjust : str
+        Adjustment for multiplicity (``none, holm, max-t, ...``).
+    family : str
+        Tests that were adjusted together, in words.
+    family_size : int or None
+        Their number.
+    joint : str
+        How the joint intervals were made (``Bonferroni, Tukey, max-t``); empty where there are none.
+    alpha, conf_level : float or None
+        Level of a test, and of the interval of a row.
+    interval : str
+        Kind of interval: ``t, studentized, percentile, bca, Fieller, ...``.
+    n_subject : int or None
+        Independent units.
+    by : tuple of str
+        Columns within whose levels everything was done separately.
+    resampled, held_fixed : str
+        What was drawn again, and what a claim does not reach beyond.
+    n_resamples, exact : int, bool or None
+        Resamples, and whether they are all there are.
+    not_concluded : str
+        What may not be concluded.
+    extra : mapping
+        Settings and numbers of the method alone.
+    """
+
+    method: str = ""
+    estimand: str = ""
+    outcome: Outcome | None = None
+    formula: str = ""
+    test: str = ""
+    statistic: str = ""
+    alternative: str = ""
+    null: str = ""
+    null_value: float | None = None
+    hypothesis: str = ""
+    rule: str = ""
+    margin: str = ""
+    margin_origin: str = ""
+    comparison: str = ""
+    reference: str = ""
+    adjust: str = ""
+    family: str = ""
+    family_size: int | None = None
+    joint: str = ""
+    alpha: float | None = None
+    conf_level: float | None = None
+    interval: str = ""
+    n_subject: int | None = None
+    by: Sequence[str] = ()
+    resampled: str = ""
+    held_fixed: str = ""
+    n_resamples: int | None = None
+    exact: bool | None = None
+    not_concluded: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = {f.name for f in fields(self)}
+        taken = known & set(self.extra)
+        if taken:
+            raise InputError("extra", sorted(taken)[0], "names that are no field")
+        object.__setattr__(self, "by", tuple(self.by))
+        # plain values, so that what is read from disk equals what was written
+        object.__setattr__(self, "extra", jsonable(self.extra))
+        for name in known - {"outcome", "extra", "by"}:
+            value = getattr(self, name)
+            if isinstance(value, np.generic):
+                object.__setattr__(self, name, value.item())
+
+    def _said(self) -> dict[str, Any]:
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
+        return {k: v for k, v in own.items() if v is not None and v not in ("", ())} | dict(
+            self.extra
+        )
+
+    def __getitem__(self, key: str) -> Any:
+        return self._said()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._said())
+
+    def __len__(self) -> int:
+        return len(self._said())
+
+    def but(self, **changes: Any) -> Info:
+        """Copy with some fields changed; names that are no field go into ``extra``."""
+        known = {f.name for f in fields(self)}
+        extra = {k: v for k, v in changes.items() if k not in known}
+        own = {k: v for k, v in changes.items() if k in known}
+        return replace(self, **own, extra={**self.extra, **extra})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dict, for json; :meth:`from_dict` reads it."""
+        outcome = None if self.outcome is None else vars(self.outcome)
+        return jsonable({**vars(self), "outcome": outcome})
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Info:
+        """The object :meth:`as_dict` has written; a TypeError where it is another one."""
+        outcome = found["outcome"]
+        return cls(**{**found, "outcome": None if outcome is None else Outcome(**outcome)})
+
+    @classmethod
+    def of(cls, words: Mapping[str, Any]) -> Info:
+        """Info of a mapping: names of fields become fields, the rest ``extra``."""
+        return words if isinstance(words, Info) else cls().but(**words)
+
+
+def jsonable(value: Any) -> Any:
+    """Plain python of a nested value, for json; objects with ``as_dict`` become that dict."""
+    if isinstance(value, Mapping) and not isinstance(value, Info):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [jsonable(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return jsonable(value.tolist())
+    if isinstance(value, np.generic):
+        return value.item()
+    if hasattr(value, "as_dict"):
+        return jsonable(value.as_dict())
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return str(value)
