@@ -215,7 +215,7 @@ def noise_ceiling(
     )
     drawn = interval != "t"
     info = Info(
-        estimand="mean noise ceiling",
+        estimand="noise ceiling",
         outcome=measured,
         alternative="greater",
         null_value=chance,

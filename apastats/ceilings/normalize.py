@@ -178,7 +178,7 @@ def normalize(
     )
     together = "scores and ceilings of the same subjects together"
     info = Info(
-        estimand="mean share of the noise ceiling",
+        estimand="share of the noise ceiling",
         outcome=Outcome(table.outcomes[0], scale="share of the noise ceiling"),
         method=f"score / noise ceiling, {how.replace('_', ' ')}",
         interval={"fieller": "Fieller", "t": "t over subjects"}.get(interval, interval),

@@ -196,7 +196,7 @@ def agreement_bootstrap(
     first = ["term", "kind", "model", "layer", "roi", "metric", "split"]
     table = table[[*first, *(col for col in table.columns if col not in first)]]
     info = Info(
-        estimand="mean agreement, and differences of it",
+        estimand="estimate",
         outcome=Outcome("agreement"),
         statistic="t",
         null_value=0.0,

@@ -310,7 +310,7 @@ def _estimates(what: str) -> Callable[..., list[str]]:
     def make(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
         frame, info = result.table, result.info
         rows = frame.head(max_rows).to_dict(orient="records")
-        quantity = str(info.get("quantity", what))
+        quantity = info.estimand or what
         lines = [estimate_row(r, result, style, quantity, short=short) for r in rows]
         if short:
             return lines + _more(frame, max_rows)

@@ -217,7 +217,7 @@ def evaluate_rdms(
         }
     )
     info = Info(
-        estimand="mean similarity",
+        estimand="mean score",
         outcome=Outcome("score", metric=method),
         method="mean similarity of model RDMs and subjects' RDMs",
         n_subject=len(subjects),
