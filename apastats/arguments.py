@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
+import pandas as pd
 
 from apastats.errors import DesignError, InputError
 from apastats.seeds import RngLike
@@ -30,11 +31,13 @@ __all__ = [
     "choice",
     "flag",
     "instance",
+    "items",
     "jobs",
     "level",
     "mapping",
     "names",
     "number",
+    "numbers",
     "p_values",
     "path",
     "resamples",
@@ -127,12 +130,29 @@ def text(argument: str, value: Any) -> str:
 def names(argument: str, value: Any, *, least: int = 1, once: bool = True) -> tuple[str, ...]:
     """Names (each once), from one name or a sequence of them."""
     found = (value,) if isinstance(value, str) else value
-    ordered = isinstance(found, (Sequence, np.ndarray)) or hasattr(found, "array")
-    if not ordered or isinstance(found, bytes) or not all(isinstance(n, str) for n in found):
+    out = items(argument, found, "a name or a list of names")
+    if not all(isinstance(n, str) for n in out):
         raise InputError(argument, value, "a name or a list of names")
-    out = tuple(str(n) for n in found)
+    out = tuple(str(n) for n in out)
     if len(out) < least or (once and len(set(out)) < len(out)):
         raise InputError(argument, value, f"at least {least} names" + once * ", each once")
+    return out
+
+
+def items(
+    argument: str, value: Any, allowed: str = "a list", *, length: int | None = None
+) -> tuple[Any, ...]:
+    """Hashable labels in their order: of a list, tuple, one-dimensional array, Series or Index."""
+    ordered = isinstance(value, (Sequence, np.ndarray, pd.Series, pd.Index))
+    try:
+        if not ordered or isinstance(value, (str, bytes)) or np.ndim(value) > 1:
+            raise TypeError
+        out = tuple(v.item() if isinstance(v, np.generic) else v for v in value)
+        hash(out)
+    except (TypeError, ValueError):  # not iterable, ragged, or not hashable
+        raise InputError(argument, value, allowed) from None
+    if length is not None and len(out) != length:
+        raise InputError(argument, f"{len(out)} values", f"{length} values")
     return out
 
 
@@ -220,12 +240,24 @@ def array(
     return out
 
 
-def p_values(argument: str, value: Any) -> np.ndarray:
-    """Probabilities, ``[m]``; NaN is missing."""
-    out = array(argument, value, ndim=1, allowed="a one-dimensional array of p-values")
+def numbers(argument: str, value: Any, **ends: Any) -> list[float]:
+    """Finite numbers within the ends of :func:`number`, from one of them or a list."""
+    allowed = "a number or a list of numbers"
+    found = np.atleast_1d(array(argument, value, ndim=(0, 1), missing=False, allowed=allowed))
+    if not found.size:
+        raise InputError(argument, value, allowed)
+    return [number(argument, v, **ends) for v in found.tolist()]
+
+
+def p_values(
+    argument: str, value: Any, *, ndim: int | None = 1, missing: bool = False
+) -> np.ndarray:
+    """Numbers between 0 and 1; NaN only where ``missing``."""
+    allowed = "a list of numbers between 0 and 1"
+    out = array(argument, value, ndim=ndim, missing=missing, allowed=allowed)
     outside = (out < 0) | (out > 1)
     if outside.any():
-        raise InputError(argument, float(out[outside][0]), "numbers between 0 and 1")
+        raise InputError(argument, float(out[outside].flat[0]), "numbers between 0 and 1")
     return out
 
 
@@ -279,6 +311,7 @@ def applies(option: str, value: Any, *, to: Iterable[str], chosen: str, by: str 
 
 # what a name means wherever it stands: the same words and the same check in every verb
 COMMON: dict[str, Rule] = {
+    "adjust": lambda argument, value: None if value is None else text(argument, value),
     "alpha": level,
     "conf_level": level,
     "n_resamples": resamples,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, DesignError, MarginError
+from apastats.arguments import number, numbers
+from apastats.errors import DataError, DesignError, InputError, MarginError
 from apastats.table import Block
 
 __all__ = ["Bounds", "Margin", "as_margin", "margin", "ratio_margin"]
@@ -230,25 +232,19 @@ def _pair(value: Any, argument: str) -> tuple[float, float]:
             "a positive number, a pair (low, high), or apa.margin(...)",
             hint=NO_MARGIN,
         )
-    scalar = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(
-        value, bool
-    )
-    if scalar:
-        if not np.isfinite(value) or value <= 0:
-            raise MarginError(
-                argument,
-                value,
-                "a positive number (the bounds are minus and plus it)",
-                hint=NO_MARGIN,
-            )
-        return -float(value), float(value)
+    if isinstance(value, Real):
+        try:
+            half = number(argument, value, above=0)
+        except InputError as error:
+            allowed = "a positive number (the bounds are minus and plus it)"
+            raise MarginError(argument, value, allowed, hint=NO_MARGIN) from error
+        return -half, half
     try:
-        low, high = (float(v) for v in value)
-    except (TypeError, ValueError) as error:
-        raise MarginError(
-            argument, value, "a positive number, a pair (low, high), or apa.margin(...)"
-        ) from error
-    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        low, high = numbers(argument, value)
+    except (InputError, ValueError) as error:
+        allowed = "a positive number, a pair (low, high), or apa.margin(...)"
+        raise MarginError(argument, value, allowed) from error
+    if not low < high:
         raise MarginError(argument, value, "two finite numbers, the lower one first")
     return low, high
 

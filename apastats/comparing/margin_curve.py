@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from apastats.comparing.decisions import check_alpha, outcomes
+from apastats.arguments import numbers
+from apastats.comparing.decisions import outcomes
 from apastats.comparing.equivalence import EquivalenceResult
 from apastats.errors import DataError, InputError
 from apastats.numbers.location import t_location
@@ -81,15 +82,13 @@ def margin_curve(
     ['undecided', 'equivalent', 'undecided', 'equivalent']
     """
     d = differences_of(result)
-    alpha = check_alpha(result.info["alpha"] if alpha is None else alpha)
+    alpha = result.info["alpha"] if alpha is None else alpha
     tested = t_location_columns(d, alpha)
     reach = np.maximum(-tested["conf_low"], tested["conf_high"])
     if margins is None:
         grid = np.linspace(0, 1.1 * float(np.nanmax(reach)), 42)[1:]
     else:
-        grid = np.atleast_1d(np.asarray(margins, dtype=float))
-        if grid.ndim != 1 or not grid.size or not np.isfinite(grid).all() or (grid <= 0).any():
-            raise InputError("margins", margins, "positive numbers")
+        grid = np.array(numbers("margins", margins, above=0))
     from scipy.special import stdtr
 
     se, df, mean = tested["std_error"], tested["df"], tested["estimate"]

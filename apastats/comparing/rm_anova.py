@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import fdtrc, ncfdtr
 
+from apastats.arguments import array, choice, level, number
 from apastats.comparing.effect_size import EffectSizeResult
-from apastats.errors import DesignError, InputError
+from apastats.errors import DesignError
 from apastats.results import Provenance, describe_call
 from apastats.words import Info
 
@@ -90,15 +91,12 @@ def rm_anova(
     >>> rm_anova([[1, 2, 4], [2, 2, 5], [1, 3, 6]]).tidy()["estimate"].round(3).tolist()
     [0.924, 0.866, 0.805]
     """
-    x = np.asarray(values, dtype=float)
+    x = array("values", values)
     if x.ndim != 2 or min(x.shape) < 2:
         raise DesignError(f"values: shape {x.shape}; at least 2 subjects and 2 levels are needed")
     if not np.isfinite(x).all():
         raise DesignError("values: missing values; the analysis of variance needs complete data")
-    if alternative not in ("greater", "two-sided"):
-        raise InputError("alternative", alternative, "'greater' or 'two-sided'")
-    if not 0 < conf_level < 1:
-        raise InputError("conf_level", conf_level, "a number between 0 and 1")
+    choice("alternative", alternative, ("greater", "two-sided"))
     n, k = x.shape
     grand = x.mean()
     ss_a = n * float(((x.mean(axis=0) - grand) ** 2).sum())
@@ -167,11 +165,10 @@ def anova_effect(
     >>> anova_effect(2.5, 3, 36, bounds=0.4).tidy()["p_value_equiv"].round(4).item()
     0.0051
     """
-    for name, value in (("f", f), ("df1", df1), ("df2", df2)):
-        if not np.isfinite(value) or value < 0 or (name != "f" and value == 0):
-            raise InputError(name, value, "a positive number")
-    if not 0 < conf_level < 1:
-        raise InputError("conf_level", conf_level, "a number between 0 and 1")
+    # beyond these the noncentral F has no digits left
+    number("f", f, least=0, most=1e9)
+    number("df1", df1, least=1e-3, most=1e6)
+    number("df2", df2, least=1e-3, most=1e9)
     total = df1 + df2 + 1
     low, high = share_limits(f, df1, df2, conf_level, scale="n")
     row: dict[str, Any] = {
@@ -186,8 +183,7 @@ def anova_effect(
         "conf_level": float(conf_level),
     }
     if bounds is not None:
-        if isinstance(bounds, bool) or not 0 < bounds < 1:
-            raise InputError("bounds", bounds, "a number between 0 and 1")
+        bounds = level("bounds", bounds)
         nc = bounds / (1 - bounds) * total
         row |= {"bound_high": float(bounds), "p_value_equiv": float(ncfdtr(df1, df2, nc, f))}
     row["method"] = "noncentral F"

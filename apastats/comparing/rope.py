@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import stdtr, stdtrit
 
+from apastats.arguments import array, choice, items, number, numbers
 from apastats.comparing.margin import as_margin
 from apastats.errors import DesignError, InputError
 from apastats.results import Provenance, Result, describe_call
@@ -85,13 +86,11 @@ def rope(
     'equivalent'
     """
     margin = as_margin(bounds)
-    if not 0 < conf_level < 1:
-        raise InputError("conf_level", conf_level, "a number between 0 and 1")
     low, high = margin.low, margin.high
     named = draws if isinstance(draws, dict) else {"difference": draws}
     rows = []
     for term, values in named.items():
-        x = np.asarray(values, dtype=float).ravel()
+        x = array("draws", values).ravel()
         x = x[np.isfinite(x)]
         if len(x) < 100:
             raise DesignError(f"draws: {len(x)} draws of {term!r}; at least 100 are needed")
@@ -184,10 +183,20 @@ def coefficient_equivalence(
     'equivalent'
     """
     margin = as_margin(bounds)
-    if rule not in RULES:
-        raise InputError("rule", rule, f"one of {list(RULES)}")
-    b, se, dof = np.broadcast_arrays(
-        *(np.atleast_1d(np.asarray(v, dtype=float)) for v in (estimate, std_error, df))
+    choice("rule", rule, RULES)
+    if rule != "bayes":  # the interval has level 2 conf_level - 1
+        number("conf_level", conf_level, above=0.5, below=1)
+    given = {"estimate": estimate, "std_error": std_error, "df": df}
+    found = [
+        np.array(numbers(k, v, **({} if k == "estimate" else {"above": 0})))
+        for k, v in given.items()
+    ]
+    sizes = sorted({len(v) for v in found} - {1})
+    if len(sizes) > 1:
+        raise InputError("std_error, df", f"{sizes} values", "one per estimate, or one for all")
+    b, se, dof = np.broadcast_arrays(*found)
+    terms = (
+        None if terms is None else list(items("terms", terms, "a name per estimate", length=len(b)))
     )
     low, high = margin.low, margin.high
     level = conf_level if rule == "bayes" else 2 * conf_level - 1

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from apastats.arguments import checked, p_values, whole
 from apastats.errors import InputError
 
 __all__ = ["ADJUSTMENTS", "adjust_p", "check_adjust"]
@@ -83,6 +84,9 @@ _ALIASES = {
 }
 
 
+MAX_FAMILY = 10**7
+
+
 def check_adjust(adjust: Any, allowed: tuple[str, ...] = (), *, argument: str = "adjust") -> str:
     """Canonical name of an adjustment; ``allowed`` adds names to those that need p-values alone."""
     names = (*ADJUSTMENTS, *allowed)
@@ -95,6 +99,7 @@ def check_adjust(adjust: Any, allowed: tuple[str, ...] = (), *, argument: str = 
     return str(name)
 
 
+@checked
 def adjust_p(p: ArrayLike, adjust: str = "holm", *, family_size: int | None = None) -> np.ndarray:
     """Adjust p-values for multiplicity.
 
@@ -129,21 +134,14 @@ def adjust_p(p: ArrayLike, adjust: str = "holm", *, family_size: int | None = No
     [0.03, 0.04, 0.04]
     """
     name = check_adjust(adjust)
-    try:
-        values = np.asarray(p, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise InputError("p", p, "numbers between 0 and 1") from error
+    values = p_values("p", p, ndim=None, missing=True)
     keep = ~np.isnan(values)
-    bad = values[keep & ~((values >= 0) & (values <= 1))]
-    if bad.size:
-        raise InputError("p", float(bad.flat[0]), "numbers between 0 and 1")
     out = np.full(values.shape, np.nan)
     known = values[keep]
     if family_size is not None:
-        if isinstance(family_size, bool) or family_size < known.size:
-            raise InputError("family_size", family_size, f"a whole number of at least {known.size}")
+        size = whole("family_size", family_size, least=known.size, most=MAX_FAMILY)
         # tests that were not shown have p-values of 1, the largest there are
-        known = np.concatenate([known, np.ones(int(family_size) - known.size)])
+        known = np.concatenate([known, np.ones(size - known.size)])
     if known.size:
         out[keep] = ADJUSTMENTS[name](known)[: int(keep.sum())]
     return out

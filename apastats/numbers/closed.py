@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from apastats.errors import InputError
+from apastats.arguments import checked, items, number, p_values
+from apastats.errors import InputError, shown
 from apastats.numbers.adjust_p import adjust_p
 
 __all__ = ["closed_p", "hierarchical_p", "sequential_p"]
@@ -18,9 +19,9 @@ MAX_CLOSED = 16
 
 
 def _p_values(p: Any) -> np.ndarray:
-    values = np.asarray(p, dtype=float)
-    if values.ndim != 1 or not values.size or not ((values >= 0) & (values <= 1)).all():
-        raise InputError("p", p, "a list of numbers between 0 and 1")
+    values = p_values("p", p)
+    if not values.size:
+        raise InputError("p", p, "at least one number between 0 and 1")
     return values
 
 
@@ -36,6 +37,19 @@ def _local(name: str) -> Callable[[np.ndarray], float]:
     raise InputError("local", name, f"one of {list(LOCAL_TESTS)} or a function of p-values")
 
 
+def _checked_local(local: Callable[[np.ndarray], float]) -> Callable[[np.ndarray], float]:
+    """A user's test, whose answers must be p-values."""
+
+    def test(p: np.ndarray) -> float:
+        try:
+            return number("local", local(p), least=0, most=1)
+        except (TypeError, ValueError) as error:
+            raise InputError("local", local, f"a function of p-values ({shown(error)})") from error
+
+    return test
+
+
+@checked
 def closed_p(p: ArrayLike, *, local: str | Callable[[np.ndarray], float] = "simes") -> np.ndarray:
     """Adjusted p-values by the full closure (Marcus, Peritz and Gabriel 1976).
 
@@ -68,7 +82,7 @@ def closed_p(p: ArrayLike, *, local: str | Callable[[np.ndarray], float] = "sime
         raise InputError(
             "p", f"{m} p-values", f"at most {MAX_CLOSED}", hint="Use adjust_p(p, 'hommel')."
         )
-    test = local if callable(local) else _local(local)
+    test = _checked_local(local) if callable(local) else _local(local)
     out = np.zeros(m)
     for code in range(1, 2**m):
         inside = np.array([(code >> i) & 1 for i in range(m)], dtype=bool)
@@ -76,6 +90,7 @@ def closed_p(p: ArrayLike, *, local: str | Callable[[np.ndarray], float] = "sime
     return np.minimum(out, 1.0)
 
 
+@checked
 def sequential_p(p: ArrayLike) -> np.ndarray:
     """Fixed-sequence testing: each hypothesis at full level, in the order given, until one fails.
 
@@ -97,6 +112,7 @@ def sequential_p(p: ArrayLike) -> np.ndarray:
     return np.maximum.accumulate(_p_values(p))
 
 
+@checked
 def hierarchical_p(p: ArrayLike, groups: Sequence[Any], *, local: str = "simes") -> np.ndarray:
     """Two-level hierarchical testing: groups (e.g. ROIs) first, then the members of groups that pass.
 
@@ -127,9 +143,7 @@ def hierarchical_p(p: ArrayLike, groups: Sequence[Any], *, local: str = "simes")
     [0.004, 0.04, 1.0, 1.0]
     """
     values = _p_values(p)
-    names = list(groups)
-    if len(names) != len(values):
-        raise InputError("groups", f"{len(names)} labels", f"{len(values)} labels, one per p-value")
+    names = items("groups", groups, "a label per p-value", length=len(values))
     labels = list(dict.fromkeys(names))
     where = {g: np.array([i for i, v in enumerate(names) if v == g]) for g in labels}
     test = _local(local)

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from apastats.errors import InputError
+from apastats.arguments import checked, instance, items
+from apastats.errors import InputError, shown
 
 __all__ = ["compact_letters", "letters_of"]
 
 
+@checked
 def compact_letters(labels: Sequence[str], different: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Letters: two labels share one exactly when they were not shown to differ.
 
@@ -39,11 +41,17 @@ def compact_letters(labels: Sequence[str], different: Iterable[tuple[str, str]])
     >>> compact_letters(["a", "b", "c"], [("a", "c")])
     {'a': 'a', 'b': 'ab', 'c': 'b'}
     """
-    names = list(labels)
+    # text in the signature, but any labels that can be told apart will do
+    names = items("labels", labels, "a list of labels")
     apart = np.zeros((len(names), len(names)), bool)
-    for u, v in different:
+    pairs = f"pairs of two of {shown(list(names))}"
+    instance("different", different, Iterable, pairs)
+    for pair in different:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise InputError("different", pair, pairs)
+        u, v = pair
         if u not in names or v not in names or u == v:
-            raise InputError("different", (u, v), f"pairs of two of {names}")
+            raise InputError("different", pair, pairs)
         i, j = names.index(u), names.index(v)
         apart[i, j] = apart[j, i] = True
     return dict(zip(names, letters_of(apart), strict=True))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from apastats.arguments import array, checked, choice
 from apastats.errors import InputError
 
 __all__ = [
@@ -29,11 +30,10 @@ _FLAT = 1e-12  # a spread below this share of the size of the entries is roundin
 
 def check_similarity(similarity: str) -> str:
     """Return ``similarity`` if it is known; InputError otherwise."""
-    if similarity not in SIMILARITIES:
-        raise InputError("similarity", similarity, f"one of {list(SIMILARITIES)}")
-    return similarity
+    return choice("similarity", similarity, SIMILARITIES)
 
 
+@checked
 def pattern_similarity(x: np.ndarray, y: np.ndarray, similarity: str = "pearson") -> np.ndarray:
     """Similarity of every pattern in ``x`` with every pattern in ``y``.
 
@@ -67,7 +67,13 @@ def pattern_similarity(x: np.ndarray, y: np.ndarray, similarity: str = "pearson"
            [-1.]])
     """
     check_similarity(similarity)
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    x, y = _patterns("x", x), _patterns("y", y)
+    leading = [
+        a != b and 1 not in (a, b) for a, b in zip(x.shape[-3::-1], y.shape[-3::-1], strict=False)
+    ]
+    if x.shape[-1] != y.shape[-1] or any(leading):
+        shapes = f"patterns of shapes {x.shape} and {y.shape}"
+        raise InputError("y", shapes, "as many entries as x, and leading axes that broadcast")
     known_x, known_y = np.isfinite(x), np.isfinite(y)
     complete = bool(known_x.all() and known_y.all())
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -95,6 +101,14 @@ def unit_patterns(x: np.ndarray, similarity: str) -> np.ndarray:
         return out
     with np.errstate(invalid="ignore", divide="ignore"):
         return _unit(_midranks(x) if similarity == "spearman" else x)
+
+
+def _patterns(argument: str, value: Any) -> np.ndarray:
+    allowed = "an array of patterns [..., n, n_entry]"
+    out = array(argument, value, allowed=allowed)
+    if out.ndim < 2:
+        raise InputError(argument, f"an array of shape {out.shape}", allowed)
+    return out
 
 
 @dataclass(frozen=True, eq=False)

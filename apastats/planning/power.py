@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri, stdtrit
 
+from apastats.arguments import MOST, choice, number, numbers
 from apastats.comparing.decisions import check_alpha, check_hypothesis
 from apastats.comparing.margin import as_margin
 from apastats.errors import InputError
@@ -35,42 +36,32 @@ class PowerResult(Result):
 
 
 def _design(design: Any) -> str:
-    name = str(design).replace(".", "_")
-    if name not in DESIGNS:
-        raise InputError("design", design, f"one of {list(DESIGNS)}")
-    return name
+    return choice("design", design.replace(".", "_"), DESIGNS)
 
 
 def _errors(n: Any, sd: float, design: str) -> tuple[float, float]:
     """Standard error factor and degrees of freedom of n (a pair for two groups)."""
-    sizes = np.atleast_1d(np.asarray(n, dtype=float))
     if design == "two_sample":
-        if sizes.size == 1:
-            sizes = np.repeat(sizes, 2)
-        if sizes.size != 2 or (sizes < 2).any():
-            raise InputError("n", n, "a number above 1 per group, or a pair of them")
+        sizes = np.array(n if isinstance(n, tuple) else (n, n))
         return sd * float(np.sqrt((1 / sizes).sum())), float(sizes.sum() - 2)
-    if sizes.size != 1 or sizes[0] <= 1:
-        raise InputError("n", n, "a number above 1")
-    return sd / float(np.sqrt(sizes[0])), float(sizes[0] - 1)
-
-
-def _values(value: Any, name: str, *, positive: bool = False) -> list[float]:
-    out = np.atleast_1d(np.asarray(value, dtype=float)).tolist()
-    if not out or not np.isfinite(out).all() or (positive and min(out) <= 0):
-        raise InputError(
-            name, value, "a positive number" if positive else "a number", hint="Or a list of them."
-        )
-    return out
+    return sd / float(np.sqrt(n)), float(n - 1)
 
 
 def _sizes(n: Any, design: str) -> list[Any]:
-    """Sizes to go through; for two groups a tuple is one pair."""
-    if design == "two_sample" and isinstance(n, tuple) and len(n) == 2:
-        return [n]
-    if isinstance(n, (list, np.ndarray, range)):
-        return list(n)
-    return [n]
+    """Sizes to go through; for two groups a tuple is one pair, and a list may hold pairs."""
+    listed = isinstance(n, (list, np.ndarray, range, pd.Series)) and np.ndim(n) > 0
+    out = []
+    for size in list(n) if listed else [n]:
+        if design == "two_sample":
+            pair = isinstance(size, tuple) and len(size) == 2
+            both = tuple(number("n", v, least=2, most=MOST) for v in (size if pair else (size,)))
+            out.append(both if pair else size)
+        else:
+            number("n", size, above=1, most=MOST)
+            out.append(size)
+    if not out:
+        raise InputError("n", n, "a number above 1, or a list of them")
+    return out
 
 
 def power_tost(
@@ -126,7 +117,7 @@ def power_tost(
     margin = as_margin(bounds)
     rows = []
     for size, s, d in product(
-        _sizes(n, design), _values(sd, "sd", positive=True), _values(difference, "difference")
+        _sizes(n, design), numbers("sd", sd, above=0), numbers("difference", difference)
     ):
         se, df = _errors(size, s, design)
         power = float(tost_power(se, df, d, margin.low, margin.high, alpha, hypothesis))
@@ -229,10 +220,10 @@ def sample_size_tost(
     margin = as_margin(bounds)
     rows = []
     for wanted, s, d in product(
-        _values(power, "power"), _values(sd, "sd", positive=True), _values(difference, "difference")
+        numbers("power", power, above=0, below=1),
+        numbers("sd", sd, above=0),
+        numbers("difference", difference),
     ):
-        if not 0 < wanted < 1:
-            raise InputError("power", wanted, "a number between 0 and 1")
 
         def f(n: float, s: float = s, d: float = d) -> float:
             se, df = _errors(n, s, design)
@@ -304,10 +295,8 @@ def power_t(
     0.6162
     """
     design = _design(design)
-    if alternative not in ("two-sided", "greater", "less"):
-        raise InputError("alternative", alternative, "'two-sided', 'greater' or 'less'")
-    if not 0 < alpha < 1:
-        raise InputError("alpha", alpha, "a number between 0 and 1")
+    choice("alternative", alternative, ("two-sided", "greater", "less"))
+    number("sd", sd, above=0)
     rows = []
     for size in _sizes(n, design):
         se, df = _errors(size, float(sd), design)
@@ -374,18 +363,14 @@ def power_correlation(
     """
     alpha = check_alpha(alpha)
     margin = as_margin(bounds)
-    if not -1 < rho < 1 or not -1 < margin.low < margin.high < 1:
-        raise InputError(
-            "rho, bounds", (rho, margin.low, margin.high), "correlations between -1 and 1"
-        )
-    if method not in ("normal", "published"):
-        raise InputError("method", method, "'normal' or 'published'")
+    number("rho", rho, above=-1, below=1)
+    for end in (margin.low, margin.high):
+        number("bounds", end, above=-1, below=1, allowed="correlations between -1 and 1")
+    choice("method", method, ("normal", "published"))
     z = float(ndtri(1 - alpha))
     low, high, centre = np.arctanh([margin.low, margin.high, rho])
     rows = []
-    for size in _values(n, "n", positive=True):
-        if size <= 3:
-            raise InputError("n", size, "a number above 3")
+    for size in numbers("n", n, above=3, most=MOST):
         se = 1 / np.sqrt(size - 3)
         if method == "normal":
             power = ndtr((high - centre) / se - z) - ndtr((low - centre) / se + z)

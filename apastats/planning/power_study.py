@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.comparing.decisions import check_alpha
+from apastats.arguments import number, numbers, whole
 from apastats.comparing.margin import as_margin
-from apastats.errors import InputError
 from apastats.numbers.adjust_p import adjust_p, check_adjust
 from apastats.numbers.best import confidence_set, moments, with_the_best
 from apastats.planning.power import PowerResult
@@ -85,28 +84,17 @@ def power_study(
     >>> power[0] < power[1]
     True
     """
-    alpha, adjust, margin = check_alpha(alpha), check_adjust(adjust), as_margin(bounds)
-    sizes = [int(v) for v in np.atleast_1d(n)]
-    if min(sizes) < 3:
-        raise InputError("n", n, "at least 3 subjects")
-    if not 1 <= n_tied <= n_model or n_model < 2 or n_roi < 1:
-        raise InputError(
-            "n_tied, n_model, n_roi",
-            (n_tied, n_model, n_roi),
-            "1 <= n_tied <= n_model, 2 models, 1 ROI",
-        )
-    for name, value in (
-        ("roi_correlation", roi_correlation),
-        ("model_correlation", model_correlation),
-    ):
-        if not 0 <= value < 1:
-            raise InputError(name, value, "a number from 0 up to (not including) 1")
-    if not 0 <= gap < 1 or not model_subject_sd > 0 or n_replicate < 10:
-        raise InputError(
-            "gap, model_subject_sd, n_replicate",
-            (gap, model_subject_sd, n_replicate),
-            "possible values",
-        )
+    adjust, margin = check_adjust(adjust), as_margin(bounds)
+    sizes = [int(v) for v in numbers("n", n, least=3, most=10_000)]
+    whole("n_model", n_model, least=2, most=1000)
+    whole("n_tied", n_tied, least=1, most=n_model)
+    whole("n_roi", n_roi, least=1, most=1000)
+    whole("n_replicate", n_replicate, least=10, most=10**6)
+    number("roi_correlation", roi_correlation, least=0, below=1)
+    number("model_correlation", model_correlation, least=0, below=1)
+    number("gap", gap, least=0, below=1)
+    number("mean", mean, above=0)
+    number("model_subject_sd", model_subject_sd, above=0)
     root = seed_sequence(rng)
     truth = mean * np.r_[np.ones(n_tied), np.full(n_model - n_tied, 1 - gap)]
     a, b = np.triu_indices(n_model, 1)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from apastats.comparing.decisions import check_alpha
+from apastats.arguments import choice, level
 from apastats.comparing.equivalence import EquivalenceResult
 from apastats.comparing.margin_curve import contrast_columns, differences_of
-from apastats.errors import InputError
 from apastats.numbers.noncentral import tost_power
 from apastats.planning.power import PowerResult
 from apastats.results import Provenance, describe_call
@@ -69,13 +68,11 @@ def subjects_needed(
     True
     """
     d = differences_of(result)
-    alpha = check_alpha(result.info["alpha"] if alpha is None else alpha)
-    if difference not in ("estimate", "zero"):
-        raise InputError("difference", difference, "'estimate' or 'zero'")
-    if isinstance(power, bool) or not isinstance(power, (int, float)) or not 0 < power < 1:
-        raise InputError("power", power, "a number between 0 and 1")
+    alpha = result.info["alpha"] if alpha is None else alpha
+    choice("difference", difference, ("estimate", "zero"))
+    power = level("power", power)
     size = int(result.info.get("family_size", 1)) if adjusted else 1
-    level = alpha / size
+    each = alpha / size
     table = result.table
     n = np.isfinite(d).sum(axis=0)
     sd = np.where(n > 1, np.nanstd(d, axis=0, ddof=1), np.nan)
@@ -83,8 +80,8 @@ def subjects_needed(
     low, high = table["bound_low"].to_numpy(), table["bound_high"].to_numpy()
     inside = (truth > low) & (truth < high)
     outside = (truth < low) | (truth > high)
-    equivalence = _needed(truth, sd, low, high, level, power, "equivalence", inside)
-    effect = _needed(truth, sd, low, high, level, power, "minimal_effect", outside)
+    equivalence = _needed(truth, sd, low, high, each, power, "equivalence", inside)
+    effect = _needed(truth, sd, low, high, each, power, "minimal_effect", outside)
     out = table[contrast_columns(result)].assign(
         difference=truth,
         sd=sd,
@@ -94,13 +91,13 @@ def subjects_needed(
         n_equivalence=equivalence,
         n_difference=effect,
         estimate=np.fmin(equivalence, effect),
-        alpha=level,
+        alpha=each,
         power=power,
         method="exact power of t tests with bounds",
     )
     info = Info(
         method="subjects with which each contrast would be decided, exact power of t tests with bounds",
-        alpha=level,
+        alpha=each,
         estimand="number of subjects",
         outcome=result.info.outcome,
         adjust="bonferroni" if adjusted else "none",

@@ -6,8 +6,10 @@ Tests that hold for all verbs read it: a verb that is missing here fails in ``te
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +17,7 @@ import pandas as pd
 
 import apastats as apa
 
-__all__ = ["Call", "methods", "verbs"]
+__all__ = ["Call", "verbs"]
 
 F = "score ~ model | roi"
 X = [0.11, 0.13, 0.12, 0.15, 0.16, 0.12]
@@ -23,11 +25,10 @@ Y = [0.12, 0.12, 0.13, 0.14, 0.11, 0.13]
 
 
 class Call(NamedTuple):
-    """Arguments of a valid call; ``owner`` is the object whose method is called."""
+    """Arguments of a valid call."""
 
     args: tuple[Any, ...] = ()
-    options: dict[str, Any] = {}
-    owner: Any = None
+    options: Mapping[str, Any] = MappingProxyType({})
 
 
 @cache
@@ -150,7 +151,9 @@ def verbs() -> dict[str, Call]:
         "compact_letters": Call((["a", "b", "c"], [("a", "b")])),
         "compare": Call((F, s)),
         "concat": Call((s,)),
-        "correlation_difference": Call((X, Y, X[::-1]), {"bounds": 0.5, "n_resamples": 50, "rng": 1}),
+        "correlation_difference": Call(
+            (X, Y, X[::-1]), {"bounds": 0.5, "n_resamples": 50, "rng": 1}
+        ),
         "correlation_difference_summary": Call((0.5, 20, 0.4, 22), {"bounds": 0.4}),
         "correlation_tost": Call((X, Y), {"bounds": 0.5}),
         "correlation_tost_summary": Call((0.1, 30), {"bounds": 0.4}),
