@@ -71,8 +71,12 @@ def flag(argument: str, value: Any) -> bool:
 
 
 def _range(kind: str, above: Any, least: Any, below: Any, most: Any) -> str:
-    ends = ((above, "above"), (least, "from"), (below, "below"), (most, "up to"))
-    return " ".join([kind, *(f"{word} {end}" for end, word in ends if end is not None)])
+    if above is not None and below is not None:
+        return f"{kind} between {above} and {below}"
+    words = {"above": above, "from": least, "up to (not including)": below, "up to": most}
+    if least is None and above is None and below is not None:
+        words = {"below": below}
+    return " ".join([kind, *(f"{word} {end}" for word, end in words.items() if end is not None)])
 
 
 def number(
@@ -210,7 +214,8 @@ def instance(argument: str, value: Any, kinds: type | tuple[type, ...], allowed:
 
 
 def _called(kind: type) -> str:
-    return f"a {kind.__name__}"
+    article = "an" if kind.__name__.startswith(("A", "E", "I", "O", "RDM")) else "a"
+    return f"{article} {kind.__name__}"
 
 
 def array(

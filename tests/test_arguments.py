@@ -89,7 +89,9 @@ def test_a_level_is_a_share(value: object) -> None:
     ("ends", "value", "words"),
     [
         ({"above": 0}, 0, "a finite number above 0"),
-        ({"least": 0, "below": 0.5}, 0.5, "a finite number from 0 below 0.5"),
+        ({"above": -1, "below": 1}, 1, "a finite number between -1 and 1"),
+        ({"below": 1}, 1, "a finite number below 1"),
+        ({"least": 0, "below": 0.5}, 0.5, r"a finite number from 0 up to \(not including\) 0.5"),
         ({"most": 1}, 1.1, "a finite number up to 1"),
     ],
 )
