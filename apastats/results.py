@@ -180,7 +180,7 @@ class Result:
         max_rows : int
             Rows written out at most; the rest is counted.
         """
-        from apastats.reporting.prose import text
+        from apastats.reporting.kinds import text
 
         return text(self, style=style, short=short, max_rows=max_rows)
 

@@ -181,6 +181,8 @@ class Choice:
             out["trim"] = self.trim
         if self.test == "bootstrap":
             out["interval"] = self.interval
+            if self.small_sample and self.interval != "studentized":
+                out["corrected"] = "expanded interval"
         if self.resamples:
             plans = [self.given] if self.given is not None else list(self._plans.values())
             out["n_resamples"] = max((p.n_resamples for p in plans), default=0)

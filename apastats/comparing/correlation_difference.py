@@ -203,6 +203,7 @@ def correlation_difference(
         n,
         call,
         contrast="r(x, brain) - r(y, brain)",
+        estimand="difference of dependent correlations",
         resampled=resampled,
         seed=seed,
         beside={"r_x": rx, "r_y": ry, "r_xy": rxy},
@@ -456,5 +457,13 @@ def correlation_difference_summary(
         how = "distance from the bound on the z scale" if few else "Kraatz"
     name = f"difference of independent correlations ({how})"
     return finish_correlation(
-        tested, margin, alpha, hypothesis, name, int(min(n1, n2)), call, contrast="r1 - r2"
+        tested,
+        margin,
+        alpha,
+        hypothesis,
+        name,
+        int(min(n1, n2)),
+        call,
+        contrast="r1 - r2",
+        estimand="difference of independent correlations",
     )

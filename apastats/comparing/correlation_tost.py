@@ -163,6 +163,7 @@ def finish_correlation(
     call: str,
     *,
     contrast: str,
+    estimand: str,
     resampled: str = "nothing",
     seed: str = "",
     null: float = 0.0,
@@ -178,7 +179,10 @@ def finish_correlation(
         table = insert_before(table, "decision", beside)
     letter = "t" if np.isfinite(tested.df).all() else "z"
     info = claim_words(method, method, letter, hypothesis, margin, alpha, n, resampled, null).but(
-        n_subject=None, n_item=n, held_fixed="everything but the items that are correlated"
+        estimand=estimand,
+        n_subject=None,
+        n_item=n,
+        held_fixed="everything but the items that are correlated",
     )
     return EquivalenceResult(table, info, Provenance(call, "", seed), notes=notes)
 
@@ -274,6 +278,7 @@ def correlation_tost_summary(
         int(n),
         call,
         contrast="r",
+        estimand="correlation",
         null=null,
         beside={"z_error": test.se, **_ordinary_t(r, n, method)},
         notes=notes,

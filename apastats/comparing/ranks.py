@@ -157,6 +157,7 @@ def friedman(
     words = Info(
         method="Friedman's rank test, subjects are blocks",
         estimand="rank statistic",
+        test="Friedman",
         statistic=statistic,
         null="all models have the same distribution of scores within a subject",
     )
@@ -213,6 +214,7 @@ def quade(
     words = Info(
         method="Quade's test, subjects are blocks weighted by their range",
         estimand="rank statistic",
+        test="Quade",
         statistic="F",
         null="all models have the same distribution of scores within a subject",
     )
@@ -290,6 +292,7 @@ def nemenyi(
     words = Info(
         method="Nemenyi's comparison of mean ranks",
         estimand="difference of mean ranks",
+        test="Nemenyi",
         statistic="q",
         null="all models have the same distribution of scores within a subject",
         alternative="two-sided",

@@ -209,6 +209,8 @@ def agreement_test(
         size = f"{'exact' if plan.exact else 'sampled'} ({plan.n_resamples} resamples)"
     info = Info(
         estimand="agreement against a null",
+        n_resamples=None if plan is None else plan.n_resamples,
+        exact=None if plan is None else plan.exact,
         outcome=Outcome("agreement"),
         method=f"agreement against {null.replace('_', ' ')}, {size}",
         null=_SENTENCE[null],

@@ -99,6 +99,7 @@ def subjects_needed(
         method="subjects with which each contrast would be decided, exact power of t tests with bounds",
         alpha=each,
         estimand="number of subjects",
+        hypothesis="equivalence",
         outcome=result.info.outcome,
         adjust="bonferroni" if adjusted else "none",
         family=f"{size} contrasts" if adjusted else "",

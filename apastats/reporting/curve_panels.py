@@ -26,7 +26,10 @@ from apastats.reporting.tables import table_block
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["CURVES", "margin_blocks", "posterior_blocks"]
+__all__ = [
+    "difference_figures", "layer_figures", "margin_blocks", "null_figures", "planning_figures", "posterior_blocks",
+    "term_figures",
+]  # fmt: skip
 
 MARGINS = ("margin_equivalent", "margin_noninferior", "margin_nonsuperior", "margin_minimal_effect")
 MAX_ROWS = 200
@@ -394,17 +397,3 @@ def planning_figures(result: Any, context: Any, title: str) -> list[Block]:
             _figure(context, f"shares-{title}", caption, "Curves of shares over n.", make, table)
         ]
     return []
-
-
-CURVES: dict[str, Callable[[Any, Any, str], list[Block]]] = {
-    "agreement_test": difference_figures,
-    "discriminability": term_figures,
-    "effect_size": term_figures,
-    "layer_agreement": layer_figures,
-    "margin_curve": margin_blocks,
-    "bayes_lmm": posterior_blocks,
-    "matrix_agreement": null_figures,
-    "power": planning_figures,
-    "rdm_evaluation": layer_figures,
-    "rope": posterior_blocks,
-}

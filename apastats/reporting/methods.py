@@ -1,82 +1,22 @@
-"""Methods paragraph: one sentence per method that was really run, cited where it is named."""
+"""Sentences of the methods paragraph: one per method that was really run, cited where it is named."""
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
-from apastats.reporting.blocks import Paragraph
 from apastats.reporting.markup import cite, name, sym
-from apastats.reporting.prose import join, margin_sentence
-from apastats.reporting.references import keys_of
-from apastats.reporting.summary import (
-    ceiling_words,
-    data_words,
-    results_of,
-    unique,
-)
-from apastats.reporting.words import adjusted_sentence, outcome_of, outcome_words, title_of
-from apastats.results import package_versions
+from apastats.reporting.phrases import adjusted_sentence, ceiling_words, outcome_of, outcome_words
+from apastats.reporting.prose import margin_sentence
 
-__all__ = ["methods_paragraph"]
+__all__ = ["Maker", "ceiling", "equivalence", "generic", "means", "patterns", "silent"]
 
+# result, title, keys of its works -> sentences
+Maker: TypeAlias = Callable[[Any, str, list[str]], list[str]]
 OF_ADJUSTMENT = {
     "holm1979", "dunn1961", "sidak1967", "hochberg1988", "hommel1988", "benjamini1995", "benjamini2001",
     "romano2005", "westfall1993", "marcus1976",
 }  # fmt: skip
-
-
-def methods_paragraph(items: Sequence[Any]) -> Paragraph:
-    """The paragraph, from results and score tables in the order they were computed."""
-    lines = [_data_line(items)]
-    for item in items:
-        lines += _sentences(item)
-    lines += [_held_line(items), _software_line(items)]
-    return Paragraph(" ".join(unique(lines)))
-
-
-def _data_line(items: Sequence[Any]) -> str:
-    data = data_words(items)
-    if not data:
-        return ""
-    # scores of representational similarity rest on the work that introduced them
-    keys = unique(
-        [k for i in items if not hasattr(i, "info") for k in keys_of(i) if k == "kriegeskorte2008"]
-    )
-    return f"Alignment scores were analysed ({data}){' ' + cite(*keys) if keys else ''}."
-
-
-def _software_line(items: Sequence[Any]) -> str:
-    found = results_of(items)
-    versions = dict(found[0].provenance.versions) if found else package_versions()
-    python = found[0].provenance.python if found else platform.python_version()
-    words = []
-    for package, version in versions.items():
-        key = {"apastats": "apastats", "numpy": "harris2020", "scipy": "virtanen2020"}.get(package)
-        words.append(f"{package} {version}" + (f" {cite(key)}" if key else ""))
-    return f"Analyses were run under Python {python} with {join(words)}."
-
-
-def _sentences(item: Any) -> list[str]:
-    if not hasattr(item, "info"):
-        return _agreement_table(item)
-    return MAKERS.get(item.kind, _generic)(item)
-
-
-def _agreement_table(table: Any) -> list[str]:
-    if table.quantity != "agreement":
-        return []
-    tested = (
-        "tests use each person's jackknife share in the mean Fisher transform, as subjects share references and "
-        "predictors"
-        if "z_person" in table.outcomes
-        else "tests use its Fisher transform"
-    )
-    return [
-        "Pattern agreement is the similarity of a predictor's scores over all ROIs with the pattern of the brain; "
-        f"{tested} {cite('hoefling2026')}."
-    ]
 
 
 def _level(info: Any) -> str:
@@ -85,29 +25,12 @@ def _level(info: Any) -> str:
     )
 
 
-def _small(title: str) -> str:
-    return title[:1].lower() + title[1:]
-
-
-def _held_line(items: Sequence[Any]) -> str:
-    """What was held fixed, once for all results that held the same."""
-    held: dict[str, list[str]] = {}
-    for r in results_of(items):
-        if r.info.get("held_fixed"):
-            held.setdefault(str(r.info["held_fixed"]), []).append(_small(title_of(r)))
-    if not held:
-        return ""
-    if len(held) == 1:
-        return f"Held fixed throughout: {name(next(iter(held)))}."
-    return f"Held fixed: {'; '.join(f'{name(k)} ({join(unique(v))})' for k, v in held.items())}."
-
-
-def _ceiling(result: Any) -> list[str]:
+def ceiling(result: Any, title: str, keys: list[str]) -> list[str]:
+    """What a ceiling is, and its intervals."""
     info = result.info
     meaning = str(info["method"]).split(": ", 1)[-1]
     label = ceiling_words(info.get("ceiling_kind", ""))
     interval = str(info.get("interval", "t")).removesuffix(" over subjects")
-    keys = keys_of(result)
     return [
         f"{label} are means over subjects with {_level(info)}{name(interval)} intervals: {name(meaning)}"
         f"{' ' + cite(*keys) if keys else ''}."
@@ -118,17 +41,18 @@ def _what(result: Any) -> str:
     return outcome_words(result) if outcome_of(result) else "the outcome"
 
 
-def _bootstrap(result: Any) -> list[str]:
+def means(result: Any, title: str, keys: list[str]) -> list[str]:
+    """Means and how their intervals were made."""
     info, what = result.info, _what(result)
     return [
         f"Means of {what} have {_level(info)}{name(info['interval'])} intervals from the {name(info['method'])}; "
-        f"resampled: {name(info['resampled'])} {cite(*keys_of(result))}."
+        f"resampled: {name(info['resampled'])} {cite(*keys)}."
     ]
 
 
-def _equivalence(result: Any) -> list[str]:
+def equivalence(result: Any, title: str, keys: list[str]) -> list[str]:
+    """The test, its margin, contrasts, adjustment and rule."""
     info, what = result.info, _what(result)
-    keys = keys_of(result)
     test = cite(*(k for k in keys if k not in OF_ADJUSTMENT))
     n = f" ({sym('n')} = {info['n_subject']})" if "n_subject" in info else ""
     out = [
@@ -152,7 +76,8 @@ def _adjusted(info: Any, keys: list[str]) -> list[str]:
     return [sentence] if sentence else []
 
 
-def _patterns(result: Any) -> list[str]:
+def patterns(result: Any, title: str, keys: list[str]) -> list[str]:
+    """What an alignment pattern is."""
     info = result.info
     details = [
         f"{k.replace('_', ' ')}: {name(info[k])}"
@@ -161,25 +86,26 @@ def _patterns(result: Any) -> list[str]:
     ]
     return [
         "An alignment pattern is the vector of one predictor's scores over all ROIs of a subject "
-        f"({'; '.join(details)}) {cite(*keys_of(result))}."
+        f"({'; '.join(details)}) {cite(*keys)}."
     ]
 
 
-def _silent(result: Any) -> list[str]:
+def silent(result: Any, title: str, keys: list[str]) -> list[str]:
+    """Nothing: no method was run."""
     return []
 
 
-def _titled(result: Any) -> str:
+def _titled(result: Any, title: str) -> str:
     """Method after its title, unless it says that itself."""
-    title, method = title_of(result), str(result.info["method"])
+    method = result.info.method
     if method.lower().startswith(title.lower()):
         return name(method[:1].upper() + method[1:])
     return f"{title}: {name(method)}"
 
 
-def _generic(result: Any) -> list[str]:
+def generic(result: Any, title: str, keys: list[str]) -> list[str]:
     """What any result says about itself."""
-    info, keys = result.info, keys_of(result)
+    info = result.info
     if "method" not in info:
         return []
     extra = []
@@ -191,16 +117,7 @@ def _generic(result: Any) -> list[str]:
             extra.append(f"{label}: {name(info[key])}")
     tail = f" ({'; '.join(extra)})" if extra else ""
     test = cite(*(k for k in keys if k not in OF_ADJUSTMENT))
-    words = [f"{_titled(result)}{tail}{' ' + test if test else ''}."]
+    words = [f"{_titled(result, title)}{tail}{' ' + test if test else ''}."]
     if info.adjust:
         words += _adjusted(info, keys)
     return [" ".join(words)]
-
-
-MAKERS: dict[str, Callable[[Any], list[str]]] = {
-    "design": _silent,
-    "noise_ceiling": _ceiling,
-    "bootstrap": _bootstrap,
-    "equivalence": _equivalence,
-    "alignment_patterns": _patterns,
-}

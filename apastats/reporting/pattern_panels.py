@@ -258,7 +258,7 @@ def _drop_legend(ax: Axes) -> None:
 
 def score_agreement_figures(context: Any) -> list[Block]:
     """Mean score against mean agreement of each model, a panel per ROI; ringed where both criteria hold."""
-    from apastats.reporting.words import outcome_of
+    from apastats.reporting.phrases import outcome_of
 
     found = {
         outcome_of(r): r
@@ -296,7 +296,7 @@ def score_agreement_figures(context: Any) -> list[Block]:
 
 def _strict(context: Any, keys: list[str]) -> set[tuple[Any, ...]]:
     """Cells of models inside the margin of the best on score and on agreement, where both were tested."""
-    from apastats.reporting.words import outcome_of
+    from apastats.reporting.phrases import outcome_of
 
     inside = ("equivalent", "different but inside the margin")
     sets: dict[str, set[tuple[Any, ...]]] = {}

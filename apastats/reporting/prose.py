@@ -7,20 +7,31 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from apastats.errors import InputError
 from apastats.reporting.markup import name, plain, sym
-from apastats.reporting.numbers import NumberStyle, as_style
+from apastats.reporting.numbers import NumberStyle
+from apastats.reporting.phrases import adjusted, adjusted_sentence
 from apastats.reporting.posteriors import (
     coefficient_rule_row,
     posterior_row,
     rope_row,
     sampling_sentence,
 )
-from apastats.reporting.tables import p_error, scale_decimals
-from apastats.reporting.words import adjusted, adjusted_sentence
+from apastats.reporting.tables import p_error, scale_decimals, table_block
 
-__all__ = ["cautions", "sentences", "text"]
+__all__ = [
+    "Maker",
+    "by_columns",
+    "cautions",
+    "cells",
+    "coefficients",
+    "contrasts",
+    "equivalence",
+    "estimates",
+    "posteriors",
+    "sets",
+]
 
+Maker: TypeAlias = Callable[[Any, NumberStyle, bool, int], list[str]]
 KEYS = ("roi", "metric", "split", "stream", "outcome")
 # the sentence of a decision; {} is the margin
 DECISION_WORDS = {
@@ -164,7 +175,8 @@ def contrast_row(
     return f"{lead}{contrast} was {value} ({', '.join(tests)}){tail}."
 
 
-def _contrasts(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+def contrasts(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+    """Contrasts without a margin."""
     frame, info = result.table, result.info
     rows = frame.head(max_rows).to_dict(orient="records")
     lines = [contrast_row(r, result, style, short=short) for r in rows] + _more(frame, max_rows)
@@ -197,7 +209,8 @@ def coefficient_row(row: Mapping[str, Any], result: Any, style: NumberStyle) -> 
     return f"{name(row['term'])}{' = ' if effect else ': '}{', '.join([*parts, *([interval] if interval else [])])}"
 
 
-def _coefficients(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+def coefficients(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+    """Terms with a test each."""
     frame, info = result.table, result.info
     rows = frame.head(max_rows).to_dict(orient="records")
     lines = [coefficient_row(r, result, style) + ("" if short else ".") for r in rows] + _more(
@@ -248,7 +261,8 @@ def decision_counts(frame: pd.DataFrame) -> str:
     return f"{join(parts)}, of {len(frame)} {noun}"
 
 
-def _equivalence(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+def equivalence(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+    """Contrasts with a margin."""
     frame = result.table
     rows = frame.head(max_rows).to_dict(orient="records")
     lines = [equivalence_row(r, result, style, short=short) for r in rows]
@@ -306,58 +320,34 @@ def _left(count: int, noun: str) -> str:
     return f"1 more {noun} is" if count == 1 else f"{count} more {noun}s are"
 
 
-def _estimates(what: str) -> Callable[..., list[str]]:
-    def make(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
-        frame, info = result.table, result.info
-        rows = frame.head(max_rows).to_dict(orient="records")
-        quantity = info.estimand or what
-        lines = [estimate_row(r, result, style, quantity, short=short) for r in rows]
-        if short:
-            return lines + _more(frame, max_rows)
-        n = info.get("n_subject")
-        head = [
-            f"{_capital(str(info.get('method', what)))}"
-            + (f" ({sym('n')} = {n})" if n else "")
-            + "."
-        ]
-        if "resampled" in info:
-            head.append(
-                f"Resampled: {info['resampled']}; held fixed: {info.get('held_fixed', 'nothing')}."
-            )
-        return head + lines + _more(frame, max_rows) + cautions(result)
-
-    return make
+def estimates(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+    """Estimates with their intervals."""
+    frame, info = result.table, result.info
+    rows = frame.head(max_rows).to_dict(orient="records")
+    lines = [estimate_row(r, result, style, info.estimand, short=short) for r in rows]
+    lines += _more(frame, max_rows)
+    if short:
+        return lines
+    n = f" ({sym('n')} = {info.n_subject})" if info.n_subject else ""
+    head = f"{_capital(info.method or info.estimand)}{n}."
+    return [head, *_resampled(info), *lines, *cautions(result)]
 
 
-def _generic(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+def cells(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
     """Any table: one line per row, ``column = value``."""
-    from apastats.reporting.markup import plain as bare
-    from apastats.reporting.tables import table_block
-
     block = table_block("any", "", result.table, style)
     lines = []
     for row in block.rows(max_rows):
         cells = [
             f"{c.label} = {t}"
             for c, t in zip(block.columns, row, strict=True)
-            if bare(t) not in ("", "\u2013")
+            if plain(t) not in ("", "\u2013")
         ]
         lines.append("; ".join(cells) + ("" if short else "."))
     head = (
         [] if short or "method" not in result.info else [f"{_capital(str(result.info['method']))}."]
     )
     return head + lines + _more(result.table, max_rows) + ([] if short else cautions(result))
-
-
-Maker: TypeAlias = Callable[[Any, NumberStyle, bool, int], list[str]]
-MAKERS: dict[str, Maker] = {
-    "noise_ceiling": _estimates("noise ceiling"),
-    "bootstrap": _estimates("mean"),
-    "normalized": _estimates("share of the noise ceiling"),
-    "agreement_bootstrap": _estimates("estimate"),
-    "emmeans": _estimates("marginal mean"),
-    "rdm_evaluation": _estimates("mean score"),
-}
 
 
 def margin_sentence(info: Mapping[str, Any]) -> str:
@@ -386,7 +376,8 @@ def set_sentences(result: Any) -> list[str]:
     return lines
 
 
-def _sets(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+def sets(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+    """Sets of models, a sentence per cell."""
     info, lines = result.info, set_sentences(result)
     left = len(lines) - max_rows
     lines = lines[:max_rows] + (
@@ -401,7 +392,7 @@ def _sets(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[s
     return head + _resampled(info) + lines + cautions(result)
 
 
-def _posteriors(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+def posteriors(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
     """Posterior draws and coefficients against a region, or quantities of a Bayesian model."""
     frame, info = result.table, result.info
     d = scale_decimals(frame, style)
@@ -417,29 +408,19 @@ def _posteriors(result: Any, style: NumberStyle, short: bool, max_rows: int) -> 
     return [*head, *sampling_sentence(info), *lines, *cautions(result)]
 
 
-def maker_of(result: Any) -> Maker:
-    """What writes the sentences of a result: its columns decide, then its kind."""
+def by_columns(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+    """Sentences of a result whose columns say what its rows are."""
     columns = set(result.table.columns)
-    if result.kind in ("rope", "bayes_lmm") and {"term", "estimate"} <= columns:
-        return _posteriors
     words = "contrast" in columns and not pd.api.types.is_numeric_dtype(result.table["contrast"])
     named = words or {"model", "reference"} <= columns
+    make = cells
     if named and {"estimate", "p_value_equiv", "bound_low", "bound_high"} <= columns:
-        return _equivalence
-    if named and {"estimate", "p_value"} <= columns:
-        return _contrasts
-    if {"term", "estimate", "statistic", "p_value"} <= columns:
-        return _coefficients
-    if {"in_set", "model"} <= columns:
-        return _sets
-    return MAKERS[result.kind] if result.kind in MAKERS and "estimate" in columns else _generic
-
-
-def sentences(
-    result: Any, style: NumberStyle, *, short: bool = False, max_rows: int = 12
-) -> list[str]:
-    """Sentences of a result as inline text."""
-    return maker_of(result)(result, style, short, max_rows)
+        make = equivalence
+    elif named and {"estimate", "p_value"} <= columns:
+        make = contrasts
+    elif {"term", "estimate", "statistic", "p_value"} <= columns:
+        make = coefficients
+    return make(result, style, short, max_rows)
 
 
 def cautions(result: Any) -> list[str]:
@@ -469,32 +450,3 @@ def cautions(result: Any) -> list[str]:
     if "stimuli" in held:
         out.append("Stimuli were held fixed: nothing here generalises to other stimuli.")
     return out
-
-
-def text(result: Any, *, style: Any = "apa", short: bool = False, max_rows: int = 12) -> str:
-    """Result as a bare string, to paste into a paper.
-
-    Parameters
-    ----------
-    result : Result
-        Any result.
-    style : {"apa", "nature"} or dict
-        How numbers are written, see :func:`apastats.reporting.numbers.as_style`.
-    short : bool
-        One line per row without method and caveats, or whole sentences with both.
-    max_rows : int
-        Rows written out at most; the rest is counted.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    InputError
-        If ``style`` or ``max_rows`` is not allowed.
-    """
-    if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
-        raise InputError("max_rows", max_rows, "a positive int")
-    lines = sentences(result, as_style(style), short=short, max_rows=max_rows)
-    return ("\n" if short else " ").join(plain(line) for line in lines)

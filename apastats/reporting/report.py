@@ -15,7 +15,6 @@ from apastats.reporting import summary
 from apastats.reporting.blocks import FigureBlock, Listing, Section
 from apastats.reporting.drawing import Drawings
 from apastats.reporting.markup import name
-from apastats.reporting.methods import methods_paragraph
 from apastats.reporting.numbers import as_style
 from apastats.reporting.references import Bibliography, references
 from apastats.reporting.tables import table_block
@@ -86,7 +85,9 @@ class Report:
             tuple(summary.not_concluded(self.items)),
         )
         topics = topic_sections(context)
-        methods = Section(context.slug("methods"), "Methods", (methods_paragraph(self.items),))
+        methods = Section(
+            context.slug("methods"), "Methods", (summary.methods_paragraph(self.items),)
+        )
         rows = pd.DataFrame(summary.provenance_rows(self.items))
         again: list[Any] = []
         if len(rows):

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apastats.reporting.blocks import Block, Code, Listing, Paragraph, TableBlock
-from apastats.reporting.markup import code, name, plain, sym
+from apastats.reporting.kinds import keys_of, kind_of, title_of
+from apastats.reporting.markup import cite, code, name, plain, sym
 from apastats.reporting.numbers import NumberStyle
+from apastats.reporting.phrases import adjusted_sentence, ceiling_words, outcome_of
 from apastats.reporting.prose import KEYS, cautions, decision_counts, join, set_sentences
-from apastats.reporting.words import adjusted_sentence, outcome_of, title_of
 from apastats.results import package_versions
 
-__all__ = ["key_facts", "not_concluded", "plain_words", "recipe"]
+__all__ = ["key_facts", "methods_paragraph", "not_concluded", "plain_words", "recipe"]
 
 
 def results_of(items: Sequence[Any]) -> list[Any]:
@@ -123,13 +124,6 @@ def plain_words(items: Sequence[Any], style: NumberStyle) -> list[Block]:
         if line:
             lines.append(line)
     return [Listing(tuple(lines))] if lines else [Paragraph("No results were given.")]
-
-
-def ceiling_words(kind: object) -> str:
-    """``Leave-one-out noise ceilings``."""
-    text = str(kind).replace("_", "-")
-    text = {"nili": "Nili"}.get(text, text)
-    return f"{text[:1].upper()}{text[1:]} noise ceilings" if text else "Noise ceilings"
 
 
 def _plain_line(result: Any, style: NumberStyle) -> str:
@@ -312,3 +306,72 @@ def provenance_rows(items: Sequence[Any]) -> list[Mapping[str, str]]:
             }
         )
     return rows
+
+
+def methods_paragraph(items: Sequence[Any]) -> Paragraph:
+    """The paragraph, from results and score tables in the order they were computed."""
+    lines = [_data_line(items)]
+    for item in items:
+        lines += _sentences(item)
+    lines += [_held_line(items), _software_line(items)]
+    return Paragraph(" ".join(unique(lines)))
+
+
+def _data_line(items: Sequence[Any]) -> str:
+    data = data_words(items)
+    if not data:
+        return ""
+    # scores of representational similarity rest on the work that introduced them
+    keys = unique(
+        [k for i in items if not hasattr(i, "info") for k in keys_of(i) if k == "kriegeskorte2008"]
+    )
+    return f"Alignment scores were analysed ({data}){' ' + cite(*keys) if keys else ''}."
+
+
+def _software_line(items: Sequence[Any]) -> str:
+    found = results_of(items)
+    versions = dict(found[0].provenance.versions) if found else package_versions()
+    python = found[0].provenance.python if found else platform.python_version()
+    words = []
+    for package, version in versions.items():
+        key = {"apastats": "apastats", "numpy": "harris2020", "scipy": "virtanen2020"}.get(package)
+        words.append(f"{package} {version}" + (f" {cite(key)}" if key else ""))
+    return f"Analyses were run under Python {python} with {join(words)}."
+
+
+def _sentences(item: Any) -> list[str]:
+    if not hasattr(item, "info"):
+        return _agreement_table(item)
+    return kind_of(item).methods(item, title_of(item), keys_of(item))
+
+
+def _agreement_table(table: Any) -> list[str]:
+    if table.quantity != "agreement":
+        return []
+    tested = (
+        "tests use each person's jackknife share in the mean Fisher transform, as subjects share references and "
+        "predictors"
+        if "z_person" in table.outcomes
+        else "tests use its Fisher transform"
+    )
+    return [
+        "Pattern agreement is the similarity of a predictor's scores over all ROIs with the pattern of the brain; "
+        f"{tested} {cite('hoefling2026')}."
+    ]
+
+
+def _small(title: str) -> str:
+    return title[:1].lower() + title[1:]
+
+
+def _held_line(items: Sequence[Any]) -> str:
+    """What was held fixed, once for all results that held the same."""
+    held: dict[str, list[str]] = {}
+    for r in results_of(items):
+        if r.info.get("held_fixed"):
+            held.setdefault(str(r.info["held_fixed"]), []).append(_small(title_of(r)))
+    if not held:
+        return ""
+    if len(held) == 1:
+        return f"Held fixed throughout: {name(next(iter(held)))}."
+    return f"Held fixed: {'; '.join(f'{name(k)} ({join(unique(v))})' for k, v in held.items())}."

@@ -93,14 +93,6 @@ def column_label(key: str) -> str:
     return LABELS.get(key, key.replace("_", " "))
 
 
-def statistic_name(frame: pd.DataFrame) -> str:
-    """T where there are degrees of freedom for an estimate, z where there are none."""
-    if "estimate" not in frame.columns or {"df2", "n_model"} & set(frame.columns):
-        # variance ratios
-        return "statistic"
-    return "t" if "df" in frame.columns else "z"
-
-
 def scale_decimals(frame: pd.DataFrame, style: NumberStyle) -> int:
     """Decimals of everything on the scale of the estimates."""
     if style.decimals is not None:
@@ -142,6 +134,7 @@ def table_block(
     *,
     only: Sequence[str] | None = None,
     labels: Mapping[str, str] | None = None,
+    letter: str = "",
 ) -> TableBlock:
     """Table of a frame: intervals in one column, constant words in the caption, numbers in the style.
 
@@ -159,6 +152,8 @@ def table_block(
         Columns shown; all that matter where None.
     labels : mapping, optional
         Headings that differ from the usual ones.
+    letter : str
+        Letter of the test statistic.
     """
     decimals = scale_decimals(frame, style)
     constants = constant_columns(frame)
@@ -182,7 +177,7 @@ def table_block(
                     frame,
                     style,
                     decimals,
-                    {"statistic": statistic_name(frame)} | dict(labels or {}),
+                    {"statistic": letter or "statistic"} | dict(labels or {}),
                 )
             )
     text = caption + (f" {told[0][:1].upper()}{'; '.join(told)[1:]}." if told else "")
@@ -292,7 +287,7 @@ def p_error(row: Mapping[str, Any], key: str) -> float:
 
 def heading(label: str) -> str:
     """Heading as inline text: statistics in italics."""
-    for symbol in ("p", "t", "z", "n", "df"):
+    for symbol in ("p", "t", "z", "V", "W", "F", "q", "n", "df"):
         if label == symbol or label.startswith(f"{symbol},"):
             return sym(symbol) + label[len(symbol) :]
     return label

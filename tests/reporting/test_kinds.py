@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 import apastats as apa
+from apastats.io.load_result import load_kinds
+from apastats.reporting.kinds import KINDS, TOPICS, kind_of, sentences, topic_of
 from apastats.reporting.numbers import APA
-from apastats.reporting.prose import maker_of, sentences
-from apastats.reporting.topics import topic_of
 from apastats.reporting.works import WORKS
+from apastats.results import Result
 from tests.reporting.conftest import Study
 from tests.reporting.page import Page
 
@@ -107,7 +108,7 @@ def test_topics(results: dict[str, Any]) -> None:
     assert topic_of(results["agreement test"]) == "agreement"
     assert topic_of(results["comparison"]) == "scores"
     assert topic_of(results["set"]) == "equivalence"
-    assert callable(maker_of(results["rope"]))
+    assert callable(kind_of(results["rope"]).sentences)
 
 
 def test_gates_and_variance_ratios_are_said(results: dict[str, Any], source: str) -> None:
@@ -128,3 +129,14 @@ def test_references_of_kinds(results: dict[str, Any]) -> None:
     for name, key in expected.items():
         assert key in apa.references(results[name]).keys, name
         assert key in WORKS
+
+
+def test_every_kind_of_result_has_a_row() -> None:
+    load_kinds()
+    known = {
+        k
+        for k, cls in Result._registry.items()
+        if cls.__module__.startswith("apastats.") and k not in ("result", "followed_table")
+    }
+    assert known == set(KINDS)
+    assert {row.topic for row in KINDS.values()} <= set(TOPICS)

@@ -11,10 +11,11 @@ import pytest
 
 import apastats as apa
 from apastats.errors import InputError
+from apastats.reporting.kinds import sentences
 from apastats.reporting.markup import plain
 from apastats.reporting.numbers import APA
 from apastats.reporting.posteriors import ROPE_WORDS
-from apastats.reporting.prose import DECISION_WORDS, equivalence_row, sentences
+from apastats.reporting.prose import DECISION_WORDS, equivalence_row
 from tests.reporting.conftest import Study
 
 NUMBER = r"(\u2212?\d*\.?\d+)"

@@ -1,4 +1,4 @@
-"""What results are called in sentences and headings: outcomes, kinds, adjustments."""
+"""Phrases that sentences and headings share: outcomes, ceilings, adjustments, counts."""
 
 from __future__ import annotations
 
@@ -8,41 +8,8 @@ from apastats.reporting.markup import name
 from apastats.words import Info
 
 __all__ = [
-    "ADJUSTMENTS",
-    "adjusted",
-    "adjusted_sentence",
-    "outcome_of",
-    "outcome_words",
-    "title_of",
-]
-
-# names of results by kind; {} is the outcome
-NAMES = {
-    "normalized": "Scores as a share of the noise ceiling",
-    "comparison": "Comparison of {}",
-    "rank": "Rank tests of {}",
-    "discriminability": "Separation of the models",
-    "layer_agreement": "Agreement along the layers",
-    "margin_curve": "Decisions over margins",
-    "rdm_evaluation": "Similarity of the RDMs of models and brain",
-    "rope": "Posterior and region of practical equivalence",
-    "equivalence_set": "Equivalence sets of {}",
-    "pattern_identification": "Identification of ROIs by their patterns",
-    "pattern_reliability": "Reliability of the patterns",
-    "agreement_test": "Agreement against a null",
-    "agreement_bootstrap": "Mean agreement, subjects in all roles",
-    "agreement_sensitivity": "Sensitivity of agreement to the analysis",
-    "disattenuated_agreement": "Agreement corrected for reliability",
-    "matrix_agreement": "Agreement of a matrix with the patterns of the brain",
-    "second_order": "Second-order similarity",
-    "strict_alignment": "Strict alignment: score and agreement",
-    "emmeans": "Marginal means",
-    "emmeans_contrasts": "Contrasts of marginal means",
-    "bayes_lmm": "Bayesian hierarchical model",
-    "power": "Power",
-    "effect_size": "Effect sizes",
-    "lmm": "Linear mixed model",
-}
+    "ADJUSTMENTS", "adjusted", "adjusted_sentence", "ceiling_words", "counted", "outcome_of", "outcome_words",
+]  # fmt: skip
 
 ADJUSTMENTS = {
     "holm": "Holm's step-down procedure",
@@ -75,14 +42,16 @@ def outcome_words(result: Any) -> str:
     return "outcome" if result.info.outcome is None else str(result.info.outcome)
 
 
-def title_of(result: Any) -> str:
-    """Name of a result in headings and lists."""
-    what = outcome_of(result)
-    known = NAMES.get(result.kind)
-    if known is not None:
-        return known.format(what or "the outcome")
-    title = str(result.kind).replace("_", " ").capitalize()
-    return f"{title} of {what}" if what else title
+def ceiling_words(kind: object) -> str:
+    """``Leave-one-out noise ceilings``."""
+    text = str(kind).replace("_", "-")
+    text = {"nili": "Nili"}.get(text, text)
+    return f"{text[:1].upper()}{text[1:]} noise ceilings" if text else "Noise ceilings"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 problem``, ``2 problems``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def adjusted(info: Info) -> bool:

@@ -1,0 +1,265 @@
+"""One row per kind of result: its title, topic, sentences, section, methods sentence and citations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from apastats.errors import InputError
+from apastats.reporting import citations as cites
+from apastats.reporting import curve_panels, methods, model_panels, prose, sections
+from apastats.reporting.markup import plain
+from apastats.reporting.numbers import NumberStyle, as_style
+from apastats.reporting.phrases import ceiling_words, outcome_of, outcome_words
+
+__all__ = [
+    "KINDS",
+    "TOPICS",
+    "Kind",
+    "keys_of",
+    "kind_of",
+    "sentences",
+    "text",
+    "title_of",
+    "topic_of",
+]
+
+TOPICS = {
+    "design": "Design of the data",
+    "ceilings": "Noise ceilings",
+    "scores": "Scores",
+    "equivalence": "Equivalence",
+    "patterns": "Alignment patterns",
+    "agreement": "Pattern agreement",
+    "models": "Hierarchical models",
+    "planning": "Power and sample size",
+    "other": "Other results",
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a report needs to know of a kind of result.
+
+    Attributes
+    ----------
+    title : callable
+        Result -> its name in headings and lists.
+    topic : str
+        Part of the report it stands in, a key of :data:`TOPICS`; results on agreement of the parts ``scores`` and
+        ``equivalence`` stand with the agreement.
+    sentences : callable
+        Rows as sentences, see :mod:`apastats.reporting.prose`.
+    section : callable
+        What its section holds, see :mod:`apastats.reporting.sections`.
+    methods : callable
+        Its sentence in the methods paragraph, see :mod:`apastats.reporting.methods`.
+    cites : callable
+        Keys of the works it rests on, see :mod:`apastats.reporting.citations`.
+    """
+
+    title: Callable[[Any], str]
+    topic: str = "scores"
+    sentences: prose.Maker = prose.by_columns
+    section: sections.SectionMaker = sections.estimated
+    methods: methods.Maker = methods.generic
+    cites: cites.Cites = cites.common
+
+
+def called(template: str) -> Callable[[Any], str]:
+    """Title with the outcome in the place of ``{}``."""
+    return lambda result: template.replace("{}", outcome_words(result))
+
+
+def _ceiling_title(result: Any) -> str:
+    return ceiling_words(result.info.get("ceiling_kind", ""))
+
+
+def _mean_title(result: Any) -> str:
+    of = result.info.estimand if result.info.outcome is None else f"mean {outcome_words(result)}"
+    return f"{of[:1].upper()}{of[1:]}" + (" by model" if "model" in result.table.columns else "")
+
+
+def _any_title(result: Any) -> str:
+    title, what = str(result.kind).replace("_", " ").capitalize(), outcome_of(result)
+    return f"{title} of {what}" if what else title
+
+
+figures = sections.with_figures
+PATTERNS = cites.fixed("hoefling2026")
+
+KINDS: dict[str, Kind] = {
+    "design": Kind(called("What is in the data"), "design", prose.cells, sections.design, methods.silent),
+    "noise_ceiling": Kind(
+        _ceiling_title, "ceilings", prose.estimates, sections.ceiling, methods.ceiling, cites.ceiling
+    ),
+    "normalized": Kind(called("Scores as a share of the noise ceiling"), "ceilings", prose.estimates),
+    "bootstrap": Kind(_mean_title, "scores", prose.estimates, sections.means, methods.means),
+    "rdm_evaluation": Kind(
+        called("Similarity of the RDMs of models and brain"), "scores", prose.estimates,
+        figures(curve_panels.layer_figures), cites=cites.fixed("kriegeskorte2008", "nili2014"),
+    ),
+    "comparison": Kind(
+        called("Comparison of {}"), "scores", prose.contrasts, figures(None, sections.letters_table),
+        cites=cites.comparison,
+    ),
+    "rank": Kind(
+        called("Rank tests of {}"), "scores", section=figures(None, sections.places), cites=cites.ranks
+    ),
+    "discriminability": Kind(
+        called("Separation of the models"), "scores", prose.coefficients, figures(curve_panels.term_figures)
+    ),
+    "effect_size": Kind(
+        called("Effect sizes"), "scores", prose.coefficients, figures(curve_panels.term_figures),
+        cites=cites.effect_sizes,
+    ),
+    "equivalence": Kind(
+        called("Equivalence of {}"), "equivalence", prose.equivalence, sections.equivalence,
+        methods.equivalence, cites.equivalence,
+    ),
+    "equivalence_set": Kind(
+        called("Equivalence sets of {}"), "equivalence", prose.sets,
+        figures(None, model_panels.set_figures), cites=cites.sets,
+    ),
+    "margin_curve": Kind(
+        called("Decisions over margins"), "equivalence", section=figures(curve_panels.margin_blocks),
+        cites=cites.fixed("schuirmann1987"),
+    ),
+    "rope": Kind(
+        called("Posterior and region of practical equivalence"), "equivalence", prose.posteriors,
+        figures(curve_panels.posterior_blocks), cites=cites.bayes(),
+    ),
+    "alignment_patterns": Kind(
+        called("Alignment patterns of {}"), "patterns", prose.cells, sections.patterns, methods.patterns, PATTERNS
+    ),
+    "pattern_identification": Kind(
+        called("Identification of ROIs by their patterns"), "patterns", section=sections.identification,
+        cites=cites.fixed("hoefling2026", "phipson2010"),
+    ),
+    "pattern_reliability": Kind(
+        called("Reliability of the patterns"), "patterns", cites=cites.fixed("hoefling2026", "spearman1904")
+    ),
+    "agreement_test": Kind(
+        called("Agreement against a null"), "agreement", section=figures(curve_panels.difference_figures),
+        cites=cites.against_null,
+    ),
+    "agreement_bootstrap": Kind(
+        called("Mean agreement, subjects in all roles"), "agreement", prose.estimates, cites=PATTERNS
+    ),
+    "agreement_sensitivity": Kind(
+        called("Sensitivity of agreement to the analysis"), "agreement",
+        section=figures(None, lambda r, context, title: model_panels.sensitivity_figures(r, context)),
+        cites=PATTERNS,
+    ),
+    "disattenuated_agreement": Kind(
+        called("Agreement corrected for reliability"), "agreement",
+        cites=cites.fixed("hoefling2026", "spearman1904"),
+    ),
+    "layer_agreement": Kind(
+        called("Agreement along the layers"), "agreement", section=figures(curve_panels.layer_figures),
+        cites=PATTERNS,
+    ),
+    "matrix_agreement": Kind(
+        called("Agreement of a matrix with the patterns of the brain"), "agreement",
+        section=figures(curve_panels.null_figures), cites=cites.fixed("hoefling2026", "phipson2010"),
+    ),
+    "second_order": Kind(
+        called("Second-order similarity"), "agreement", cites=cites.fixed("phipson2010")
+    ),
+    "strict_alignment": Kind(
+        called("Strict alignment: score and agreement"), "agreement",
+        section=figures(None, sections.counts_table), cites=cites.strict,
+    ),
+    "lmm": Kind(
+        called("Linear mixed model of {}"), "models", prose.coefficients, sections.mixed,
+        cites=cites.mixed("bates2015"),
+    ),
+    "emmeans": Kind(
+        called("Marginal means"), "models", prose.estimates, figures(None, sections.letters_table),
+        cites=cites.mixed("searle1980"),
+    ),
+    "emmeans_contrasts": Kind(
+        called("Contrasts of marginal means"), "models", cites=cites.mixed("searle1980")
+    ),
+    "bayes_lmm": Kind(
+        called("Bayesian hierarchical model"), "models", prose.posteriors,
+        figures(curve_panels.posterior_blocks), cites=cites.bayes("capretto2022", "vehtari2021"),
+    ),
+    "power": Kind(
+        called("Power"), "planning", section=figures(curve_panels.planning_figures), cites=cites.power
+    ),
+}  # fmt: skip
+UNKNOWN = Kind(_any_title, "")
+
+
+def kind_of(result: Any) -> Kind:
+    """Row of a result; one that asks its columns for a kind that has none."""
+    return KINDS.get(result.kind, UNKNOWN)
+
+
+def title_of(result: Any) -> str:
+    """Name of a result in headings and lists."""
+    return kind_of(result).title(result)
+
+
+def topic_of(result: Any) -> str:
+    """Part of a report a result belongs to."""
+    topic = kind_of(result).topic
+    columns = set(result.table.columns)
+    if not topic:
+        topic = (
+            "equivalence"
+            if "decision" in columns
+            else "scores"
+            if "estimate" in columns
+            else "other"
+        )
+    about_agreement = outcome_of(result) == "agreement"
+    return "agreement" if about_agreement and topic in ("scores", "equivalence") else topic
+
+
+def keys_of(result: Any) -> list[str]:
+    """Keys of the works one result (or score table) rests on."""
+    if not hasattr(result, "info"):
+        metrics = {str(m).lower() for m in result.frame["metric"].unique()}
+        return (["hoefling2026"] if result.quantity == "agreement" else []) + (
+            ["kriegeskorte2008"] if "rsa" in metrics else []
+        )
+    return list(dict.fromkeys(kind_of(result).cites(result)))
+
+
+def sentences(
+    result: Any, style: NumberStyle, *, short: bool = False, max_rows: int = 12
+) -> list[str]:
+    """Sentences of a result as inline text."""
+    return kind_of(result).sentences(result, style, short, max_rows)
+
+
+def text(result: Any, *, style: Any = "apa", short: bool = False, max_rows: int = 12) -> str:
+    """Result as a bare string, to paste into a paper.
+
+    Parameters
+    ----------
+    result : Result
+        Any result.
+    style : {"apa", "nature"} or dict
+        How numbers are written, see :func:`apastats.reporting.numbers.as_style`.
+    short : bool
+        One line per row without method and caveats, or whole sentences with both.
+    max_rows : int
+        Rows written out at most; the rest is counted.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        If ``style`` or ``max_rows`` is not allowed.
+    """
+    if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
+        raise InputError("max_rows", max_rows, "a positive int")
+    lines = sentences(result, as_style(style), short=short, max_rows=max_rows)
+    return ("\n" if short else " ").join(plain(line) for line in lines)

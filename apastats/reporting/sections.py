@@ -1,0 +1,237 @@
+"""What the section of a result holds: how it was made, its sentences where it is short, its figures, its table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from apastats.errors import DataError
+from apastats.reporting import model_panels, panels, pattern_panels
+from apastats.reporting.blocks import Block, FigureBlock, Listing, Paragraph, TableBlock
+from apastats.reporting.markup import name
+from apastats.reporting.phrases import adjusted_sentence, counted, outcome_of, outcome_words
+from apastats.reporting.tables import table_block
+
+__all__ = ["SectionMaker", "estimated", "with_figures"]
+
+# result, context, title, sentences of the rows -> blocks
+SectionMaker: TypeAlias = Callable[[Any, Any, str, list[Block]], list[Block]]
+
+
+def _intro(result: Any) -> list[Block]:
+    """One paragraph on how it was made."""
+    info = result.info
+    words = []
+    for key, label in (
+        ("method", ""),
+        ("margin", "Margin: "),
+        ("rule", "Rule: "),
+        ("comparison", "Compared: "),
+    ):
+        if info.get(key):
+            text = str(info[key])
+            words.append(f"{label}{name(text[:1].upper() + text[1:])}.")
+    words += [adjusted_sentence(info)] if info.adjust else []
+    if info.get("resampled"):
+        words.append(f"Resampled: {name(info['resampled'])}.")
+    if info.get("held_fixed"):
+        words.append(f"Held fixed: {name(info['held_fixed'])}.")
+    return [Paragraph(" ".join(words))] if words else []
+
+
+def design(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
+    """What is in the data, and what reading did."""
+    table = result.table
+    blocks: list[Block] = []
+    if "status" in table.columns:
+        troubles = counted(int((table["status"] == "problem").sum()), "problem")
+        notes = counted(int((table["status"] == "note").sum()), "thing")
+        blocks.append(Paragraph(f"{troubles} and {notes} to note were found in the data."))
+    blocks.append(
+        table_block(context.slug("table-design"), "What is in the data.", table, context.style)
+    )
+    reading = [str(line) for line in result.info.get("reading", [])]
+    if reading:
+        blocks += [Paragraph("What reading did:"), Listing(tuple(name(line) for line in reading))]
+    return blocks
+
+
+def ceiling(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
+    """Noise ceilings by ROI."""
+    caption = f"{title}. Mean over subjects and its interval."
+    return [
+        *_intro(result),
+        *panels.ceiling_figures(result, context),
+        table_block(context.slug(f"table-{title}"), caption, result.table, context.style),
+    ]
+
+
+def means(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
+    """Means with their intervals."""
+    blocks = _intro(result) + told
+    blocks += panels.estimate_figures(result, context, outcome_words(result))
+    caption = f"{title}: estimates and intervals over {result.info.get('cluster', 'subject')}s."
+    return [
+        *blocks,
+        table_block(context.slug(f"table-{title}"), caption, result.table, context.style),
+    ]
+
+
+def equivalence(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
+    """Tests with a margin: forests, counts of decisions, and the table with the decision before the numbers."""
+    blocks = _intro(result) + told
+    blocks += panels.forest_figures(result, context, outcome_words(result))
+    blocks += _decision_table(result, context, title)
+    wanted = [c for c in ("contrast",) if {"model", "reference"} <= set(result.table.columns)]
+    shown = result.table.drop(columns=wanted)
+    # the decision is what a reader looks for: it stands before the numbers
+    first = list(shown.columns[: list(shown.columns).index("estimate")])
+    order = [*first, *(c for c in ("decision",) if c in shown.columns)]
+    shown = shown[[*order, *(c for c in shown.columns if c not in order)]]
+    caption = f"{title}: differences, tests and decisions."
+    block = table_block(
+        context.slug(f"table-{title}"), caption, shown, context.style, letter=result.info.statistic
+    )
+    return [*blocks, TableBlock(block.slug, block.caption, result.table, block.columns)]
+
+
+def _decision_table(result: Any, context: Any, title: str) -> list[Block]:
+    """Number of comparisons by cell and decision (counting, nothing else)."""
+    table = result.table
+    cells = [c for c in ("roi", "metric") if c in table.columns and table[c].nunique() > 1]
+    if "decision" not in table.columns or not cells or len(table) < 8:
+        return []
+    counts = (
+        table.groupby([*cells, "decision"], sort=False).size().unstack(fill_value=0).reset_index()
+    )
+    counts.columns = [str(c) for c in counts.columns]
+    caption = f"{title}: number of comparisons by decision."
+    return [table_block(context.slug(f"counts-{title}"), caption, counts, context.style)]
+
+
+def patterns(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
+    """Patterns are shown as figures; the table has one row per number and stays in the saved tables."""
+    info = result.info
+    made = [
+        f"{k.replace('_', ' ')}: {name(str(info[k]).replace('_', ' '))}"
+        for k in ("profile", "self_entry", "scale")
+        if k in info
+    ]
+    words = f"{len(result.table)} numbers, one per predictor, subject, metric, split and ROI, are in the saved table."
+    return [
+        Paragraph(f"Alignment patterns ({'; '.join(made)})."),
+        *pattern_panels.pattern_figures(result, context),
+        Paragraph(words, "note"),
+    ]
+
+
+def identification(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
+    """Shares of ROIs that are identified."""
+    return [
+        *_intro(result),
+        *told,
+        *pattern_panels.identification_figures(result, context),
+        table_block(context.slug(f"table-{title}"), f"{title}.", result.table, context.style),
+    ]
+
+
+def mixed(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
+    """Coefficients and variance components of a mixed model."""
+    blocks = _intro(result) + model_panels.model_figures(result, context)
+    if len(result.table):
+        caption = f"{title}: coefficients."
+        blocks.append(
+            table_block(
+                context.slug("table-coefficients"),
+                caption,
+                result.table,
+                context.style,
+                letter=result.info.statistic,
+            )
+        )
+    components = model_panels.component_frame(result)
+    if components is not None:
+        caption = f"{title}: variance components and their share of the variance of a row."
+        blocks.append(
+            table_block(context.slug("table-components"), caption, components, context.style)
+        )
+    return blocks
+
+
+Figures: TypeAlias = Callable[[Any, Any, str], list[Block]]
+
+
+def with_figures(figures: Figures | None = None, *beside: Figures) -> SectionMaker:
+    """Section of a table with a figure: the one given, or whichever fits its columns; ``beside`` follow it."""
+
+    def make(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
+        blocks = _intro(result) + told
+        blocks += figures(result, context, title) if figures else []
+        if not any(isinstance(b, FigureBlock) for b in blocks):
+            what = outcome_of(result) or "estimate"
+            blocks += panels.any_figures(result, context, what, lead=title)
+        if not any(isinstance(b, FigureBlock) for b in blocks):
+            blocks += model_panels.column_figures(result, context, title)
+        for maker in beside:
+            blocks += maker(result, context, title)
+        letter = result.info.statistic
+        return [
+            *blocks,
+            table_block(
+                context.slug(f"table-{title}"),
+                f"{title}.",
+                result.table,
+                context.style,
+                letter=letter,
+            ),
+        ]
+
+    return make
+
+
+estimated = with_figures()
+
+
+def counts_table(result: Any, context: Any, title: str) -> list[Block]:
+    """Number of models that pass."""
+    caption = f"{title}: number of models that pass, with the interval of the true number."
+    slug = context.slug(f"table-{title}-counts")
+    return [table_block(slug, caption, result.counts(), context.style)]
+
+
+def places(result: Any, context: Any, title: str) -> list[Block]:
+    """Places of the models, where they were ranked."""
+    if not {"place_low", "place_high"} <= set(result.table.columns):
+        return []
+    return model_panels.place_figures(result, context, title)
+
+
+def letters_table(result: Any, context: Any, title: str) -> list[Block]:
+    """Compact letters of what was compared, where all pairs were."""
+    letters = _letters(result)
+    if letters is None:
+        return []
+    caption = (
+        "Compact letters: models of a row of which two share a letter were not separated, which does not make them "
+        "equivalent."
+    )
+    return [table_block(context.slug("table-letters"), caption, letters, context.style)]
+
+
+def _letters(result: Any) -> pd.DataFrame | None:
+    """Letters of every cell that has all pairs, one row per model and cell."""
+    if result.kind == "emmeans":
+        # means read back from disk have lost the fit that pairs are tested with
+        return result.letters() if getattr(result, "grid", None) is not None else None
+    table = result.table
+    cells = [c for c in result.info.by if c in table.columns]
+    rows = []
+    for cell, _ in panels.cells_of(table, cells):
+        try:
+            found = result.letters(**cell)
+        except DataError:
+            return None
+        rows += [{**cell, "model": m, "letters": text} for m, text in found.items()]
+    return pd.DataFrame(rows)
