@@ -13,13 +13,13 @@ from threadpoolctl import threadpool_limits
 
 from apastats.bootstrapping.tables import error_columns, estimate_table, give_warnings
 from apastats.errors import InputError
+from apastats.numbers.moments import moments
 from apastats.resampling.bands import critical_values, running_max
 from apastats.resampling.intervals import (
     Alternative,
     Interval,
     Replicates,
     check_interval,
-    moments,
 )
 from apastats.resampling.means import (
     MeanSummary,
@@ -97,7 +97,7 @@ class BootstrapResult(Result):
         source = self._source
         if source == "kept":
             kept = self._kept()
-            mean, sd = moments(kept.values.T, kept.weights)
+            _, mean, sd = moments(kept.values.T, kept.weights, axis=-1)
             error = sd if kept.std_error is None else kept.std_error
             # errors of another estimator than the table's would change the scale of the pivot
             plain = kept.std_errors is None or kept.pivot_error is not None
@@ -418,7 +418,7 @@ class BootstrapResult(Result):
         """Standard error of the estimates; that of the replicates where there is no other."""
         if kept.std_error is not None:
             return kept.std_error
-        return moments(kept.values.T, kept.weights)[1]
+        return moments(kept.values.T, kept.weights, axis=-1)[2]
 
     def _sizes(self, kept: Kept) -> np.ndarray:
         """Subjects behind every estimate."""

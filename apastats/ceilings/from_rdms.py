@@ -12,12 +12,13 @@ import pandas as pd
 from apastats.errors import DataError, DesignError, InputError
 from apastats.io.rdm_set import RDMSet
 from apastats.io.read_rdms import as_rdms
+from apastats.numbers.correlation import spearman_brown
 from apastats.scoring.fixed import nili_bounds
 from apastats.scoring.pooling import mean_of, pool_others, scaled_for_pooling
 from apastats.scoring.rdm_similarity import paired_similarity, parse_method
 from apastats.seeds import RngLike, block_generator, seed_sequence
 
-__all__ = ["CORRECTED_METHODS", "nili_values", "spearman_brown", "within_subject_values"]
+__all__ = ["CORRECTED_METHODS", "nili_values", "within_subject_values"]
 
 CORRECTED_METHODS = ("corr", "spearman", "corr_cov", "rho-a")
 MAX_SPLITS = 200
@@ -114,19 +115,6 @@ def within_subject_values(
             columns.append(values[:, k])
     how = f"{most} splits of the {within}s" if corrected else f"each {within} against the others"
     return (pd.DataFrame(rows), np.stack(columns, axis=1), subjects, rdms.hash), how
-
-
-def spearman_brown(r: Any, length: float = 2.0) -> Any:
-    """Reliability of a measure ``length`` times as long: ``k r / (1 + (k - 1) r)``.
-
-    Source: Spearman 1910, British Journal of Psychology 3:271; Brown 1910, ibid. 3:296.
-
-    Examples
-    --------
-    >>> spearman_brown(0.5)
-    0.6666666666666666
-    """
-    return length * r / (1 + (length - 1) * r)
 
 
 def _labelled(data: Any) -> RDMSet:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from apastats.ceilings.from_rdms import spearman_brown
 from apastats.errors import DataError, InputError
+from apastats.numbers.correlation import spearman_brown
 from apastats.table import ScoreTable
 
 __all__ = ["table_values"]

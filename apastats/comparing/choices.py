@@ -102,12 +102,12 @@ class Choice:
             self._plans[n] = make(n, self.n_resamples, root)
         return self._plans[n]
 
-    def kernel(self, n: int) -> Kernel:
-        """Kernel for samples of n units."""
+    def kernel(self, n: int, size: np.ndarray | float = 0.0) -> Kernel:
+        """Kernel for samples of n units, differences of scores of a size."""
         if self.test == "trimmed":
-            return partial(trimmed, trim=self.trim)
+            return partial(trimmed, trim=self.trim, size=size)
         if self.test == "wilcoxon":
-            return partial(signed_rank, exact=self.exact)
+            return partial(signed_rank, exact=self.exact, size=size)
         if self.test == "bootstrap":
             return partial(
                 bootstrap_location,
@@ -116,12 +116,13 @@ class Choice:
                 quantile_rule=self.quantile_rule,
                 ties=self.ties,
                 small_sample=self.small_sample,
+                size=size,
             )
         if self.test == "sign_flip":
-            return partial(sign_flip, plan=self.plan(n))
+            return partial(sign_flip, plan=self.plan(n), size=size)
         if self.test == "permutation":
-            return partial(centred_flips, plan=self.plan(n), trim=self.trim)
-        return t_location
+            return partial(centred_flips, plan=self.plan(n), trim=self.trim, size=size)
+        return partial(t_location, size=size)
 
     @property
     def resamples(self) -> bool:
@@ -266,9 +267,14 @@ def matched(
     *,
     alpha: float,
     null: float = 0.0,
+    size: np.ndarray | float = 0.0,
 ) -> Tested:
-    """Test of every column of ``z [n, m]``; NaN left out; bounds ``[m]`` or per unit ``[n, m]``."""
+    """Test of every column of ``z [n, m]``; NaN left out; bounds ``[m]`` or per unit ``[n, m]``.
+
+    ``size`` (a number or ``[m]``) is that of the scores that were subtracted.
+    """
     m = z.shape[1]
+    sizes = np.broadcast_to(size, m)
     low, high = (np.broadcast_to(v, z.shape) for v in (low, high))
     usable = np.isfinite(z) & np.isfinite(low) & np.isfinite(high)
     patterns, which = np.unique(usable, axis=1, return_inverse=True)
@@ -281,7 +287,7 @@ def matched(
         cut = int(np.floor(choice.trim * n))
         if n < 2 or n - 2 * cut < 2:
             continue
-        kernel = choice.kernel(n)
+        kernel = choice.kernel(n, sizes[columns])
         part = z[np.ix_(rows, columns)]
         ordinary = kernel(part - null, alpha)
         if null:

@@ -15,18 +15,19 @@ from apastats.comparing.correlation_tost import (
     check_small_sample,
     correlation_margin,
     finish_correlation,
-    pearson,
     profiles,
 )
 from apastats.comparing.decisions import check_alpha, check_hypothesis
 from apastats.comparing.equivalence import EquivalenceResult
 from apastats.comparing.margin import Margin
 from apastats.errors import DesignError, InputError
+from apastats.numbers.correlation import pearson
 from apastats.numbers.fisher import (
     difference_limits,
     difference_root,
     z_difference,
 )
+from apastats.numbers.moments import rounding
 from apastats.numbers.ranks import midranks
 from apastats.numbers.shared_correlations import null_limits, null_p
 from apastats.numbers.tested import Tested
@@ -169,7 +170,7 @@ def correlation_difference(
     n = len(a)
     triple = np.stack([a, b, c])
     if method == "spearman":
-        triple = midranks(triple.T).T
+        triple = midranks(triple, rounding(triple, axis=1), axis=1)
     rx, ry, rxy = (
         pearson(triple[0], triple[2]),
         pearson(triple[1], triple[2]),

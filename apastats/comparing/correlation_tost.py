@@ -14,11 +14,12 @@ from apastats.comparing.equivalence import EquivalenceResult
 from apastats.comparing.margin import Margin, as_margin
 from apastats.comparing.rows import claim_words, insert_before, tidy_row
 from apastats.errors import DesignError, InputError, MarginError
+from apastats.numbers.correlation import correlate
 from apastats.numbers.fisher import (
     OneTest,
     one_test,
 )
-from apastats.numbers.ranks import midranks
+from apastats.numbers.moments import constant
 from apastats.numbers.tested import Tested
 from apastats.results import Provenance, describe_call
 
@@ -46,31 +47,9 @@ def profiles(arrays: dict[str, Any]) -> list[np.ndarray]:
     if len(out[0]) < 5:
         raise DesignError(f"{next(iter(arrays))}: {len(out[0])} items; at least 5 are needed")
     for name, x in zip(arrays, out, strict=True):
-        if x.std() <= 1e-14 * np.abs(x).max():
+        if constant(x):
             raise DesignError(f"{name}: the profile is constant; a correlation is not defined")
     return out
-
-
-def pearson(x: np.ndarray, y: np.ndarray) -> float:
-    """Product-moment correlation."""
-    a, b = x - x.mean(), y - y.mean()
-    return float(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
-
-
-def kendall(x: np.ndarray, y: np.ndarray) -> float:
-    """Kendall's tau-b."""
-    i, j = np.triu_indices(len(x), 1)
-    a, b = np.sign(x[i] - x[j]), np.sign(y[i] - y[j])
-    return float(a @ b / np.sqrt((a @ a) * (b @ b)))
-
-
-def correlate(x: np.ndarray, y: np.ndarray, method: str) -> float:
-    """Correlation of two profiles."""
-    if method == "kendall":
-        return kendall(x, y)
-    if method == "spearman":
-        x, y = midranks(x[:, None])[:, 0], midranks(y[:, None])[:, 0]
-    return pearson(x, y)
 
 
 def jackknife_error(x: np.ndarray, y: np.ndarray, method: str) -> float:

@@ -9,9 +9,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtr
 
-from apastats.errors import DesignError, InputError
+from apastats.errors import DegenerateWarning, DesignError, InputError
 from apastats.numbers.location import brunner_munzel
-from apastats.numbers.ranks import midranks
+from apastats.numbers.moments import constant, moments, rounding, size_of
+from apastats.numbers.ranks import midranks, tie_sizes
 from apastats.numbers.standardised import Standardised, standardised_difference
 from apastats.results import Provenance, Result, describe_call
 from apastats.words import Info
@@ -32,22 +33,25 @@ class EffectSizeResult(Result):
     kind: ClassVar[str] = "effect_size"
 
 
-def rank_biserial(x: np.ndarray, y: np.ndarray | None, *, null: float = 0.0) -> tuple[float, int]:
-    """Rank-biserial correlation, and the number of values it rests on.
+def rank_biserial(
+    x: np.ndarray, y: np.ndarray | None, small: float = 0.0
+) -> tuple[float, int, np.ndarray | None]:
+    """Rank-biserial correlation, the number of values it rests on, and the sizes of their ties.
 
     Paired or one sample (``y`` None, ``x`` the differences): ``(R+ - R-) / (R+ + R-)`` (Kerby 2014),
-    zeros left out as in the signed-rank test. Independent samples: ``P(X > Y) - P(X < Y)`` (Cliff's delta).
+    zeros left out as in the signed-rank test. Independent samples: ``P(X > Y) - P(X < Y)`` (Cliff's delta). Values
+    that differ by no more than ``small`` are tied.
     """
     if y is None:
-        z = (x - null)[x != null]
+        z = x[np.abs(x) > small]
         if not z.size:
-            return 0.0, 0
-        ranks = midranks(np.abs(z))
+            return 0.0, 0, np.empty(0)
+        ranks = midranks(np.abs(z), small)
         plus, minus = float(ranks[z > 0].sum()), float(ranks[z < 0].sum())
         n = len(z)
-        return (plus - minus) / (n * (n + 1) / 2), n
-    effect, _, _ = brunner_munzel(x - null, y)
-    return 2 * effect - 1, len(x) + len(y)
+        return (plus - minus) / (n * (n + 1) / 2), n, tie_sizes(ranks)
+    effect, _, _ = brunner_munzel(x, y, small)
+    return 2 * effect - 1, len(x) + len(y), None
 
 
 def rank_biserial_interval(
@@ -143,7 +147,12 @@ def effect_size(
     InputError
         If an argument is not allowed.
     DesignError
-        If there are fewer than three values or no variation.
+        If there are fewer than three values, or one sample without any variation.
+
+    Warns
+    -----
+    DegenerateWarning
+        If the SD that is the unit is 0 (up to the rounding of the scores); that effect size is NaN.
 
     Examples
     --------
@@ -167,22 +176,24 @@ def effect_size(
         raise DesignError(
             "x: an effect size with an interval needs at least 3 values in each sample"
         )
+    if second is None and bool(constant(first)):
+        raise DesignError("x: the values have no variation; an effect size is not defined")
     margin = None if bounds is None else as_margin(bounds)
     rows = []
     for m in wanted:
         if m in ("d", "g", "glass"):
             where = "y" if m == "glass" and denominator == "auto" else denominator
-            e = _standardised(
+            e = smd(
                 first,
                 second,
                 paired,
-                m == "g",
-                equal_var,
-                welch_df,
-                null,
-                where,
-                interval,
-                conf_level,
+                unbiased=m == "g",
+                null=null,
+                denominator=where,
+                equal_var=equal_var,
+                welch_df=welch_df,
+                interval=interval,
+                level=conf_level,
             )
             row: dict[str, Any] = {
                 "term": e.name,
@@ -195,8 +206,12 @@ def effect_size(
             t_df = len(first) - 1.0 if second is None or paired else e.df
             row |= _smd_test(e, t_df, margin)
         else:
-            row = _rank_row(m, first, second, paired, null, rank_interval, conf_level)
+            name, r, low, high = rank_effect(
+                m, first, second, paired, null=null, how=rank_interval, level=conf_level
+            )
+            row = {"term": name, "estimate": r, "conf_low": low, "conf_high": high}
         rows.append({**row, "conf_level": float(conf_level), "method": interval})
+    warn_without_unit([float(r["estimate"]) for r in rows], stacklevel=2)
     info = Info(
         estimand="effect size",
         statistic="t",
@@ -217,58 +232,54 @@ def effect_size(
     return EffectSizeResult(pd.DataFrame(rows), info, Provenance(call))
 
 
-def _standardised(
+def warn_without_unit(estimates: list[float], stacklevel: int) -> None:
+    """Warn where a standardised difference is NaN."""
+    if np.isfinite(estimates).all():
+        return
+    import warnings
+
+    text = (
+        "the standard deviation that is the unit of the effect size is 0, but for rounding; the standardised "
+        "difference is not defined (NaN)"
+    )
+    warnings.warn(DegenerateWarning(text), stacklevel=stacklevel + 1)
+
+
+def smd(
     x: np.ndarray,
     y: np.ndarray | None,
     paired: bool,
-    unbiased: bool,
-    equal_var: bool,
-    welch_df: bool,
-    null: float,
-    denominator: str,
+    *,
+    null: float = 0.0,
     interval: str,
     level: float,
+    **options: Any,
 ) -> Standardised:
-    if y is None or paired:
-        d = x if y is None else x - y
-        if not d.std(ddof=1) > 0:
-            raise DesignError(
-                "x: the differences have no variation; a standardised difference is not defined"
-            )
-    mx, sx = float(x.mean()) - null, float(x.std(ddof=1))
-    options = {"unbiased": unbiased, "interval": interval, "level": level}
+    """Standardised difference of one sample, pairs or independent samples; options as in the numbers."""
+    options |= {"interval": interval, "level": level}
+    mx, sx = (float(v) for v in moments(x)[1:])
     if y is None:
-        return standardised_difference(mx, sx, len(x), 0.0, **options)  # type: ignore[arg-type]
-    my, sy = float(y.mean()), float(y.std(ddof=1))
-    r = None
+        return standardised_difference(
+            mx - null, sx, len(x), unbiased=options["unbiased"], interval=interval, level=level
+        )
+    my, sy = (float(v) for v in moments(y)[1:])
     if paired:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            r = float(np.corrcoef(x, y)[0, 1]) if sx > 0 and sy > 0 else 0.0
-    return standardised_difference(
-        mx,
-        sx,
-        len(x),
-        my,
-        sy,
-        len(y),
-        r=r,
-        denominator=denominator,
-        equal_var=equal_var,
-        welch_df=welch_df,
-        **options,  # type: ignore[arg-type]
-    )
+        options["sd_diff"] = float(moments(x - y, size=size_of(x, y))[2])
+        options["r"] = float(np.corrcoef(x, y)[0, 1]) if sx > 0 and sy > 0 else 0.0
+    return standardised_difference(mx - null, sx, len(x), my, sy, len(y), **options)
 
 
 def _smd_test(e: Standardised, df: float, margin: Any) -> dict[str, Any]:
     """T tests of a standardised difference about 0 and about bounds in its own unit."""
-    t = e.estimate / e.std_error
+    error = e.std_error if e.std_error > 0 else float("nan")
+    t = e.estimate / error
     row: dict[str, Any] = {"statistic": t, "p_value": float(2 * stdtr(df, -abs(t)))}
     if margin is not None:
         low, high = (e.estimate - b for b in (margin.low, margin.high))
-        p_low = float(stdtr(df, -low / e.std_error))
-        p_high = float(stdtr(df, high / e.std_error))
+        p_low = float(stdtr(df, -low / error))
+        p_high = float(stdtr(df, high / error))
         row |= {"bound_low": margin.low, "bound_high": margin.high}
-        row |= {"statistic_low": low / e.std_error, "statistic_high": high / e.std_error}
+        row |= {"statistic_low": low / error, "statistic_high": high / error}
         row |= {
             "p_value_noninf": p_low,
             "p_value_nonsup": p_high,
@@ -277,27 +288,24 @@ def _smd_test(e: Standardised, df: float, margin: Any) -> dict[str, Any]:
     return row
 
 
-def _rank_row(
+def rank_effect(
     measure: str,
     x: np.ndarray,
     y: np.ndarray | None,
     paired: bool,
-    null: float,
+    *,
+    null: float = 0.0,
     how: str,
     level: float,
-) -> dict[str, Any]:
+) -> tuple[str, float, float, float]:
+    """Name, estimate and interval of "rank_biserial" or "superiority"."""
     single = y is None or paired
-    z = x if y is None else (x - y if paired else x)
-    r, n = rank_biserial(z, None if single else y, null=null)
-    d = z - null
-    ties = np.unique(np.abs(d[d != 0]), return_counts=True)[1] if single else None
+    z = (x if y is None else x - y if paired else x) - null
+    small = float(rounding(x, y, np.asarray(null)))
+    r, n, ties = rank_biserial(z, None if single else y, small)
     n = n if single and how != "fisher_n" else len(z)
-    low, high = rank_biserial_interval(
-        r, n, None if single or y is None else len(y), level, how, ties
-    )
+    n_y = None if single or y is None else len(y)
+    low, high = rank_biserial_interval(r, n, n_y, level, how, ties)
     if measure == "superiority":
-        r, low, high = (r + 1) / 2, (low + 1) / 2, (high + 1) / 2
-    name = (
-        "rank-biserial correlation" if measure == "rank_biserial" else "probability of superiority"
-    )
-    return {"term": name, "estimate": r, "conf_low": low, "conf_high": high}
+        return "probability of superiority", (r + 1) / 2, (low + 1) / 2, (high + 1) / 2
+    return "rank-biserial correlation", r, low, high

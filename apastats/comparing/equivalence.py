@@ -30,6 +30,7 @@ from apastats.comparing.margin import Bounds, as_margin, ratio_margin
 from apastats.comparing.monte_carlo import with_p_errors
 from apastats.comparing.rows import insert_before
 from apastats.errors import DegenerateWarning, DesignError, InputError
+from apastats.numbers.standardised import sd_bounds
 from apastats.resampling.plans import Resamples
 from apastats.results import Provenance, Result, describe_call
 from apastats.seeds import RngLike
@@ -297,7 +298,9 @@ def contrast_table(
 
     columns: dict[str, Any] = {c: block.cells[c].to_numpy()[cell] for c in block.cells.columns}
     model, reference = labels[found.first[pair]], labels[found.second[pair]]
-    g, g_low, g_high = pair_effects(found.differences[:, pair, cell], alpha)
+    g, g_low, g_high = pair_effects(
+        found.differences[:, pair, cell], alpha, found.scores[pair, cell]
+    )
     columns |= {
         "contrast": [f"{x} - {y}" for x, y in zip(model, reference, strict=True)],
         block.group_column: model,
@@ -358,9 +361,7 @@ def _add_bounds(
     tested, adjusted = found.tested, found.adjusted
     low, high = limits.low[cell], limits.high[cell]
     if limits.sd_units:
-        d = found.differences[:, pair, cell]
-        sd = np.where(np.isfinite(d).sum(axis=0) > 1, np.nanstd(d, axis=0, ddof=1), np.nan)
-        low, high = low * sd, high * sd
+        low, high = sd_bounds(low, high, found.differences[:, pair, cell], found.scores[pair, cell])
     columns: dict[str, Any] = {
         "bound_low": low,
         "bound_high": high,

@@ -13,8 +13,10 @@ from apastats.comparing.margin import Bounds
 from apastats.errors import DesignError, InputError
 from apastats.numbers.adjust_p import adjust_p, check_adjust
 from apastats.numbers.closed import hierarchical_p
+from apastats.numbers.moments import moments, rounding, size_of
+from apastats.numbers.noncentral import noncentral_pivot
 from apastats.numbers.simultaneous import range_critical, range_sf
-from apastats.numbers.standardised import hedges_factor, noncentral_pivot
+from apastats.numbers.standardised import hedges_factor, sd_bounds
 from apastats.numbers.student import from_summary, in_sd_units, one_sample
 from apastats.numbers.tested import Tested
 from apastats.resampling.max_t import joint_critical, max_t
@@ -53,6 +55,7 @@ class Contrasts:
     joint_low: np.ndarray
     joint_high: np.ndarray
     size: int
+    scores: np.ndarray  # [pair, cell], size of the scores behind each contrast
     joint_draws: int = 0  # sign flips drawn for a joint adjustment; 0 where all were enumerated
 
 
@@ -114,15 +117,17 @@ def run_family(
     """Test all contrasts of a block and adjust them."""
     a, b = contrast_pairs(block, reference)
     d = block.values[:, a, :] - block.values[:, b, :]
+    sizes = size_of(block.values, axis=0)
+    size = np.maximum(sizes[a], sizes[b])  # of the scores behind each contrast
     if adjust == "tukey":
-        tested, joint = _tukey(block, d, limits, alpha, family)
+        tested, joint = _tukey(block, d, limits, alpha, family, size)
     else:
-        tested, joint = _tests(d, limits, choice, alpha), None
+        tested, joint = _tests(d, limits, choice, alpha, size), None
     drawn = 0
     # a test and its mirror are one test where both directions have the same p-value
     mirrored = reference == "best"
     symmetric = mirrored and bool(np.all(limits.low == -limits.high))
-    size = (len(a) // 2 if mirrored else len(a)) * (d.shape[2] if family == "all" else 1)
+    members = (len(a) // 2 if mirrored else len(a)) * (d.shape[2] if family == "all" else 1)
     claim = claim_p(tested, hypothesis)
     two_sided = hypothesis in ("equivalence", "minimal_effect")
     raw = {
@@ -137,7 +142,7 @@ def run_family(
             raise DesignError(
                 f"adjust={adjust!r} needs a margin that is not in SD units; use 'holm' with it"
             )
-        adjusted, joint, drawn = _max_t(d, limits, tested, choice, adjust, family, alpha)
+        adjusted, joint, drawn = _max_t(d, limits, tested, choice, adjust, family, alpha, size)
         by_claim = {"equivalence": "equiv", "noninferiority": "noninf", "nonsuperiority": "nonsup"}
         if hypothesis in by_claim:
             adjusted["p_value_claim"] = adjusted[f"p_value_{by_claim[hypothesis]}"]
@@ -156,36 +161,31 @@ def run_family(
         # Bonferroni limits hold for every adjustment that controls the family-wise error
         df = np.where(np.isfinite(tested.df), tested.df, tested.n - 1.0)
         with np.errstate(invalid="ignore"):
-            joint = stdtrit(df, 1 - alpha / (2 * size)) * tested.std_error
-    return Contrasts(
-        a, b, d, tested, adjusted, tested.estimate - joint, tested.estimate + joint, size, drawn
-    )
+            joint = stdtrit(df, 1 - alpha / (2 * members)) * tested.std_error
+    limits_of = (tested.estimate - joint, tested.estimate + joint)
+    return Contrasts(a, b, d, tested, adjusted, *limits_of, members, size, drawn)
 
 
-def _unit_bounds(limits: Bounds, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _unit_bounds(limits: Bounds, d: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bounds that broadcast against ``d [n, pair, cell]``: per cell, or per unit and cell."""
     if limits.unit_low is not None and limits.unit_high is not None:
         return limits.unit_low[:, None, :], limits.unit_high[:, None, :]
     low, high = limits.low[None, :], limits.high[None, :]
     if limits.sd_units:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            n = np.isfinite(d).sum(axis=0)
-            centred = np.nan_to_num(d - np.nansum(d, axis=0) / n)
-            sd = np.sqrt((centred**2).sum(axis=0) / (n - 1))
-        low, high = low * sd, high * sd
+        return sd_bounds(low, high, d, size)
     return low, high
 
 
-def _tests(d: np.ndarray, limits: Bounds, choice: Choice, alpha: float) -> Tested:
+def _tests(d: np.ndarray, limits: Bounds, choice: Choice, alpha: float, size: np.ndarray) -> Tested:
     """Tests of ``d [n, pair, cell]`` against the bounds of the cells."""
-    low, high = _unit_bounds(limits, d)
+    low, high = _unit_bounds(limits, d, size)
     if choice.test in ("t", "log_ratio"):
-        tested = one_sample(d, low, high, alpha=alpha)
+        tested = one_sample(d, low, high, alpha=alpha, size=size)
         if limits.sd_units and choice.small_sample:
             return in_sd_units(tested, low, high, alpha)
         return tested
     flat = [np.broadcast_to(v, d.shape).reshape(len(d), -1) for v in (d, low, high)]
-    tested = matched(flat[0], flat[1], flat[2], choice, alpha=alpha)
+    tested = matched(flat[0], flat[1], flat[2], choice, alpha=alpha, size=size.ravel())
     return Tested(**{k: getattr(tested, k).reshape(d.shape[1:]) for k in Tested.__slots__})
 
 
@@ -217,9 +217,10 @@ def _max_t(
     adjust: str,
     family: str,
     alpha: float,
+    size: np.ndarray,
 ) -> tuple[dict[str, np.ndarray], np.ndarray, int]:
     """Adjusted p-values from joint sign flips, half widths of the joint intervals, and the flips drawn."""
-    low, high = _unit_bounds(limits, d)
+    low, high = _unit_bounds(limits, d, size)
     shape = d.shape[1:]
     flat = [np.broadcast_to(v, d.shape).reshape(len(d), -1) for v in (d, low, high)]
     cells = np.broadcast_to(np.arange(shape[1]), shape).ravel()
@@ -229,6 +230,7 @@ def _max_t(
         if choice.test == "sign_flip"
         else sign_flips(len(d), choice.n_resamples, choice.rng)
     )
+    flat[0] = np.where(np.isnan(tested.p_value.ravel()), np.nan, flat[0])  # no test, no place in it
     p = max_t(flat[0], flat[1], flat[2], plan, families, step_down=adjust == "max-t-step-down")
     critical = joint_critical(flat[0], plan, families, alpha).reshape(shape)
     adjusted = {
@@ -251,7 +253,7 @@ def pooled_error(values: np.ndarray) -> tuple[float, float]:
 
 
 def _tukey(
-    block: Block, d: np.ndarray, limits: Bounds, alpha: float, family: str
+    block: Block, d: np.ndarray, limits: Bounds, alpha: float, family: str, size: np.ndarray
 ) -> tuple[Tested, np.ndarray]:
     """Pooled-variance tests of a balanced design, and half widths of Tukey's intervals."""
     values = block.values
@@ -265,6 +267,7 @@ def _tukey(
     pooled = np.array([pooled_error(values[:, :, j])[0] for j in range(n_cell)])
     df = (n - 1.0) * (k - 1)
     se = np.broadcast_to(np.sqrt(2 * pooled / n), d.shape[1:])
+    se = np.where(se <= rounding(size, axis=0), 0.0, se)
     estimate = d.mean(axis=0)
     tested = from_summary(
         estimate,
@@ -299,13 +302,11 @@ def _tukey_p(tested: Tested, block: Block, family: str) -> dict[str, np.ndarray]
 
 
 def pair_effects(
-    differences: np.ndarray, alpha: float
+    differences: np.ndarray, alpha: float, size: np.ndarray | float = 0.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Hedges's g(z) of each column ``[n, m]`` with its ``1 - 2 alpha`` interval by the noncentral t pivot."""
-    n = np.isfinite(differences).sum(axis=0)
+    n, mean, sd = moments(differences, size=size)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(n > 0, np.nansum(differences, axis=0), np.nan) / n
-        sd = np.sqrt(np.nansum((differences - mean) ** 2, axis=0) / (n - 1))
         t = mean / np.where(sd > 0, sd, np.nan) * np.sqrt(n)
     out = np.full((3, differences.shape[1]), np.nan)
     for size in np.unique(n):

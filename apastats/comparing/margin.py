@@ -12,6 +12,7 @@ import pandas as pd
 
 from apastats.arguments import number, numbers
 from apastats.errors import DataError, DesignError, InputError, MarginError
+from apastats.numbers.moments import moments
 from apastats.table import Block
 
 __all__ = ["Bounds", "Margin", "as_margin", "margin", "ratio_margin"]
@@ -206,7 +207,7 @@ def _ceiling_values(ceiling: Any, block: Block, bound: str) -> np.ndarray:
 def _sd_pseudo_values(values: np.ndarray) -> np.ndarray:
     """Jackknife pseudo-values of the standard deviation over the first axis, shifted to its mean."""
     n = np.isfinite(values).sum(axis=0)
-    sd = np.nanstd(values, axis=0, ddof=1)
+    sd = moments(values)[2]
     if (n < 3).any():
         raise DesignError(
             "bounds: a margin from the spread between subjects needs at least 3 subjects"

@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import chdtrc, fdtrc
+from scipy.special import chdtrc, fdtrc, gammaln
 
 from apastats.comparing.decisions import check_alpha
-from apastats.errors import DesignError, InputError
-from apastats.numbers.ranks import midranks
+from apastats.errors import DegenerateWarning, DesignError, InputError
+from apastats.numbers.moments import rounding, size_of
+from apastats.numbers.ranks import midranks, tie_sizes
 from apastats.numbers.simultaneous import range_critical, range_sf
 from apastats.results import Provenance, Result, describe_call
 from apastats.table import Block, CellFormula, ScoreTable
@@ -70,27 +71,47 @@ def _cell_columns(block: Block, j: int) -> dict[str, Any]:
     return {c: block.cells[c].iloc[j] for c in block.cells.columns}
 
 
+def subject_ranks(x: np.ndarray) -> np.ndarray:
+    """Ranks of the models of each subject ``[n, k]``; scores equal up to rounding are tied."""
+    return midranks(x, rounding(x, axis=1), axis=1)
+
+
+def _agreement_p(ranks: np.ndarray) -> float:
+    """Share of all relabellings within subjects in which every subject has the same ranks.
+
+    A subject with ties has ``k! / prod(t!)`` different orders; given the first subject's, each other one has that order
+    by chance once in so many.
+    """
+    n, k = ranks.shape
+    orders = gammaln(k + 1) - gammaln(tie_sizes(ranks[0]) + 1).sum()
+    return float(np.exp((1 - n) * orders))
+
+
 def friedman_numbers(x: np.ndarray) -> dict[str, float]:
-    """Friedman's chi-squared with tie correction, Kendall's W, and the F form of Iman and Davenport."""
+    """Friedman's chi-squared with tie correction, Kendall's W, and the F form of Iman and Davenport.
+
+    All NaN where no subject's scores differ. With full agreement F is infinite, and its p the exact one of
+    :func:`_agreement_p`.
+    """
     n, k = x.shape
-    ranks = midranks(x.T).T
+    ranks = subject_ranks(x)
     sums = ranks.sum(axis=0)
     ties = 0.0
-    for row in x:
-        _, t = np.unique(row, return_counts=True)
+    for row in ranks:
+        t = tie_sizes(row)
         ties += float((t**3 - t).sum())
     scale = n * k * (k + 1) - ties / (k - 1)
-    chi2 = 12 * float(((sums - n * (k + 1) / 2) ** 2).sum()) / scale
-    w = chi2 / (n * (k - 1))
     df1, df2 = k - 1.0, (n - 1.0) * (k - 1)
-    with np.errstate(divide="ignore"):
-        f = float((n - 1) * np.float64(chi2) / (n * (k - 1) - chi2))
+    chi2 = 12 * float(((sums - n * (k + 1) / 2) ** 2).sum()) / scale if scale > 0 else np.nan
+    w = chi2 / (n * (k - 1))
+    left = n * (k - 1) - chi2
+    f = np.inf if left <= 1e-12 * chi2 else (n - 1) * chi2 / left
     return {
         "chi2": chi2,
         "p_chi2": float(chdtrc(df1, chi2)),
         "w": w,
         "f": f,
-        "p_f": float(fdtrc(df1, df2, f)) if np.isfinite(f) else 0.0,
+        "p_f": _agreement_p(ranks) if np.isinf(f) else float(fdtrc(df1, df2, f)),
         "df1": df1,
         "df2": df2,
     }
@@ -128,6 +149,11 @@ def friedman(
         If a cell has fewer than two complete subjects or two models.
     InputError
         If an argument is not allowed.
+
+    Warns
+    -----
+    DegenerateWarning
+        If in a cell no subject's scores differ; its test is NaN.
 
     Examples
     --------
@@ -198,12 +224,14 @@ def quade(
     for j in range(len(block.cells)):
         x = _complete(block, j)
         n, k = x.shape
-        weight = midranks((x.max(axis=1) - x.min(axis=1))[:, None])[:, 0]
-        s = weight[:, None] * (midranks(x.T).T - (k + 1) / 2)
+        weight = midranks(x.max(axis=1) - x.min(axis=1), rounding(x))
+        s = weight[:, None] * (subject_ranks(x) - (k + 1) / 2)
         a, b = float((s**2).sum()), float((s.sum(axis=0) ** 2).sum()) / n
         df1, df2 = k - 1.0, (n - 1.0) * (k - 1)
-        if a == b:
-            f, p = np.inf, float(np.exp((1 - n) * np.sum(np.log(np.arange(2, k + 1)))))
+        if a == 0:
+            f, p = np.nan, np.nan
+        elif a - b <= 1e-12 * a:
+            f, p = np.inf, _agreement_p(subject_ranks(x))
         else:
             f = (n - 1) * b / (a - b)
             p = float(fdtrc(df1, df2, f))
@@ -266,7 +294,7 @@ def nemenyi(
     for j in range(len(block.cells)):
         x = _complete(block, j)
         n, k = x.shape
-        ranks = midranks(x.T).mean(axis=1)
+        ranks = subject_ranks(x).mean(axis=0)
         unit = np.sqrt(k * (k + 1) / (6 * n))
         critical = range_critical(1 - alpha, k) / np.sqrt(2) * unit
         a, b = np.triu_indices(k, 1)
@@ -355,10 +383,10 @@ def mean_ranks(
     for j in range(len(block.cells)):
         x = _complete(block, j)
         n, k = x.shape
-        ranks = midranks(x.T).mean(axis=1)
+        ranks = subject_ranks(x).mean(axis=0)
         half = range_critical(1 - alpha, k) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n)) / 2
         a, b = np.triu_indices(k, 1)
-        tests = t_location(x[:, a] - x[:, b], alpha)
+        tests = t_location(x[:, a] - x[:, b], alpha, size=size_of(x))
         p = adjust_p(tests.p_value, "holm")
         better, worse = np.zeros(k, dtype=int), np.zeros(k, dtype=int)
         for u, v, d, q in zip(a, b, tests.estimate, p, strict=True):
@@ -410,7 +438,14 @@ def _result(
         held_fixed="stimuli, chosen layers",
         n_subject=max(int(r["n_subject"]) for r in rows),
     )
+    notes: tuple[str, ...] = ()
+    undefined = sum(bool(np.isnan(r.get("p_value", 0.0))) for r in rows)
+    if undefined:
+        import warnings
+
+        notes = (f"{undefined} of {len(rows)} cells have no p-value: no subject's scores differ",)
+        warnings.warn(DegenerateWarning(notes[0]), stacklevel=3)
     shown = formula if isinstance(formula, str) else np.asarray(formula)
     call = describe_call(verb, shown, *([data] if data is not None else []))
     data_hash = data.hash if data is not None else ""
-    return RankResult(pd.DataFrame(rows), words, Provenance(call, data_hash))
+    return RankResult(pd.DataFrame(rows), words, Provenance(call, data_hash), notes=notes)

@@ -13,6 +13,7 @@ from scipy.special import fdtrc, ncfdtr
 from apastats.arguments import array, choice, level, number
 from apastats.comparing.effect_size import EffectSizeResult
 from apastats.errors import DesignError
+from apastats.numbers.moments import rounding
 from apastats.results import Provenance, describe_call
 from apastats.words import Info
 
@@ -78,7 +79,8 @@ def rm_anova(
     Raises
     ------
     DesignError
-        If there are missing values, or fewer than two subjects or levels.
+        If there are missing values, fewer than two subjects or levels, or no variation besides that of subjects and of
+        levels.
 
     Notes
     -----
@@ -97,6 +99,11 @@ def rm_anova(
     if not np.isfinite(x).all():
         raise DesignError("values: missing values; the analysis of variance needs complete data")
     choice("alternative", alternative, ("greater", "two-sided"))
+    residual = x - x.mean(axis=0) - x.mean(axis=1, keepdims=True) + x.mean()
+    if np.abs(residual).max() <= rounding(x):
+        raise DesignError(
+            "values: subjects do not vary in their differences between levels; the F test has no error to divide by"
+        )
     n, k = x.shape
     grand = x.mean()
     ss_a = n * float(((x.mean(axis=0) - grand) ** 2).sum())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from apastats.comparing.decisions import HYPOTHESES, NOT_CONCLUDED, claim_p, outcomes
@@ -12,7 +11,7 @@ from apastats.comparing.margin import Margin
 from apastats.numbers.tested import Tested
 from apastats.words import Info
 
-__all__ = ["insert_before", "sd_unit", "tidy_row", "claim_words"]
+__all__ = ["insert_before", "tidy_row", "claim_words"]
 
 
 def insert_before(table: pd.DataFrame, column: str, values: dict[str, Any]) -> pd.DataFrame:
@@ -94,10 +93,3 @@ def claim_words(
         held_fixed="everything but the units given",
         not_concluded=NOT_CONCLUDED,
     )
-
-
-def sd_unit(s1: float, n1: int, s2: float, n2: int, equal_var: bool) -> float:
-    """SD unit of two independent samples: pooled, or the root mean square of both SDs."""
-    if equal_var:
-        return float(np.sqrt(((n1 - 1) * s1**2 + (n2 - 1) * s2**2) / (n1 + n2 - 2)))
-    return float(np.sqrt((s1**2 + s2**2) / 2))

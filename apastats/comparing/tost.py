@@ -23,9 +23,11 @@ from apastats.comparing.effect_beside import EFFECTS, effect_beside
 from apastats.comparing.equivalence import EquivalenceResult
 from apastats.comparing.margin import Margin, as_margin, ratio_margin
 from apastats.comparing.monte_carlo import with_p_errors
-from apastats.comparing.rows import claim_words, insert_before, sd_unit, tidy_row
+from apastats.comparing.rows import claim_words, insert_before, tidy_row
 from apastats.errors import DesignError, InputError, MarginError
 from apastats.numbers.location import Located
+from apastats.numbers.moments import moments, rounding, size_of
+from apastats.numbers.standardised import sd_unit
 from apastats.numbers.student import in_sd_units
 from apastats.numbers.tested import Tested
 from apastats.resampling.plans import Plan, Resamples
@@ -178,7 +180,13 @@ def tost(
     if single:
         d = first if second is None else first - second
         tested = matched(
-            d[:, None], np.array([low]), np.array([high]), choice, alpha=alpha, null=null
+            d[:, None],
+            np.array([low]),
+            np.array([high]),
+            choice,
+            alpha=alpha,
+            null=null,
+            size=size_of(first, second),
         )
     else:
         other = _require(second)
@@ -271,7 +279,7 @@ def _bounds_in_units(
     if margin.origin != "sd":
         return margin.low, margin.high
     if y is None or single:
-        unit = float((x if y is None else x - y).std(ddof=1))
+        unit = float(moments(x if y is None else x - y, size=size_of(x, y))[2])
     else:
         unit = sd_unit(x.std(ddof=1), len(x), y.std(ddof=1), len(y), equal_var)
     return margin.low * unit, margin.high * unit
@@ -288,12 +296,13 @@ def _independent(
     alpha: float,
 ) -> Tested:
     """Ordinary and one-sided tests of two independent samples."""
+    small = float(rounding(x, y, np.array([low, high, null])))
 
     def run(shift: float) -> Located:
         if choice.test == "brunner_munzel":
-            return effect_two(x, y, alpha, shift)
+            return effect_two(x, y, alpha, shift, small)
         if choice.test == "wilcoxon":
-            return rank_two(x - shift, y, alpha, exact=choice.exact)
+            return rank_two(x - shift, y, alpha, exact=choice.exact, small=small)
         if choice.test == "trimmed":
             return trimmed_two(x - shift, y, alpha, trim=choice.trim, equal_var=equal_var)
         if choice.test == "permutation":

@@ -9,10 +9,10 @@ import numpy as np
 from apastats.comparing.decisions import check_alpha, check_hypothesis
 from apastats.comparing.equivalence import EquivalenceResult
 from apastats.comparing.margin import as_margin
-from apastats.comparing.rows import claim_words, insert_before, sd_unit, tidy_row
+from apastats.comparing.rows import claim_words, insert_before, tidy_row
 from apastats.errors import InputError, MarginError
 from apastats.numbers.few import few_words
-from apastats.numbers.standardised import standardised_difference
+from apastats.numbers.standardised import sd_unit, standardised_difference
 from apastats.numbers.student import from_summary, in_sd_units, welch_df
 from apastats.results import Provenance, describe_call
 

@@ -2,7 +2,8 @@
 
 A kernel gets ``z`` ``[n, m]`` and gives, per column, the estimate of location and the p-values of
 "above 0", "below 0" and "not 0". Bounds enter by shifting: the test against a bound is the test of
-``z - bound``.
+``z - bound``. ``size`` is the largest score the values were made from (0: they were not made from larger ones); it
+decides what is a tie, a zero or no variation (:mod:`apastats.numbers.moments`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-from apastats.numbers.ranks import midranks
+from apastats.numbers.moments import constant, moments, rounding, size_of
+from apastats.numbers.ranks import midranks, tie_sizes
 
 __all__ = ["Kernel", "Located", "brunner_munzel", "signed_rank", "t_location", "trimmed"]
 
@@ -36,13 +38,6 @@ class Located:
 Kernel = Callable[[np.ndarray, float], Located]
 
 
-def spread(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation over the first axis; differences constant up to rounding have SD 0."""
-    mean = z.mean(axis=0)
-    sd = z.std(axis=0, ddof=1) if len(z) > 1 else np.full(z.shape[1:], np.nan)
-    return mean, np.where(sd <= 1e-14 * np.abs(z).max(axis=0, initial=0.0), 0.0, sd)
-
-
 def from_t(estimate: np.ndarray, se: np.ndarray, df: np.ndarray | float, alpha: float) -> Located:
     """Located by a t statistic; undefined (NaN) where ``se`` is 0."""
     se = np.where(se > 0, se, np.nan)
@@ -61,13 +56,15 @@ def from_t(estimate: np.ndarray, se: np.ndarray, df: np.ndarray | float, alpha: 
     )
 
 
-def t_location(z: np.ndarray, alpha: float) -> Located:
+def t_location(z: np.ndarray, alpha: float, *, size: np.ndarray | float = 0.0) -> Located:
     """Student's t of the mean."""
-    mean, sd = spread(z)
+    _, mean, sd = moments(z, size=size)
     return from_t(mean, sd / np.sqrt(len(z)), len(z) - 1.0, alpha)
 
 
-def trimmed_moments(z: np.ndarray, trim: float) -> tuple[np.ndarray, np.ndarray, int]:
+def trimmed_moments(
+    z: np.ndarray, trim: float, size: np.ndarray | float = 0.0
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Trimmed mean, its standard error from the winsorised variance, and the number left."""
     n = len(z)
     cut = int(np.floor(trim * n))
@@ -76,13 +73,13 @@ def trimmed_moments(z: np.ndarray, trim: float) -> tuple[np.ndarray, np.ndarray,
     mean = ordered[cut : n - cut].mean(axis=0)
     wins = np.clip(ordered, ordered[cut], ordered[n - cut - 1])
     se = np.sqrt((n - 1) * wins.var(axis=0, ddof=1) / (kept * (kept - 1)))
-    scale = np.abs(z).max(axis=0, initial=0.0)
-    return mean, np.where(se <= 1e-14 * scale, 0.0, se), kept
+    flat = constant(wins, size=np.maximum(size, size_of(z, axis=0)))
+    return mean, np.where(flat, 0.0, se), kept
 
 
-def trimmed(z: np.ndarray, alpha: float, *, trim: float) -> Located:
+def trimmed(z: np.ndarray, alpha: float, *, trim: float, size: np.ndarray | float = 0.0) -> Located:
     """Yuen's (1974) t of the trimmed mean: ``se^2 = (n - 1) s_w^2 / (h (h - 1))``, ``h - 1`` df."""
-    mean, se, kept = trimmed_moments(z, trim)
+    mean, se, kept = trimmed_moments(z, trim, size)
     return from_t(mean, se, kept - 1.0, alpha)
 
 
@@ -98,30 +95,39 @@ def signed_rank_counts(ranks: np.ndarray) -> np.ndarray:
     return np.asarray(counts)
 
 
-def signed_rank(z: np.ndarray, alpha: float, *, exact: bool | None = None) -> Located:
-    """Wilcoxon's signed-rank test; zeros are dropped, ties get average ranks.
+def signed_rank(
+    z: np.ndarray, alpha: float, *, exact: bool | None = None, size: np.ndarray | float = 0.0
+) -> Located:
+    """Wilcoxon's signed-rank test; zeros are dropped, ties get average ranks, both up to rounding.
 
     Normal approximation with continuity and tie correction, or the exact distribution given the ranks
     (ties included). ``exact=None``: exact up to 50 subjects. The estimate is that of Hodges and
     Lehmann; the exact interval consists of Walsh averages, the other one inverts the normal test.
     """
-    columns = [_signed_rank_column(z[:, j], alpha, exact) for j in range(z.shape[1])]
+    small = rounding(z, axis=0, size=size)
+    columns = [
+        _signed_rank_column(v, alpha, exact, float(t)) for v, t in zip(z.T, small, strict=True)
+    ]
     table = np.array(columns, dtype=float).reshape(z.shape[1], 7)
     statistic, p_above, p_below, p_value, estimate, low, high = table.T
     nothing = np.full(len(table), np.nan)
     return Located(estimate, nothing, statistic, nothing, p_above, p_below, p_value, low, high)
 
 
-def _signed_rank_column(z: np.ndarray, alpha: float, exact: bool | None) -> tuple[float, ...]:
+def _signed_rank_column(
+    z: np.ndarray, alpha: float, exact: bool | None, small: float
+) -> tuple[float, ...]:
     use_exact = len(z) <= 50 if exact is None else exact
+    z = np.where(np.abs(z) <= small, 0.0, z)
     x = z[z != 0]
     n = len(x)
     if not n:
         return (0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0)
-    ranks = midranks(np.abs(x))
+    ranks = midranks(np.abs(x), small)
     v = float(ranks[x > 0].sum())
     i, j = np.triu_indices(len(z))
     walsh = np.sort((z[i] + z[j]) / 2)
+    walsh[np.abs(walsh) <= small] = 0.0
     if use_exact:
         p_above, p_below = exact_signed_rank_p(ranks, v)
         low, high = _walsh_interval(walsh, len(z), alpha)
@@ -135,13 +141,13 @@ def _signed_rank_column(z: np.ndarray, alpha: float, exact: bool | None) -> tupl
             high,
         )
     p_above, p_below, p_two = normal_signed_rank_p(v, ranks)
-    if (np.all(x > 0) and x.min() == x.max()) or (np.all(x < 0) and x.min() == x.max()):
+    if x.max() - x.min() <= small:
         return v, p_above, p_below, p_two, float(x[0]), float(x[0]), float(x[0])
     # as in R's wilcox.test(exact = FALSE), zeros leave the estimate and the interval as well
     if n < len(z):
         i, j = np.triu_indices(n)
         walsh = (x[i] + x[j]) / 2
-    low, high = _normal_interval(x, alpha)
+    low, high = _normal_interval(x, alpha, small)
     return v, p_above, p_below, p_two, float(np.median(walsh)), low, high
 
 
@@ -155,8 +161,7 @@ def exact_signed_rank_p(ranks: np.ndarray, v: float) -> tuple[float, float]:
 
 def normal_signed_rank_p(v: float, ranks: np.ndarray) -> tuple[float, float, float]:
     """One-sided (above, below) and two-sided p by the corrected normal approximation."""
-    n = len(ranks)
-    _, ties = np.unique(ranks, return_counts=True)
+    n, ties = len(ranks), tie_sizes(ranks)
     sigma = np.sqrt(n * (n + 1) * (2 * n + 1) / 24 - (ties**3 - ties).sum() / 48)
     centre = v - n * (n + 1) / 4
     above = float(ndtr(-(centre - 0.5) / sigma))
@@ -181,15 +186,15 @@ def _walsh_interval(walsh: np.ndarray, n: int, alpha: float) -> tuple[float, flo
     return float(walsh[k - 1]), float(walsh[len(walsh) - k])
 
 
-def _normal_interval(z: np.ndarray, alpha: float) -> tuple[float, float]:
+def _normal_interval(z: np.ndarray, alpha: float, small: float) -> tuple[float, float]:
     """Invert the normal signed-rank test."""
 
     def w(d: float, zq: float, sign: float) -> float:
         x = z - d
-        x = x[x != 0]
+        x = x[np.abs(x) > small]
         n = len(x)
-        ranks = midranks(np.abs(x))
-        _, ties = np.unique(ranks, return_counts=True)
+        ranks = midranks(np.abs(x), small)
+        ties = tie_sizes(ranks)
         sigma = np.sqrt(n * (n + 1) * (2 * n + 1) / 24 - (ties**3 - ties).sum() / 48)
         if sigma == 0:
             return -zq
@@ -220,24 +225,24 @@ def _step_root(f: Callable[[float], float], low: float, high: float) -> float:
 
 
 def rank_sum(
-    x: np.ndarray, y: np.ndarray, alpha: float, *, exact: bool | None = None
+    x: np.ndarray, y: np.ndarray, *, exact: bool | None = None, small: float = 0.0
 ) -> tuple[float, float, float, float]:
     """Mann-Whitney ``W`` of x, and p-values of x above y, below y, different.
 
-    Normal approximation with continuity and tie correction; exact (without ties) up to 50 + 50.
+    Normal approximation with continuity and tie correction; exact (without ties) up to 50 + 50. Values that differ by
+    no more than ``small`` are tied.
     """
     n1, n2 = len(x), len(y)
-    both = np.concatenate([x, y])
-    ranks = midranks(both)
+    ranks = midranks(np.concatenate([x, y]), small)
     w = float(ranks[:n1].sum() - n1 * (n1 + 1) / 2)
-    tied = len(np.unique(both)) < len(both)
+    ties = tie_sizes(ranks)
+    tied = len(ties) < n1 + n2
     use_exact = (n1 <= 50 and n2 <= 50 and not tied) if exact is None else exact
     if use_exact:
         share = rank_sum_counts(ranks, n1)
         at = round(2 * w) + n1 * (n1 + 1)
         above, below = float(share[at:].sum()), float(share[: at + 1].sum())
         return w, min(1.0, above), min(1.0, below), min(1.0, 2 * min(above, below))
-    _, ties = np.unique(ranks, return_counts=True)
     total = n1 + n2
     sigma = np.sqrt(n1 * n2 / 12 * ((total + 1) - (ties**3 - ties).sum() / (total * (total - 1))))
     centre = w - n1 * n2 / 2
@@ -261,14 +266,16 @@ def rank_sum_counts(ranks: np.ndarray, n1: int) -> np.ndarray:
     return out
 
 
-def rank_sum_interval(x: np.ndarray, y: np.ndarray, alpha: float) -> tuple[float, float, float]:
+def rank_sum_interval(
+    x: np.ndarray, y: np.ndarray, alpha: float, small: float = 0.0
+) -> tuple[float, float, float]:
     """Hodges-Lehmann shift (median difference), and limits that invert the normal rank-sum test."""
 
     def w(d: float, zq: float, sign: float) -> float:
-        ranks = midranks(np.concatenate([x - d, y]))
+        ranks = midranks(np.concatenate([x - d, y]), small)
         n1, n2 = len(x), len(y)
         total = n1 + n2
-        _, ties = np.unique(ranks, return_counts=True)
+        ties = tie_sizes(ranks)
         sigma = np.sqrt(
             n1 * n2 / 12 * ((total + 1) - (ties**3 - ties).sum() / (total * (total - 1)))
         )
@@ -286,16 +293,17 @@ def rank_sum_interval(x: np.ndarray, y: np.ndarray, alpha: float) -> tuple[float
     )
 
 
-def brunner_munzel(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+def brunner_munzel(x: np.ndarray, y: np.ndarray, small: float = 0.0) -> tuple[float, float, float]:
     """Relative effect ``P(X > Y) + P(X = Y) / 2``, its standard error and degrees of freedom.
 
-    Brunner and Munzel (2000), Biometrical Journal 42:17. Without overlap the standard error is 0.
+    Brunner and Munzel (2000), Biometrical Journal 42:17. Without overlap the standard error is 0. Values that differ by
+    no more than ``small`` are tied.
     """
     n1, n2 = len(x), len(y)
-    ranks = midranks(np.concatenate([x, y]))
+    ranks = midranks(np.concatenate([x, y]), small)
     # placements: share of the other sample below each value
-    px = (ranks[:n1] - midranks(x)) / n2
-    py = (ranks[n1:] - midranks(y)) / n1
+    px = (ranks[:n1] - midranks(x, small)) / n2
+    py = (ranks[n1:] - midranks(y, small)) / n1
     effect = float(px.mean())
     v1, v2 = float(px.var(ddof=1)) / n1, float(py.var(ddof=1)) / n2
     se = float(np.sqrt(v1 + v2))

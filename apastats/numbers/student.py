@@ -7,24 +7,13 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from apastats.numbers.standardised import noncentral_pivot, noncentral_t_cdf
+from apastats.numbers.moments import moments
+from apastats.numbers.noncentral import noncentral_pivot, noncentral_t_cdf
 from apastats.numbers.tested import Tested
 
 __all__ = ["from_summary", "in_sd_units", "one_sample", "two_sample", "welch_df"]
 
 _ZERO = np.asarray(0.0)
-
-
-def _moments(d: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Number, mean and standard deviation over the first axis, NaN left out."""
-    n = np.isfinite(d).sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(n > 0, np.nansum(d, axis=0), np.nan) / n
-        centred = np.nan_to_num(d - mean)
-        sd = np.sqrt(np.where(n > 1, (centred**2).sum(axis=0), np.nan) / (n - 1))
-    # differences that are constant up to rounding have no spread a test could use
-    scale = np.where(n > 0, np.nanmax(np.abs(np.nan_to_num(d)), axis=0, initial=0.0), 0.0)
-    return n, mean, np.where(sd <= 1e-14 * scale, 0.0, sd)
 
 
 def from_summary(
@@ -62,15 +51,22 @@ def from_summary(
 
 
 def one_sample(
-    d: np.ndarray, low: np.ndarray, high: np.ndarray, *, alpha: float, null: float = 0.0
+    d: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    *,
+    alpha: float,
+    null: float = 0.0,
+    size: np.ndarray | float = 0.0,
 ) -> Tested:
     """T tests of the mean of ``d`` ``[n, ...]``.
 
     ``low`` and ``high`` are numbers (or arrays ``[...]``), or arrays with one bound per unit ``[n, ...]``:
     then the unit's own bound is subtracted, so that the uncertainty of an estimated bound is in the test
-    (the bound is the mean of the units' bounds, and the contrast stays linear).
+    (the bound is the mean of the units' bounds, and the contrast stays linear). ``size`` is that of the scores that
+    were subtracted.
     """
-    n, mean, sd = _moments(d)
+    n, mean, sd = moments(d, size=size)
     df = np.where(n > 1, n - 1, np.nan).astype(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         se = sd / np.sqrt(n)
@@ -78,8 +74,8 @@ def one_sample(
     if max(low.ndim, high.ndim) < d.ndim or d.ndim == 0:
         return from_summary(mean, se, df, low, high, n, alpha=alpha, null=null)
     base = from_summary(mean, se, df, _ZERO, _ZERO, n, alpha=alpha, null=null)
-    above = one_sample(d - low, _ZERO, _ZERO, alpha=alpha)
-    below = one_sample(d - high, _ZERO, _ZERO, alpha=alpha)
+    above = one_sample(d - low, _ZERO, _ZERO, alpha=alpha, size=size)
+    below = one_sample(d - high, _ZERO, _ZERO, alpha=alpha, size=size)
     return Tested(
         estimate=base.estimate,
         std_error=base.std_error,
@@ -118,10 +114,10 @@ def in_sd_units(tested: Tested, low: np.ndarray, high: np.ndarray, alpha: float)
         tested,
         conf_low=limits[0].reshape(t.shape) * se,
         conf_high=limits[1].reshape(t.shape) * se,
-        p_low=noncentral_t_cdf(df, -below, -t),
-        p_high=noncentral_t_cdf(df, above, t),
-        p_below=noncentral_t_cdf(df, below, t),
-        p_above=noncentral_t_cdf(df, -above, -t),
+        p_low=noncentral_t_cdf(-t, df, -below),
+        p_high=noncentral_t_cdf(t, df, above),
+        p_below=noncentral_t_cdf(t, df, below),
+        p_above=noncentral_t_cdf(-t, df, -above),
     )
 
 

@@ -13,6 +13,7 @@ from scipy.special import ndtri, stdtr, stdtrit
 from threadpoolctl import threadpool_limits
 
 from apastats.errors import DegenerateWarning, InputError, SmallSampleWarning
+from apastats.numbers.moments import moments
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.compared import (
     REFERENCES,
@@ -36,7 +37,6 @@ from apastats.resampling.intervals import (
     acceleration,
     check_interval,
     confidence_interval,
-    moments,
 )
 from apastats.resampling.plans import Plan, Resamples, subject_counts
 from apastats.results import Provenance, Result, describe_call
@@ -297,7 +297,7 @@ def _estimates(
     """Estimates and limits of one ROI's rows, and the largest |t| of every replicate."""
     n = options.n_subject
     estimate, left = fixed[0], fixed[1:]
-    mean, sd = moments(drawn.T, weights)
+    _, mean, sd = moments(drawn.T, weights, axis=-1)
     if options.interval == "jackknife":
         kind: Interval = "t"
         error = np.sqrt((n - 1) / n * ((left - left.mean(axis=0)) ** 2).sum(axis=0))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import DesignError, InputError
+from apastats.numbers.correlation import spearman_brown
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.compared import (
     average,
@@ -25,7 +26,6 @@ from apastats.patterns.pattern_reliability import (
     _jackknife,
     _shared,
     _without,
-    spearman_brown,
 )
 from apastats.patterns.pattern_similarity import pattern_similarity
 from apastats.results import Provenance, Result, describe_call

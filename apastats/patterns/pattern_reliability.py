@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from apastats.errors import DesignError, InputError
+from apastats.numbers.correlation import spearman_brown
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.arrays import PatternArrays
 from apastats.patterns.compared import (
@@ -27,7 +28,6 @@ from apastats.words import Info
 __all__ = [
     "PatternReliability",
     "pattern_reliability",
-    "spearman_brown",
 ]
 
 
@@ -40,21 +40,6 @@ class PatternReliability(Result):
     """
 
     kind: ClassVar[str] = "pattern_reliability"
-
-
-def spearman_brown(reliability: np.ndarray | float, k: np.ndarray | float) -> np.ndarray:
-    """Reliability of the mean of ``k`` patterns from that of one: ``k r / (1 + (k - 1) r)``.
-
-    Examples
-    --------
-    >>> float(spearman_brown(0.5, 2).round(3))
-    0.667
-    """
-    r, k = np.asarray(reliability, dtype=np.float64), np.asarray(k, dtype=np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        # k may be infinite: the mean then has no noise left
-        out: np.ndarray = r / (r + (1 - r) / k)
-    return out
 
 
 def _disjoint(n: int, pairwise: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from apastats.arguments import array, checked, choice
 from apastats.errors import InputError
+from apastats.numbers.ranks import midranks
 
 __all__ = [
     "SIMILARITIES",
@@ -100,7 +101,7 @@ def unit_patterns(x: np.ndarray, similarity: str) -> np.ndarray:
             out: np.ndarray = np.where(norm > 0, x / norm, np.nan)
         return out
     with np.errstate(invalid="ignore", divide="ignore"):
-        return _unit(_midranks(x) if similarity == "spearman" else x)
+        return _unit(midranks(x, axis=-1) if similarity == "spearman" else x)
 
 
 def _patterns(argument: str, value: Any) -> np.ndarray:
@@ -248,15 +249,6 @@ def _cosine(x: np.ndarray, y: np.ndarray, known_x: np.ndarray, known_y: np.ndarr
     return np.where((n >= MIN_ENTRIES) & (norm > 0), np.clip((a @ b) / norm, -1.0, 1.0), np.nan)
 
 
-def _midranks(x: np.ndarray) -> np.ndarray:
-    """Midranks of complete rows."""
-    order = (x[..., :, None] > x[..., None, :]).sum(-1) + 0.5 * (
-        x[..., :, None] == x[..., None, :]
-    ).sum(-1)
-    out: np.ndarray = order + 0.5
-    return out
-
-
 def _pair_ranks(x: np.ndarray, known_x: np.ndarray, known_y: np.ndarray) -> np.ndarray:
     """Midranks of each row of ``x`` among the entries shared with each row of y, ``[..., n_x, n_y, entry]``."""
     above = (x[..., :, None] > x[..., None, :]) + 0.5 * (x[..., :, None] == x[..., None, :])
@@ -269,7 +261,7 @@ def _spearman(
     x: np.ndarray, y: np.ndarray, known_x: np.ndarray, known_y: np.ndarray, complete: bool
 ) -> np.ndarray:
     if complete:
-        return _pearson_complete(_midranks(x), _midranks(y))
+        return _pearson_complete(midranks(x, axis=-1), midranks(y, axis=-1))
     both = known_x[..., :, None, :] & known_y[..., None, :, :]
     ranks_x = _pair_ranks(x, known_x, known_y)
     ranks_y = np.swapaxes(_pair_ranks(y, known_y, known_x), -2, -3)

@@ -313,7 +313,7 @@ def power_t(
                 "sd": sd,
                 "difference": difference,
                 "alpha": alpha,
-                "estimate": float(power),
+                "estimate": float(np.clip(power, 0.0, 1.0)),
             }
             | {"method": f"{design} t, {alternative}"}
         )

@@ -7,6 +7,7 @@ import numpy as np
 from apastats.arguments import choice, level
 from apastats.comparing.equivalence import EquivalenceResult
 from apastats.comparing.margin_curve import contrast_columns, differences_of
+from apastats.numbers.moments import moments
 from apastats.numbers.noncentral import tost_power
 from apastats.planning.power import PowerResult
 from apastats.results import Provenance, describe_call
@@ -75,7 +76,7 @@ def subjects_needed(
     each = alpha / size
     table = result.table
     n = np.isfinite(d).sum(axis=0)
-    sd = np.where(n > 1, np.nanstd(d, axis=0, ddof=1), np.nan)
+    sd = moments(d)[2]
     truth = table["estimate"].to_numpy() if difference == "estimate" else np.zeros(len(table))
     low, high = table["bound_low"].to_numpy(), table["bound_high"].to_numpy()
     inside = (truth > low) & (truth < high)

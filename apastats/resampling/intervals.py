@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
 from apastats.errors import InputError
+from apastats.numbers.moments import moments
 from apastats.resampling.quantiles import QuantileRule, mass_below, quantiles
 
 __all__ = [
@@ -165,7 +166,7 @@ def confidence_limits(
             out[1] = r.estimate + r.std_error * _student(r.df, high_p)
         return out
     if interval == "normal":
-        mean, sd = moments(r.values, r.weights)
+        _, mean, sd = moments(r.values, r.weights, axis=-1)
         centre = 2 * r.estimate - mean
         size = r.values.shape[1]
         for side, p in enumerate((low_p, high_p)):
@@ -195,22 +196,6 @@ def confidence_limits(
         out[:2], out[2:] = _two_quantiles(r.values, r.weights, low, high, quantile_rule, steps)
     out[:2] = _open(out[0], out[1], low_p, high_p)
     return out
-
-
-def moments(values: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each row; NaN left out, sampled ones with divisor B - 1."""
-    known = np.isfinite(values)
-    if weights is None:
-        size = known.sum(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean = np.where(known, values, 0).sum(axis=1) / size
-            deviation = np.where(known, values - mean[:, None], 0)
-            return mean, np.sqrt((deviation**2).sum(axis=1) / (size - 1))
-    total = known @ weights
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(known, values, 0) @ weights / total
-        deviation = np.where(known, values - mean[:, None], 0)
-        return mean, np.sqrt(deviation**2 @ weights / total)
 
 
 def _student(df: np.ndarray, p: float) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from apastats.numbers.moments import constant, moments
 from apastats.resampling.plans import Plan
 
 __all__ = ["MaxT", "joint_critical", "max_t"]
@@ -100,7 +101,7 @@ def max_t(
         "p_high": -observed[2],
     }
     count = _step_down if step_down else _single_step
-    undefined = (n < 2) | (sources[0][0].std(axis=0) == 0)
+    undefined = (n < 2) | constant(z)
     out = {k: np.full(z.shape[1], np.nan) for k in seen}
     for f in np.unique(families):
         g = np.flatnonzero((families == f) & ~undefined)
@@ -180,9 +181,7 @@ def _slack(seen: np.ndarray) -> np.ndarray:
 
 def joint_critical(z: np.ndarray, plan: Plan, families: np.ndarray, alpha: float) -> np.ndarray:
     """Critical t of simultaneous two-sided intervals, per column: from flips of the centred values."""
-    with np.errstate(invalid="ignore"):
-        centred = z - np.nanmean(z, axis=0)
-    v, n = _normalised(centred)
+    v, n = _normalised(z - moments(z)[1])
     groups = [np.flatnonzero(families == f) for f in np.unique(families)]
     tops: list[list[np.ndarray]] = [[] for _ in groups]
     for signs in _flip_blocks(plan, z.shape[1]):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from apastats.numbers.moments import centred, moments
 from apastats.resampling.intervals import (
     Alternative,
     Interval,
@@ -51,13 +52,9 @@ class MeanSummary:
 
 def describe_cells(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean, standard error (divisor n - 1) and number of values of each column; NaN left out."""
-    known = np.isfinite(values)
-    n = known.sum(axis=0)
+    n, mean, sd = moments(values)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(known, values, 0).sum(axis=0) / n
-        squares = (np.where(known, values - mean, 0) ** 2).sum(axis=0)
-        std_error = np.sqrt(squares / (n - 1) / n)
-    return mean, std_error, n
+        return mean, sd / np.sqrt(n), n
 
 
 def mean_tiles(
@@ -103,10 +100,11 @@ def _tile(
     part: np.ndarray, used: int, counts: np.ndarray, weights: np.ndarray | None, studentize: bool
 ) -> Replicates:
     """Replicates of one tile of columns (padded with NaN to its full width)."""
-    mean, std_error, n = describe_cells(part)
+    n, _, deviations = centred(part)
+    std_error = describe_cells(part)[1]
     known = np.isfinite(part)
-    centred = np.ascontiguousarray(np.where(known, part - mean, 0.0).T)
-    deviation = centred @ counts
+    rows = np.ascontiguousarray(deviations.T)
+    deviation = rows @ counts
     complete = bool(known[:, :used].all())
     if complete:
         size = counts.sum(axis=0)
@@ -114,10 +112,10 @@ def _tile(
         size = known.T.astype(np.float64) @ counts
         size[size <= 0] = np.nan
     deviation /= size
-    scale = np.abs(centred).max(axis=1)
+    scale = np.abs(rows).max(axis=1)
     t_values = None
     if studentize:
-        square = (centred * centred) @ counts
+        square = (rows * rows) @ counts
         square /= size
         mean_square = deviation * deviation
         spread = square - mean_square
@@ -129,7 +127,7 @@ def _tile(
             t_values = np.divide(deviation, spread, out=spread)
         tiny = np.abs(deviation) <= 1e-12 * scale[:, None]
         t_values[tiny & ~np.isnan(deviation)] = 0.0
-    jackknife = centred / np.maximum(n - 1, 1)[:, None]
+    jackknife = rows / np.maximum(n - 1, 1)[:, None]
     influence = np.where(known.T, jackknife, np.nan)
     cut = slice(0, used)
     return Replicates(

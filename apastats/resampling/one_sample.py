@@ -8,7 +8,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from apastats.numbers.few import few_level, few_p
-from apastats.numbers.location import Located, spread, trimmed_moments
+from apastats.numbers.location import Located, trimmed_moments
+from apastats.numbers.moments import moments
 from apastats.numbers.standardised import Standardised, hedges_factor
 from apastats.resampling.intervals import Interval, Replicates, acceleration, confidence_interval
 from apastats.resampling.plans import Plan
@@ -50,14 +51,16 @@ def _undefined(located: Located, sd: np.ndarray) -> Located:
     return Located(located.estimate, df=located.df, **blank)
 
 
-def sign_flip(z: np.ndarray, alpha: float, *, plan: Plan) -> Located:
+def sign_flip(
+    z: np.ndarray, alpha: float, *, plan: Plan, size: np.ndarray | float = 0.0
+) -> Located:
     """Sign-flip test of the mean about 0: exact where differences are symmetric about 0.
 
     Flips leave the sum of squares unchanged, so the mean and the studentised mean give the same
     one-sided p-values. The interval inverts the test; its ends are means of subsets (Tukey's
     subsample means), so it is exact as well.
     """
-    mean, sd = spread(z)
+    _, mean, sd = moments(z, size=size)
     se = sd / np.sqrt(len(z))
     signs = plan.matrix
     m = z.shape[1]
@@ -97,7 +100,12 @@ def _subset_interval(signs: np.ndarray, z: np.ndarray, exact: bool, alpha: float
 
 
 def centred_flips(
-    z: np.ndarray, alpha: float, *, plan: Plan, trim: float = 0.0, level: float | None = None
+    z: np.ndarray,
+    alpha: float,
+    *,
+    plan: Plan,
+    trim: float = 0.0,
+    size: np.ndarray | float = 0.0,
 ) -> Located:
     """Studentised sign flips of the centred values, plain or trimmed.
 
@@ -108,14 +116,12 @@ def centred_flips(
     """
     signs = plan.matrix
     n, m = z.shape
-    mean, se, _ = trimmed_moments(z, trim)
+    mean, se, _ = trimmed_moments(z, trim, size)
     kept = n - 2 * int(np.floor(trim * n))
     observed = mean / np.where(se > 0, se, np.nan)
     p, limits = np.empty((3, m)), np.empty((2, m))
-    tail = alpha if level is None else (1 - level) / 2
     for j in range(m):
-        size = np.abs(z[:, j] - mean[j])
-        flips = (signs * size).T
+        flips = (signs * np.abs(z[:, j] - mean[j])).T
         means, errors, _ = trimmed_moments(flips, trim)
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.where(errors > 0, means / errors, 0.0)
@@ -125,7 +131,7 @@ def centred_flips(
             )[0]
         # the observed t about a bound is not among the patterns: a share of 0 becomes one pattern
         p[:, j] = np.maximum(p[:, j], 1 / len(signs))
-        limits[:, j] = mean[j] + np.quantile(means, [tail, 1 - tail])
+        limits[:, j] = mean[j] + np.quantile(means, [alpha, 1 - alpha])
     located = Located(
         mean, se, observed, np.full(m, kept - 1.0), p[0], p[1], p[2], limits[0], limits[1]
     )
@@ -234,13 +240,17 @@ def bootstrap_location(
     quantile_rule: QuantileRule = "linear",
     ties: float = 0.5,
     small_sample: bool = True,
+    size: np.ndarray | float = 0.0,
 ) -> Located:
     """Bootstrap test of the mean about 0; see :func:`located_by_replicates`."""
     counts = plan.matrix
     step = max(1, _CHUNK // len(counts))
+    sizes = np.broadcast_to(size, z.shape[1])
     parts = [
         located_by_replicates(
-            resample_means(z[:, start : start + step], counts, plan, small_sample),
+            resample_means(
+                z[:, start : start + step], counts, plan, small_sample, sizes[start : start + step]
+            ),
             alpha,
             interval=interval,
             quantile_rule=quantile_rule,
@@ -256,10 +266,16 @@ def one_sample_few(n: int) -> tuple[float, float]:
     return n - 1.0, float(np.sqrt((n - 1) / n))
 
 
-def resample_means(z: np.ndarray, counts: np.ndarray, plan: Plan, small_sample: bool) -> Resampled:
+def resample_means(
+    z: np.ndarray,
+    counts: np.ndarray,
+    plan: Plan,
+    small_sample: bool,
+    size: np.ndarray | float = 0.0,
+) -> Resampled:
     """Replicates of the column means and their t values."""
     n = len(z)
-    mean, sd = spread(z)
+    _, mean, sd = moments(z, size=size)
     centred = z - mean
     total = counts.sum(axis=1)[:, None]
     shift = counts @ centred / total

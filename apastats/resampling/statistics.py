@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from apastats.errors import DataError, InputError
+from apastats.numbers.moments import centred
 
 __all__ = [
     "NAMED",
@@ -54,8 +55,7 @@ def _moments(
 ) -> tuple[np.ndarray, np.ndarray, Callable[[int, int], np.ndarray]]:
     """Size ``[rows]``, means ``[rows, k]`` and a function for the (co)variance of two columns."""
     size = counts.sum(axis=1)
-    centre = x.mean(axis=0)
-    shifted = x - centre
+    _, centre, shifted = centred(x)
     means = counts @ shifted / size[:, None]
 
     def covariance(i: int, j: int) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import expit, logit, ndtri
 
 from apastats.errors import InputError
+from apastats.numbers.moments import moments
 from apastats.resampling.intervals import (
     Alternative,
     Interval,
@@ -16,7 +17,6 @@ from apastats.resampling.intervals import (
     Replicates,
     acceleration,
     confidence_limits,
-    moments,
 )
 from apastats.resampling.quantiles import QuantileRule, mass_below
 
@@ -163,7 +163,7 @@ def _maps(transform: str | None) -> tuple[Map, Map, Map]:
 def diagnostics(kept: Kept, quantile_rule: QuantileRule = "linear") -> dict[str, np.ndarray]:
     """Bootstrap mean, bias, standard deviation, z0 and acceleration of each estimate."""
     values = np.ascontiguousarray(kept.values.T)
-    mean, sd = moments(values, kept.weights)
+    _, mean, sd = moments(values, kept.weights, axis=-1)
     share = mass_below(
         values,
         kept.estimate,

@@ -69,20 +69,24 @@ def trimmed_two(
     return from_t(difference, error, float(df), alpha)
 
 
-def rank_two(x: np.ndarray, y: np.ndarray, alpha: float, *, exact: bool | None) -> Located:
-    """Wilcoxon-Mann-Whitney; estimate and interval of the shift invert the normal test."""
-    w, above, below, two = rank_sum(x, y, alpha, exact=exact)
-    estimate, low, high = rank_sum_interval(x, y, alpha)
+def rank_two(
+    x: np.ndarray, y: np.ndarray, alpha: float, *, exact: bool | None, small: float = 0.0
+) -> Located:
+    """Wilcoxon-Mann-Whitney; estimate and interval of the shift invert the normal test; ``small`` makes ties."""
+    w, above, below, two = rank_sum(x, y, exact=exact, small=small)
+    estimate, low, high = rank_sum_interval(x, y, alpha, small)
     return Located(*_one(estimate, np.nan, w, np.nan, above, below, two, low, high))
 
 
-def effect_two(x: np.ndarray, y: np.ndarray, alpha: float, bound: float) -> Located:
+def effect_two(
+    x: np.ndarray, y: np.ndarray, alpha: float, bound: float, small: float = 0.0
+) -> Located:
     """Brunner-Munzel t of ``P(X > Y) + P(X = Y) / 2`` against ``bound``, with its interval.
 
     Samples without overlap have no standard error of their own; then that of one exchanged pair is
     used, the smallest the data could have shown (as in Neubert and Brunner 2007).
     """
-    effect, se, df = brunner_munzel(x, y)
+    effect, se, df = brunner_munzel(x, y, small)
     if se == 0:
         se = float(np.sqrt(1 / (2 * len(x) ** 2 * len(y)) + 1 / (2 * len(y) ** 2 * len(x))))
         df = len(x) + len(y) - 2.0

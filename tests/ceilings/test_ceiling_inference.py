@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 import apastats as apa
-from apastats.ceilings.from_rdms import spearman_brown
 from apastats.errors import CeilingWarning, DataError, InputError
+from apastats.numbers.correlation import spearman_brown
 from apastats.resampling.plans import composition_counts, subject_counts
 from apastats.resampling.ratios import fieller, summarise_ratios
 from apastats.scoring.stimuli.pair_weights import PairKernel, gram_ceilings

@@ -8,7 +8,7 @@ from scipy import stats
 
 import apastats as apa
 from apastats.errors import DesignError, InputError
-from apastats.patterns.pattern_reliability import spearman_brown
+from apastats.numbers.correlation import spearman_brown
 from tests.patterns.naive import similar
 
 

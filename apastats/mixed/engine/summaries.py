@@ -7,6 +7,7 @@ import pandas as pd
 
 from apastats.mixed.engine.core import Fitted, row_precisions
 from apastats.mixed.engine.information import block_products
+from apastats.numbers.correlation import correlate
 
 __all__ = [
     "coefficient_table",
@@ -194,8 +195,7 @@ def _moments(values: np.ndarray) -> tuple[float, float]:
 
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
-    ra, rb = pd.Series(a).rank().to_numpy(), pd.Series(b).rank().to_numpy()
-    return float(np.corrcoef(ra, rb)[0, 1]) if np.ptp(ra) > 0 and np.ptp(rb) > 0 else 0.0
+    return float(np.nan_to_num(correlate(a, b, "spearman")))
 
 
 def diagnostics_table(fitted: Fitted) -> pd.DataFrame:
