@@ -5,6 +5,10 @@ A message says which argument or file is meant, what was found, and what is allo
 
 from __future__ import annotations
 
+import os
+import sys
+import warnings
+from pathlib import Path
 from typing import Any
 
 __all__ = [
@@ -28,6 +32,7 @@ __all__ = [
     "SingularFitWarning",
     "SmallSampleWarning",
     "StudyError",
+    "warn",
 ]
 
 
@@ -178,3 +183,12 @@ class SingularFitWarning(ApaWarning):
 
 class ConvergenceWarning(ApaWarning):
     """A fit or a chain did not converge as it should."""
+
+
+def warn(message: str, category: type[ApaWarning]) -> None:
+    """Warn at the line that called into the package, however many of its own calls lie between."""
+    own, level = str(Path(__file__).parent) + os.sep, 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(own):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(category(message), stacklevel=level + 1)

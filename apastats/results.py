@@ -22,7 +22,7 @@ from apastats.words import Info, jsonable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Info", "Provenance", "Result", "describe_call", "jsonable"]
+__all__ = ["Info", "Provenance", "Result", "jsonable"]
 
 _PACKAGES = ("apastats", "numpy", "scipy", "pandas", "statsmodels", "rsatoolbox")
 
@@ -43,26 +43,6 @@ def _installed_versions() -> dict[str, str]:
     return found
 
 
-def describe_call(verb: str, /, *data: Any, **arguments: Any) -> str:
-    """Call as text: ``verb(<data>, argument=value, ...)``, arguments that are None left out."""
-
-    def text(value: Any) -> str:
-        if isinstance(value, Result):
-            return f"<{type(value).__name__}>"  # its text would be many lines
-        if isinstance(value, str | int | float | bool | tuple | list):
-            return repr(value)
-        if isinstance(value, np.ndarray):
-            return f"<array {value.shape}>"
-        if isinstance(value, pd.DataFrame):
-            return f"<DataFrame {value.shape}>"
-        plain = getattr(type(value), "__str__", None) is object.__dict__["__str__"]
-        return f"<{type(value).__name__}>" if plain else str(value)
-
-    parts = [text(d) for d in data]
-    parts += [f"{k}={text(v)}" for k, v in arguments.items() if v is not None]
-    return f"{verb}({', '.join(parts)})"
-
-
 @dataclass(frozen=True)
 class Provenance:
     """How a result was made.
@@ -70,7 +50,7 @@ class Provenance:
     Attributes
     ----------
     call : str
-        The public call, as text.
+        The public call, as text; :func:`apastats.recording.verb` writes it from the signature.
     data_hash : str
         SHA-256 of the data (sorted keys and float64 bytes), first 16 hex digits.
     seed : str
@@ -81,7 +61,7 @@ class Provenance:
         Interpreter, operating system, time (UTC, ISO 8601).
     """
 
-    call: str
+    call: str = ""
     data_hash: str = ""
     seed: str = ""
     versions: Mapping[str, str] = field(default_factory=package_versions)

@@ -16,6 +16,7 @@ from apastats.bootstrapping.bootstrap import SCHEMES
 from apastats.bootstrapping.result import BootstrapResult
 from apastats.bootstrapping.tables import give_warnings, how_many
 from apastats.errors import DataError, DesignError, InputError
+from apastats.recording import verb
 from apastats.resampling.intervals import INTERVALS, Alternative, check_interval
 from apastats.resampling.parallel import check_jobs, run_tasks
 from apastats.resampling.plans import (
@@ -38,7 +39,7 @@ from apastats.resampling.statistics import (
 )
 from apastats.resampling.store import BlockStore, resumed_seed
 from apastats.resampling.summaries import TRANSFORMS
-from apastats.results import Provenance, describe_call
+from apastats.results import Provenance
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.words import Info
 
@@ -47,6 +48,7 @@ __all__ = ["boot_ci"]
 Index: TypeAlias = np.ndarray | Sequence[np.ndarray]
 
 
+@verb
 def boot_ci(
     x: np.ndarray | Sequence[np.ndarray],
     statistic: str | Callable[..., Any] = "mean",
@@ -152,16 +154,6 @@ def boot_ci(
         "quantile_rule": quantile_rule,
         "transform": transform,
     }
-    name = statistic if isinstance(statistic, str) else getattr(statistic, "__name__", "statistic")
-    call = describe_call(
-        "boot_ci",
-        samples[0] if len(samples) == 1 else x,
-        name,
-        interval=interval,
-        conf_level=conf_level,
-        n_resamples=n_resamples,
-        transform=transform,
-    )
     chosen = None
     if not (statistic == "mean" and len(samples) == 1 and transform is None and workdir is None):
         chosen = _statistic(statistic, samples, std_error)
@@ -173,7 +165,7 @@ def boot_ci(
             arrays, plan = _replicates(
                 chosen, samples, scheme, size, index, root, n_jobs, batch, folder
             )
-        return _result(chosen, samples, arrays, plan, interval, settings, call)
+        return _result(chosen, samples, arrays, plan, interval, settings)
 
     result = once(n_resamples, workdir)
     # a callable costs what it costs: as many calls as said, and a warning where they are too few
@@ -191,7 +183,6 @@ def _result(
     plan: Plan,
     interval: str,
     settings: dict[str, Any],
-    call: str,
 ) -> BootstrapResult:
     """Result of the arrays that were made; ``chosen`` is None for means that are made when needed."""
     label = "mean" if chosen is None else chosen.name
@@ -219,7 +210,7 @@ def _result(
     count = arrays["values" if chosen is None else "replicates"].shape[1]
     terms = [label] if count == 1 else [f"{label}[{i}]" for i in range(count)]
     digest = hashlib.sha256(b"".join(np.ascontiguousarray(s).tobytes() for s in samples))
-    provenance = Provenance(call, digest.hexdigest()[:16], plan.seed)
+    provenance = Provenance(data_hash=digest.hexdigest()[:16], seed=plan.seed)
     draft = BootstrapResult(pd.DataFrame({"term": terms}), info, provenance, arrays)
     return replace(draft, table=draft._table())
 

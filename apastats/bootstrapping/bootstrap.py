@@ -13,6 +13,7 @@ from apastats.bootstrapping.cells import Cells, dyad_cells, mean_cells, nested_c
 from apastats.bootstrapping.result import BootstrapResult
 from apastats.bootstrapping.tables import estimate_table, give_warnings, how_many
 from apastats.errors import DesignError, InputError
+from apastats.recording import verb
 from apastats.resampling.intervals import Alternative, Interval, check_interval
 from apastats.resampling.keeping import design_arrays
 from apastats.resampling.means import MeanSummary, summarise_means
@@ -21,7 +22,7 @@ from apastats.resampling.plans import Plan, Resamples, subject_counts, subject_w
 from apastats.resampling.quantiles import QuantileRule, check_rule
 from apastats.resampling.reselection_summary import summarise_reselected
 from apastats.resampling.store import BlockStore, resumed_seed
-from apastats.results import Provenance, describe_call
+from apastats.results import Provenance
 from apastats.seeds import RngLike, seed_sequence
 from apastats.table import ScoreTable, parse_formula
 from apastats.words import Info, Outcome
@@ -35,6 +36,7 @@ SCHEMES = ("bootstrap", "bayesian")
 RESELECT = ("train", "out_of_bag")
 
 
+@verb
 def bootstrap(
     formula: str,
     data: ScoreTable | RDMSet | Any,
@@ -167,19 +169,6 @@ def bootstrap(
         raise InputError("reselect", reselect, "None or 'layer'")
     if on not in RESELECT:
         raise InputError("on", on, f"one of {list(RESELECT)}")
-    call = describe_call(
-        "bootstrap",
-        formula,
-        data,
-        cluster=cluster if isinstance(cluster, str) else tuple(cluster),
-        scheme=scheme,
-        strata=strata,
-        reselect=reselect,
-        n_resamples=n_resamples,
-        interval=interval,
-        conf_level=conf_level,
-        alternative=alternative,
-    )
     if rng is None and workdir is not None:
         rng = resumed_seed(workdir)
     shared: dict[str, Any] = {
@@ -207,14 +196,13 @@ def bootstrap(
             blocks=blocks,
             ceiling=ceiling,
             interval=interval,
-            call=call,
             **shared,
         )
     if models is not None or blocks is not None:
         raise InputError("models, blocks", "given", "None where data are scores, not RDMs")
     interval = "studentized" if interval == "auto" else interval
     cells = _cells(formula, data, cluster, scheme, strata, reselect, on, kind)
-    return _run(cells, data, cluster, scheme, interval, call, **shared)
+    return _run(cells, data, cluster, scheme, interval, **shared)
 
 
 def _cells(
@@ -262,7 +250,6 @@ def _run(
     cluster: str | Sequence[str],
     scheme: str,
     interval: Any,
-    call: str,
     *,
     n_resamples: Resamples,
     conf_level: float,
@@ -292,7 +279,9 @@ def _run(
         arrays["clusters"] = np.asarray(cells.units, dtype=str)
         outcome = data.outcome(cells.formula.outcome)
         info = _info(cells, plan, interval, options, scheme, cluster, outcome)
-        draft = BootstrapResult(cells.keys, info, Provenance(call, data.hash, plan.seed), arrays)
+        draft = BootstrapResult(
+            cells.keys, info, Provenance(data_hash=data.hash, seed=plan.seed), arrays
+        )
         if found is None:
             return replace(draft, table=draft._table())
         return replace(
@@ -303,7 +292,7 @@ def _run(
     more = result.more_resamples() if n_resamples == "auto" else None
     if more:
         result = once(more, None if workdir is None else Path(workdir) / "more")
-    notes = give_warnings(result.table, cells.keys.columns.tolist(), result.info, stacklevel=4)
+    notes = give_warnings(result.table, cells.keys.columns.tolist(), result.info)
     return replace(result, notes=(*cells.notes, *notes))
 
 

@@ -53,7 +53,6 @@ def bootstrap_rdms(
     blocks: Sequence[Any] | None,
     ceiling: bool,
     interval: str,
-    call: str,
     n_resamples: Resamples,
     conf_level: float,
     alternative: Alternative,
@@ -167,9 +166,9 @@ def bootstrap_rdms(
         resampled=f"{words} ({how_many(plan)})",
         held_fixed=held,
     )
-    provenance = Provenance(call, f"{brain.hash} {predictors.hash}", plan.seed)
+    provenance = Provenance(data_hash=f"{brain.hash} {predictors.hash}", seed=plan.seed)
     table = BootstrapResult(keys, info, provenance, arrays)._table()
-    notes = (*log, *give_warnings(table, keys.columns.tolist(), info, stacklevel=4))
+    notes = (*log, *give_warnings(table, keys.columns.tolist(), info))
     return BootstrapResult(table, info, provenance, arrays, notes)
 
 

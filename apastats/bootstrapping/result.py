@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from apastats.bootstrapping.tables import error_columns, estimate_table, give_warnings
 from apastats.errors import InputError
 from apastats.numbers.moments import moments
+from apastats.recording import verb
 from apastats.resampling.bands import critical_values, running_max
 from apastats.resampling.intervals import (
     Alternative,
@@ -220,7 +221,7 @@ class BootstrapResult(Result):
     def _warn(self, table: pd.DataFrame, interval: str | None = None) -> pd.DataFrame:
         """The table, after the warnings it deserves."""
         info = self.info if interval is None else self.info.but(interval=interval)
-        give_warnings(table, self._keys(), info, stacklevel=4)
+        give_warnings(table, self._keys(), info)
         return table
 
     def bands(
@@ -279,6 +280,7 @@ class BootstrapResult(Result):
             "max-t",
         )
 
+    @verb
     def ceilings(self, *, interval: Interval | None = None) -> BootstrapResult:
         """Noise ceilings, lower and upper, from the same resamples.
 
@@ -308,6 +310,7 @@ class BootstrapResult(Result):
         notes = give_warnings(draft.table, draft._keys(), draft.info)
         return replace(draft, notes=notes)
 
+    @verb
     def below_ceiling(self, *, interval: Interval | None = None) -> BootstrapResult:
         """Scores minus the lower noise ceiling, from the same resamples.
 

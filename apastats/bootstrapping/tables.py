@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DegenerateWarning, MonteCarloWarning, SmallSampleWarning
+from apastats.errors import (
+    ApaWarning,
+    DegenerateWarning,
+    MonteCarloWarning,
+    SmallSampleWarning,
+    warn,
+)
 from apastats.resampling.means import MeanSummary
 from apastats.resampling.plans import Plan
 from apastats.rounding import LIMIT_ERRORS, printed_decimals, resamples_to_settle, unsettled
@@ -67,19 +72,19 @@ def error_columns(std_error: np.ndarray, errors: np.ndarray) -> dict[str, np.nda
 
 
 def give_warnings(
-    table: pd.DataFrame, keys: Sequence[str], info: Mapping[str, Any], *, stacklevel: int = 3
+    table: pd.DataFrame, keys: Sequence[str], info: Mapping[str, Any]
 ) -> tuple[str, ...]:
     """Give the warnings a table deserves, and return them as notes."""
     notes: list[str] = []
 
-    def warn(category: type[Warning], message: str) -> None:
+    def note(category: type[ApaWarning], message: str) -> None:
         notes.append(message)
-        warnings.warn(category(message), stacklevel=stacklevel + 1)
+        warn(message, category)
 
     n = table["n_subject"].to_numpy()
     if (n < 2).any():
         where = table.loc[n < 2].iloc[0, :1].to_dict()
-        warn(
+        note(
             DegenerateWarning,
             f"{int((n < 2).sum())} cells have a value of one subject only (first: {where}); "
             f"interval NaN",
@@ -91,22 +96,22 @@ def give_warnings(
         reason = info.get("why_undefined") or WHY_UNDEFINED.get(
             str(info["interval"]), "its replicates are not defined"
         )
-        warn(
+        note(
             DegenerateWarning,
             f"{int(undefined.sum())} of {len(table)} intervals are NaN (first: {where}): {reason}",
         )
     infinite = np.isinf(table[["conf_low", "conf_high"]].to_numpy(dtype=float)).all(axis=1)
     if info["interval"] == "studentized" and infinite.any():
-        warn(
+        note(
             SmallSampleWarning,
             f"with {n.max()} subjects so many resamples repeat one subject that "
             f"{int(infinite.sum())} studentized intervals are infinite; interval='t' is finite",
         )
-    return (*notes, *warn_unsettled(table, keys, info, stacklevel=stacklevel))
+    return (*notes, *warn_unsettled(table, keys, info))
 
 
 def warn_unsettled(
-    table: pd.DataFrame, keys: Sequence[str], info: Mapping[str, Any], *, stacklevel: int = 2
+    table: pd.DataFrame, keys: Sequence[str], info: Mapping[str, Any]
 ) -> tuple[str, ...]:
     """Warn, once, of limits whose printed digits Monte-Carlo error could change; also as a note."""
     loose = ~table["settled"].to_numpy(dtype=bool)
@@ -123,5 +128,5 @@ def warn_unsettled(
         f"digits (decimal {printed_decimals(error, both)}): {', '.join(cells[:NAMED])}{more}; largest "
         f"mcse {table['mcse'].iloc[worst]:.2g}; n_resamples={needed:_} should settle them"
     )
-    warnings.warn(MonteCarloWarning(message), stacklevel=stacklevel + 1)
+    warn(message, MonteCarloWarning)
     return (message,)

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import ApaError, InputError
-from apastats.results import Provenance, Result, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance, Result
 from apastats.table import ScoreTable
 from apastats.words import Info
 
@@ -32,6 +33,7 @@ class DesignCheck(Result):
         return self.table[self.table["status"] == PROBLEM]
 
 
+@verb
 def check(data: ScoreTable | RDMSet | str | Path | Any, **options: Any) -> DesignCheck:
     """Describe the design of scores or RDMs, and point at what will trouble an analysis.
 
@@ -78,7 +80,7 @@ def check(data: ScoreTable | RDMSet | str | Path | Any, **options: Any) -> Desig
             "reading": list(log),
         },
     )
-    return DesignCheck(table, info, Provenance(describe_call("check", data), data_hash))
+    return DesignCheck(table, info, Provenance(data_hash=data_hash))
 
 
 def _read(path: Path, options: dict[str, Any]) -> ScoreTable | RDMSet:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,12 +12,13 @@ from scipy.special import stdtr
 from apastats.bootstrapping.tables import error_columns, give_warnings, how_many
 from apastats.ceilings.from_rdms import nili_values, within_subject_values
 from apastats.ceilings.from_tables import table_values
-from apastats.errors import CeilingWarning, DesignError, InputError
+from apastats.errors import CeilingWarning, DesignError, InputError, warn
 from apastats.numbers.units import varies
+from apastats.recording import verb
 from apastats.resampling.intervals import Alternative, Interval, check_interval
 from apastats.resampling.means import MeanSummary, summarise_means
 from apastats.resampling.plans import Resamples, subject_counts
-from apastats.results import Provenance, Result, describe_call
+from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, seed_sequence
 from apastats.table import ScoreTable
 from apastats.words import Info, Outcome
@@ -76,6 +76,7 @@ def check_level(conf_level: float) -> float:
     return float(conf_level)
 
 
+@verb
 def noise_ceiling(
     data: ScoreTable | RDMSet | Any,
     *,
@@ -231,16 +232,13 @@ def noise_ceiling(
         held_fixed="stimuli" + (", partners" if kind == "subject_to_subject" else ""),
         extra={"ceiling_kind": kind},
     )
-    call = describe_call(
-        "noise_ceiling", data, kind=kind, by=tuple(by), split=split, interval=interval
-    )
     arrays = {"values": values, "subjects": np.asarray(subjects, dtype=str)}
     seed = plan.seed if drawn else ""
     drawing: dict[str, Any] = {"interval": interval, "n_resamples": plan.n_resamples}
     if alike.any():
         drawing["why_undefined"] = ALIKE
     notes = give_warnings(table, [*by, "bound"], drawing)
-    return NoiseCeiling(table, info, Provenance(call, data_hash, seed), arrays, notes)
+    return NoiseCeiling(table, info, Provenance(data_hash=data_hash, seed=seed), arrays, notes)
 
 
 def without_interval(kind: str, values: np.ndarray) -> np.ndarray:
@@ -263,11 +261,9 @@ def warn_unlogged(found: MeanSummary, interval: str) -> None:
     logs = interval in ("studentized", "normal", "basic", "t")
     bad = logs & ~(found.estimate > 0) & np.isfinite(found.estimate)
     if bad.any():
-        warnings.warn(
-            CeilingWarning(
-                f"{int(bad.sum())} shares of the ceiling are not positive (first: "
-                f"{found.estimate[bad][0]:.4g}); interval={interval!r} is built on the log scale and "
-                f"NaN there, 'fieller' is not"
-            ),
-            stacklevel=3,
+        warn(
+            f"{int(bad.sum())} shares of the ceiling are not positive (first: "
+            f"{found.estimate[bad][0]:.4g}); interval={interval!r} is built on the log scale and "
+            f"NaN there, 'fieller' is not",
+            CeilingWarning,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
@@ -10,12 +9,13 @@ import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from apastats.bootstrapping.tables import error_columns, how_many, warn_unsettled
-from apastats.errors import CeilingError, CeilingWarning, DataError, DesignError, InputError
+from apastats.errors import CeilingError, CeilingWarning, DataError, DesignError, InputError, warn
+from apastats.recording import verb
 from apastats.resampling.intervals import Alternative, Interval, check_interval
 from apastats.resampling.means import describe_cells, summarise_means
 from apastats.resampling.plans import Resamples, subject_counts
 from apastats.resampling.ratios import summarise_ratios
-from apastats.results import Provenance, Result, describe_call
+from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
 from apastats.table import ScoreTable
 
@@ -44,6 +44,7 @@ class NormalizedScores(Result):
     kind: ClassVar[str] = "normalized"
 
 
+@verb
 def normalize(
     table: ScoreTable,
     ceiling: NoiseCeiling,
@@ -113,7 +114,7 @@ def normalize(
         raise InputError("on_low", on_low, "'error' or 'nan'")
     if not isinstance(ceiling, NoiseCeiling):
         raise InputError("ceiling", ceiling, "a NoiseCeiling")
-    given, bounds = bound, list(dict.fromkeys(ceiling.table["bound"]))
+    bounds = list(dict.fromkeys(ceiling.table["bound"]))
     if bound is None and len(bounds) == 1:
         bound = bounds[0]
     if bound not in bounds:
@@ -196,8 +197,7 @@ def normalize(
         extra={"ceiling": ceiling.info["method"], "bound": bound if len(bounds) > 1 else None},
     )
     arrays = {"score": top, "ceiling": bottom, "subjects": np.asarray(shared, dtype=str)}
-    call = describe_call("normalize", table, ceiling, how=how, bound=given, interval=interval)
-    provenance = Provenance(call, table.hash, plan.seed if drawn else "")
+    provenance = Provenance(data_hash=table.hash, seed=plan.seed if drawn else "")
     notes = warn_unsettled(table_out, ["model", *by], info.but(n_resamples=plan.n_resamples))
     return NormalizedScores(table_out, info, provenance, arrays, notes)
 
@@ -230,5 +230,5 @@ def _refuse_low(
         raise CeilingError(
             f"{message}. A share of such a ceiling means nothing; leave these cells out, or on_low='nan'."
         )
-    warnings.warn(CeilingWarning(f"{message}. NaN there."), stacklevel=3)
+    warn(f"{message}. NaN there.", CeilingWarning)
     reference[:, bad] = np.nan

@@ -18,8 +18,9 @@ from apastats.comparing.families import JOINT_KINDS, best_groups, check_family, 
 from apastats.comparing.margin import Bounds
 from apastats.errors import DataError, InputError
 from apastats.numbers.compact_letters import compact_letters
+from apastats.recording import verb
 from apastats.resampling.plans import Resamples
-from apastats.results import Provenance, Result, describe_call
+from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
 from apastats.table import ScoreTable
 from apastats.words import Info
@@ -64,6 +65,7 @@ class Comparison(Result):
         return compact_letters(order, list(zip(shown[first], shown["reference"], strict=True)))
 
 
+@verb
 def compare(
     formula: str,
     data: ScoreTable,
@@ -204,18 +206,10 @@ def compare(
         held_fixed="stimuli, chosen layers",
         not_concluded="models that were not separated are not shown to be equal",
     ).but(**choice.words())
-    call = describe_call(
-        "compare",
-        formula,
-        data,
-        reference=reference,
-        test=test,
-        adjust=adjust,
-        family=family,
-        alpha=alpha,
-    )
     arrays = {
         "differences": found.differences[:, pair, cell],
         "subjects": np.asarray(block.clusters, dtype=str),
     }
-    return Comparison(table, info, Provenance(call, data.hash, choice.seed()), arrays, notes)
+    return Comparison(
+        table, info, Provenance(data_hash=data.hash, seed=choice.seed()), arrays, notes
+    )

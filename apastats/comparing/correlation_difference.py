@@ -31,10 +31,10 @@ from apastats.numbers.moments import rounding
 from apastats.numbers.ranks import midranks
 from apastats.numbers.shared_correlations import null_limits, null_p
 from apastats.numbers.tested import Tested
+from apastats.recording import verb
 from apastats.resampling.one_sample import Resampled, located_by_replicates, replicate_p
 from apastats.resampling.plans import Plan, Resamples, subject_counts
 from apastats.resampling.quantiles import QuantileRule
-from apastats.results import describe_call
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 
 __all__ = [
@@ -87,6 +87,7 @@ def steiger_error(r12: ArrayLike, r13: ArrayLike, r23: ArrayLike, n: int) -> np.
     return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
 
+@verb
 def correlation_difference(
     x: ArrayLike,
     y: ArrayLike,
@@ -192,9 +193,6 @@ def correlation_difference(
         seed, resampled = (recorded_seed(root) if not plan.exact else ""), "items, with replacement"
     else:
         tested = _by_formula(seen, n, test, margin, alpha, small_sample, inflate)
-    call = describe_call(
-        "correlation_difference", a, b, c, bounds=bounds, method=method, test=test, alpha=alpha
-    )
     return finish_correlation(
         tested,
         margin,
@@ -202,7 +200,6 @@ def correlation_difference(
         hypothesis,
         f"difference of dependent {method} correlations, {test}{WORDS[test, small_sample]}",
         n,
-        call,
         contrast="r(x, brain) - r(y, brain)",
         estimand="difference of dependent correlations",
         resampled=resampled,
@@ -364,6 +361,7 @@ def bootstrap_claims(
     return float(above), float(below), float(two)
 
 
+@verb
 def correlation_difference_summary(
     r1: float,
     n1: int,
@@ -450,9 +448,6 @@ def correlation_difference_summary(
         (high, float(ndtr(high))),
         limits,
     )
-    call = describe_call(
-        "correlation_difference_summary", r1, n1, r2, n2, bounds=bounds, scale=scale
-    )
     how = "Fisher z" + (", corrected for few items" if few else "")
     if scale == "r":
         how = "distance from the bound on the z scale" if few else "Kraatz"
@@ -464,7 +459,6 @@ def correlation_difference_summary(
         hypothesis,
         name,
         int(min(n1, n2)),
-        call,
         contrast="r1 - r2",
         estimand="difference of independent correlations",
     )

@@ -21,7 +21,8 @@ from apastats.numbers.fisher import (
 )
 from apastats.numbers.moments import constant
 from apastats.numbers.tested import Tested
-from apastats.results import Provenance, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance
 
 __all__ = [
     "correlation_tost",
@@ -139,7 +140,6 @@ def finish_correlation(
     hypothesis: str,
     method: str,
     n: int,
-    call: str,
     *,
     contrast: str,
     estimand: str,
@@ -163,7 +163,7 @@ def finish_correlation(
         n_item=n,
         held_fixed="everything but the items that are correlated",
     )
-    return EquivalenceResult(table, info, Provenance(call, "", seed), notes=notes)
+    return EquivalenceResult(table, info, Provenance(seed=seed), notes=notes)
 
 
 def check_small_sample(small_sample: Any) -> bool:
@@ -173,6 +173,7 @@ def check_small_sample(small_sample: Any) -> bool:
     return bool(small_sample)
 
 
+@verb
 def correlation_tost_summary(
     r: float,
     n: int,
@@ -245,9 +246,6 @@ def correlation_tost_summary(
         notes = (
             "the standard error of Kendall's tau (Fieller et al. 1957) holds up to 0.8 in size only",
         )
-    call = describe_call(
-        "correlation_tost_summary", r, n, bounds=bounds, method=method, alpha=alpha
-    )
     return finish_correlation(
         tested,
         margin,
@@ -255,7 +253,6 @@ def correlation_tost_summary(
         hypothesis,
         f"{method} correlation, Fisher z" + (", corrected for few items" if few else ""),
         int(n),
-        call,
         contrast="r",
         estimand="correlation",
         null=null,
@@ -272,6 +269,7 @@ def _ordinary_t(r: float, n: int, method: str) -> dict[str, float]:
     return {"statistic_t": t, "df_t": n - 2.0, "p_value_t": 2 * float(stdtr(n - 2, -abs(t)))}
 
 
+@verb
 def correlation_tost(
     x: ArrayLike,
     y: ArrayLike,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,10 +10,11 @@ from scipy.special import fdtrc, fdtri, stdtr, stdtrit
 
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.equivalence import usable_block
-from apastats.errors import DegenerateWarning, DesignError
+from apastats.errors import DegenerateWarning, DesignError, warn
 from apastats.numbers.best import confidence_set, moments
+from apastats.recording import verb
 from apastats.resampling.plans import Plan, Resamples, subject_counts
-from apastats.results import Provenance, Result, describe_call
+from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.table import ScoreTable
 from apastats.words import Info
@@ -54,6 +54,7 @@ def reliability(f: np.ndarray, n: int, of: int) -> np.ndarray:
     return np.asarray(v / (v + 1 / of))
 
 
+@verb
 def discriminability(
     formula: str,
     data: ScoreTable,
@@ -185,9 +186,8 @@ def discriminability(
         resampled=f"{cluster}s (counts); {cluster}s left out in turn (comparison)",
         held_fixed="stimuli, chosen layers, the models themselves: a claim about other models is not supported",
     )
-    call = describe_call("discriminability", formula, data, against=against, alpha=alpha)
     return Discriminability(
-        pd.DataFrame(rows), info, Provenance(call, data.hash, recorded_seed(root))
+        pd.DataFrame(rows), info, Provenance(data_hash=data.hash, seed=recorded_seed(root))
     )
 
 
@@ -324,10 +324,9 @@ def _compare(first: np.ndarray, second: np.ndarray, alpha: float) -> list[dict[s
     n = len(first)
     estimate, error, p = compare_separation(first, second)
     if not np.isfinite(p):
-        warnings.warn(
+        warn(
             "discriminability: models or residuals of one outcome do not vary; outcomes cannot be compared",
             DegenerateWarning,
-            stacklevel=4,
         )
     half = float(stdtrit(n - 1, 1 - alpha / 2)) * error
     rows = [

@@ -67,7 +67,7 @@ def effect_beside(
             name=e.name,
             small_sample=choice.small_sample,
         )
-    warn_without_unit([e.estimate], stacklevel=3)
+    warn_without_unit([e.estimate])
     return {
         "effect": e.name,
         "effect_size": e.estimate,

@@ -9,12 +9,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtr
 
-from apastats.errors import DegenerateWarning, DesignError, InputError
+from apastats.errors import DegenerateWarning, DesignError, InputError, warn
 from apastats.numbers.location import brunner_munzel
 from apastats.numbers.moments import constant, moments, rounding, size_of
 from apastats.numbers.ranks import midranks, tie_sizes
 from apastats.numbers.standardised import Standardised, standardised_difference
-from apastats.results import Provenance, Result, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance, Result
 from apastats.words import Info
 
 __all__ = ["EffectSizeResult", "effect_size", "rank_biserial", "rank_biserial_interval"]
@@ -91,6 +92,7 @@ def rank_biserial_interval(
     return float(2 * low - 1), float(2 * high - 1)
 
 
+@verb
 def effect_size(
     x: ArrayLike,
     y: ArrayLike | None = None,
@@ -211,7 +213,7 @@ def effect_size(
             )
             row = {"term": name, "estimate": r, "conf_low": low, "conf_high": high}
         rows.append({**row, "conf_level": float(conf_level), "method": interval})
-    warn_without_unit([float(r["estimate"]) for r in rows], stacklevel=2)
+    warn_without_unit([float(r["estimate"]) for r in rows])
     info = Info(
         estimand="effect size",
         statistic="t",
@@ -226,23 +228,19 @@ def effect_size(
             else f"{margin.low:g} to {margin.high:g} in units of the effect size"
         ),
     )
-    call = describe_call(
-        "effect_size", np.asarray(x), measures=wanted, paired=paired, interval=interval
-    )
-    return EffectSizeResult(pd.DataFrame(rows), info, Provenance(call))
+    return EffectSizeResult(pd.DataFrame(rows), info, Provenance())
 
 
-def warn_without_unit(estimates: list[float], stacklevel: int) -> None:
+def warn_without_unit(estimates: list[float]) -> None:
     """Warn where a standardised difference is NaN."""
     if np.isfinite(estimates).all():
         return
-    import warnings
 
     text = (
         "the standard deviation that is the unit of the effect size is 0, but for rounding; the standardised "
         "difference is not defined (NaN)"
     )
-    warnings.warn(DegenerateWarning(text), stacklevel=stacklevel + 1)
+    warn(text, DegenerateWarning)
 
 
 def smd(

@@ -29,10 +29,11 @@ from apastats.comparing.families import (
 from apastats.comparing.margin import Bounds, as_margin, ratio_margin
 from apastats.comparing.monte_carlo import with_p_errors
 from apastats.comparing.rows import insert_before
-from apastats.errors import DegenerateWarning, DesignError, InputError
+from apastats.errors import DegenerateWarning, DesignError, InputError, warn
 from apastats.numbers.standardised import sd_bounds
+from apastats.recording import verb
 from apastats.resampling.plans import Resamples
-from apastats.results import Provenance, Result, describe_call
+from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
 from apastats.table import Block, ScoreTable, parse_formula
 from apastats.words import Info, Outcome
@@ -81,6 +82,7 @@ def averaged_block(
     return Block(values, full.clusters, full.groups, cells, f, cluster)
 
 
+@verb
 def equivalence(
     formula: str,
     data: ScoreTable,
@@ -223,20 +225,9 @@ def equivalence(
         "differences": found.differences[:, pair, cell],
         "subjects": np.asarray(block.clusters, dtype=str),
     }
-    call = describe_call(
-        "equivalence",
-        formula,
-        data,
-        bounds=bounds,
-        reference=reference,
-        test=test,
-        hypothesis=hypothesis,
-        adjust=adjust,
-        family=family,
-        alpha=alpha,
-        within=within,
+    return EquivalenceResult(
+        table, info, Provenance(data_hash=data.hash, seed=choice.seed()), arrays, notes
     )
-    return EquivalenceResult(table, info, Provenance(call, data.hash, choice.seed()), arrays, notes)
 
 
 def usable_block(
@@ -344,7 +335,6 @@ def sampled_errors(
         interval=choice.interval if choice.test == "bootstrap" else "percentile",
         few=choice.few(n),
         joint_draws=found.joint_draws,
-        stacklevel=3,
     )
 
 
@@ -386,8 +376,6 @@ def _add_bounds(
 
 def warn_undefined(table: pd.DataFrame, column: str) -> tuple[str, ...]:
     """Warn about contrasts without a p-value; the text is also a note of the result."""
-    import warnings
-
     bad = table[column].isna()
     if not bad.any():
         return ()
@@ -396,7 +384,7 @@ def warn_undefined(table: pd.DataFrame, column: str) -> tuple[str, ...]:
         f"{int(bad.sum())} of {len(table)} contrasts have no p-value (fewer than 2 subjects with both scores, or "
         f"differences without any variation), the first: {first}; they are undecided"
     )
-    warnings.warn(DegenerateWarning(text), stacklevel=3)
+    warn(text, DegenerateWarning)
     return (text,)
 
 

@@ -21,9 +21,10 @@ from apastats.numbers.best import (
     with_the_best,
 )
 from apastats.numbers.location import t_location
+from apastats.recording import verb
 from apastats.resampling.means import summarise_means
 from apastats.resampling.plans import subject_counts
-from apastats.results import Provenance, Result, describe_call
+from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import Block, ScoreTable
 from apastats.words import Info, Outcome
@@ -63,6 +64,7 @@ class EquivalenceSet(Result):
         return [str(m) for m in inside.index[inside]]
 
 
+@verb
 def equivalence_set(
     formula: str,
     data: ScoreTable,
@@ -199,17 +201,7 @@ def equivalence_set(
         step_down,
         data.outcome(block.formula.outcome),
     )
-    call = describe_call(
-        "equivalence_set",
-        formula,
-        data,
-        bounds=bounds,
-        method=method,
-        variance=variance,
-        family=family,
-        alpha=alpha,
-    )
-    provenance = Provenance(call, data.hash, recorded_seed(root) if sampled else "")
+    provenance = Provenance(data_hash=data.hash, seed=recorded_seed(root) if sampled else "")
     arrays = {"values": block.values, "subjects": np.asarray(block.clusters, dtype=str)}
     return EquivalenceSet(table, info, provenance, arrays, tuple(notes))
 

@@ -13,6 +13,7 @@ import pandas as pd
 from apastats.arguments import number, numbers
 from apastats.errors import DataError, DesignError, InputError, MarginError
 from apastats.numbers.moments import moments
+from apastats.recording import call_text
 from apastats.table import Block
 
 __all__ = ["Bounds", "Margin", "as_margin", "margin", "ratio_margin"]
@@ -77,6 +78,16 @@ class Margin:
 
     def __str__(self) -> str:
         return self.describe()
+
+    def as_call(self) -> str:
+        """The call of :func:`margin` that makes it."""
+        return call_text(
+            margin,
+            self.high if self.low == -self.high else (self.low, self.high),
+            of="sd" if self.origin == "sd" else self.of,
+            unit="spread" if self.origin == "spread" else None,
+            bound=self.bound,
+        )
 
     def describe(self) -> str:
         """The margin in words."""

@@ -11,7 +11,8 @@ from apastats.comparing.decisions import outcomes
 from apastats.comparing.equivalence import EquivalenceResult
 from apastats.errors import DataError, InputError
 from apastats.numbers.location import t_location
-from apastats.results import Provenance, Result, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance, Result
 from apastats.words import Info
 
 __all__ = ["MarginCurve", "margin_curve"]
@@ -36,6 +37,7 @@ def contrast_columns(result: EquivalenceResult) -> list[str]:
     ]
 
 
+@verb
 def margin_curve(
     result: EquivalenceResult,
     *,
@@ -130,8 +132,7 @@ def margin_curve(
         held_fixed=result.info.held_fixed,
         not_concluded="the margin of the analysis is the one stated before looking, not one read off this curve",
     )
-    call = describe_call("margin_curve", result, alpha=alpha)
-    return MarginCurve(table, info, Provenance(call, result.provenance.data_hash))
+    return MarginCurve(table, info, Provenance(data_hash=result.provenance.data_hash))
 
 
 def differences_of(result: Any) -> np.ndarray:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri, stdtrit
 
-from apastats.errors import MonteCarloWarning
+from apastats.errors import MonteCarloWarning, warn
 
 __all__ = ["p_errors", "with_p_errors"]
 
@@ -94,7 +92,6 @@ def with_p_errors(
     interval: str = "percentile",
     few: tuple[float, float] | None = None,
     joint_draws: int = 0,
-    stacklevel: int = 2,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Table with ``p_value_mcse`` and the like behind sampled p-values, and notes where a decision hangs on the draws.
 
@@ -141,7 +138,7 @@ def with_p_errors(
         f"{table.loc[near, 'contrast'].iloc[0]}): a p-value lies within {SURE:g} Monte-Carlo standard errors, of up to "
         f"{largest:.2g}, of {alpha:g}; more than {max(draws, joint_draws)} resamples would tell"
     )
-    warnings.warn(MonteCarloWarning(text), stacklevel=stacklevel + 1)
+    warn(text, MonteCarloWarning)
     return table, (text,)
 
 

@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike
 from scipy.special import chdtrc, fdtrc, gammaln
 
 from apastats.comparing.decisions import check_alpha
-from apastats.errors import DegenerateWarning, DesignError, InputError
+from apastats.errors import DegenerateWarning, DesignError, InputError, warn
 from apastats.numbers.moments import rounding, size_of
 from apastats.numbers.ranks import midranks, tie_sizes
 from apastats.numbers.simultaneous import range_critical, range_sf
-from apastats.results import Provenance, Result, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance, Result
 from apastats.table import Block, CellFormula, ScoreTable
 from apastats.words import Info
 
@@ -117,6 +118,7 @@ def friedman_numbers(x: np.ndarray) -> dict[str, float]:
     }
 
 
+@verb
 def friedman(
     formula: str | ArrayLike,
     data: ScoreTable | None = None,
@@ -187,9 +189,10 @@ def friedman(
         statistic=statistic,
         null="all models have the same distribution of scores within a subject",
     )
-    return _result(rows, words, block, "friedman", formula, data)
+    return _result(rows, words, block, data)
 
 
+@verb
 def quade(
     formula: str | ArrayLike,
     data: ScoreTable | None = None,
@@ -246,9 +249,10 @@ def quade(
         statistic="F",
         null="all models have the same distribution of scores within a subject",
     )
-    return _result(rows, words, block, "quade", formula, data)
+    return _result(rows, words, block, data)
 
 
+@verb
 def nemenyi(
     formula: str | ArrayLike,
     data: ScoreTable | None = None,
@@ -329,9 +333,10 @@ def nemenyi(
         rule=f"different where the p-value is at most {alpha:g}",
         alpha=alpha,
     )
-    return _result(rows, words, block, "nemenyi", formula, data)
+    return _result(rows, words, block, data)
 
 
+@verb
 def mean_ranks(
     formula: str | ArrayLike,
     data: ScoreTable | None = None,
@@ -419,15 +424,13 @@ def mean_ranks(
         alpha=alpha,
         conf_level=1 - alpha,
     )
-    return _result(rows, words, block, "mean_ranks", formula, data)
+    return _result(rows, words, block, data)
 
 
 def _result(
     rows: list[dict[str, Any]],
     words: Info,
     block: Block,
-    verb: str,
-    formula: Any,
     data: ScoreTable | None,
 ) -> RankResult:
     words = words.but(
@@ -441,11 +444,7 @@ def _result(
     notes: tuple[str, ...] = ()
     undefined = sum(bool(np.isnan(r.get("p_value", 0.0))) for r in rows)
     if undefined:
-        import warnings
-
         notes = (f"{undefined} of {len(rows)} cells have no p-value: no subject's scores differ",)
-        warnings.warn(DegenerateWarning(notes[0]), stacklevel=3)
-    shown = formula if isinstance(formula, str) else np.asarray(formula)
-    call = describe_call(verb, shown, *([data] if data is not None else []))
+        warn(notes[0], DegenerateWarning)
     data_hash = data.hash if data is not None else ""
-    return RankResult(pd.DataFrame(rows), words, Provenance(call, data_hash), notes=notes)
+    return RankResult(pd.DataFrame(rows), words, Provenance(data_hash=data_hash), notes=notes)

@@ -14,7 +14,8 @@ from apastats.arguments import array, choice, level, number
 from apastats.comparing.effect_size import EffectSizeResult
 from apastats.errors import DesignError
 from apastats.numbers.moments import rounding
-from apastats.results import Provenance, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance
 from apastats.words import Info
 
 __all__ = ["anova_effect", "rm_anova", "share_limits"]
@@ -56,6 +57,7 @@ def share_limits(
     return limit((1 + level) / 2), limit((1 - level) / 2)
 
 
+@verb
 def rm_anova(
     values: ArrayLike, *, conf_level: float = 0.9, alternative: str = "greater"
 ) -> EffectSizeResult:
@@ -127,9 +129,10 @@ def rm_anova(
             | {"conf_level": conf_level, "method": "repeated-measures F"}
         )
     info = Info(method="repeated-measures analysis of variance, sphericity assumed", n_subject=n)
-    return EffectSizeResult(pd.DataFrame(rows), info, Provenance(describe_call("rm_anova", x)))
+    return EffectSizeResult(pd.DataFrame(rows), info, Provenance())
 
 
+@verb
 def anova_effect(
     f: float,
     df1: float,
@@ -200,5 +203,4 @@ def anova_effect(
         method="partial eta squared by the noncentral F distribution",
         conf_level=conf_level,
     )
-    call = describe_call("anova_effect", f, df1, df2, bounds=bounds, conf_level=conf_level)
-    return EffectSizeResult(pd.DataFrame([row]), info, Provenance(call))
+    return EffectSizeResult(pd.DataFrame([row]), info, Provenance())

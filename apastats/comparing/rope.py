@@ -12,7 +12,8 @@ from scipy.special import stdtr, stdtrit
 from apastats.arguments import array, choice, items, number, numbers
 from apastats.comparing.margin import as_margin
 from apastats.errors import DesignError, InputError
-from apastats.results import Provenance, Result, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance, Result
 from apastats.words import Info
 
 __all__ = ["RopeResult", "coefficient_equivalence", "highest_density", "rope"]
@@ -41,6 +42,7 @@ def highest_density(draws: np.ndarray, level: float) -> tuple[float, float]:
     return float(ordered[best]), float(ordered[best + step])
 
 
+@verb
 def rope(
     draws: ArrayLike | dict[str, ArrayLike],
     *,
@@ -133,10 +135,10 @@ def rope(
         resampled="nothing; draws are taken as given",
         held_fixed="the model the draws come from",
     )
-    call = describe_call("rope", bounds=bounds, conf_level=conf_level)
-    return RopeResult(pd.DataFrame(rows), info, Provenance(call))
+    return RopeResult(pd.DataFrame(rows), info, Provenance())
 
 
+@verb
 def coefficient_equivalence(
     estimate: ArrayLike,
     std_error: ArrayLike,
@@ -240,5 +242,4 @@ def coefficient_equivalence(
         margin=margin.describe(),
         conf_level=level,
     )
-    call = describe_call("coefficient_equivalence", bounds=bounds, rule=rule, conf_level=conf_level)
-    return RopeResult(table, info, Provenance(call))
+    return RopeResult(table, info, Provenance())

@@ -30,6 +30,7 @@ from apastats.numbers.moments import moments, rounding, size_of
 from apastats.numbers.standardised import sd_unit
 from apastats.numbers.student import in_sd_units
 from apastats.numbers.tested import Tested
+from apastats.recording import verb
 from apastats.resampling.plans import Plan, Resamples
 from apastats.resampling.quantiles import QuantileRule
 from apastats.resampling.two_samples import (
@@ -42,12 +43,13 @@ from apastats.resampling.two_samples import (
     two_sample_draws,
     two_sample_few,
 )
-from apastats.results import Provenance, describe_call
+from apastats.results import Provenance
 from apastats.seeds import RngLike, recorded_seed
 
 __all__ = ["tost"]
 
 
+@verb
 def tost(
     x: ArrayLike,
     y: ArrayLike | None = None,
@@ -224,21 +226,10 @@ def tost(
         resampled,
         null,
     ).but(**choice.words())
-    call = describe_call(
-        "tost",
-        np.asarray(x),
-        None if y is None else np.asarray(y),
-        bounds=bounds,
-        test=test,
-        paired=paired,
-        equal_var=equal_var,
-        hypothesis=hypothesis,
-        alpha=alpha,
-    )
     two_drawn = not single and test in ("bootstrap", "permutation")
     seed = recorded_seed(choice.rng) if two_drawn else choice.seed()
     notes = (*choice.notes(n, two=not single, sd_units=in_sd), *chance)
-    return EquivalenceResult(table, info, Provenance(call, "", seed), notes=notes)
+    return EquivalenceResult(table, info, Provenance(seed=seed), notes=notes)
 
 
 def _sampled_errors(
@@ -255,7 +246,7 @@ def _sampled_errors(
     if not draws:
         return table, ()
     interval = choice.interval if boot else "percentile"
-    return with_p_errors(table, alpha, draws=draws, interval=interval, few=few, stacklevel=3)
+    return with_p_errors(table, alpha, draws=draws, interval=interval, few=few)
 
 
 def _require(second: np.ndarray | None) -> np.ndarray:

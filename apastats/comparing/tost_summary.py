@@ -14,11 +14,13 @@ from apastats.errors import InputError, MarginError
 from apastats.numbers.few import few_words
 from apastats.numbers.standardised import sd_unit, standardised_difference
 from apastats.numbers.student import from_summary, in_sd_units, welch_df
-from apastats.results import Provenance, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance
 
 __all__ = ["tost_summary"]
 
 
+@verb
 def tost_summary(
     mean_x: float,
     sd_x: float,
@@ -145,7 +147,4 @@ def tost_summary(
     table = insert_before(table, "decision", beside)
     what = f"{name} test from summary numbers" + (f"; {few}" if few else "")
     info = claim_words(what, name, "t", hypothesis, margin, alpha, int(n), "nothing", null)
-    call = describe_call(
-        "tost_summary", mean_x, sd_x, n_x, mean_y, sd_y, n_y, bounds=bounds, r=r, alpha=alpha
-    )
-    return EquivalenceResult(table, info, Provenance(call))
+    return EquivalenceResult(table, info, Provenance())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.comparing.margin import as_margin
-from apastats.errors import ConvergenceWarning, DesignError, InputError, MarginError
+from apastats.errors import ConvergenceWarning, DesignError, InputError, MarginError, warn
 from apastats.mixed.bayes.bayes_model import BayesModel
 from apastats.mixed.bayes.checks import (
     loo as leave_one_out,
@@ -42,7 +41,8 @@ from apastats.mixed.engine.formula import parse_mixed_formula
 from apastats.mixed.engine.grid import Grid, contrast_rows, reference_grid
 from apastats.mixed.lmm import check_choice, model_rows
 from apastats.mixed.lmm_result import check_level
-from apastats.results import Provenance, Result, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.table import ScoreTable, outcome_in
 from apastats.words import Info
@@ -265,6 +265,7 @@ def _positive(argument: str, value: Any, least: int) -> int:
     return int(value)
 
 
+@verb
 def bayes_lmm(
     formula: str,
     data: ScoreTable | pd.DataFrame,
@@ -380,13 +381,9 @@ def bayes_lmm(
         conf_level=level,
         extra={"priors": built.priors, "n": design.n, "chains": n_chains, "draws": n_draws},
     )
-    call = describe_call(
-        "bayes_lmm", formula, data, draws=draws, chains=chains, weights=weights, std_error=std_error,
-        residual_by=residual_by,
-    )  # fmt: skip
-    provenance = Provenance(call, data_hash, recorded_seed(sequence))
+    provenance = Provenance(data_hash=data_hash, seed=recorded_seed(sequence))
     for note in notes[len(design.notes) :]:
-        warnings.warn(note, ConvergenceWarning, stacklevel=2)
+        warn(note, ConvergenceWarning)
     arrays = {"coefficients": found.coefficients, "scales": found.scales}
     return BayesLmmResult(
         table, info, provenance, arrays, tuple(notes), tree, built, design, found, report_failed

@@ -17,6 +17,7 @@ from apastats.mixed.engine.inference import Inference
 from apastats.mixed.engine.simultaneous_tests import ALTERNATIVES, LARGE, Family
 from apastats.numbers.adjust_p import adjust_p, check_adjust
 from apastats.numbers.relative import independent_rows
+from apastats.recording import verb
 from apastats.results import Result
 
 __all__ = ["ContrastResult", "make_contrasts"]
@@ -43,6 +44,7 @@ class ContrastResult(Result):
 
     kind: ClassVar[str] = "emmeans_contrasts"
 
+    @verb
     def test(
         self,
         *,
@@ -235,10 +237,7 @@ def make_contrasts(
     return ContrastResult(
         pd.concat(frames, ignore_index=True),
         info,
-        replace(
-            means.provenance,
-            call=f"contrast({method if isinstance(method, str) else 'custom'}) of {means.provenance.call}",
-        ),
+        means.provenance,
         {"L": np.concatenate(rows)},
         means.notes,
         np.concatenate(rows),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +17,8 @@ from apastats.mixed.engine.inference import Inference
 from apastats.mixed.engine.summaries import coefficient_table
 from apastats.mixed.lmm_result import LmmResult, check_level
 from apastats.numbers.compact_letters import letters_of
-from apastats.results import Result, describe_call
+from apastats.recording import verb
+from apastats.results import Result
 from apastats.words import Info
 
 __all__ = ["EmmeansResult", "emmeans"]
@@ -53,6 +54,7 @@ class EmmeansResult(Result):
             )
         return self.grid, self.inference
 
+    @verb
     def contrast(
         self,
         method: str | Mapping[str, Any] = "pairwise",
@@ -115,6 +117,7 @@ class EmmeansResult(Result):
             critical=critical,
         )
 
+    @verb
     def pairs(self, *, adjust: str = "tukey", conf_level: float | None = None) -> ContrastResult:
         """All pairwise differences; see :meth:`contrast`."""
         return self.contrast("pairwise", adjust=adjust, conf_level=conf_level)
@@ -257,6 +260,7 @@ def _interaction_rows(frame: pd.DataFrame, names: tuple[str, ...], chosen: list[
     return out
 
 
+@verb
 def emmeans(
     fit: LmmResult,
     specs: str | list[str],
@@ -354,13 +358,11 @@ def emmeans(
         conf_level=level,
         extra={"specs": list(grid.specs), "trend": trend, "df_method": method},
     )
-    call = describe_call("emmeans", fit, specs=specs, by=by, at=at, trend=trend, df=df)
-    provenance = replace(fit.provenance, call=f"{call} of {fit.provenance.call}")
     vcov = grid.L @ inference.vcov @ grid.L.T
     return EmmeansResult(
         table,
         info,
-        provenance,
+        fit.provenance,
         {"vcov": vcov},
         fit.notes,
         grid,

@@ -15,7 +15,8 @@ from apastats.mixed.engine.formula import parse_mixed_formula
 from apastats.mixed.engine.inference import DF_METHODS
 from apastats.mixed.engine.statsmodels_engine import StatsmodelsFit, fit_statsmodels
 from apastats.mixed.lmm_result import LmmResult, check_level, describe_fit
-from apastats.results import Provenance, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance
 from apastats.table import BRAIN, ScoreTable, outcome_in
 
 __all__ = ["lmm"]
@@ -49,6 +50,7 @@ def check_choice(argument: str, value: Any, allowed: tuple[str, ...]) -> str:
     return str(value)
 
 
+@verb
 def lmm(
     formula: str,
     data: ScoreTable | pd.DataFrame,
@@ -169,10 +171,5 @@ def lmm(
         fitted = fit_design(
             design, reml=bool(reml), engine=engine, max_evaluations=int(max_evaluations)
         )
-    call = describe_call(
-        "lmm", formula, data, reml=None if reml else reml, df=df, weights=weights, std_error=std_error,
-        residual_by=residual_by, missing=None if missing == "error" else missing,
-        engine=None if engine == "profile" else engine,
-    )  # fmt: skip
     outcome = outcome_in(data, fitted.design.formula.outcome_text)
-    return describe_fit(fitted, method, level, outcome, Provenance(call, data_hash))
+    return describe_fit(fitted, method, level, outcome, Provenance(data_hash=data_hash))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from apastats.errors import DesignError, InputError, SingularFitWarning
+from apastats.errors import DesignError, InputError, SingularFitWarning, warn
 from apastats.mixed.engine import intervals, summaries, terms
 from apastats.mixed.engine.core import Fitted, refit_design
 from apastats.mixed.engine.design import transform_outcome
 from apastats.mixed.engine.statsmodels_engine import StatsmodelsFit
+from apastats.recording import verb
 from apastats.results import Result
 from apastats.seeds import RngLike, block_generator, seed_sequence
 from apastats.words import Info, Outcome
@@ -285,6 +285,7 @@ class LmmResult(Result):
         generator = block_generator(seed_sequence(rng), 0)
         return intervals.simulate_outcomes(self._core("simulate"), n, generator)
 
+    @verb
     def refit(self, outcome: ArrayLike, *, transformed: bool = True) -> LmmResult:
         """Fit the same design to another outcome; nothing but one column is made anew.
 
@@ -305,7 +306,7 @@ class LmmResult(Result):
             y = transform_outcome(y, formula.transform, formula.outcome)
         return describe_fit(
             refit_design(core, y), self.info["df_method"], self.info["conf_level"], self.info.outcome,
-            replace(self.provenance, call=f"refit of {self.provenance.call}"),
+            self.provenance,
         )  # fmt: skip
 
 
@@ -343,7 +344,7 @@ def describe_fit(
             f"singular fit: the (co)variance of {', '.join(fitted.singular)} is estimated on the boundary "
             f"(a variance of 0 or a correlation of 1). The estimates stand; a simpler random part may say the same."
         )
-        warnings.warn(text, SingularFitWarning, stacklevel=3)
+        warn(text, SingularFitWarning)
         found.append(text)
     components = summaries.variance_table(fitted)  # type: ignore[arg-type]
     info = _info(fitted, kind, df, conf_level, components).but(outcome=outcome)

@@ -10,6 +10,7 @@ import pandas as pd
 from apastats.errors import DesignError, InputError
 from apastats.mixed.lmm import lmm, model_rows
 from apastats.mixed.lmm_result import LmmResult
+from apastats.recording import verb
 from apastats.table import ScoreTable
 
 __all__ = ["Presets", "models"]
@@ -22,6 +23,11 @@ class Presets:
     it without fitting.
     """
 
+    def as_call(self) -> str:
+        """Its name, as calls are recorded."""
+        return "models"
+
+    @verb
     def agreement(
         self,
         data: ScoreTable | pd.DataFrame,
@@ -62,6 +68,7 @@ class Presets:
             outcome = "z_person" if "z_person" in getattr(frame, "columns", ()) else "z"
         return self._fit(data, outcome, by, generalise, partners=False, options=options)
 
+    @verb
     def scores(
         self,
         data: ScoreTable | pd.DataFrame,

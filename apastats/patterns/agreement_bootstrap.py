@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, cast
@@ -12,7 +11,7 @@ import pandas as pd
 from scipy.special import ndtri, stdtr, stdtrit
 from threadpoolctl import threadpool_limits
 
-from apastats.errors import DegenerateWarning, InputError, SmallSampleWarning
+from apastats.errors import DegenerateWarning, InputError, SmallSampleWarning, warn
 from apastats.numbers.moments import moments
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.compared import (
@@ -31,6 +30,7 @@ from apastats.patterns.nodes import (
     pattern_values,
 )
 from apastats.patterns.pattern_similarity import check_similarity
+from apastats.recording import verb
 from apastats.resampling.intervals import (
     Interval,
     Replicates,
@@ -39,7 +39,7 @@ from apastats.resampling.intervals import (
     confidence_interval,
 )
 from apastats.resampling.plans import Plan, Resamples, subject_counts
-from apastats.results import Provenance, Result, describe_call
+from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
 from apastats.table import BRAIN, ScoreTable
 from apastats.words import Info, Outcome
@@ -68,6 +68,7 @@ class _Options:
     n_subject: int
 
 
+@verb
 def agreement_bootstrap(
     patterns: AlignmentPatterns,
     *,
@@ -152,10 +153,9 @@ def agreement_bootstrap(
     enough_subjects(arrays, kind, reference)
     n = len(arrays.subjects)
     if n < 6:
-        warnings.warn(
+        warn(
             f"agreement_bootstrap: {n} subjects; intervals from so few are rough",
             SmallSampleWarning,
-            stacklevel=2,
         )
     plan = subject_counts(n, n_resamples, rng)
     counts = plan.matrix
@@ -192,7 +192,7 @@ def agreement_bootstrap(
             f"agreement_bootstrap: {lost} of {len(table)} rows have no standard error: without one of the people "
             f"there is nothing left to compare"
         )
-        warnings.warn(message, DegenerateWarning, stacklevel=2)
+        warn(message, DegenerateWarning)
     first = ["term", "kind", "model", "layer", "roi", "metric", "split"]
     table = table[[*first, *(col for col in table.columns if col not in first)]]
     info = Info(
@@ -221,16 +221,8 @@ def agreement_bootstrap(
         ),
         extra={"similarity": similarity, "brain": kind},
     )
-    call = describe_call(
-        "agreement_bootstrap",
-        patterns,
-        reference=reference,
-        similarity=similarity,
-        n_resamples=n_resamples,
-        interval=interval,
-    )
     return AgreementBootstrap(
-        table, info, Provenance(call, patterns.provenance.data_hash, plan.seed)
+        table, info, Provenance(data_hash=patterns.provenance.data_hash, seed=plan.seed)
     )
 
 

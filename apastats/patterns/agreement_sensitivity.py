@@ -15,7 +15,8 @@ from apastats.patterns.alignment_patterns import alignment_patterns
 from apastats.patterns.compared import average
 from apastats.patterns.pattern_agreement import pattern_agreement
 from apastats.patterns.pattern_similarity import SIMILARITIES, pattern_similarity
-from apastats.results import Provenance, Result, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import BRAIN, ScoreTable
 from apastats.words import Info, Outcome
@@ -69,6 +70,7 @@ class AgreementSensitivity(Result):
         ).astype(str)
 
 
+@verb
 def agreement_sensitivity(
     table: ScoreTable,
     *,
@@ -197,8 +199,9 @@ def agreement_sensitivity(
         "decision_analysis": decided["analysis"].to_numpy(dtype=str),
         "decision": decided["decision"].to_numpy(dtype=str),
     }
-    call = describe_call("agreement_sensitivity", table, on=on, metric=metric, vary=tuple(vary))
-    provenance = Provenance(call, table.hash, recorded_seed(root) if "partners" in vary else "")
+    provenance = Provenance(
+        data_hash=table.hash, seed=recorded_seed(root) if "partners" in vary else ""
+    )
     return AgreementSensitivity(frame, info, provenance, arrays, tuple(notes))
 
 

@@ -28,9 +28,10 @@ from apastats.patterns.null_statistics import Permutations, flip_test, one_roi, 
 from apastats.patterns.pattern_agreement import brain_similarity, model_similarity
 from apastats.patterns.pattern_similarity import check_similarity
 from apastats.patterns.permutations import roi_permutations, spin_coordinates
+from apastats.recording import verb
 from apastats.resampling.plans import Plan, Resamples
 from apastats.resampling.relabel import sign_flips
-from apastats.results import Provenance, Result, describe_call
+from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
 from apastats.table import BRAIN, ScoreTable
 from apastats.words import Info, Outcome
@@ -77,6 +78,7 @@ class _Cell:
     index: np.ndarray
 
 
+@verb
 def agreement_test(
     patterns: AlignmentPatterns,
     *,
@@ -223,16 +225,7 @@ def agreement_test(
         held_fixed="stimuli, chosen layers" + ("" if null in BASELINES else ", subjects"),
         extra={"null_kind": null, "similarity": similarity, "brain": kind},
     )
-    call = describe_call(
-        "agreement_test",
-        patterns,
-        null=null,
-        reference=reference,
-        similarity=similarity,
-        n_resamples=n_resamples,
-        alternative=alternative,
-    )
-    provenance = Provenance(call, patterns.provenance.data_hash, plan.seed if plan else "")
+    provenance = Provenance(data_hash=patterns.provenance.data_hash, seed=plan.seed if plan else "")
     return AgreementTest(table, info, provenance)
 
 

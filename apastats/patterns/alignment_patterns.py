@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, DegenerateWarning, DesignError, InputError
+from apastats.errors import DataError, DegenerateWarning, DesignError, InputError, warn
 from apastats.patterns.arrays import PatternArrays, dense_patterns, rescale, without_self
-from apastats.results import Provenance, Result, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance, Result
 from apastats.table import ScoreTable
 from apastats.words import Info
 
@@ -60,6 +60,7 @@ class AlignmentPatterns(Result):
         )
 
 
+@verb
 def alignment_patterns(
     table: ScoreTable,
     *,
@@ -155,17 +156,8 @@ def alignment_patterns(
             "source": table.source,
         },
     )
-    call = describe_call(
-        "alignment_patterns",
-        table,
-        profile=profile,
-        self_entry=self_entry,
-        scale=scale,
-        outcome=table.outcome(outcome),
-        ceiling=ceiling,
-    )
     return AlignmentPatterns(
-        _long(arrays), info, Provenance(call, table.hash), _named(arrays), tuple(notes)
+        _long(arrays), info, Provenance(data_hash=table.hash), _named(arrays), tuple(notes)
     )
 
 
@@ -237,7 +229,7 @@ def _constant(arrays: PatternArrays, source: str, on_constant: str) -> list[str]
         )
         if on_constant == "error":
             raise DataError(f"{message} (on_constant='nan' leaves them out)")
-        warnings.warn(message, DegenerateWarning, stacklevel=4)
+        warn(message, DegenerateWarning)
         notes.append(message)
         a[flat] = np.nan
     return notes

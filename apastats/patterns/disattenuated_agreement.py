@@ -28,7 +28,8 @@ from apastats.patterns.pattern_reliability import (
     _without,
 )
 from apastats.patterns.pattern_similarity import pattern_similarity
-from apastats.results import Provenance, Result, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance, Result
 from apastats.table import ScoreTable
 from apastats.words import Info, Outcome
 
@@ -44,6 +45,7 @@ class DisattenuatedAgreement(Result):
     kind: ClassVar[str] = "disattenuated_agreement"
 
 
+@verb
 def disattenuated_agreement(
     patterns: AlignmentPatterns,
     *,
@@ -168,8 +170,7 @@ def disattenuated_agreement(
         held_fixed="stimuli, chosen layers",
         extra={"brain": kind},
     )
-    call = describe_call("disattenuated_agreement", patterns, reference=reference, brain=brain)
-    provenance = Provenance(call, patterns.provenance.data_hash)
+    provenance = Provenance(data_hash=patterns.provenance.data_hash)
     return DisattenuatedAgreement(
         pd.concat(frames, ignore_index=True), info, provenance, notes=_shared(kind)
     )

@@ -11,7 +11,8 @@ from scipy.special import stdtrit
 from apastats.errors import DesignError, InputError
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.pattern_agreement import pattern_agreement
-from apastats.results import Provenance, Result, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance, Result
 from apastats.table import BRAIN
 from apastats.words import Info, Outcome
 
@@ -32,6 +33,7 @@ class LayerAgreement(Result):
     kind: ClassVar[str] = "layer_agreement"
 
 
+@verb
 def layer_agreement(
     patterns: AlignmentPatterns,
     *,
@@ -137,5 +139,4 @@ def layer_agreement(
         held_fixed="stimuli" + ("" if person else ", references of the agreement"),
         extra={"similarity": similarity},
     )
-    call = describe_call("layer_agreement", patterns, reference=reference, similarity=similarity)
-    return LayerAgreement(found, info, Provenance(call, patterns.provenance.data_hash))
+    return LayerAgreement(found, info, Provenance(data_hash=patterns.provenance.data_hash))

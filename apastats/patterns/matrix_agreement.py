@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DegenerateWarning, DesignError, InputError
+from apastats.errors import DegenerateWarning, DesignError, InputError, warn
 from apastats.patterns.agreement_test import label_permutations
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.compared import (
@@ -19,9 +19,10 @@ from apastats.patterns.compared import (
     enough_subjects,
 )
 from apastats.patterns.pattern_similarity import unit_patterns
+from apastats.recording import verb
 from apastats.resampling.plans import BLOCK, Resamples
 from apastats.resampling.relabel import permutation_p
-from apastats.results import Provenance, Result, describe_call
+from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
 from apastats.words import Info, Outcome
 
@@ -38,6 +39,7 @@ class MatrixAgreement(Result):
     kind: ClassVar[str] = "matrix_agreement"
 
 
+@verb
 def matrix_agreement(
     patterns: AlignmentPatterns,
     matrix: pd.DataFrame,
@@ -159,8 +161,9 @@ def matrix_agreement(
         held_fixed="subjects, stimuli",
         extra={"similarity": similarity, "brain": kind},
     )
-    call = describe_call("matrix_agreement", patterns, matrix, reference=reference, null=null)
-    return MatrixAgreement(table, info, Provenance(call, patterns.provenance.data_hash, plan.seed))
+    return MatrixAgreement(
+        table, info, Provenance(data_hash=patterns.provenance.data_hash, seed=plan.seed)
+    )
 
 
 def _matrix(matrix: Any, rois: list[str]) -> np.ndarray:
@@ -214,14 +217,12 @@ def _rows(
     exact: bool,
     alternative: str,
 ) -> pd.DataFrame:
-    import warnings
 
     if not np.isfinite(seen).all():
         first = rois[int(np.argmax(~np.isfinite(seen)))]
-        warnings.warn(
+        warn(
             f"matrix_agreement: the row of {first} is constant; its agreement is not defined",
             DegenerateWarning,
-            stacklevel=3,
         )
     observed = np.append(np.nanmean(seen), seen)
     drawn = np.column_stack([np.nanmean(values, axis=1), values])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DegenerateWarning, DesignError, InputError
+from apastats.errors import DegenerateWarning, DesignError, InputError, warn
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.arrays import PatternArrays
 from apastats.patterns.compared import (
@@ -256,7 +255,7 @@ def pattern_agreement(
         message = (
             f"{source}: no {kind} rows to compare patterns with in {', '.join(bare)}; left out"
         )
-        warnings.warn(message, DegenerateWarning, stacklevel=2)
+        warn(message, DegenerateWarning)
     for name, levels in arrays.covariates.items():
         frame[name] = frame["roi"].map(levels)
     outcomes = [c for c in OUTCOMES if c in frame.columns]
@@ -277,7 +276,7 @@ def pattern_agreement(
         )
     if missing:
         message = f"{source}: {missing} of {len(frame)} agreements are not defined (constant or short patterns)"
-        warnings.warn(message, DegenerateWarning, stacklevel=2)
+        warn(message, DegenerateWarning)
     measures = {
         c: Outcome(c, "agreement", "Fisher z" if c.startswith("z") else "") for c in outcomes
     }

@@ -21,9 +21,10 @@ from apastats.patterns.compared import (
 from apastats.patterns.pattern_agreement import brain_similarity, model_similarity
 from apastats.patterns.pattern_similarity import check_similarity
 from apastats.patterns.permutations import roi_permutations
+from apastats.recording import verb
 from apastats.resampling.plans import Resamples
 from apastats.resampling.relabel import permutation_p
-from apastats.results import Provenance, Result, describe_call
+from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
 from apastats.table import BRAIN, ScoreTable
 from apastats.words import Info
@@ -44,6 +45,7 @@ class PatternIdentification(Result):
     kind: ClassVar[str] = "pattern_identification"
 
 
+@verb
 def pattern_identification(
     patterns: AlignmentPatterns,
     *,
@@ -149,9 +151,6 @@ def pattern_identification(
         held_fixed="subjects, stimuli, chosen layers",
         extra={"similarity": similarity, "brain": kind},
     )
-    call = describe_call(
-        "pattern_identification", patterns, reference=reference, similarity=similarity, brain=brain
-    )
     stacks = {
         "confusion": np.stack(confusions),
         "similarity": np.stack(similarities),
@@ -159,7 +158,7 @@ def pattern_identification(
         "models": np.asarray(names, dtype=str),
         "rois": np.asarray(arrays.rois, dtype=str),
     }
-    provenance = Provenance(call, patterns.provenance.data_hash, plan.seed)
+    provenance = Provenance(data_hash=patterns.provenance.data_hash, seed=plan.seed)
     return PatternIdentification(table, info, provenance, stacks)
 
 

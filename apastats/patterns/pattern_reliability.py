@@ -22,7 +22,8 @@ from apastats.patterns.compared import (
 )
 from apastats.patterns.pattern_agreement import brain_similarity
 from apastats.patterns.pattern_similarity import pattern_covariance, pattern_similarity
-from apastats.results import Provenance, Result, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance, Result
 from apastats.words import Info
 
 __all__ = [
@@ -103,6 +104,7 @@ def _without(values: np.ndarray, subject: int, pairwise: bool) -> np.ndarray:
     return np.delete(out, subject, axis=1) if pairwise else out
 
 
+@verb
 def pattern_reliability(
     patterns: AlignmentPatterns,
     *,
@@ -201,8 +203,7 @@ def pattern_reliability(
         held_fixed="stimuli",
         extra={"brain": kind},
     )
-    call = describe_call("pattern_reliability", patterns, reference=reference, brain=brain)
-    provenance = Provenance(call, patterns.provenance.data_hash)
+    provenance = Provenance(data_hash=patterns.provenance.data_hash)
     return PatternReliability(
         pd.concat(frames, ignore_index=True), info, provenance, notes=_shared(kind)
     )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, DegenerateWarning, DesignError, InputError
+from apastats.errors import DataError, DegenerateWarning, DesignError, InputError, warn
 from apastats.patterns.permutations import roi_permutations
 from apastats.patterns.second_order_similarity import SecondOrder, correlate, jackknifed, tested
+from apastats.recording import verb
 from apastats.resampling.plans import Resamples, check_resamples
-from apastats.results import Provenance, describe_call
+from apastats.results import Provenance
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import ScoreTable
 from apastats.words import Info
@@ -53,6 +53,7 @@ class _Problem:
     members: list[np.ndarray]
 
 
+@verb
 def second_order_rdms(
     brain: Any,
     models: Any,
@@ -210,13 +211,10 @@ def second_order_rdms(
     notes: tuple[str, ...] = ()
     if undefined:
         message = f"second_order_rdms: not defined for {', '.join(undefined)}: one layer stands for all ROIs"
-        warnings.warn(message, DegenerateWarning, stacklevel=2)
+        warn(message, DegenerateWarning)
         notes = (message,)
     stacks = {"brain": whole[None], "model": own, "rois": np.asarray(q.rois, dtype=str)}
-    call = describe_call(
-        "second_order_rdms", targets, predictors, method=method, second=second, null=null
-    )
-    provenance = Provenance(call, f"{targets.hash} {predictors.hash}", seed)
+    provenance = Provenance(data_hash=f"{targets.hash} {predictors.hash}", seed=seed)
     return SecondOrder(table, info, provenance, stacks, notes)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from apastats.errors import DegenerateWarning, DesignError, InputError
+from apastats.errors import DegenerateWarning, DesignError, InputError, warn
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.compared import (
     average,
@@ -20,9 +19,10 @@ from apastats.patterns.compared import (
 )
 from apastats.patterns.pattern_similarity import fisher_z, pattern_similarity
 from apastats.patterns.permutations import roi_permutations
+from apastats.recording import verb
 from apastats.resampling.plans import BLOCK, Resamples
 from apastats.resampling.relabel import permutation_p
-from apastats.results import Provenance, Result, describe_call
+from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
 from apastats.table import ScoreTable
 from apastats.words import Info
@@ -42,6 +42,7 @@ class SecondOrder(Result):
     kind: ClassVar[str] = "second_order"
 
 
+@verb
 def second_order_similarity(
     patterns: AlignmentPatterns,
     selection: ScoreTable,
@@ -187,17 +188,14 @@ def second_order_similarity(
             f"second_order_similarity: not defined for {', '.join(undefined)}: one layer stands for all ROIs, "
             f"or patterns are missing"
         )
-        warnings.warn(message, DegenerateWarning, stacklevel=2)
+        warn(message, DegenerateWarning)
         notes = (message,)
-    call = describe_call(
-        "second_order_similarity", patterns, selection, similarity=similarity, second=second
-    )
     stacks = {
         "brain": np.stack(brains),
         "model": np.stack(models),
         "rois": np.asarray(arrays.rois, dtype=str),
     }
-    provenance = Provenance(call, patterns.provenance.data_hash, plan.seed)
+    provenance = Provenance(data_hash=patterns.provenance.data_hash, seed=plan.seed)
     return SecondOrder(table, info, provenance, stacks, notes)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import DataError, InputError
-from apastats.results import Provenance, Result, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance, Result
 from apastats.table import BRAIN, ScoreTable
 from apastats.words import Info, Outcome
 
@@ -66,6 +67,7 @@ class StrictAlignment(Result):
         return pd.DataFrame(rows)
 
 
+@verb
 def strict_alignment(
     scores: ScoreTable,
     agreement: ScoreTable,
@@ -196,17 +198,7 @@ def strict_alignment(
         ),
         extra={"criteria": method, "agreement_reference": agreement_reference},
     )
-    call = describe_call(
-        "strict_alignment",
-        scores,
-        agreement,
-        score_bounds=score_bounds,
-        agreement_bounds=agreement_bounds,
-        method=method,
-        hypothesis=hypothesis,
-        agreement_reference=agreement_reference,
-    )
-    return StrictAlignment(table, info, Provenance(call, f"{scores.hash} {agreement.hash}"))
+    return StrictAlignment(table, info, Provenance(data_hash=f"{scores.hash} {agreement.hash}"))
 
 
 def _criterion(

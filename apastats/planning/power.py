@@ -15,7 +15,8 @@ from apastats.comparing.decisions import check_alpha, check_hypothesis
 from apastats.comparing.margin import as_margin
 from apastats.errors import InputError
 from apastats.numbers.noncentral import noncentral_t_cdf, tost_power
-from apastats.results import Provenance, Result, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance, Result
 from apastats.words import Info
 
 __all__ = [
@@ -64,6 +65,7 @@ def _sizes(n: Any, design: str) -> list[Any]:
     return out
 
 
+@verb
 def power_tost(
     *,
     n: Any,
@@ -136,17 +138,7 @@ def power_tost(
     info = _words(
         "exact power of t tests with bounds", design, hypothesis, alpha, margin.describe()
     )
-    call = describe_call(
-        "power_tost",
-        n=n,
-        sd=sd,
-        bounds=bounds,
-        difference=difference,
-        alpha=alpha,
-        design=design,
-        hypothesis=hypothesis,
-    )
-    return PowerResult(pd.DataFrame(rows), info, Provenance(call))
+    return PowerResult(pd.DataFrame(rows), info, Provenance())
 
 
 def _words(method: str, design: str, hypothesis: str, alpha: float, margin: str) -> Info:
@@ -181,6 +173,7 @@ def _smallest(f: Callable[[float], float], power: float, start: float, name: str
     return float(brentq(lambda v: f(v) - power, low, high, xtol=1e-9))
 
 
+@verb
 def sample_size_tost(
     *,
     power: Any = 0.8,
@@ -248,18 +241,10 @@ def sample_size_tost(
     info = _words(
         "sample size of t tests with bounds", design, hypothesis, alpha, margin.describe()
     )
-    call = describe_call(
-        "sample_size_tost",
-        power=power,
-        sd=sd,
-        bounds=bounds,
-        difference=difference,
-        alpha=alpha,
-        design=design,
-    )
-    return PowerResult(pd.DataFrame(rows), info, Provenance(call))
+    return PowerResult(pd.DataFrame(rows), info, Provenance())
 
 
+@verb
 def power_t(
     *,
     n: Any,
@@ -318,10 +303,10 @@ def power_t(
             | {"method": f"{design} t, {alternative}"}
         )
     info = _words("exact power of the t test", design, "difference", alpha, "none")
-    call = describe_call("power_t", n=n, sd=sd, difference=difference, alpha=alpha, design=design)
-    return PowerResult(pd.DataFrame(rows), info, Provenance(call))
+    return PowerResult(pd.DataFrame(rows), info, Provenance())
 
 
+@verb
 def power_correlation(
     *,
     n: Any,
@@ -390,7 +375,4 @@ def power_correlation(
     info = _words(
         "power of the equivalence test of a correlation", "one sample", "equivalence", alpha, ""
     )
-    call = describe_call(
-        "power_correlation", n=n, bounds=bounds, rho=rho, alpha=alpha, method=method
-    )
-    return PowerResult(pd.DataFrame(rows), info, Provenance(call))
+    return PowerResult(pd.DataFrame(rows), info, Provenance())

@@ -12,13 +12,15 @@ from apastats.comparing.margin import as_margin
 from apastats.numbers.adjust_p import adjust_p, check_adjust
 from apastats.numbers.best import confidence_set, moments, with_the_best
 from apastats.planning.power import PowerResult
-from apastats.results import Provenance, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.words import Info
 
 __all__ = ["power_study"]
 
 
+@verb
 def power_study(
     *,
     n: Any,
@@ -143,17 +145,7 @@ def power_study(
         resampled=f"{n_replicate} simulated studies per n",
         held_fixed="the assumed means, spreads and correlations; normal deviations",
     )
-    call = describe_call(
-        "power_study",
-        n=n,
-        bounds=bounds,
-        n_model=n_model,
-        n_tied=n_tied,
-        n_roi=n_roi,
-        gap=gap,
-        adjust=adjust,
-    )
-    return PowerResult(pd.DataFrame(rows), info, Provenance(call, "", recorded_seed(root)))
+    return PowerResult(pd.DataFrame(rows), info, Provenance(seed=recorded_seed(root)))
 
 
 def _noise(

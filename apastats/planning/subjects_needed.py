@@ -10,12 +10,14 @@ from apastats.comparing.margin_curve import contrast_columns, differences_of
 from apastats.numbers.moments import moments
 from apastats.numbers.noncentral import tost_power
 from apastats.planning.power import PowerResult
-from apastats.results import Provenance, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance
 from apastats.words import Info
 
 _UNBOUNDED = 100_000
 
 
+@verb
 def subjects_needed(
     result: EquivalenceResult,
     *,
@@ -109,8 +111,7 @@ def subjects_needed(
         not_concluded="numbers from an estimated standard deviation are rough",
         extra={"power": power, "difference": f"assumed true difference: {difference}"},
     )
-    call = describe_call("subjects_needed", result, power=power, difference=difference, alpha=alpha)
-    return PowerResult(out, info, Provenance(call, result.provenance.data_hash))
+    return PowerResult(out, info, Provenance(data_hash=result.provenance.data_hash))
 
 
 def _needed(

@@ -11,7 +11,8 @@ from apastats.errors import DesignError, InputError
 from apastats.io.rdm_set import RDMSet, aligned
 from apastats.io.read_rdms import as_rdms
 from apastats.numbers.backends import get_backend
-from apastats.results import Provenance, Result, describe_call
+from apastats.recording import verb
+from apastats.results import Provenance, Result
 from apastats.scoring.fixed import fixed_scores, pair_variances
 from apastats.scoring.rdm_similarity import parse_method
 from apastats.scoring.score import checked_brain, checked_models
@@ -118,6 +119,7 @@ class RDMEvaluation(Result):
         )
 
 
+@verb
 def evaluate_rdms(
     brain: Any,
     models: Any,
@@ -228,7 +230,6 @@ def evaluate_rdms(
             "pooled": "means of ranks, ranked again" if rerank else "as averaged",
         },
     )
-    call = describe_call("evaluate_rdms", targets, predictors, method=method, rerank=rerank)
     arrays = {
         "scores": scores,
         "lower": lower,
@@ -237,4 +238,4 @@ def evaluate_rdms(
         "roi": np.array(rois),
         "model_vectors": np.asarray(predictors.vectors),
     }
-    return RDMEvaluation(table, info, Provenance(call, given.hash), arrays, tuple(log))
+    return RDMEvaluation(table, info, Provenance(data_hash=given.hash), arrays, tuple(log))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, DegenerateWarning, DesignError, InputError
+from apastats.errors import DataError, DegenerateWarning, DesignError, InputError, warn
 from apastats.numbers.units import scale_of, varies
 from apastats.scoring.response_patterns import (
     Patterns,
@@ -149,7 +148,7 @@ def _said(frame: pd.DataFrame) -> tuple[str, ...]:
         f"{'; '.join(parts[:5])}{more}; they are left out of the mean over vertices there, in the folds "
         f"or test stimuli they do not vary in (columns n_unit, n_left_out)"
     )
-    warnings.warn(DegenerateWarning(message), stacklevel=3)
+    warn(message, DegenerateWarning)
     return (message,)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from apastats.errors import DataError, DegenerateWarning, InputError
+from apastats.errors import DataError, DegenerateWarning, InputError, warn
 from apastats.io.rdm_set import RDMSet, n_stimulus
 from apastats.io.read_rdms import as_rdms
 from apastats.numbers.backends import NUMPY, Backend, get_backend
@@ -95,10 +94,9 @@ def rdm_similarity(
     scores, _ = similarity_counts(x, y, method, sigma_k=sigma_k, batch=batch, backend=engine)
     missing = int(np.isnan(scores).sum())
     if missing:
-        warnings.warn(
+        warn(
             f"{missing} of {scores.size} scores are NaN: an RDM is constant, or two have no pair in common",
             DegenerateWarning,
-            stacklevel=2,
         )
     return scores
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from apastats.errors import CeilingError, CeilingWarning, DataError, DegenerateWarning, InputError
+from apastats.errors import (
+    CeilingError,
+    CeilingWarning,
+    DataError,
+    DegenerateWarning,
+    InputError,
+    warn,
+)
 from apastats.numbers.units import ROUNDING, scale_of, varies
 from apastats.seeds import RngLike, block_generator, seed_sequence
 from apastats.table import ScoreTable
@@ -283,11 +289,10 @@ def _alive(x: np.ndarray) -> np.ndarray:
     alive = varies(x.reshape(-1, x.shape[2]))
     dead = np.flatnonzero(~alive)
     if len(dead):
-        warnings.warn(
+        warn(
             f"{len(dead)} of {len(alive)} vertices do not vary and have no reliability (NaN; first: "
             f"{dead[:5].tolist()}); they are left out of the ceiling",
             DegenerateWarning,
-            stacklevel=3,
         )
     return alive
 
@@ -384,9 +389,8 @@ def _warn_other_units(frame: Any, ceilings: Mapping[tuple[str, str], Any]) -> No
         given = ceilings[subject, roi]
         n = int(np.isfinite(given.r2).sum()) if isinstance(given, Reliability) else n_scored
         if n != n_scored:
-            warnings.warn(
+            warn(
                 f"{(subject, roi)}: the score is a mean over {n_scored} vertices, its ceiling over {n}",
                 CeilingWarning,
-                stacklevel=3,
             )
             return

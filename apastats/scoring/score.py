@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, DegenerateWarning, DesignError, InputError
+from apastats.errors import DataError, DegenerateWarning, DesignError, InputError, warn
 from apastats.io.rdm_set import RDMSet, aligned
 from apastats.io.read_rdms import as_rdms
 from apastats.numbers.backends import get_backend
@@ -127,10 +126,9 @@ def score(
     frame = frame.assign(metric=method, split=split)
     n_nan = int(frame["score"].isna().sum())
     if n_nan:
-        warnings.warn(
+        warn(
             f"{n_nan} of {len(frame)} scores are NaN: an RDM is constant, or two have no pair in common",
             DegenerateWarning,
-            stacklevel=2,
         )
     source = f"scores of {targets.source}"
     return ScoreTable(frame, log=tuple(log), source=source)

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import InputError, StudyError
-from apastats.results import Provenance, Result, describe_call
+from apastats.recording import call_text
+from apastats.results import Provenance, Result
 from apastats.table import ScoreTable
 from apastats.words import Info
 
@@ -160,7 +161,7 @@ def _follow(value: Any, follow: Any, known: Mapping[str, Any], place: str) -> An
         resampled=said.resampled,
     )
     p = value.provenance
-    call = f"{p.call}.{describe_call(follow.method, **follow.options)}"
+    call = call_text(getattr(type(value), follow.method), value, **options)
     named = found.reset_index() if found.index.name or found.index.nlevels > 1 else found
     return FollowedTable(named, info, Provenance(call, p.data_hash, p.seed))
 
