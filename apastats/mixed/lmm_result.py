@@ -96,7 +96,7 @@ class LmmResult(Result):
             self._core("random_effects"), conf_level=level, include_fixed=include_fixed
         )
 
-    def confint(
+    def conf_int(
         self,
         method: str = "wald",
         *,
@@ -130,7 +130,7 @@ class LmmResult(Result):
         level = check_level(conf_level)
         if method == "wald":
             if self.model is None:
-                self._core("confint")
+                self._core("conf_int")
             inference = self.model.inference(self.info["df_method"])  # type: ignore[union-attr]
             eye = np.eye(len(inference.beta))
             table = summaries.coefficient_table(
@@ -143,13 +143,13 @@ class LmmResult(Result):
             kept = table[["term", "estimate", "conf_low", "conf_high", "conf_level"]]
             return kept.assign(method=f"Wald, df: {self.info['df_method']}")
         if method == "profile":
-            return intervals.profile_intervals(self._core("confint"), level)
+            return intervals.profile_intervals(self._core("conf_int"), level)
         if method != "bootstrap":
             raise InputError("method", method, "'wald', 'profile' or 'bootstrap'")
         if not isinstance(n_resamples, (int, np.integer)) or n_resamples < 40:
             raise InputError("n_resamples", n_resamples, "an int of 40 or more")
         table, _, _ = intervals.bootstrap_intervals(
-            self._core("confint"), level, int(n_resamples), rng, n_jobs
+            self._core("conf_int"), level, int(n_resamples), rng, n_jobs
         )
         return table
 

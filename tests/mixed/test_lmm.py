@@ -258,8 +258,8 @@ def test_refit_and_simulate(ragged: pd.DataFrame) -> None:
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_parametric_bootstrap_does_not_depend_on_jobs(ragged: pd.DataFrame, n_jobs: int) -> None:
     fit = apa.lmm("score ~ model + (1 | subject) + (1 | roi)", ragged)
-    a = fit.confint("bootstrap", n_resamples=60, rng=1)
-    b = fit.confint("bootstrap", n_resamples=60, rng=1, n_jobs=n_jobs)
+    a = fit.conf_int("bootstrap", n_resamples=60, rng=1)
+    b = fit.conf_int("bootstrap", n_resamples=60, rng=1, n_jobs=n_jobs)
     pd.testing.assert_frame_equal(a, b)
     assert (a["conf_low"] <= a["conf_high"]).all()
     assert {"sd (Intercept) | subject", "sigma", "modelm1"} <= set(a["term"])
@@ -270,7 +270,7 @@ def test_profile_interval_of_a_correlation_contains_the_estimate(ragged: pd.Data
         score=ragged["score"] + ragged["subject"].str[1:].astype(float) * ragged["level"] * 0.1
     )
     fit = apa.lmm("score ~ model + level + (1 + level | subject)", data, reml=False)
-    table = fit.confint("profile").set_index("term")
+    table = fit.conf_int("profile").set_index("term")
     row = table.loc["cor level, (Intercept) | subject"]
     assert -1 <= row["conf_low"] < row["estimate"] < row["conf_high"] <= 1
     # the ends lie where the likelihood fell by the chi-squared quantile: check the SD of the slope by brute force
@@ -419,9 +419,9 @@ def test_convergence_failure_says_what_was_tried(ragged: pd.DataFrame) -> None:
 def test_bad_method_arguments(ragged: pd.DataFrame) -> None:
     fit = apa.lmm(CROSSED, ragged)
     with pytest.raises(InputError, match="method: got 'hdi'"):
-        fit.confint("hdi")
+        fit.conf_int("hdi")
     with pytest.raises(InputError, match="n_resamples: got 3"):
-        fit.confint("bootstrap", n_resamples=3)
+        fit.conf_int("bootstrap", n_resamples=3)
     with pytest.raises(InputError, match="4 columns"):
         fit.joint_test([[1, 0]])
     with pytest.raises(InputError, match="other: got 'int'"):

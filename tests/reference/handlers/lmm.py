@@ -79,7 +79,7 @@ def _model(case: dict[str, Any], directory: Path) -> None:
     _coefficients(found.tidy(), expected["fixed"], DF)
     close(found.arrays["vcov"], expected["vcov_fixed"], rtol=2 * SE, atol=1e-12)
     _components(found.variance_components(), expected["varcomp"])
-    wald = fit(case, directory, df="z").confint("wald", conf_level=0.95)
+    wald = fit(case, directory, df="z").conf_int("wald", conf_level=0.95)
     for row in expected["wald_95"]:
         mine = wald.set_index("term").loc[row["term"]]
         close(
@@ -95,7 +95,7 @@ def _model(case: dict[str, Any], directory: Path) -> None:
     close(found.predict()[:5], expected["predict_population_first5"], atol=PREDICTION)
     _shares(found, expected)
     if "profile_95" in expected:
-        _profile(found.confint("profile", conf_level=0.95), expected["profile_95"])
+        _profile(found.conf_int("profile", conf_level=0.95), expected["profile_95"])
 
 
 def _group(name: str) -> tuple[str, ...]:
