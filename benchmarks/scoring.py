@@ -181,7 +181,7 @@ def every_method(quick: bool) -> Iterator[Row]:
     from rsatoolbox.rdm import RDMs, compare
 
     import apastats as apa
-    from apastats.scoring.rdm_similarity import METHODS
+    from apastats.scoring.methods import METHODS
 
     for method in METHODS:
         n = 6 if method == "neg_riem_dist" else 20

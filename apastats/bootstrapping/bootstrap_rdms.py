@@ -27,10 +27,9 @@ from apastats.resampling.quantiles import QuantileRule
 from apastats.resampling.store import BlockStore
 from apastats.results import Provenance
 from apastats.scoring.fixed import nili_bounds
-from apastats.scoring.rdm_similarity import parse_method, similarity_counts
+from apastats.scoring.methods import comparison, parse_method
+from apastats.scoring.rdm_similarity import similarity_counts
 from apastats.scoring.score import checked_brain, checked_models
-from apastats.scoring.stimuli.kernels import BURES_METHODS, DISTINCT_METHODS
-from apastats.scoring.stimuli.literal import LITERAL_METHODS
 from apastats.scoring.stimuli.stimuli import MODEL_TILE, TASK_BLOCKS, StimulusSetup, stimulus_arrays
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.table import CellFormula, parse_formula
@@ -39,7 +38,6 @@ from apastats.words import Info, Outcome
 __all__ = ["bootstrap_rdms"]
 
 STIMULUS_RESAMPLES = 4_999
-COUNTED_METHODS = (*LITERAL_METHODS, *DISTINCT_METHODS)  # copies, no weights
 
 
 def bootstrap_rdms(
@@ -98,7 +96,8 @@ def bootstrap_rdms(
             "ceiling_rois": rois if ceiling else None,
         },
     )
-    if ceiling and method in BURES_METHODS:
+    treated = comparison(method).stimuli
+    if ceiling and not comparison(method).pools:
         log = [*log, f"{method} has no pooled RDM: no noise ceilings"]
         ceiling, info = False, info.but(ceiling_rois=None)
     root = seed_sequence(rng)
@@ -117,13 +116,13 @@ def bootstrap_rdms(
         held = "stimuli, layers, pools of the ceilings"
         info = info.but(interval="studentized" if interval == "auto" else interval)
     else:
-        if scheme == "bayesian" and method in COUNTED_METHODS:
+        if scheme == "bayesian" and treated in ("copies", "subset"):
             raise InputError(
                 "scheme",
                 scheme,
                 f"'bootstrap' for {method}: it takes copies of stimuli, no weights",
             )
-        if interval == "studentized" and method in DISTINCT_METHODS:
+        if interval == "studentized" and treated == "subset":
             raise InputError(
                 "interval",
                 interval,

@@ -14,13 +14,13 @@ from apastats.io.rdm_set import RDMSet
 from apastats.io.read_rdms import as_rdms
 from apastats.numbers.correlation import spearman_brown
 from apastats.scoring.fixed import nili_bounds
+from apastats.scoring.methods import METHODS, comparison, parse_method
 from apastats.scoring.pooling import mean_of, pool_others, scaled_for_pooling
-from apastats.scoring.rdm_similarity import paired_similarity, parse_method
+from apastats.scoring.rdm_similarity import paired_similarity
 from apastats.seeds import RngLike, block_generator, seed_sequence
 
-__all__ = ["CORRECTED_METHODS", "nili_values", "within_subject_values"]
+__all__ = ["nili_values", "within_subject_values"]
 
-CORRECTED_METHODS = ("corr", "spearman", "corr_cov", "rho-a")
 MAX_SPLITS = 200
 
 Values = tuple[pd.DataFrame, np.ndarray, list[str], str]
@@ -81,11 +81,11 @@ def within_subject_values(
         raise InputError("within", within, f"a label among {list(rdms.labels.columns)}")
     method = parse_method(method)
     corrected = form == "split_half"
-    if corrected and method not in CORRECTED_METHODS:
+    if corrected and not comparison(method).correlation:
         raise InputError(
             "method",
             method,
-            f"one of {list(CORRECTED_METHODS)}: Spearman-Brown is for correlations",
+            f"one of {[name for name, row in METHODS.items() if row.correlation]}: Spearman-Brown is for correlations",
         )
     subjects = sorted(rdms.labels["subject"].unique())
     bounds = ("uncorrected", "corrected") if corrected else ("reference",)

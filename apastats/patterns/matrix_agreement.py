@@ -18,7 +18,7 @@ from apastats.patterns.compared import (
     compare_with,
     enough_subjects,
 )
-from apastats.patterns.pattern_similarity import unit_patterns
+from apastats.patterns.pattern_similarity import inner_products, unit_patterns
 from apastats.recording import verb
 from apastats.resampling.plans import BLOCK, Resamples
 from apastats.resampling.relabel import permutation_p
@@ -113,7 +113,7 @@ def matrix_agreement(
         raise InputError("patterns", f"profile {patterns.info['profile']!r}", "row profiles")
     for name, value, allowed in (
         ("reference", reference, REFERENCES),
-        ("similarity", similarity, ("pearson", "spearman", "cosine")),
+        ("similarity", similarity, inner_products()),
         ("alternative", alternative, ("greater", "less", "two-sided")),
     ):
         if value not in allowed:

@@ -10,7 +10,12 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from apastats.errors import DesignError
-from apastats.patterns.pattern_similarity import Prepared, prepare, similarity_of_products
+from apastats.patterns.pattern_similarity import (
+    SIMILARITIES,
+    Prepared,
+    prepare,
+    similarity_of_products,
+)
 from apastats.patterns.permutations import contract
 from apastats.resampling.plans import BLOCK, Plan
 from apastats.resampling.relabel import permutation_p
@@ -117,7 +122,7 @@ def permutation_statistics(crossed: Crossed, plan: Permutations) -> tuple[np.nda
         return np.asarray(hot @ products.reshape(-1, k * k).T)
 
     identity = places[None]
-    if crossed.similarity == "nrmse":
+    if not SIMILARITIES[crossed.similarity].linear:
         parts = [_each_pair(crossed, s, traces) for s in range(len(crossed.weight))]
         seen, *drawn = (np.sum([p(b) for p in parts], axis=0) for b in (identity, *blocks))
         return seen[0], np.concatenate(drawn)

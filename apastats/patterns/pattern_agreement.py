@@ -20,7 +20,12 @@ from apastats.patterns.compared import (
     enough_subjects,
     enough_without_one,
 )
-from apastats.patterns.pattern_similarity import check_similarity, fisher_z, pattern_similarity
+from apastats.patterns.pattern_similarity import (
+    SIMILARITIES,
+    check_similarity,
+    fisher_z,
+    pattern_similarity,
+)
 from apastats.table import BRAIN, ScoreTable
 from apastats.words import Outcome
 
@@ -235,7 +240,7 @@ def pattern_agreement(
             similarity=similarity,
         )
         columns = {"agreement": found}
-        if similarity != "nrmse":
+        if SIMILARITIES[similarity].fisher:
             columns["z"] = (fisher_z(found[0]), fisher_z(found[1]))
         for name in list(columns) if enough_without_one(arrays, kind, reference) else ():
             columns[f"{name}_person"] = person_values(

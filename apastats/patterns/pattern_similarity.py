@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,10 @@ from apastats.numbers.ranks import midranks
 __all__ = [
     "SIMILARITIES",
     "Prepared",
+    "Similarity",
     "check_similarity",
     "fisher_z",
+    "inner_products",
     "pattern_covariance",
     "pattern_similarity",
     "prepare",
@@ -23,15 +26,13 @@ __all__ = [
     "unit_patterns",
 ]
 
-CORRELATIONS = ("pearson", "spearman", "cosine")  # the inner product of two unit patterns
-SIMILARITIES = ("pearson", "spearman", "cosine", "concordance", "nrmse")
 MIN_ENTRIES = 3  # fewer shared entries give NaN
 _FLAT = 1e-12  # a spread below this share of the size of the entries is rounding
 
 
 def check_similarity(similarity: str) -> str:
     """Return ``similarity`` if it is known; InputError otherwise."""
-    return choice("similarity", similarity, SIMILARITIES)
+    return choice("similarity", similarity, tuple(SIMILARITIES))
 
 
 @checked
@@ -76,15 +77,11 @@ def pattern_similarity(x: np.ndarray, y: np.ndarray, similarity: str = "pearson"
         shapes = f"patterns of shapes {x.shape} and {y.shape}"
         raise InputError("y", shapes, "as many entries as x, and leading axes that broadcast")
     known_x, known_y = np.isfinite(x), np.isfinite(y)
-    complete = bool(known_x.all() and known_y.all())
     with np.errstate(invalid="ignore", divide="ignore"):
-        if similarity == "spearman":
-            return _spearman(x, y, known_x, known_y, complete)
-        if similarity == "cosine":
-            return _cosine(x, y, known_x, known_y)
-        if similarity == "pearson" and complete:
-            return _pearson_complete(x, y)
-        return _from_moments(x, y, known_x, known_y, similarity)
+        special = SIMILARITIES[similarity].values
+        if special is not None:
+            return special(x, y, known_x, known_y)
+        return _from_moments(x, y, known_x, known_y, SIMILARITIES[similarity].formula)
 
 
 def fisher_z(values: np.ndarray) -> np.ndarray:
@@ -94,14 +91,12 @@ def fisher_z(values: np.ndarray) -> np.ndarray:
 
 
 def unit_patterns(x: np.ndarray, similarity: str) -> np.ndarray:
-    """Patterns whose inner products are the similarities (pearson, spearman, cosine; complete rows)."""
-    if similarity == "cosine":
-        norm = np.sqrt((x * x).sum(axis=-1, keepdims=True))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            out: np.ndarray = np.where(norm > 0, x / norm, np.nan)
-        return out
+    """Patterns whose inner products are the similarities (complete rows; for a similarity that has such)."""
+    unit = SIMILARITIES[similarity].unit
+    if unit is None:
+        raise InputError("similarity", similarity, f"one of {inner_products()}")
     with np.errstate(invalid="ignore", divide="ignore"):
-        return _unit(midranks(x, axis=-1) if similarity == "spearman" else x)
+        return unit(x)
 
 
 def _patterns(argument: str, value: Any) -> np.ndarray:
@@ -137,7 +132,7 @@ class Prepared:
 def prepare(x: np.ndarray, similarity: str) -> Prepared:
     """Bring complete patterns into the form in which :func:`similarity_of_products` takes them."""
     level = x.mean(axis=-1)
-    if similarity in CORRELATIONS:
+    if SIMILARITIES[similarity].unit is not None:
         return Prepared(unit_patterns(x, similarity), level, np.ones_like(level))
     rows = x - level[..., None]
     variance = (rows * rows).mean(axis=-1)
@@ -163,15 +158,12 @@ def similarity_of_products(
     numpy.ndarray
         As :func:`pattern_similarity`, whose formulas depend on the entries' order through the product alone.
     """
-    if similarity in CORRELATIONS:
+    entry = SIMILARITIES[similarity]
+    if entry.unit is not None:
         return products
-    shift = x.level - y.level
     with np.errstate(invalid="ignore", divide="ignore"):
-        total = x.variance + y.variance + shift * shift
-        twice = products * (2 / x.rows.shape[-1])
-        if similarity == "concordance":
-            return np.asarray(twice / total)
-        return np.asarray(1 - np.sqrt(np.maximum(total - twice, 0.0) / y.variance))
+        covariance = products * (1 / x.rows.shape[-1])
+        return entry.formula(covariance, x.variance, y.variance, x.level - y.level)
 
 
 def _swap(a: np.ndarray) -> np.ndarray:
@@ -202,9 +194,9 @@ def _centre(x: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _from_moments(
-    x: np.ndarray, y: np.ndarray, known_x: np.ndarray, known_y: np.ndarray, similarity: str
+    x: np.ndarray, y: np.ndarray, known_x: np.ndarray, known_y: np.ndarray, formula: Formula
 ) -> np.ndarray:
-    """Pearson, concordance and nrmse from pairwise sums, which are six matrix products."""
+    """A formula of moments from pairwise sums, which are six matrix products."""
     a, mean_a = _centre(x, known_x)
     b, mean_b = _centre(y, known_y)
     ka, kb = known_x.astype(np.float64), _swap(known_y.astype(np.float64))
@@ -221,12 +213,7 @@ def _from_moments(
         np.where(var_b > scale_b, var_b, np.nan),
     )
     cov = (a @ b) / size - ma * mb
-    if similarity == "pearson":
-        return np.clip(cov / np.sqrt(var_a * var_b), -1.0, 1.0)
-    shift = (ma + mean_a) - (mb + _swap(mean_b))
-    if similarity == "concordance":
-        return 2 * cov / (var_a + var_b + shift * shift)
-    return 1 - np.sqrt(np.maximum(var_a + var_b - 2 * cov + shift * shift, 0.0)) / np.sqrt(var_b)
+    return formula(cov, var_a, var_b, (ma + mean_a) - (mb + _swap(mean_b)))
 
 
 def pattern_covariance(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -257,10 +244,14 @@ def _pair_ranks(x: np.ndarray, known_x: np.ndarray, known_y: np.ndarray) -> np.n
     return _swap(above @ mask) + 0.5
 
 
-def _spearman(
-    x: np.ndarray, y: np.ndarray, known_x: np.ndarray, known_y: np.ndarray, complete: bool
-) -> np.ndarray:
-    if complete:
+def _pearson(x: np.ndarray, y: np.ndarray, known_x: np.ndarray, known_y: np.ndarray) -> np.ndarray:
+    if known_x.all() and known_y.all():
+        return _pearson_complete(x, y)
+    return _from_moments(x, y, known_x, known_y, _correlation)
+
+
+def _spearman(x: np.ndarray, y: np.ndarray, known_x: np.ndarray, known_y: np.ndarray) -> np.ndarray:
+    if known_x.all() and known_y.all():
         return _pearson_complete(midranks(x, axis=-1), midranks(y, axis=-1))
     both = known_x[..., :, None, :] & known_y[..., None, :, :]
     ranks_x = _pair_ranks(x, known_x, known_y)
@@ -272,3 +263,71 @@ def _spearman(
     norm = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
     r = np.clip((a * b).sum(-1) / norm, -1.0, 1.0)
     return np.where((n >= MIN_ENTRIES) & (norm > 0), r, np.nan)
+
+
+def _unit_norm(x: np.ndarray) -> np.ndarray:
+    """Rows of length one; NaN for rows of zeros."""
+    norm = np.sqrt((x * x).sum(axis=-1, keepdims=True))
+    return np.where(norm > 0, x / norm, np.nan)
+
+
+# formulas of covariance, variances (divisor n) of candidate and reference, and the difference of their means
+Formula = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+def _correlation(
+    cov: np.ndarray, var_x: np.ndarray, var_y: np.ndarray, shift: np.ndarray
+) -> np.ndarray:
+    return np.clip(cov / np.sqrt(var_x * var_y), -1.0, 1.0)
+
+
+def _concordance(
+    cov: np.ndarray, var_x: np.ndarray, var_y: np.ndarray, shift: np.ndarray
+) -> np.ndarray:
+    return np.asarray(2 * cov / (var_x + var_y + shift * shift))
+
+
+def _nrmse(cov: np.ndarray, var_x: np.ndarray, var_y: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    squares = np.maximum(var_x + var_y + shift * shift - 2 * cov, 0.0)
+    return np.asarray(1 - np.sqrt(squares / var_y))
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """One similarity of patterns.
+
+    Attributes
+    ----------
+    formula : callable
+        ``(covariance, variance of x, variance of y, mean of x - mean of y) -> similarity``.
+    unit : callable or None
+        Complete rows -> rows whose inner product is the similarity; None where the formula is applied to the inner
+        products of centred rows.
+    values : callable or None
+        ``(x, y, known_x, known_y) -> [..., n_x, n_y]`` where the formula on pairwise sums would not do (ranks change
+        with the entries two patterns share) or would lose digits.
+    linear : bool
+        Whether it is linear in the inner product, so that means over subjects can be taken before permuting.
+    fisher : bool
+        Whether it is a correlation, of which Fisher's z is taken.
+    """
+
+    formula: Formula
+    unit: Callable[[np.ndarray], np.ndarray] | None = None
+    values: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None
+    linear: bool = True
+    fisher: bool = True
+
+
+SIMILARITIES: dict[str, Similarity] = {
+    "pearson": Similarity(_correlation, _unit, _pearson),
+    "spearman": Similarity(_correlation, lambda x: _unit(midranks(x, axis=-1)), _spearman),
+    "cosine": Similarity(_correlation, _unit_norm, _cosine),
+    "concordance": Similarity(_concordance),
+    "nrmse": Similarity(_nrmse, linear=False, fisher=False),
+}
+
+
+def inner_products() -> list[str]:
+    """Similarities that are the inner product of two unit patterns."""
+    return [name for name, entry in SIMILARITIES.items() if entry.unit is not None]

@@ -14,7 +14,7 @@ from apastats.numbers.backends import get_backend
 from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.scoring.fixed import fixed_scores, pair_variances
-from apastats.scoring.rdm_similarity import parse_method
+from apastats.scoring.methods import parse_method
 from apastats.scoring.score import checked_brain, checked_models
 from apastats.table import ScoreTable
 from apastats.words import Info, Outcome

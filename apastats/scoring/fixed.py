@@ -10,10 +10,10 @@ import numpy as np
 from apastats.errors import InputError
 from apastats.io.rdm_set import n_stimulus
 from apastats.numbers.backends import NUMPY, Backend
+from apastats.scoring.methods import comparison, parse_method
 from apastats.scoring.pooling import mean_of, pool_others, scaled_for_pooling
-from apastats.scoring.rdm_similarity import paired_similarity, parse_method, similarity_counts
+from apastats.scoring.rdm_similarity import paired_similarity, similarity_counts
 from apastats.scoring.similarity import (
-    PRODUCT_METHODS,
     metric_rows,
     mid_ranks,
     whitening,
@@ -75,30 +75,31 @@ def fixed_scores(
     s = len(x)
     if s < 2:
         raise InputError("brain", x.shape, "RDMs of at least two subjects")
-    plain = method in PRODUCT_METHODS and not (np.isnan(x.sum()) or np.isnan(y.sum()))
-    if plain and rerank and method in ("spearman", "rho-a"):
+    c = comparison(method)
+    plain = c.product and not (np.isnan(x.sum()) or np.isnan(y.sum()))
+    if plain and rerank and c.ranks:
         return _reranked(x, y, method, backend)
     if not plain:
         scores, _ = similarity_counts(y, x, method, sigma_k=sigma_k, backend=backend)
         lower, upper = nili_bounds(x, method=method, sigma_k=sigma_k, rerank=rerank)
         return FixedScores(scores, lower, upper)
-    w = whitening(sigma_k, n_stimulus(x.shape[1])) if method.endswith("_cov") else None
+    w = whitening(sigma_k, n_stimulus(x.shape[1])) if c.whitened else None
     xp = backend.xp
     rows = xp.concat([backend.array(x), backend.array(y)], axis=0)
-    if method in ("spearman", "rho-a"):
+    if c.ranks:
         rows = mid_ranks(rows, backend)
     rows, size = metric_rows(rows, method, w, backend)
     gram = backend.numpy(rows[:s] @ rows.T)  # [S, S + M]
     norm = np.sqrt(backend.numpy(xp.vecdot(rows, rows)))
     weight = 1 / backend.numpy(size[:s])
-    if method == "rho-a":
+    if not c.normalised:
         n = x.shape[1]
         factor = 12 / (float(n) ** 3 - n)
         k = gram[:, :s] * factor
         total = k.sum(axis=1)
         return FixedScores(gram[:, s:].T * factor, (total - np.diag(k)) / (s - 1), total / s)
     scores = (gram[:, s:] / norm[:s, None] / norm[s:]).T
-    if method == "spearman":
+    if c.ranks:
         weight = np.ones(s)
     lower, upper = gram_bounds(gram[:, :s], weight)
     return FixedScores(scores, lower, upper)
@@ -113,7 +114,7 @@ def _reranked(x: np.ndarray, y: np.ndarray, method: str, backend: Backend) -> Fi
     pools = mid_ranks(xp.concat([(total - ranks[:s]) / (s - 1), total / s], axis=0), backend)
     rows = xp.concat([ranks, pools], axis=0) - (n + 1) / 2
     gram = backend.numpy(rows @ rows[:s].T)
-    if method == "rho-a":
+    if not comparison(method).normalised:
         gram *= 12 / (float(n) ** 3 - n)
     else:
         norm = np.sqrt(backend.numpy(xp.vecdot(rows, rows)))
@@ -211,12 +212,12 @@ def nili_bounds(
     True
     """
     method = parse_method(method)
-    if method.startswith("bures"):
+    if not comparison(method).pools:
         raise InputError("method", method, "a method with a pooled RDM: not the Bures measures")
     x = np.asarray(vectors, dtype="f8")
     if x.ndim != 2 or len(x) < 2:
         raise InputError("vectors", x.shape, "[n_subject, n_pair] of at least two subjects")
-    if method in PRODUCT_METHODS and not np.isnan(x.sum()):
+    if comparison(method).product and not np.isnan(x.sum()):
         from apastats.scoring.fixed import fixed_scores
 
         found = fixed_scores(x, x[:1], method=method, sigma_k=sigma_k, rerank=rerank)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from apastats.scoring.similarity import RANK_METHODS, mid_ranks
+from apastats.scoring.methods import comparison
+from apastats.scoring.similarity import mid_ranks
 
 
 def scaled_for_pooling(vectors: np.ndarray, method: str) -> np.ndarray:
@@ -13,18 +14,19 @@ def scaled_for_pooling(vectors: np.ndarray, method: str) -> np.ndarray:
     Cosines: divided by the root mean square; correlations: z-scored; rank methods: mid-ranks;
     distances of second moments: as they are. This is what rsatoolbox's ``pool_rdm`` averages.
     """
+    pooled = comparison(method).pooled
     x = np.asarray(vectors, dtype="f8")
     missing = np.isnan(x)
-    if method in RANK_METHODS:
+    if pooled == "ranks":
         if not missing.any():
             return np.asarray(mid_ranks(x))
         out = np.full(x.shape, np.nan)
         for i, row in enumerate(x):
             out[i, ~missing[i]] = mid_ranks(row[~missing[i]][None])[0]
         return out
-    if method.startswith("corr"):
+    if pooled == "z":
         x = x - np.nanmean(x, axis=1, keepdims=True)
-    if method.startswith(("corr", "cosine")):
+    if pooled in ("z", "rms"):
         size = np.sqrt(np.nanmean(x * x, axis=1, keepdims=True))
         return x / np.where(size > 0, size, np.nan)
     return x

@@ -11,20 +11,13 @@ from apastats.errors import DataError, DegenerateWarning, InputError, warn
 from apastats.io.rdm_set import RDMSet, n_stimulus
 from apastats.io.read_rdms import as_rdms
 from apastats.numbers.backends import NUMPY, Backend, get_backend
-from apastats.scoring.similarity import PRODUCT_METHODS, features, whitening
+from apastats.scoring.methods import comparison, parse_method
+from apastats.scoring.similarity import features, whitening
 
-__all__ = ["METHODS", "paired_similarity", "parse_method", "rdm_similarity", "similarity_counts"]
+__all__ = ["paired_similarity", "rdm_similarity", "similarity_counts"]
 
-METHODS = (*PRODUCT_METHODS, "tau-a", "tau-b", "kendall", "neg_riem_dist", "bures", "bures_metric")
 BLOCK_BYTES = 2**28
 MAX_DENSE_PAIRS = 6000
-
-
-def parse_method(method: Any) -> str:
-    """Canonical name of a method; ``kendall`` is ``tau-b``."""
-    if method not in METHODS:
-        raise InputError("method", method, f"one of {list(METHODS)}")
-    return "tau-b" if method == "kendall" else str(method)
 
 
 def rdm_similarity(
@@ -124,9 +117,9 @@ def similarity_counts(
     ):
         raise InputError("batch", batch, "a positive whole number, or None")
     n = n_stimulus(x.shape[1])
-    if n * (n - 1) // 2 != x.shape[1] and method.endswith(("_cov", "_dist", "bures", "_metric")):
+    if n * (n - 1) // 2 != x.shape[1] and comparison(method).square:
         raise InputError("x", x.shape, f"with method={method!r} n (n - 1) / 2 pairs of n stimuli")
-    if sigma_k is not None and method not in ("cosine_cov", "corr_cov", "neg_riem_dist"):
+    if sigma_k is not None and not comparison(method).noise:
         raise InputError("sigma_k", "an array", f"None with method={method!r}")
     out = np.full((len(x), len(y)), np.nan)
     count = np.zeros((len(x), len(y)), dtype=np.int64)
@@ -152,8 +145,9 @@ def paired_similarity(
 ) -> np.ndarray:
     """Similarity of row k of ``x`` with row k of ``y``, pairwise complete; ``[n]``."""
     method = parse_method(method)
-    if method in PRODUCT_METHODS and not (np.isnan(x).any() or np.isnan(y).any()):
-        w = whitening(sigma_k, n_stimulus(x.shape[1])) if method.endswith("_cov") else None
+    c = comparison(method)
+    if c.product and not (np.isnan(x).any() or np.isnan(y).any()):
+        w = whitening(sigma_k, n_stimulus(x.shape[1])) if c.whitened else None
         a = features(x, method, whitener=w, ranked=x_ranked)
         b = features(y, method, whitener=w)
         paired: np.ndarray = np.einsum("ij,ij->i", a, b)
@@ -234,8 +228,9 @@ def _complete(
     backend: Backend,
 ) -> np.ndarray:
     """Scores of RDMs without missing pairs; ``pairs`` says which of the n stimuli's pairs they are."""
-    if method in PRODUCT_METHODS:
-        if method.endswith("_cov"):
+    c = comparison(method)
+    if c.score is None:
+        if c.whitened:
             stimuli = None if pairs is None else _whole_stimuli(pairs, n)
             if pairs is not None and stimuli is None:
                 return _dense_whitened(x, y, method, sigma_k, n, pairs)
@@ -244,14 +239,12 @@ def _complete(
         else:
             w = None
         return _products(x, y, method, w, batch, x_ranked, backend)
-    if method in ("tau-a", "tau-b"):
-        from apastats.numbers.kendall import kendall_similarity
-
-        return kendall_similarity(x, y, variant=method, batch=batch)
+    if not c.square:
+        return c.score(x, y, None, batch)
     stimuli = np.arange(n) if pairs is None else _whole_stimuli(pairs, n)
     if stimuli is None:
         raise DataError(f"method {method!r}: single pairs are missing; only whole stimuli may be")
-    return _by_rsatoolbox(x, y, method, _subset(sigma_k, stimuli, n))
+    return c.score(x, y, _subset(sigma_k, stimuli, n), batch)
 
 
 def _products(
@@ -271,7 +264,7 @@ def _products(
             features(x, method, whitener=w, ranked=x_ranked, backend=backend) @ right
         )
     out = np.empty((len(x), len(y)))
-    plain = backend.name == "numpy" and method in ("cosine", "corr")
+    plain = backend.name == "numpy" and comparison(method).plain
     buffer = np.empty((size, x.shape[1]), dtype=backend.dtype) if plain else None
     for start in range(0, len(x), size):
         rows = x[start : start + size]
@@ -322,24 +315,10 @@ def _dense_whitened(
     root = cholesky(xi * xi, lower=True)
     sides = []
     for z in (np.asarray(x, "f8"), np.asarray(y, "f8")):
-        if method == "corr_cov":
+        if comparison(method).centred:
             z = z - z.mean(axis=1, keepdims=True)
         f = solve_triangular(root, z.T, lower=True).T
         size = np.sqrt(np.einsum("ij,ij->i", f, f))[:, None]
         sides.append(f / np.where(size > 1e-12 * np.abs(z).max(), size, np.nan))
     dense: np.ndarray = sides[0] @ sides[1].T
     return dense
-
-
-def _by_rsatoolbox(x: np.ndarray, y: np.ndarray, method: str, sigma_k: Any) -> np.ndarray:
-    """The slow comparisons, by the peer's own code."""
-    from rsatoolbox.rdm import RDMs, compare
-
-    options = {"sigma_k": sigma_k} if method == "neg_riem_dist" else {}
-    try:
-        scores = compare(RDMs(np.array(x, "f8")), RDMs(np.array(y, "f8")), method=method, **options)
-    except np.linalg.LinAlgError as error:
-        raise DataError(
-            f"method {method!r}: an RDM is no full-rank Euclidean one ({error}); other methods do not need that"
-        ) from error
-    return np.asarray(scores, dtype="f8")

@@ -12,8 +12,9 @@ from apastats.errors import DataError, DegenerateWarning, DesignError, InputErro
 from apastats.io.rdm_set import RDMSet, aligned
 from apastats.io.read_rdms import as_rdms
 from apastats.numbers.backends import get_backend
+from apastats.scoring.methods import parse_method
 from apastats.scoring.pooling import scaled_for_pooling
-from apastats.scoring.rdm_similarity import parse_method, similarity_counts
+from apastats.scoring.rdm_similarity import similarity_counts
 from apastats.table import ScoreTable
 
 __all__ = ["checked_brain", "checked_models", "parse_references", "score"]

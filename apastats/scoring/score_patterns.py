@@ -10,7 +10,8 @@ import pandas as pd
 
 from apastats.errors import DesignError, InputError
 from apastats.io.rdm_set import RDMSet
-from apastats.scoring.rdm_similarity import parse_method, similarity_counts
+from apastats.scoring.methods import parse_method
+from apastats.scoring.rdm_similarity import similarity_counts
 from apastats.scoring.rdms_from_patterns import FAST, distances
 from apastats.scoring.response_patterns import (
     Patterns,

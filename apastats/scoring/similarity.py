@@ -10,13 +10,11 @@ from apastats.errors import InputError
 from apastats.io.rdm_set import n_stimulus
 from apastats.numbers.backends import NUMPY, Backend
 from apastats.numbers.ordering import sorted_rows
+from apastats.scoring.methods import comparison
 
-__all__ = ["PRODUCT_METHODS", "RANK_METHODS", "features", "metric_rows", "mid_ranks", "whitening"]
+__all__ = ["features", "metric_rows", "mid_ranks", "whitening"]
 
-# methods that are one inner product of transformed RDMs
-PRODUCT_METHODS = ("cosine", "corr", "spearman", "rho-a", "cosine_cov", "corr_cov")
 CELLS = 2**16  # entries worked on at once: temporary arrays should stay in the cache
-RANK_METHODS = ("spearman", "rho-a", "tau-a", "tau-b", "kendall")
 
 
 def features(
@@ -35,7 +33,7 @@ def features(
     vectors : array
         ``[n_rdm, n_pair]``, no NaN.
     method : str
-        One of ``PRODUCT_METHODS``.
+        One that is an inner product.
     whitener : numpy.ndarray, optional
         For the whitened methods: what :func:`whitening` makes of ``sigma_k``.
     ranked : bool
@@ -64,15 +62,16 @@ def features(
     ``W = S^-1 - S^-1 1 1' S^-1 / (1' S^-1 1)``, because the V-metric on RDMs is the S-metric on
     doubly centred second moments; with S = I this is linear CKA (Diedrichsen et al. 2021).
     """
+    c = comparison(method)
     step = max(1, CELLS // vectors.shape[1])
     if backend.name == "numpy" and len(vectors) > step:
         # a few rows at a time stay in the cache through all passes
         for start in range(0, len(vectors), step):
             rows = vectors[start : start + step]
-            if method in ("cosine", "corr"):
+            if c.plain:
                 if out is None or out.shape != vectors.shape:
                     out = np.empty(vectors.shape, dtype=backend.dtype)
-                _unit_rows(rows, method, backend, out[start : start + step])
+                _unit_rows(rows, c.centred, backend, out[start : start + step])
                 continue
             part = features(rows, method, whitener=whitener, ranked=ranked, backend=backend)
             if start == 0:
@@ -80,26 +79,26 @@ def features(
             np.copyto(cast(np.ndarray, out)[start : start + step], part)
         return out
     x = backend.array(vectors)
-    if method in ("spearman", "rho-a") and not ranked:
+    if c.ranks and not ranked:
         x = mid_ranks(x, backend)
     x, size = metric_rows(x, method, whitener, backend)
-    if method == "rho-a":
+    if not c.normalised:
         n = x.shape[1]
         x *= float(np.sqrt(12 / (float(n) ** 3 - n)))
         return x
     xp = backend.xp
-    scale = xp.sqrt(xp.vecdot(x, x)) if method.endswith("_cov") else size
+    scale = xp.sqrt(xp.vecdot(x, x)) if c.whitened else size
     missing = xp.asarray(float("nan"), dtype=x.dtype, device=backend.device)
     scale = xp.where(size > 0, scale, missing)[:, None]
-    if method == "cosine":
-        return x / scale
+    if c.plain and not c.centred:
+        return x / scale  # the rows given are not ours to write to
     x /= scale
     return x
 
 
-def _unit_rows(x: np.ndarray, method: str, backend: Backend, out: np.ndarray) -> None:
+def _unit_rows(x: np.ndarray, centred: bool, backend: Backend, out: np.ndarray) -> None:
     """The rows of ``features`` for cosine and corr, without temporary copies."""
-    if method == "corr":
+    if centred:
         mean = x.mean(axis=1, keepdims=True, dtype=backend.dtype)
         np.subtract(x, mean, out=out, casting="same_kind")
         size = np.sqrt(np.vecdot(out, out))
@@ -124,19 +123,19 @@ def metric_rows(
     The norm is 0 where the method is undefined: zeros for a cosine, a constant for a correlation.
     Only for ``cosine`` are the rows the ones given; otherwise they may be written to.
     """
-    xp = backend.xp
-    if method == "rho-a":
+    c, xp = comparison(method), backend.xp
+    if not c.normalised:
         x = x - (x.shape[1] + 1) / 2
-    elif method in ("corr", "spearman", "corr_cov"):
+    elif c.centred:
         mean = xp.mean(x, axis=1, keepdims=True)
         x = x - mean
         size = xp.sqrt(xp.vecdot(x, x))
         size = xp.where(
             size <= _rounding(x.shape[1], backend) * xp.abs(mean[:, 0]), xp.zeros_like(size), size
         )
-        return (_whitened(x, whitener, backend) if method == "corr_cov" else x), size
+        return (_whitened(x, whitener, backend) if c.whitened else x), size
     size = xp.sqrt(xp.vecdot(x, x))
-    return (_whitened(x, whitener, backend) if method == "cosine_cov" else x), size
+    return (_whitened(x, whitener, backend) if c.whitened else x), size
 
 
 def mid_ranks(x: Any, backend: Backend = NUMPY) -> Any:

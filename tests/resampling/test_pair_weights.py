@@ -9,10 +9,12 @@ import pytest
 from scipy.stats import rankdata
 
 from apastats.errors import DataError, InputError
-from apastats.scoring.stimuli.pair_weights import PAIR_METHODS, PairKernel, gram_ceilings
+from apastats.scoring.methods import METHODS
+from apastats.scoring.stimuli.pair_weights import PairKernel, gram_ceilings
 from apastats.scoring.stimuli.two_factor import dual_variance
 
 S, N, M = 6, 24, 5
+PAIR_METHODS = tuple(name for name, row in METHODS.items() if row.stimuli == "weights")
 
 
 def rdms(n: int = N, ties: bool = False, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

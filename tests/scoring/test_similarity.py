@@ -17,9 +17,11 @@ from apastats.numbers import kendall
 from apastats.numbers.backends import get_backend
 from apastats.numbers.kendall import kendall_similarity
 from apastats.numbers.ordering import stable_order
-from apastats.scoring.rdm_similarity import METHODS, paired_similarity, similarity_counts
-from apastats.scoring.similarity import PRODUCT_METHODS, mid_ranks
+from apastats.scoring.methods import METHODS
+from apastats.scoring.rdm_similarity import paired_similarity, similarity_counts
+from apastats.scoring.similarity import mid_ranks
 
+PRODUCT_METHODS = tuple(name for name, row in METHODS.items() if row.product)
 FAST = (*PRODUCT_METHODS, "tau-a", "tau-b")
 
 

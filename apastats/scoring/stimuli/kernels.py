@@ -8,10 +8,7 @@ from apastats.errors import DataError, InputError
 from apastats.scoring.fixed import nili_bounds
 from apastats.scoring.rdm_similarity import similarity_counts
 
-__all__ = ["BURES_METHODS", "DISTINCT_METHODS", "BuresKernel", "DistinctKernel"]
-
-BURES_METHODS = ("bures", "bures_metric")
-DISTINCT_METHODS = ("neg_riem_dist",)
+__all__ = ["BuresKernel", "DistinctKernel"]
 
 
 class _Kernel:

@@ -8,9 +8,7 @@ from apastats.errors import DataError
 from apastats.scoring.fixed import nili_bounds
 from apastats.scoring.rdm_similarity import similarity_counts
 
-__all__ = ["LITERAL_METHODS", "LiteralKernel"]
-
-LITERAL_METHODS = ("tau-a", "tau-b")
+__all__ = ["LiteralKernel"]
 
 
 class LiteralKernel:
@@ -21,7 +19,7 @@ class LiteralKernel:
     x, y : array, ``[S, D]`` and ``[M, D]``
         RDMs without NaN.
     method : str
-        One of ``LITERAL_METHODS``.
+        Any method of pairs.
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray, method: str) -> None:

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from apastats.errors import DataError, InputError
+from apastats.scoring.methods import METHODS, comparison
 
-__all__ = ["PAIR_METHODS", "PairKernel", "PairMoments", "gram_ceilings"]
-
-PAIR_METHODS = ("cosine", "corr", "cosine_cov", "corr_cov", "spearman", "rho-a")
+__all__ = ["PairKernel", "PairMoments", "gram_ceilings"]
 
 _CHUNK = 256  # replicates per product; part of the definition of the numbers (BLAS shapes)
 _RANK_CHUNK = 32
@@ -61,7 +60,7 @@ class PairKernel:
     x, y : array, ``[S, D]`` and ``[M, D]``
         Upper triangles, row-major, ``D = n (n - 1) / 2``, no NaN.
     method : str
-        One of ``PAIR_METHODS``; definitions as in :func:`apastats.rdm_similarity`.
+        One that takes weights; definitions as in :func:`apastats.rdm_similarity`.
 
     Raises
     ------
@@ -79,24 +78,24 @@ class PairKernel:
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray, method: str) -> None:
-        if method not in PAIR_METHODS:
-            raise InputError(
-                "method", method, f"one of {list(PAIR_METHODS)} where stimuli are drawn"
-            )
+        c = comparison(method)
+        if c.stimuli != "weights":
+            allowed = [name for name, row in METHODS.items() if row.stimuli == "weights"]
+            raise InputError("method", method, f"one of {allowed}, for weights of pairs")
         x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
         # a sum is finite where all entries are
         if not np.isfinite(x.sum() + y.sum()):
             raise DataError("RDMs have missing entries; a bootstrap of stimuli needs complete ones")
-        self.method, self.s, self.m = method, len(x), len(y)
+        self.comparison, self.s, self.m = c, len(x), len(y)
         self.n = round((1 + np.sqrt(1 + 8 * x.shape[1])) / 2)
         self.iu, self.ju = np.triu_indices(self.n, 1)
-        self.ranked = method in ("spearman", "rho-a")
+        self.ranked = c.ranks
         z = np.concatenate([x, y])
         if self.ranked:
             self._presort(z)
             return
         level = np.zeros(len(z))
-        if method.startswith("corr"):
+        if c.centred:
             level = z.mean(axis=1)
             z -= level[:, None]
         size = np.sqrt(np.einsum("ij,ij->i", z, z) / z.shape[1])
@@ -117,7 +116,7 @@ class PairKernel:
         scale = np.full((1, self.s), 1 / np.sqrt(x.shape[1]))
         yy = np.full(self.m, float(y.shape[1]))
         with np.errstate(invalid="ignore"):
-            if self.method.endswith("_cov"):
+            if self.comparison.whitened:
                 x, y = self._centred_moments(x), self._centred_moments(y)
                 yy = np.einsum("ij,ij->i", y, y)
             return PairMoments((x @ y.T)[None], (x @ x.T)[None], yy[None], scale)
@@ -156,7 +155,7 @@ class PairKernel:
                 array[few] = np.nan
             parts.append([a[:used] for a in (found.xy, found.xx, found.yy, found.scale)])
         xy, xx, yy, scale = (np.concatenate(p) for p in zip(*parts, strict=True))
-        return PairMoments(xy, xx, yy, scale, self.method != "rho-a")
+        return PairMoments(xy, xx, yy, scale, self.comparison.normalised)
 
     def values(self, counts: np.ndarray, *, ceiling: bool) -> np.ndarray:
         """Scores, then lower and upper ceiling if asked for: ``[b, S, M (+ 2)]``.
@@ -177,7 +176,7 @@ class PairKernel:
         if self._products is None:
             x, y = self.z[:s], self.z[s:]
             products = [(x[:, None] * y[None]).reshape(s * m, -1), x[tri[0]] * x[tri[1]], y * y]
-            if self.method.startswith("corr"):
+            if self.comparison.centred:
                 products += [x, y]
             self._products = np.concatenate(products).T.copy()
         w = c[:, self.iu] * c[:, self.ju]
@@ -188,7 +187,7 @@ class PairKernel:
         xx[:, tri[0], tri[1]] = xx[:, tri[1], tri[0]] = p[:, ends[0] : ends[1]]
         yy = p[:, ends[1] : ends[2]]
         means = None
-        if self.method.startswith("corr"):
+        if self.comparison.centred:
             total = w.sum(axis=1)[:, None]
             sx, sy = p[:, ends[2] : ends[3]], p[:, ends[3] :]
             with np.errstate(invalid="ignore", divide="ignore"):
@@ -199,7 +198,7 @@ class PairKernel:
             means = np.concatenate([mx, my], axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             scale = 1 / np.sqrt(np.einsum("bii->bi", xx))
-        if self.method.endswith("_cov"):
+        if self.comparison.whitened:
             xy, xx, yy = self._whiten(c, xy, xx, yy, means)
         return PairMoments(np.ascontiguousarray(xy), xx, np.ascontiguousarray(yy), scale)
 
@@ -271,7 +270,7 @@ class PairKernel:
             ranks[:, k] = middle[self.place[k]].T
         products = np.matmul(ranks[:, :s] * w[:, None], ranks.transpose(0, 2, 1))
         own = np.stack([np.square(r[s:]) @ weight for r, weight in zip(ranks, w, strict=True)])
-        if self.method == "rho-a":
+        if not self.comparison.normalised:
             with np.errstate(invalid="ignore", divide="ignore"):
                 factor = 12 / (total**3 - total)
             products *= factor[:, None, None]
@@ -281,7 +280,7 @@ class PairKernel:
             np.ascontiguousarray(products[:, :, :s]),
             own,
             np.ones((b, s)),
-            self.method != "rho-a",
+            self.comparison.normalised,
         )
 
 

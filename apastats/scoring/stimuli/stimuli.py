@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,13 +12,12 @@ from threadpoolctl import threadpool_limits
 from apastats.resampling.parallel import run_tasks
 from apastats.resampling.plans import Plan
 from apastats.resampling.store import BlockStore
+from apastats.scoring.methods import comparison
 from apastats.scoring.stimuli.kernels import (
-    BURES_METHODS,
-    DISTINCT_METHODS,
     BuresKernel,
     DistinctKernel,
 )
-from apastats.scoring.stimuli.literal import LITERAL_METHODS, LiteralKernel
+from apastats.scoring.stimuli.literal import LiteralKernel
 from apastats.scoring.stimuli.pair_weights import PairKernel
 from apastats.scoring.stimuli.two_factor import as_counts, dual_variance
 
@@ -135,13 +135,16 @@ class _Shifted(BlockStore):
 
 def _kernel(setup: StimulusSetup, y: np.ndarray) -> Kernel:
     """Kernel of the method."""
-    if setup.method in LITERAL_METHODS:
-        return LiteralKernel(setup.x, y, setup.method)
-    if setup.method in BURES_METHODS:
-        return BuresKernel(setup.x, y, setup.method)
-    if setup.method in DISTINCT_METHODS:
-        return DistinctKernel(setup.x, y, setup.method)
-    return PairKernel(setup.x, y, setup.method)
+    return KERNELS[comparison(setup.method).stimuli](setup.x, y, setup.method)
+
+
+# how a stimulus drawn twice counts -> the kernel that does it
+KERNELS: dict[str, Callable[[np.ndarray, np.ndarray, str], Kernel]] = {
+    "weights": PairKernel,
+    "copies": LiteralKernel,
+    "kernel": BuresKernel,
+    "subset": DistinctKernel,
+}
 
 
 def _means(values: np.ndarray, subjects: np.ndarray | None) -> np.ndarray:
@@ -230,7 +233,7 @@ def _count_scale(setup: StimulusSetup, k: int) -> tuple[float, float]:
         s = len(setup.x)
         return (s + 1) / s, (k + 1) / k
     # the jackknife of subsets has no small-sample bias
-    return 1.0, (k - 1) / k if setup.method in DISTINCT_METHODS else 1.0
+    return 1.0, (k - 1) / k if comparison(setup.method).stimuli == "subset" else 1.0
 
 
 def _with_gaps(values: np.ndarray, setup: StimulusSetup) -> np.ndarray:

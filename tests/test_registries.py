@@ -1,0 +1,140 @@
+"""A new entry of a registry is taken by every verb; an unknown name is an error everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import apastats as apa
+from apastats.errors import ApaError
+from apastats.patterns.pattern_similarity import SIMILARITIES, Similarity
+from apastats.scoring.methods import METHODS, Comparison
+
+STUDY = apa.simulate(n_subject=9, n_model=2, n_layer=3, rng=1)
+PATTERNS = apa.alignment_patterns(STUDY.scores.where(split="test"))
+RDMS = apa.simulate_rdms(n_subject=9, n_model=2, n_stimulus=9, n_layer=1, rois=["V1", "V4"], rng=2)
+
+
+# ---------------------------------------------------------------- similarities of patterns
+@pytest.fixture(params=["linear", "not linear"])
+def fake_similarity(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """Share of the variance of the sum that is shared, or its root with a sign."""
+    linear = request.param == "linear"
+
+    def formula(
+        cov: np.ndarray, var_x: np.ndarray, var_y: np.ndarray, shift: np.ndarray
+    ) -> np.ndarray:
+        ratio = 2 * cov / (var_x + var_y)
+        return ratio if linear else np.sign(ratio) * np.sqrt(np.abs(ratio))
+
+    monkeypatch.setitem(SIMILARITIES, "fake", Similarity(formula, linear=linear, fisher=False))
+    return "fake"
+
+
+def by_hand(x: np.ndarray, y: np.ndarray, linear: bool) -> float:
+    ratio = 2 * np.cov(x, y, ddof=0)[0, 1] / (x.var() + y.var())
+    return float(ratio if linear else np.sign(ratio) * np.sqrt(abs(ratio)))
+
+
+def test_every_verb_takes_a_new_similarity(
+    fake_similarity: str, request: pytest.FixtureRequest
+) -> None:
+    linear = SIMILARITIES["fake"].linear
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(2, 3, 12))
+    found = apa.pattern_similarity(x, y, "fake")
+    assert found[1, 2] == pytest.approx(by_hand(x[1], y[2], linear), rel=1e-12)
+    with_gap = x.copy()
+    with_gap[0, 3] = np.nan
+    gap = apa.pattern_similarity(with_gap, y, "fake")[0, 0]
+    rest = np.arange(12) != 3
+    assert gap == pytest.approx(by_hand(x[0, rest], y[0, rest], linear), rel=1e-12)
+
+    agreement = apa.pattern_agreement(PATTERNS, similarity="fake")
+    assert "z" not in agreement.outcomes
+    tested = apa.agreement_test(PATTERNS, similarity="fake", n_resamples=99, rng=1).table
+    drawn = apa.agreement_bootstrap(PATTERNS, similarity="fake", n_resamples=99, rng=1).table
+    rows = agreement.frame
+    means = rows[rows["kind"] == "model"].groupby(["model", "layer", "roi"])["agreement"].mean()
+    for table in (tested, drawn):
+        if "kind" in table:
+            table = table[table["kind"] == "model"]
+        if "term" in table:
+            table = table[table["term"] == "agreement"]
+        estimates = table[table["roi"].isin(PATTERNS.dense.rois)].set_index(
+            ["model", "layer", "roi"]
+        )["estimate"]
+        assert set(means.index) <= set(estimates.index)
+        np.testing.assert_allclose(estimates.loc[means.index], means, rtol=1e-9)
+    assert len(apa.pattern_identification(PATTERNS, similarity="fake", n_resamples=99, rng=1).table)
+    assert len(apa.layer_agreement(PATTERNS, similarity="fake").table)
+    best = apa.select_layer(STUDY.scores, on="train")
+    second = apa.second_order_similarity(PATTERNS, best, similarity="fake", n_resamples=99, rng=1)
+    assert np.isfinite(second.table["estimate"]).any()
+    chosen = apa.agreement_sensitivity(
+        STUDY.scores, similarity="fake", on="train", vary=["similarity"]
+    )
+    assert len(chosen.table)
+
+
+# ---------------------------------------------------------------- comparisons of RDMs
+@pytest.fixture
+def fake_comparison(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Minus the mean absolute difference."""
+
+    def score(x: np.ndarray, y: np.ndarray, sigma_k: Any, batch: int | None) -> np.ndarray:
+        return -np.abs(x[:, None] - y).mean(axis=-1)
+
+    monkeypatch.setitem(METHODS, "fake", Comparison("plain", score=score))
+    return "fake"
+
+
+@pytest.mark.filterwarnings("ignore::apastats.errors.MonteCarloWarning")
+def test_every_verb_takes_a_new_comparison(fake_comparison: str) -> None:
+    brain, models = RDMS.brain, RDMS.models
+    x, y = np.asarray(brain.vectors), np.asarray(models.vectors)
+    expected = -np.abs(y[:, None] - x).mean(axis=-1)
+    np.testing.assert_allclose(apa.rdm_similarity(y, x, method="fake"), expected, rtol=1e-12)
+    scores = apa.score(brain, models, method="fake").frame
+    model = scores[scores["kind"] == "model"]
+    assert set(np.round(model["score"], 10)) <= set(np.round(expected.ravel(), 10))
+    for cluster in ("subject", "stimulus", ("subject", "stimulus")):
+        found = apa.bootstrap(
+            "score ~ model + layer | roi",
+            brain,
+            models=models,
+            method="fake",
+            cluster=cluster,
+            n_resamples=60,
+            rng=1,
+        ).table
+        means = expected.reshape(len(y), -1)
+        assert np.isfinite(found["estimate"]).all()
+        assert means.min() <= found["estimate"].min() <= means.max()
+    assert len(apa.noise_ceiling(brain, kind="nili", method="fake").table)
+    assert len(apa.evaluate_rdms(brain, models, method="fake").table)
+
+
+# ---------------------------------------------------------------- unknown names
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: apa.pattern_similarity(np.eye(4), np.eye(4), "nonsense"),
+        lambda: apa.pattern_agreement(PATTERNS, similarity="nonsense"),
+        lambda: apa.agreement_test(PATTERNS, similarity="nonsense"),
+        lambda: apa.matrix_agreement(PATTERNS, pd.DataFrame(), similarity="concordance"),
+        lambda: apa.rdm_similarity(np.eye(3), np.eye(3), method="nonsense"),
+        lambda: apa.score(RDMS.brain, RDMS.models, method="nonsense"),
+        lambda: apa.boot_ci(np.arange(9.0), "mean", interval="nonsense"),
+        lambda: apa.tost(np.arange(9.0), bounds=1, test="bootstrap", interval="nonsense"),
+        lambda: apa.margin(1.0, of="nonsense"),
+        lambda: apa.read("nonsense.xyz"),
+    ],
+)
+def test_unknown_names_are_errors(call: Callable[[], Any]) -> None:
+    with pytest.raises(ApaError):
+        call()
