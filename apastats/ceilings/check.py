@@ -70,7 +70,7 @@ def check(data: ScoreTable | RDMSet | str | Path | Any, **options: Any) -> Desig
         from apastats.io.read_rdms import as_rdms
 
         rdms = as_rdms(data, "data")
-        rows, log, data_hash = _check_rdms(rdms), (), rdms.hash
+        rows, log, data_hash = _check_rdms(rdms), rdms.log, rdms.hash
     table = pd.DataFrame(rows, columns=["item", "value", "status", "detail"])
     info = Info(
         method="description of the data; nothing is estimated",
@@ -84,7 +84,7 @@ def check(data: ScoreTable | RDMSet | str | Path | Any, **options: Any) -> Desig
 
 
 def _read(path: Path, options: dict[str, Any]) -> ScoreTable | RDMSet:
-    if path.suffix.lower() in (".npz", ".npy", ".h5", ".hdf5"):
+    if path.suffix.lower() in (".npz", ".npy", ".h5", ".hdf5", ".mat"):
         from apastats.io.read_rdms import read_rdms
 
         return read_rdms(path, **options)
@@ -268,11 +268,21 @@ def _check_ceilings(data: ScoreTable) -> list[Row]:
     return rows
 
 
+def _stimuli_said(rdms: RDMSet) -> str:
+    """Number of pairs, and how stimuli will be matched with those of models."""
+    if not rdms.named:
+        how = "no names: matched with models by position"
+    else:
+        how = next((line for line in rdms.log if line.startswith("stimuli named")), "named")
+        how += f" ({', '.join(rdms.stimuli[:3])}, ...)"
+    return f"{rdms.vectors.shape[1]} pairs; {how}"
+
+
 def _check_rdms(rdms: RDMSet) -> list[Row]:
     labels = rdms.labels
     rows: list[Row] = [
         ("RDMs", str(len(labels)), OK, f"labels: {', '.join(labels.columns)}"),
-        ("stimuli", str(len(rdms.stimuli)), OK, f"{rdms.vectors.shape[1]} pairs"),
+        ("stimuli", str(len(rdms.stimuli)), OK, _stimuli_said(rdms)),
     ]
     for column in labels.columns:
         rows.append(

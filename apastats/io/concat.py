@@ -1,35 +1,62 @@
-"""Join tables of scores."""
+"""Join tables of scores, or sets of RDMs."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import overload
 
 import pandas as pd
 
 from apastats.errors import InputError
+from apastats.io.rdm_set import RDMSet, joined
 from apastats.table import ScoreTable
 
 
-def concat(*tables: ScoreTable) -> ScoreTable:
-    """Put several tables below each other; duplicate keys are an error.
+@overload
+def concat(*tables: ScoreTable) -> ScoreTable: ...
+@overload
+def concat(*tables: RDMSet) -> RDMSet: ...
+def concat(*tables: ScoreTable | RDMSet) -> ScoreTable | RDMSet:
+    """Put several tables, or sets of RDMs, below each other; duplicate keys are an error.
 
     Parameters
     ----------
-    *tables : ScoreTable
-        With the same outcomes.
+    *tables : ScoreTable or RDMSet
+        Tables with the same outcomes; or sets of RDMs. Sets that name their stimuli are put into the
+        order of the first by name, and are NaN for stimuli they lack; without names they need the same
+        number of stimuli, and the log says that they were joined by position.
 
     Returns
     -------
-    ScoreTable
+    ScoreTable or RDMSet
+
+    Raises
+    ------
+    InputError
+        Neither of the two, both, or tables with different outcomes.
+    DataError
+        Repeated keys or labels; sets of which only some name their stimuli.
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> one, two = (apa.simulate_rdms(n_subject=2, n_stimulus=5, rng=k).models for k in (0, 1))
+    >>> len(concat(one, two.with_labels(two.labels.assign(seed=1)))) == 2 * len(one)
+    True
     """
-    if not tables or not all(isinstance(t, ScoreTable) for t in tables):
-        raise InputError("tables", [type(t).__name__ for t in tables], "one or more ScoreTables")
-    if len({t.outcomes for t in tables}) > 1:
-        raise InputError("tables", [t.outcomes for t in tables], "tables with the same outcomes")
-    frame = pd.concat([t.frame for t in tables], ignore_index=True)
+    if tables and all(isinstance(t, RDMSet) for t in tables):
+        return joined([t for t in tables if isinstance(t, RDMSet)])
+    scores = [t for t in tables if isinstance(t, ScoreTable)]
+    if not scores or len(scores) < len(tables):
+        raise InputError(
+            "tables", [type(t).__name__ for t in tables], "one or more ScoreTables, or RDMSets"
+        )
+    if len({t.outcomes for t in scores}) > 1:
+        raise InputError("tables", [t.outcomes for t in scores], "tables with the same outcomes")
+    frame = pd.concat([t.frame for t in scores], ignore_index=True)
     # the name only: a log ends in reports, and a path of this machine means nothing elsewhere
-    log = tuple(f"{Path(t.source).name}: {line}" for t in tables for line in t.log)
-    source = " + ".join(t.source for t in tables)
+    log = tuple(f"{Path(t.source).name}: {line}" for t in scores for line in t.log)
+    source = " + ".join(t.source for t in scores)
     return ScoreTable(
-        frame, tables[0].outcomes, log=log, source=source, measures=tables[0].measures
+        frame, scores[0].outcomes, log=log, source=source, measures=scores[0].measures
     )

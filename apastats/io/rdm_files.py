@@ -1,355 +1,184 @@
-"""Files of RDMs: npz without pickle, and the HDF5 layout of rsatoolbox, as plain arrays and labels."""
+"""Files of RDMs: what a file is, by its first bytes, and who reads it."""
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from apastats.errors import DataError, InputError, ReadError
+from apastats.io.rdm_labels import RawRDMs
 
-__all__ = ["ALIASES", "RawRDMs", "read_h5", "read_npz", "vectors_of", "write_h5", "write_npz"]
+__all__ = ["FORMATS", "read_file", "write_npz"]
 
-ALIASES = {
-    "network": "model",
-    "predictor": "model",
-    "subj": "subject",
-    "participant": "subject",
-    "region": "roi",
+# what is read, and how its files begin or end; the page on formats prints it
+FORMATS = {
+    "npz, npy": "numpy arrays, square or vectors, with label arrays; Net2Brain's npz",
+    "h5, hdf5": "rsatoolbox RDMs.save and Result.save",
+    "mat": "MATLAB 5 to 7.3: struct arrays with .RDM and .name, stacks; Meadows",
+    "json": "Meadows",
+    "csv, tsv, txt": "one square RDM, with names of stimuli in the first row and column",
+    "nc": "netCDF: the square variable, its coordinates as labels and names",
 }
-STIMULI = ("stimulus", "stimuli")
-# float32 RDMs of 1 - r carry rounding of a few 1e-7 of their range
-ROUNDING = 1e-5
+HDF5 = b"\x89HDF\r\n\x1a\n"
+KNOWN = {
+    b"PAR1": "a parquet table; tables of scores are read by apa.read",
+    b"ARROW1": "a feather table; tables of scores are read by apa.read",
+    b"\x1f\x8b": "compressed by gzip; unpack it first",
+    b"BZh": "compressed by bzip2; unpack it first",
+    b"\xfd7zXZ": "compressed by xz; unpack it first",
+    b"%PDF": "a PDF",
+    b"\x89PNG": "a picture",
+    b"\x80\x02": "a pickle, which is refused (it can run code); save arrays as npz",
+    b"\x80\x03": "a pickle, which is refused (it can run code); save arrays as npz",
+    b"\x80\x04": "a pickle, which is refused (it can run code); save arrays as npz",
+    b"\x80\x05": "a pickle, which is refused (it can run code); save arrays as npz",
+}
 
 
-class RawRDMs(NamedTuple):
-    """Upper triangles, labels, stimulus names (maybe none) and measure as a file has them."""
+def read_file(
+    path: Path, layout: Sequence[Mapping[str, Any]] | None = None, labelled: bool = False
+) -> RawRDMs:
+    """RDMs, labels and descriptors of a file of any kind in ``FORMATS``.
 
-    vectors: np.ndarray
-    labels: pd.DataFrame
-    stimuli: tuple[str, ...]
-    measure: str | None
+    Parameters
+    ----------
+    path : Path
+        Its content says what it is; its ending decides only between kinds of text.
+    layout : sequence of mappings, optional
+        For npz files.
+    labelled : bool
+        Whether the caller has labels for all RDMs.
 
-
-def vectors_of(array: np.ndarray, source: str, name: str) -> np.ndarray:
-    """Upper triangles ``[n_rdm, n_pair]`` of ``[n, n]``, ``[..., n, n]`` or ``[n_rdm, n_pair]``."""
-    if array.dtype.kind not in "fiub":
-        raise DataError(f"{source}: {name} has type {array.dtype}; allowed: numbers")
-    if array.ndim == 1:
-        array = array[None]
-    if array.ndim == 2 and array.shape[0] != array.shape[1]:
-        return array
-    if array.ndim < 2 or array.shape[-1] != array.shape[-2] or array.shape[-1] < 2:
-        raise DataError(
-            f"{source}: {name} has shape {array.shape}; its last two axes must be square "
-            f"(stimulus by stimulus), or the whole [n_rdm, n_pair]"
-        )
-    stack = array.reshape(-1, *array.shape[-2:])
-    for k, matrix in enumerate(stack):
-        _check_square(
-            matrix, source, f"{name}{list(map(int, np.unravel_index(k, array.shape[:-2])))}"
-        )
-    i, j = np.triu_indices(array.shape[-1], 1)
-    return np.ascontiguousarray(stack[:, i, j])
-
-
-def _check_square(matrix: np.ndarray, source: str, entry: str) -> None:
-    missing = np.isnan(matrix) if matrix.dtype.kind == "f" else np.zeros(matrix.shape, dtype=bool)
-    off = ~np.eye(len(matrix), dtype=bool)
-    if (missing | ~off).all():
-        raise ReadError(source, f"{entry} is NaN everywhere")
-    # an RDM that is 0 up to rounding (identical patterns) has no scale of its own
-    scale = max(ROUNDING * float(np.nanmax(np.abs(matrix))), 1e-15)
-    if (missing != missing.T).any():
-        a, b = np.argwhere(missing != missing.T)[0]
-        raise ReadError(
-            source, f"{entry} is not symmetric: only one of [{a}, {b}] and [{b}, {a}] is NaN"
-        )
-    with np.errstate(invalid="ignore"):
-        gap = np.where(missing, 0.0, np.abs(matrix.astype("f8") - matrix.T))
-    if gap.max() > scale:
-        a, b = np.unravel_index(gap.argmax(), gap.shape)
-        raise ReadError(
-            source,
-            f"{entry} is not symmetric: [{a}, {b}] is {matrix[a, b]:.6g}, [{b}, {a}] is {matrix[b, a]:.6g}",
-        )
-    diagonal = np.nan_to_num(np.abs(np.diagonal(matrix)))
-    if diagonal.max() > scale:
-        k = int(diagonal.argmax())
-        raise ReadError(
-            source,
-            f"{entry} has {matrix[k, k]:.6g} on the diagonal (stimulus {k}); a dissimilarity of a stimulus "
-            f"with itself is 0. A similarity matrix must be turned into dissimilarities first",
-        )
+    Raises
+    ------
+    ReadError
+        No file, another kind of file (which one, and what would read it), damaged, or not RDMs.
+    """
+    kind = kind_of(path)
+    if layout is not None and kind != "npz":
+        raise InputError("layout", layout, "None, unless the file is an npz")
+    try:
+        return _read(kind, path, layout, labelled)
+    except ReadError:
+        raise
+    except InputError:
+        raise
+    except DataError as error:
+        raise ReadError(path, str(error).removeprefix(f"{path}: ")) from error
+    except (OSError, MemoryError) as error:
+        raise ReadError(path, f"cannot be read ({error or type(error).__name__})") from error
 
 
-def read_npz(path: Path, layout: Sequence[Mapping[str, Any]] | None) -> RawRDMs:
-    """Read every stack of RDMs of an npz file; nothing is ever unpickled."""
-    arrays = _load_npz(path)
-    labels = {k: v for k, v in arrays.items() if v.ndim == 1 and k not in STIMULI}
-    stimuli = next((tuple(map(str, arrays[k])) for k in STIMULI if k in arrays), ())
-    measure = (
-        str(arrays["measure"]) if "measure" in arrays and arrays["measure"].ndim == 0 else None
-    )
-    if layout is None and "vectors" in arrays and any(k.startswith("label_") for k in labels):
-        own = {k[6:]: v.astype(str) for k, v in labels.items() if k.startswith("label_")}
-        return RawRDMs(arrays["vectors"], pd.DataFrame(own), stimuli, measure)
-    if layout is None:
-        names = [k for k, v in arrays.items() if _is_stack(v)]
-        if not names:
-            shapes = {k: v.shape for k, v in arrays.items()}
-            raise ReadError(path, f"no array whose last two axes are square; found {shapes}")
-        entries: list[Mapping[str, Any]] = [{"array": k} for k in names]
-    else:
-        entries = [_entry(e, path, arrays) for e in layout]
-    parts = []
-    for entry in entries:
-        name = entry["array"]
-        array = arrays[name]
-        leading = array.shape[:1] if array.ndim == 2 and not _is_stack(array) else array.shape[:-2]
-        columns = _columns(path, name, leading, labels, entry, [e["array"] for e in entries])
-        if len(entries) > 1 and "model" not in columns and "model" not in map(ALIASES.get, columns):
-            # stacks told apart by their name alone
-            columns["array" if "subject" in columns else "model"] = np.full(leading, name)
-        flat = {c: np.asarray(v).reshape(-1) for c, v in columns.items()}
-        n_rdm = int(np.prod(leading, dtype=int))
-        frame = pd.DataFrame(flat, index=range(n_rdm)).rename(
-            columns={k: v for k, v in ALIASES.items() if v not in flat}
-        )
-        parts.append((vectors_of(array, str(path), name), frame))
-    sizes = {v.shape[1] for v, _ in parts}
-    if len(sizes) > 1:
-        shapes = {e["array"]: arrays[e["array"]].shape for e in entries}
-        raise ReadError(
-            path, f"stacks of different numbers of stimuli: {shapes}; choose with layout="
-        )
-    frame = pd.concat([f for _, f in parts], ignore_index=True).fillna("-")
-    return RawRDMs(np.concatenate([v for v, _ in parts]), frame, stimuli, measure)
+def _read(kind: str, path: Path, layout: Any, labelled: bool) -> RawRDMs:
+    if kind in ("npz", "npy"):
+        from apastats.io.rdm_npz import read_npy, read_npz
+
+        return read_npz(path, layout, labelled) if kind == "npz" else read_npy(path)
+    if kind in ("h5", "mat73"):
+        from apastats.io.rdm_hdf5 import read_h5, read_mat73
+
+        return read_h5(path) if kind == "h5" else read_mat73(path)
+    if kind in ("mat", "json"):
+        from apastats.io.rdm_mat import read_mat, read_meadows_json
+
+        return read_mat(path) if kind == "mat" else read_meadows_json(path)
+    from apastats.io.rdm_grids import read_csv, read_netcdf
+
+    return read_netcdf(path) if kind == "nc" else read_csv(path)
 
 
-def _load_npz(path: Path) -> dict[str, np.ndarray]:
+def kind_of(path: Path) -> str:
+    """``npz, npy, h5, mat73, mat, nc, json`` or ``csv``, by the content of a file.
+
+    Raises
+    ------
+    ReadError
+        No file, an empty one, or one that is something else.
+    """
+    if path.is_dir():
+        raise ReadError(path, "is a folder that holds no file of RDMs")
     if not path.is_file():
         raise ReadError(path, "there is no such file")
-    if path.suffix in (".pkl", ".pickle"):
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(1024)
+    except OSError as error:
+        raise ReadError(path, f"cannot be read ({error})") from error
+    ending = path.suffix.lower()
+    if not head:
+        raise ReadError(path, "is empty")
+    if ending in (".pkl", ".pickle"):
         raise ReadError(path, "a pickle is refused (it can run code); save the arrays as npz")
+    if head.startswith(b"\x93NUMPY"):
+        return "npy"
+    if head.startswith(b"PK"):
+        return _zip(path)
+    if HDF5 in (head[:8], head[512:520]):
+        if head.startswith(b"MATLAB") or ending == ".mat":
+            return "mat73"
+        return "nc" if ending in (".nc", ".nc4", ".cdf") else "h5"
+    if head.startswith(b"MATLAB") or ending == ".mat":
+        return "mat"
+    if head.startswith(b"CDF"):
+        return "nc"
+    for magic, what in KNOWN.items():
+        if head.startswith(magic):
+            raise ReadError(path, f"is {what}")
+    if ending in (".h5", ".hdf5", ".npz", ".npy", ".nc"):
+        name = "HDF5 file" if ending in (".h5", ".hdf5") else f"{ending[1:]} file"
+        raise ReadError(path, f"is no readable {name.removesuffix(' file') if ending == '.npz' else name}: it does "
+                        f"not begin like one")  # fmt: skip
+    if ending == ".json" or head.lstrip()[:1] in (b"{", b"["):
+        return "json"
+    if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        kinds = "; ".join(f"{k} ({v})" for k, v in FORMATS.items())
+        raise ReadError(path, f"is of no kind that is read: {kinds}")
+    return "csv"
+
+
+def _zip(path: Path) -> str:
+    """What a zip archive is; only npz is read."""
     try:
-        with np.load(path, allow_pickle=False) as loaded:
-            if isinstance(loaded, np.ndarray):
-                return {"rdms": loaded}
-            return {k: loaded[k] for k in loaded.files}
-    except ValueError as error:
-        if "pickle" in str(error).lower():
-            raise ReadError(
-                path,
-                "holds pickled objects, which are refused (they can run code); save plain arrays",
-            ) from error
-        raise ReadError(path, f"is no readable npz ({error})") from error
-    except Exception as error:
-        raise ReadError(path, f"is no readable npz ({error})") from error
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
+        raise ReadError(
+            path, f"is no readable npz (a damaged or cut-off zip archive: {error})"
+        ) from error
+    if any(n.startswith("xl/") for n in names):
+        raise ReadError(
+            path,
+            "is an Excel workbook; save the sheet as csv. Tables of scores are read by apa.read",
+        )
+    if any(n.endswith("data.pkl") for n in names):
+        raise ReadError(
+            path,
+            "is a torch file (a pickle inside), which is refused; save arrays as npz (Net2Brain: save_format='npz')",
+        )
+    if not names or not all(n.endswith(".npy") for n in names):
+        raise ReadError(
+            path, f"is a zip archive of {len(names)} files ({names[:3]}); unpack it first"
+        )
+    return "npz"
 
 
-def _is_stack(array: np.ndarray) -> bool:
-    return (
-        array.ndim >= 2
-        and array.dtype.kind in "fiu"
-        and array.shape[-1] == array.shape[-2]
-        and array.shape[-1] > 2
-    )
-
-
-def _entry(
-    entry: Mapping[str, Any], path: Path, arrays: Mapping[str, np.ndarray]
-) -> Mapping[str, Any]:
-    if not isinstance(entry, Mapping) or "array" not in entry:
-        raise InputError("layout", entry, "mappings with at least the key 'array'")
-    if entry["array"] not in arrays:
-        raise InputError("layout", entry["array"], f"an array of {path}: {list(arrays)}")
-    return entry
-
-
-def _columns(
+def write_npz(
     path: Path,
-    name: str,
-    leading: tuple[int, ...],
-    labels: Mapping[str, np.ndarray],
-    entry: Mapping[str, Any],
-    stacks: Sequence[str],
-) -> dict[str, np.ndarray]:
-    """Label columns of one stack, each broadcast to the shape of its leading axes."""
-    further = {k: v for k, v in entry.items() if k not in ("array", "axes", "constant")}
-    axes = entry.get("axes")
-    if axes is None:
-        chosen = _infer_axes(path, name, leading, labels, stacks)
-    else:
-        if len(axes) != len(leading):
-            raise InputError(
-                "layout", dict(entry), f"{len(leading)} axes for {name}, one per leading axis"
-            )
-        chosen = [[a] if isinstance(a, str) else list(a) for a in axes]
-    columns: dict[str, np.ndarray] = {}
-    length_of = {}
-    for axis, names in enumerate(chosen):
-        for label in names:
-            values = _label(path, label, labels)
-            if len(values) != leading[axis]:
-                raise InputError(
-                    "layout",
-                    label,
-                    f"a label array of length {leading[axis]} for axis {axis} of {name}",
-                )
-            shape = [1] * len(leading)
-            shape[axis] = -1
-            columns[label] = np.broadcast_to(values.reshape(shape), leading)
-            length_of[len(values)] = axis
-    for column, label in further.items():
-        values = _label(path, label, labels)
-        if label in columns:
-            columns[column] = columns.pop(label) if column != label else columns[label]
-        elif len(values) in length_of:
-            shape = [1] * len(leading)
-            shape[length_of[len(values)]] = -1
-            columns[column] = np.broadcast_to(values.reshape(shape), leading)
-        else:
-            raise InputError(
-                "layout", label, f"a label array as long as an axis of {name}: {leading}"
-            )
-    for column, value in dict(entry.get("constant", {})).items():
-        columns[column] = np.full(leading, str(value))
-    return columns
-
-
-def _label(path: Path, label: str, labels: Mapping[str, np.ndarray]) -> np.ndarray:
-    if label not in labels:
-        raise InputError("layout", label, f"a one-dimensional array of {path}: {list(labels)}")
-    return labels[label].astype(str)
-
-
-def _infer_axes(
-    path: Path,
-    name: str,
-    leading: tuple[int, ...],
-    labels: Mapping[str, np.ndarray],
-    stacks: Sequence[str],
-) -> list[list[str]]:
-    """Label arrays of each leading axis by length; ambiguity is an error, not a guess."""
-    chosen = []
-    for axis, length in enumerate(leading):
-        if leading.count(length) > 1:
-            raise ReadError(
-                path, f"axes of {name} {leading} have the same length; name them with layout="
-            )
-        names = [k for k, v in labels.items() if len(v) == length]
-        # a label that begins another stack's name belongs to that one: predictor -> predictor_rdms
-        names = [
-            k
-            for k in names
-            if name.startswith(k) or not any(other.startswith(k) for other in stacks)
-        ]
-        if not names:
-            found = {k: len(v) for k, v in labels.items()}
-            raise ReadError(
-                path,
-                f"no one-dimensional array names axis {axis} of {name} {leading}; found {found}. "
-                f"Name the axes with layout=",
-            )
-        chosen.append(names)
-    return chosen
-
-
-def write_npz(path: Path, raw: RawRDMs) -> None:
+    vectors: np.ndarray,
+    labels: pd.DataFrame,
+    stimuli: Sequence[str],
+    measure: str | None,
+) -> None:
     """Write vectors, one ``label_*`` array per column, stimulus names and measure."""
-    content: dict[str, Any] = {
-        f"label_{c}": raw.labels[c].to_numpy(dtype=str) for c in raw.labels.columns
-    }
-    if raw.stimuli:
-        content["stimulus"] = np.array(raw.stimuli, dtype=str)
-    if raw.measure is not None:
-        content["measure"] = np.array(raw.measure)
+    content: dict[str, Any] = {f"label_{c}": labels[c].to_numpy(dtype=str) for c in labels.columns}
+    if stimuli:
+        content["stimulus"] = np.array(stimuli, dtype=str)
+    if measure is not None:
+        content["measure"] = np.array(measure)
     with path.open("wb") as handle:
-        np.savez_compressed(handle, vectors=raw.vectors, **content)
-
-
-def read_h5(path: Path, pattern_descriptor: str | None, stimulus_names: Sequence[str]) -> RawRDMs:
-    """Read what ``RDMs.save`` of rsatoolbox wrote, by h5py alone."""
-    if not path.is_file():
-        raise ReadError(path, "there is no such file")
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            content = _h5_group(file, h5py)
-    except Exception as error:
-        raise ReadError(path, f"is no readable HDF5 file ({error})") from error
-    if "dissimilarities" not in content:
-        raise ReadError(path, f"no dataset 'dissimilarities'; found {sorted(content)}")
-    vectors = np.asarray(content["dissimilarities"])
-    patterns = content.get("pattern_descriptors") or {}
-    stimuli: Sequence[Any] = ()
-    if pattern_descriptor is not None:
-        if pattern_descriptor not in patterns:
-            raise InputError("pattern_descriptor", pattern_descriptor, f"one of {sorted(patterns)}")
-        stimuli = patterns[pattern_descriptor]
-    else:
-        found = [
-            p for p in stimulus_names if p in patterns and len(set(patterns[p])) == len(patterns[p])
-        ]
-        stimuli = patterns[found[0]] if found else ()
-    labels = {k: v for k, v in (content.get("rdm_descriptors") or {}).items() if k != "index"}
-    frame = pd.DataFrame(
-        {k: list(map(str, v)) for k, v in labels.items()}, index=range(len(vectors))
-    )
-    measure = content.get("dissimilarity_measure")
-    return RawRDMs(
-        vectors, frame, tuple(map(str, stimuli)), None if measure is None else str(measure)
-    )
-
-
-def _h5_group(group: Any, h5py: Any) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for key, value in group.items():
-        if isinstance(value, h5py.Group):
-            inner = _h5_group(value, h5py)
-            # rsatoolbox writes lists it cannot turn into arrays as groups of numbered items
-            listed = inner and all(k.isdigit() for k in inner)
-            out[key] = [inner[k] for k in sorted(inner, key=int)] if listed else inner
-        elif value.shape is None:
-            out[key] = None
-        else:
-            data = np.asarray(value)
-            if data.dtype.kind == "S":
-                data = np.char.decode(data, "utf-8")
-            elif data.dtype.kind == "O":
-                data = np.array(
-                    [v.decode() if isinstance(v, bytes) else str(v) for v in data.ravel()]
-                )
-            out[key] = data
-    out.update(group.attrs.items())
-    return out
-
-
-def write_h5(path: Path, raw: RawRDMs) -> None:
-    """Write the HDF5 layout that ``rsatoolbox.rdm.load_rdm`` reads."""
-    import h5py
-
-    def text(values: Sequence[str]) -> np.ndarray:
-        return np.char.encode(np.array(values, dtype=str), "utf-8")
-
-    with h5py.File(path, "w") as file:
-        file["dissimilarities"] = raw.vectors
-        file.create_group("descriptors")
-        rdm = file.create_group("rdm_descriptors")
-        for c in raw.labels.columns:
-            rdm[c] = text(raw.labels[c].tolist())
-        rdm["index"] = np.arange(len(raw.vectors))
-        pattern = file.create_group("pattern_descriptors")
-        if raw.stimuli:
-            pattern["stimulus"] = text(raw.stimuli)
-        n = round((1 + np.sqrt(1 + 8 * raw.vectors.shape[1])) / 2)
-        pattern["index"] = np.arange(n)
-        if raw.measure is None:
-            file["dissimilarity_measure"] = h5py.Empty("f")
-        else:
-            file.attrs["dissimilarity_measure"] = raw.measure
+        np.savez_compressed(handle, vectors=vectors, **content)

@@ -18,32 +18,12 @@ from apastats.errors import (
     InputError,
     OutputExistsError,
 )
-from apastats.io.rdm_files import (
-    ALIASES,
-    RawRDMs,
-    write_h5,
-    write_npz,
-)
+from apastats.io.rdm_labels import RawRDMs, canonical_labels, stimulus_names, text
+from apastats.io.rdm_vectors import n_stimulus
 
 __all__ = [
     "RDMSet",
 ]
-
-STIMULUS_NAMES = (
-    "stimulus",
-    "stim",
-    "stimuli",
-    "cond",
-    "conds",
-    "condition",
-    "conditions",
-    "image",
-    "images",
-    "label",
-    "labels",
-    "name",
-    "names",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +45,8 @@ class RDMSet:
         Dissimilarity measure, in words.
     source : str
         Where the data came from, for messages.
+    log : tuple of str
+        What reading took names for, left out or changed.
 
     Raises
     ------
@@ -85,6 +67,7 @@ class RDMSet:
     measure: str | None = None
     source: str = "data"
     named: bool = field(default=True, repr=False)
+    log: tuple[str, ...] = field(default=(), repr=False)
     _hash: list[str] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
@@ -105,7 +88,7 @@ class RDMSet:
             )
         labels = _text_labels(self.labels, len(vectors), self.source)
         named = self.named and len(self.stimuli) > 0
-        stimuli = tuple(map(str, self.stimuli)) if len(self.stimuli) else tuple(map(str, range(n)))
+        stimuli = tuple(text(self.stimuli)) if len(self.stimuli) else tuple(map(str, range(n)))
         if len(stimuli) != n:
             raise DataError(f"{self.source}: {len(stimuli)} stimulus names for RDMs of {n} stimuli")
         if len(set(stimuli)) != n:
@@ -253,36 +236,27 @@ class RDMSet:
         rdms : rsatoolbox.rdm.RDMs
             Its rdm descriptors become labels.
         pattern_descriptor : str, optional
-            Pattern descriptor that names the stimuli; by default the first of ``stimulus, stim,
-            conds, image, ...`` there is. ``index`` counts as no name.
+            Pattern descriptor that names the stimuli; by default the one with a distinct value for each
+            of them, whatever it is called. An ``index`` that counts 0, 1, 2, ... is no name.
+
+        Raises
+        ------
+        DataError
+            If several descriptors could be the names.
         """
-        patterns = dict(rdms.pattern_descriptors)
-        names: Sequence[Any] = ()
-        if pattern_descriptor is not None:
-            if pattern_descriptor not in patterns:
-                raise InputError(
-                    "pattern_descriptor", pattern_descriptor, f"one of {list(patterns)}"
-                )
-            names = list(patterns[pattern_descriptor])
+        return cls.from_raw(raw_of_rsatoolbox(rdms), pattern_descriptor, "rsatoolbox RDMs")
+
+    @classmethod
+    def from_raw(cls, raw: RawRDMs, stimuli: Any = None, source: str = "data") -> RDMSet:
+        """Container of what a reader found; ``stimuli`` are names, or the descriptor that holds them."""
+        labels, taken = canonical_labels(raw.labels)
+        n = n_stimulus(raw.vectors.shape[1]) if raw.vectors.ndim == 2 else 0
+        if stimuli is None or isinstance(stimuli, str):
+            names, named_by = stimulus_names(raw.patterns, n, stimuli)
         else:
-            found = [
-                p for p in STIMULUS_NAMES if p in patterns and len(set(patterns[p])) == rdms.n_cond
-            ]
-            names = list(patterns[found[0]]) if found else ()
-        labels = {str(k): list(v) for k, v in rdms.rdm_descriptors.items() if k != "index"}
-        for name, value in dict(rdms.descriptors).items():
-            if ALIASES.get(name, name) in ("subject", "roi", "model", "layer") and np.isscalar(
-                value
-            ):
-                labels.setdefault(name, [value] * rdms.n_rdm)
-        frame = canonical_labels(pd.DataFrame(labels, index=range(rdms.n_rdm)))
-        return cls(
-            np.asarray(rdms.dissimilarities),
-            frame,
-            tuple(map(str, names)),
-            rdms.dissimilarity_measure,
-            "rsatoolbox RDMs",
-        )
+            names, named_by = tuple(text(stimuli)), []
+        log = (*raw.log, *taken, *named_by)
+        return cls(raw.vectors, labels, names, raw.measure, source, log=log)
 
     def to_rsatoolbox(self) -> Any:
         """``rsatoolbox.rdm.RDMs`` with the labels as rdm descriptors, stimuli as ``stimulus``."""
@@ -292,7 +266,7 @@ class RDMSet:
             np.array(self.vectors, dtype="f8"),
             dissimilarity_measure=self.measure,
             rdm_descriptors={c: self.labels[c].tolist() for c in self.labels.columns},
-            pattern_descriptors={"stimulus": list(self.stimuli)},
+            pattern_descriptors={"stimulus": list(self.stimuli)} if self.named else {},
         )
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -312,25 +286,22 @@ class RDMSet:
             raise OutputExistsError(
                 f"{target} exists and is kept; pass overwrite=True to replace it"
             )
-        raw = RawRDMs(
-            np.asarray(self.vectors), self.labels, self.stimuli if self.named else (), self.measure
-        )
-        (write_npz if target.suffix == ".npz" else write_h5)(target, raw)
+        from apastats.io.rdm_files import write_npz
+        from apastats.io.rdm_hdf5 import write_h5
+
+        write = write_npz if target.suffix == ".npz" else write_h5
+        names = self.stimuli if self.named else ()
+        write(target, np.asarray(self.vectors), self.labels, names, self.measure)
         return target
 
 
-def n_stimulus(n_pair: int) -> int:
-    """Number of stimuli whose upper triangle has (at most) so many pairs."""
-    return round((1 + (1 + 8 * n_pair) ** 0.5) / 2)
+def raw_of_rsatoolbox(rdms: Any) -> RawRDMs:
+    """What an ``rsatoolbox.rdm.RDMs`` object holds."""
+    from apastats.io.rdm_hdf5 import descriptors
 
-
-def canonical_labels(labels: pd.DataFrame) -> pd.DataFrame:
-    """Label columns under the names of the package; a running number where there is none."""
-    names = {k: v for k, v in ALIASES.items() if k in labels.columns and v not in labels.columns}
-    labels = labels.rename(columns=names)
-    if not len(labels.columns):
-        labels = labels.assign(rdm=range(len(labels)))
-    return labels
+    vectors = np.asarray(rdms.dissimilarities)
+    labels, log = descriptors(rdms.rdm_descriptors, rdms.descriptors, len(vectors))
+    return RawRDMs(vectors, labels, dict(rdms.pattern_descriptors), rdms.dissimilarity_measure, log)
 
 
 def _text_labels(labels: pd.DataFrame, n: int, source: str) -> pd.DataFrame:
@@ -345,7 +316,7 @@ def _text_labels(labels: pd.DataFrame, n: int, source: str) -> pd.DataFrame:
                 f"{source}: label {c!r} is missing for RDM {int(labels[c].isna().argmax())}"
             )
     if not all(isinstance(d, pd.StringDtype) for d in labels.dtypes):
-        labels = labels.astype(str)
+        labels = labels.assign(**{c: text(labels[c]) for c in labels.columns}).astype(str)
     if not all(isinstance(c, str) for c in labels.columns):
         labels = labels.rename(columns=str)
     repeated = labels.duplicated()
@@ -362,13 +333,35 @@ def _row_text(labels: pd.DataFrame, i: int) -> str:
 
 
 MIN_STIMULI = 3
+BY_POSITION = "stimuli are matched by position: neither brain nor models name them, so their order has to be the same"
 
 
 def aligned(brain: RDMSet, models: RDMSet | None) -> tuple[RDMSet, RDMSet | None, list[str]]:
-    """Both sides on the stimuli they share, in the brains' order."""
+    """Both sides on the stimuli they share, in the brains' order.
+
+    Raises
+    ------
+    DataError
+        If they share too few; if one side names its stimuli and the other does not, for which position
+        would be a guess; or if neither does and they have different numbers.
+    """
     n_brain = len(brain.stimuli)
-    log: list[str] = []
-    if models is not None and brain.named and models.named:
+    log = [*brain.log, *(() if models is None else models.log)]
+    both = models is not None and brain.named and models.named
+    if models is not None and not both and n_brain != len(models.stimuli):
+        raise DataError(
+            f"brain has {n_brain} stimuli, models have {len(models.stimuli)}; without names on both sides they are "
+            f"matched by position and need the same number. Name them by read_rdms(..., stimuli=[...])"
+        )
+    if models is not None and brain.named != models.named:
+        with_names, without = (("brain", "models"), ("models", "brain"))[models.named]
+        named, bare = (brain, models) if brain.named else (models, brain)
+        shown = ", ".join(named.stimuli[:3])
+        raise DataError(
+            f"{with_names}: stimuli have names ({shown}, ...), those of {without} ({bare.source}) have none, and by "
+            f"position they could be in another order. Name them: read_rdms(..., stimuli=[...])"
+        )
+    if models is not None and both:
         shared = [s for s in brain.stimuli if s in set(models.stimuli)]
         if len(shared) < MIN_STIMULI:
             raise DataError(
@@ -381,13 +374,61 @@ def aligned(brain: RDMSet, models: RDMSet | None) -> tuple[RDMSet, RDMSet | None
                 f"{len(models.stimuli) - len(shared)} of models"
             )
         brain, models = brain.on_stimuli(shared), models.on_stimuli(shared)
-    elif models is not None and n_brain != len(models.stimuli):
-        raise DataError(
-            f"brain has {n_brain} stimuli, models have {len(models.stimuli)}; without names on both sides they are "
-            f"matched by position and need the same number. Name them by read_rdms(..., stimuli=[...])"
-        )
+    elif models is not None:
+        log.append(BY_POSITION)
     if len(brain.stimuli) < MIN_STIMULI:
         raise DesignError(
             f"brain has {len(brain.stimuli)} stimuli; at least {MIN_STIMULI} are needed"
         )
     return brain, models, log
+
+
+def joined(sets: Sequence[RDMSet], source: str = "joined RDMs") -> RDMSet:
+    """Sets of RDMs below each other, over all stimuli any of them has.
+
+    Sets that name their stimuli are put into the order of the first by name; RDMs of a set that lacks
+    stimuli are NaN there. Labels a set lacks are "-".
+
+    Raises
+    ------
+    DataError
+        If only some sets name their stimuli, unnamed ones differ in number, or labels repeat.
+    """
+    first, log = sets[0], [line for s in sets for line in s.log]
+    bare = [s for s in sets if not s.named]
+    if bare and len(bare) < len(sets):
+        raise DataError(
+            f"{bare[0].source}: stimuli have no names, those of other sets have; name them by "
+            f"read_rdms(..., stimuli=[...])"
+        )
+    if bare and len({len(s.stimuli) for s in sets}) > 1:
+        raise DataError(
+            f"{source}: sets of {sorted({len(s.stimuli) for s in sets})} stimuli without names cannot be joined; "
+            f"name them by read_rdms(..., stimuli=[...])"
+        )
+    if bare and len(sets) > 1:
+        log.append("sets of RDMs are joined by the position of their stimuli: none names them")
+    stimuli = list(dict.fromkeys(name for s in sets for name in s.stimuli))
+    lacking = [s for s in sets if len(s.stimuli) < len(stimuli)]
+    if lacking:
+        log.append(
+            f"{len(lacking)} of {len(sets)} sets lack some of the {len(stimuli)} stimuli (NaN)"
+        )
+    if any(s.stimuli != first.stimuli and len(s.stimuli) == len(stimuli) for s in sets):
+        log.append("stimuli of joined sets are in different orders, and were matched by name")
+    vectors = np.concatenate([s.on_stimuli(stimuli).vectors for s in sets])
+    columns = list(dict.fromkeys(c for s in sets for c in s.labels.columns))
+    if any(list(s.labels.columns) != ["rdm"] for s in sets) and "rdm" in columns:
+        columns.remove("rdm")
+    labels = pd.concat([s.labels.reindex(columns=columns) for s in sets], ignore_index=True)
+    if columns == ["rdm"]:
+        labels["rdm"] = range(len(labels))
+    measures = {s.measure for s in sets}
+    return RDMSet(
+        vectors,
+        labels.fillna("-"),
+        tuple(stimuli) if first.named else (),
+        first.measure if len(measures) == 1 else None,
+        source,
+        log=tuple(dict.fromkeys(log)),
+    )

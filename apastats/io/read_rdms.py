@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.errors import (
-    DataError,
-    InputError,
-    ReadError,
+from apastats.errors import DataError, InputError, ReadError
+from apastats.io.rdm_labels import RawRDMs, role_of, text
+from apastats.io.rdm_set import RDMSet, joined, raw_of_rsatoolbox
+from apastats.io.rdm_vectors import vectors_of
+
+ENDINGS = (".npz", ".npy", ".h5", ".hdf5", ".mat", ".json", ".csv", ".tsv", ".txt", ".nc")
+ENTITY = re.compile(r"(?:^|[_/])(sub|ses|roi|region|area|model|layer|run|hemi|task)-([^_/.]+)")
+TAKEN = (
+    "a path, a list of paths, a folder, a pattern ('rdms/*.npz'), an array, a square frame, a mapping of arrays or "
+    "RDMs, rsatoolbox RDMs, or objects with predict_rdm"
 )
-from apastats.io.rdm_files import (
-    read_h5,
-    read_npz,
-    vectors_of,
-)
-from apastats.io.rdm_set import STIMULUS_NAMES, RDMSet, canonical_labels
 
 
 def read_rdms(
@@ -28,37 +30,49 @@ def read_rdms(
     *,
     layout: Sequence[Mapping[str, Any]] | None = None,
     labels: Mapping[str, Any] | None = None,
-    stimuli: Sequence[Any] | None = None,
+    stimuli: str | Sequence[Any] | None = None,
     pattern_descriptor: str | None = None,
 ) -> RDMSet:
-    """Read RDMs from a file, from arrays or from rsatoolbox objects.
+    """Read RDMs from files, from arrays or from rsatoolbox objects.
 
     Parameters
     ----------
-    source : path, array, mapping, rsatoolbox RDMs or models
-        * ``.npz``: every array whose last two axes are square is a stack of RDMs; its leading axes
-          are named by the one-dimensional arrays of the same length (``subject``, ``roi``, ``model``,
-          ``layer``, ...; ``network`` and ``predictor`` are read as ``model``). Several stacks are
-          concatenated. An array ``stimulus`` names the stimuli.
-        * ``.h5``: as written by ``RDMs.save`` of rsatoolbox, or by :meth:`RDMSet.save`.
-        * array: ``[n, n]``, ``[n_rdm, n, n]`` or vectors ``[n_rdm, n_pair]``.
-        * mapping from model names to arrays; rsatoolbox ``RDMs``; an object with ``predict_rdm``, or a
-          list of such.
+    source : path, list of paths, array, mapping, rsatoolbox RDMs or models
+        A file, a list of files, a folder (all files of RDMs in it) or a pattern such as
+        ``"rdms/sub-*.npz"``; files are told apart by their content:
+
+        * ``.npz``: every array whose last two axes are square is a stack of RDMs (without any: arrays of
+          upper triangles); its leading axes are named by the one-dimensional arrays of the same length
+          (``subject``, ``roi``, ``model``, ``layer``, ...). Several stacks are concatenated. Files of
+          Net2Brain are read (``layer_name``, ``stimuli_name``).
+        * ``.npy``: one square, a stack of squares, or vectors.
+        * HDF5: ``RDMs.save`` and ``Result.save`` (the RDMs of its models) of rsatoolbox.
+        * ``.mat`` up to 7.3: struct arrays with a field ``RDM``, stacks ``[n, n, n_rdm]``; Meadows.
+        * ``.json`` of Meadows; ``.csv`` of one square RDM; netCDF with one square variable.
+
+        Or an object: array ``[n, n]``, ``[n_rdm, n, n]`` or vectors ``[n_rdm, n_pair]``; a square
+        DataFrame; an xarray DataArray; rsatoolbox ``RDMs``; an object with ``predict_rdm``; a list of any
+        of these; a mapping from names to them. A name of a mapping becomes the ``model``; it becomes the
+        ``roi`` where the RDMs under it have subjects, and the ``subject`` where they have ROIs.
     layout : sequence of mappings, optional
         For npz files whose axes cannot be inferred, one mapping per stack: ``array`` (its name),
         ``axes`` (the label array of each leading axis), ``constant`` (a mapping of columns with one
         value), and ``column = "label array"`` for further columns, as in
         ``{"array": "network_rdms", "axes": ["network"], "model": "network", "layer": "layer"}``.
     labels : mapping, optional
-        Label columns to add or replace: one value, or one per RDM.
-    stimuli : sequence, optional
-        Names of the stimuli, replacing those found.
+        Label columns to add or replace: the name of a descriptor that is there
+        (``{"subject": "monkey_name"}``), one value, or one value per RDM.
+    stimuli : str or sequence, optional
+        The descriptor that names the stimuli, or their names, replacing those found. By default the one
+        descriptor (array, index, column header, coordinate) with a distinct value for every stimulus,
+        whatever it is called; where several have that, this argument has to choose.
     pattern_descriptor : str, optional
-        For rsatoolbox data: the descriptor that names the stimuli.
+        The same as ``stimuli=NAME``.
 
     Returns
     -------
     RDMSet
+        Its ``log`` says what was taken for what.
 
     Raises
     ------
@@ -66,8 +80,15 @@ def read_rdms(
         Unreadable file, pickled content (refused), axes that cannot be inferred, an RDM that is not
         square, not symmetric (beyond float32 rounding), with a diagonal that is not zero, or NaN
         everywhere: file and entry are named.
+    DataError
+        Several descriptors that could name the stimuli; joined files of which only some name theirs.
     InputError
         If ``source`` or an argument is of no known form.
+
+    Notes
+    -----
+    Files without a label are told apart by what their names say: BIDS entities
+    (``sub-01_roi-V1_rdm.npz``), otherwise the name itself, as the ``model`` in :func:`apastats.score`.
 
     Examples
     --------
@@ -76,21 +97,83 @@ def read_rdms(
     >>> read_rdms({"m1": rdm, "m2": rdm**2}).labels["model"].tolist()
     ['m1', 'm2']
     """
-    found = _read_any(source, layout, pattern_descriptor)
-    if labels is not None:
+    if pattern_descriptor is not None:
+        if stimuli is not None:
+            raise InputError(
+                "pattern_descriptor", pattern_descriptor, "None where stimuli is given"
+            )
+        stimuli = pattern_descriptor
+    stimuli = _checked_stimuli(stimuli)
+    named = dict(labels or {}) if isinstance(labels, Mapping) or labels is None else None
+    if named is None:
+        raise InputError("labels", labels, "a mapping from label columns to values")
+    per_rdm = {c: v for c, v in named.items() if _listed(v)}
+    options = _Options(
+        layout, {c: v for c, v in named.items() if c not in per_rdm}, stimuli, bool(per_rdm)
+    )
+    found = _read_any(source, options)
+    if per_rdm:
         frame = found.labels.copy()
-        for column, values in labels.items():
-            listed = not isinstance(values, str) and isinstance(values, Iterable)
-            values = list(values) if listed else [values] * len(found)
+        for column, values in per_rdm.items():
+            values = list(values)
             if len(values) != len(found):
                 raise InputError(f"labels[{column!r}]", len(values), f"one value, or {len(found)}")
             frame[column] = values
-        if set(frame.columns) > {"rdm"}:
-            frame = frame.drop(columns="rdm", errors="ignore")
-        found = replace(found, labels=frame)
-    if stimuli is not None:
-        found = replace(found, stimuli=tuple(map(str, stimuli)), named=True)
+        order = [c for c in frame.columns if c not in named] + [
+            c for c in named if c in frame.columns
+        ]
+        found = found.with_labels(_without_number(frame[order]))
     return found
+
+
+class _Options:
+    """What every part of a source is read with."""
+
+    def __init__(
+        self,
+        layout: Any,
+        labels: Mapping[str, Any],
+        stimuli: str | list[Any] | None,
+        labelled: bool,
+    ) -> None:
+        self.layout, self.labels, self.stimuli, self.labelled = layout, labels, stimuli, labelled
+
+    def finish(self, raw: RawRDMs, source: str) -> RDMSet:
+        """A set from what was found, under the labels asked for."""
+        frame = raw.labels.copy()
+        for column, value in self.labels.items():
+            value = value.item() if isinstance(value, np.ndarray) else value
+            given = isinstance(value, str) and value in raw.labels.columns
+            frame[column] = raw.labels[value] if given else value
+            if given and value != column:
+                raw.log.append(f"label {value!r} taken as {column}")
+                frame = frame.drop(columns=value) if value not in self.labels else frame
+        if self.labelled:  # told apart by what is still to come
+            frame["rdm"] = range(len(frame))
+        raw.labels = frame
+        return RDMSet.from_raw(raw, self.stimuli, source)
+
+
+def _checked_stimuli(stimuli: Any) -> str | list[Any] | None:
+    if stimuli is None or isinstance(stimuli, str):
+        return stimuli
+    if not _listed(stimuli):
+        raise InputError(
+            "stimuli", stimuli, "names of the stimuli, or the descriptor that holds them"
+        )
+    return list(stimuli)
+
+
+def _listed(value: Any) -> bool:
+    """Whether a value is one per RDM: neither text nor a scalar (arrays without axes are scalars)."""
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return not isinstance(value, (str, bytes)) and isinstance(value, Iterable)
+
+
+def _without_number(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without the running number of RDMs that had no label."""
+    return frame.drop(columns="rdm", errors="ignore") if set(frame.columns) > {"rdm"} else frame
 
 
 def as_rdms(data: Any, argument: str = "data") -> RDMSet:
@@ -111,70 +194,200 @@ def as_rdms(data: Any, argument: str = "data") -> RDMSet:
         raise InputError(argument, error.value, error.allowed) from error
 
 
-def _read_any(source: Any, layout: Any, pattern_descriptor: str | None) -> RDMSet:
-    if isinstance(source, RDMSet):
-        return source
+def _read_any(source: Any, options: _Options) -> RDMSet:
     if isinstance(source, (str, Path)):
-        path = Path(source)
-        if layout is not None and path.suffix != ".npz":
-            raise InputError("layout", layout, "None, unless the file is an npz")
-        if path.suffix in (".h5", ".hdf5"):
-            raw = read_h5(path, pattern_descriptor, STIMULUS_NAMES)
-        else:
-            raw = read_npz(path, layout)
-        try:
-            return RDMSet(
-                raw.vectors, canonical_labels(raw.labels), raw.stimuli, raw.measure, str(path)
-            )
-        except ReadError:
-            raise
-        except DataError as error:
-            raise ReadError(path, str(error).removeprefix(f"{path}: ")) from error
-    if layout is not None:
-        raise InputError("layout", layout, "None, unless the source is an npz file")
+        return _read_path(str(source), options)
+    if isinstance(source, Mapping) and source and not hasattr(source, "dims"):
+        return _read_mapping(source, options)
+    listed = list(source) if isinstance(source, (list, tuple)) else None
+    if listed and all(isinstance(s, (str, Path)) for s in listed):
+        return _read_files([Path(s) for s in listed], options)
+    if options.layout is not None:
+        raise InputError("layout", options.layout, "None, unless the source is an npz file")
+    if listed:
+        return _read_list(listed, options)
+    if isinstance(source, RDMSet):
+        return _again(source, options)
+    return options.finish(_raw(source), _name_of(source))
+
+
+def _name_of(source: Any) -> str:
+    return "rsatoolbox RDMs" if hasattr(source, "dissimilarities") else "data"
+
+
+def _again(rdms: RDMSet, options: _Options) -> RDMSet:
+    """A set under other labels or names."""
+    if not options.labels and options.stimuli is None:
+        return rdms
+    patterns = {"stimulus": rdms.stimuli} if rdms.named else {}
+    raw = RawRDMs(np.asarray(rdms.vectors), rdms.labels, patterns, rdms.measure, list(rdms.log))
+    return options.finish(raw, rdms.source)
+
+
+def _raw(source: Any) -> RawRDMs:
+    """What one object holds."""
     if hasattr(source, "predict_rdm"):
-        return _from_models([source])
+        return _of_model(source)
     if hasattr(source, "dissimilarities") and hasattr(source, "rdm_descriptors"):
-        return RDMSet.from_rsatoolbox(source, pattern_descriptor=pattern_descriptor)
-    if isinstance(source, Mapping) and source:
-        stacks = {str(k): vectors_of(np.asarray(v), "data", str(k)) for k, v in source.items()}
-        for name, stack in stacks.items():
-            if len(stack) != 1 or stack.shape[1] != next(iter(stacks.values())).shape[1]:
-                raise InputError(
-                    "source", {name: stack.shape}, "one RDM per name, all of the same size"
-                )
-        return RDMSet(np.concatenate(list(stacks.values())), pd.DataFrame({"model": list(stacks)}))
-    if (
-        isinstance(source, (list, tuple))
-        and source
-        and all(hasattr(m, "predict_rdm") for m in source)
-    ):
-        return _from_models(source)
+        return raw_of_rsatoolbox(source)
+    if isinstance(source, pd.DataFrame):
+        from apastats.io.rdm_grids import from_frame
+
+        return from_frame(source)
+    if hasattr(source, "dims") and hasattr(source, "coords") and hasattr(source, "values"):
+        from apastats.io.rdm_grids import from_xarray
+
+        if not hasattr(source, "dtype"):
+            raise InputError("source", "an xarray Dataset", "a DataArray: read_rdms(dataset[NAME])")
+        return from_xarray(source)
+    if hasattr(source, "detach"):
+        source = source.detach().cpu().numpy()
     if isinstance(source, np.ndarray):
         vectors = vectors_of(source, "data", "array")
-        return RDMSet(vectors, canonical_labels(pd.DataFrame(index=range(len(vectors)))))
-    raise InputError(
-        "source",
-        type(source).__name__,
-        "a path, an array, a mapping of arrays, rsatoolbox RDMs, or objects with predict_rdm",
+        return RawRDMs(vectors, pd.DataFrame(index=range(len(vectors))))
+    raise InputError("source", type(source).__name__, TAKEN)
+
+
+def _of_model(model: Any) -> RawRDMs:
+    """RDM predicted by an rsatoolbox model, at its default parameters."""
+    raw = raw_of_rsatoolbox(model.predict_rdm())
+    raw.labels = pd.DataFrame({"model": [str(model.name)] * len(raw.vectors)})
+    if len(raw.vectors) != 1:
+        raise InputError("models", model.name, "models that predict one RDM each")
+    return raw
+
+
+# ------------------------------------------------------------------ several
+def _read_list(source: list[Any], options: _Options) -> RDMSet:
+    """Objects below each other; the same as one array where they are plain lists of numbers."""
+    if all(hasattr(m, "predict_rdm") for m in source):
+        names = [str(m.name) for m in source]
+        if len(set(names)) != len(names):
+            raise InputError("models", names, "models with distinct names")
+        return joined(
+            [options.finish(_raw(m), "rsatoolbox models") for m in source], "rsatoolbox models"
+        )
+    if any(isinstance(s, (list, tuple, int, float)) for s in source):
+        raise InputError("source", type(source).__name__, TAKEN)
+    sets = [_read_any(s, options) for s in source]
+    return joined([_numbered(s, k) if _bare(s) else s for k, s in enumerate(sets)])
+
+
+def _bare(rdms: RDMSet) -> bool:
+    return list(rdms.labels.columns) == ["rdm"]
+
+
+def _numbered(rdms: RDMSet, k: int) -> RDMSet:
+    return rdms.with_labels(pd.DataFrame({"rdm": [f"{k}.{i}" for i in range(len(rdms))]}))
+
+
+def _read_mapping(source: Mapping[Any, Any], options: _Options) -> RDMSet:
+    """A set per name; the name becomes the label that the sets lack."""
+    named: dict[str, RDMSet] = {}
+    for key, value in source.items():
+        name = text([key])[0]
+        if name in named:
+            raise InputError("source", list(source), "names that differ as text")
+        part = value
+        if isinstance(value, (list, tuple)) and not any(map(_is_source, value)):
+            try:
+                part = np.asarray(value, dtype="f8")
+            except (TypeError, ValueError) as error:
+                raise InputError("source", {name: type(value).__name__}, TAKEN) from error
+        try:
+            named[name] = _read_any(part, options)
+        except InputError as error:
+            raise InputError("source", {name: error.value}, error.allowed) from error
+    plain = all(_bare(s) and len(s) == 1 for s in named.values())
+    sizes = {s.vectors.shape[1] for s in named.values()}
+    if plain and len(sizes) > 1 and not all(s.named for s in named.values()):
+        shapes = {k: s.vectors.shape for k, s in named.items()}
+        raise InputError("source", shapes, "one RDM per name, all of the same size")
+    have = {c for s in named.values() for c in s.labels.columns}
+    if "subject" in have and "roi" not in have:
+        label = "roi"
+    elif "roi" in have and "subject" not in have:
+        label = "subject"
+    else:
+        label = "model" if "model" not in have and "subject" not in have else "name"
+    log = [] if label == "model" else [f"names of the mapping taken as {label}"]
+    sets = []
+    for name, part in named.items():
+        frame = part.labels.assign(**{label: name})
+        frame = _without_number(frame) if len(part) == 1 else frame
+        sets.append(replace(part, labels=frame[[label, *(c for c in frame if c != label)]]))
+    found = joined(sets, "data")
+    return replace(found, log=(*found.log, *log))
+
+
+def _is_source(value: Any) -> bool:
+    return (
+        isinstance(value, (str, Path, RDMSet, np.ndarray, pd.DataFrame))
+        or hasattr(value, "predict_rdm")
+        or hasattr(value, "dissimilarities")
     )
 
 
-def _from_models(models: Sequence[Any]) -> RDMSet:
-    """RDMs predicted by rsatoolbox models, at their default parameters."""
-    names = [str(m.name) for m in models]
-    if len(set(names)) != len(names):
-        raise InputError("models", names, "models with distinct names")
-    parts = [RDMSet.from_rsatoolbox(m.predict_rdm()) for m in models]
-    for name, part in zip(names, parts, strict=True):
-        if len(part) != 1 or part.stimuli != parts[0].stimuli:
-            raise InputError(
-                "models", name, "models that predict one RDM each, on the same stimuli"
-            )
-    return RDMSet(
-        np.concatenate([p.vectors for p in parts]),
-        pd.DataFrame({"model": names}),
-        parts[0].stimuli if parts[0].named else (),
-        parts[0].measure,
-        "rsatoolbox models",
-    )
+# ------------------------------------------------------------------ files
+def _read_path(source: str, options: _Options) -> RDMSet:
+    path = Path(source)
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
+        if not files:
+            raise ReadError(path, f"is a folder without files of RDMs ({', '.join(ENDINGS)})")
+        return _read_files(files, options, root=path)
+    if glob.has_magic(source) and not path.exists():
+        files = [Path(p) for p in sorted(glob.glob(source, recursive=True)) if Path(p).is_file()]
+        if not files:
+            raise ReadError(source, "no file fits the pattern")
+        return _read_files(files, options)
+    return _read_file(path, options)
+
+
+def _read_file(path: Path, options: _Options) -> RDMSet:
+    from apastats.io.rdm_files import read_file
+
+    raw = read_file(path, options.layout, options.labelled)
+    try:
+        return options.finish(raw, str(path))
+    except (ReadError, InputError):
+        raise
+    except DataError as error:
+        raise ReadError(path, str(error).removeprefix(f"{path}: ")) from error
+
+
+def _read_files(files: Sequence[Path], options: _Options, root: Path | None = None) -> RDMSet:
+    """Files below each other; what their contents do not say, their names do."""
+    sets = []
+    for path in files:
+        part = _read_file(path, options)
+        if part.log:
+            part = replace(part, log=tuple(f"{path.name}: {line}" for line in part.log))
+        place = path.relative_to(root) if root is not None else path.name
+        entities = {role_of(k) or k: v for k, v in ENTITY.findall(str(place))}
+        frame = part.labels
+        for label, value in entities.items():
+            if label not in frame.columns:
+                frame = frame.assign(**{label: value})
+        if not entities and _bare(part):
+            frame = frame.assign(name=path.stem)
+        elif root is not None and "layer" in frame.columns and "model" not in frame.columns:
+            # Net2Brain keeps the layers of a network in a folder of its name
+            frame = frame.assign(model=path.parent.name)
+        sets.append(part if frame is part.labels else part.with_labels(_only_needed(frame)))
+    what = str(root) if root is not None else f"{len(files)} files"
+    try:
+        return joined(sets, what if len(files) > 1 else str(files[0]))
+    except ReadError:
+        raise
+    except DataError as error:
+        raise DataError(
+            f"{error} (files {files[0].name} to {files[-1].name}; labels of each come from its content or its name, "
+            f"as in sub-01_roi-V1.npz)"
+        ) from error
+
+
+def _only_needed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without the running number where another label tells the RDMs apart."""
+    rest = _without_number(frame)
+    return frame if rest.duplicated().any() else rest

@@ -143,7 +143,7 @@ def second_order_rdms(
     check_resamples(n_resamples)
     if null == "stimuli" and n_resamples == "exact":
         raise InputError("n_resamples", "exact", "a number: orders of stimuli are too many")
-    targets, predictors = _inputs(brain, models)
+    targets, predictors, log = _inputs(brain, models)
     q = _problem(targets, predictors, method)
     n_s, n_r = q.scores.shape[0], len(q.rois)
     everyone = np.arange(n_s)
@@ -208,23 +208,23 @@ def second_order_rdms(
         extra={"similarity": method, "second": second, "brain": "ROIs of different subjects"},
     )
     undefined = [m for m, v in zip(q.models, estimate, strict=True) if not np.isfinite(v)]
-    notes: tuple[str, ...] = ()
+    notes = tuple(log)
     if undefined:
         message = f"second_order_rdms: not defined for {', '.join(undefined)}: one layer stands for all ROIs"
         warn(message, DegenerateWarning)
-        notes = (message,)
+        notes = (*notes, message)
     stacks = {"brain": whole[None], "model": own, "rois": np.asarray(q.rois, dtype=str)}
     provenance = Provenance(data_hash=f"{targets.hash} {predictors.hash}", seed=seed)
     return SecondOrder(table, info, provenance, stacks, notes)
 
 
-def _inputs(brain: Any, models: Any) -> tuple[RDMSet, RDMSet]:
-    """Both sides on shared stimuli, complete."""
+def _inputs(brain: Any, models: Any) -> tuple[RDMSet, RDMSet, list[str]]:
+    """Both sides on shared stimuli, complete, and how their stimuli were matched."""
     from apastats.io.rdm_set import aligned
     from apastats.io.read_rdms import as_rdms
     from apastats.scoring.score import checked_brain, checked_models
 
-    targets, predictors, _ = aligned(
+    targets, predictors, log = aligned(
         checked_brain(as_rdms(brain, "brain")), checked_models(as_rdms(models, "models"))
     )
     if predictors is None:
@@ -245,7 +245,7 @@ def _inputs(brain: Any, models: Any) -> tuple[RDMSet, RDMSet]:
         raise DesignError(
             f"second_order_rdms: {n_s * n_r - len(targets)} RDMs lack; every subject needs every ROI"
         )
-    return targets, predictors
+    return targets, predictors, log
 
 
 def _problem(targets: RDMSet, predictors: RDMSet, method: str) -> _Problem:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from apastats.errors import InputError
-from apastats.io.rdm_set import n_stimulus
+from apastats.io.rdm_vectors import n_stimulus
 from apastats.numbers.backends import NUMPY, Backend
 from apastats.scoring.methods import comparison, parse_method
 from apastats.scoring.pooling import mean_of, pool_others, scaled_for_pooling

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from apastats.errors import DataError, DegenerateWarning, InputError, warn
-from apastats.io.rdm_set import RDMSet, n_stimulus
+from apastats.io.rdm_set import RDMSet, aligned
+from apastats.io.rdm_vectors import n_stimulus
 from apastats.io.read_rdms import as_rdms
 from apastats.numbers.backends import NUMPY, Backend, get_backend
 from apastats.scoring.methods import comparison, parse_method
@@ -37,8 +38,9 @@ def rdm_similarity(
     ----------
     x, y : array, RDMSet or rsatoolbox RDMs
         ``[n_x, n_pair]`` and ``[n_y, n_pair]`` upper triangles (or ``[n, n_stimulus, n_stimulus]``
-        squares) over the same stimuli in the same order; two sets of RDMs that name their stimuli are
-        matched by name. NaN pairs are left out pairwise: each score uses the pairs both RDMs have.
+        squares) over the same stimuli in the same order; of two sets of RDMs the stimuli are matched by
+        name (names on one side alone are an error). NaN pairs are left out pairwise: each score uses the
+        pairs both RDMs have.
     method : str
         ``cosine, corr, spearman, rho-a, cosine_cov, corr_cov`` (whitened by ``sigma_k``), ``tau-a``,
         ``tau-b`` (also called ``kendall``), ``neg_riem_dist, bures, bures_metric``.
@@ -161,19 +163,19 @@ def paired_similarity(
 
 
 def _matched(x: Any, y: Any) -> tuple[Any, Any]:
-    """Arrays of sets of RDMs; two sets that name their stimuli are put on the stimuli they share."""
-    sides = [
-        as_rdms(v, name)
-        if isinstance(v, RDMSet) or hasattr(v, "dissimilarities") or getattr(v, "ndim", 0) == 3
-        else v
-        for name, v in (("x", x), ("y", y))
-    ]
-    if all(isinstance(v, RDMSet) for v in sides):
-        from apastats.io.rdm_set import aligned
-
-        sides = list(aligned(*sides)[:2])
-    a, b = (v.vectors if isinstance(v, RDMSet) else v for v in sides)
+    """Arrays of both sides; two sets of RDMs are put on the stimuli they share, by name."""
+    a, b = _side(x, "x"), _side(y, "y")
+    if isinstance(a, RDMSet) and isinstance(b, RDMSet):
+        a, b = aligned(a, b)[:2]
+    a, b = (v.vectors if isinstance(v, RDMSet) else v for v in (a, b))
     return a, b
+
+
+def _side(values: Any, argument: str) -> Any:
+    """A set where stimuli may have names, an array otherwise."""
+    if isinstance(values, RDMSet) or hasattr(values, "dissimilarities"):
+        return as_rdms(values, argument)
+    return as_rdms(values, argument).vectors if getattr(values, "ndim", 0) == 3 else values
 
 
 def _rows(values: Any, argument: str) -> np.ndarray:

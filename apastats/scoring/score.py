@@ -86,9 +86,10 @@ def score(
 
     Notes
     -----
-    Stimuli are matched by name. Those that only one side names are left out of all scores, brain
-    rows included, so that models and references are judged on the same pairs. Without names both
-    sides need the same number, and are taken to be in the same order.
+    Stimuli are matched by name. Those that only one side has are left out of all scores, brain
+    rows included, so that models and references are judged on the same pairs. Where neither side names
+    its stimuli they are matched by position (the same number, taken to be in the same order), and the
+    log says so; names on one side alone are an error.
 
     Examples
     --------
@@ -158,7 +159,8 @@ def checked_brain(brain: RDMSet) -> RDMSet:
             "brain",
             list(labels.columns),
             "RDMs with a label 'subject'",
-            hint="Add one by read_rdms(..., labels={'subject': [...]}).",
+            hint="Name the descriptor that holds it by read_rdms(..., labels={'subject': NAME}), or give one value "
+            "per RDM.",
         )
     if "roi" not in labels.columns:
         labels = labels.assign(roi="-")
@@ -176,9 +178,22 @@ def checked_brain(brain: RDMSet) -> RDMSet:
 def checked_models(models: RDMSet) -> RDMSet:
     """Model RDMs with the labels model and layer, one RDM of each."""
     labels = models.labels
+    if (
+        "model" not in labels.columns
+        and "subject" not in labels.columns
+        and "name" in labels.columns
+    ):
+        labels = labels.rename(
+            columns={"name": "model"}
+        )  # rsatoolbox, MATLAB and files name models so
     if "model" not in labels.columns:
         if list(labels.columns) != ["rdm"] and "layer" not in labels.columns:
-            raise InputError("models", list(labels.columns), "RDMs with a label 'model'")
+            raise InputError(
+                "models",
+                list(labels.columns),
+                "RDMs with a label 'model'",
+                hint=f"Take one by read_rdms(..., labels={{'model': {labels.columns[0]!r}}}).",
+            )
         labels = (
             labels.rename(columns={"rdm": "model"})
             if "rdm" in labels.columns
@@ -193,9 +208,7 @@ def checked_models(models: RDMSet) -> RDMSet:
         raise InputError(
             "models", clash, "RDMs without labels that belong to brains or to the table"
         )
-    return RDMSet(
-        models.vectors, labels, models.stimuli, models.measure, models.source, models.named
-    )
+    return models if labels is models.labels else models.with_labels(labels)
 
 
 def _rows_of(

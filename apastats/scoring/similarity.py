@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from apastats.errors import InputError
-from apastats.io.rdm_set import n_stimulus
+from apastats.io.rdm_vectors import n_stimulus
 from apastats.numbers.backends import NUMPY, Backend
 from apastats.numbers.ordering import sorted_rows
 from apastats.scoring.methods import comparison

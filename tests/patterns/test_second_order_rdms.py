@@ -214,14 +214,14 @@ def test_bad_input(data):
     holes = np.array(brain.vectors, dtype=float)
     holes[0, 0] = np.nan
     with pytest.raises(DataError, match="1 of 25 RDMs"):
-        apa.second_order_rdms(RDMSet(holes, brain.labels), models)
+        apa.second_order_rdms(RDMSet(holes, brain.labels, brain.stimuli), models)
     few = best.with_frame(best.frame.iloc[1:])
     with pytest.raises(DataError, match="has no layer for ROI"):
         apa.second_order_rdms(brain, models, selection=few, null="rois")
     flat = np.array(models.vectors, dtype=float)
     flat[0] = 1
     with pytest.raises(DataError, match="is constant"):
-        apa.second_order_rdms(brain, RDMSet(flat, models.labels))
+        apa.second_order_rdms(brain, RDMSet(flat, models.labels, models.stimuli))
 
 
 @pytest.mark.calibration
@@ -239,7 +239,7 @@ def test_a_model_of_random_features_passes_at_the_level(long):
             features = 0.7 * features + 0.7 * g.standard_normal(features.shape)
             vectors.append(1 - np.corrcoef(features)[upper])
         labels = pd.DataFrame({"model": "random", "layer": [f"l{k}" for k in range(6)]})
-        models = RDMSet(np.stack(vectors), labels)
+        models = RDMSet(np.stack(vectors), labels, brain.stimuli)
         for null, found in p.items():
             value = apa.second_order_rdms(brain, models, null=null, n_resamples=99, rng=b)
             found.append(value.table.loc[0, "p_value"])

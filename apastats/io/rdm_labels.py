@@ -1,0 +1,200 @@
+"""What the names in a source of RDMs mean: which label is the subject, the ROI, the model; what names the stimuli."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import DataError, InputError
+
+__all__ = ["RawRDMs", "canonical_labels", "role_of", "stimulus_names", "text"]
+
+# label -> names people give it, in any capitals and with blanks, dots or dashes for underscores
+NAMES = {
+    "subject": (
+        *("subject", "subj", "sub", "subject_id", "subj_id", "sub_id", "subject_name", "sid"),
+        *("participant", "participant_id", "monkey", "animal"),
+    ),
+    "roi": ("roi", "roi_name", "roi_label", "region", "region_name", "area", "area_name"),
+    "model": (
+        "model",
+        "model_name",
+        "model_id",
+        "network",
+        "network_name",
+        "net",
+        "dnn",
+        "predictor",
+    ),
+    "layer": ("layer", "layer_name", "layer_id", "module", "module_name"),
+    "session": ("session", "ses", "session_id"),
+}
+# names that say of themselves that they name stimuli
+STIMULI = (
+    *("stimulus", "stimuli", "stim", "stims", "stimulus_id", "stimulus_name", "stimuli_name"),
+    *("stim_id", "cond", "conds", "condition", "conditions", "image", "images", "image_id"),
+    *("image_name", "label", "labels", "name", "names", "filename", "nsd_id"),
+)
+_ROLE = {re.sub(r"\W|_", "", n): role for role, names in NAMES.items() for n in names}
+
+
+@dataclass
+class RawRDMs:
+    """What a source holds, before anything is made of its names.
+
+    Attributes
+    ----------
+    vectors : numpy.ndarray
+        ``[n_rdm, n_pair]`` upper triangles.
+    labels : pandas.DataFrame
+        One row per RDM, under the source's own names.
+    patterns : dict
+        Descriptors of the stimuli by name, ``n_stimulus`` values each.
+    measure : str or None
+        Dissimilarity measure.
+    log : list of str
+        What reading left out or took for something.
+    """
+
+    vectors: np.ndarray
+    labels: pd.DataFrame
+    patterns: dict[str, Any] = field(default_factory=dict)
+    measure: str | None = None
+    log: list[str] = field(default_factory=list)
+
+
+def role_of(name: str) -> str | None:
+    """Label that a name stands for: subject, roi, model, layer, session, or None.
+
+    Examples
+    --------
+    >>> [role_of(n) for n in ("ROI", "participant_id", "Layer Name", "hemisphere")]
+    ['roi', 'subject', 'layer', None]
+    """
+    return _ROLE.get(re.sub(r"\W|_", "", name.casefold()))
+
+
+def text(values: Iterable[Any]) -> list[str]:
+    """Labels as text: bytes decoded, whole numbers without a point (MATLAB's 1.0 is '1'), no outer blanks.
+
+    Examples
+    --------
+    >>> text([1.0, b"a ", "001", 2.5])
+    ['1', 'a', '001', '2.5']
+    """
+    out = []
+    for v in values:
+        if isinstance(v, bytes):
+            v = v.decode("utf-8", "replace")
+        elif isinstance(v, (float, np.floating)) and float(v).is_integer():
+            v = int(v)
+        out.append(str(v).strip())
+    return out
+
+
+def canonical_labels(labels: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Label columns under the names of the package, and what was taken for what.
+
+    Raises
+    ------
+    DataError
+        If two columns claim one label.
+    """
+    taken: dict[str, str] = {}
+    for column in map(str, labels.columns):
+        role = role_of(column)
+        if role is None or role in labels.columns:
+            continue
+        if role in taken.values():
+            first = next(c for c, r in taken.items() if r == role)
+            raise DataError(
+                f"labels {first!r} and {column!r} both name the {role}; say labels={{{role!r}: {first!r}}}"
+            )
+        taken[column] = role
+    log = [f"label {c!r} taken as {r}" for c, r in taken.items()]
+    out = labels.rename(columns=taken)
+    if not len(out.columns):
+        out = out.assign(rdm=range(len(out)))
+    for c in out.columns:
+        plain = text(out[c]) if not out[c].isna().any() else None
+        if plain is not None:
+            padded = [v for v in out[c] if isinstance(v, str) and v != v.strip()]
+            if padded:
+                log.append(f"blanks around labels removed in {c!r} (first: {padded[0]!r})")
+            out = out.assign(**{c: plain})
+    return out, log
+
+
+def stimulus_names(
+    patterns: Mapping[str, Any], n: int, chosen: str | None = None
+) -> tuple[tuple[str, ...], list[str]]:
+    """Names of the stimuli among their descriptors: the one with a distinct value for each of them.
+
+    Parameters
+    ----------
+    patterns : mapping
+        Descriptors by name, ``n`` values each; others are no descriptors. ``index``, where it counts
+        0, 1, 2, ..., is no name.
+    n : int
+        Number of stimuli.
+    chosen : str, optional
+        The descriptor to take.
+
+    Returns
+    -------
+    names : tuple of str
+        Empty where nothing names the stimuli.
+    log : list of str
+
+    Raises
+    ------
+    InputError
+        If ``chosen`` does not exist or repeats values.
+    DataError
+        If several descriptors could be the name, or the only one that says it is repeats values.
+    """
+    known = {
+        str(k): text(np.asarray(v).ravel() if isinstance(v, np.ndarray) else v)
+        for k, v in patterns.items()
+        if np.ndim(v) == 1 and len(v) == n
+    }
+    if known.get("index") == list(map(str, range(n))):
+        del known["index"]
+    if chosen is not None:
+        if chosen not in known:
+            raise InputError(
+                "stimuli", chosen, f"a descriptor of the stimuli, {list(known)}, or names"
+            )
+        if len(set(known[chosen])) < n:
+            raise InputError(
+                "stimuli",
+                chosen,
+                f"a descriptor with {n} distinct values; it has {len(set(known[chosen]))}",
+            )
+        return tuple(known[chosen]), [f"stimuli named by {chosen!r}"]
+    found = {k: v for k, v in known.items() if len(set(v)) == n}
+    # an index that does not count was made by sorting or subsetting: better than a position
+    named = {k: v for k, v in found.items() if k != "index"} or found
+    distinct = list(dict.fromkeys(map(tuple, named.values())))
+    if len(distinct) > 1:
+        raise DataError(
+            f"{len(named)} descriptors name every stimulus once: {list(named)}; choose by "
+            f"stimuli={next(iter(named))!r}"
+        )
+    if distinct:
+        key = next(iter(named))
+        return distinct[0], [] if key in ("stimulus", "stimuli") else [f"stimuli named by {key!r}"]
+    repeated = [k for k in known if k.casefold() in STIMULI]
+    if repeated:
+        values = known[repeated[0]]
+        twice = next(v for v in values if values.count(v) > 1)
+        raise DataError(
+            f"stimulus {twice!r} occurs {values.count(twice)} times in {repeated[0]!r}; give names by stimuli=[...]"
+        )
+    log = [f"{k!r} does not tell stimuli apart and names none" for k in known if k != "index"]
+    return (), log

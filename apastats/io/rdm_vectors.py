@@ -1,0 +1,69 @@
+"""Upper triangles of RDMs, from any form an array of them has."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from apastats.errors import DataError, ReadError
+
+__all__ = ["n_stimulus", "vectors_of"]
+
+# float32 RDMs of 1 - r carry rounding of a few 1e-7 of their range
+ROUNDING = 1e-5
+
+
+def n_stimulus(n_pair: int) -> int:
+    """Number of stimuli whose upper triangle has (at most) so many pairs."""
+    return round((1 + (1 + 8 * n_pair) ** 0.5) / 2)
+
+
+def vectors_of(array: np.ndarray, source: str, name: str) -> np.ndarray:
+    """Upper triangles ``[n_rdm, n_pair]`` of ``[n, n]``, ``[..., n, n]`` or ``[n_rdm, n_pair]``."""
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{source}: {name} has type {array.dtype}; allowed: numbers")
+    if array.ndim == 1:
+        array = array[None]
+    if array.ndim == 2 and array.shape[0] != array.shape[1]:
+        return array
+    if array.ndim < 2 or array.shape[-1] != array.shape[-2] or array.shape[-1] < 2:
+        raise DataError(
+            f"{source}: {name} has shape {array.shape}; its last two axes must be square "
+            f"(stimulus by stimulus), or the whole [n_rdm, n_pair]"
+        )
+    stack = array.reshape(-1, *array.shape[-2:])
+    for k, matrix in enumerate(stack):
+        _check_square(
+            matrix, source, f"{name}{list(map(int, np.unravel_index(k, array.shape[:-2])))}"
+        )
+    i, j = np.triu_indices(array.shape[-1], 1)
+    return np.ascontiguousarray(stack[:, i, j])
+
+
+def _check_square(matrix: np.ndarray, source: str, entry: str) -> None:
+    missing = np.isnan(matrix) if matrix.dtype.kind == "f" else np.zeros(matrix.shape, dtype=bool)
+    off = ~np.eye(len(matrix), dtype=bool)
+    if (missing | ~off).all():
+        raise ReadError(source, f"{entry} is NaN everywhere")
+    # an RDM that is 0 up to rounding (identical patterns) has no scale of its own
+    scale = max(ROUNDING * float(np.nanmax(np.abs(matrix))), 1e-15)
+    if (missing != missing.T).any():
+        a, b = np.argwhere(missing != missing.T)[0]
+        raise ReadError(
+            source, f"{entry} is not symmetric: only one of [{a}, {b}] and [{b}, {a}] is NaN"
+        )
+    with np.errstate(invalid="ignore"):
+        gap = np.where(missing, 0.0, np.abs(matrix.astype("f8") - matrix.T))
+    if gap.max() > scale:
+        a, b = np.unravel_index(gap.argmax(), gap.shape)
+        raise ReadError(
+            source,
+            f"{entry} is not symmetric: [{a}, {b}] is {matrix[a, b]:.6g}, [{b}, {a}] is {matrix[b, a]:.6g}",
+        )
+    diagonal = np.nan_to_num(np.abs(np.diagonal(matrix)))
+    if diagonal.max() > scale:
+        k = int(diagonal.argmax())
+        raise ReadError(
+            source,
+            f"{entry} has {matrix[k, k]:.6g} on the diagonal (stimulus {k}); a dissimilarity of a stimulus "
+            f"with itself is 0. A similarity matrix must be turned into dissimilarities first",
+        )
