@@ -124,6 +124,8 @@ def _absolute(value: Any, keys: tuple[str, ...], base: Path) -> Any:
     """The same content with absolute paths."""
     if isinstance(value, dict):
         return {k: _absolute(v, (*keys, k), base) for k, v in value.items()}
+    if isinstance(value, list) and _is_path(keys):
+        return [_absolute(v, keys, base) for v in value]
     return str(base / value) if isinstance(value, str) and _is_path(keys) else value
 
 

@@ -29,8 +29,8 @@ DType = Literal["float64", "float32"]
 
 
 def _with_path(value: Any) -> Any:
-    """A path alone stands for ``{ path = ... }``."""
-    return {"path": value} if isinstance(value, str) else value
+    """A path (or a list of them) alone stands for ``{ path = ... }``."""
+    return {"path": value} if isinstance(value, (str, list)) else value
 
 
 class _Section(BaseModel):
@@ -57,12 +57,12 @@ class TableInput(_Section):
 
 
 class RDMInput(_Section):
-    """One file of RDMs; options of ``apastats.read_rdms``."""
+    """A file of RDMs, several, a folder or a pattern; options of ``apastats.read_rdms``."""
 
-    path: str
+    path: str | list[str]
     layout: list[dict[str, Any]] | None = None
     labels: dict[str, str | list[str]] | None = None
-    stimuli: list[str] | None = None
+    stimuli: str | list[str] | None = None
     pattern_descriptor: str | None = None
 
 

@@ -39,7 +39,7 @@ WORDS: dict[str, dict[str, str]] = {
     "inputs": {
         "scores": f"file or folder of scores, or a folder of score sheets; as [inputs.scores] with `path` and {_ONE_TABLE}",
         "tables": "several tables: [inputs.tables.NAME] with `path` and the same options",
-        "rdms": "RDMs of the brain (npz, h5); as [inputs.rdms] with `path`, `layout`, `labels`, `stimuli`, `pattern_descriptor`",
+        "rdms": "RDMs of the brain: a file (npz, h5, mat, ...), a list of files, a folder or a pattern; as [inputs.rdms] with `path`, `layout`, `labels`, `stimuli` (names, or the descriptor that holds them), `pattern_descriptor`",
         "models": "RDMs of models, likewise",
         "more_models": "further files of model RDMs: [inputs.more_models.NAME]",
         "repeats": "RDMs of single sessions or repeats, for the ceilings split_half and repeat",
