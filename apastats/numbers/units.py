@@ -1,14 +1,12 @@
-"""What counts as variation: the one rule for units, parts of data and subjects that are constant."""
+"""Which units (vertices, neurons, features) vary: the rule of ``moments`` on the scale of the data."""
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["ROUNDING", "scale_of", "varies"]
+from apastats.numbers.moments import constant
 
-# values that are equal in theory differ by a few hundred units in the last place after averaging,
-# standardising or a matrix product; measurements differ by far more
-ROUNDING = 1e-12
+__all__ = ["scale_of", "varies"]
 
 
 def scale_of(*parts: np.ndarray) -> np.ndarray:
@@ -49,7 +47,7 @@ def varies(values: np.ndarray, scale: np.ndarray | None = None) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        ``[n_unit]`` of bool: the range exceeds ``ROUNDING`` times the scale.
+        ``[n_unit]`` of bool: not constant by :func:`apastats.numbers.moments.constant` at that scale.
 
     Examples
     --------
@@ -57,9 +55,7 @@ def varies(values: np.ndarray, scale: np.ndarray | None = None) -> np.ndarray:
     array([False,  True])
     """
     x = np.asarray(values, dtype="f8")
-    scale = scale_of(x) if scale is None else scale
-    low, high = _ends(x)
-    return np.asarray(high - low > ROUNDING * scale)
+    return np.asarray(~constant(x, size=scale_of(x) if scale is None else scale))
 
 
 def _ends(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -65,7 +65,7 @@ def linear_predictivity(
     Warns
     -----
     DegenerateWarning
-        Where vertices are constant (up to rounding: 1e-12 of the scale of the data) on the train stimuli,
+        Where vertices are constant (up to rounding: 1e-13 of the scale of the data) on the train stimuli,
         in a fold or on the test stimuli. They have no R2 there and are left out of the mean of that part.
 
     Notes

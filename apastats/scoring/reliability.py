@@ -16,7 +16,8 @@ from apastats.errors import (
     InputError,
     warn,
 )
-from apastats.numbers.units import ROUNDING, scale_of, varies
+from apastats.numbers.moments import ROUNDING
+from apastats.numbers.units import scale_of, varies
 from apastats.seeds import RngLike, block_generator, seed_sequence
 from apastats.table import ScoreTable
 
