@@ -14,7 +14,7 @@ from apastats.comparing.equivalence import (
     usable_block,
     warn_undefined,
 )
-from apastats.comparing.families import JOINT_KINDS, best_groups, check_family, run_family
+from apastats.comparing.families import JOINT_KINDS, check_family, run_family
 from apastats.comparing.margin import Bounds
 from apastats.errors import DataError, InputError
 from apastats.numbers.compact_letters import compact_letters
@@ -156,14 +156,9 @@ def compare(
         adjust=adjust,
         family=family,
         alpha=alpha,
-        hypothesis="equivalence",
+        hypothesis="superiority",
     )
-    n_cell = len(block.cells)
-    pair = np.tile(np.arange(len(found.first)), n_cell)
-    cell = np.repeat(np.arange(n_cell), len(found.first))
-    if reference == "best":
-        keep = found.second[pair] == best_groups(block)[cell]
-        pair, cell = pair[keep], cell[keep]
+    pair, cell = found.rows(block, reference)
     table = contrast_table(block, found, pair, cell, alpha, test, adjust)
     if alternative != "two-sided":
         raw = found.tested.p_low if alternative == "greater" else found.tested.p_high

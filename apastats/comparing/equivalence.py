@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from apastats.comparing.against_best import VARIANCES
 from apastats.comparing.choices import MATCHED_TESTS, STATISTICS, Choice, choose
 from apastats.comparing.decisions import (
     HYPOTHESES,
@@ -18,10 +19,10 @@ from apastats.comparing.decisions import (
     outcomes,
 )
 from apastats.comparing.families import (
+    CLOSED,
     JOINT,
     JOINT_KINDS,
     Contrasts,
-    best_groups,
     check_family,
     pair_effects,
     run_family,
@@ -103,6 +104,7 @@ def equivalence(
     n_resamples: Resamples = "auto",
     rng: RngLike = None,
     small_sample: bool = True,
+    variance: str | None = None,
 ) -> EquivalenceResult:
     """Test whether models are equivalent, different, both or neither, within a stated margin.
 
@@ -117,7 +119,7 @@ def equivalence(
         The margin; there is no default. A number stands for minus and plus it; see :func:`apastats.margin`.
     reference : str, optional
         None: all pairs. A name: every other model minus it. ``"best"``: every other model minus the model with
-        the highest mean of each cell.
+        the highest mean of each cell (over the subjects that have all of its models); see Notes.
     test : {"t", "trimmed", "wilcoxon", "bootstrap", "sign_flip", "permutation", "log_ratio"}
         Test over the clusters, as in :func:`apastats.tost`. With ``log_ratio`` the bounds are ratios.
     hypothesis : {"equivalence", "minimal_effect", "noninferiority", "nonsuperiority", "superiority"}
@@ -139,6 +141,9 @@ def equivalence(
         Rows of this kind enter; None takes all.
     trim, exact, interval, n_resamples, rng, small_sample
         Settings of the test, as in :func:`apastats.tost`; ``n_resamples`` and ``rng`` also of max-t.
+    variance : {"moderated", "separate", "pooled"}, optional
+        For ``reference="best"`` with ``test="t"``: variances of the differences drawn to a common value as far as the
+        data of all cells show that there is one (the default), each its own, or one for all.
 
     Returns
     -------
@@ -159,9 +164,12 @@ def equivalence(
     p-value is the larger of the two one-sided ones, and it is at most alpha exactly when the ``1 - 2 alpha``
     interval lies inside the bounds.
 
-    With ``reference="best"`` the best is selected on the data, so every pair is a candidate for the table: the
-    adjustment runs over **all pairs** of the cell (and over cells, with ``family="all"``), which is valid whatever
-    model is selected. :func:`apastats.equivalence_set` has sharper procedures.
+    With ``reference="best"`` nobody knows which model is best. A model is *equivalent to the best* where it is shown
+    not to be worse than **every** other model by the margin (an intersection-union test, Berger 1982: its level holds
+    whichever is best), and *different* where it is shown to be worse than some other (Bonferroni over the others). The
+    adjustment runs over all models of all cells (``family="cell"``: of each cell). An estimated margin is part of each
+    contrast, ``a - b + f c`` with the subjects' own ceilings c. :func:`apastats.equivalence_set` makes the same claims.
+    Tests other than t, and the joint adjustments, take all pairs as the family instead.
 
     Examples
     --------
@@ -197,6 +205,7 @@ def equivalence(
         log=test == "log_ratio",
     )
     limits = margin.resolve(block)
+    variance = _check_variance(variance, test, reference, adjust)
     found = run_family(
         block,
         limits,
@@ -206,8 +215,9 @@ def equivalence(
         family=family,
         alpha=alpha,
         hypothesis=hypothesis,
+        variance=variance,
     )
-    pair, cell = _rows(block, found.first, found.second, reference)
+    pair, cell = found.rows(block, reference)
     table = contrast_table(block, found, pair, cell, alpha, test, adjust)
     table = _add_bounds(table, found, pair, cell, limits, alpha, hypothesis)
     table, chance = sampled_errors(table, found, choice, len(block.clusters), alpha)
@@ -218,7 +228,7 @@ def equivalence(
         *_out_of_reach(choice, adjust, found.size, len(block.clusters), alpha),
     )
     info = _words(
-        block, limits, reference, hypothesis, choice, adjust, family, found.size, alpha, within,
+        block, limits, reference, hypothesis, choice, adjust, family, found, alpha, within,
         data.outcome(block.formula.outcome),
     )  # fmt: skip
     arrays = {
@@ -258,17 +268,19 @@ def usable_block(
     return block
 
 
-def _rows(
-    block: Block, first: np.ndarray, second: np.ndarray, reference: str | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pair and cell of each row of the table, one cell after the other."""
-    n_cell = len(block.cells)
-    pair = np.tile(np.arange(len(first)), n_cell)
-    cell = np.repeat(np.arange(n_cell), len(first))
-    if reference == "best":
-        keep = second[pair] == best_groups(block)[cell]
-        pair, cell = pair[keep], cell[keep]
-    return pair, cell
+def _check_variance(variance: str | None, test: str, reference: str | None, adjust: str) -> str:
+    """Pooling of variances; an option of t tests against the best."""
+    if variance is None:
+        return "moderated"
+    if variance not in VARIANCES:
+        raise InputError("variance", variance, f"one of {list(VARIANCES)}")
+    if test != "t" or reference != "best" or adjust in (*JOINT, *CLOSED):
+        raise InputError(
+            "variance",
+            variance,
+            "None: it belongs to test='t' with reference='best' and an adjustment that is not a joint one",
+        )
+    return variance
 
 
 def contrast_table(
@@ -288,7 +300,7 @@ def contrast_table(
         return np.asarray(x[pair, cell])
 
     columns: dict[str, Any] = {c: block.cells[c].to_numpy()[cell] for c in block.cells.columns}
-    model, reference = labels[found.first[pair]], labels[found.second[pair]]
+    model, reference = labels[found.first[pair]], labels[found.second[pair, cell]]
     g, g_low, g_high = pair_effects(
         found.differences[:, pair, cell], alpha, found.scores[pair, cell]
     )
@@ -307,7 +319,7 @@ def contrast_table(
         "conf_level": 1 - 2 * alpha,
         "conf_low_joint": pick(found.joint_low),
         "conf_high_joint": pick(found.joint_high),
-        "conf_level_joint": 1 - alpha,
+        "conf_level_joint": 1 - 2 * alpha if found.sided else 1 - alpha,
         "effect": "Hedges's g(z)",
         "effect_size": g,
         "effect_low": g_low,
@@ -349,7 +361,7 @@ def _add_bounds(
 ) -> pd.DataFrame:
     """Columns of the tests against the bounds, and the decision, in front of ``n_subject``."""
     tested, adjusted = found.tested, found.adjusted
-    low, high = limits.low[cell], limits.high[cell]
+    low, high = (b[cell] for b in found.bounds or (limits.low, limits.high))
     if limits.sd_units:
         low, high = sd_bounds(low, high, found.differences[:, pair, cell], found.scores[pair, cell])
     columns: dict[str, Any] = {
@@ -409,7 +421,7 @@ def _words(
     choice: Choice,
     adjust: str,
     family: str,
-    size: int,
+    found: Contrasts,
     alpha: float,
     within: Any,
     outcome: Outcome,
@@ -429,7 +441,25 @@ def _words(
     if adjust.startswith("max-t"):
         resampled += f"; for the adjustment, signs of all differences of a {unit} together"
     compared = "all pairs" if reference is None else f"each against {reference}"
-    if reference == "best":
+    rule = (
+        f"equivalent where both one-sided tests reject at {alpha:g} after adjustment, different where the ordinary "
+        f"test does; both: different but inside the margin; neither: undecided. Unadjusted, equivalence is the "
+        f"same as a {100 * (1 - 2 * alpha):g} % interval inside the bounds"
+    )
+    joint = JOINT_KINDS.get(adjust, "Bonferroni")
+    if found.sided:
+        compared = (
+            "each against the model with the highest mean of its cell, which was selected on the same data: claims are "
+            "made against every other model, so that they hold whichever is best"
+        )
+        rule = (
+            f"equivalent to the best where a model is shown not to be worse than any other by the margin at {alpha:g} "
+            "after adjustment, different where it is shown to be worse than some other; both: different but inside "
+            "the margin; neither: undecided"
+        )
+        joint = "Holm" if adjust == "holm" else "Bonferroni"
+        what += f"; {found.pooling}" if found.pooling else ""
+    elif reference == "best":
         compared = (
             "each against the model with the highest mean of its cell; that model was selected on the same data, so "
             "the adjustment runs over all pairs that could have been compared, not only those shown; the joint "
@@ -446,19 +476,15 @@ def _words(
         null_value=0.0,
         hypothesis=hypothesis,
         null=HYPOTHESES[hypothesis],
-        rule=(
-            f"equivalent where both one-sided tests reject at {alpha:g} after adjustment, different where the ordinary "
-            f"test does; both: different but inside the margin; neither: undecided. Unadjusted, equivalence is the "
-            f"same as a {100 * (1 - 2 * alpha):g} % interval inside the bounds"
-        ),
+        rule=rule,
         margin=limits.text,
         margin_origin=limits.origin,
         comparison=compared,
         reference=reference or "",
         adjust=adjust,
-        family=f"{size} contrasts ({scope})",
-        family_size=size,
-        joint=JOINT_KINDS.get(adjust, "Bonferroni"),
+        family=f"{found.size} {'models' if found.sided else 'contrasts'} ({scope})",
+        family_size=found.size,
+        joint=joint,
         alpha=alpha,
         conf_level=1 - 2 * alpha,
         n_subject=len(block.clusters),

@@ -8,19 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from apastats.comparing.against_best import VARIANCES, Competition, adjusted_family
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.equivalence import usable_block
 from apastats.comparing.margin import Bounds, as_margin
-from apastats.errors import DesignError, InputError, MarginError
-from apastats.numbers.adjust_p import adjust_p
-from apastats.numbers.best import (
-    confidence_set,
-    moments,
-    pooling_check,
-    residuals,
-    with_the_best,
-)
-from apastats.numbers.location import t_location
+from apastats.errors import DegenerateWarning, DesignError, InputError, MarginError
+from apastats.numbers.against_all import AgainstAll
+from apastats.numbers.best import Moments, confidence_set, residuals, with_the_best
 from apastats.recording import verb
 from apastats.resampling.means import summarise_means
 from apastats.resampling.plans import subject_counts
@@ -38,7 +32,6 @@ METHODS = {
     "bayes": "posterior probability of being (within the margin of) the best",
     "ci_overlap": "mean not below the interval of the best model; a published rule, no test: no error rate holds",
 }
-VARIANCES = ("auto", "pooled", "moderated")
 _DRAWS = 20_000
 
 
@@ -70,9 +63,9 @@ def equivalence_set(
     data: ScoreTable,
     *,
     bounds: Any = None,
-    method: str = "mcb",
-    variance: str = "auto",
-    family: str = "cell",
+    method: str | None = None,
+    variance: str = "moderated",
+    family: str = "all",
     alpha: float = 0.05,
     step_down: bool = False,
     cluster: str = "subject",
@@ -91,17 +84,19 @@ def equivalence_set(
     bounds : float or Margin, optional
         Without: the set holds what cannot be excluded from being the best. With: what is shown to be within the margin
         of the best; only the size of the lower bound counts.
-    method : {"mcb", "mcs", "tost", "bayes", "ci_overlap"}
-        ``mcb``: Hsu's comparison with the best; each truly best model stays with probability ``1 - alpha``. ``mcs``:
-        all truly best models stay **together** with probability ``1 - alpha``. ``tost`` (needs bounds): each model
-        against every other, its own variances. ``bayes``: posterior probabilities under a flat prior; they hold
-        no error rate (models at the margin are claimed too often). ``ci_overlap``: the rule "mean at
-        least the lower end of the best model's percentile bootstrap interval", for comparison; it is no test.
-    variance : {"auto", "pooled", "moderated"}
-        For mcb and mcs: one subject-by-model variance, or pair variances shrunk towards one. ``auto`` pools
-        unless a check speaks against it at 1 %.
-    family : {"cell", "all"}
-        ``all``: level ``alpha`` for the sets of all cells together (Bonferroni).
+    method : {"tost", "mcb", "mcs", "bayes", "ci_overlap"}, optional
+        ``tost`` (the default with bounds): shown not to be worse than any other model by the margin, as
+        :func:`apastats.equivalence` with ``reference="best"`` says it. ``mcb`` (the default without): Hsu's comparison
+        with the best; each truly best model stays with probability ``1 - alpha``. ``mcs``:
+        all truly best models stay **together** with probability ``1 - alpha``. ``bayes``: posterior probabilities
+        under a flat prior; they hold no error rate (models at the margin are claimed too often). ``ci_overlap``: the
+        rule "mean at least the lower end of the best model's percentile bootstrap interval", for comparison; it is no
+        test.
+    variance : {"moderated", "separate", "pooled"}
+        Variances of the differences drawn to a common value as far as the data of all cells show that there is one,
+        each its own, or one subject-by-model variance for all.
+    family : {"all", "cell"}
+        Error rate of the sets of all cells together (Holm for ``tost``, Bonferroni for the others), or of each cell.
     alpha : float
         Error rate; intervals have level ``1 - alpha``.
     step_down : bool
@@ -128,10 +123,13 @@ def equivalence_set(
 
     Notes
     -----
-    Error: ``s^2`` is the mean square of the subject-by-model residuals with ``(n - 1)(k - 1)`` df. mcb: in the set
-    where ``mean_i - max_{j != i} mean_j + c s sqrt(2 / n) > 0``, c Dunnett's one-sided value (Hsu 1984). mcs: where
-    ``max_j mean_j - mean_i <= q s / sqrt(n)``, q the studentised range. With a ceiling as margin its standard error is
-    added to the bound (t quantile, half of alpha) and the rest of the level is spent on the models.
+    mcb: in the set where ``min over j of mean_i - mean_j + c se_ij`` reaches 0; c is Dunnett's one-sided value where
+    the variance is pooled (Hsu 1984), Bonferroni's quantile of t where variances differ. mcs: where
+    ``mean_j - mean_i <= q se_ij`` for all j, q from the studentised range or Bonferroni over all pairs likewise.
+
+    With a ceiling as margin the contrast is ``a - b + f c`` with the subjects' own ceilings c, so that its uncertainty
+    is in the test and nothing of alpha is set aside for it. Moderation: see
+    :class:`apastats.numbers.against_all.Shrinkage`.
 
     Examples
     --------
@@ -142,9 +140,10 @@ def equivalence_set(
     ['model_01', 'model_02', 'model_03']
     """
     alpha = check_alpha(alpha)
+    method = method or ("mcb" if bounds is None else "tost")
     for name, value, allowed in (
         ("method", method, tuple(METHODS)),
-        ("variance", variance, VARIANCES),
+        ("variance", variance, tuple(VARIANCES)),
         ("family", family, ("cell", "all")),
     ):
         if value not in allowed:
@@ -162,34 +161,40 @@ def equivalence_set(
         data, formula, "equivalence_set", cluster=cluster, within=within, kind=kind
     )
     limits = None if margin is None else margin.resolve(block)
+    field = Competition.of(block, limits, "pooled" if method == "bayes" else variance)
     n_cell = len(block.cells)
-    level = alpha / n_cell if family == "all" else alpha
-    root = seed_sequence(rng)
-    frames, notes = [], []
-    for j in range(n_cell):
-        x = block.values[:, :, j]
-        x = x[np.isfinite(x).all(axis=1)]
-        if len(x) < 3:
+    for j, c in enumerate(field.cells):
+        if c.field.n < 3:
             raise DesignError(
-                f"equivalence_set: {len(x)} complete {cluster}s in cell {j + 1}; at least 3 are needed"
+                f"equivalence_set: {c.field.n} complete {cluster}s in cell {j + 1}; at least 3 are needed"
             )
-        spread, note = _spread(x, variance, method)
-        if note:
-            notes.append(f"{_cell_name(block, j)}: {note}")
-        delta, used = _delta(limits, j, level)
-        frame = _RUN[method](x, used, delta, spread, step_down, block_generator(root, j))
-        cell = {c: block.cells[c].iloc[j] for c in block.cells.columns}
+    root = seed_sequence(rng)
+    if method == "tost":
+        parts = _shown_close(field, family, alpha)
+        level = alpha
+    else:
+        level = alpha / n_cell if family == "all" else alpha
+        parts = [
+            _RUN[method](c, level, limits is not None, step_down, block_generator(root, j))
+            for j, c in enumerate(field.cells)
+        ]
+    frames = []
+    for j, (c, part) in enumerate(zip(field.cells, parts, strict=True)):
+        cell = {name: block.cells[name].iloc[j] for name in block.cells.columns}
         frames.append(
             pd.DataFrame({block.group_column: block.group_labels(), **cell}).assign(
-                mean=x.mean(axis=0),
-                **frame,
+                mean=c.field.mean,
+                **part,
                 conf_level=1 - level,
-                bound_low=-delta if delta is not None else np.nan,
-                n_subject=len(x),
+                bound_low=np.nan if limits is None else -c.field.unit.mean(),
+                n_subject=c.field.n,
                 method=method,
             )
         )
     table = pd.concat(frames, ignore_index=True)
+    notes = _undefined(table)
+    if method in ("mcb", "mcs", "tost") and (said := field.prior.words(variance)):
+        notes = (*notes, said)
     sampled = method == "bayes" or (method == "ci_overlap" and len(block.clusters) > 10)
     info = _words(
         block,
@@ -203,54 +208,22 @@ def equivalence_set(
     )
     provenance = Provenance(data_hash=data.hash, seed=recorded_seed(root) if sampled else "")
     arrays = {"values": block.values, "subjects": np.asarray(block.clusters, dtype=str)}
-    return EquivalenceSet(table, info, provenance, arrays, tuple(notes))
+    return EquivalenceSet(table, info, provenance, arrays, notes)
 
 
-def _cell_name(block: Block, j: int) -> str:
-    return ", ".join(f"{k} {v}" for k, v in block.cells.iloc[j].items()) or "all data"
+def _undefined(table: pd.DataFrame) -> tuple[str, ...]:
+    """Warn about models that nothing can be said of; the text is also a note."""
+    import warnings
 
-
-def _spread(x: np.ndarray, variance: str, method: str) -> tuple[str, str]:
-    """Which variance to use, and a note where the check speaks against pooling."""
-    if method in ("tost", "ci_overlap"):
-        return "pooled", ""
-    p = pooling_check(x)
-    if method == "bayes":
-        note = (
-            f"models differ in their variance (p = {p:.2g}); the posterior assumes one"
-            if p < 0.01
-            else ""
-        )
-        return "pooled", note
-    if variance == "auto":
-        if p < 0.01:
-            return (
-                "moderated",
-                f"models differ in their variance (p = {p:.2g}); variances moderated, not pooled",
-            )
-        return "pooled", ""
-    if variance == "pooled" and p < 0.01:
-        return (
-            "pooled",
-            f"models differ in their variance (p = {p:.2g}); pooling as asked may be too optimistic",
-        )
-    return variance, ""
-
-
-def _delta(limits: Bounds | None, j: int, alpha: float) -> tuple[float | None, float]:
-    """Size of the margin in a cell, and the level left for the models.
-
-    An estimated margin is replaced by its lower confidence limit at half of the level (a smaller margin makes every
-    claim harder), the other half is left.
-    """
-    if limits is None:
-        return None, alpha
-    if limits.unit_low is None:
-        return float(-limits.low[j]), alpha
-    unit = -limits.unit_low[:, j]
-    unit = unit[np.isfinite(unit)]
-    lower = t_location(unit[:, None], alpha / 2).conf_low[0]
-    return float(max(lower, 0.0)), alpha / 2
+    bad = table["in_set"].eq(False) & table["conf_low"].isna()
+    if not bad.any():
+        return ()
+    text = (
+        f"{int(bad.sum())} of {len(table)} models differ from others by a constant, without any variation; they are "
+        f"undecided, the first: {table.loc[bad].iloc[0, 0]!s}"
+    )
+    warnings.warn(DegenerateWarning(text), stacklevel=3)
+    return (text,)
 
 
 def _decide(lower: np.ndarray, upper: np.ndarray, delta: float) -> np.ndarray:
@@ -276,84 +249,63 @@ def _difference(mean: np.ndarray) -> np.ndarray:
 Frame = dict[str, Any]
 
 
+def _shown_close(field: Competition, family: str, alpha: float) -> list[Frame]:
+    """Within the margin of the best: not worse by the margin than any other (an intersection-union test), Holm."""
+    near, _, far = field.tests()
+    p_near, p_far = (adjusted_family(p, "holm", family) for p in (near, far))
+    bound = np.array([-c.field.unit.mean() for c in field.cells])
+    low, high = field.joint_limits(near, far, bound, adjust="holm", family=family, alpha=alpha)
+    decision = np.where(
+        p_near <= alpha,
+        "equivalent to the best",
+        np.where(p_far <= alpha, "worse than the margin", "undecided"),
+    ).astype(object)
+    undefined = ~np.isfinite(near)
+    low, high = np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
+    return [
+        {
+            "estimate": _difference(c.field.mean),
+            "conf_low": low[:, j],
+            "conf_high": high[:, j],
+            "p_value": p_near[:, j],
+            "in_set": p_near[:, j] <= alpha,
+            "decision": decision[:, j],
+        }
+        for j, c in enumerate(field.cells)
+    ]
+
+
+def _moments(c: AgainstAll, with_margin: bool) -> Moments:
+    """Means and variances of all differences; with the margin's own error in them where it decides."""
+    v, df = (c.margin_errors if with_margin else c.errors)(slice(0, c.field.k))
+    off = ~np.eye(c.field.k, dtype=bool)
+    return Moments(c.field.mean, v * off, float(df[off].min()))
+
+
 def _mcb(
-    x: np.ndarray,
-    alpha: float,
-    delta: float | None,
-    variance: str,
-    step_down: bool,
-    random: np.random.Generator,
+    c: AgainstAll, alpha: float, bounded: bool, step_down: bool, random: np.random.Generator
 ) -> Frame:
-    b = with_the_best(moments(x, variance), alpha)
-    inside = b.high > 0
+    m = _moments(c, bounded)
+    b = with_the_best(m, alpha, shared=c.prior.pooled, rounding=np.sqrt(c.field.rounding))
     frame = {"estimate": b.difference, "conf_low": b.low, "conf_high": b.high}
     frame |= {"conf_low_free": b.free_low, "conf_high_free": b.free_high}
-    if delta is None:
-        return frame | {"in_set": inside, "decision": _plain(inside)}
-    decision = _decide(b.low, b.free_high, delta)
+    if not bounded:
+        return frame | {"in_set": b.inside, "decision": _plain(b.inside)}
+    decision = _decide(b.low, b.free_high, float(c.field.unit.mean()))
     return frame | {"in_set": decision == "equivalent to the best", "decision": decision}
 
 
 def _mcs(
-    x: np.ndarray,
-    alpha: float,
-    delta: float | None,
-    variance: str,
-    step_down: bool,
-    random: np.random.Generator,
+    c: AgainstAll, alpha: float, bounded: bool, step_down: bool, random: np.random.Generator
 ) -> Frame:
-    m = moments(x, variance)
-    inside, p, half = confidence_set(m, alpha, step_down=step_down)
+    m = _moments(c, bounded)
+    inside, p, half = confidence_set(m, alpha, step_down=step_down, shared=c.prior.pooled)
     d = _difference(m.mean)
     frame: Frame = {"estimate": d, "conf_low": d - half, "conf_high": d + half, "p_value": p}
-    if delta is None:
+    if not bounded:
         return frame | {"in_set": inside, "decision": _plain(inside)}
-    decision = _decide(d - half, d + half, delta)
+    decision = _decide(d - half, d + half, float(c.field.unit.mean()))
     return frame | {"in_set": decision == "equivalent to the best", "decision": decision}
-
-
-def _tost(
-    x: np.ndarray,
-    alpha: float,
-    delta: float | None,
-    variance: str,
-    step_down: bool,
-    random: np.random.Generator,
-) -> Frame:
-    """Within the margin of the best: not worse by the margin than any other (an intersection-union test)."""
-    if delta is None:
-        raise MarginError("bounds", None, "a margin for method='tost'")
-    k = x.shape[1]
-    a, b = np.nonzero(~np.eye(k, dtype=bool))
-    d = x[:, a] - x[:, b]
-    near = t_location(d + delta, alpha)
-    # per model the largest p over all others; worse: below another one by more than the margin
-    p_near = np.full((k, k), -np.inf)
-    p_near[a, b] = np.where(
-        np.isfinite(near.p_above), near.p_above, np.where(d.mean(axis=0) > -delta, 0.0, 1.0)
-    )
-    p_far = np.full((k, k), np.inf)
-    p_far[a, b] = np.where(
-        np.isfinite(near.p_below), near.p_below, np.where(d.mean(axis=0) < -delta, 0.0, 1.0)
-    )
-    p_equiv = adjust_p(p_near.max(axis=1), "holm")
-    p_worse = adjust_p(np.minimum(1.0, p_far.min(axis=1) * (k - 1)), "holm")
-    # limits at the Bonferroni level over models, the worst over the others
-    wide = t_location(d, alpha / k)
-    low, high = np.full((k, k), np.inf), np.full((k, k), np.inf)
-    low[a, b], high[a, b] = wide.conf_low, wide.conf_high
-    equivalent, worse = p_equiv <= alpha, p_worse <= alpha
-    decision = np.where(
-        equivalent, "equivalent to the best", np.where(worse, "worse than the margin", "undecided")
-    ).astype(object)
-    return {
-        "estimate": _difference(x.mean(axis=0)),
-        "conf_low": low.min(axis=1),
-        "conf_high": high.min(axis=1),
-        "p_value": p_equiv,
-        "in_set": equivalent,
-        "decision": decision,
-    }
 
 
 def posterior_means(x: np.ndarray, random: np.random.Generator, n: int = _DRAWS) -> np.ndarray:
@@ -370,26 +322,21 @@ def posterior_means(x: np.ndarray, random: np.random.Generator, n: int = _DRAWS)
 
 
 def _bayes(
-    x: np.ndarray,
-    alpha: float,
-    delta: float | None,
-    variance: str,
-    step_down: bool,
-    random: np.random.Generator,
+    c: AgainstAll, alpha: float, bounded: bool, step_down: bool, random: np.random.Generator
 ) -> Frame:
+    x = c.field.x
     draws = posterior_means(x, random)
-    top = draws.max(axis=1, keepdims=True)
-    lag = draws - top
+    lag = draws - draws.max(axis=1, keepdims=True)
     low, high = np.quantile(lag, [alpha, 1 - alpha], axis=0)
-    frame: Frame = {"estimate": _difference(x.mean(axis=0)), "conf_low": low, "conf_high": high}
-    if delta is None:
+    frame: Frame = {"estimate": _difference(c.field.mean), "conf_low": low, "conf_high": high}
+    if not bounded:
         best = np.bincount(draws.argmax(axis=1), minlength=x.shape[1]) / len(draws)
         order = np.argsort(-best, kind="stable")
-        # smallest set of models that holds the best with probability 1 - alpha
+        # smallest set of models that holds the best with probability 1 - alpha, and their exact copies
         size = int(np.searchsorted(np.cumsum(best[order]), 1 - alpha - 1e-12)) + 1
-        inside = np.isin(np.arange(x.shape[1]), order[:size])
+        inside = (x[:, :, None] == x[:, None, order[:size]]).all(axis=0).any(axis=1)
         return frame | {"probability": best, "in_set": inside, "decision": _plain(inside)}
-    near = (lag > -delta).mean(axis=0)
+    near = (lag > -c.field.unit.mean()).mean(axis=0)
     decision = np.where(
         near >= 1 - alpha,
         "equivalent to the best",
@@ -399,19 +346,14 @@ def _bayes(
 
 
 def _ci_overlap(
-    x: np.ndarray,
-    alpha: float,
-    delta: float | None,
-    variance: str,
-    step_down: bool,
-    random: np.random.Generator,
+    c: AgainstAll, alpha: float, bounded: bool, step_down: bool, random: np.random.Generator
 ) -> Frame:
     """The published rule: mean at least the lower end of the best model's percentile interval."""
+    x, mean = c.field.x, c.field.mean
     seed = int(random.integers(2**63))
     found = summarise_means(
         x, subject_counts(len(x), "auto", seed), ["percentile"], conf_level=1 - alpha
     ).limits["percentile"]
-    mean = x.mean(axis=0)
     best = int(np.argmax(mean))
     inside = mean >= found[0][best]
     decision = np.where(inside, "not separated by the rule", "below the rule").astype(object)
@@ -422,7 +364,6 @@ def _ci_overlap(
 _RUN: dict[str, Callable[..., Frame]] = {
     "mcb": _mcb,
     "mcs": _mcs,
-    "tost": _tost,
     "bayes": _bayes,
     "ci_overlap": _ci_overlap,
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
+from apastats.comparing.against_best import Competition, adjusted_family, best_groups
 from apastats.comparing.choices import Choice, matched
 from apastats.comparing.decisions import claim_p
 from apastats.comparing.margin import Bounds
@@ -27,7 +28,6 @@ __all__ = [
     "JOINT",
     "JOINT_KINDS",
     "Contrasts",
-    "best_groups",
     "check_family",
     "contrast_pairs",
     "pair_effects",
@@ -47,8 +47,8 @@ class Contrasts:
     ``joint_low`` and ``joint_high`` are simultaneous two-sided limits of level ``1 - alpha``.
     """
 
-    first: np.ndarray
-    second: np.ndarray
+    first: np.ndarray  # [pair]
+    second: np.ndarray  # [pair, cell]: the best is another one in every cell
     differences: np.ndarray
     tested: Tested
     adjusted: dict[str, np.ndarray]
@@ -57,6 +57,20 @@ class Contrasts:
     size: int
     scores: np.ndarray  # [pair, cell], size of the scores behind each contrast
     joint_draws: int = 0  # sign flips drawn for a joint adjustment; 0 where all were enumerated
+    pooling: str = ""  # how variances were pooled, in words; "" where each difference has its own
+    sided: bool = False  # whether each joint end has level 1 - alpha by itself
+    bounds: tuple[np.ndarray, np.ndarray] | None = None  # [cell], of the subjects that entered
+
+    def rows(self, block: Block, reference: str | None) -> tuple[np.ndarray, np.ndarray]:
+        """Pair and cell of each row of the table, one cell after the other."""
+        n_cell = len(block.cells)
+        pair = np.tile(np.arange(len(self.first)), n_cell)
+        cell = np.repeat(np.arange(n_cell), len(self.first))
+        if reference == "best":
+            second = self.second[pair, cell]
+            keep = (second == best_groups(block)[cell]) & (second != self.first[pair])
+            pair, cell = pair[keep], cell[keep]
+        return pair, cell
 
 
 def check_family(adjust: str | None, family: str, test: str, reference: str | None) -> str:
@@ -77,13 +91,6 @@ def check_family(adjust: str | None, family: str, test: str, reference: str | No
     if name == "tukey" and (test != "t" or reference is not None):
         raise InputError("adjust", adjust, "'tukey' with test='t' and all pairs")
     return name
-
-
-def best_groups(block: Block) -> np.ndarray:
-    """Group with the highest mean, per cell."""
-    n = block.mask.sum(axis=0)
-    mean = np.where(n > 0, np.nansum(block.values, axis=0) / np.maximum(n, 1), -np.inf)
-    return np.asarray(np.argmax(mean, axis=0))
 
 
 def contrast_pairs(block: Block, reference: str | None) -> tuple[np.ndarray, np.ndarray]:
@@ -113,8 +120,20 @@ def run_family(
     family: str,
     alpha: float,
     hypothesis: str,
+    variance: str = "separate",
 ) -> Contrasts:
-    """Test all contrasts of a block and adjust them."""
+    """Test all contrasts of a block and adjust them.
+
+    Claims against the best go by an intersection-union test over all others; so do all but the joint adjustments.
+    """
+    to_best = reference == "best" and adjust not in (*JOINT, *CLOSED)
+    if (
+        to_best
+        and choice.test == "t"
+        and hypothesis in ("equivalence", "noninferiority")
+        and not limits.sd_units
+    ):
+        return _to_best(block, limits, adjust=adjust, family=family, alpha=alpha, variance=variance)
     a, b = contrast_pairs(block, reference)
     d = block.values[:, a, :] - block.values[:, b, :]
     sizes = size_of(block.values, axis=0)
@@ -162,8 +181,48 @@ def run_family(
         df = np.where(np.isfinite(tested.df), tested.df, tested.n - 1.0)
         with np.errstate(invalid="ignore"):
             joint = stdtrit(df, 1 - alpha / (2 * members)) * tested.std_error
-    limits_of = (tested.estimate - joint, tested.estimate + joint)
-    return Contrasts(a, b, d, tested, adjusted, *limits_of, members, size, drawn)
+    second = np.broadcast_to(b[:, None], d.shape[1:])
+    low, high = tested.estimate - joint, tested.estimate + joint
+    return Contrasts(a, second, d, tested, adjusted, low, high, members, size, drawn)
+
+
+def _to_best(
+    block: Block, limits: Bounds, *, adjust: str, family: str, alpha: float, variance: str
+) -> Contrasts:
+    """T tests of every model against the best, the claims by tests against all others."""
+    field = Competition.of(block, limits, variance)
+    best = best_groups(block)
+    tested = field.against(best, alpha)
+    near, behind, _ = field.tests()
+    adjusted = {
+        "p_value": adjusted_family(behind, adjust, family),
+        "p_value_noninf": adjusted_family(near, adjust, family),
+        "p_value_nonsup": adjusted_family(tested.p_high, adjust, family),
+    }
+    adjusted["p_value_equiv"] = adjusted["p_value_claim"] = adjusted["p_value_noninf"]
+    low, high = field.joint_limits(
+        near, behind, np.zeros(len(best)), adjust=adjust, family=family, alpha=alpha
+    )
+    k, n_cell = near.shape
+    sizes = size_of(block.values, axis=0)
+    top = np.take_along_axis(block.values, best[None, None, :], axis=1)
+    return Contrasts(
+        np.arange(k),
+        np.broadcast_to(best, (k, n_cell)),
+        block.values - top,
+        tested,
+        adjusted,
+        low,
+        high,
+        k * (n_cell if family == "all" else 1),
+        np.maximum(sizes, sizes[best, np.arange(n_cell)]),
+        pooling=field.prior.words(variance),
+        sided=True,
+        bounds=(
+            np.array([-c.field.unit.mean() for c in field.cells]),
+            np.array([top.mean() for top in field.tops]),
+        ),
+    )
 
 
 def _unit_bounds(limits: Bounds, d: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

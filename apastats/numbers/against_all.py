@@ -13,6 +13,8 @@ from functools import cached_property
 import numpy as np
 from scipy.special import chdtri, digamma, polygamma, stdtr, stdtrit
 
+from apastats.numbers.moments import ROUNDING
+
 __all__ = ["AgainstAll", "Field", "Shrinkage", "shrinkage", "trigamma_inverse"]
 
 # pooling is used as far as it is shown to be safe: the heterogeneity is taken at its upper 80 % limit
@@ -36,6 +38,16 @@ class Shrinkage:
     def pooled(self) -> bool:
         """Whether one variance stands for all."""
         return bool(np.isinf(self.df))
+
+    def words(self, variance: str) -> str:
+        """What was done with the variances."""
+        if self.df == 0:
+            return ""
+        if variance == "pooled":
+            return "one subject-by-model variance for all differences of a cell"
+        if self.pooled:
+            return "one subject-by-model variance for all differences of a cell, as the data show no other"
+        return f"variances of differences moderated (common value worth {self.df:.1f} degrees of freedom)"
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,7 @@ class Field:
     @cached_property
     def rounding(self) -> float:
         """Variance below which differences are constant up to rounding."""
-        return float((1e-13 * np.abs(self.x).max(initial=0.0)) ** 2)
+        return float((ROUNDING * np.abs(self.x).max(initial=0.0)) ** 2)
 
     def blocks(self) -> Iterator[slice]:
         """Rows in blocks of bounded size."""
@@ -194,17 +206,20 @@ class AgainstAll:
         v[np.arange(v.shape[0]), np.arange(rows.start, rows.stop)] = 0.0
         return v / f.n, np.full(v.shape, self.df)
 
-    def margin_errors(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
-        """The same for the difference plus the margin of each subject.
+    def margin_errors(
+        self, rows: slice, unit: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The same for the difference plus the margin of each subject (or another ``unit``).
 
         ``Var(a - b + u) = Var(a - b) + Var(u) + 2 Cov(a - b, u)``; the covariance is drawn to 0 as far as the variance
         is drawn to its common value. The df are Satterthwaite's.
         """
         f, own = self.field, self.field.n - 1.0
         v, df = self.errors(rows)
-        if len(f.unit) == 1:
+        unit = f.unit if unit is None else unit
+        if len(unit) == 1:
             return v, df
-        u = f.unit - f.unit.mean()
+        u = unit - unit.mean()
         cov = f.centred.T @ u / own
         weight = 0.0 if self.prior.pooled else own / (self.prior.df + own)
         rest = (float(u @ u) / own + 2 * weight * (cov[rows, None] - cov[None, :])) / f.n
@@ -254,7 +269,7 @@ class AgainstAll:
         others = max(f.k - 1, 1)
         for rows in f.blocks():
             d = self.differences(rows)
-            se, df = self.errors(rows)
+            se = self.errors(rows)[0]
             wide, wide_df = self.margin_errors(rows)
             own = np.arange(rows.start, rows.stop)
             step = np.arange(len(own)), own
@@ -283,7 +298,7 @@ def _largest_p(t: np.ndarray, df: np.ndarray, same: np.ndarray) -> np.ndarray:
 
 
 def _at_smallest_t(t: np.ndarray, df: np.ndarray, same: np.ndarray, *, upper: bool) -> np.ndarray:
-    """p of the pair that decides a row; evaluated where it can be the one, as tails cost most of the time.
+    """P of the pair that decides a row; evaluated where it can be the one, as tails cost most of the time.
 
     With one df it is the smallest t. Where df differ, another pair can decide only if its t is below the t that has the
     same p at the smallest or at the largest df.

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.special import ndtr, stdtr
 
 import apastats as apa
+from apastats.comparing.against_best import Competition, adjusted_family, best_groups
 from apastats.comparing.correlation_difference import (
     bootstrap_claims,
     steiger_error,
@@ -17,7 +18,9 @@ from apastats.comparing.correlation_difference import (
 )
 from apastats.comparing.correlation_tost import correlate, jackknife_error, pearson
 from apastats.comparing.discriminability import compare_separation
-from apastats.comparing.equivalence_set import _RUN, _decide
+from apastats.comparing.equivalence_set import _RUN, _decide, _difference, _shown_close
+from apastats.comparing.margin import Bounds
+from apastats.numbers.against_all import AgainstAll, Field, Shrinkage, shrinkage
 from apastats.numbers.best import confidence_set, moments
 from apastats.numbers.fisher import difference_root, one_test, z_difference
 from apastats.numbers.location import t_location
@@ -26,6 +29,7 @@ from apastats.resampling.one_sample import replicate_p
 from apastats.resampling.plans import subject_counts
 from apastats.resampling.relabel import group_signs
 from apastats.resampling.two_samples import Relabelled, resample_two, student_two
+from apastats.table import Block, parse_formula
 
 ALPHA = 0.05
 RESAMPLES = 999
@@ -223,30 +227,43 @@ def _rows_r(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.asarray((a * b).sum(axis=1) / np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1)))
 
 
+SPREADS: dict[str, Callable[[int], np.ndarray]] = {
+    "equal": np.ones,
+    "0.5 to 1.5": lambda k: np.linspace(0.5, 1.5, k),
+    "best twice": lambda k: np.r_[2.0, np.ones(k - 1)],
+    "best three times": lambda k: np.r_[3.0, np.ones(k - 1)],
+    "two best three times": lambda k: np.r_[3.0, 3.0, np.ones(k - 2)],
+    "best a third": lambda k: np.r_[1 / 3, np.ones(k - 1)],
+    "another twice": lambda k: np.r_[1.0, 2.0, np.ones(k - 2)],
+}
+
+
 def set_claim_rates(
     n: int,
     replicates: int,
     *,
     methods: tuple[str, ...] = ("mcb", "mcs", "tost"),
     models: int = 6,
-    unequal: bool = False,
+    spread: str = "equal",
     seed: int = 0,
 ) -> Rates:
     """Any false claim of the sets with a margin, and the best model lost by those without.
 
     ``equivalent``: one best model, all others exactly the margin below, any of them called equivalent.
     ``worse``: the same, any of them called worse than the margin. ``lost``: no margin, a given tied best is lost.
+    ``spread``: SDs of the subject-by-model errors, that of the best first.
     """
-    g = np.random.default_rng([seed, n, 15, int(unequal)])
-    sd = np.linspace(0.5, 1.5, models) if unequal else np.ones(models)
-    variance = "moderated" if unequal else "pooled"
+    g = np.random.default_rng([seed, n, 15, sorted(SPREADS).index(spread)])
+    sd = SPREADS[spread](models)
+    # about four standard errors of a difference from the best: claims are possible, none is free
+    margin = 2.0 * np.sqrt(2 / n) * sd[0] if sd[0] > 1 else 1.0
     hits: dict[str, list[bool]] = {}
     for r in range(replicates):
         noise = sd * g.standard_normal((n, models))
-        x = noise - np.r_[0.0, np.ones(models - 1)]
+        x = noise - margin * np.r_[0.0, np.ones(models - 1)]
         for name in methods:
             random = np.random.default_rng([seed, r])
-            decision, inside = set_of(name, x, noise, variance, random)
+            decision, inside = set_of(name, x, noise, margin, random)
             for claim, word in (
                 ("equivalent", "equivalent to the best"),
                 ("worse", "worse than the margin"),
@@ -260,19 +277,68 @@ def set_claim_rates(
 
 
 def set_of(
-    name: str, x: np.ndarray, tied: np.ndarray, variance: str, random: np.random.Generator
+    name: str, x: np.ndarray, tied: np.ndarray, margin: float, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Decisions at a margin of 1, and members without a margin; mcs without its p-values, which take long."""
-    if name == "mcs":
-        m = moments(x, variance)
-        half = confidence_set(m, ALPHA, p_values=False)[2]
-        d = m.mean - np.array([np.delete(m.mean, i).max() for i in range(len(m.mean))])
-        members = confidence_set(moments(tied, variance), ALPHA, p_values=False)[0]
-        return _decide(d - half, d + half, 1.0), members
-    found = _RUN[name](x, ALPHA, 1.0, variance, False, random)["decision"]
+    """Decisions at a margin, and members without one, of one cell with the defaults of the verb."""
+
+    def cell(values: np.ndarray) -> AgainstAll:
+        field = Field(values, np.array([margin]))
+        return AgainstAll(field, shrinkage([field]) if name != "bayes" else Shrinkage(np.inf))
+
+    seen = cell(x)
     if name == "tost":
-        return found, np.ones(x.shape[1], dtype=bool)
-    return found, _RUN[name](tied, ALPHA, None, variance, False, random)["in_set"]
+        found = Competition((seen,), (seen.field.unit,), seen.prior)
+        return _shown_close(found, "cell", ALPHA)[0]["decision"], np.ones(x.shape[1], dtype=bool)
+    if name == "mcs" and seen.prior.pooled:
+        # its p-values take long
+        half = confidence_set(moments(x), ALPHA, p_values=False)[2]
+        decision = _decide(
+            _difference(x.mean(axis=0)) - half, _difference(x.mean(axis=0)) + half, margin
+        )
+    else:
+        decision = _RUN[name](seen, ALPHA, True, False, random)["decision"]
+    other = cell(tied)
+    if name == "mcs" and other.prior.pooled:
+        return decision, confidence_set(moments(tied), ALPHA, p_values=False)[0]
+    return decision, _RUN[name](other, ALPHA, False, False, random)["in_set"]
+
+
+def best_rates(
+    n: int, replicates: int, *, sd: float = 0.018, truth: str = "tied", seed: int = 0
+) -> Rates:
+    """The default claim "equivalent to the best" with a ceiling as margin: 8 models in 19 regions.
+
+    Ceilings of .4 with an SD of 19 % over subjects, a margin of a tenth of them, errors of SD ``sd`` (4.5 % of
+    the ceiling). ``tied``: 4 best, 4 worse by .12 to .3 ceilings; ``bound``: one best, seven at the margin;
+    ``ladder``: 2 best, 3 at one margin, 3 at two. *found*: share of tied models shown to be equivalent to the observed
+    best; *any false claim*: in all regions together.
+    """
+    g = np.random.default_rng([seed, n, 19, ["tied", "bound", "ladder"].index(truth)])
+    rois, k, f, top = 19, 8, 0.1, 0.4
+    found, false = [], []
+    for _ in range(replicates):
+        worse = {
+            "tied": np.r_[np.zeros((4, rois)), g.uniform(0.12, 0.3, (4, rois))],
+            "bound": np.r_[np.zeros((1, rois)), np.full((7, rois), f)],
+            "ladder": np.r_[np.zeros((2, rois)), np.full((3, rois), f), np.full((3, rois), 2 * f)],
+        }[truth]
+        subject = 0.19 * top * g.standard_normal((n, 1, rois))
+        x = 0.8 * top + subject - top * worse + sd * g.standard_normal((n, k, rois))
+        ceiling = top + subject[:, 0]
+        cells = pd.DataFrame({"roi": [f"r{j}" for j in range(rois)]})
+        block = Block(
+            x, [str(i) for i in range(n)], pd.DataFrame({"model": range(k)}), cells,
+            parse_formula("score ~ model | roi"), "subject",
+        )  # fmt: skip
+        mean = ceiling.mean(axis=0)
+        limits = Bounds(-f * mean, f * mean, "", "ceiling", -f * ceiling, f * ceiling)
+        near = Competition.of(block, limits).tests()[0]
+        shown = adjusted_family(near, "holm", "all") <= ALPHA
+        rest = np.arange(k)[:, None] != best_groups(block)
+        tie = (worse == 0) & rest
+        found.append(shown[tie].mean() if tie.any() else np.nan)
+        false.append(bool(shown[worse >= f - 1e-12].any()))
+    return {"found": float(np.nanmean(found)), "any false claim": float(np.mean(false))}
 
 
 def separation_rates(n: int, replicates: int, *, models: int = 8, seed: int = 0) -> Rates:

@@ -72,27 +72,61 @@ def test_named_reference():
     assert set(found["model"]) == {"m0", "m1", "m3"}
 
 
-def test_best_is_adjusted_over_all_pairs():
+def test_best_is_tested_against_every_other():
     table = make_table()
-    every = apa.equivalence("score ~ model | roi", table, bounds=0.03, family="cell").tidy()
     best = apa.equivalence(
-        "score ~ model | roi", table, bounds=0.03, reference="best", family="cell"
+        "score ~ model | roi",
+        table,
+        bounds=0.03,
+        reference="best",
+        family="cell",
+        variance="separate",
     )
     for roi, rows in best.tidy().groupby("roi"):
-        top = wide(table, str(roi)).mean().idxmax()
+        scores = wide(table, str(roi))
+        top = scores.mean().idxmax()
         assert set(rows["reference"]) == {top}
         assert (rows["estimate"] <= 0).all()
-        for row in rows.itertuples():
-            pair = {row.model, row.reference}
-            same = every[
-                (every["roi"] == roi) & every["model"].isin(pair) & every["reference"].isin(pair)
-            ]
-            assert same["p_value_equiv_adjusted"].item() == pytest.approx(
-                row.p_value_equiv_adjusted
+        # the largest p over the others, Holm over the models of the cell
+        p = {
+            m: max(
+                stats.ttest_1samp(scores[m] - scores[o] + 0.03, 0, alternative="greater").pvalue
+                for o in scores
+                if o != m
             )
-            assert same["p_value_adjusted"].item() == pytest.approx(row.p_value_adjusted)
+            for m in scores
+        }
+        adjusted = dict(zip(p, apa.adjust_p(list(p.values()), "holm"), strict=True))
+        for row in rows.itertuples():
+            assert row.p_value_equiv_adjusted == pytest.approx(adjusted[row.model])
+            plain = stats.ttest_rel(scores[row.model], scores[row.reference])
+            assert row.p_value == pytest.approx(plain.pvalue)
     assert "selected on the same data" in best.info["comparison"]
-    assert best.info["family_size"] == 6
+    assert best.info["family_size"] == 4
+
+
+def test_joint_adjustments_take_all_pairs_for_the_best():
+    found = apa.equivalence(
+        "score ~ model | roi",
+        make_table(),
+        bounds=0.03,
+        reference="best",
+        family="cell",
+        adjust="max-t",
+    )
+    assert found.info["family_size"] == 6
+
+
+def test_pooling_belongs_to_t_tests_against_the_best():
+    for change in (
+        {"test": "wilcoxon", "reference": "best"},
+        {"reference": "m2"},
+        {"adjust": "max-t", "reference": "best"},
+    ):
+        with pytest.raises(InputError, match="variance"):
+            apa.equivalence(
+                "score ~ model | roi", make_table(), bounds=0.03, variance="pooled", **change
+            )
 
 
 def test_missing_scores_leave_their_pairs_only():

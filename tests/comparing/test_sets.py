@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.special import digamma
 
 import apastats as apa
-from apastats.errors import DesignError, InputError, MarginError
-from apastats.numbers.best import moderated_variance, moments, pooling_check, with_the_best
+from apastats.errors import DegenerateWarning, DesignError, InputError, MarginError
+from apastats.numbers.against_all import AgainstAll, Field, shrinkage
+from apastats.numbers.best import moments, with_the_best
 from apastats.numbers.simultaneous import best_critical, range_critical
 
 METHODS = ["mcb", "mcs", "tost", "bayes", "ci_overlap"]
@@ -103,8 +105,8 @@ def test_mcb_intervals_contain_zero_and_lie_in_the_free_ones():
 
 def test_family_all_is_wider():
     scores = study(cells=4, seed=2, gap=0.03)
-    one = apa.equivalence_set("score ~ model | roi", scores).tidy()
-    every = apa.equivalence_set("score ~ model | roi", scores, family="all").tidy()
+    one = apa.equivalence_set("score ~ model | roi", scores, family="cell").tidy()
+    every = apa.equivalence_set("score ~ model | roi", scores).tidy()
     assert (one["in_set"] <= every["in_set"]).all()
     assert every["conf_level"].iloc[0] == pytest.approx(1 - 0.05 / 4)
 
@@ -114,20 +116,130 @@ def test_unequal_variances_are_noticed():
     values = rng.normal(size=(10, 6, 1)) * np.array([1, 1, 1, 1, 1, 12.0])[:, None]
     found = apa.equivalence_set("score ~ model | roi", table_of(values))
     assert "moderated" in found.notes[0]
-    assert pooling_check(rng.normal(size=(10, 6))) > 0.01
 
 
-def test_moderated_variance_shrinks():
-    x = np.random.default_rng(6).normal(size=(6, 8))
-    v, df = moderated_variance(x)
-    upper = v[np.triu_indices(8, 1)]
-    d = x[:, :, None] - x[:, None, :]
-    own = d.var(axis=0, ddof=1)[np.triu_indices(8, 1)]
-    assert upper.var() < own.var()
-    assert 5 <= df <= 35
+def brute_force(cells, units, d0):
+    """Tests of every model against every other, one pair of one cell at a time."""
+    near, behind = [], []
+    for x, unit in zip(cells, units, strict=True):
+        n, k = x.shape
+        own = n - 1.0
+        v = np.array([[np.var(x[:, i] - x[:, j], ddof=1) for j in range(k)] for i in range(k)])
+        e = np.log(v[np.triu_indices(k, 1)])
+        s0 = np.exp(
+            e.mean() - digamma(own / 2) + np.log(own / 2) + digamma(d0 / 2) - np.log(d0 / 2)
+        )
+        df = min(d0 + own, own * (k - 1))
+        p, q = np.zeros((k, k)), np.ones((k, k))
+        for i in range(k):
+            for j in range(k):
+                if i == j:
+                    continue
+                d = x[:, i] - x[:, j]
+                s2 = (d0 * s0 + own * v[i, j]) / (d0 + own)
+                rest = np.var(unit, ddof=1) + 2 * own / (d0 + own) * np.cov(d, unit)[0, 1]
+                total = s2 + rest
+                nu = np.clip(total**2 / (s2**2 / df + rest**2 / own), own, df)
+                p[i, j] = stats.t.sf((d + unit).mean() / np.sqrt(total / n), nu)
+                q[i, j] = stats.t.cdf(d.mean() / np.sqrt(s2 / n), df)
+        near.append(p.max(axis=1))
+        behind.append(np.minimum(1, (k - 1) * q.min(axis=1)))
+    return np.array(near), np.array(behind)
 
 
-def test_ceiling_margin_is_not_wider_than_its_point_value():
+def test_against_all_is_the_loop_over_pairs():
+    g = np.random.default_rng(8)
+    cells = [g.normal(size=(9, 5)) * np.linspace(0.5, 1.5, 5) + 0.3 for _ in range(4)]
+    units = [0.4 * (1 + 0.3 * g.normal(size=9)) for _ in cells]
+    fields = [Field(x, u) for x, u in zip(cells, units, strict=True)]
+    prior = shrinkage(fields)
+    assert 0 < prior.df < np.inf
+    near, behind = brute_force(cells, units, prior.df)
+    for j, field in enumerate(fields):
+        cell = AgainstAll(field, prior)
+        found = cell.tests()
+        np.testing.assert_allclose(found[0], near[j], rtol=1e-10)
+        np.testing.assert_allclose(found[1], behind[j], rtol=1e-10)
+        low, high = cell.limits(0.05, 0.05)
+        assert ((low > -field.unit.mean()) == (near[j] < 0.05)).all()
+        assert ((high < 0) == (behind[j] < 0.05)).all()
+
+
+def test_the_more_cells_show_one_variance_the_more_is_pooled():
+    g = np.random.default_rng(3)
+    equal = [Field(g.normal(size=(10, 8)), np.zeros(1)) for _ in range(19)]
+    unequal = [Field(g.normal(size=(10, 8)) * np.r_[3, np.ones(7)], np.zeros(1)) for _ in range(19)]
+    assert shrinkage(equal).df > 25
+    assert shrinkage(equal[:1]).df < shrinkage(equal).df
+    assert shrinkage(unequal).df < 6
+    assert shrinkage([Field(g.normal(size=(10, 2)), np.zeros(1))]).df == 0
+
+
+@pytest.mark.parametrize("family", ["all", "cell"])
+@pytest.mark.parametrize("seed", range(4))
+def test_both_verbs_claim_the_same_and_show_the_interval_that_decides(family, seed):
+    simulated = apa.simulate(
+        n_subject=10, n_model=6, n_tied=3, n_layer=1, rois=["V1", "V4", "MT"], rng=seed
+    )
+    scores = simulated.scores.where(kind="model", split="test")
+    margin = apa.margin(0.1, of=apa.noise_ceiling(simulated.scores, by=["roi"]))
+    formula = "score ~ model | roi"
+    pairs = apa.equivalence(formula, scores, bounds=margin, reference="best", family=family).tidy()
+    sets = apa.equivalence_set(formula, scores, bounds=margin, family=family).tidy()
+    both = pairs.merge(sets, on=["roi", "model"], suffixes=("", "_set"))
+    assert len(both) == len(pairs) == 15
+    np.testing.assert_allclose(both["estimate"], both["estimate_set"], atol=1e-14)
+    np.testing.assert_allclose(
+        both["p_value_equiv_adjusted"], both["p_value"] * 0 + both["p_value_set"]
+    )
+    close = both["decision"].isin(["equivalent", "different but equivalent"]) | both[
+        "decision"
+    ].str.contains("inside")
+    assert (close == both["in_set"]).all()
+    inside = both["conf_low_joint"] >= both["bound_low"] - 1e-15
+    assert (inside == both["in_set"]).all()
+    apart = both["decision"].str.startswith("different")
+    assert (apart == (both["conf_high_joint"] <= 0)).all()
+    assert (both["conf_low_joint"] <= both["estimate"] + 1e-15).all()
+    assert (both["estimate"] <= both["conf_high_joint"] + 1e-15).all()
+
+
+def test_the_best_is_the_best_of_people_who_have_all_models():
+    g = np.random.default_rng(2)
+    person = g.normal(0.4, 0.1, 9)
+    a = person + 0.02 + 0.002 * g.normal(size=9)
+    frame = table_of(np.stack([a, person], axis=1)[:, :, None]).frame
+    low = frame["subject"].unique()[person.argmin()]
+    # without its worst person the second model has the higher mean of those who are there
+    frame = frame[~((frame["subject"] == low) & (frame["model"] == "m1"))]
+    found = apa.equivalence(
+        "score ~ model | roi", apa.read(frame), bounds=0.05, reference="best"
+    ).tidy()
+    assert found["reference"].tolist() == ["m0"]
+    assert found["estimate"].item() < 0
+
+
+@pytest.mark.parametrize("method", ["mcb", "mcs", "bayes"])
+def test_a_copy_of_the_best_is_in_the_set(method):
+    a = np.random.default_rng(1).normal(0.5, 0.05, 8)
+    for others in ([], [a - 0.3 + 0.01 * np.random.default_rng(2).normal(size=8)]):
+        values = np.stack([a, a, *others], axis=1)[:, :, None]
+        found = apa.equivalence_set("score ~ model | roi", table_of(values), method=method, rng=1)
+        assert found.members(roi="r0") == ["m0", "m1"]
+    constant = apa.equivalence_set(
+        "score ~ model | roi", table_of(np.full((6, 3, 1), 0.1)), method=method, rng=1
+    )
+    assert constant.members(roi="r0") == ["m0", "m1", "m2"]
+
+
+def test_constant_differences_are_undecided_and_said():
+    values = np.random.default_rng(1).normal(size=(6, 1, 1)) + np.array([0.0, 0.1, 0.3])[:, None]
+    with pytest.warns(DegenerateWarning, match="constant"):
+        found = apa.equivalence_set("score ~ model | roi", table_of(values), bounds=0.2)
+    assert set(found.tidy()["decision"]) == {"undecided"}
+
+
+def test_an_estimated_margin_costs_no_level_and_is_in_the_contrast():
     simulated = apa.simulate(n_subject=8, n_layer=1, rois=["V1", "V4"], rng=1)
     scores = simulated.scores.where(kind="model", split="test")
     ceiling = apa.noise_ceiling(simulated.scores, by=["roi"])
@@ -136,7 +248,7 @@ def test_ceiling_margin_is_not_wider_than_its_point_value():
     ).tidy()
     point = ceiling.tidy().set_index("roi")["estimate"]
     for roi, rows in found.groupby("roi"):
-        assert -rows["bound_low"].iloc[0] < 0.2 * point[roi]
+        assert -rows["bound_low"].iloc[0] == pytest.approx(0.2 * point[roi])
 
 
 @pytest.mark.parametrize(
