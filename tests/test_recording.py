@@ -19,6 +19,7 @@ from apastats.mixed.models import Presets
 from apastats.recording import call_text, describe
 from apastats.recording import verb as recorded
 from apastats.results import Provenance, Result
+from tests import function_calls, verb_calls, verb_data
 from tests import verbs as every
 
 # sampling takes half a minute a call: its texts are compared for every option, one call is made twice
@@ -27,18 +28,18 @@ PLACEHOLDER = re.compile(r"<[^<>]*>")
 
 
 def test_every_verb_has_a_call_and_every_option_another_value() -> None:
-    for name, option in every.cases():
+    for name, option in every.all_cases():
         every.other(name, option)
-    assert set(every.BASE) == set(every.verbs())
-    for name, given in every.SPECIAL.items():
+    assert set(verb_calls.BASE) == set(every.verbs())
+    assert set(verb_calls.BASE | function_calls.BASE) == set(every.functions())
+    assert not set(verb_calls.BASE) & set(function_calls.BASE)
+    for name, given in (verb_calls.SPECIAL | function_calls.SPECIAL).items():
         assert set(given) <= set(every.options(name)), name
-    used = {o for name, o in every.cases() if o not in every.SPECIAL.get(name, {})}
-    assert used == set(every.OTHERS)
+    used = {o for name, o in every.cases() if o not in verb_calls.SPECIAL.get(name, {})}
+    assert used == set(verb_calls.OTHERS)
 
 
-def test_every_verb_and_every_method_that_gives_a_result_is_recorded() -> None:
-    for name, function in every.verbs().items():
-        assert hasattr(function, "__wrapped__"), name
+def test_every_method_that_gives_a_result_has_a_call() -> None:
     for cls in (Presets, *every._below(Result)):
         for name, method in vars(cls).items():
             if inspect.isfunction(method) and not name.startswith("_"):
@@ -46,7 +47,7 @@ def test_every_verb_and_every_method_that_gives_a_result_is_recorded() -> None:
                 assert gives == (f"{cls.__name__}.{name}" in every.METHODS), (cls, name)
 
 
-def text_of(name: str, call: every.Call) -> str:
+def text_of(name: str, call: verb_calls.Call) -> str:
     return call_text(every.verbs()[name], **call)
 
 
@@ -75,7 +76,7 @@ def test_the_recorded_call_made_again_gives_the_same_numbers(name: str, option: 
     assert again.provenance.call == found.provenance.call
 
 
-def called(name: str, text: str, call: every.Call) -> Any:
+def called(name: str, text: str, call: verb_calls.Call) -> Any:
     """The text evaluated, what stands in angle brackets bound to the objects of the call, in their order."""
     bound: dict[str, Any] = {"inf": np.inf, "nan": np.nan}
     bound |= {export: getattr(apa, export) for export in apa.EXPORTS}
@@ -161,14 +162,14 @@ def test_values_are_described(value: Any, data: bool, text: str) -> None:
 
 
 def test_a_chain_reads_as_it_was_called() -> None:
-    tested = every.contrasts().test(bounds=0.02)
+    tested = verb_data.contrasts().test(bounds=0.02)
     assert re.fullmatch(
         r"emmeans\(lmm\('score ~ model \* roi \+ \(1 \| subject\)', <ScoreTable[^>]*>\), 'model', by='roi'\)"
         r"\.contrast\(\)\.test\(bounds=0\.02\)",
         tested.provenance.call,
     )
-    share = apa.margin(0.1, of=every.ceiling(), unit="spread")
-    call = apa.equivalence("score ~ model | roi", every.best(), bounds=share).provenance.call
+    share = apa.margin(0.1, of=verb_data.ceiling(), unit="spread")
+    call = apa.equivalence("score ~ model | roi", verb_data.best(), bounds=share).provenance.call
     assert "bounds=margin(0.1, of=noise_ceiling(<ScoreTable" in call
     assert call.endswith(", unit='spread'))")
 
@@ -200,14 +201,14 @@ def test_a_fresh_seed_is_recorded_and_not_part_of_the_call() -> None:
 
 
 def test_warnings_point_at_the_line_that_called() -> None:
-    scores = every.study().scores
+    scores = verb_data.study().scores
     flat = scores.frame.copy()
     flat.loc[flat["layer"] == "layer_01", "score"] = 0.25
     given = [
         lambda: apa.alignment_patterns(apa.ScoreTable(flat), on_constant="nan"),
-        lambda: apa.bootstrap("score ~ model | roi", every.best(), n_resamples=19, rng=1),
-        lambda: every.with_ceilings().conf_int(interval="percentile"),
-        lambda: apa.lmm("z ~ model * stream + (1 | subject) + (1 | roi)", every.agreement()),
+        lambda: apa.bootstrap("score ~ model | roi", verb_data.best(), n_resamples=19, rng=1),
+        lambda: verb_data.with_ceilings().conf_int(interval="percentile"),
+        lambda: apa.lmm("z ~ model * stream + (1 | subject) + (1 | roi)", verb_data.agreement()),
     ]
     for call in given:
         with pytest.warns(ApaWarning) as warned:

@@ -14,13 +14,8 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Callable
 from typing import Any
-
-import numpy as np
-import pandas as pd
 
 import apastats as apa
 from apastats.bootstrapping.result import BootstrapResult
@@ -29,14 +24,10 @@ from apastats.mixed.contrasts import ContrastResult
 from apastats.mixed.emmeans import EmmeansResult
 from apastats.mixed.lmm_result import LmmResult
 from apastats.mixed.models import Presets
-from apastats.resampling.plans import subject_counts
 from apastats.results import Result
+from tests import function_calls, verb_calls
+from tests.verb_calls import Call, Other
 
-Call = dict[str, Any]  # name of a parameter -> its value
-
-ROIS = ["V1", "V2", "V4", "LO1"]
-STREAMS = {"early": ["V1", "V2"], "late": ["V4", "LO1"]}
-PLACES = {"V1": [0.0, 0.0], "V2": [1.0, 0.0], "V4": [1.0, 2.0], "LO1": [3.0, 1.0]}
 # methods of results that give results; those of results that give frames belong to their class
 METHODS = {
     "BootstrapResult.below_ceiling": BootstrapResult.below_ceiling,
@@ -54,20 +45,6 @@ class Missing(LookupError):
     """A verb or an option has no case here: write one."""
 
 
-@dataclass(frozen=True)
-class Other:
-    """Another value of an option, what both calls need for it to apply, and what comes along with it."""
-
-    value: Any
-    needs: Mapping[str, Any]
-    along: Mapping[str, Any] = field(default_factory=dict)
-
-
-def needing(value: Any, **needs: Any) -> Other:
-    """Another value of an option that applies only together with others."""
-    return Other(value, needs)
-
-
 def verbs() -> dict[str, Callable[..., Any]]:
     """Public functions that give a result, and methods that do, by name."""
     found = {
@@ -77,6 +54,12 @@ def verbs() -> dict[str, Callable[..., Any]]:
     }
     del found["load_result"]  # gives what another verb made
     return found | METHODS
+
+
+def functions() -> dict[str, Callable[..., Any]]:
+    """All public functions, those of :func:`verbs` first."""
+    public = {name: getattr(apa, name) for name in apa.EXPORTS}
+    return verbs() | {name: f for name, f in public.items() if inspect.isfunction(f)}
 
 
 def _gives_result(function: Callable[..., Any]) -> bool:
@@ -90,7 +73,7 @@ def _below(cls: type) -> list[type]:
 
 def options(verb: str) -> list[str]:
     """Options of a verb: parameters by keyword only, and those with a default."""
-    parameters = inspect.signature(verbs()[verb]).parameters.values()
+    parameters = inspect.signature(functions()[verb]).parameters.values()
     return [
         p.name
         for p in parameters
@@ -103,20 +86,27 @@ def cases() -> list[tuple[str, str]]:
     return [(verb, option) for verb in verbs() for option in options(verb)]
 
 
+def all_cases() -> list[tuple[str, str]]:
+    """Every option of every public function."""
+    return [(name, option) for name in functions() for option in options(name)]
+
+
 def base(verb: str) -> Call:
     """One valid call."""
-    if verb not in BASE:
-        raise Missing(f"tests/verbs.py: no call of {verb}")
-    return dict(BASE[verb]())
+    found = (verb_calls.BASE | function_calls.BASE).get(verb)
+    if found is None:
+        raise Missing(f"tests/verb_calls.py, tests/function_calls.py: no call of {verb}")
+    return dict(found())
 
 
 def other(verb: str, option: str) -> tuple[Call, Call]:
     """Two valid calls that differ in one option."""
-    special = SPECIAL.get(verb, {})
-    if option not in special and option not in OTHERS:
-        raise Missing(f"tests/verbs.py: no other value of {verb}({option}=)")
-    found = special.get(option, OTHERS.get(option))
-    if callable(found) and not isinstance(found, type):
+    special = (verb_calls.SPECIAL | function_calls.SPECIAL).get(verb, {})
+    known = verb_calls.OTHERS | special
+    if option not in known:
+        raise Missing(f"tests/verb_calls.py: no other value of {verb}({option}=)")
+    found = known[option]
+    if inspect.isfunction(found) and found.__name__ == "<lambda>":
         found = found()
     change = found if isinstance(found, Other) else Other(found, {})
     first = base(verb) | dict(change.needs)
@@ -125,635 +115,13 @@ def other(verb: str, option: str) -> tuple[Call, Call]:
 
 def run(verb: str, call: Call) -> Any:
     """Make a call; positional parameters go by position, warnings of the package are let pass."""
-    function = verbs()[verb]
+    function = functions()[verb]
     positional, named = [], dict(call)
     for p in inspect.signature(function).parameters.values():
-        if p.kind is not p.POSITIONAL_OR_KEYWORD or p.name not in named:
+        if p.name not in named or p.kind is p.KEYWORD_ONLY:
             break
-        positional.append(named.pop(p.name))
+        value = named.pop(p.name)
+        positional += value if p.kind is p.VAR_POSITIONAL else [value]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ApaWarning)
         return function(*positional, **named)
-
-
-# ---------------------------------------------------------------------------------------------- data
-
-
-@cache
-def study() -> Any:
-    return apa.simulate(
-        n_subject=6, n_model=3, n_layer=2, n_tied=2, rois=ROIS, streams=STREAMS, rng=1
-    )
-
-
-@cache
-def best() -> apa.ScoreTable:
-    """One layer per model and ROI, with columns beside: a second name of subjects, sex, a weight."""
-    chosen = apa.select_layer(study().scores, on="train")
-    frame = chosen.frame.copy()
-    frame["person"] = "p" + frame["subject"].str[-2:]
-    frame["half"] = np.where(frame["subject"].str[-2:].astype(int) % 2, "odd", "even")
-    frame["weight"] = 1.0 + np.arange(len(frame)) % 3
-    return apa.ScoreTable(frame)
-
-
-@cache
-def patterns() -> Any:
-    return apa.alignment_patterns(study().scores)
-
-
-@cache
-def agreement() -> apa.ScoreTable:
-    return apa.selected_rows(apa.pattern_agreement(patterns()), best())
-
-
-@cache
-def ceiling() -> Any:
-    return apa.noise_ceiling(study().scores)
-
-
-@cache
-def two_bounds() -> Any:
-    return apa.noise_ceiling(rdms().brain, kind="nili")
-
-
-@cache
-def tested() -> Any:
-    return apa.equivalence("score ~ model | roi", best(), bounds=0.02, reference="best")
-
-
-@cache
-def fit() -> Any:
-    return _quietly(apa.lmm, "score ~ model * roi + (1 | subject)", best())
-
-
-@cache
-def means() -> Any:
-    return apa.emmeans(fit(), "model", by="roi")
-
-
-@cache
-def contrasts() -> Any:
-    return means().contrast()
-
-
-@cache
-def rdms() -> Any:
-    return apa.simulate_rdms(
-        n_subject=4, n_stimulus=12, rois=ROIS, streams=STREAMS, n_model=2, n_layer=2, rng=0
-    )
-
-
-@cache
-def one_of_each() -> apa.RDMSet:
-    """One layer of every model."""
-    models = rdms().models
-    return models.select(layer=str(models.labels["layer"].iloc[0]))
-
-
-@cache
-def with_ceilings() -> Any:
-    return _quietly(
-        apa.bootstrap,
-        "score ~ model | roi",
-        rdms().brain,
-        models=one_of_each(),
-        n_resamples=99,
-        rng=1,
-    )
-
-
-@cache
-def draws() -> dict[str, np.ndarray]:
-    return dict(zip("abc", np.random.default_rng(0).normal(size=(3, 400)), strict=True))
-
-
-@cache
-def numbers(n: int = 12, columns: int = 0, seed: int = 0) -> np.ndarray:
-    """Scores around .3; other seeds are related, as scores of one subject are."""
-    shared = np.random.default_rng(99).normal(size=n)
-    shape = (n, columns) if columns else n
-    own = np.random.default_rng(seed).normal(size=shape)
-    return 0.3 + 0.02 * (shared[:, None] if columns else shared) + 0.02 * own
-
-
-@cache
-def near() -> pd.DataFrame:
-    """How near ROIs are, as a matrix of similarities."""
-    return -distances().loc[ROIS, ROIS]
-
-
-@cache
-def distances() -> pd.DataFrame:
-    """Between all ROIs, and one more."""
-    place = np.array([*PLACES.values(), [4.0, 4.0]])
-    names = [*ROIS, "FFA"]
-    return pd.DataFrame(np.linalg.norm(place[:, None] - place, axis=-1), names, names)
-
-
-@cache
-def plan() -> Any:
-    return subject_counts(12, 99, np.random.SeedSequence(3))
-
-
-def column_medians(x: np.ndarray) -> np.ndarray:
-    """A statistic of drawn rows."""
-    return np.median(x, axis=0)
-
-
-def _quietly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ApaWarning)
-        return function(*args, **kwargs)
-
-
-# --------------------------------------------------------------------------------------------- calls
-
-
-def _cells(**more: Any) -> Callable[[], Call]:
-    return lambda: {"formula": "score ~ model | roi", "data": best(), **more}
-
-
-def _patterns(**more: Any) -> Callable[[], Call]:
-    return lambda: {"patterns": patterns(), **more}
-
-
-BASE: dict[str, Callable[[], Call]] = {
-    "BootstrapResult.below_ceiling": lambda: {"self": with_ceilings()},
-    "BootstrapResult.ceilings": lambda: {"self": with_ceilings()},
-    "ContrastResult.test": lambda: {"self": contrasts(), "bounds": 0.02},
-    "EmmeansResult.contrast": lambda: {"self": means()},
-    "EmmeansResult.pairs": lambda: {"self": means()},
-    "LmmResult.refit": lambda: {"self": fit(), "outcome": numbers(72, seed=5)},
-    "Presets.agreement": lambda: {"self": apa.models, "data": agreement()},
-    "Presets.scores": lambda: {"self": apa.models, "data": best()},
-    "agreement_bootstrap": _patterns(),
-    "agreement_sensitivity": lambda: {"table": study().scores, "vary": ["self_entry"]},
-    "agreement_test": _patterns(),
-    "alignment_patterns": lambda: {"table": study().scores},
-    "anova_effect": lambda: {"f": 3.0, "df1": 2, "df2": 20},
-    "bayes_lmm": lambda: {
-        "formula": "score ~ model + (1 | subject)",
-        "data": best().where(roi="V1"),
-        "draws": 60,
-        "tune": 60,
-        "chains": 2,
-        "report_failed": True,
-        "rng": 1,
-    },
-    "boot_ci": lambda: {"x": numbers(12, 2), "n_resamples": 99, "rng": 1},
-    "bootstrap": _cells(),
-    "check": lambda: {"data": study().scores},
-    "coefficient_equivalence": lambda: {
-        "estimate": [0.01, 0.2],
-        "std_error": [0.02, 0.03],
-        "df": [10.0, 12.0],
-        "bounds": 0.1,
-    },
-    "compare": _cells(),
-    "correlation_difference": lambda: {
-        "x": numbers(seed=1),
-        "y": numbers(seed=2),
-        "brain": numbers(seed=3),
-        "bounds": 0.3,
-    },
-    "correlation_difference_summary": lambda: {
-        "r1": 0.5,
-        "n1": 20,
-        "r2": 0.45,
-        "n2": 25,
-        "bounds": 0.3,
-    },
-    "correlation_tost": lambda: {"x": numbers(seed=1), "y": numbers(seed=2), "bounds": 0.3},
-    "correlation_tost_summary": lambda: {"r": 0.1, "n": 40, "bounds": 0.3},
-    "disattenuated_agreement": _patterns(),
-    "discriminability": _cells(n_resamples=99, rng=1),
-    "effect_size": lambda: {"x": numbers(seed=1), "y": numbers(seed=2)},
-    "emmeans": lambda: {"fit": fit(), "specs": "model"},
-    "equivalence": _cells(bounds=0.02),
-    "equivalence_set": _cells(),
-    "evaluate_rdms": lambda: {"brain": rdms().brain, "models": rdms().models},
-    "friedman": _cells(),
-    "layer_agreement": _patterns(),
-    "lmm": lambda: {"formula": "score ~ model + roi + (1 | subject)", "data": best()},
-    "margin_curve": lambda: {"result": tested()},
-    "matrix_agreement": lambda: {"patterns": patterns(), "matrix": near(), "rng": 1},
-    "mean_ranks": _cells(),
-    "nemenyi": _cells(),
-    "noise_ceiling": lambda: {"data": study().scores},
-    "normalize": lambda: {"table": best(), "ceiling": ceiling()},
-    "pattern_identification": _patterns(),
-    "pattern_reliability": _patterns(),
-    "power_correlation": lambda: {"n": 50, "bounds": 0.3},
-    "power_study": lambda: {
-        "n": [8, 12],
-        "bounds": 0.02,
-        "n_model": 4,
-        "n_replicate": 20,
-        "rng": 1,
-    },
-    "power_t": lambda: {"n": 20, "difference": 0.5},
-    "power_tost": lambda: {"n": [10, 20], "sd": 0.03, "bounds": 0.02},
-    "quade": _cells(),
-    "rm_anova": lambda: {"values": numbers(12, 3)},
-    "rope": lambda: {"draws": draws(), "bounds": 0.1},
-    "sample_size_tost": lambda: {"sd": 0.03, "bounds": 0.02},
-    "second_order_rdms": lambda: {
-        "brain": rdms().brain,
-        "models": rdms().models,
-        "n_resamples": 19,
-        "rng": 1,
-    },
-    "second_order_similarity": lambda: {"patterns": patterns(), "selection": best(), "rng": 1},
-    "strict_alignment": lambda: {
-        "scores": best(),
-        "agreement": agreement(),
-        "score_bounds": 0.1,
-        "agreement_bounds": 0.3,
-    },
-    "subjects_needed": lambda: {"result": tested()},
-    "tost": lambda: {"x": numbers(seed=1), "y": numbers(seed=2), "bounds": 0.1},
-    "tost_summary": lambda: {
-        "mean_x": 0.3,
-        "sd_x": 0.1,
-        "n_x": 12,
-        "mean_y": 0.31,
-        "sd_y": 0.1,
-        "n_y": 13,
-        "bounds": 0.1,
-    },
-}
-
-# values that most verbs take
-OTHERS: dict[str, Any] = {
-    "adjust": "bonferroni",
-    "alpha": 0.1,
-    "alternative": "less",
-    "brain": "leave_one_out",
-    "bounds": 0.2,
-    "conf_level": 0.9,
-    "hypothesis": "noninferiority",
-    "interval": "t",
-    "kind": None,
-    "n_resamples": needing(199, n_resamples=99, rng=1),
-    "reference": "matched",
-    "rng": needing(2, n_resamples=99, rng=1),
-    "selection": lambda: best(),
-    "similarity": "spearman",
-    "cluster": "person",
-    "family": "cell",
-}
-_RESAMPLED = {"test": "bootstrap", "n_resamples": 99, "rng": 1}
-_TESTS: dict[str, Any] = {
-    "bounds": 0.03,
-    "reference": "best",
-    "test": "wilcoxon",
-    "within": needing(["roi", "metric"], formula="score ~ model", within="roi"),
-    "trim": needing(0.25, test="trimmed"),
-    "exact": needing(False, test="wilcoxon"),
-    "interval": needing("percentile", **_RESAMPLED),
-    "n_resamples": needing(199, **_RESAMPLED),
-    "rng": needing(2, **_RESAMPLED),
-    "small_sample": needing(False, **_RESAMPLED, interval="percentile"),
-}
-_BACKEND: dict[str, Any] = {
-    "backend": "torch",
-    "device": needing("cpu:0", backend="torch"),
-    "dtype": needing("float32", backend="torch"),
-}
-_PERMUTED: dict[str, Any] = {
-    "streams": lambda: needing(
-        {"one": ROIS[:3], "two": ROIS[3:]}, null="within_stream", streams=STREAMS
-    ),
-    "coordinates": lambda: needing(
-        PLACES | {"V4": [2.0, 2.0]}, null="spatial", coordinates=PLACES, n_resamples=99, rng=1
-    ),
-    "distances": lambda: needing(
-        distances().iloc[:4, :4], null="spatial", distances=distances(), n_resamples=99, rng=1
-    ),
-}
-_MIXED: dict[str, Any] = {
-    "weights": "weight",
-    "std_error": "weight",
-    "residual_by": "half",
-    "missing": "drop",
-}
-SPECIAL: dict[str, dict[str, Any]] = {
-    "ContrastResult.test": {"side": "noninferiority", "bounds": 0.03},
-    "EmmeansResult.contrast": {
-        "method": "consecutive",
-        "ref": needing("model_02", method="trt.vs.ctrl"),
-        "adjust": "bonferroni",
-        "alternative": needing("less", adjust="mvt"),
-        "critical": 2.5,
-    },
-    "EmmeansResult.pairs": {"adjust": "holm"},
-    "LmmResult.refit": {"transformed": False},
-    "Presets.agreement": {"outcome": "z", "by": "stream", "generalise": "subject+roi"},
-    "Presets.scores": {
-        "outcome": lambda: needing("agreement", data=agreement(), outcome="z"),
-        "by": "stream",
-        "generalise": "subject+roi",
-        "partners": lambda: needing(True, data=with_brains()),
-    },
-    "agreement_bootstrap": {"interval": "bca"},
-    "agreement_sensitivity": {
-        "on": "train",
-        "split": "test",
-        "metric": "rsa",
-        "self_entry": "out",
-        "scale": "double_centred",
-        "vary": ["scale"],
-        "n_partner": needing([2], vary=["partners"], n_partner=[1]),
-        "rng": needing(3, vary=["partners"], n_partner=[1]),
-    },
-    "agreement_test": {
-        **_PERMUTED,
-        "null": "other_roi",
-        "null_models": needing(["model_03"], null="models", null_models=["model_02", "model_03"]),
-        "conf_level": needing(0.9, null="other_roi"),
-    },
-    "alignment_patterns": {
-        "profile": "column",
-        "self_entry": "out",
-        "scale": "double_centred",
-        "outcome": lambda: needing("score", table=study().scores),
-        "ceiling": needing("leave_one_out", scale="ceiling"),
-        "on_low": needing("nan", scale="ceiling"),
-        "on_constant": "nan",
-    },
-    "anova_effect": {"bounds": 0.1},
-    "bayes_lmm": {
-        **_MIXED,
-        "priors": {"sd": ("HalfNormal", {"sigma": 0.1})},
-        "draws": 70,
-        "tune": 70,
-        "chains": 3,
-        "target_accept": 0.9,
-        "report_failed": False,
-        "rng": 2,
-    },
-    "boot_ci": {
-        "statistic": "correlation",
-        "interval": "percentile",
-        "scheme": "bayesian",
-        "index": lambda: np.random.default_rng(4).integers(0, 12, (50, 12)),
-        "std_error": needing("jackknife", statistic=column_medians, n_resamples=49, rng=1),
-        "transform": needing("log", n_resamples=99, rng=1),
-        "quantile_rule": needing("boot", n_resamples=99, rng=1, interval="percentile"),
-        "n_jobs": needing(2, statistic=column_medians, n_resamples=49, rng=1),
-        "batch": needing(1, statistic=column_medians, n_resamples=49, rng=1),
-        "workdir": lambda: needing(
-            folder("boot_ci"), statistic=column_medians, n_resamples=49, rng=1
-        ),
-    },
-    "bootstrap": {
-        "scheme": needing("bayesian", n_resamples=99, rng=1),
-        "strata": needing("half", n_resamples=99, rng=1),
-        # with one layer per model there is a call without it
-        "reselect": Other("layer", {}, {"on": "out_of_bag"}),
-        "on": lambda: needing("out_of_bag", data=study().scores, reselect="layer"),
-        "interval": "percentile",
-        "quantile_rule": needing("boot", n_resamples=99, rng=1, interval="percentile"),
-        "kind": lambda: needing("leave_one_out", data=with_brains()),
-        "models": lambda: needing(one_of_each().select(model="model_01"), **_rdm_options()),
-        "method": lambda: needing("spearman", **_rdm_options()),
-        "blocks": lambda: needing([*"aabbccddeeff"], **_rdm_options(cluster="stimulus")),
-        "ceiling": lambda: needing(False, **_rdm_options()),
-        "n_jobs": lambda: needing(2, **_rdm_options(cluster="stimulus")),
-        "batch": lambda: needing(2, data=study().scores, reselect="layer"),
-        "workdir": lambda: needing(folder("bootstrap"), **_rdm_options(cluster="stimulus")),
-    },
-    "compare": {option: value for option, value in _TESTS.items() if option != "bounds"},
-    "correlation_difference": {
-        "bounds": 0.4,
-        "method": "spearman",
-        "test": "steiger",
-        "interval": needing("percentile", **_RESAMPLED),
-        "quantile_rule": needing("boot", **_RESAMPLED),
-        "n_resamples": needing(199, **_RESAMPLED),
-        "rng": needing(2, **_RESAMPLED),
-        "plan": lambda: needing(plan(), test="bootstrap"),
-        "small_sample": False,
-    },
-    "correlation_difference_summary": {"bounds": 0.4, "scale": "z", "small_sample": False},
-    "correlation_tost": {
-        "null": 0.1,
-        "method": "spearman",
-        "error": "jackknife",
-        "small_sample": False,
-    },
-    "correlation_tost_summary": {
-        "null": 0.1,
-        "method": "spearman",
-        "z_error": 0.2,
-        "small_sample": False,
-    },
-    "disattenuated_agreement": {},
-    "discriminability": {
-        "against": lambda: agreement(),
-        "against_outcome": lambda: needing("z", against=agreement()),
-        "n_resamples": 199,
-        "rng": 2,
-        "within": needing(["roi", "metric"], formula="score ~ model", within="roi"),
-    },
-    "effect_size": {
-        "y": None,
-        "measures": ["d", "glass"],
-        "paired": False,
-        "equal_var": needing(True, paired=False),
-        "welch_df": needing(True, paired=False),
-        "null": 0.01,
-        "denominator": "rm",
-        "interval": "nct_lambda",
-        "rank_interval": "logit",
-        "bounds": 0.5,
-    },
-    "emmeans": {
-        "by": "roi",
-        "at": {"roi": ["V1", "V2"]},
-        "trend": lambda: needing("weight", fit=weighted_fit()),
-        "df": "kenward-roger",
-    },
-    "equivalence": _TESTS,
-    "equivalence_set": {
-        "bounds": 0.05,
-        "method": "mcs",
-        "variance": "moderated",
-        "family": "all",
-        "step_down": needing(True, method="mcs"),
-        "within": needing(["roi", "metric"], formula="score ~ model", within="roi"),
-        "rng": needing(2, method="bayes", bounds=0.05, rng=1),
-    },
-    "evaluate_rdms": {
-        **_BACKEND,
-        "method": "spearman",
-        "sigma_k": lambda: needing(np.linspace(1, 2, 12), method="corr_cov"),
-        "rerank": needing(True, method="spearman"),
-    },
-    "friedman": {"statistic": "F", "data": lambda: best().where(roi=["V1", "V2"])},
-    "layer_agreement": {},
-    "lmm": {
-        **_MIXED,
-        "reml": False,
-        "df": "kenward-roger",
-        "engine": "closed_form",
-        "max_evaluations": 400,
-    },
-    "margin_curve": {"margins": [0.01, 0.02]},
-    "matrix_agreement": {**_PERMUTED, "null": lambda: needing("within_stream", streams=STREAMS)},
-    "mean_ranks": {"data": lambda: best().where(roi=["V1", "V2"])},
-    "nemenyi": {"data": lambda: best().where(roi=["V1", "V2"])},
-    "noise_ceiling": {
-        "kind": "subject_to_subject",
-        "by": ["roi"],
-        "split": needing("train", split="test"),
-        "method": lambda: needing("spearman", data=rdms().brain, kind="nili"),
-        "within": lambda: needing("run", data=sessions(), kind="split_half", within="session"),
-        "chance": 0.05,
-        "interval": "percentile",
-        "n_resamples": needing(199, interval="percentile", n_resamples=99, rng=1),
-        "rng": needing(2, interval="percentile", n_resamples=99, rng=1),
-    },
-    "normalize": {
-        "how": "mean_of_ratios",
-        "bound": lambda: needing(
-            "upper", table=rdm_scores(), ceiling=two_bounds(), bound="lower", on_low="nan"
-        ),
-        "interval": "percentile",
-        "on_low": "nan",
-        "n_resamples": needing(199, interval="percentile", n_resamples=99, rng=1),
-        "rng": needing(2, interval="percentile", n_resamples=99, rng=1),
-    },
-    "pattern_identification": {},
-    "pattern_reliability": {},
-    "power_correlation": {"n": [40, 50], "rho": 0.1, "method": "published"},
-    "power_study": {
-        "n": 8,
-        "n_model": 5,
-        "n_tied": 2,
-        "n_roi": 2,
-        "gap": 0.2,
-        "mean": 0.4,
-        "model_subject_sd": 0.04,
-        "roi_correlation": needing(0.5, n_roi=2),
-        "model_correlation": 0.2,
-        "n_replicate": 30,
-        "rng": 2,
-        "bounds": 0.03,
-    },
-    "power_t": {"n": 21, "sd": 2.0, "difference": 0.6, "design": "two_sample"},
-    "power_tost": {
-        "n": 21,
-        "sd": 0.04,
-        "bounds": 0.03,
-        "difference": 0.01,
-        "design": "two_sample",
-    },
-    "quade": {"data": lambda: best().where(roi=["V1", "V2"])},
-    "rm_anova": {"alternative": "two-sided", "conf_level": 0.8},
-    "rope": {},
-    "coefficient_equivalence": {"rule": "bayes", "terms": ["a", "b"]},
-    "sample_size_tost": {
-        "power": 0.9,
-        "sd": 0.04,
-        "bounds": 0.03,
-        "difference": 0.01,
-        "design": "two_sample",
-    },
-    "second_order_rdms": {
-        "selection": lambda: needing(rdm_scores(), null="rois"),
-        "method": "corr",
-        "second": "spearman",
-        "null": "rois",
-        "n_resamples": 29,
-        "rng": 2,
-    },
-    "second_order_similarity": {"second": "spearman"},
-    "strict_alignment": {
-        "score_bounds": 0.2,
-        "agreement_bounds": 0.4,
-        "by": ["roi"],
-        "score_outcome": lambda: needing("agreement", scores=agreement(), score_outcome="z"),
-        "agreement_outcome": "z",
-        "agreement_reference": "brain",
-        "method": "mcb",
-        "hypothesis": "equivalence",
-    },
-    "subjects_needed": {"power": 0.9, "difference": "zero", "adjusted": False},
-    "tost": {
-        "y": None,
-        "test": "wilcoxon",
-        "paired": False,
-        "equal_var": needing(True, paired=False),
-        "null": 0.01,
-        "effect": "d",
-        "effect_interval": "nct_lambda",
-        "denominator": "rm",
-        "trim": needing(0.25, test="trimmed"),
-        "exact": needing(False, test="wilcoxon"),
-        "interval": needing("percentile", **_RESAMPLED),
-        "quantile_rule": needing("boot", **_RESAMPLED, interval="percentile"),
-        "ties": needing("below", **_RESAMPLED, interval="bca"),
-        "n_resamples": needing(199, **_RESAMPLED),
-        "rng": needing(2, **_RESAMPLED),
-        "plan": lambda: needing(plan(), test="bootstrap"),
-        "small_sample": needing(False, **_RESAMPLED, interval="percentile"),
-    },
-    "tost_summary": {
-        "mean_y": 0.32,
-        "sd_y": 0.2,
-        "n_y": 14,
-        "r": needing(0.5, n_y=12),
-        "equal_var": True,
-        "null": 0.01,
-        "effect": "d",
-        "effect_interval": "nct_lambda",
-        "small_sample": lambda: needing(False, bounds=apa.margin(0.5, of="sd")),
-    },
-}
-
-
-def _rdm_options(**more: Any) -> Call:
-    return {"data": rdms().brain, "models": one_of_each(), "n_resamples": 49, "rng": 1, **more}
-
-
-@cache
-def weighted_fit() -> Any:
-    """A fit with a covariate."""
-    return _quietly(apa.lmm, "score ~ model * weight + (1 | subject)", best())
-
-
-@cache
-def with_brains() -> apa.ScoreTable:
-    """Scores of models, and of subjects and their means that predict their own ROI."""
-    raw = study().scores.frame
-    own = (raw["layer"] == raw["roi"]) & (raw["split"] == "test") & (raw["kind"] != "model")
-    return apa.ScoreTable(pd.concat([best().frame, raw[own]], ignore_index=True))
-
-
-@cache
-def sessions() -> apa.RDMSet:
-    """Two sessions of every subject."""
-    one = two = rdms().brain
-    labels = pd.concat(
-        [s.labels.assign(session=n, run=n) for n, s in (("a", one), ("b", two))], ignore_index=True
-    )
-    vectors = np.concatenate([one.vectors, two.vectors])
-    vectors = vectors + np.random.default_rng(6).normal(0, 0.1, vectors.shape)
-    return apa.RDMSet(vectors, labels, one.stimuli)
-
-
-@cache
-def rdm_scores() -> apa.ScoreTable:
-    """Scores of the first layers of RDM models."""
-    found = apa.score(rdms().brain, rdms().models)
-    return apa.select_layer(found, on="cross_subject")
-
-
-@cache
-def folder(name: str) -> str:
-    """A new folder for blocks that are kept."""
-    import tempfile
-
-    return tempfile.mkdtemp(prefix=f"apastats_{name}_")
