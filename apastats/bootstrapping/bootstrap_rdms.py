@@ -26,8 +26,8 @@ from apastats.resampling.plans import (
 from apastats.resampling.quantiles import QuantileRule
 from apastats.resampling.store import BlockStore
 from apastats.results import Provenance
-from apastats.scoring.fixed import nili_bounds
 from apastats.scoring.methods import comparison, parse_method
+from apastats.scoring.people import between_subjects
 from apastats.scoring.rdm_similarity import similarity_counts
 from apastats.scoring.score import checked_brain, checked_models
 from apastats.scoring.stimuli.stimuli import MODEL_TILE, TASK_BLOCKS, StimulusSetup, stimulus_arrays
@@ -113,7 +113,7 @@ def bootstrap_rdms(
         arrays = _subject_arrays(brain, predictors, method, places, present, len(subjects), ceiling)
         if not plan.exact:
             arrays["counts"] = plan.counts
-        held = "stimuli, layers, pools of the ceilings"
+        held = "stimuli, layers"
         info = info.but(interval="studentized" if interval == "auto" else interval)
     else:
         if scheme == "bayesian" and treated in ("copies", "subset"):
@@ -144,6 +144,7 @@ def bootstrap_rdms(
                 ceiling,
                 info["interval"] == "studentized",
                 scheme == "bayesian",
+                _pooled_shares(brain.vectors[places[roi]], method) if ceiling else None,
             )
             for roi in rois
         ]
@@ -205,7 +206,7 @@ def _subject_arrays(
     n: int,
     ceiling: bool,
 ) -> dict[str, np.ndarray]:
-    """Scores ``[subject, model x roi]`` and ceilings ``[subject, roi x bound]``."""
+    """Scores ``[subject, model x roi]`` and each person's share in the ceilings ``[subject, roi x bound]``."""
     m, k = len(models), len(places)
     values = np.full((n, m, k), np.nan)
     bounds = np.full((n, k, 2), np.nan)
@@ -213,11 +214,19 @@ def _subject_arrays(
         x = brain.vectors[rows]
         values[present[roi], :, r] = similarity_counts(models.vectors, x, method)[0].T
         if ceiling and len(rows) > 1:
-            bounds[present[roi], r] = np.column_stack(nili_bounds(x, method=method))
+            bounds[present[roi], r] = between_subjects(x, method, "nili")[1]
     arrays = {"values": values.reshape(n, m * k)}
     if ceiling:
         arrays["ceiling_values"] = bounds.reshape(n, 2 * k)
     return arrays
+
+
+def _pooled_shares(x: np.ndarray, method: str) -> np.ndarray | None:
+    """What a person adds to the ceilings by being in the others' pools, ``[subject, bound]``; mean 0."""
+    if len(x) < 3:
+        return None
+    values, person = between_subjects(np.asarray(x, dtype=np.float64), method, "nili")
+    return person - values
 
 
 def _stimulus_plans(

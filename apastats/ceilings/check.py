@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from apastats.errors import ApaError, InputError
+from apastats.errors import ApaError, ApaWarning, InputError
 from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.table import ScoreTable
@@ -252,19 +253,23 @@ def _check_ceilings(data: ScoreTable) -> list[Row]:
         if kind not in present or data.outcomes[0] != "score":
             continue
         try:
-            table = noise_ceiling(data, kind=kind).table
+            with (
+                warnings.catch_warnings()
+            ):  # few subjects, and ceilings without an interval, are told here
+                warnings.simplefilter("ignore", ApaWarning)
+                found = noise_ceiling(data, kind=kind)
         except ApaError as error:
             rows.append((f"ceiling, {kind}", "none", NOTE, str(error)))
             continue
+        table = found.table
         low = table[~(table["conf_low"] > 0)]
         value = f"{table['estimate'].min():.3g} to {table['estimate'].max():.3g}"
-        detail = (
-            ""
-            if low.empty
-            else "not clearly above zero: "
-            + _names((f"{r.roi} {r.metric} ({r.estimate:.3g})" for r in low.itertuples()), 6)
-        )
-        rows.append((f"ceiling, {kind}", value, NOTE if detail else OK, detail))
+        detail = "" if kind != "leave_one_out" else f"subjects share {found.info['shared']}"
+        if len(low):
+            detail = "not clearly above zero: " + _names(
+                (f"{r.roi} {r.metric} ({r.estimate:.3g})" for r in low.itertuples()), 6
+            )
+        rows.append((f"ceiling, {kind}", value, NOTE if len(low) else OK, detail))
     return rows
 
 
@@ -303,7 +308,9 @@ def _check_rdms(rdms: RDMSet) -> list[Row]:
         if counts.max() == 1 and labels["subject"].nunique() > 1:
             from apastats.ceilings.noise_ceiling import noise_ceiling
 
-            table = noise_ceiling(rdms, kind="nili", method="spearman").table
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ApaWarning)
+                table = noise_ceiling(rdms, kind="nili", method="spearman").table
             for bound in ("lower", "upper"):
                 part = table[table["bound"] == bound]
                 low = part[~(part["conf_low"] > 0)]

@@ -1,4 +1,4 @@
-"""Noise ceilings from RDMs: Nili's bounds, split halves, sessions and repeats of one subject."""
+"""Noise ceilings from RDMs: of other subjects, and of halves, sessions and repeats of one subject."""
 
 from __future__ import annotations
 
@@ -9,28 +9,36 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, DesignError, InputError
+from apastats.errors import DataError, DegenerateWarning, DesignError, InputError, warn
 from apastats.io.rdm_set import RDMSet
 from apastats.io.read_rdms import as_rdms
 from apastats.numbers.correlation import spearman_brown
-from apastats.scoring.fixed import nili_bounds
 from apastats.scoring.methods import METHODS, comparison, parse_method
+from apastats.scoring.people import between_subjects, with_variation
 from apastats.scoring.pooling import mean_of, pool_others, scaled_for_pooling
 from apastats.scoring.rdm_similarity import paired_similarity
 from apastats.seeds import RngLike, block_generator, seed_sequence
 
-__all__ = ["nili_values", "within_subject_values"]
+__all__ = ["between_values", "within_subject_values"]
 
 MAX_SPLITS = 200
 
 Values = tuple[pd.DataFrame, np.ndarray, list[str], str]
 
 
-def nili_values(data: Any, method: str) -> Values:
-    """Per-subject lower and upper bounds of every ROI: labels, ``[subject, row]``, subjects, hash."""
+def between_values(data: Any, method: str, kind: str) -> tuple[Values, np.ndarray]:
+    """Ceilings made from other subjects' RDMs, of every ROI.
+
+    Returns
+    -------
+    values : tuple
+        Labels, ``[subject, row]``, subjects, hash.
+    person : numpy.ndarray
+        ``[subject, row]``, see :func:`apastats.scoring.people.between_subjects`.
+    """
     rdms = _labelled(data)
     subjects = sorted(rdms.labels["subject"].unique())
-    rows, columns = [], []
+    rows, columns, flat = [], [], []
     for roi in rdms.labels["roi"].unique():
         part = (rdms.labels["roi"] == roi).to_numpy()
         present = rdms.labels.loc[part, "subject"].tolist()
@@ -40,14 +48,21 @@ def nili_values(data: Any, method: str) -> Values:
             raise DesignError(
                 f"data: ROI {roi!r} has RDMs of one subject; noise ceilings need at least two"
             )
-        bounds = nili_bounds(rdms.vectors[part], method=method)
+        full = np.full((2, len(subjects), 2 if kind == "nili" else 1), np.nan)
         where = [subjects.index(s) for s in present]
-        for bound, value in zip(("lower", "upper"), bounds, strict=True):
-            full = np.full(len(subjects), np.nan)
-            full[where] = value
-            columns.append(full)
+        full[:, where] = between_subjects(rdms.vectors[part], method, kind)
+        alive = with_variation(rdms.vectors[part], parse_method(method))
+        flat += [(present[i], roi) for i in np.flatnonzero(~alive)]
+        columns.append(full)
+        for bound in ("lower", "upper") if kind == "nili" else ("reference",):
             rows.append({"roi": roi, "metric": method, "bound": bound})
-    return pd.DataFrame(rows), np.stack(columns, axis=1), subjects, rdms.hash
+    if flat:
+        message = (
+            f"{len(flat)} RDMs do not vary (first: subject {flat[0][0]!r}, ROI {flat[0][1]!r}); "
+        )
+        warn(message + "left out of all pools and pairs", DegenerateWarning)
+    values, person = np.concatenate(columns, axis=2)
+    return (pd.DataFrame(rows), values, subjects, rdms.hash), person
 
 
 def within_subject_values(

@@ -7,17 +7,27 @@ import pandas as pd
 
 from apastats.errors import DataError, InputError
 from apastats.numbers.correlation import spearman_brown
+from apastats.resampling.means import describe_cells
+from apastats.scoring.methods import METHODS
+from apastats.scoring.people import pair_values, shares_of_pooled
 from apastats.table import ScoreTable
 
 __all__ = ["table_values"]
 
-TableValues = tuple[pd.DataFrame, np.ndarray, list[str]]
+TableValues = tuple[pd.DataFrame, np.ndarray, list[str], np.ndarray, np.ndarray | None]
+# the pool is not divided by its norm; and similarities that are 1 at most
+LINEAR = tuple(m for m, row in METHODS.items() if not row.normalised)
+CORRELATIONS = tuple(m for m, row in METHODS.items() if row.normalised and row.pooled != "plain")
 
 
 def table_values(
     data: ScoreTable, kind: str, by: list[str], split: str | None, within: str
 ) -> TableValues:
-    """Ceiling of every subject: labels with ``bound``, ``[subject, row]``, subjects.
+    """Ceiling of every subject: labels with ``bound``, ``[subject, row]``, subjects, person, widening.
+
+    ``person [subject, row]`` is each person's share in the mean over subjects: from leaving the person out where
+    there are rows of pairs, the own deviation widened by ``widening [row]`` for leave-one-out rows (None for the
+    other kinds), the values themselves where nobody else has a part in them.
 
     Parameters
     ----------
@@ -58,14 +68,61 @@ def table_values(
     subjects = sorted(rows["subject"].unique())
     index = [tuple(row) for row in cells.itertuples(index=False)]
     values = np.array([[score.get((s, *cell), np.nan) for cell in index] for s in subjects])
-    if kind != "split_half":
-        return cells.assign(bound="reference"), values, subjects
+    if kind == "subject_to_subject":
+        people = [*subjects, *sorted(set(rows["model"]) - set(subjects))]
+        found = pair_values(*_by_pair(rows, data.outcomes[0], people, cells, nested))[1]
+        return cells.assign(bound="reference"), values, subjects, found[: len(subjects)], None
+    if kind == "leave_one_out":
+        metric = cells["metric"] if "metric" in by else pd.Series("/".join(rows["metric"].unique()))
+        linear, correlation = (
+            np.broadcast_to(metric.isin(names), len(cells)) for names in (LINEAR, CORRELATIONS)
+        )
+        pairs = np.where(linear, np.nan, _mean_of_pairs(data, by, split, within, cells))
+        person, widening = shares_of_pooled(values, pairs, correlation)
+        return cells.assign(bound="reference"), values, subjects, person, widening
+    if kind == "repeat":
+        return cells.assign(bound="reference"), values, subjects, values, None
     if np.nanmax(np.abs(values)) > 1:
         raise DataError(f"{data.source}: Spearman-Brown is for correlations; scores exceed 1")
     labels = pd.concat([cells.assign(bound=b) for b in ("uncorrected", "corrected")])
     order = np.arange(2 * len(cells)).reshape(2, -1).T.ravel()
-    both = np.concatenate([values, spearman_brown(values)], axis=1)
-    return labels.iloc[order].reset_index(drop=True), both[:, order], subjects
+    both = np.concatenate([values, spearman_brown(values)], axis=1)[:, order]
+    return labels.iloc[order].reset_index(drop=True), both, subjects, both, None
+
+
+def _mean_of_pairs(
+    data: ScoreTable, by: list[str], split: str | None, within: str, cells: pd.DataFrame
+) -> np.ndarray:
+    """Mean of one subject predicting another in every cell, ``[cell]``; NaN where the table has no such rows."""
+    try:
+        found, values, *_ = table_values(data, "subject_to_subject", by, split, within)
+    except (DataError, InputError):  # no such rows, or not of this split
+        return np.full(len(cells), np.nan)
+    mean = found[by].assign(mean=describe_cells(values)[0])
+    return cells.merge(mean, on=by, how="left")["mean"].to_numpy(dtype=float)
+
+
+def _by_pair(
+    rows: pd.DataFrame, outcome: str, people: list[str], cells: pd.DataFrame, nested: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean score ``[target, partner, cell, session]``, NaN where there is none, and the rows it stands for."""
+    place = {p: i for i, p in enumerate(people)}
+    by = list(cells.columns)
+    session = pd.factorize(rows[nested[0]], use_na_sentinel=False)[0] if nested else 0
+    at = (
+        rows["subject"].map(place).to_numpy(),
+        rows["model"].map(place).to_numpy(),
+        pd.MultiIndex.from_frame(cells).get_indexer(pd.MultiIndex.from_frame(rows[by])),
+        np.broadcast_to(session, len(rows)),
+    )
+    score = rows[outcome].to_numpy(dtype=float)
+    known = np.isfinite(score)
+    total = np.zeros((len(people), len(people), len(cells), int(np.max(session)) + 1))
+    count = np.zeros(total.shape, dtype=int)
+    at = tuple(w[known] for w in at)
+    np.add.at(total, at, score[known])
+    np.add.at(count, at, 1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan), count
 
 
 def _of_split(rows: pd.DataFrame, by: list[str], split: str | None) -> pd.DataFrame:

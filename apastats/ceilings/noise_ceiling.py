@@ -10,13 +10,13 @@ import pandas as pd
 from scipy.special import stdtr
 
 from apastats.bootstrapping.tables import error_columns, give_warnings, how_many
-from apastats.ceilings.from_rdms import nili_values, within_subject_values
+from apastats.ceilings.from_rdms import between_values, within_subject_values
 from apastats.ceilings.from_tables import table_values
-from apastats.errors import CeilingWarning, DesignError, InputError, warn
+from apastats.errors import CeilingWarning, DesignError, InputError, SmallSampleWarning, warn
 from apastats.numbers.units import varies
 from apastats.recording import verb
 from apastats.resampling.intervals import Alternative, Interval, check_interval
-from apastats.resampling.means import MeanSummary, summarise_means
+from apastats.resampling.means import MeanSummary, describe_cells, summarise_means
 from apastats.resampling.plans import Resamples, subject_counts
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, seed_sequence
@@ -32,12 +32,12 @@ __all__ = [
 ]
 
 CEILING_KINDS = ("leave_one_out", "subject_to_subject", "nili", "split_half", "repeat")
-FROM_RDMS = ("nili", "split_half", "repeat")
 BETWEEN = ("leave_one_out", "subject_to_subject", "nili")  # subjects predict each other
 ALIKE = (
     "two subjects predict each other, so their two values are the same by symmetry (or values are equal up to "
     "rounding), and an interval over them has no meaning; three subjects or more are needed"
 )
+FEW = 6  # from so many subjects on the intervals held their level in simulations
 _MEANING = {
     "leave_one_out": "the mean of all other subjects predicts the subject (same ROI)",
     "subject_to_subject": "one other subject predicts the subject (same ROI), averaged over partners",
@@ -45,6 +45,9 @@ _MEANING = {
     "repeat": "the pool of a subject's other RDMs predicts each of them",
     "nili": "lower: the pooled RDM of the other subjects; upper: the pooled RDM of all subjects (Nili et al. 2014)",
 }
+
+
+TOO_FEW = "95 % intervals of ceilings from so few covered 89 to 99 % in simulations"
 
 
 class NoiseCeiling(Result):
@@ -55,7 +58,8 @@ class NoiseCeiling(Result):
     conf_high, conf_level, n_subject, method``, and the Monte-Carlo columns of
     :class:`apastats.bootstrapping.result.BootstrapResult`.
     ``arrays["values"]`` is ``[n_subject, n_row]``, the per-subject ceilings in the order of the table;
-    ``arrays["subjects"]`` the labels.
+    ``arrays["person"]`` likewise, each person's share in their mean in all roles, which intervals and tests
+    are made of; ``arrays["subjects"]`` the labels.
     """
 
     kind: ClassVar[str] = "noise_ceiling"
@@ -97,9 +101,9 @@ def noise_ceiling(
     Parameters
     ----------
     data : ScoreTable or RDMs
-        A score table with brain rows (kinds ``leave_one_out`` and ``subject_to_subject``), or brain
-        RDMs with labels ``subject`` and ``roi`` for the other kinds. ``split_half`` and ``repeat`` also
-        take a score table in which subjects predict themselves (see Notes).
+        Brain RDMs with labels ``subject`` and ``roi``, for every kind; or a score table with brain rows
+        (``leave_one_out``, ``subject_to_subject``, and, where subjects predict themselves, ``split_half``
+        and ``repeat``; see Notes).
     kind : {"leave_one_out", "subject_to_subject", "nili", "split_half", "repeat"}
         What the ceiling is: the mean of the other subjects predicts a subject; one other subject does
         (averaged over partners); lower and upper bound of Nili et al. (2014); halves of a subject's
@@ -120,9 +124,8 @@ def noise_ceiling(
         Score that a subject without any shared signal would have; the ceiling is tested against it,
         one-sided.
     interval, conf_level, alternative, n_resamples, rng
-        Interval over subjects: ``t``, or a bootstrap one as in :func:`apastats.bootstrap`. Subjects
-        are drawn with the ceiling they have in the data: the pool a drawn subject is compared with
-        holds every other subject once, so no copy of it is ever in that pool.
+        Interval over subjects: ``t``, or a bootstrap one as in :func:`apastats.bootstrap`, of each
+        person's share in the ceiling (see Notes).
 
     Returns
     -------
@@ -139,9 +142,11 @@ def noise_ceiling(
 
     Warns
     -----
-    DegenerateWarning, MonteCarloWarning, SmallSampleWarning
+    DegenerateWarning, MonteCarloWarning
         As :func:`apastats.bootstrap`; and where subjects predict each other and there are two of them:
         their values are equal by symmetry, and standard error, test and interval are NaN.
+    SmallSampleWarning
+        Fewer than six subjects, but for ``split_half`` and ``repeat``.
 
     Notes
     -----
@@ -154,12 +159,21 @@ def noise_ceiling(
     ``mean_s sim(pool(R_without_s), r_s)`` and ``mean_s sim(pool(R), r_s)``
     (Nili et al. 2014, PLoS Comput Biol 10:e1003553).
 
+    Subjects serve one another as partners and pools, so their ceilings are not independent: a t interval over
+    them covers 65 to 93 % where 95 is said. Intervals and tests are therefore made of each person's share in the
+    mean, ``C + (n - 1) (mean_j C_-j - C_-i)`` with ``C_-i`` the ceiling without person i as target and in all
+    pools and pairs: the delete-one jackknife with t of n - 1 df. A table's leave-one-out rows do not hold ``C_-i``:
+    there the share is ``C + k (c_i - C)``, ``1 < k <= 2 (n - 1) / (n - 2)``
+    (:func:`apastats.scoring.people.pool_widening`). k follows from C, n and the mean over pairs where the table has
+    pairs too, from C and n where the metric is a named correlation, and is the largest there can be otherwise, with
+    intervals then too wide. ``info["shared"]`` says how much. Measured: docs/calibration_intervals.md.
+
     Examples
     --------
     >>> import apastats as apa
-    >>> study = apa.simulate(n_subject=6, n_model=2, rng=1)
+    >>> study = apa.simulate(n_subject=8, n_model=2, rng=1)
     >>> apa.noise_ceiling(study.scores).tidy()["n_subject"].unique().tolist()
-    [6]
+    [8]
     """
     conf_level = check_level(conf_level)
     if kind not in CEILING_KINDS:
@@ -169,40 +183,39 @@ def noise_ceiling(
     if isinstance(chance, bool) or not isinstance(chance, (int, float)) or not np.isfinite(chance):
         raise InputError("chance", chance, "a finite number")
     root = seed_sequence(rng)
-    if kind in FROM_RDMS and not isinstance(data, ScoreTable):
-        if kind == "nili":
-            labels, values, subjects, data_hash = nili_values(data, method)
-            note = f"{kind}, {method}"
-        else:
-            found, how = within_subject_values(data, method, form=kind, within=within, rng=root)
-            labels, values, subjects, data_hash = found
-            note = f"{kind}, {method}, {how}"
-        by = [c for c in labels.columns if c != "bound"]
-        measured = Outcome("score", metric=method)
-    else:
-        if not isinstance(data, ScoreTable):
-            raise InputError("data", type(data).__name__, f"a ScoreTable for kind={kind!r}")
+    widening = None
+    if isinstance(data, ScoreTable):
         if kind == "nili":
             raise InputError("kind", kind, "for RDMs: the pools of Nili's bounds are made of them")
         if "roi" not in by:
             raise InputError("by", by, "columns with 'roi' among them")
-        labels, values, subjects = table_values(data, kind, by, split, within)
+        labels, values, subjects, person, widening = table_values(data, kind, by, split, within)
         data_hash, note = data.hash, kind
         measured = data.outcome(data.outcomes[0])
+    else:
+        note, measured = f"{kind}, {method}", Outcome("score", metric=method)
+        if kind in BETWEEN:
+            found, person = between_values(data, method, kind)
+        else:
+            found, how = within_subject_values(data, method, form=kind, within=within, rng=root)
+            person, note = found[1], f"{note}, {how}"
+        labels, values, subjects, data_hash = found
+        by = [c for c in labels.columns if c != "bound"]
     if len(subjects) < 2:
         raise DesignError(f"noise_ceiling: {len(subjects)} subject; at least 2 are needed")
     plan = subject_counts(len(subjects), n_resamples if interval != "t" else 1, root)
     summary = summarise_means(
-        values, plan, [interval], conf_level=conf_level, alternative=alternative
+        person, plan, [interval], conf_level=conf_level, alternative=alternative
     )
     alike = without_interval(kind, values)
     error, limits = blanked(summary.std_error, alike), blanked(summary.limits[interval], alike)
     low, high = limits[:2]
-    df = summary.n - 1.0
+    estimate, _, size = describe_cells(values)
+    df = size - 1.0
     with np.errstate(invalid="ignore", divide="ignore"):
-        t = (summary.estimate - chance) / error
+        t = (estimate - chance) / error
     table = labels.assign(
-        estimate=summary.estimate,
+        estimate=estimate,
         std_error=error,
         statistic=t,
         df=df,
@@ -210,7 +223,7 @@ def noise_ceiling(
         conf_low=low,
         conf_high=high,
         conf_level=conf_level,
-        n_subject=summary.n,
+        n_subject=size,
         method=note,
         **error_columns(error, limits[2:]),
     )
@@ -229,15 +242,19 @@ def noise_ceiling(
         resampled=(
             f"subjects ({how_many(plan)})" if drawn else "nothing (subjects are the sample)"
         ),
-        held_fixed="stimuli" + (", partners" if kind == "subject_to_subject" else ""),
-        extra={"ceiling_kind": kind},
+        held_fixed="stimuli",
+        extra={"ceiling_kind": kind, "shared": _shared(kind, widening)},
     )
-    arrays = {"values": values, "subjects": np.asarray(subjects, dtype=str)}
+    arrays = {"values": values, "person": person, "subjects": np.asarray(subjects, dtype=str)}
     seed = plan.seed if drawn else ""
     drawing: dict[str, Any] = {"interval": interval, "n_resamples": plan.n_resamples}
     if alike.any():
         drawing["why_undefined"] = ALIKE
     notes = give_warnings(table, [*by, "bound"], drawing)
+    if kind in BETWEEN and 2 < size.max() < FEW:
+        few = f"noise_ceiling: {size.max()} subjects; {TOO_FEW}"
+        warn(few, SmallSampleWarning)
+        notes = (*notes, few)
     return NoiseCeiling(table, info, Provenance(data_hash=data_hash, seed=seed), arrays, notes)
 
 
@@ -254,6 +271,24 @@ def without_interval(kind: str, values: np.ndarray) -> np.ndarray:
 def blanked(numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """The same with NaN in these rows of the last axis."""
     return np.asarray(np.where(rows, np.nan, numbers))
+
+
+def _shared(kind: str, widening: np.ndarray | None) -> str | None:
+    """Words for what subjects share, and what is done about it; None where each predicts itself."""
+    if kind not in BETWEEN:
+        return None
+    if widening is None:
+        what = "partners" if kind == "subject_to_subject" else "pools"
+        return f"{what}, so each person is left out in all roles in turn (jackknife)"
+    known = widening[np.isfinite(widening)]
+    if not len(known):
+        return "the pools, and two subjects have one ceiling, with no interval"
+    low, high = f"{known.min():.2f}", f"{known.max():.2f}"
+    times = low if low == high else f"{low} to {high}"
+    return (
+        f"the pools, of which the table holds the scores only: standard errors are {times} times those of "
+        f"independent subjects, by the share a person has in the pools to first order"
+    )
 
 
 def warn_unlogged(found: MeanSummary, interval: str) -> None:

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from apastats.bootstrapping.tables import error_columns, how_many, warn_unsettled
-from apastats.errors import CeilingError, CeilingWarning, DataError, DesignError, InputError, warn
-from apastats.recording import verb
-from apastats.resampling.intervals import Alternative, Interval, check_interval
-from apastats.resampling.means import describe_cells, summarise_means
-from apastats.resampling.plans import Resamples, subject_counts
-from apastats.resampling.ratios import summarise_ratios
-from apastats.results import Provenance, Result
-from apastats.seeds import RngLike
-from apastats.table import ScoreTable
-
-if TYPE_CHECKING:
-    pass
 from apastats.ceilings.noise_ceiling import (
     ALIKE,
     NoiseCeiling,
@@ -28,6 +16,16 @@ from apastats.ceilings.noise_ceiling import (
     warn_unlogged,
     without_interval,
 )
+from apastats.errors import CeilingError, CeilingWarning, DataError, DesignError, InputError, warn
+from apastats.recording import verb
+from apastats.resampling.intervals import Alternative, Interval, check_interval
+from apastats.resampling.means import describe_cells, summarise_means
+from apastats.resampling.plans import Resamples, subject_counts
+from apastats.resampling.ratios import summarise_ratios
+from apastats.results import Provenance, Result
+from apastats.scoring.people import shares_about
+from apastats.seeds import RngLike
+from apastats.table import ScoreTable
 from apastats.words import Info, Outcome
 
 
@@ -37,8 +35,8 @@ class NormalizedScores(Result):
     ``table`` has ``model``, the by-columns, ``estimate`` (share of the ceiling), ``ceiling, score,
     std_error, conf_low, conf_high, conf_level, difference`` (score minus ceiling), ``p_below`` (one-sided
     paired t test that the score is below the ceiling), ``n_subject, method`` and the Monte-Carlo columns
-    of a bootstrap. ``arrays["score"]`` is ``[n_subject, n_row]`` and ``arrays["ceiling"]`` likewise, so
-    that both can be resampled together.
+    of a bootstrap. ``arrays["score"]``, ``arrays["ceiling"]`` and ``arrays["person"]`` (each person's share in
+    the mean ceiling) are ``[n_subject, n_row]``, so that they can be resampled together.
     """
 
     kind: ClassVar[str] = "normalized"
@@ -95,13 +93,15 @@ def normalize(
     Notes
     -----
     Fieller (1954): the interval holds all rho with
-    ``(a - rho b)^2 <= t^2 (s_aa - 2 rho s_ab + rho^2 s_bb) / n``, a and b the means over the same subjects.
+    ``(a - rho b)^2 <= t^2 (s_aa - 2 rho s_ab + rho^2 s_bb) / n``, a and b the means over the same subjects. The
+    variance of the ceiling, its covariance with the scores, and the paired t test of ``p_below`` are those of each
+    person's share in the mean ceiling (:func:`noise_ceiling`): subjects share pools and partners.
     Scores and ceiling are on the same scale; nothing is squared and nothing is clamped to 1.
 
     Examples
     --------
     >>> import apastats as apa
-    >>> study = apa.simulate(n_subject=6, n_model=2, rng=1)
+    >>> study = apa.simulate(n_subject=8, n_model=2, rng=1)
     >>> best = apa.select_layer(study.scores, on="train")
     >>> share = apa.normalize(best, apa.noise_ceiling(study.scores))
     >>> bool((share.tidy()["estimate"] > 0).all())
@@ -140,19 +140,25 @@ def normalize(
     if lacking:
         raise DataError(f"normalize: no ceiling for {dict(zip(by, lacking[0], strict=True))}")
     score = block.values[[block.clusters.index(s) for s in shared]]
-    whole = ceiling.arrays["values"][:, [place[c] for c in cells]]
-    reference = whole[[subjects.index(s) for s in shared]]
-    alike = without_interval(ceiling.info["ceiling_kind"], whole)
-    _refuse_low(alike, reference, by, cells, how, on_low, conf_level)
+    names = np.array([place[c] for c in cells], dtype=np.intp)
+    at = np.ix_(np.array([subjects.index(s) for s in shared]), names)
+    reference, person = ceiling.arrays["values"][at], ceiling.arrays["person"][at]
+    alike = without_interval(ceiling.info["ceiling_kind"], ceiling.arrays["values"][:, names])
+    _refuse_low(alike, reference, person, by, cells, how, on_low, conf_level)
     m, k = len(block.groups), len(cells)
     top = score.transpose(0, 2, 1).reshape(len(shared), k * m)
-    bottom = np.repeat(reference, m, axis=1)
+    own = np.repeat(reference, m, axis=1)
+    paired = np.where(np.isfinite(top), own, np.nan)
+    bottom = shares_about(np.repeat(person, m, axis=1), paired)
     drawn = interval not in ("fieller", "t")
     plan = subject_counts(len(shared), n_resamples if drawn else 1, rng)
     options: dict[str, Any] = {"conf_level": conf_level, "alternative": alternative}
     if how == "mean_of_ratios":
         with np.errstate(invalid="ignore", divide="ignore"):
-            found = summarise_means(top / bottom, plan, [cast(Interval, interval)], **options)
+            # what a person adds to the others' ceilings acts on the mean share in proportion
+            others = (bottom - paired) / np.nanmean(paired, axis=0)
+            share = top / own - np.nanmean(top / own, axis=0) * others
+            found = summarise_means(share, plan, [cast(Interval, interval)], **options)
     else:
         found = summarise_ratios(top, bottom, plan, [cast(Interval, interval)], **options)
         warn_unlogged(found, interval)
@@ -166,7 +172,7 @@ def normalize(
     ).assign(
         estimate=found.estimate,
         score=describe_cells(top)[0],
-        ceiling=describe_cells(bottom)[0],
+        ceiling=describe_cells(own)[0],
         std_error=found.std_error,
         conf_low=low,
         conf_high=high,
@@ -196,7 +202,12 @@ def normalize(
         held_fixed="stimuli, chosen layers",
         extra={"ceiling": ceiling.info["method"], "bound": bound if len(bounds) > 1 else None},
     )
-    arrays = {"score": top, "ceiling": bottom, "subjects": np.asarray(shared, dtype=str)}
+    arrays = {
+        "score": top,
+        "ceiling": own,
+        "person": bottom,
+        "subjects": np.asarray(shared, dtype=str),
+    }
     provenance = Provenance(data_hash=table.hash, seed=plan.seed if drawn else "")
     notes = warn_unsettled(table_out, ["model", *by], info.but(n_resamples=plan.n_resamples))
     return NormalizedScores(table_out, info, provenance, arrays, notes)
@@ -205,6 +216,7 @@ def normalize(
 def _refuse_low(
     alike: np.ndarray,
     reference: np.ndarray,
+    person: np.ndarray,
     by: list[str],
     cells: list[tuple],
     how: str,
@@ -212,7 +224,7 @@ def _refuse_low(
     conf_level: float,
 ) -> None:
     """Refuse (or blank) cells whose ceiling is not clearly above zero; edits ``reference`` in place."""
-    mean, error, n = describe_cells(reference)
+    mean, error, n = describe_cells(shares_about(person, reference))
     low = mean - stdtrit(np.maximum(n - 1.0, 1.0), 0.5 + conf_level / 2) * error
     bad = ~(low > 0) | alike
     if how == "mean_of_ratios":

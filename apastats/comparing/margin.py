@@ -14,6 +14,7 @@ from apastats.arguments import number, numbers
 from apastats.errors import DataError, DesignError, InputError, MarginError
 from apastats.numbers.moments import moments
 from apastats.recording import call_text
+from apastats.scoring.people import shares_about
 from apastats.table import Block
 
 __all__ = ["Bounds", "Margin", "as_margin", "margin", "ratio_margin"]
@@ -137,9 +138,12 @@ class Margin:
         if self.origin == "difference":
             unit = self._difference(block)
         else:
-            unit = _ceiling_values(self.of, block, self.bound)
+            own = _ceiling_values(self.of, block, self.bound, "values")
             if self.origin == "spread":
-                unit = _sd_pseudo_values(unit)
+                unit = _sd_pseudo_values(own)
+            else:  # subjects share pools and partners: their uncertainty is that of each person's share
+                person = _ceiling_values(self.of, block, self.bound, "person")
+                unit = shares_about(person, own)
         self._check_positive(unit, block)
         with np.errstate(invalid="ignore"):
             mean = np.nanmean(unit, axis=0)
@@ -184,9 +188,9 @@ def _cell_text(block: Block, j: int) -> str:
     return ", ".join(f"{k} {v}" for k, v in cell.items()) or "the data"
 
 
-def _ceiling_values(ceiling: Any, block: Block, bound: str) -> np.ndarray:
-    """Per-subject ceilings ``[cluster, cell]`` in the order of the block; NaN for a subject it lacks."""
-    values, table = np.asarray(ceiling.arrays["values"], dtype=float), ceiling.table
+def _ceiling_values(ceiling: Any, block: Block, bound: str, name: str) -> np.ndarray:
+    """An array of the ceiling, ``[cluster, cell]`` in the order of the block; NaN for a subject it lacks."""
+    values, table = np.asarray(ceiling.arrays[name], dtype=float), ceiling.table
     subjects = [str(s) for s in ceiling.arrays["subjects"]]
     rows = np.arange(len(table))
     if "bound" in table.columns:

@@ -31,9 +31,10 @@ def ceiling(result: Any, title: str, keys: list[str]) -> list[str]:
     meaning = str(info["method"]).split(": ", 1)[-1]
     label = ceiling_words(info.get("ceiling_kind", ""))
     interval = str(info.get("interval", "t")).removesuffix(" over subjects")
+    shared = info.get("shared")
     return [
         f"{label} are means over subjects with {_level(info)}{name(interval)} intervals: {name(meaning)}"
-        f"{' ' + cite(*keys) if keys else ''}."
+        f"{' ' + cite(*keys) if keys else ''}.{f' Subjects share {name(shared)}.' if shared else ''}"
     ]
 
 

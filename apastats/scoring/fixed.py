@@ -19,7 +19,7 @@ from apastats.scoring.similarity import (
     whitening,
 )
 
-__all__ = ["FixedScores", "fixed_scores", "gram_bounds", "pair_variances"]
+__all__ = ["FixedScores", "fixed_scores", "gram_bounds", "pair_variances", "subject_gram"]
 
 
 class FixedScores(NamedTuple):
@@ -133,6 +133,18 @@ def gram_bounds(gram: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.nd
     rest = total - 2 * weight * pooled + weight**2 * own
     lower = (pooled - own * weight) / np.sqrt(own * rest)
     return lower, upper
+
+
+def subject_gram(vectors: np.ndarray, method: str) -> tuple[np.ndarray, np.ndarray]:
+    """Gram matrix of the subjects' RDMs ``[S, S]`` and their pooling weights ``[S]``, for :func:`gram_bounds`.
+
+    For the methods that are a matrix product, but rho-a, whose pool has no norm; no missing pairs.
+    """
+    c = comparison(method)
+    w = whitening(None, n_stimulus(vectors.shape[1])) if c.whitened else None
+    rows = mid_ranks(NUMPY.array(vectors), NUMPY) if c.ranks else NUMPY.array(vectors)
+    rows, size = metric_rows(rows, method, w, NUMPY)
+    return rows @ rows.T, np.ones(len(rows)) if c.ranks else 1 / size
 
 
 @lru_cache(maxsize=4)

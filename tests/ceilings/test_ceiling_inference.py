@@ -35,15 +35,16 @@ def sessions(n_subject: int = 5, n_session: int = 4, seed: int = 0) -> apa.RDMSe
 # ---------------------------------------------------------------------- intervals, chance
 def test_intervals_of_ceilings_are_those_of_a_mean(study) -> None:
     ceiling = apa.noise_ceiling(study.scores, interval="bca", conf_level=0.9)
-    direct = apa.boot_ci(ceiling.arrays["values"], interval="bca", conf_level=0.9).table
-    for c in ("estimate", "std_error", "conf_low", "conf_high"):
+    direct = apa.boot_ci(ceiling.arrays["person"], interval="bca", conf_level=0.9).table
+    for c in ("std_error", "conf_low", "conf_high"):
         np.testing.assert_array_equal(ceiling.table[c], direct[c])
+    np.testing.assert_allclose(ceiling.table["estimate"], direct["estimate"], rtol=1e-12)
 
 
 def test_one_sided_test_against_chance(study) -> None:
     ceiling = apa.noise_ceiling(study.scores, chance=0.05)
     for j, row in enumerate(ceiling.table.itertuples()):
-        t = stats.ttest_1samp(ceiling.arrays["values"][:, j], 0.05, alternative="greater")
+        t = stats.ttest_1samp(ceiling.arrays["person"][:, j], 0.05, alternative="greater")
         assert (row.statistic, row.df, row.p_value) == pytest.approx((t.statistic, 7, t.pvalue))
 
 
@@ -151,7 +152,8 @@ def test_a_true_model_is_not_below_the_lower_bound() -> None:
         assert found["ceiling"] == pytest.approx(lower.mean())
         assert found["difference"] > 0
         one_sided.append(found["p_below"] < 0.05)
-        gap = scores.frame.sort_values("subject")["score"].to_numpy() - lower
+        score = scores.frame.sort_values("subject")["score"].to_numpy()
+        gap = score - ceiling.arrays["person"][:, 0]
         two_sided.append(stats.ttest_1samp(gap, 0).pvalue < 0.05)
         assert found["p_below"] == pytest.approx(
             stats.ttest_1samp(gap, 0, alternative="less").pvalue
@@ -228,7 +230,7 @@ def test_scores_and_ceilings_are_drawn_together(study) -> None:
     # shared subject factors cancel: far narrower than with independent parts
     table = found.table
     score = found.arrays["score"].std(axis=0, ddof=1) / found.arrays["score"].mean(axis=0)
-    part = found.arrays["ceiling"].std(axis=0, ddof=1) / found.arrays["ceiling"].mean(axis=0)
+    part = found.arrays["person"].std(axis=0, ddof=1) / found.arrays["person"].mean(axis=0)
     apart = table["estimate"] * np.sqrt((score**2 + part**2) / 8)
     assert (table["std_error"] < 0.5 * apart).all()
 
@@ -237,7 +239,7 @@ def test_below_the_ceiling_is_one_sided(study) -> None:
     best, ceiling = apa.select_layer(study.scores, on="train"), apa.noise_ceiling(study.scores)
     found = apa.normalize(best, ceiling)
     for j, row in enumerate(found.table.itertuples()):
-        a, b = found.arrays["score"][:, j], found.arrays["ceiling"][:, j]
+        a, b = found.arrays["score"][:, j], found.arrays["person"][:, j]
         assert row.p_below == pytest.approx(stats.ttest_rel(a, b, alternative="less").pvalue)
     # a model above the ceiling is never called below it
     frame = best.frame.assign(score=best.frame["score"] + 1)

@@ -76,6 +76,7 @@ def others(extra: bool = False) -> apa.ScoreTable:
 
 
 @pytest.mark.parametrize("extra", [False, True])
+@pytest.mark.filterwarnings("ignore::apastats.errors.SmallSampleWarning")
 def test_sessions_are_averaged_within_subjects(extra: bool) -> None:
     table = others(extra)
     found = apa.noise_ceiling(table)
@@ -89,12 +90,14 @@ def test_sessions_are_averaged_within_subjects(extra: bool) -> None:
     assert (each.loc[each["session"] == "2", "n_subject"] == 1).all()
 
 
+@pytest.mark.filterwarnings("ignore::apastats.errors.SmallSampleWarning")
 def test_rows_without_a_session_are_kept() -> None:
     frame = others().frame.assign(session=np.nan).drop_duplicates(["subject", "metric"])
     found = apa.noise_ceiling(apa.ScoreTable(frame))
     assert found.tidy()["n_subject"].tolist() == [4, 4]
 
 
+@pytest.mark.filterwarnings("ignore::apastats.errors.SmallSampleWarning")
 def test_self_pairs_are_no_partners() -> None:
     rows = [
         {"kind": "subject_to_subject", "model": a, "subject": b, "layer": "V1", "roi": "V1",

@@ -56,6 +56,8 @@ class StimulusSetup:
         Whether to make a standard error for every replicate.
     bayesian : bool
         Whether the plans hold Dirichlet weights.
+    pooled : array, ``[S, 2]``, optional
+        What each subject adds to the mean ceilings by being in the pools of the others; mean 0.
     """
 
     x: np.ndarray
@@ -68,6 +70,7 @@ class StimulusSetup:
     ceiling: bool
     studentize: bool
     bayesian: bool = False
+    pooled: np.ndarray | None = None
 
 
 def stimulus_arrays(
@@ -147,11 +150,20 @@ KERNELS: dict[str, Callable[[np.ndarray, np.ndarray, str], Kernel]] = {
 }
 
 
+def _values(setup: StimulusSetup, kernel: Kernel, counts: np.ndarray) -> np.ndarray:
+    """Scores and ceilings of the kernel, with what a subject adds to the ceilings through the pools."""
+    values = kernel.values(counts, ceiling=setup.ceiling)
+    if setup.ceiling and setup.pooled is not None:
+        values[..., -2:] += setup.pooled
+    return values
+
+
 def _means(values: np.ndarray, subjects: np.ndarray | None) -> np.ndarray:
     """Means over subjects, ``[b, M (+ 2)]``.
 
     The pools of the ceilings hold every subject once, whoever was drawn: no copy of a subject is ever
-    in the pool it is tested against, and no pool is smaller than that of the data.
+    in the pool it is tested against, and no pool is smaller than that of the data. That a drawn subject is in
+    the pools of the others is in its values (``pooled``).
     """
     if subjects is None:
         return np.asarray(values.mean(axis=1))
@@ -166,12 +178,12 @@ def _task(setup: StimulusSetup, models: slice, blocks: list[int]) -> dict[str, n
     kernel = _kernel(setup, setup.y[models])
     whole = None
     if isinstance(kernel, DistinctKernel):
-        whole = kernel.values(np.ones((1, kernel.n)), ceiling=setup.ceiling)
+        whole = _values(setup, kernel, np.ones((1, kernel.n)))
     out: dict[str, list[np.ndarray]] = {}
     for i in blocks:
         counts = setup.stimuli.block(i)
         v = None if setup.subjects is None else setup.subjects.block(i)[:, setup.present]
-        values = kernel.values(counts, ceiling=setup.ceiling)
+        values = _values(setup, kernel, counts)
         if isinstance(kernel, DistinctKernel) and whole is not None:
             values = kernel.stretched(values, counts, whole)
         made = {"replicates": _means(values, v)}
@@ -204,7 +216,7 @@ def _group_errors(
         gone = np.floor((start + drawn - 1 - k) / g) - np.floor((start - 1 - k) / g)
         if setup.bayesian:  # weights have no copies: every g-th unit goes
             gone = drawn * (np.arange(drawn.shape[1]) % g == k)
-        left = kernel.values(counts - gone[:, setup.units], ceiling=setup.ceiling)
+        left = _values(setup, kernel, counts - gone[:, setup.units])
         parts.append(_means(left, v))
     stack = np.stack(parts)
     variance = (g - 1) / g * ((stack - stack.mean(axis=0)) ** 2).sum(axis=0)
@@ -248,12 +260,12 @@ def _finish(setup: StimulusSetup, arrays: dict[str, np.ndarray]) -> dict[str, np
     """Estimates, standard errors and influence values; both factors' variance corrected."""
     kernel = _kernel(setup, setup.y)
     ones = np.ones((1, kernel.n))
-    scores = kernel.values(ones, ceiling=setup.ceiling)
+    scores = _values(setup, kernel, ones)
     plain = _with_gaps(scores, setup)
     estimate = _means(plain, None)[0]
     k = int(setup.units.max()) + 1
     left = (setup.units[None] != np.arange(k)[:, None]).astype(np.float64)
-    without = kernel.values(left, ceiling=setup.ceiling)
+    without = _values(setup, kernel, left)
     influence = (k - 1) / k * (estimate - _means(_with_gaps(without, setup), None))
     replicates = _with_gaps(arrays["replicates"], setup)
     variance = np.nanvar(replicates, axis=0, ddof=1)
