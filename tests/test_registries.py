@@ -12,6 +12,7 @@ import pytest
 import apastats as apa
 from apastats.errors import ApaError
 from apastats.patterns.pattern_similarity import SIMILARITIES, Similarity
+from apastats.resampling.intervals import INTERVALS
 from apastats.scoring.methods import METHODS, Comparison
 
 STUDY = apa.simulate(n_subject=9, n_model=2, n_layer=3, rng=1)
@@ -117,6 +118,49 @@ def test_every_verb_takes_a_new_comparison(fake_comparison: str) -> None:
         assert means.min() <= found["estimate"].min() <= means.max()
     assert len(apa.noise_ceiling(brain, kind="nili", method="fake").table)
     assert len(apa.evaluate_rdms(brain, models, method="fake").table)
+
+
+# ---------------------------------------------------------------- intervals
+@pytest.fixture
+def fake_interval(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The percentile interval under another name."""
+    monkeypatch.setitem(INTERVALS, "fake", INTERVALS["percentile"])
+    return "fake"
+
+
+@pytest.mark.filterwarnings("ignore::apastats.errors.MonteCarloWarning")
+def test_every_verb_takes_a_new_interval(fake_interval: str) -> None:
+    x = np.random.default_rng(3).normal(0.1, 1, 9)
+    table = STUDY.scores.where(split="test", kind="model", layer="layer_01")
+    options: dict[str, Any] = {"test": "bootstrap", "n_resamples": 200, "rng": 1}
+    two: dict[str, Any] = options | {"y": x[::-1] + 0.5, "paired": False}
+
+    def verbs(interval: str) -> list[pd.DataFrame]:
+        formula = "score ~ model | roi"
+        drawn = apa.bootstrap(
+            "score ~ model + roi", table, interval=interval, n_resamples=200, rng=1
+        )
+        return [
+            apa.boot_ci(x, "mean", interval=interval, n_resamples=200, rng=1).table,
+            drawn.table,
+            drawn.conf_int(interval=interval),
+            apa.tost(x, bounds=1, interval=interval, **options).table,
+            apa.tost(x, bounds=1, interval=interval, **two).table,
+            apa.equivalence(formula, table, bounds=0.1, interval=interval, **options).table,
+            apa.compare(formula, table, interval=interval, **options).table,
+            apa.agreement_bootstrap(PATTERNS, interval=interval, n_resamples=99, rng=1).table,
+            apa.noise_ceiling(STUDY.scores, interval=interval, n_resamples=200, rng=1).table,
+        ]
+
+    for ours, theirs in zip(verbs("fake"), verbs("percentile"), strict=True):
+        numbers = ours.select_dtypes(float).columns
+        assert len(numbers)
+        pd.testing.assert_frame_equal(ours[numbers], theirs[numbers])
+
+
+def test_an_interval_without_a_test_is_refused_by_tests() -> None:
+    with pytest.raises(ApaError, match="interval"):
+        apa.tost(np.arange(9.0), bounds=1, test="bootstrap", interval="t")
 
 
 # ---------------------------------------------------------------- unknown names

@@ -15,7 +15,7 @@ from apastats.ceilings.from_tables import table_values
 from apastats.errors import CeilingWarning, DesignError, InputError, SmallSampleWarning, warn
 from apastats.numbers.units import varies
 from apastats.recording import verb
-from apastats.resampling.intervals import Alternative, Interval, check_interval
+from apastats.resampling.intervals import INTERVALS, Alternative, Interval, check_interval
 from apastats.resampling.means import MeanSummary, describe_cells, summarise_means
 from apastats.resampling.plans import Resamples, subject_counts
 from apastats.results import Provenance, Result
@@ -293,7 +293,7 @@ def _shared(kind: str, widening: np.ndarray | None) -> str | None:
 
 def warn_unlogged(found: MeanSummary, interval: str) -> None:
     """Warn of ratios that have no interval on the log scale."""
-    logs = interval in ("studentized", "normal", "basic", "t")
+    logs = interval in INTERVALS and not INTERVALS[interval].invariant
     bad = logs & ~(found.estimate > 0) & np.isfinite(found.estimate)
     if bad.any():
         warn(

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from apastats.arguments import choice
 from apastats.errors import InputError
 from apastats.numbers.few import few_words
 from apastats.numbers.location import Kernel, Located, signed_rank, t_location, trimmed
 from apastats.numbers.tested import Tested
+from apastats.resampling.intervals import INTERVALS, tests_by_inversion
 from apastats.resampling.one_sample import (
-    BOOT_INTERVALS,
     bootstrap_location,
     centred_flips,
     one_sample_few,
@@ -138,7 +139,7 @@ class Choice:
 
     def few(self, n: int) -> tuple[float, float] | None:
         """Correction of bootstrap shares for n matched units; None where there is none."""
-        corrected = self.test == "bootstrap" and self.interval != "studentized"
+        corrected = self.test == "bootstrap" and not INTERVALS[self.interval].pivotal
         return one_sample_few(n) if corrected and self.small_sample else None
 
     def seed(self) -> str:
@@ -182,7 +183,7 @@ class Choice:
             out["trim"] = self.trim
         if self.test == "bootstrap":
             out["interval"] = self.interval
-            if self.small_sample and self.interval != "studentized":
+            if self.small_sample and not INTERVALS[self.interval].pivotal:
                 out["corrected"] = "expanded interval"
         if self.resamples:
             plans = [self.given] if self.given is not None else list(self._plans.values())
@@ -214,8 +215,7 @@ def choose(
         raise InputError("trim", trim, "a number from 0 up to (not including) 0.5")
     if exact is not None and not isinstance(exact, bool):
         raise InputError("exact", exact, "True, False or None")
-    if interval not in BOOT_INTERVALS:
-        raise InputError("interval", interval, f"one of {list(BOOT_INTERVALS)}")
+    choice("interval", interval, tests_by_inversion())
     check_rule(quantile_rule)
     if ties not in ("half", "below"):
         raise InputError("ties", ties, "'half' or 'below'")

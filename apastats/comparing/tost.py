@@ -31,6 +31,7 @@ from apastats.numbers.standardised import sd_unit
 from apastats.numbers.student import in_sd_units
 from apastats.numbers.tested import Tested
 from apastats.recording import verb
+from apastats.resampling.intervals import INTERVALS
 from apastats.resampling.plans import Plan, Resamples
 from apastats.resampling.quantiles import QuantileRule
 from apastats.resampling.two_samples import (
@@ -241,7 +242,7 @@ def _sampled_errors(
         draws, few = choice.sampled(len(x)), choice.few(len(x))
     else:
         draws = two_sample_draws(choice.test, len(x), len(y), choice.n_resamples, choice.rng)
-        corrected = boot and choice.interval != "studentized" and choice.small_sample
+        corrected = boot and not INTERVALS[choice.interval].pivotal and choice.small_sample
         few = two_sample_few(x, y) if corrected else None
     if not draws:
         return table, ()

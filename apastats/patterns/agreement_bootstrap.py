@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.special import ndtri, stdtr, stdtrit
 from threadpoolctl import threadpool_limits
 
+from apastats.arguments import choice
 from apastats.errors import DegenerateWarning, InputError, SmallSampleWarning, warn
 from apastats.numbers.moments import moments
 from apastats.patterns.alignment_patterns import AlignmentPatterns
@@ -32,6 +33,7 @@ from apastats.patterns.nodes import (
 from apastats.patterns.pattern_similarity import check_similarity
 from apastats.recording import verb
 from apastats.resampling.intervals import (
+    INTERVALS,
     Interval,
     Replicates,
     acceleration,
@@ -45,8 +47,6 @@ from apastats.table import BRAIN, ScoreTable
 from apastats.words import Info, Outcome
 
 __all__ = ["AgreementBootstrap", "agreement_bootstrap"]
-
-_INTERVALS = ("jackknife", "t", "normal", "basic", "percentile", "bca")
 
 
 class AgreementBootstrap(Result):
@@ -145,8 +145,8 @@ def agreement_bootstrap(
     if reference not in REFERENCES:
         raise InputError("reference", reference, f"one of {list(REFERENCES)}")
     check_similarity(similarity)
-    if interval not in _INTERVALS:
-        raise InputError("interval", interval, f"one of {list(_INTERVALS)}")
+    # replicates of an agreement have no standard error of their own to studentise with
+    choice("interval", interval, ["jackknife", *(k for k in INTERVALS if k != "studentized")])
     check_interval("t", conf_level, "two-sided")
     arrays = patterns.dense
     kind = brain_kind(arrays, brain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -15,13 +16,17 @@ from apastats.resampling.quantiles import QuantileRule, mass_below, quantiles
 __all__ = [
     "ALTERNATIVES",
     "INTERVALS",
+    "IntervalType",
     "Interval",
     "Replicates",
     "acceleration",
     "check_interval",
     "confidence_interval",
     "confidence_limits",
+    "interval_p",
+    "replicate_sd",
     "tail_probabilities",
+    "tests_by_inversion",
 ]
 
 Interval: TypeAlias = Literal["normal", "basic", "percentile", "bca", "studentized", "t", "fieller"]
@@ -29,7 +34,6 @@ Alternative: TypeAlias = Literal["two-sided", "greater", "less"]
 # interval -> [4, m]: low, high, and the Monte-Carlo error of each
 Limits: TypeAlias = dict[str, np.ndarray]
 
-INTERVALS = ("normal", "basic", "percentile", "bca", "studentized", "t")
 ALTERNATIVES = ("two-sided", "greater", "less")
 
 
@@ -55,6 +59,8 @@ class Replicates:
         Degrees of freedom, for "t".
     tolerance : array or float
         Replicates this close to the estimate are equal to it.
+    ties : float or None
+        Share with which these count for the bias of "bca"; None: as the quantile rule has it.
     """
 
     estimate: np.ndarray
@@ -65,6 +71,7 @@ class Replicates:
     acceleration: np.ndarray | None = None
     df: np.ndarray | None = None
     tolerance: np.ndarray | float = 0.0
+    ties: float | None = None
 
 
 def check_interval(interval: str, conf_level: float, alternative: str) -> None:
@@ -156,46 +163,59 @@ def confidence_limits(
     """
     check_interval(interval, conf_level, alternative)
     low_p, high_p = tail_probabilities(conf_level, alternative)
-    m = len(r.estimate)
-    out = np.zeros((4, m))
-    if interval == "t":
-        if r.std_error is None or r.df is None:
-            raise InputError("interval", interval, "an interval that needs no standard error")
-        with np.errstate(invalid="ignore"):
-            out[0] = r.estimate + r.std_error * _student(r.df, low_p)
-            out[1] = r.estimate + r.std_error * _student(r.df, high_p)
-        return out
-    if interval == "normal":
-        _, mean, sd = moments(r.values, r.weights, axis=-1)
-        centre = 2 * r.estimate - mean
-        size = r.values.shape[1]
-        for side, p in enumerate((low_p, high_p)):
-            with np.errstate(invalid="ignore"):
-                out[side] = centre + sd * ndtri(p)
-            if r.weights is None and 0 < p < 1:
-                # var(mean) + z^2 var(sd), the latter for a normal distribution of the replicates
-                out[side + 2] = sd * np.sqrt((1 + ndtri(p) ** 2 / 2) / size)
-        return out
-    if interval == "studentized":
-        if r.std_error is None or r.t_values is None:
-            raise InputError("interval", interval, "an interval that needs no standard error")
-        q, error = _two_quantiles(r.t_values, r.weights, 1 - high_p, 1 - low_p, quantile_rule)
-        with np.errstate(invalid="ignore"):
-            # a standard error of 0 is an interval of no width, whatever the quantile
-            out[:2] = np.where(r.std_error == 0, r.estimate, r.estimate - r.std_error * q[::-1])
-        out[2:] = r.std_error * error[::-1]
-    elif interval == "basic":
-        q, out[3:1:-1] = _two_quantiles(r.values, r.weights, 1 - high_p, 1 - low_p, quantile_rule)
-        out[:2] = 2 * r.estimate - q[::-1]
-    else:
-        low: np.ndarray | float = low_p
-        high: np.ndarray | float = high_p
-        steps = None
-        if interval == "bca":
-            low, high, steps = _bca_levels(r, low_p, high_p, quantile_rule)
-        out[:2], out[2:] = _two_quantiles(r.values, r.weights, low, high, quantile_rule, steps)
-    out[:2] = _open(out[0], out[1], low_p, high_p)
+    with np.errstate(invalid="ignore"):
+        out = INTERVALS[interval].limits(r, low_p, high_p, quantile_rule)
+    if interval not in ("t", "normal"):
+        out[:2] = _open(out[0], out[1], low_p, high_p)
     return out
+
+
+def _t_limits(r: Replicates, low_p: float, high_p: float, rule: QuantileRule) -> np.ndarray:
+    if r.std_error is None or r.df is None:
+        raise InputError("interval", "t", "an interval that needs no standard error")
+    out = np.zeros((4, len(r.estimate)))
+    for side, p in enumerate((low_p, high_p)):
+        out[side] = r.estimate + r.std_error * _student(r.df, p)
+    return out
+
+
+def _normal_limits(r: Replicates, low_p: float, high_p: float, rule: QuantileRule) -> np.ndarray:
+    out = np.zeros((4, len(r.estimate)))
+    _, mean, sd = moments(r.values, r.weights, axis=-1)
+    centre = 2 * r.estimate - mean
+    for side, p in enumerate((low_p, high_p)):
+        out[side] = centre + sd * ndtri(p)
+        if r.weights is None and 0 < p < 1:
+            # var(mean) + z^2 var(sd), the latter for a normal distribution of the replicates
+            out[side + 2] = sd * np.sqrt((1 + ndtri(p) ** 2 / 2) / r.values.shape[1])
+    return out
+
+
+def _studentized_limits(
+    r: Replicates, low_p: float, high_p: float, rule: QuantileRule
+) -> np.ndarray:
+    if r.std_error is None or r.t_values is None:
+        raise InputError("interval", "studentized", "an interval that needs no standard error")
+    q, error = _two_quantiles(r.t_values, r.weights, 1 - high_p, 1 - low_p, rule)
+    # a standard error of 0 is an interval of no width, whatever the quantile
+    limits = np.where(r.std_error == 0, r.estimate, r.estimate - r.std_error * q[::-1])
+    return np.concatenate([limits, r.std_error * error[::-1]])
+
+
+def _basic_limits(r: Replicates, low_p: float, high_p: float, rule: QuantileRule) -> np.ndarray:
+    q, error = _two_quantiles(r.values, r.weights, 1 - high_p, 1 - low_p, rule)
+    return np.concatenate([2 * r.estimate - q[::-1], error[::-1]])
+
+
+def _percentile_limits(
+    r: Replicates, low_p: float, high_p: float, rule: QuantileRule
+) -> np.ndarray:
+    return np.concatenate(_two_quantiles(r.values, r.weights, low_p, high_p, rule))
+
+
+def _bca_limits(r: Replicates, low_p: float, high_p: float, rule: QuantileRule) -> np.ndarray:
+    low, high, steps = _bca_levels(r, low_p, high_p, rule)
+    return np.concatenate(_two_quantiles(r.values, r.weights, low, high, rule, steps))
 
 
 def _student(df: np.ndarray, p: float) -> np.ndarray:
@@ -245,6 +265,12 @@ def _two_quantiles(
     return q[:, :2].T, spread.T
 
 
+def _below_estimate(r: Replicates, rule: QuantileRule) -> np.ndarray:
+    """Share of replicates below the estimate; ``z0 = Phi^-1`` of it is the bias of BCa."""
+    ties = r.ties if r.ties is not None else 0.0 if rule == "boot" else 0.5
+    return mass_below(r.values, r.estimate, r.weights, ties=ties, tolerance=r.tolerance)
+
+
 def _bca_levels(
     r: Replicates, low_p: float, high_p: float, rule: QuantileRule
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -256,13 +282,7 @@ def _bca_levels(
     """
     if r.acceleration is None:
         raise InputError("interval", "bca", "an interval that needs no acceleration")
-    share = mass_below(
-        r.values,
-        r.estimate,
-        r.weights,
-        ties=0.0 if rule == "boot" else 0.5,
-        tolerance=r.tolerance,
-    )
+    share = _below_estimate(r, rule)
     z0 = ndtri(share)
     levels, steps = [], []
     for p in (low_p, high_p):
@@ -281,3 +301,106 @@ def _bca_levels(
         levels.append(q)
         steps.append(np.sqrt(np.maximum(variance, 0) / r.values.shape[1]))
     return levels[0], levels[1], np.nan_to_num(np.stack(steps, axis=1), posinf=0.0)
+
+
+def _share(hit: np.ndarray, weights: np.ndarray | None, draws: float) -> np.ndarray:
+    """Share of resamples ``[B, m]`` that hit, never 0: one of the equally likely draws is added."""
+    found = hit.mean(axis=0) if weights is None else weights @ hit
+    return np.asarray((found * draws + 1) / (draws + 1))
+
+
+def _shares(above: np.ndarray, below: np.ndarray, r: Replicates, draws: float) -> np.ndarray:
+    return np.stack([_share(hit, r.weights, draws) for hit in (above, below)])
+
+
+def _studentized_p(r: Replicates, estimate: np.ndarray, draws: float) -> np.ndarray:
+    t = estimate / r.std_error
+    drawn = np.asarray(r.t_values).T
+    return _shares(drawn >= t, drawn <= t, r, draws)
+
+
+def _basic_p(r: Replicates, estimate: np.ndarray, draws: float) -> np.ndarray:
+    # the reflected replicate: 2 estimate - estimate* = estimate - shift
+    return _shares(estimate <= r.values.T, estimate >= r.values.T, r, draws)
+
+
+def _percentile_p(r: Replicates, estimate: np.ndarray, draws: float) -> np.ndarray:
+    return _shares(-estimate >= r.values.T, -estimate <= r.values.T, r, draws)
+
+
+def _normal_p(r: Replicates, estimate: np.ndarray, draws: float) -> np.ndarray:
+    shift = r.values.T
+    bias = shift.mean(axis=0) if r.weights is None else r.weights @ shift
+    score = (estimate - bias) / replicate_sd(shift, r.weights)
+    return np.stack([ndtr(-score), ndtr(score)])
+
+
+def _bca_p(r: Replicates, estimate: np.ndarray, draws: float) -> np.ndarray:
+    """Percentile shares moved by the bias and acceleration terms (the interval solved for its level)."""
+    z0, a = ndtri(_below_estimate(r, "linear")), np.asarray(r.acceleration)
+    below = mass_below(r.values, -estimate, r.weights, ties=0.5, tolerance=r.tolerance)
+    # half a draw on either side keeps the share away from 0 and 1
+    u = ndtri((below * draws + 0.5) / (draws + 1)) - z0
+    # u + z0 = z0 + (z0 + z) / (1 - a (z0 + z)) solved for z
+    p = ndtr(u / (1 + a * u) - z0)
+    return np.stack([p, 1 - p])
+
+
+def replicate_sd(shift: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Standard deviation of replicates ``[B, m]``: divisor B - 1 where sampled."""
+    if weights is None:
+        return np.asarray(shift.std(axis=0, ddof=1))
+    return np.sqrt(np.maximum(weights @ shift**2 - (weights @ shift) ** 2, 0.0))
+
+
+def interval_p(interval: str, r: Replicates, estimate: np.ndarray, draws: float) -> np.ndarray:
+    """p-values (above 0, below 0, two-sided) ``[3, m]`` by inverting an interval.
+
+    ``r`` holds replicates minus their estimate (so ``r.estimate`` is 0), ``draws`` the equally likely draws behind
+    them.
+    """
+    invert = INTERVALS[interval].p_value
+    if invert is None:
+        raise InputError("interval", interval, f"one of {tests_by_inversion()}")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        one = invert(r, estimate, draws)
+    # twice the smaller one; a normal score has no atom to exceed 1 with
+    return np.vstack([one, np.minimum(1.0, 2 * np.minimum(one[0], one[1]))[None]])
+
+
+@dataclass(frozen=True)
+class IntervalType:
+    """One kind of interval from replicates.
+
+    Attributes
+    ----------
+    limits : callable
+        ``(replicates, low_p, high_p, rule) -> [4, m]``: limits at two probabilities, and their Monte-Carlo errors.
+    p_value : callable or None
+        ``(centred replicates, estimate, draws) -> [2, m]``: the one-sided p-values of "above 0" and "below 0" that
+        invert it; None where no test goes with it.
+    pivotal : bool
+        Whether its own t takes care of few units; the levels of the others are corrected.
+    invariant : bool
+        Whether it respects transformations, so that no scale has to be chosen.
+    """
+
+    limits: Callable[[Replicates, float, float, QuantileRule], np.ndarray]
+    p_value: Callable[[Replicates, np.ndarray, float], np.ndarray] | None = None
+    pivotal: bool = False
+    invariant: bool = False
+
+
+INTERVALS: dict[str, IntervalType] = {
+    "normal": IntervalType(_normal_limits, _normal_p),
+    "basic": IntervalType(_basic_limits, _basic_p),
+    "percentile": IntervalType(_percentile_limits, _percentile_p, invariant=True),
+    "bca": IntervalType(_bca_limits, _bca_p, invariant=True),
+    "studentized": IntervalType(_studentized_limits, _studentized_p, pivotal=True),
+    "t": IntervalType(_t_limits, pivotal=True),
+}
+
+
+def tests_by_inversion() -> list[str]:
+    """Intervals that a bootstrap test can invert."""
+    return [name for name, entry in INTERVALS.items() if entry.p_value is not None]

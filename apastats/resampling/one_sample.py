@@ -5,19 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from apastats.numbers.few import few_level, few_p
 from apastats.numbers.location import Located, trimmed_moments
 from apastats.numbers.moments import moments
 from apastats.numbers.standardised import Standardised, hedges_factor
-from apastats.resampling.intervals import Interval, Replicates, acceleration, confidence_interval
+from apastats.resampling.intervals import (
+    INTERVALS,
+    Replicates,
+    acceleration,
+    confidence_interval,
+    interval_p,
+    replicate_sd,
+)
 from apastats.resampling.plans import Plan
-from apastats.resampling.quantiles import QuantileRule, mass_below, quantiles
+from apastats.resampling.quantiles import QuantileRule
 from apastats.resampling.relabel import permutation_p
 
 __all__ = [
-    "BOOT_INTERVALS",
     "Resampled",
     "bootstrap_location",
     "centred_flips",
@@ -27,7 +32,6 @@ __all__ = [
     "sign_flip",
 ]
 
-BOOT_INTERVALS = ("studentized", "bca", "basic", "percentile", "normal")
 _CHUNK = 2**23  # numbers held at once
 
 
@@ -176,19 +180,15 @@ def located_by_replicates(
     All but studentized, which has its own t, are corrected for few units where ``r.few`` is given; an end whose
     level is below one draw is infinite.
     """
-    few = None if interval == "studentized" else r.few
+    few = None if INTERVALS[interval].pivotal else r.few
     level = alpha if few is None else few_level(alpha, *few)
     m = r.shift.shape[1]
-    replicates = _replicates(r)
-    if interval == "bca":
-        low, high = _bca_limits(replicates, level, quantile_rule, ties)
-    else:
-        low, high, _ = confidence_interval(
-            replicates,
-            _interval_name(interval),
-            conf_level=1 - 2 * level,
-            quantile_rule=quantile_rule,
-        )
+    low, high, _ = confidence_interval(
+        _replicates(r, ties),
+        interval,  # type: ignore[arg-type]
+        conf_level=1 - 2 * level,
+        quantile_rule=quantile_rule,
+    )
     if few is not None and interval != "normal" and level * (r.draws + 1) < 1:
         low, high = np.full(m, -np.inf), np.full(m, np.inf)
     p = replicate_p(r, interval, ties)
@@ -196,7 +196,7 @@ def located_by_replicates(
         t = r.estimate / r.std_error
     located = Located(
         r.estimate,
-        _replicate_sd(r.shift, r.weights),
+        replicate_sd(r.shift, r.weights),
         t,
         np.full(m, np.nan),
         p[0],
@@ -208,7 +208,7 @@ def located_by_replicates(
     return _undefined(located, r.std_error)
 
 
-def _replicates(r: Resampled) -> Replicates:
+def _replicates(r: Resampled, ties: float) -> Replicates:
     """The same for the intervals."""
     return Replicates(
         estimate=np.zeros(r.shift.shape[1]),
@@ -219,13 +219,14 @@ def _replicates(r: Resampled) -> Replicates:
         acceleration=acceleration(r.influence.T),
         df=None,
         tolerance=1e-12 * np.abs(r.shift).max(axis=0, initial=0.0),
+        ties=ties,
     )
 
 
 def replicate_p(r: Resampled, interval: str, ties: float = 0.5) -> np.ndarray:
     """p-values (above 0, below 0, two-sided) ``[3, m]`` of :func:`located_by_replicates`, without the limits."""
-    p = _bootstrap_p(interval, r, _replicates(r), ties)
-    if interval != "studentized" and r.few is not None:
+    p = interval_p(interval, _replicates(r, ties), r.estimate, r.draws)
+    if not INTERVALS[interval].pivotal and r.few is not None:
         p[:2] = few_p(p[:2], *r.few)
         p[2] = np.minimum(1.0, 2 * np.minimum(p[0], p[1]))
     return p
@@ -289,86 +290,6 @@ def resample_means(
     draws = float(len(counts)) if weights is None else float(n) ** n
     few = one_sample_few(n) if small_sample else None
     return Resampled(mean, sd / np.sqrt(n), shift, t_star, centred, weights, draws, few)
-
-
-def _interval_name(interval: str) -> Interval:
-    return interval  # type: ignore[return-value]
-
-
-def _average(x: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    out: np.ndarray = x.mean(axis=0) if weights is None else weights @ x
-    return out
-
-
-def _replicate_sd(shift: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    """Standard deviation of the replicates: divisor B - 1 where sampled."""
-    if weights is None:
-        out: np.ndarray = shift.std(axis=0, ddof=1)
-        return out
-    return np.sqrt(np.maximum(_average(shift**2, weights) - _average(shift, weights) ** 2, 0.0))
-
-
-def _share(hit: np.ndarray, weights: np.ndarray | None, draws: float) -> np.ndarray:
-    """Share of resamples that hit, never 0."""
-    found = hit.mean(axis=0) if weights is None else weights @ hit
-    out: np.ndarray = (found * draws + 1) / (draws + 1)
-    return out
-
-
-def _bootstrap_p(interval: str, r: Resampled, replicates: Replicates, ties: float) -> np.ndarray:
-    """p-values (above, below, two-sided) ``[3, m]``."""
-    estimate, shift = r.estimate, r.shift
-    if interval == "normal":
-        bias = _average(shift, r.weights)
-        score = (estimate - bias) / _replicate_sd(shift, r.weights)
-        return np.stack([ndtr(-score), ndtr(score), 2 * ndtr(-np.abs(score))])
-    if interval == "bca":
-        one = _bca_shares(estimate, replicates, r.draws, ties)
-    else:
-        if interval == "studentized" and r.t_star is not None:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                t = estimate / r.std_error
-            above, below = r.t_star >= t, r.t_star <= t
-        elif interval == "basic":
-            # reflected replicate: 2 estimate - estimate* = estimate - shift
-            above, below = shift >= estimate, shift <= estimate
-        else:
-            above, below = shift <= -estimate, shift >= -estimate
-        one = np.stack([_share(above, r.weights, r.draws), _share(below, r.weights, r.draws)])
-    two = np.minimum(1.0, 2 * np.minimum(one[0], one[1]))
-    return np.vstack([one, two[None]])
-
-
-def _bias(r: Replicates, ties: float) -> np.ndarray:
-    """Bias term of BCa, ``z0``."""
-    out: np.ndarray = ndtri(
-        mass_below(r.values, r.estimate, r.weights, ties=ties, tolerance=r.tolerance)
-    )
-    return out
-
-
-def _bca_limits(
-    r: Replicates, alpha: float, rule: QuantileRule, ties: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """BCa limits of level 1 - 2 alpha (Efron 1987)."""
-    z0, a = _bias(r, ties)[:, None], np.asarray(r.acceleration)[:, None]
-    z = z0 + ndtri(np.array([alpha, 1 - alpha]))
-    with np.errstate(invalid="ignore"):
-        levels = ndtr(z0 + z / (1 - a * z))
-    limits = quantiles(r.values, levels, r.weights, rule)
-    return limits[:, 0], limits[:, 1]
-
-
-def _bca_shares(estimate: np.ndarray, r: Replicates, draws: float, ties: float) -> np.ndarray:
-    """Percentile shares moved by the bias and acceleration terms (the interval solved for its level)."""
-    z0, a = _bias(r, ties), np.asarray(r.acceleration)
-    below = mass_below(r.values, -estimate, r.weights, ties=0.5, tolerance=r.tolerance)
-    # half a draw on either side keeps the share away from 0 and 1
-    u = ndtri((below * draws + 0.5) / (draws + 1)) - z0
-    # u + z0 = z0 + (z0 + z) / (1 - a (z0 + z)) solved for z
-    with np.errstate(invalid="ignore"):
-        p = ndtr(u / (1 + a * u) - z0)
-    return np.stack([p, 1 - p])
 
 
 def bootstrap_standardised(

@@ -9,6 +9,7 @@ from scipy.special import stdtrit
 from threadpoolctl import threadpool_limits
 
 from apastats.resampling.intervals import (
+    INTERVALS,
     Alternative,
     Interval,
     Limits,
@@ -124,7 +125,7 @@ def summarise_ratios(
             # influence of a unit on a ratio of means
             influence = np.where(known, a - estimate[j] * b, np.nan)
             for k in drawn:
-                logs = k not in ("percentile", "bca")
+                logs = not INTERVALS[k].invariant
                 r = _one(estimate[j], error[j], values, errors, weights, influence, size[j], logs)
                 if r is None:
                     continue

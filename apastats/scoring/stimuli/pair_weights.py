@@ -81,7 +81,9 @@ class PairKernel:
         c = comparison(method)
         if c.stimuli != "weights":
             allowed = [name for name, row in METHODS.items() if row.stimuli == "weights"]
-            raise InputError("method", method, f"one of {allowed}, for weights of pairs")
+            raise InputError(
+                "method", method, f"one of {allowed} where stimuli are drawn by weights"
+            )
         x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
         # a sum is finite where all entries are
         if not np.isfinite(x.sum() + y.sum()):
