@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, DesignError, FormulaError, InputError
+from apastats.errors import DesignError, FormulaError, InputError
+from apastats.rows import DEFAULTS, KEY_COLUMNS, KINDS, standardise
 from apastats.words import Outcome
 
 __all__ = ["KEY_COLUMNS", "KINDS", "Block", "CellFormula", "ScoreTable", "parse_formula"]
 
-KINDS = ("model", "subject_to_subject", "leave_one_out")
-KEY_COLUMNS = ("kind", "model", "layer", "subject", "roi", "metric", "split")
-DEFAULTS = {"kind": "model", "layer": "-", "metric": "score", "split": "test"}
 BRAIN = "brain"  # level of `model` that stands for the brain in agreement tables
 
 
@@ -176,7 +174,9 @@ class ScoreTable:
         ones get ``"model", "-", "score", "test"``); other columns are kept as covariates. For brain
         rows ``model`` is the predicting subject (``others`` for leave_one_out), ``layer`` its ROI.
     outcomes : tuple of str
-        The outcome columns; every other column is part of the key.
+        The outcome columns; every other column that is no covariate is part of the key.
+    covariates : tuple of str
+        Columns that describe rows and are no part of the key; rows that differ in them alone are repeats.
     on_duplicate : {"error", "first"}
         What to do about rows with the same key.
     log : tuple of str
@@ -206,10 +206,17 @@ class ScoreTable:
     log: tuple[str, ...] = ()
     source: str = "data"
     measures: Mapping[str, Outcome] = field(default_factory=dict)
+    covariates: tuple[str, ...] = ()
     _hash: list[str] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
-        frame, log = _standardise(self.frame, self.outcomes, self.on_duplicate, self.source)
+        covariates = tuple(c for c in self.covariates if c not in self.outcomes)
+        if isinstance(self.frame, pd.DataFrame):
+            covariates = tuple(c for c in covariates if c in self.frame.columns)
+        object.__setattr__(self, "covariates", covariates)
+        frame, log = standardise(
+            self.frame, self.outcomes, covariates, self.on_duplicate, self.source
+        )
         object.__setattr__(self, "frame", frame)
         object.__setattr__(self, "log", (*self.log, *log))
         object.__setattr__(self, "_hash", [])
@@ -381,11 +388,8 @@ class ScoreTable:
         if repeated.any():
             first = frame.loc[repeated, keys].iloc[0]
             same = frame[(frame[keys] == first).all(axis=1)]
-            varying = [
-                c
-                for c in same.columns
-                if c not in (*keys, *self.outcomes) and same[c].nunique() > 1
-            ]
+            fixed = {*keys, *self.outcomes, *self.covariates}
+            varying = [c for c in same.columns if c not in fixed and same[c].nunique() > 1]
             raise DesignError(
                 f"{f}: {len(same)} rows share {dict(first)}; they differ in {varying}. Choose a layer or a split "
                 f"first, or put the column into the formula."
@@ -426,60 +430,3 @@ def _codes(frame: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, pd.Data
     codes = frame.groupby(columns, sort=False, observed=True, dropna=False).ngroup().to_numpy()
     levels = frame[columns].drop_duplicates().reset_index(drop=True)
     return codes, levels
-
-
-def _standardise(
-    frame: pd.DataFrame, outcomes: tuple[str, ...], on_duplicate: str, source: str
-) -> tuple[pd.DataFrame, list[str]]:
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError("frame", type(frame).__name__, "a pandas DataFrame")
-    if on_duplicate not in ("error", "first"):
-        raise InputError("on_duplicate", on_duplicate, "'error' or 'first'")
-    needed = ["model", "subject", "roi", *outcomes]
-    missing = [c for c in needed if c not in frame.columns]
-    if missing:
-        raise DataError(
-            f"{source}: missing column {missing[0]!r}; needed are {needed}, found {list(map(str, frame.columns))}"
-        )
-    if frame.empty:
-        raise DataError(f"{source}: there are no rows")
-    defaults = {c: v for c, v in DEFAULTS.items() if c not in frame.columns}
-    frame = frame.assign(**defaults)
-    others = [c for c in frame.columns if c not in KEY_COLUMNS and c not in outcomes]
-    frame = frame[[*KEY_COLUMNS, *others, *outcomes]].reset_index(drop=True)
-    for c in KEY_COLUMNS:
-        if frame[c].isna().any():
-            raise DataError(
-                f"{source}: column {c!r} has no value in row {int(frame[c].isna().argmax())}"
-            )
-        # labels are text: subject 1 and subject "1" must be the same subject
-        levels = frame[c].unique()
-        if not all(isinstance(v, str) for v in levels):
-            frame[c] = frame[c].map({v: str(v) for v in levels})
-    unknown = [k for k in frame["kind"].unique() if k not in KINDS]
-    if unknown:
-        raise DataError(f"{source}: unknown kind {unknown[0]!r}; allowed: {list(KINDS)}")
-    for c in outcomes:
-        try:
-            frame[c] = pd.to_numeric(frame[c]).astype("float64")
-        except (ValueError, TypeError) as error:
-            raise DataError(f"{source}: column {c!r} must be numbers ({error})") from error
-        infinite = np.isinf(frame[c].to_numpy())
-        if infinite.any():
-            raise DataError(f"{source}: column {c!r} is infinite in row {int(infinite.argmax())}")
-    log = []
-    key = [c for c in frame.columns if c not in outcomes]
-    repeated = frame.duplicated(key)
-    if repeated.any():
-        if on_duplicate == "error":
-            shown = frame.loc[frame.duplicated(key, keep=False), [*KEY_COLUMNS, *outcomes]].head(5)
-            raise DataError(
-                f"{source}: {int(repeated.sum())} rows repeat the key of another row (on_duplicate='first' keeps the "
-                f"first). First five:\n{shown.to_string(index=False)}"
-            )
-        frame = frame[~repeated].reset_index(drop=True)
-        log.append(f"{int(repeated.sum())} duplicate rows dropped, the first of each kept")
-    n_nan = int(frame[outcomes[0]].isna().sum())
-    if n_nan:
-        log.append(f"{n_nan} of {len(frame)} values of {outcomes[0]} are NaN; kept and masked")
-    return frame, log

@@ -57,6 +57,12 @@ def concat(*tables: ScoreTable | RDMSet) -> ScoreTable | RDMSet:
     # the name only: a log ends in reports, and a path of this machine means nothing elsewhere
     log = tuple(f"{Path(t.source).name}: {line}" for t in scores for line in t.log)
     source = " + ".join(t.source for t in scores)
+    covariates = tuple(dict.fromkeys(c for t in scores for c in t.covariates))
     return ScoreTable(
-        frame, scores[0].outcomes, log=log, source=source, measures=scores[0].measures
+        frame,
+        scores[0].outcomes,
+        log=log,
+        source=source,
+        measures=scores[0].measures,
+        covariates=covariates,
     )

@@ -1,53 +1,108 @@
-"""``read``: score tables from frames, files and folders; ``concat``: several tables into one."""
+"""``read``: score tables from files, folders and objects; what each column is taken for is said, never guessed."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, InputError, ReadError
-from apastats.folders import MARKER
-from apastats.io.bmd import keep_rois
-from apastats.table import KEY_COLUMNS, ScoreTable
+from apastats.errors import DataError, InputError
+from apastats.io.cache import read_cache, write_cache
+from apastats.io.cells import constant, labels, look, numbers, void
+from apastats.io.columns import Plan, canonical, plan_columns, refuse
+from apastats.io.formats import SUFFIXES, FileOptions, read_files
+from apastats.io.frames import Part, from_object
+from apastats.io.sources import expand, is_paths
+from apastats.rows import DEFAULTS, KEY_COLUMNS
+from apastats.table import ScoreTable
 
-__all__ = ["read", "read_frame"]
+__all__ = ["Found", "look_into", "read"]
 
-SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".feather")
-_PICKLES = (".pkl", ".pickle", ".joblib", ".pt")
-_CACHE_FORMAT = 1
+
+@dataclass(frozen=True)
+class Found:
+    """What stands in a source before it becomes a table.
+
+    Attributes
+    ----------
+    what : list of str
+        Kinds of files or objects.
+    plan : Plan
+        What each column is taken for.
+    frame : pandas.DataFrame
+        All rows, as they stand.
+    source : str
+    locate : callable
+        From the number of a row to words.
+    log : list of str
+    decimal : str
+    """
+
+    what: list[str]
+    plan: Plan
+    frame: pd.DataFrame
+    source: str
+    locate: Callable[[int], str]
+    log: list[str]
+    decimal: str
 
 
 def read(
-    source: str | Path | pd.DataFrame | Sequence[str | Path],
+    source: Any,
     *,
     layout: str = "auto",
     rename: Mapping[str, str] | None = None,
     defaults: Mapping[str, str] | None = None,
-    wide: str | None = None,
+    wide: str | Mapping[str, Sequence[str]] | None = None,
+    keys: Sequence[str] = (),
+    covariates: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    sep: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    comment: str | None = None,
+    sheet: str | int | None = None,
     rois: Sequence[str] | str | None = None,
     on_duplicate: str = "error",
     cache: str | Path | None = None,
 ) -> ScoreTable:
-    """Read alignment scores from a frame, a file, or a folder.
+    """Read alignment scores from a file, a folder, a list of files, or an object that holds a table.
+
+    Columns are known by the names people use (``participant_id``, ``Region``, ``RSA (Spearman rho)``); labels
+    are text, to the letter; numbers may be missing under the codes of ``apastats formats``. What was taken for
+    what stands in ``log``. What could be read in two ways is refused with the argument that decides.
 
     Parameters
     ----------
-    source : path, DataFrame, or list of paths
-        A csv, tsv, parquet or feather file (csv and tsv also gzipped), a folder of such files, a folder
-        in the layout of published score sheets, or a frame.
+    source : path, list of paths, or table
+        A file (text with any separator, xlsx, JSON lines, parquet, feather, netCDF; ``apastats formats`` lists
+        them), a folder or pattern (``"scores/sub-*_scores.tsv"``, whose entities become columns), a folder of
+        published score sheets; or a pandas, polars, arrow or xarray table, a Series, a dict of columns, a list
+        of dicts.
     layout : {"auto", "tidy", "scoresheets"}
         ``auto`` recognises score sheets by their folders.
     rename : mapping, optional
         Column names in the data -> names of :class:`ScoreTable`.
     defaults : mapping, optional
         Values of columns that the data lack, e.g. ``{"kind": "leave_one_out", "metric": "rsa"}``.
-    wide : str, optional
-        Column (``"model"``, ``"subject"`` or ``"roi"``) whose levels are spread over columns of the data.
+    wide : str or mapping, optional
+        Column (``"model"``, ``"subject"``, ``"roi"``, ...) whose levels are spread over columns of the data; or
+        ``{"model": [columns]}``, which names them. Whole numbers and known names (counts, errors, ceilings,
+        row numbers) are never levels unless they are named.
+    keys : sequence of str
+        Further columns that tell rows apart (a condition, a dataset); labels.
+    covariates : sequence of str
+        Columns kept beside the scores; rows that differ in them alone are repeats.
+    ignore : sequence of str
+        Columns left out.
+    sep, decimal, encoding, comment : str, optional
+        How text is written: separator, decimal mark, encoding, what comment lines begin with. Found out if None.
+    sheet : str or int, optional
+        Sheet of an Excel file.
     rois : sequence of str or "all", optional
         ROIs to keep, in this order. By default all; for score sheets the 19 analysis regions.
     on_duplicate : {"error", "first"}
@@ -65,92 +120,67 @@ def read(
     ReadError
         If a file cannot be read; the message names it. Pickles are refused.
     DataError
-        If columns are missing or keys are duplicated.
+        If columns are missing, unknown or claimed twice, a label is empty, or keys are repeated.
     InputError
         If an argument is not allowed.
+    MissingExtraError
+        If a format needs a package that is not installed.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> t = read(
-    ...     pd.DataFrame({"sub": [1, 2], "roi": "V1", "model": "m", "score": [0.1, 0.2]}),
-    ...     rename={"sub": "subject"},
-    ... )
+    >>> t = read(pd.DataFrame({"sub": [1, 2], "Region": "V1", "DNN": "m", "r": [0.1, 0.2]}))
     >>> t.levels("subject")
     ['1', '2']
+    >>> t.log[0]
+    "columns taken: 'sub' as subject, 'Region' as roi, 'DNN' as model, 'r' as score"
     """
     if layout not in ("auto", "tidy", "scoresheets"):
         raise InputError("layout", layout, "'auto', 'tidy' or 'scoresheets'")
-    if wide is not None and wide not in ("model", "subject", "roi"):
-        raise InputError("wide", wide, "'model', 'subject' or 'roi'")
     if isinstance(rois, str) and rois != "all":
         raise InputError("rois", rois, "a list of ROI names, or 'all'")
-    if isinstance(source, pd.DataFrame):
-        return _finish(source, "data", rename, defaults, wide, rois, on_duplicate, [])
-    paths = [Path(source)] if isinstance(source, (str, Path)) else [Path(p) for p in source]
-    for path in paths:
-        if not path.exists():
-            raise ReadError(path, "no such file or folder")
-    arguments: dict[str, Any] = {
-        "layout": layout,
-        "rename": rename,
-        "defaults": defaults,
-        "wide": wide,
+    if on_duplicate not in ("error", "first"):
+        raise InputError("on_duplicate", on_duplicate, "'error' or 'first'")
+    shape: dict[str, Any] = {
+        **{"rename": rename, "defaults": defaults, "wide": wide},
+        **{"keys": keys, "covariates": covariates, "ignore": ignore},
+        **{
+            "sep": sep,
+            "decimal": decimal,
+            "encoding": encoding,
+            "comment": comment,
+            "sheet": sheet,
+        },
     }
-    arguments |= {"rois": rois if rois is None else list(rois), "on_duplicate": on_duplicate}
-    if cache is not None:
-        found = _read_cache(Path(cache), paths, arguments)
+    if isinstance(source, ScoreTable):
+        if any(v not in (None, ()) for v in shape.values()):
+            raise InputError("source", source, "a table that is not read yet, with these arguments")
+        return _keep(source, rois)
+    paths: list[Path] | None = [Path(p) for p in ([source] if isinstance(source, (str, Path)) else source)] if (
+        is_paths(source) and source != "") else None  # fmt: skip
+    arguments = shape | {"layout": layout, "on_duplicate": on_duplicate}
+    arguments["rois"] = rois if rois is None else list(rois)
+    if cache is not None and paths is not None:
+        found = read_cache(Path(cache), paths, arguments)
         if found is not None:
             return found
     if layout == "scoresheets" or (
-        layout == "auto" and len(paths) == 1 and _is_scoresheets(paths[0])
+        layout == "auto" and paths and len(paths) == 1 and _is_scoresheets(paths[0])
     ):
         from apastats.io.scoresheets import read_scoresheets
 
-        if rename or defaults or wide:
+        if any(v not in (None, ()) for v in shape.values()):
             raise InputError(
-                "layout", "scoresheets", "no rename, defaults or wide with score sheets"
+                "layout", "scoresheets", "no options but rois and on_duplicate with score sheets"
             )
+        if paths is None:
+            raise InputError("layout", "scoresheets", "the path of a folder of score sheets")
         table = read_scoresheets(paths[0], rois=rois, on_duplicate=on_duplicate)
     else:
-        frame, log = _read_files(paths, rename, defaults, wide)
-        source_name = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
-        table = _finish(frame, source_name, None, None, None, rois, on_duplicate, log)
-    if cache is not None:
-        _write_cache(Path(cache), paths, arguments, table)
+        table = _table(look_into(source, **shape), shape, rois, on_duplicate)
+    if cache is not None and paths is not None:
+        write_cache(Path(cache), paths, arguments, table)
     return table
-
-
-def read_frame(path: Path) -> pd.DataFrame:
-    """One table file as it is.
-
-    Raises
-    ------
-    ReadError
-        If the format is unknown or the file is broken.
-    """
-    name = path.name.lower()
-    if name.endswith(_PICKLES):
-        raise ReadError(
-            path, f"pickled files are refused, they can run code; allowed: {', '.join(SUFFIXES)}"
-        )
-    if not name.endswith(SUFFIXES):
-        raise ReadError(path, f"unknown format; allowed: {', '.join(SUFFIXES)}")
-    try:
-        if name.endswith(".parquet"):
-            return pd.read_parquet(path)
-        if name.endswith(".feather"):
-            return pd.read_feather(path)
-        separator = "\t" if ".tsv" in name else ","
-        # labels such as "NA" or "nan" may be model names; only scores may be missing
-        return pd.read_csv(
-            path,
-            sep=separator,
-            keep_default_na=False,
-            na_values={"score": ["", "NaN", "nan", "NA", "n/a"]},
-        )
-    except Exception as error:  # any parser failure must name the file
-        raise ReadError(path, f"cannot be read ({type(error).__name__}: {error})") from error
 
 
 def _is_scoresheets(path: Path) -> bool:
@@ -159,136 +189,236 @@ def _is_scoresheets(path: Path) -> bool:
     )
 
 
-def _read_files(
-    paths: Sequence[Path],
-    rename: Mapping[str, str] | None,
-    defaults: Mapping[str, str] | None,
-    wide: str | None,
-) -> tuple[pd.DataFrame, list[str]]:
-    """All table files of the paths below each other."""
-    files: list[Path] = []
-    ignored: list[str] = []
-    for path in paths:
-        if path.is_dir():
-            # sorted: the listing order of the file system must not matter
-            inside = sorted(p for p in path.iterdir() if p.is_file() and p.name != MARKER)
-            files += [p for p in inside if p.name.lower().endswith(SUFFIXES)]
-            ignored += [p.name for p in inside if not p.name.lower().endswith(SUFFIXES)]
-        else:
-            files.append(path)
-    if not files:
-        raise ReadError(paths[0], f"holds no table file; allowed: {', '.join(SUFFIXES)}")
-    frames = [_shape(read_frame(p), str(p), rename, defaults, wide) for p in files]
-    log = [f"read {len(files)} file{'s' * (len(files) != 1)}, {sum(map(len, frames))} rows"]
-    if ignored:
-        log.append(
-            f"not table files, left unread: {', '.join(ignored[:10])}{' ...' if len(ignored) > 10 else ''}"
-        )
-    return pd.concat(frames, ignore_index=True), log
+def look_into(source: Any, **options: Any) -> Found:
+    """What stands in a source, and what each column would be taken for; problems are listed, not raised.
+
+    Parameters
+    ----------
+    source : object
+        As in :func:`read`.
+    **options
+        Those of :func:`read` about columns and files.
+
+    Returns
+    -------
+    Found
+    """
+    given: dict[str, Any] = {k: options.get(k) for k in ("rename", "wide")}
+    for name in ("keys", "covariates", "ignore"):
+        value = given[name] = options.get(name) or ()
+        if isinstance(value, str) or not all(isinstance(v, str) for v in value):
+            raise InputError(name, value, "a list of column names")
+    for name in ("rename", "defaults"):
+        value = options.get(name)
+        if value is not None and not isinstance(value, Mapping):
+            raise InputError(name, value, "a mapping of names, e.g. {'r': 'score'}")
+    rename, defaults = dict(given["rename"] or {}), dict(options.get("defaults") or {})
+    files, log = _parts(source, options, given)
+    parts = [_with_entities(p, set(defaults)) for p in files]
+    frame, locate, source_name = _joined(parts)
+    decimals = {p.decimal for p in parts}
+    decimal = decimals.pop() if len(decimals) == 1 else "."
+    looks = {c: look(frame[c], decimal) for c in frame.columns}
+    same = {c for c in frame.columns if "." in c and c.rsplit(".", 1)[0] in frame.columns
+            and _equal(frame[c], frame[c.rsplit(".", 1)[0]])}  # fmt: skip
+    plan = plan_columns(
+        looks, rename=rename, wide=given["wide"], keys=given["keys"], covariates=given["covariates"],
+        ignore=given["ignore"], given=set(defaults), same=same,
+    )  # fmt: skip
+    what = list(dict.fromkeys(p.what for p in parts))
+    if is_paths(source):
+        n = sum(p.n_file for p in parts)
+        log.insert(0, f"read {n} file{'s' * (n != 1)}, {len(frame)} rows: {'; '.join(what)}")
+    log += dict.fromkeys(note for p in parts for note in p.notes)
+    return Found(what, plan, frame, source_name, locate, log, decimal)
 
 
-def _shape(
-    frame: pd.DataFrame,
-    source: str,
-    rename: Mapping[str, str] | None,
-    defaults: Mapping[str, str] | None,
-    wide: str | None,
-) -> pd.DataFrame:
-    """Apply rename, wide and defaults to one frame, and check its columns."""
-    if rename:
-        absent = [c for c in rename if c not in frame.columns]
-        if absent:
-            raise InputError(
-                "rename", absent[0], f"columns among {list(map(str, frame.columns))} ({source})"
-            )
-        frame = frame.rename(columns=dict(rename))
-    if wide is not None:
-        fixed = [c for c in KEY_COLUMNS if c in frame.columns]
-        if wide in fixed:
-            raise InputError("wide", wide, f"a column that the data do not have yet ({source})")
-        frame = frame.melt(id_vars=fixed, var_name=wide, value_name="score")
-    for column, value in (defaults or {}).items():
-        if column not in frame.columns:
-            frame = frame.assign(**{column: value})
-    missing = [c for c in ("model", "subject", "roi", "score") if c not in frame.columns]
-    if missing:
-        raise DataError(
-            f"{source}: missing column {missing[0]!r}; found {list(map(str, frame.columns))}. Use rename= or defaults=."
-        )
-    return frame
-
-
-def _finish(
-    frame: pd.DataFrame,
-    source: str,
-    rename: Mapping[str, str] | None,
-    defaults: Mapping[str, str] | None,
-    wide: str | None,
-    rois: Sequence[str] | str | None,
-    on_duplicate: str,
-    log: list[str],
-) -> ScoreTable:
-    frame = _shape(frame, source, rename, defaults, wide)
-    if rois is not None and not isinstance(rois, str):
-        frame, dropped = keep_rois(frame, list(rois), source)
-        log = log + dropped
-    return ScoreTable(frame, on_duplicate=on_duplicate, log=tuple(log), source=source)
-
-
-def _fingerprint(paths: Sequence[Path], arguments: Mapping[str, Any]) -> str:
-    """Hash of names, sizes and times of all source files, and of the arguments."""
-    digest = hashlib.sha256(
-        json.dumps([_CACHE_FORMAT, arguments], sort_keys=True, default=str).encode()
-    )
-    for path in paths:
-        files = (
-            sorted(p for p in path.rglob("*") if p.is_file() and p.name != MARKER)
-            if path.is_dir()
-            else [path]
-        )
-        for f in files:
-            stat = f.stat()
-            digest.update(f"{f.resolve()}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
-
-
-def _read_cache(
-    cache: Path, paths: Sequence[Path], arguments: Mapping[str, Any]
-) -> ScoreTable | None:
-    if not cache.exists():
-        return None
-    import pyarrow.parquet as pq
-
-    try:
-        content = pq.read_table(cache)
-    except Exception as error:
-        raise ReadError(
-            cache, f"not a cache of scores ({error}); remove it or name another file"
-        ) from error
-    meta = json.loads((content.schema.metadata or {}).get(b"apastats", b"{}"))
-    if not meta:
-        raise ReadError(cache, "is a parquet file, but not a cache of scores; name another file")
-    if meta["fingerprint"] != _fingerprint(paths, arguments):
-        return None
-    return ScoreTable(content.to_pandas(), log=tuple(meta["log"]), source=meta["source"])
-
-
-def _write_cache(
-    cache: Path, paths: Sequence[Path], arguments: Mapping[str, Any], table: ScoreTable
-) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    meta = {
-        "fingerprint": _fingerprint(paths, arguments),
-        "log": list(table.log),
-        "source": table.source,
+def _parts(
+    source: Any, options: Mapping[str, Any], given: Mapping[str, Any]
+) -> tuple[list[Part], list[str]]:
+    """Tables of the source, and what was left unread."""
+    wide = given["wide"]
+    level = wide if isinstance(wide, str) else None
+    rename = given["rename"] or {}
+    known = {
+        *rename,
+        *given["keys"],
+        *given["covariates"],
+        *given["ignore"],
+        *(options.get("defaults") or {}),
     }
-    content = pa.Table.from_pandas(table.frame, preserve_index=False)
-    content = content.replace_schema_metadata(
-        {**(content.schema.metadata or {}), b"apastats": json.dumps(meta).encode()}
+    text = {k for k, v in rename.items() if canonical(v) in KEY_COLUMNS} | set(given["keys"])
+    file_options = FileOptions(
+        **{k: options.get(k) for k in ("sep", "decimal", "encoding", "comment", "sheet")},
+        known=known | ({level} if level else set()),
+        labels=text,
     )
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    part = cache.with_name(cache.name + ".part")
-    pq.write_table(content, part)
-    part.replace(cache)
+    if not is_paths(source):
+        if isinstance(source, str):
+            raise InputError("source", source, "the path of a file or folder")
+        wrong = [
+            k
+            for k in ("sep", "decimal", "encoding", "comment", "sheet")
+            if options.get(k) is not None
+        ]
+        if wrong:
+            raise InputError(wrong[0], options[wrong[0]], "nothing where source is no file")
+        return [from_object(source)], []
+    paths, notes = expand(source, SUFFIXES)
+    return list(read_files(paths, file_options)), notes
+
+
+def _with_entities(part: Part, given: set[str]) -> Part:
+    """The part with columns that the name of its file states and it lacks."""
+    from dataclasses import replace
+
+    have = {canonical(c) or c for c in part.frame.columns} | set(part.frame.columns)
+    new = {k: v for k, v in part.entities.items() if k not in have and k not in given}
+    if not new:
+        return part
+    n = len(part.frame)
+    made = {k: constant(v, n) if isinstance(v, str) else v for k, v in new.items()}
+    note = f"from the names of files: {', '.join(new)}"
+    return replace(part, frame=part.frame.assign(**made), notes=(*part.notes, note))
+
+
+def _equal(a: pd.Series, b: pd.Series) -> bool:
+    return bool((a.astype(str).to_numpy() == b.astype(str).to_numpy()).all())
+
+
+def _joined(parts: Sequence[Part]) -> tuple[pd.DataFrame, Callable[[int], str], str]:
+    """All rows below each other; columns of one role under the name of the first part."""
+    if len(parts) == 1:
+        return parts[0].frame, parts[0].locate, parts[0].name
+    first: dict[str, str] = {}
+    frames = []
+    for part in parts:
+        names = {}
+        for c in part.frame.columns:
+            role = canonical(c)
+            same = role if role in KEY_COLUMNS or role == "score" else None
+            # Subject here and sub there are one column, unless a part has both
+            if same is not None and c not in first.values():
+                names[c] = first.setdefault(same, c)
+        names = {k: v for k, v in names.items() if v == k or v not in part.frame.columns}
+        frames.append(part.frame.rename(columns=names).astype(
+            {names.get(c, c): object for c in part.frame.columns
+             if isinstance(part.frame[c].dtype, pd.CategoricalDtype)}))  # fmt: skip
+    starts = np.cumsum([0, *(len(f) for f in frames)])
+
+    def locate(row: int) -> str:
+        i = int(np.searchsorted(starts, row, side="right")) - 1
+        return parts[i].locate(row - int(starts[i]))
+
+    return (
+        pd.concat(frames, ignore_index=True),
+        locate,
+        f"{parts[0].name} and {len(parts) - 1} more",
+    )
+
+
+def _table(
+    found: Found, shape: Mapping[str, Any], rois: Sequence[str] | str | None, on_duplicate: str
+) -> ScoreTable:
+    """The rows of a source as a table of scores."""
+    plan, log = found.plan, [*found.log, *found.plan.log()]
+    refuse(plan, found.source)
+    frame, rows, blank = _filled(found.frame, plan)
+    if blank:
+        log.append(f"{blank} blank rows left out")
+    if frame.empty:
+        raise DataError(f"{found.source}: there are no rows")
+
+    def where(row: int) -> str:
+        return found.locate(int(row if rows is None else rows[row]))
+
+    columns: dict[str, Any] = {}
+    for column in plan.columns:
+        if column.target is None or column.role == "level":
+            continue
+        values = frame[column.name]
+        if column.target in plan.keys:
+            columns[column.target], notes = labels(values, column.target, where)
+            log += notes
+        elif column.target == "score":
+            columns["score"] = numbers(values, column.name, where, found.decimal)
+        elif look(values, found.decimal) in ("whole", "number"):
+            columns[column.target] = numbers(values, column.name, where, found.decimal)
+        else:
+            columns[column.target] = values
+    made = pd.DataFrame(columns, index=range(len(frame)), copy=False)
+    levels = plan.of("level")
+    if levels:
+        made = _melted(
+            made, frame, [(c.name, levels[0].target or "") for c in levels], where, found.decimal
+        )
+    for name, value in (shape["defaults"] or {}).items():
+        if name not in made.columns:
+            made[name] = constant(str(value), len(made))
+    if rois is not None and not isinstance(rois, str):
+        from apastats.io.bmd import keep_rois
+
+        made, dropped = keep_rois(made, list(rois), found.source)
+        log += dropped
+    other = [c.target for c in plan.of("other label") if c.target is not None]
+    if other:
+        _ask_for_keys(made, plan, other, found.source)
+    return ScoreTable(made, on_duplicate=on_duplicate, log=tuple(log), source=found.source,
+                      covariates=tuple(plan.covariates))  # fmt: skip
+
+
+def _filled(frame: pd.DataFrame, plan: Plan) -> tuple[pd.DataFrame, np.ndarray | None, int]:
+    """Rows that hold something, their numbers (None: all rows), and how many are blank."""
+    used = [c.name for c in plan.columns if c.target is not None and c.role != "index"]
+    blank = np.ones(len(frame), dtype=bool)
+    for name in used:
+        blank &= void(frame[name])
+        if not blank.any():
+            return frame, None, 0
+    rows = np.flatnonzero(~blank)
+    return frame.iloc[rows].reset_index(drop=True), rows, int(blank.sum())
+
+
+def _melted(
+    fixed: pd.DataFrame,
+    frame: pd.DataFrame,
+    levels: Sequence[tuple[str, str]],
+    where: Callable[[int], str],
+    decimal: str,
+) -> pd.DataFrame:
+    """One row per entry of the columns that are levels."""
+    names = [name.strip() for name, _ in levels]
+    n = len(frame)
+    scores = [numbers(frame[name], name, where, decimal).to_numpy() for name, _ in levels]
+    rows = np.tile(np.arange(n), len(names))
+    out = fixed.iloc[rows].reset_index(drop=True)
+    codes = np.repeat(np.arange(len(names), dtype=np.int32), n)
+    out[levels[0][1]] = pd.Categorical.from_codes(codes, pd.Index(names, dtype="str"))
+    out["score"] = np.concatenate(scores)
+    return out
+
+
+def _ask_for_keys(frame: pd.DataFrame, plan: Plan, other: Sequence[str], source: str) -> None:
+    """Rows that repeat the key and differ in text nobody named: ask whether it is part of the key."""
+    key = [*plan.keys, *(c for c in KEY_COLUMNS if c in frame.columns and c not in plan.keys)]
+    repeated = frame.duplicated(key, keep=False)
+    if not repeated.any():
+        return
+    part = frame.loc[repeated]
+    tells = [c for c in other if not part.duplicated([*key, c]).any()]
+    if tells:
+        first = part.iloc[0][[c for c in key if c not in DEFAULTS or c in ("layer",)]].to_dict()
+        count = int((part[list(first)] == pd.Series(first)).all(axis=1).sum())
+        raise DataError(
+            f"{source}: {int(repeated.sum())} rows share their key with others, e.g. {count} rows of {first}; they "
+            f"differ in {tells}. keys={[tells[0]]!r} makes it part of the key, ignore={[tells[0]]!r} leaves it out"
+        )
+
+
+def _keep(table: ScoreTable, rois: Sequence[str] | str | None) -> ScoreTable:
+    if rois is None or isinstance(rois, str):
+        return table
+    from apastats.io.bmd import keep_rois
+
+    frame, log = keep_rois(table.frame, list(rois), table.source)
+    return table.with_frame(frame, log=log)

@@ -31,7 +31,8 @@ def save(folder: Path, name: str, value: Any, messages: list[str]) -> None:
         value.frame.to_parquet(folder / f"{name}.parquet", index=False)
         measures = {k: vars(v) for k, v in value.measures.items()}
         kind: Any = {
-            "outcomes": value.outcomes, "log": value.log, "source": value.source, "measures": measures
+            "outcomes": value.outcomes, "log": value.log, "source": value.source, "measures": measures,
+            "covariates": value.covariates,
         }  # fmt: skip
     else:
         value.save(folder / name, overwrite=True)
@@ -60,7 +61,14 @@ def load(folder: Path, name: str) -> tuple[Any, list[str]]:
         raise ReadError(folder / name, f"not a complete result ({error})") from error
     outcomes, log = tuple(kind["outcomes"]), tuple(kind["log"])
     measures = {k: Outcome(**v) for k, v in kind["measures"].items()}
-    table = ScoreTable(frame, outcomes, log=log, source=kind["source"], measures=measures)
+    table = ScoreTable(
+        frame,
+        outcomes,
+        log=log,
+        source=kind["source"],
+        measures=measures,
+        covariates=tuple(kind["covariates"]),
+    )
     return table, messages
 
 

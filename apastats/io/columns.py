@@ -1,0 +1,419 @@
+"""What a column of a table is: names people use, codes for missing values, and the role each column takes.
+
+One table for the names (``NAMES``), one for the codes (``MISSING``); the page on formats prints both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from apastats.errors import DataError, InputError
+from apastats.rows import KEY_COLUMNS
+
+__all__ = ["MISSING", "NAMES", "Column", "Plan", "canonical", "plan_columns"]
+
+# codes for a missing number, after blanks around them are removed
+MISSING = (
+    *("", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>", "#N/A"),
+    *(".", "-"),
+)
+
+# role -> names of columns, in any capitals, with or without blanks, dots, dashes and underscores
+NAMES: dict[str, tuple[str, ...]] = {
+    "subject": (
+        *("subject", "sub", "subj", "subject_id", "sub_id", "subj_id", "subject_name", "sid"),
+        *("subjects", "participant", "participant_id", "participants", "monkey", "animal"),
+    ),
+    "roi": (
+        *(
+            "roi",
+            "rois",
+            "roi_name",
+            "roi_label",
+            "region",
+            "regions",
+            "region_name",
+            "brain_region",
+        ),
+        *("area", "brain_area", "area_name", "visual_area", "parcel"),
+    ),
+    "model": (
+        *("model", "models", "model_name", "model_id", "network", "network_name", "net", "dnn"),
+        *("dnn_name", "ann", "predictor"),
+    ),
+    "layer": (
+        "layer",
+        "layers",
+        "layer_name",
+        "layer_id",
+        "module",
+        "module_name",
+        "predictor_roi",
+    ),
+    "score": (
+        *("score", "scores", "r", "rho", "tau", "value", "alignment", "similarity", "correlation"),
+        *("corr", "rsa", "r2", "r_squared", "cka", "center", "centre", "estimate", "mean"),
+    ),
+    "metric": ("metric", "metrics", "metric_name", "measure"),
+    "split": ("split", "data_split", "partition"),
+    "kind": ("kind",),
+    "further label": (
+        *(
+            "session",
+            "ses",
+            "run",
+            "fold",
+            "repeat",
+            "seed",
+            "hemisphere",
+            "hemi",
+            "time",
+            "window",
+        ),
+        *("task", "acq", "space", "rec", "dataset", "stimulus_set", "benchmark"),
+    ),
+    "covariate": (
+        *("age", "sex", "gender", "handedness", "group", "stream", "depth", "layer_depth"),
+        *("layer_index", "layer_number", "relative_depth", "n_params", "params", "parameters"),
+        *("n_parameters", "n_features", "n_units", "embedding_dim", "accuracy", "acc", "top1"),
+        *("imagenet_accuracy", "flops", "snr", "tsnr", "reliability", "weight"),
+    ),
+    "beside the score": (
+        *("sem", "se", "sd", "std", "stderr", "std_error", "standard_error", "error", "err", "var"),
+        *("variance", "ci", "ci_low", "ci_high", "ci_lower", "ci_upper", "conf_low", "conf_high"),
+        *("lower", "upper", "ceiling", "noise_ceiling", "nc", "lower_ceiling", "upper_ceiling"),
+        *(
+            "ceiling_error",
+            "p",
+            "p_value",
+            "pval",
+            "p_adjusted",
+            "q_value",
+            "t",
+            "t_value",
+            "z_value",
+        ),
+        *("statistic", "df", "n", "count", "size", "n_obs", "n_trials", "n_voxels", "n_vertices"),
+        *("n_neurons", "n_channels", "n_stimuli", "n_images", "n_subjects", "n_runs", "n_repeats"),
+    ),
+    "bookkeeping": (
+        *("timestamp", "datetime", "date", "created", "created_at", "updated_at", "run_date"),
+        *("file", "filename", "file_name", "path", "notes", "note", "comment", "comments"),
+        *("version", "host", "commit", "duration", "elapsed", "runtime"),
+    ),
+    "index": ("", "index", "idx", "level_0", "row", "rownames", "row_names", "rowname", "row_id"),
+}
+
+_SCORE_WORDS = frozenset((
+    *("rsa", "score", "scores", "spearman", "pearson", "kendall", "rho", "r", "tau", "a", "b"),
+    *("correlation", "corr", "alignment", "similarity", "value", "r2", "cka", "mean", "estimate"),
+    *("encoding", "predictivity", "brain"),
+))  # fmt: skip
+_BESIDE_WORDS = frozenset((
+    *("sem", "se", "sd", "std", "stderr", "error", "var", "ci", "conf", "lower", "upper", "ceiling"),
+    *("p", "pval", "pvalue", "n", "count", "df"),
+))  # fmt: skip
+_UNNAMED = re.compile(r"^unnamed: ?\d+(_level_\d+)?$", re.IGNORECASE)
+_DOUBLED = re.compile(r"^(?P<base>.+)\.(?P<number>\d+)$")
+
+
+def _compact(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+_ROLE_OF = {_compact(n): role for role, names in NAMES.items() for n in names}
+
+
+def canonical(name: str) -> str | None:
+    """Role of a column by its name alone; None where the name says nothing.
+
+    Parameters
+    ----------
+    name : str
+        As it stands in the file.
+
+    Returns
+    -------
+    str or None
+        A key of ``NAMES``.
+
+    Examples
+    --------
+    >>> [canonical(n) for n in ("Participant ID", "RSA (Spearman rho)", "score_sem", "wobble")]
+    ['subject', 'score', 'beside the score', None]
+    """
+    if _UNNAMED.match(name.strip()):
+        return "index"
+    known = _ROLE_OF.get(_compact(name))
+    if known is not None and (known != "index" or not name or _compact(name)):
+        return known
+    words = re.findall(r"[a-z]+\d*|\d+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower())
+    if words and _BESIDE_WORDS & set(words) and not set(words) <= _SCORE_WORDS:
+        return "beside the score"
+    # letters are words of a score only beside another word (rho a), or where the table names them
+    real = [w for w in words if len(w) > 1]
+    return "score" if real and len(words) > 1 and set(words) <= _SCORE_WORDS else None
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the data and what it is taken for.
+
+    Attributes
+    ----------
+    name : str
+        As in the data.
+    role : str
+        A key of ``NAMES``; or ``level`` (spread over columns), ``other label``, ``ignored``, ``unknown``.
+    target : str or None
+        Name in the table; None where the column is left out.
+    why : str
+        In words.
+    """
+
+    name: str
+    role: str
+    target: str | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All columns of a table with their roles.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+    problems : tuple of str
+        What keeps the data from being read, each with the way out.
+    """
+
+    columns: tuple[Column, ...]
+    problems: tuple[str, ...] = field(default=())
+
+    def of(self, *roles: str) -> list[Column]:
+        """Columns of these roles."""
+        return [c for c in self.columns if c.role in roles]
+
+    @property
+    def keys(self) -> list[str]:
+        """Columns of the table that identify a row."""
+        return [c.target for c in self.of(*KEY_COLUMNS, "further label") if c.target is not None]
+
+    @property
+    def covariates(self) -> list[str]:
+        """Columns that are kept, and are no part of the key."""
+        roles = ("covariate", "beside the score", "bookkeeping", "other label")
+        return [c.target for c in self.of(*roles) if c.target is not None]
+
+    def log(self) -> list[str]:
+        """What was taken for what, where the name alone does not say it."""
+        renamed = [
+            f"{c.name!r} as {c.target}"
+            for c in self.columns
+            if c.target not in (None, c.name) and c.role != "level"
+        ]
+        beside = [c.name for c in self.columns if c.target in self.covariates]
+        left = [f"{c.name or '(no name)'} ({c.why})" for c in self.columns if c.target is None]
+        levels = [c.name for c in self.of("level")]
+        lines = [f"columns taken: {', '.join(renamed)}"] if renamed else []
+        if levels:
+            lines.append(f"{len(levels)} columns taken as levels of {self.of('level')[0].target}: "
+                         f"{', '.join(levels[:20])}{' ...' if len(levels) > 20 else ''}")  # fmt: skip
+        if beside:
+            lines.append(f"kept beside the scores, no part of the key: {', '.join(beside)}")
+        return lines + ([f"columns left out: {', '.join(left)}"] if left else [])
+
+
+def plan_columns(
+    looks: Mapping[str, str],
+    *,
+    rename: Mapping[str, str] | None = None,
+    wide: str | Mapping[str, Sequence[str]] | None = None,
+    keys: Collection[str] = (),
+    covariates: Collection[str] = (),
+    ignore: Collection[str] = (),
+    given: Collection[str] = (),
+    same: Collection[str] = (),
+) -> Plan:
+    """Roles of all columns of a table.
+
+    Parameters
+    ----------
+    looks : mapping
+        Column -> what it holds: ``whole`` (whole numbers), ``number``, ``text``, ``empty``, ``date``.
+    rename, wide, keys, covariates, ignore
+        As in :func:`apastats.read`.
+    given : collection of str
+        Names that need no column (``defaults``, entities of file names).
+    same : collection of str
+        Columns such as ``score.1`` that hold the same as the column they double.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    InputError
+        If an argument names a column that is not there.
+    """
+    rename = dict(rename or {})
+    spread, chosen = _spread_over(wide)
+    for argument, named in (("rename", rename), ("wide", chosen or ()), ("keys", keys),
+                            ("covariates", covariates), ("ignore", ignore)):  # fmt: skip
+        absent = [c for c in named if c not in looks and c not in rename.values()]
+        if absent:
+            raise InputError(argument, absent[0], f"columns among {list(looks)}")
+    there = [
+        c for c in looks if spread in (canonical(c), rename.get(c)) and c not in (chosen or ())
+    ]
+    if spread is not None and there and not set(there) & {*keys, *covariates, *ignore}:
+        raise InputError(
+            "wide", wide, f"a column that the data do not have yet; {there[0]!r} is {spread}"
+        )
+    found: list[Column] = []
+    problems: list[str] = []
+    for name, look in looks.items():
+        target = rename.get(name, name)
+        names = {name, target}
+        if names & set(ignore):
+            found.append(Column(name, "ignored", None, "ignore="))
+        elif names & set(covariates):
+            found.append(Column(name, "covariate", target, "covariates="))
+        elif names & set(keys):
+            found.append(Column(name, "further label", target, "keys="))
+        elif chosen is not None and names & set(chosen):
+            found.append(Column(name, "level", spread, "wide="))
+        elif name in rename:
+            role = target if target in NAMES else canonical(target) or "other label"
+            found.append(Column(name, role, target, "rename="))
+        else:
+            found.append(_by_name(name, look, looks, same, spread if chosen is None else None))
+    for column in found:
+        if column.role == "unknown":
+            problems.append(f"column {column.name!r}: {column.why}")
+    problems += _claimed_twice(found)
+    problems += _absent(found, looks, given, spread)
+    return Plan(tuple(found), tuple(problems))
+
+
+def _spread_over(wide: object) -> tuple[str | None, list[str] | None]:
+    """Role whose levels are columns, and those columns where they are named."""
+    allowed = [k for k in KEY_COLUMNS if k != "kind"]
+    if wide is None:
+        return None, None
+    if isinstance(wide, str) and wide in allowed:
+        return wide, None
+    if isinstance(wide, Mapping) and len(wide) == 1 and next(iter(wide)) in allowed:
+        role, levels = next(iter(wide.items()))
+        if not isinstance(levels, str) and all(isinstance(v, str) for v in levels):
+            return role, list(levels)
+    raise InputError("wide", wide, f"one of {allowed}, or {{'model': [columns]}}")
+
+
+def _by_name(
+    name: str, look: str, looks: Mapping[str, str], same: Collection[str], spread: str | None
+) -> Column:
+    """Role of a column that no argument names."""
+    doubled = _DOUBLED.match(name)
+    if (
+        doubled
+        and doubled["base"] in looks
+        and canonical(doubled["base"]) in (*KEY_COLUMNS, "score")
+    ):
+        if name in same:
+            return Column(name, "ignored", None, f"the same as {doubled['base']}")
+        return Column(name, "unknown", None, f"doubles {doubled['base']!r} with other values; "
+                      f"ignore=[{name!r}], or rename= it")  # fmt: skip
+    role = canonical(name)
+    if look == "empty" and role not in (*KEY_COLUMNS, "score"):
+        return Column(name, "ignored", None, "empty")
+    if role == "index":
+        if look == "whole":
+            return Column(name, "index", None, "row numbers")
+        if not name or _UNNAMED.match(name):
+            return Column(name, "unknown", None, "has no name and is not a row number; "
+                          f"rename={{{name!r}: ...}} or ignore=[{name!r}]")  # fmt: skip
+        role = None
+    if role == "score" and spread is not None:
+        role = None  # where levels are columns, a column may bear the name of a score
+    if role in KEY_COLUMNS or role == "score":
+        return Column(name, role, role, "its name")
+    if role is not None:
+        exact = _compact(name) in _ROLE_OF
+        if role == "beside the score" and not exact and spread is not None:
+            return Column(
+                name, "unknown", None, _ask(name, "may be a level, or stand beside the scores")
+            )
+        return Column(name, role, name, "its name")
+    if spread is not None and look == "number":
+        return Column(name, "level", spread, "numbers under a name that is not known")
+    if look in ("number", "whole"):
+        what = "whole numbers" if look == "whole" and spread is not None else "numbers"
+        return Column(name, "unknown", None, _ask(name, f"{what} under a name that is not known"))
+    return Column(name, "bookkeeping" if look == "date" else "other label", name, look)
+
+
+def _ask(name: str, what: str) -> str:
+    return (
+        f"{what}: covariates=[{name!r}] keeps it beside the scores, ignore=[{name!r}] leaves it out, "
+        f"rename={{{name!r}: 'score'}} takes it as the score"
+    )
+
+
+def _claimed_twice(found: Sequence[Column]) -> list[str]:
+    problems = []
+    targets: dict[str, list[str]] = {}
+    for c in found:
+        if c.target is not None and c.role != "level":
+            targets.setdefault(c.target, []).append(c.name)
+    for target, names in targets.items():
+        if len(names) > 1:
+            problems.append(
+                f"columns {' and '.join(map(repr, names))} both claim {target!r}: "
+                f"ignore=[{names[-1]!r}], covariates=[{names[-1]!r}], or rename={{{names[-1]!r}: ...}}"
+            )
+    return problems
+
+
+def _absent(
+    found: Sequence[Column], looks: Mapping[str, str], given: Collection[str], spread: str | None
+) -> list[str]:
+    """Roles that no column takes."""
+    have = {c.target for c in found} | set(given) | ({"score"} if spread else set())
+    missing = [r for r in ("model", "subject", "roi", "score") if r not in have]
+    if spread is not None and not any(c.role == "level" for c in found):
+        return [f"no column is a level of {spread!r}; found {list(looks)}"]
+    if not missing:
+        return []
+    free = [c.name for c in found if c.role in ("other label", "unknown", "further label")]
+    example = free[0] if free else next(iter(looks), "NAME")
+    numbers = [c.name for c in found if c.role == "unknown" and looks[c.name] == "number"]
+    first = f"missing column {missing[0]!r}; found {list(looks)}. Use rename={{{example!r}: {missing[0]!r}}}"
+    if missing[0] != "score":
+        first += f" or defaults={{{missing[0]!r}: ...}}"
+    if len(numbers) > 1 and "score" in missing:
+        first += f", or wide='model' where {numbers[0]!r}, {numbers[1]!r}, ... are models"
+    return [f"{first}.", *(f"missing column {r!r}" for r in missing[1:])]
+
+
+def refuse(plan: Plan, source: str) -> None:
+    """Raise what keeps the data from being read.
+
+    Raises
+    ------
+    DataError
+        With every problem, one a line.
+    """
+    if plan.problems:
+        raise DataError("\n".join(f"{source}: {p}" for p in plan.problems))
+
+
+def without(plan: Plan, name: str, why: str) -> Plan:
+    """The plan with one column left out."""
+    columns = tuple(replace(c, target=None, role="ignored", why=why) if c.name == name else c
+                    for c in plan.columns)  # fmt: skip
+    return replace(plan, columns=columns)

@@ -1,0 +1,382 @@
+"""Formats of table files: what can be read, what a file is by its first bytes, and a reader for each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from apastats.errors import InputError, MissingExtraError, ReadError
+from apastats.io.dialects import Dialect, to_utf8
+from apastats.io.frames import Part, from_arrow, from_xarray
+from apastats.io.sources import entities
+from apastats.io.text_files import (
+    TEXT,
+    FileOptions,
+    compressed,
+    grouped,
+    plain_text,
+    small_text,
+    zipped,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["FORMATS", "SUFFIXES", "FileOptions", "kind_of", "read_files"]
+
+# what -> endings, and what it needs or how it is read
+FORMATS: dict[str, tuple[tuple[str, ...], str]] = {
+    "text": (TEXT, "any separator, decimal mark and encoding"),
+    "compressed text": (
+        tuple(f"{t}.{z}" for t in (".csv", ".tsv", ".txt") for z in ("gz", "bz2")),
+        "gzip and bzip2",
+    ),
+    "zip": ((".zip",), "every table file inside, as a folder"),
+    "Excel sheet": ((".xlsx", ".xlsm"), "one sheet, sheet= where there are several; extra excel"),
+    "JSON": (
+        (".json", ".jsonl", ".ndjson"),
+        "one record a line, a list of records, or a dict of columns",
+    ),
+    "parquet": ((".parquet", ".pq"), "an index that pandas stored becomes columns"),
+    "feather and arrow": ((".feather", ".arrow", ".ipc"), "checked whole before use"),
+    "netCDF": ((".nc", ".nc4", ".netcdf"), "xarray arrays, Brain-Score Score; extra netcdf"),
+}
+SUFFIXES = tuple(s for endings, _ in FORMATS.values() for s in endings)
+
+# first bytes -> what it is, and what reads it
+_SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
+    (b"\x93NUMPY", "a numpy array", "read_rdms or read_patterns"),
+    (b"MATLAB 5.0 MAT-file", "a MATLAB file", "read_rdms, if it holds RDMs; writetable in MATLAB writes a csv"),
+    (b"MATLAB 7.3 MAT-file", "a MATLAB 7.3 file", "read_rdms, if it holds RDMs; writetable in MATLAB writes a csv"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel sheet (xls)", "Excel or LibreOffice, saved as xlsx or csv"),
+    (b"SQLite format 3", "an SQLite database", "pandas.read_sql, then apa.read(frame)"),
+    (b"%PDF", "a PDF", "nothing here"),
+    (b"RDX", "an R data file", "R, saved with write.csv"),
+    (b"\x80\x02", "a pickle", ""), (b"\x80\x03", "a pickle", ""),
+    (b"\x80\x04", "a pickle", ""), (b"\x80\x05", "a pickle", ""),
+)  # fmt: skip
+_PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
+_BY_ENDING = {
+    ".mat": ("a MATLAB file", "read_rdms, if it holds RDMs; writetable in MATLAB writes a csv"),
+    ".npz": ("a numpy archive", "read_rdms or read_patterns"),
+    ".npy": ("a numpy array", "read_rdms or read_patterns"),
+    ".h5": ("an HDF5 file", "read_rdms, if it holds RDMs"),
+    ".hdf5": ("an HDF5 file", "read_rdms, if it holds RDMs"),
+    ".xls": ("an old Excel sheet", "Excel or LibreOffice, saved as xlsx or csv"),
+    ".ods": ("an OpenDocument sheet", "LibreOffice, saved as xlsx or csv"),
+    ".rds": ("an R data file", "R, saved with write.csv"),
+    ".rdata": ("an R data file", "R, saved with write.csv"),
+    ".sav": ("an SPSS file", "pandas.read_spss, then apa.read(frame)"),
+    ".dta": ("a Stata file", "pandas.read_stata, then apa.read(frame)"),
+}
+BATCH = 1 << 28
+# what pyarrow raises over damaged bytes, beside its own errors
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, NotImplementedError, MemoryError, IndexError)
+
+
+def kind_of(path: str, head: bytes) -> str:
+    """Key of ``FORMATS`` that reads a file, by its ending and its first bytes.
+
+    Raises
+    ------
+    ReadError
+        If nothing here reads it; the message says what it is and what would.
+    """
+    name = path.lower()
+    if name.endswith(_PICKLES):
+        raise ReadError(
+            path, f"pickled files are refused, they can run code; allowed: {', '.join(SUFFIXES)}"
+        )
+    for magic, what, reader in _SIGNATURES:
+        if head.startswith(magic):
+            if not reader:
+                raise ReadError(
+                    path,
+                    f"pickled files are refused, they can run code; allowed: {', '.join(SUFFIXES)}",
+                )
+            raise ReadError(path, f"is {what}; {reader} reads it")
+    kind = next((k for k, (endings, _) in FORMATS.items() if name.endswith(endings)), None)
+    if kind is None:
+        if head[:8] == b"\x89HDF\r\n\x1a\n" and not name.endswith(tuple(_BY_ENDING)):
+            raise ReadError(path, "is an HDF5 file; read_rdms reads it, if it holds RDMs")
+        what, reader = next((v for e, v in _BY_ENDING.items() if name.endswith(e)), ("", ""))
+        if what:
+            raise ReadError(path, f"is {what}; {reader} reads it")
+        raise ReadError(path, f"unknown format; allowed: {', '.join(SUFFIXES)}")
+    begins = {"zip": b"PK", "Excel sheet": b"PK", "parquet": b"PAR1"}.get(kind)
+    if begins is not None and not head.startswith(begins):
+        raise ReadError(path, f"ends like {kind} and is none (it begins with {head[:8]!r})")
+    if kind == "text":
+        for magic, other in ((b"PK\x03\x04", ".zip or .xlsx"), (b"PAR1", ".parquet"), (b"ARROW1", ".feather"),
+                             (b"\x1f\x8b", ".csv.gz"), (b"BZh", ".csv.bz2"), (b"\x89HDF", ".nc or .h5")):  # fmt: skip
+            if head.startswith(magic):
+                raise ReadError(path, f"ends like text and is binary; its ending should be {other}")
+    return kind
+
+
+def read_files(paths: Sequence[str], options: FileOptions) -> Iterator[Part]:
+    """Tables of files, in order.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files.
+    options : FileOptions
+
+    Yields
+    ------
+    Part
+        Text files with equal headers may come as one part.
+
+    Raises
+    ------
+    ReadError
+        If a file cannot be read; the message names it.
+    """
+    group: list[tuple[str, bytes]] = []
+    first = b""
+    size = 0
+    for path in paths:
+        data = small_text(path) if len(paths) > 1 else None
+        header = b"" if data is None else data[: data.find(b"\n") + 1]
+        if group and (data is None or header != first or size > BATCH):
+            yield from grouped(group, options)
+            group, size = [], 0
+        if data is None:
+            yield from _one_file(path, options)
+        else:
+            first = header
+            group.append((path, data))
+            size += len(data)
+    if group:
+        yield from grouped(group, options)
+
+
+def _one_file(path: str, options: FileOptions) -> Iterator[Part]:
+    try:
+        with open(path, "rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise ReadError(path, f"cannot be read ({error})") from error
+    kind = kind_of(path, head)
+    stated = entities(path)
+    for part in _READERS[kind](path, options):
+        yield replace(part, entities=stated) if stated else part
+
+
+def _excel(path: str, options: FileOptions) -> list[Part]:
+    try:
+        import openpyxl
+    except ImportError:
+        raise MissingExtraError("openpyxl", "excel") from None
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        sheets = {
+            s.title: [list(r) for r in s.iter_rows(values_only=True)] for s in book.worksheets
+        }
+        book.close()
+    except Exception as error:  # openpyxl lets errors of zip, xml and its own through
+        raise ReadError(path, f"cannot be read ({type(error).__name__}: {error})") from error
+    filled = {k: v for k, v in sheets.items() if any(c is not None for r in v for c in r)}
+    wanted = options.sheet
+    if isinstance(wanted, int) and not isinstance(wanted, bool) and 0 <= wanted < len(sheets):
+        wanted = list(sheets)[wanted]
+    if wanted is not None and wanted not in sheets:
+        raise InputError("sheet", options.sheet, f"one of {list(sheets)} ({path})")
+    if wanted is None:
+        if len(filled) != 1:
+            what = (
+                f"has {len(filled)} sheets with content: sheet= names one of {list(filled)}"
+                if filled
+                else "is empty"
+            )
+            raise ReadError(path, what)
+        wanted = next(iter(filled))
+    rows = sheets[wanted]
+    top = next((i for i, r in enumerate(rows) if any(c is not None for c in r)), None)
+    if top is None:
+        raise ReadError(path, f"sheet {wanted!r} is empty")
+    names = _sheet_names(rows[top])
+    body = [[*r, *[None] * (len(names) - len(r))][: len(names)] for r in rows[top + 1 :]]
+    frame = pd.DataFrame(body, columns=names, dtype=object)
+    notes = _no_values(path, str(wanted), top, frame)
+    return [
+        Part(
+            path,
+            frame,
+            f"Excel sheet {wanted!r}",
+            lambda row: f"{path}, row {row + top + 2}",
+            notes,
+        )
+    ]
+
+
+def _no_values(path: str, sheet: str, top: int, frame: pd.DataFrame) -> tuple[str, ...]:
+    """Formulas that were never computed hold nothing, which must not pass as missing values."""
+    if not frame.isna().to_numpy().any():
+        return ()
+    import openpyxl
+
+    book = openpyxl.load_workbook(path, read_only=True)
+    for i, row in enumerate(book[sheet].iter_rows(values_only=True)):
+        for j, cell in enumerate(row[: frame.shape[1]]):
+            formula = isinstance(cell, str) and cell.startswith("=")
+            if formula and i > top and frame.iloc[i - top - 1, j] is None:
+                raise ReadError(path, f"row {i + 1}, column {frame.columns[j]!r}: the formula {cell!r} has no value; "
+                                "open and save the sheet in Excel or LibreOffice")  # fmt: skip
+    book.close()
+    return ()
+
+
+def _sheet_names(cells: Sequence[Any]) -> list[str]:
+    dialect = Dialect("utf-8", ",", ".", None, tuple("" if c is None else str(c) for c in cells), 0)
+    names = dialect.names
+    return names[: max((i + 1 for i, c in enumerate(cells) if c is not None), default=0)] or names
+
+
+def _json(path: str, options: FileOptions) -> list[Part]:
+    with open(path, "rb") as file:
+        raw = file.read()
+    text = to_utf8(raw, path, options.encoding)[0].decode()
+    try:
+        content = json.loads(text)
+        what = "JSON"
+    except json.JSONDecodeError:
+        content, what = _json_lines(text, path), "JSON lines"
+    if isinstance(content, dict) and {"columns", "data"} <= set(content):
+        content = [dict(zip(content["columns"], r, strict=False)) for r in content["data"]]
+    if (
+        isinstance(content, dict)
+        and all(isinstance(v, (dict, list)) for v in content.values())
+        and content
+    ):
+        columns = {k: list(v.values()) if isinstance(v, dict) else v for k, v in content.items()}
+        if len({len(v) for v in columns.values()}) > 1:
+            raise ReadError(path, "is a dict of columns of different lengths")
+        frame = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()})
+    elif isinstance(content, list) and content and all(isinstance(r, dict) for r in content):
+        names = list(dict.fromkeys(k for r in content for k in r))
+        frame = pd.DataFrame(
+            [[r.get(n) for n in names] for r in content], columns=names, dtype=object
+        )
+    elif (
+        isinstance(content, dict)
+        and what == "JSON"
+        and content
+        and not isinstance(next(iter(content.values())), list)
+    ):
+        frame = pd.DataFrame([list(content.values())], columns=list(content), dtype=object)
+    else:
+        raise ReadError(
+            path, "holds no records: a list of dicts, a dict of columns, or one dict a line is read"
+        )
+    return [Part(path, frame, what, lambda row: f"{path}, record {row + 1}")]
+
+
+def _json_lines(text: str, path: str) -> list[Any]:
+    records = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise ReadError(path, f"line {number} is no JSON ({error})") from error
+    return records
+
+
+def _parquet(path: str, options: FileOptions) -> list[Part]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(path)
+        text = [
+            f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)
+        ]
+        table = pq.read_table(path, read_dictionary=text)
+        table.validate(full=True)
+        return [_arrow_part(table, path, "parquet")]
+    except (*_DAMAGED, pa.ArrowException) as error:
+        raise ReadError(path, f"cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _feather(path: str, options: FileOptions) -> list[Part]:
+    import pyarrow as pa
+
+    try:
+        with pa.memory_map(path) as file:
+            head = file.read(6)
+            file.seek(0)
+            if head == b"FEA1":
+                raise ReadError(
+                    path,
+                    "is a feather file of version 1; pandas.read_feather, then apa.read(frame)",
+                )
+            opened = pa.ipc.open_file(file) if head == b"ARROW1" else pa.ipc.open_stream(file)
+            table = opened.read_all()
+            # damaged bytes must end here, not in a crash of what uses them
+            table.validate(full=True)
+            return [_arrow_part(table, path, "feather")]
+    except ReadError:
+        raise
+    except (*_DAMAGED, pa.ArrowException) as error:
+        raise ReadError(path, f"cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _arrow_part(table: pa.Table, path: str, what: str) -> Part:
+    """An arrow table, with the index that pandas stored."""
+    import pyarrow as pa
+
+    meta = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))
+    stored = [
+        c for c in meta.get("index_columns", []) if isinstance(c, str) and c in table.column_names
+    ]
+    named = {c["field_name"]: c.get("name") for c in meta.get("columns", [])}
+    notes = []
+    for column in stored:
+        if named.get(column) is None and pa.types.is_integer(table.schema.field(column).type):
+            table = table.drop_columns([column])
+            notes.append("row numbers of the index left out")
+        elif named.get(column) is None:
+            table = table.rename_columns({column: "index"})
+            notes.append("an index without a name taken as a column: index")
+        else:
+            notes.append(f"index level taken as a column: {column}")
+    return Part(
+        path, from_arrow(table), what, lambda row: f"{path}, row {row} (from 0)", tuple(notes)
+    )
+
+
+def _netcdf(path: str, options: FileOptions) -> list[Part]:
+    try:
+        import xarray
+    except ImportError:
+        raise MissingExtraError("xarray", "netcdf") from None
+    with open(path, "rb") as file:
+        classic = file.read(3) == b"CDF"
+    try:
+        with xarray.open_dataset(path, engine="scipy" if classic else "h5netcdf") as found:
+            found.load()
+            frame, notes = from_xarray(found)
+    except (ImportError, ModuleNotFoundError):
+        raise MissingExtraError("h5netcdf", "netcdf") from None
+    except Exception as error:  # errors of three libraries pass through xarray
+        raise ReadError(path, f"cannot be read ({type(error).__name__}: {error})") from error
+    return [Part(path, frame, "netCDF", lambda row: f"{path}, entry {row} (from 0)", notes)]
+
+
+_READERS: dict[str, Callable[[str, FileOptions], list[Part]]] = {
+    "text": plain_text,
+    "compressed text": compressed,
+    "zip": zipped,
+    "Excel sheet": _excel,
+    "JSON": _json,
+    "parquet": _parquet,
+    "feather and arrow": _feather,
+    "netCDF": _netcdf,
+}

@@ -1,0 +1,142 @@
+"""Where tables come from: paths, lists, folders and patterns; and what the name of a file states (BIDS entities)."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from apastats.errors import InputError, ReadError
+from apastats.folders import MARKER
+
+__all__ = ["ENTITIES", "entities", "expand", "is_paths"]
+
+# key in the name of a file -> column of the table
+ENTITIES = {
+    "sub": "subject", "ses": "session", "task": "task", "run": "run", "acq": "acq", "hemi": "hemi",
+    "space": "space", "roi": "roi", "label": "roi", "model": "model", "layer": "layer",
+    "metric": "metric", "split": "split",
+}  # fmt: skip
+_ENTITY = re.compile(r"([a-z]+)-([^_-][^_]*)")
+_SIDE_FILES = ("participants.tsv", "sessions.tsv", "dataset_description.json")
+
+
+def is_paths(source: Any) -> bool:
+    """Whether a source is a path or a list of paths."""
+    if isinstance(source, (str, Path)):
+        return True
+    listed = isinstance(source, (list, tuple, set, frozenset)) and len(source) > 0
+    return listed and all(isinstance(p, (str, Path)) for p in source)
+
+
+def expand(source: Any, suffixes: Sequence[str]) -> tuple[list[str], list[str]]:
+    """All files that a path, a list, a folder or a pattern stands for.
+
+    Parameters
+    ----------
+    source : str, path, or list of them
+        A folder stands for its table files (those of its ``sub-*`` folders too); ``*``, ``?`` and ``[``
+        make a pattern.
+    suffixes : sequence of str
+        Endings of table files.
+
+    Returns
+    -------
+    files : list of str
+        Sorted inside folders and patterns, so that the order of the file system does not matter.
+    notes : list of str
+        What was left unread.
+
+    Raises
+    ------
+    ReadError
+        If a path does not exist, or a folder or pattern holds no table file.
+    """
+    files: list[str] = []
+    left: list[str] = []
+    listed: Iterable[str | Path] = (
+        [source] if isinstance(source, (str, Path)) else sorted(map(str, source))
+        if isinstance(source, (set, frozenset)) else source
+    )  # fmt: skip
+    for entry in listed:
+        path = os.fspath(entry)
+        if not path.strip():
+            raise InputError("source", path, "the path of a file or folder")
+        if os.path.isdir(path):
+            inside, other = _folder(path, tuple(suffixes))
+            files += inside
+            left += other
+        elif os.path.exists(path):
+            files.append(path)
+        elif glob.has_magic(path):
+            found = sorted(p for p in glob.glob(path, recursive=True) if os.path.isfile(p))
+            if not found:
+                raise ReadError(path, "no file matches this pattern")
+            files += found
+        else:
+            raise ReadError(path, "no such file or folder")
+    twice = (
+        [f for f in dict.fromkeys(files) if files.count(f) > 1]
+        if len(set(files)) < len(files)
+        else []
+    )
+    if twice:
+        raise ReadError(twice[0], "is given twice")
+    notes = []
+    if left:
+        more = " ..." if len(left) > 10 else ""
+        notes.append(f"not table files, left unread: {', '.join(left[:10])}{more}")
+    return files, notes
+
+
+def _folder(path: str, suffixes: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Table files of a folder, and names of what is none."""
+    entries = sorted(os.scandir(path), key=lambda e: e.name)
+    names = [e.name for e in entries if e.is_file() and e.name != MARKER and e.name[0] != "."]
+    # a json file in a folder describes the others (BIDS); alone it is read
+    table = tuple(s for s in suffixes if s != ".json")
+    good = [n for n in names if n.lower().endswith(table) and n not in _SIDE_FILES]
+    files = [os.path.join(path, n) for n in good]
+    subjects = [e.name for e in entries if e.is_dir() and e.name.startswith("sub-")]
+    left = [n for n in names if n not in set(good)]
+    if subjects or not files:
+        for folder in subjects or [e.name for e in entries if e.is_dir() and e.name[0] != "."]:
+            for base, folders, inner in os.walk(os.path.join(path, folder)):
+                folders.sort()
+                files += [os.path.join(base, n) for n in sorted(inner)
+                          if n.lower().endswith(table) and n not in _SIDE_FILES]  # fmt: skip
+    if not files:
+        raise ReadError(path, f"holds no table file; allowed: {', '.join(suffixes)}")
+    return files, left
+
+
+def entities(path: str) -> dict[str, str]:
+    """Columns that the names of a file and its ``sub-*`` folders state.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    dict
+        Column -> label.
+
+    Examples
+    --------
+    >>> entities("derivatives/sub-01/sub-01_roi-V1_desc-rsa_scores.tsv")
+    {'subject': '01', 'roi': 'V1'}
+    """
+    found: dict[str, str] = {}
+    folder, name = os.path.split(path)
+    whole = [
+        p for p in folder.replace(os.sep, "/").split("/") if re.fullmatch(r"(sub|ses)-[^_]+", p)
+    ]
+    for part in [*whole, *name.split(".")[0].split("_")]:
+        match = _ENTITY.fullmatch(part)
+        if match and match[1] in ENTITIES:
+            found[ENTITIES[match[1]]] = match[2]
+    return found

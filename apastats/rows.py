@@ -1,0 +1,178 @@
+"""Rows of a table of scores in their standard form: labels as text, scores as numbers, no key twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import DataError, InputError
+
+__all__ = ["DEFAULTS", "KEY_COLUMNS", "KINDS", "standardise"]
+
+KINDS = ("model", "subject_to_subject", "leave_one_out")
+KEY_COLUMNS = ("kind", "model", "layer", "subject", "roi", "metric", "split")
+DEFAULTS = {"kind": "model", "layer": "-", "metric": "score", "split": "test"}
+
+
+def standardise(
+    frame: pd.DataFrame,
+    outcomes: tuple[str, ...],
+    covariates: tuple[str, ...],
+    on_duplicate: str,
+    source: str,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Check and order the columns of a table, and its keys.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        As given to :class:`apastats.ScoreTable`; labels may be categories, which is the fast way.
+    outcomes, covariates : tuple of str
+    on_duplicate : {"error", "first"}
+    source : str
+        For messages.
+
+    Returns
+    -------
+    frame : pandas.DataFrame
+    log : list of str
+
+    Raises
+    ------
+    DataError
+        If a column or label is missing, a score is no number, or a key is repeated.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError("frame", type(frame).__name__, "a pandas DataFrame")
+    if on_duplicate not in ("error", "first"):
+        raise InputError("on_duplicate", on_duplicate, "'error' or 'first'")
+    needed = ["model", "subject", "roi", *outcomes]
+    missing = [c for c in needed if c not in frame.columns]
+    if missing:
+        raise DataError(
+            f"{source}: missing column {missing[0]!r}; needed are {needed}, found {list(map(str, frame.columns))}"
+        )
+    if frame.empty:
+        raise DataError(f"{source}: there are no rows")
+    defaults = {c: v for c, v in DEFAULTS.items() if c not in frame.columns}
+    n = len(frame)
+    others = [c for c in frame.columns if c not in KEY_COLUMNS and c not in outcomes]
+    columns: dict[str, Any] = {}
+    codes: dict[str, tuple[np.ndarray, int]] = {}
+    for c in (*KEY_COLUMNS, *others, *outcomes):
+        if c in defaults:
+            columns[c] = pd.Series([defaults[c]], dtype="str").repeat(n).array
+        elif c in KEY_COLUMNS:
+            codes[c], columns[c] = _labels(frame[c], c, source)
+        elif c in outcomes:
+            columns[c] = _outcome(frame[c], c, source)
+        else:
+            if c not in covariates:
+                found, levels = _factors(frame[c])
+                codes[c] = (found, len(levels) + 1)
+            text = isinstance(frame[c].dtype, pd.CategoricalDtype) and all(
+                isinstance(v, str) for v in frame[c].cat.categories
+            )
+            columns[c] = _text(*_factors(frame[c])) if text else frame[c].array
+    unknown = [k for k in pd.unique(pd.Series(columns["kind"])) if k not in KINDS]
+    if unknown:
+        raise DataError(f"{source}: unknown kind {unknown[0]!r}; allowed: {list(KINDS)}")
+    made = pd.DataFrame(columns, copy=False)
+    log = []
+    repeated = _repeated(list(codes.values()), n)
+    if repeated is not None:
+        if on_duplicate == "error":
+            shown = made.loc[repeated[1], [*KEY_COLUMNS, *outcomes]].head(5)
+            raise DataError(
+                f"{source}: {int(repeated[0].sum())} rows repeat the key of another row (on_duplicate='first' keeps "
+                f"the first). First five:\n{shown.to_string(index=False)}"
+            )
+        made = made[~repeated[0]].reset_index(drop=True)
+        log.append(f"{int(repeated[0].sum())} duplicate rows dropped, the first of each kept")
+    n_nan = int(made[outcomes[0]].isna().sum())
+    if n_nan:
+        log.append(f"{n_nan} of {len(made)} values of {outcomes[0]} are NaN; kept and masked")
+    return made, log
+
+
+def _factors(column: pd.Series) -> tuple[np.ndarray, pd.Index]:
+    """Codes ``[n]`` (-1: no value) and distinct values of a column."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.codes.to_numpy(), column.cat.categories
+    codes, levels = pd.factorize(column)
+    return codes, pd.Index(levels)
+
+
+def _text(codes: np.ndarray, levels: Any) -> Any:
+    """A text column of codes and their labels; no value where the code is -1."""
+    import pyarrow as pa
+
+    index = pa.array(
+        codes.astype(np.int32, copy=False), mask=codes < 0 if (codes < 0).any() else None
+    )
+    texts = pa.array([str(v) for v in levels], pa.large_string())
+    return pd.array(
+        pa.DictionaryArray.from_arrays(index, texts).cast(pa.large_string()), dtype="str"
+    )
+
+
+def _labels(column: pd.Series, name: str, source: str) -> tuple[tuple[np.ndarray, int], Any]:
+    """Codes of a key column with their number, and its labels as text: subject 1 and subject "1" are one."""
+    codes, levels = _factors(column)
+    if (codes < 0).any():
+        raise DataError(
+            f"{source}: column {name!r} has no value in row {int((codes < 0).argmax())}"
+        )
+    texts = pd.Index([str(v) for v in levels], dtype="str")
+    if not texts.is_unique:
+        merged, texts = pd.factorize(texts)
+        codes = merged[codes]
+    if column.dtype == "str" and all(isinstance(v, str) for v in levels):
+        return (codes, len(texts)), column.array
+    return (codes, len(texts)), _text(codes, texts)
+
+
+def _outcome(column: pd.Series, name: str, source: str) -> np.ndarray:
+    kind = getattr(column.dtype, "kind", "O")
+    try:
+        if kind in "bcmM":
+            raise TypeError(f"it holds {column.dtype}")
+        values: np.ndarray = pd.to_numeric(column).to_numpy(dtype="f8", na_value=np.nan)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{source}: column {name!r} must be numbers ({error})") from error
+    infinite = np.isinf(values)
+    if infinite.any():
+        raise DataError(f"{source}: column {name!r} is infinite in row {int(infinite.argmax())}")
+    return values
+
+
+def _repeated(
+    factors: list[tuple[np.ndarray, int]], n: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rows that repeat an earlier one, and all rows of such groups; None where every row is its own.
+
+    Codes are joined to one number per row, the number of levels being the base; far cheaper than hashing labels.
+    """
+    joined = np.zeros(n, dtype=np.int64)
+    size = 1
+    for codes, levels in factors:
+        base = levels + 1
+        if size > 2**62 // base:
+            joined, uniques = pd.factorize(joined)
+            size = len(uniques)
+        joined *= base
+        joined += codes
+        joined += 1
+        size *= base
+    if size <= 4 * n:
+        seen = np.bincount(joined, minlength=size)
+        if seen.max(initial=0) < 2:
+            return None
+    else:
+        ordered = np.sort(joined)
+        if not (ordered[1:] == ordered[:-1]).any():
+            return None
+    found = pd.Series(joined)
+    return found.duplicated().to_numpy(), found.duplicated(keep=False).to_numpy()
