@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -26,6 +29,81 @@ EXIT_USER = 2  # a mistake in arguments, files or data
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output folder.")]
+
+
+Pairs = list[str] | None
+Names = list[str] | None
+
+
+def _pairs(option: str, texts: list[str] | None) -> dict[str, str]:
+    """``OLD=NEW`` texts of an option that may be given several times."""
+    from apastats.errors import InputError
+
+    found = {}
+    for text in texts or ():
+        old, equals, new = text.rpartition("=")
+        if not equals or not old or not new:
+            raise InputError(option, text, "OLD=NEW" if option == "--rename" else "COLUMN=VALUE")
+        found[old] = new
+    return found
+
+
+def _reading(
+    rename: Annotated[
+        Pairs, typer.Option(metavar="OLD=NEW", help="Name of a column -> its name here.")
+    ] = None,
+    defaults: Annotated[
+        Pairs, typer.Option(metavar="COLUMN=VALUE", help="A column that the data lack.")
+    ] = None,
+    wide: Annotated[
+        str | None,
+        typer.Option(help="model, subject, roi ...: spread over columns; model=A,B names them."),
+    ] = None,
+    keys: Annotated[Names, typer.Option(help="A further column that tells rows apart.")] = None,
+    covariates: Annotated[Names, typer.Option(help="A column kept beside the scores.")] = None,
+    ignore: Annotated[Names, typer.Option(help="A column left out.")] = None,
+    sep: Annotated[
+        str | None, typer.Option(help="Separator of text: comma, semicolon, tab, ...")
+    ] = None,
+    decimal: Annotated[str | None, typer.Option(help="Decimal mark of text: . or ,")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Encoding of text, e.g. latin-1.")] = None,
+    comment: Annotated[str | None, typer.Option(help="What comment lines begin with.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file.")] = None,
+    layout: Annotated[str | None, typer.Option(help="auto, tidy or scoresheets.")] = None,
+    on_duplicate: Annotated[
+        str | None, typer.Option(help="error, or first: keep the first of repeated rows.")
+    ] = None,
+) -> dict[str, Any]:
+    """Options of ``apastats.read`` that were given."""
+    spread: Any = wide
+    if wide is not None and "=" in wide:
+        role, _, levels = wide.partition("=")
+        spread = {role: levels.split(",")}
+    found: dict[str, Any] = {
+        "rename": _pairs("--rename", rename),
+        "defaults": _pairs("--defaults", defaults),
+    }
+    found |= {"wide": spread, "keys": keys, "covariates": covariates, "ignore": ignore, "sep": sep}
+    found |= {"decimal": decimal, "encoding": encoding, "comment": comment, "sheet": sheet}
+    found |= {"layout": layout, "on_duplicate": on_duplicate}
+    return {k: v for k, v in found.items() if v}
+
+
+def _takes_reader_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of the reader, which it gets as ``reader``."""
+    reading = inspect.signature(_reading, eval_str=True)
+    own = inspect.signature(command, eval_str=True)
+
+    @functools.wraps(command)
+    def with_options(**values: Any) -> None:
+        reader = _reading(**{k: values.pop(k) for k in reading.parameters})
+        command(**values, reader=reader)
+
+    parameters = [p for p in own.parameters.values() if p.name != "reader"]
+    parameters += list(reading.parameters.values())
+    with_options.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {p.name: p.annotation for p in parameters}
+    return with_options
 
 
 def _version(value: bool) -> None:
@@ -97,6 +175,7 @@ def demo(
 
 
 @app.command()
+@_takes_reader_options
 def run(
     study_file: Annotated[Path, typer.Argument(metavar="STUDY.TOML", help="The study.")],
     assignments: Annotated[
@@ -115,23 +194,29 @@ def run(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
+    *,
+    reader: dict[str, Any],
 ) -> None:
     """Run a study: from its inputs to a folder with report, tables and figures."""
     from contextlib import nullcontext
 
     from apastats.studies.run_study import run_study
+    from apastats.studies.starter import toml_value
 
+    # options of the reader stand for keys of [inputs.scores]
+    stated = [f"inputs.scores.{k}={toml_value(v)}" for k, v in reader.items()]
+    assignments = [*(assignments or []), *stated]
     if scheduler is None:
         where: Any = nullcontext()
     else:
         from apastats.resampling.cluster import cluster
 
         where = cluster(scheduler)
-        assignments = [*(assignments or []), "bootstrap.n_jobs=-1"]
+        assignments.append("bootstrap.n_jobs=-1")
     with where, _Progress(quiet or as_json) as progress:
         study = run_study(
             study_file,
-            assignments=assignments or [],
+            assignments=assignments,
             output=out,
             overwrite=overwrite,
             progress=progress,
@@ -140,8 +225,11 @@ def run(
 
 
 @app.command()
+@_takes_reader_options
 def init(
-    data: Annotated[Path, typer.Argument(help="Scores (file or folder) or brain RDMs (npz, h5).")],
+    data: Annotated[
+        list[str], typer.Argument(help="Scores (files, folder, pattern) or brain RDMs.")
+    ],
     models: Annotated[Path | None, typer.Option(help="Model RDMs, with brain RDMs.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Study file to write.")] = Path(
         "study.toml"
@@ -150,11 +238,14 @@ def init(
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
     quiet: Quiet = False,
+    *,
+    reader: dict[str, Any],
 ) -> None:
     """Write a commented study file to start from."""
     from apastats.studies.starter import write_starter
 
-    _say(f"study: {write_starter(data, out, models=models, overwrite=overwrite)}", quiet)
+    written = write_starter(data, out, models=models, overwrite=overwrite, options=reader)
+    _say(f"study: {written}", quiet)
 
 
 @app.command()
@@ -222,35 +313,48 @@ def view(
 
 
 @app.command()
+@_takes_reader_options
 def check(
-    path: Annotated[Path, typer.Argument(help="Scores (file or folder) or RDMs (npz, h5).")],
+    data: Annotated[list[str], typer.Argument(help="Scores (files, folder, pattern) or RDMs.")],
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if there is a problem.")
     ] = False,
     as_json: AsJson = False,
+    *,
+    reader: dict[str, Any],
 ) -> None:
-    """Say what is in the data, without analysing it."""
+    """Say what the data are, what each column is taken for, what is wrong, and what to type next."""
     import apastats
 
-    found = apastats.check(path)
+    found = apastats.check(data[0] if len(data) == 1 else data, **reader)
     if as_json:
         rows = found.tidy().to_dict(orient="records")
         typer.echo(
             json.dumps({"items": rows, "reading": found.info["reading"]}, ensure_ascii=False)
         )
     else:
-        _print_check(found, path)
+        _print_check(found, " ".join(data))
+    if found.info["refused"]:
+        raise typer.Exit(EXIT_USER)
     if strict and len(found.problems):
         raise typer.Exit(EXIT_DATA)
 
 
-def _print_check(found: Any, path: Path) -> None:
+@app.command()
+def formats() -> None:
+    """List what can be read: files, objects, names of columns, codes for missing values."""
+    from apastats.io.described import formats_page
+
+    typer.echo(formats_page(), nl=False)
+
+
+def _print_check(found: Any, title: str) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     colours = {"ok": "green", "note": "yellow", "problem": "bold red"}
-    table = Table(title=str(path), title_justify="left")
+    table = Table(title=title, title_justify="left")
     for column in ("item", "value", "status", "detail"):
         table.add_column(column, overflow="fold")
     for row in found.table.itertuples(index=False):

@@ -83,18 +83,28 @@ def standardise(
     log = []
     repeated = _repeated(list(codes.values()), n)
     if repeated is not None:
+        differ = _differ(made.loc[repeated[1]], list(codes), covariates)
         if on_duplicate == "error":
             shown = made.loc[repeated[1], [*KEY_COLUMNS, *outcomes]].head(5)
             raise DataError(
                 f"{source}: {int(repeated[0].sum())} rows repeat the key of another row (on_duplicate='first' keeps "
-                f"the first). First five:\n{shown.to_string(index=False)}"
+                f"the first){differ}. First five:\n{shown.to_string(index=False)}"
             )
         made = made[~repeated[0]].reset_index(drop=True)
-        log.append(f"{int(repeated[0].sum())} duplicate rows dropped, the first of each kept")
+        log.append(
+            f"{int(repeated[0].sum())} duplicate rows dropped, the first of each kept{differ}"
+        )
     n_nan = int(made[outcomes[0]].isna().sum())
     if n_nan:
         log.append(f"{n_nan} of {len(made)} values of {outcomes[0]} are NaN; kept and masked")
     return made, log
+
+
+def _differ(rows: pd.DataFrame, key: list[str], covariates: tuple[str, ...]) -> str:
+    """Covariates in which rows of the first repeated key differ, in words."""
+    same = rows[(rows[key] == rows[key].iloc[0]).all(axis=1)]
+    varying = [c for c in covariates if same[c].map(str).nunique() > 1]
+    return f"; they differ in {varying}, keys= makes a column part of the key" if varying else ""
 
 
 def _factors(column: pd.Series) -> tuple[np.ndarray, pd.Index]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import ApaError, ApaWarning, InputError
+from apastats.io.described import NOTE, OK, PROBLEM, Row, describe_source
 from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.table import ScoreTable
@@ -18,9 +21,9 @@ from apastats.words import Info
 if TYPE_CHECKING:
     from apastats.io.rdm_set import RDMSet
 
-__all__ = ["DesignCheck", "check"]
+__all__ = ["RDM_SUFFIXES", "DesignCheck", "check", "is_table"]
 
-OK, NOTE, PROBLEM = "ok", "note", "problem"
+RDM_SUFFIXES = (".npz", ".npy", ".h5", ".hdf5", ".mat")
 
 
 class DesignCheck(Result):
@@ -38,12 +41,16 @@ class DesignCheck(Result):
 def check(data: ScoreTable | RDMSet | str | Path | Any, **options: Any) -> DesignCheck:
     """Describe the design of scores or RDMs, and point at what will trouble an analysis.
 
+    For a source that is not read yet, in this order: what it is, what each column is taken for, what is in it
+    and what is wrong, and the line to type next.
+
     Parameters
     ----------
-    data : ScoreTable, RDMs, or path
-        A path is read as RDMs if it ends in npz or h5, as scores otherwise.
+    data : ScoreTable, RDMs, path, or table
+        A path is read as RDMs if it ends in npz, npy, h5 or mat, as scores otherwise; anything that
+        :func:`apastats.read` or :func:`apastats.read_rdms` takes.
     **options
-        Passed to the reader of a path.
+        Passed to the reader.
 
     Returns
     -------
@@ -61,16 +68,17 @@ def check(data: ScoreTable | RDMSet | str | Path | Any, **options: Any) -> Desig
     >>> found.tidy().set_index("item").loc["subjects", "value"]
     '4'
     """
-    if isinstance(data, (str, Path)):
-        data = _read(Path(data), options)
-    elif options:
-        raise InputError("options", sorted(options), "nothing unless data is a path")
-    if isinstance(data, ScoreTable):
+    log: Sequence[str] = ()
+    data_hash = ""
+    if isinstance(data, ScoreTable) and not options:
         rows, log, data_hash = _check_scores(data), data.log, data.hash
+    elif is_table(data):
+        before, scores, after = describe_source(data, options)
+        rows = [*before, *([] if scores is None else _check_scores(scores)), *after]
+        if scores is not None:
+            log, data_hash = scores.log, scores.hash
     else:
-        from apastats.io.read_rdms import as_rdms
-
-        rdms = as_rdms(data, "data")
+        rdms = _as_rdms(data, options)
         rows, log, data_hash = _check_rdms(rdms), rdms.log, rdms.hash
     table = pd.DataFrame(rows, columns=["item", "value", "status", "detail"])
     info = Info(
@@ -79,23 +87,30 @@ def check(data: ScoreTable | RDMSet | str | Path | Any, **options: Any) -> Desig
             "n_problem": int((table["status"] == PROBLEM).sum()),
             "n_note": int((table["status"] == NOTE).sum()),
             "reading": list(log),
+            "refused": not data_hash,
         },
     )
     return DesignCheck(table, info, Provenance(data_hash=data_hash))
 
 
-def _read(path: Path, options: dict[str, Any]) -> ScoreTable | RDMSet:
-    if path.suffix.lower() in (".npz", ".npy", ".h5", ".hdf5", ".mat"):
-        from apastats.io.read_rdms import read_rdms
+def is_table(data: Any) -> bool:
+    """Whether data are scores in a file, folder or table, rather than RDMs."""
+    if isinstance(data, (str, Path)):
+        return not str(data).lower().endswith(RDM_SUFFIXES)
+    if isinstance(data, list | tuple) and data and all(isinstance(d, str | Path) for d in data):
+        return is_table(data[0])
+    # frames of any kind have names of columns; RDM sets do not
+    return isinstance(data, pd.Series) or hasattr(data, "columns") or hasattr(data, "column_names")
 
-        return read_rdms(path, **options)
-    from apastats.io.read import read
 
-    # duplicates are something to report here, not a reason to stop
-    return read(path, **({"on_duplicate": "first"} | options))
+def _as_rdms(data: Any, options: dict[str, Any]) -> RDMSet:
+    from apastats.io.read_rdms import as_rdms, read_rdms
 
-
-Row = tuple[str, str, str, str]
+    if isinstance(data, str | Path | list | tuple):
+        return read_rdms(data, **options)
+    if options:
+        raise InputError("options", sorted(options), "nothing where data are RDMs already")
+    return as_rdms(data, "data")
 
 
 def _names(values: Any, limit: int = 12) -> str:
@@ -109,6 +124,7 @@ def _check_scores(data: ScoreTable) -> list[Row]:
     duplicates = [line for line in data.log if "duplicate" in line]
     if duplicates:
         rows.append(("duplicates", duplicates[0].split()[0], PROBLEM, duplicates[0]))
+    rows += _check_labels(frame)
     n_subject = frame["subject"].nunique()
     few = "fewer than 8: several procedures have little power or none" if n_subject < 8 else ""
     status = PROBLEM if n_subject < 2 else NOTE if few else OK
@@ -128,6 +144,23 @@ def _check_scores(data: ScoreTable) -> list[Row]:
         rows.append(("train split", "none", NOTE, detail))
     rows += _check_layers(frame) + _check_balance(frame) + _check_values(frame, outcome)
     rows += _check_pairs(frame, outcome) + _check_ceilings(data)
+    return rows
+
+
+def _check_labels(frame: pd.DataFrame) -> list[Row]:
+    """Labels that differ in capitals, blanks, dashes or leading zeros alone: perhaps one and the same."""
+    rows: list[Row] = []
+    for column in ("model", "layer", "subject", "roi"):
+        alike: dict[str, list[str]] = {}
+        for label in frame[column].unique():
+            plain = re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"[\s_-]+", "", label.casefold()))
+            alike.setdefault(plain, []).append(label)
+        found = [" and ".join(map(repr, v)) for v in alike.values() if len(v) > 1]
+        if found:
+            detail = "kept apart, to the letter; perhaps one and the same"
+            rows.append(
+                (f"{column}s nearly alike", str(len(found)), NOTE, f"{_names(found, 5)}: {detail}")
+            )
     return rows
 
 
@@ -183,9 +216,11 @@ def _check_values(frame: pd.DataFrame, outcome: str) -> list[Row]:
     rows.append(("NaN values", str(n_nan), NOTE if n_nan else OK, detail))
     if n_nan < len(values):
         low, high = np.nanmin(values), np.nanmax(values)
-        rows.append(
-            ("range", f"{low:.4g} to {high:.4g}", OK, f"{int((values < 0).sum())} negative values")
+        beyond = outcome == "score" and max(-low, high) > 2
+        detail = f"{int((values < 0).sum())} negative values" + (
+            "; scores beyond 2: percent, or a code for missing values (-999)?" if beyond else ""
         )
+        rows.append(("range", f"{low:.4g} to {high:.4g}", NOTE if beyond else OK, detail))
     empty = (
         frame.assign(_nan=np.isnan(values))
         .groupby(["kind", "model", "roi", "metric"], sort=False)["_nan"]

@@ -6,8 +6,9 @@ One table for the names (``NAMES``), one for the codes (``MISSING``); the page o
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from apastats.errors import DataError, InputError
 from apastats.rows import KEY_COLUMNS
@@ -188,10 +189,13 @@ class Plan:
     columns : tuple of Column
     problems : tuple of str
         What keeps the data from being read, each with the way out.
+    options : tuple of str
+        One answer to each problem, as typed on the command line.
     """
 
     columns: tuple[Column, ...]
     problems: tuple[str, ...] = field(default=())
+    options: tuple[str, ...] = field(default=())
 
     def of(self, *roles: str) -> list[Column]:
         """Columns of these roles."""
@@ -295,9 +299,12 @@ def plan_columns(
     for column in found:
         if column.role == "unknown":
             problems.append(f"column {column.name!r}: {column.why}")
-    problems += _claimed_twice(found)
-    problems += _absent(found, looks, given, spread)
-    return Plan(tuple(found), tuple(problems))
+    options = [f"--covariates {shlex.quote(c.name)}" for c in found if c.role == "unknown"]
+    for claiming, text in _claimed_twice(found):
+        problems.append(text)
+        options.append(f"--ignore {shlex.quote(claiming[-1])}")
+    absent, ways = _absent(found, looks, given, spread)
+    return Plan(tuple(found), tuple(problems + absent), tuple(ways or options))
 
 
 def _spread_over(wide: object) -> tuple[str | None, list[str] | None]:
@@ -364,40 +371,48 @@ def _ask(name: str, what: str) -> str:
     )
 
 
-def _claimed_twice(found: Sequence[Column]) -> list[str]:
-    problems = []
+def _claimed_twice(found: Sequence[Column]) -> list[tuple[list[str], str]]:
+    """Columns that claim one name of the table, and the words about it."""
     targets: dict[str, list[str]] = {}
     for c in found:
         if c.target is not None and c.role != "level":
             targets.setdefault(c.target, []).append(c.name)
-    for target, names in targets.items():
-        if len(names) > 1:
-            problems.append(
-                f"columns {' and '.join(map(repr, names))} both claim {target!r}: "
-                f"ignore=[{names[-1]!r}], covariates=[{names[-1]!r}], or rename={{{names[-1]!r}: ...}}"
-            )
-    return problems
+    return [
+        (
+            names,
+            f"columns {' and '.join(map(repr, names))} both claim {target!r}: "
+            f"ignore=[{names[-1]!r}], covariates=[{names[-1]!r}], or rename={{{names[-1]!r}: ...}}",
+        )
+        for target, names in targets.items()
+        if len(names) > 1
+    ]
 
 
 def _absent(
     found: Sequence[Column], looks: Mapping[str, str], given: Collection[str], spread: str | None
-) -> list[str]:
-    """Roles that no column takes."""
+) -> tuple[list[str], list[str]]:
+    """Roles that no column takes, and what to type about them."""
     have = {c.target for c in found} | set(given) | ({"score"} if spread else set())
     missing = [r for r in ("model", "subject", "roi", "score") if r not in have]
     if spread is not None and not any(c.role == "level" for c in found):
-        return [f"no column is a level of {spread!r}; found {list(looks)}"]
+        return [f"no column is a level of {spread!r}; found {list(looks)}"], []
     if not missing:
-        return []
+        return [], []
     free = [c.name for c in found if c.role in ("other label", "unknown", "further label")]
     example = free[0] if free else next(iter(looks), "NAME")
     numbers = [c.name for c in found if c.role == "unknown" and looks[c.name] == "number"]
     first = f"missing column {missing[0]!r}; found {list(looks)}. Use rename={{{example!r}: {missing[0]!r}}}"
     if missing[0] != "score":
         first += f" or defaults={{{missing[0]!r}: ...}}"
+    ways = [
+        f"--rename {shlex.quote(f'{name}={role}')}"
+        for role, name in zip(missing, free, strict=False)
+    ]
+    ways += [f"--defaults {role}=NAME" for role in missing[len(free) :]]
     if len(numbers) > 1 and "score" in missing:
         first += f", or wide='model' where {numbers[0]!r}, {numbers[1]!r}, ... are models"
-    return [f"{first}.", *(f"missing column {r!r}" for r in missing[1:])]
+        ways = ["--wide model"]
+    return [f"{first}.", *(f"missing column {r!r}" for r in missing[1:])], ways
 
 
 def refuse(plan: Plan, source: str) -> None:
@@ -409,11 +424,7 @@ def refuse(plan: Plan, source: str) -> None:
         With every problem, one a line.
     """
     if plan.problems:
-        raise DataError("\n".join(f"{source}: {p}" for p in plan.problems))
-
-
-def without(plan: Plan, name: str, why: str) -> Plan:
-    """The plan with one column left out."""
-    columns = tuple(replace(c, target=None, role="ignored", why=why) if c.name == name else c
-                    for c in plan.columns)  # fmt: skip
-    return replace(plan, columns=columns)
+        lines = [f"{source}: {p}" for p in plan.problems]
+        if plan.options:
+            lines.append(f"On the command line: {' '.join(plan.options)}")
+        raise DataError("\n".join(lines))

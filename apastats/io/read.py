@@ -165,7 +165,7 @@ def read(
         if found is not None:
             return found
     if layout == "scoresheets" or (
-        layout == "auto" and paths and len(paths) == 1 and _is_scoresheets(paths[0])
+        layout == "auto" and paths and len(paths) == 1 and is_scoresheets(paths[0])
     ):
         from apastats.io.scoresheets import read_scoresheets
 
@@ -183,7 +183,8 @@ def read(
     return table
 
 
-def _is_scoresheets(path: Path) -> bool:
+def is_scoresheets(path: Path) -> bool:
+    """Whether a folder has the layout of the published score sheets."""
     return path.is_dir() and any(
         (path / kind).is_dir() for kind in ("benchmark", "intersubject", "pairwise")
     )

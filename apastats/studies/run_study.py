@@ -288,8 +288,10 @@ def verify_study(folder: str | Path, *, progress: Progress | None = None) -> lis
     study = f.study
     if study.inputs.scores is not None:
         # the demonstration keeps its data inside its own folder
-        inside = f.path.resolve() / study.inputs.scores.path
-        scores = study.inputs.scores.model_copy(update={"path": str(inside)})
+        path = study.inputs.scores.path
+        inside = [str(f.path.resolve() / p) for p in ([path] if isinstance(path, str) else path)]
+        moved = inside[0] if isinstance(path, str) else inside
+        scores = study.inputs.scores.model_copy(update={"path": moved})
         study = study.model_copy(
             update={"inputs": study.inputs.model_copy(update={"scores": scores})}
         )

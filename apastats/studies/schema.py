@@ -143,15 +143,18 @@ def _assign(content: dict[str, Any], assignment: str) -> tuple[str, ...]:
     if not equals or not all(keys):
         raise StudyError(f"--set {assignment}: allowed is KEY=VALUE, e.g. inputs.scores=DIR")
     value = str(Path(text.strip()).expanduser()) if _is_path(keys) else _value(text.strip())
-    if _is_path(keys) and text.strip().startswith(("{", '"', "'")):
+    if _is_path(keys) and text.strip().startswith(("{", "[", '"', "'")):
         value = _value(text.strip())
     value = _absolute(value, keys, Path.cwd())
     place: Any = content
-    for k in keys[:-1]:
+    for depth, k in enumerate(keys[:-1]):
         if isinstance(place, list):
             place = _entry(place, k, assignment)
             continue
-        place = place.setdefault(k, {})
+        inner = place.setdefault(k, {})
+        if isinstance(inner, str | list) and _is_path((*keys[:depth], k)):
+            inner = place[k] = {"path": inner}  # an option beside a path that stood alone
+        place = inner
         if not isinstance(place, (dict, list)):
             raise StudyError(f"--set {assignment}: {k!r} is not a section")
     if isinstance(place, list):

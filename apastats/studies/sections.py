@@ -48,11 +48,19 @@ class StudySection(_Section):
 class TableInput(_Section):
     """One table of scores; options of ``apastats.read``."""
 
-    path: str
+    path: str | list[str]
     layout: Literal["auto", "tidy", "scoresheets"] = "auto"
     rename: dict[str, str] | None = None
     defaults: dict[str, str] | None = None
-    wide: Literal["model", "subject", "roi"] | None = None
+    wide: str | dict[str, list[str]] | None = None
+    keys: tuple[str, ...] = ()
+    covariates: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    sep: str | None = None
+    decimal: Literal[".", ","] | None = None
+    encoding: str | None = None
+    comment: str | None = None
+    sheet: str | int | None = None
     on_duplicate: Literal["error", "first"] = "error"
 
 

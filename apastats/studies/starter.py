@@ -3,38 +3,42 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from apastats.errors import OutputExistsError, ReadError
+from apastats.ceilings.check import is_table
+from apastats.errors import OutputExistsError
 from apastats.io.bmd import BMD_STREAMS
 from apastats.studies.words import commented, keys_of_study
 from apastats.table import ScoreTable
 
-__all__ = ["starter_text", "write_starter"]
-
-RDM_SUFFIXES = (".npz", ".npy", ".h5", ".hdf5")
+__all__ = ["starter_text", "toml_value", "write_starter"]
 
 
 def write_starter(
-    data: str | Path,
+    data: str | Path | Sequence[str | Path],
     target: str | Path,
     *,
     models: str | Path | None = None,
     overwrite: bool = False,
+    options: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a starter study for scores or RDMs.
 
     Parameters
     ----------
-    data : str or path
-        Scores (file or folder) or RDMs of the brain (npz, h5).
+    data : str, path, or list of them
+        Scores (file, folder, pattern, files) or RDMs of the brain.
     target : str or path
         The study file to write.
     models : str or path, optional
         RDMs of models.
     overwrite : bool
         Whether an existing file may be replaced.
+    options : mapping, optional
+        Options of the reader, which the study then states.
 
     Returns
     -------
@@ -50,21 +54,29 @@ def write_starter(
     target = Path(target)
     if target.exists() and not overwrite:
         raise OutputExistsError(f"{target} exists and is kept; use --overwrite to replace it")
-    text = starter_text(Path(data), None if models is None else Path(models))
+    text = starter_text(data, models, options or {})
     target.write_text(text, "utf-8")
     return target
 
 
-def starter_text(data: Path, models: Path | None = None) -> str:
+def starter_text(
+    data: str | Path | Sequence[str | Path],
+    models: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> str:
     """Text of the starter study; a margin must still be stated by its user."""
-    if not data.exists():
-        raise ReadError(data, "no such file or folder")
-    rdms = data.suffix.lower() in RDM_SUFFIXES
-    found = _describe_rdms(data, models) if rdms else _describe_scores(data)
-    name = "".join(c if c.isalnum() or c in "._-" else "_" for c in data.stem) or "study"
-    inputs = {"rdms" if rdms else "scores": _text(data.resolve())}
+    options = dict(options or {})
+    paths = [Path(data)] if isinstance(data, str | Path) else [Path(p) for p in data]
+    source: Any = paths[0] if len(paths) == 1 else paths
+    rdms = not is_table(source)
+    found = _describe_rdms(source, models, options) if rdms else _describe_scores(source, options)
+    stem = re.sub(r"[*?\[\]]+", "", paths[0].stem)
+    name = "".join(c if c.isalnum() or c in "._-" else "_" for c in stem) or "study"
+    where = [_text(p.resolve()) for p in paths]
+    stated_path = where[0] if len(where) == 1 else f"[{', '.join(where)}]"
+    inputs = {"rdms" if rdms else "scores": _with_options(stated_path, options)}
     if models is not None:
-        inputs["models"] = _text(models.resolve())
+        inputs["models"] = _text(Path(models).resolve())
     stated: dict[str, dict[str, str]] = {
         "study": {"name": _text(name), "title": '""', "seed": "1"},
         "inputs": inputs,
@@ -77,7 +89,7 @@ def starter_text(data: Path, models: Path | None = None) -> str:
         "bootstrap": {"n_resamples": '"auto"', "interval": '"studentized"'},
     }
     lines = [
-        f"# Study of {data.name}: {found['what']}.",
+        f"# Study of {paths[0].name}: {found['what']}.",
         "# Run:  apastats run THIS_FILE        What is commented shows the defaults; ... stands for nothing.",
         "",
     ]
@@ -123,10 +135,27 @@ def _section(section: str, stated: dict[str, str] | None) -> list[str]:
     ]
 
 
-def _describe_scores(path: Path) -> dict[str, Any]:
+def _with_options(path: str, options: Mapping[str, Any]) -> str:
+    """A path alone, or an inline table of the path and the options of its reader."""
+    if not options:
+        return path
+    parts = [f"path = {path}", *(f"{k} = {toml_value(v)}" for k, v in options.items())]
+    return "{ " + ", ".join(parts) + " }"
+
+
+def toml_value(value: Any) -> str:
+    """An option as TOML."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_text(k)} = {toml_value(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+
+
+def _describe_scores(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     from apastats.io.read import read
 
-    table: ScoreTable = read(path, on_duplicate="first")
+    table: ScoreTable = read(source, **({"on_duplicate": "first"} | dict(options)))
     kinds = table.levels("kind")
     train = "train" in table.levels("split")
     rois = table.levels("roi")
@@ -144,10 +173,12 @@ def _describe_scores(path: Path) -> dict[str, Any]:
     }
 
 
-def _describe_rdms(path: Path, models: Path | None) -> dict[str, Any]:
+def _describe_rdms(
+    source: Any, models: str | Path | None, options: Mapping[str, Any]
+) -> dict[str, Any]:
     from apastats.io.read_rdms import read_rdms
 
-    brain = read_rdms(path)
+    brain = read_rdms(source, **options)
     rois = list(brain.labels["roi"].unique()) if "roi" in brain.labels else ["-"]
     n = brain.labels["subject"].nunique() if "subject" in brain.labels else 1
     what = f"{n} subjects, {len(rois)} ROIs, {len(brain.stimuli)} stimuli"

@@ -12,7 +12,10 @@ from apastats.studies.sections import StudyFile
 
 __all__ = ["WORDS", "commented", "keys_of_study", "reference_table"]
 
-_ONE_TABLE = "options of the reader: `layout`, `rename`, `defaults`, `wide`, `on_duplicate`"
+_ONE_TABLE = (
+    "options of the reader: `rename`, `defaults`, `wide`, `keys`, `covariates`, `ignore`, `sep`, `decimal`, `encoding`, `comment`, "
+    "`sheet`, `layout`, `on_duplicate`"
+)
 _TEST = {
     "bounds": "the margin: a number, a pair, or { share = 0.1, of = \"leave_one_out\" }; also of = \"sd\" or of = [\"a\", \"b\"]",
     "reference": "best, the name of a model, or \"all pairs\"",
@@ -37,7 +40,7 @@ WORDS: dict[str, dict[str, str]] = {
         "seed": "all random numbers of the study come from it",
     },
     "inputs": {
-        "scores": f"file or folder of scores, or a folder of score sheets; as [inputs.scores] with `path` and {_ONE_TABLE}",
+        "scores": f"file, folder, pattern or list of files of scores, or a folder of score sheets; as [inputs.scores] with `path` and {_ONE_TABLE}",
         "tables": "several tables: [inputs.tables.NAME] with `path` and the same options",
         "rdms": "RDMs of the brain: a file (npz, h5, mat, ...), a list of files, a folder or a pattern; as [inputs.rdms] with `path`, `layout`, `labels`, `stimuli` (names, or the descriptor that holds them), `pattern_descriptor`",
         "models": "RDMs of models, likewise",
