@@ -43,7 +43,7 @@ def _pairs(option: str, texts: list[str] | None) -> dict[str, str]:
     for text in texts or ():
         old, equals, new = text.rpartition("=")
         if not equals or not old or not new:
-            raise InputError(option, text, "OLD=NEW" if option == "--rename" else "COLUMN=VALUE")
+            raise InputError(option, text, "OLD=NEW" if option == "--rename" else "NAME=VALUE")
         found[old] = new
     return found
 
@@ -70,11 +70,17 @@ def _reading(
     comment: Annotated[str | None, typer.Option(help="What comment lines begin with.")] = None,
     sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file.")] = None,
     layout: Annotated[str | None, typer.Option(help="auto, tidy or scoresheets.")] = None,
+    labels: Annotated[
+        Pairs, typer.Option(metavar="LABEL=VALUE", help="RDMs: a label that they lack.")
+    ] = None,
+    stimuli: Annotated[
+        str | None, typer.Option(help="RDMs: what holds the names of stimuli.")
+    ] = None,
     on_duplicate: Annotated[
         str | None, typer.Option(help="error, or first: keep the first of repeated rows.")
     ] = None,
 ) -> dict[str, Any]:
-    """Options of ``apastats.read`` that were given."""
+    """Options of ``apastats.read`` and ``read_rdms`` that were given."""
     spread: Any = wide
     if wide is not None and "=" in wide:
         role, _, levels = wide.partition("=")
@@ -86,6 +92,7 @@ def _reading(
     found |= {"wide": spread, "keys": keys, "covariates": covariates, "ignore": ignore, "sep": sep}
     found |= {"decimal": decimal, "encoding": encoding, "comment": comment, "sheet": sheet}
     found |= {"layout": layout, "on_duplicate": on_duplicate}
+    found |= {"labels": _pairs("--labels", labels), "stimuli": stimuli}
     return {k: v for k, v in found.items() if v}
 
 
@@ -204,7 +211,10 @@ def run(
     from apastats.studies.starter import toml_value
 
     # options of the reader stand for keys of [inputs.scores]
-    stated = [f"inputs.scores.{k}={toml_value(v)}" for k, v in reader.items()]
+    stated = [
+        f"inputs.{'rdms' if k in ('labels', 'stimuli') else 'scores'}.{k}={toml_value(v)}"
+        for k, v in reader.items()
+    ]
     assignments = [*(assignments or []), *stated]
     if scheduler is None:
         where: Any = nullcontext()

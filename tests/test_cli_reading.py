@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import apastats as apa
+from apastats.errors import InputError
 from apastats.io.described import formats_page
 
 
@@ -119,3 +120,14 @@ def test_labels_nearly_alike_and_odd_values_are_noted() -> None:
 
 def test_formats(tmp_path: Path) -> None:
     assert cli("formats", cwd=tmp_path).stdout == formats_page()
+
+
+def test_rdms_in_files_that_may_be_scores(tmp_path: Path) -> None:
+    names = ["a", "b", "c", "d"]
+    square = np.abs(np.subtract.outer(np.arange(4.0), np.arange(4.0) ** 2))
+    square = square + square.T - np.diag(2 * np.diag(square))
+    pd.DataFrame(square, index=names, columns=names).to_csv(tmp_path / "sub-01_roi-V1_rdm.csv")
+    found = apa.check(tmp_path / "sub-01_roi-V1_rdm.csv").tidy().set_index("item")
+    assert found.loc["stimuli", "value"] == "4"
+    with pytest.raises(InputError, match="these are RDMs"):
+        apa.check(tmp_path / "sub-01_roi-V1_rdm.csv", wide="model")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
+import glob
+import inspect
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,6 +15,9 @@ import pandas as pd
 
 from apastats.errors import ApaError, ApaWarning, InputError
 from apastats.io.described import NOTE, OK, PROBLEM, Row, describe_source
+from apastats.io.formats import SUFFIXES
+from apastats.io.read import look_into
+from apastats.io.sources import is_paths
 from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.table import ScoreTable
@@ -21,9 +26,11 @@ from apastats.words import Info
 if TYPE_CHECKING:
     from apastats.io.rdm_set import RDMSet
 
-__all__ = ["RDM_SUFFIXES", "DesignCheck", "check", "is_table"]
+__all__ = ["DesignCheck", "check", "is_table"]
 
 RDM_SUFFIXES = (".npz", ".npy", ".h5", ".hdf5", ".mat")
+EITHER = (".csv", ".tsv", ".txt", ".json", ".nc", ".nc4")  # scores or RDMs
+_TWICE = 1 << 26
 
 
 class DesignCheck(Result):
@@ -47,8 +54,8 @@ def check(data: ScoreTable | RDMSet | str | Path | Any, **options: Any) -> Desig
     Parameters
     ----------
     data : ScoreTable, RDMs, path, or table
-        A path is read as RDMs if it ends in npz, npy, h5 or mat, as scores otherwise; anything that
-        :func:`apastats.read` or :func:`apastats.read_rdms` takes.
+        Anything that :func:`apastats.read` or :func:`apastats.read_rdms` takes. A file that may be either is
+        read as scores, unless it is refused as such and read as RDMs.
     **options
         Passed to the reader.
 
@@ -95,18 +102,56 @@ def check(data: ScoreTable | RDMSet | str | Path | Any, **options: Any) -> Desig
 
 def is_table(data: Any) -> bool:
     """Whether data are scores in a file, folder or table, rather than RDMs."""
-    if isinstance(data, (str, Path)):
-        return not str(data).lower().endswith(RDM_SUFFIXES)
-    if isinstance(data, list | tuple) and data and all(isinstance(d, str | Path) for d in data):
-        return is_table(data[0])
-    # frames of any kind have names of columns; RDM sets do not
-    return isinstance(data, pd.Series) or hasattr(data, "columns") or hasattr(data, "column_names")
+    if isinstance(data, pd.DataFrame):
+        return list(data.index) != list(data.columns)
+    if not is_paths(data):
+        # frames of any kind have names of columns; RDM sets do not
+        named = hasattr(data, "columns") or hasattr(data, "column_names")
+        return named or isinstance(data, pd.Series)
+    endings = _endings(data)
+    if endings and endings <= set(RDM_SUFFIXES):
+        return False
+    if not endings or not endings <= {*RDM_SUFFIXES, *EITHER}:
+        return True
+    # a table, unless it is refused as one and read as RDMs
+    try:
+        if not look_into(data).plan.problems:
+            return True
+    except ApaError:
+        pass
+    try:
+        _as_rdms(data, {})
+    except ApaError:
+        return True
+    return False
+
+
+def _endings(data: Any) -> set[str]:
+    """Endings of all files of a source; none where it holds a file too large to be read twice."""
+    paths = [Path(p) for p in ([data] if isinstance(data, str | Path) else data)]
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files += [p for p in path.rglob("*") if p.is_file() and p.name[0] != "."]
+        else:
+            files += (
+                map(Path, glob.glob(str(path), recursive=True)) if not path.exists() else [path]
+            )
+    if sum(p.stat().st_size for p in files if p.suffix.lower() in EITHER) > _TWICE:
+        return set()
+    return {p.suffix.lower() for p in files if p.suffix.lower() in (*RDM_SUFFIXES, *SUFFIXES)}
 
 
 def _as_rdms(data: Any, options: dict[str, Any]) -> RDMSet:
     from apastats.io.read_rdms import as_rdms, read_rdms
 
     if isinstance(data, str | Path | list | tuple):
+        known = inspect.signature(read_rdms).parameters
+        foreign = [o for o in options if o not in known]
+        if foreign:
+            raise InputError(
+                "options", foreign[0], f"options of read_rdms, {[*known][1:]}: these are RDMs"
+            )
         return read_rdms(data, **options)
     if options:
         raise InputError("options", sorted(options), "nothing where data are RDMs already")

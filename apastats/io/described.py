@@ -11,6 +11,7 @@ from apastats.io.columns import MISSING, NAMES, Plan
 from apastats.io.dialects import COMMENTS, DECIMALS, ENCODINGS, SEPARATORS
 from apastats.io.formats import FORMATS
 from apastats.io.frames import OBJECTS
+from apastats.io.rdm_files import FORMATS as RDM_FORMATS
 from apastats.io.read import Found, look_into, read
 from apastats.io.sources import ENTITIES, is_paths
 from apastats.rows import KEY_COLUMNS
@@ -156,6 +157,8 @@ def formats_page() -> str:
     """What can be read, as Markdown: from the tables that the readers themselves use."""
     lines = ["| file of scores | endings | how |", "| --- | --- | --- |"]
     lines += [f"| {k} | {' '.join(e)} | {how} |" for k, (e, how) in FORMATS.items()]
+    lines += ["", "| file of RDMs | what |", "| --- | --- |"]
+    lines += [f"| {k} | {what} |" for k, what in RDM_FORMATS.items()]
     lines += ["", "Objects: " + "; ".join(OBJECTS) + ".", ""]
     lines += ["| text | what is known |", "| --- | --- |"]
     lines.append(f"| separators | {', '.join(SEPARATORS.values())} |")
