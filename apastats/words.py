@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -171,6 +171,27 @@ class Info(Mapping[str, Any]):
         extra = {k: v for k, v in changes.items() if k not in known}
         own = {k: v for k, v in changes.items() if k in known}
         return replace(self, **own, extra={**self.extra, **extra})
+
+    @property
+    def jointly(self) -> bool:
+        """Whether decisions use p-values adjusted for a family of several, so that joint intervals match them.
+
+        A false discovery rate has no joint intervals.
+        """
+        several = self.family_size is None or self.family_size > 1
+        return bool(self.joint) and several and self.adjust not in ("", "none", "bh", "by")
+
+    def interval_columns(self, columns: Container[str], *, margin: bool = False) -> tuple[str, ...]:
+        """Columns (low, high, level) of the interval that goes with the decisions of a table.
+
+        ``margin``: with the tests of the margin, not with the ordinary test.
+        """
+        tail = "_difference" if not margin else ""
+        if self.jointly:
+            tail = "_joint_margin" if margin else "_joint"
+        if f"conf_low{tail}" not in columns:
+            tail = ""
+        return tuple(f"conf_{end}{tail}" for end in ("low", "high", "level"))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dict, for json; :meth:`from_dict` reads it."""

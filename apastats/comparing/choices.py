@@ -239,16 +239,23 @@ def choose(
     )
 
 
-def combine(ordinary: Located, above: Located, below: Located, n: Any) -> Tested:
-    """One `Tested` from the tests of ``z - null``, ``z - low`` and ``z - high``."""
+def combine(
+    ordinary: Located, wide: Located, above: Located, below: Located, n: Any, back: float = 0.0
+) -> Tested:
+    """One `Tested` from the tests of ``z - null`` (at alpha and alpha / 2), ``z - low`` and ``z - high``.
+
+    ``back`` is added to what was estimated on ``z - null``.
+    """
     return Tested(
-        estimate=ordinary.estimate,
+        estimate=ordinary.estimate + back,
         std_error=ordinary.std_error,
         statistic=ordinary.statistic,
         df=ordinary.df,
         p_value=ordinary.p_value,
-        conf_low=ordinary.conf_low,
-        conf_high=ordinary.conf_high,
+        conf_low=ordinary.conf_low + back,
+        conf_high=ordinary.conf_high + back,
+        wide_low=wide.conf_low + back,
+        wide_high=wide.conf_high + back,
         statistic_low=above.statistic,
         statistic_high=below.statistic,
         p_low=above.p_above,
@@ -289,16 +296,10 @@ def matched(
             continue
         kernel = choice.kernel(n, sizes[columns])
         part = z[np.ix_(rows, columns)]
-        ordinary = kernel(part - null, alpha)
-        if null:
-            shifted = {
-                f: getattr(ordinary, f) + null for f in ("estimate", "conf_low", "conf_high")
-            }
-            rest = {f: getattr(ordinary, f) for f in Located.__slots__ if f not in shifted}
-            ordinary = Located(**shifted, **rest)
+        ordinary, wide = (kernel(part - null, a) for a in (alpha, alpha / 2))
         above = kernel(part - low[np.ix_(rows, columns)], alpha)
         below = kernel(part - high[np.ix_(rows, columns)], alpha)
-        tested = combine(ordinary, above, below, n)
+        tested = combine(ordinary, wide, above, below, n, back=null)
         for name in Tested.__slots__:
             if name != "n":
                 out[name][columns] = getattr(tested, name)

@@ -28,8 +28,19 @@ from apastats.words import Info
 __all__ = ["Comparison", "compare"]
 
 
+NULLS = {
+    "two-sided": "the difference is 0",
+    "greater": "the difference is 0 or less",
+    "less": "the difference is 0 or more",
+}
+CLAIMS = {"two-sided": "different", "greater": "greater", "less": "less"}
+
+
 class Comparison(Result):
-    """Paired comparisons; columns as in an equivalence result, without those of the margin, and ``different``."""
+    """Paired comparisons; columns as in an equivalence result, without those of the margin, and ``different``.
+
+    The intervals go with the test: level ``1 - alpha``, one-sided where the alternative is.
+    """
 
     kind: ClassVar[str] = "comparison"
 
@@ -157,9 +168,10 @@ def compare(
         family=family,
         alpha=alpha,
         hypothesis="superiority",
+        alternative=alternative,
     )
     pair, cell = found.rows(block, reference)
-    table = contrast_table(block, found, pair, cell, alpha, test, adjust)
+    table = contrast_table(block, found, pair, cell, alpha, test, adjust, alternative)
     if alternative != "two-sided":
         raw = found.tested.p_low if alternative == "greater" else found.tested.p_high
         name = "p_value_noninf" if alternative == "greater" else "p_value_nonsup"
@@ -182,11 +194,9 @@ def compare(
         test=name,
         statistic=STATISTICS[test],
         alternative=alternative,
-        null="the difference is 0"
-        if alternative == "two-sided"
-        else f"the difference is not {alternative}",
+        null=NULLS[alternative],
         null_value=0.0,
-        rule=f"different where the adjusted p-value is at most {alpha:g}",
+        rule=f"{CLAIMS[alternative]} where the adjusted p-value is at most {alpha:g}",
         comparison="all pairs" if reference is None else f"each against {reference}",
         reference=reference or "",
         adjust=adjust,
@@ -194,7 +204,7 @@ def compare(
         family_size=found.size,
         joint=JOINT_KINDS.get(adjust, "Bonferroni"),
         alpha=alpha,
-        conf_level=1 - 2 * alpha,
+        conf_level=1 - alpha,
         n_subject=len(block.clusters),
         by=block.formula.by,
         resampled=resampled if resampled != "nothing" else f"nothing; {unit}s are the sample",

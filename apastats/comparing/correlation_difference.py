@@ -30,7 +30,7 @@ from apastats.numbers.fisher import (
 from apastats.numbers.moments import rounding
 from apastats.numbers.ranks import midranks
 from apastats.numbers.shared_correlations import null_limits, null_p
-from apastats.numbers.tested import Tested
+from apastats.numbers.tested import Tested, with_wide
 from apastats.recording import verb
 from apastats.resampling.one_sample import Resampled, located_by_replicates, replicate_p
 from apastats.resampling.plans import Plan, Resamples, subject_counts
@@ -187,12 +187,20 @@ def correlation_difference(
         plan = subject_counts(n, n_resamples, root) if plan is None else plan
         if plan.n != n:
             raise InputError("plan", f"a plan of {plan.n} units", f"one of {n} units")
-        tested = _bootstrap(triple, plan, margin, alpha, interval, quantile_rule)
-        if small_sample:
-            tested = _both(tested, _by_formula(seen, n, "williams", margin, alpha, True, inflate))
+        drawn: Plan = plan
+
+        def make(level: float) -> Tested:
+            found = _bootstrap(triple, drawn, margin, level, interval, quantile_rule)
+            if not small_sample:
+                return found
+            return _both(found, _by_formula(seen, n, "williams", margin, level, True, inflate))
+
+        tested = with_wide(make, alpha)
         seed, resampled = (recorded_seed(root) if not plan.exact else ""), "items, with replacement"
     else:
-        tested = _by_formula(seen, n, test, margin, alpha, small_sample, inflate)
+        tested = with_wide(
+            lambda level: _by_formula(seen, n, test, margin, level, small_sample, inflate), alpha
+        )
     return finish_correlation(
         tested,
         margin,
@@ -349,7 +357,7 @@ def _bootstrap(
         )
         for b in (0.0, margin.low, margin.high)
     ]
-    return combine(about[0], about[1], about[2], 0)
+    return combine(about[0], about[0], about[1], about[2], 0)
 
 
 def bootstrap_claims(
@@ -432,12 +440,12 @@ def correlation_difference_summary(
         d, se = z_difference(r1, n1, r2, n2, small_sample=False)
     if few and scale == "r":
         roots = [difference_root(r1, n1, r2, n2, b) for b in nulls]
-        limits = difference_limits(r1, n1, r2, n2, alpha)
+        limits = [difference_limits(r1, n1, r2, n2, a) for a in (alpha, alpha / 2)]
     else:
         centre = z_difference(r1, n1, r2, n2, small_sample=few)[0] if scale == "z" else d
         roots = [(centre - b) / se for b in nulls]
-        half = float(ndtri(1 - alpha)) * se
-        limits = centre - half, centre + half
+        halves = [float(ndtri(1 - a)) * se for a in (alpha, alpha / 2)]
+        limits = [(centre - half, centre + half) for half in halves]
     t, low, high = roots
     tested = _tested(
         d,
@@ -446,8 +454,10 @@ def correlation_difference_summary(
         (t, float(ndtr(-t)), float(ndtr(t))),
         (low, float(ndtr(-low))),
         (high, float(ndtr(high))),
-        limits,
+        limits[0],
     )
+    wide_low, wide_high = (np.array([v]) for v in limits[1])
+    tested = replace(tested, wide_low=wide_low, wide_high=wide_high)
     how = "Fisher z" + (", corrected for few items" if few else "")
     if scale == "r":
         how = "distance from the bound on the z scale" if few else "Kraatz"

@@ -20,7 +20,7 @@ from apastats.numbers.fisher import (
     one_test,
 )
 from apastats.numbers.moments import constant
-from apastats.numbers.tested import Tested
+from apastats.numbers.tested import Tested, with_wide
 from apastats.recording import verb
 from apastats.results import Provenance
 
@@ -159,6 +159,7 @@ def finish_correlation(
     letter = "t" if np.isfinite(tested.df).all() else "z"
     info = claim_words(method, method, letter, hypothesis, margin, alpha, n, resampled, null).but(
         estimand=estimand,
+        margin=margin.describe("in correlations"),
         n_subject=None,
         n_item=n,
         held_fixed="everything but the items that are correlated",
@@ -240,7 +241,7 @@ def correlation_tost_summary(
         raise InputError("n", n, "at least 5 items")
     few = check_small_sample(small_sample)
     test = one_test(r, n, method, z_error=z_error, small_sample=few)
-    tested = _one_tested(test, r, null, margin, alpha)
+    tested = with_wide(lambda a: _one_tested(test, r, null, margin, a), alpha)
     notes: tuple[str, ...] = ()
     if method == "kendall" and max(abs(margin.low), abs(margin.high), abs(r)) > 0.8:
         notes = (

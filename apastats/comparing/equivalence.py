@@ -27,7 +27,7 @@ from apastats.comparing.families import (
     pair_effects,
     run_family,
 )
-from apastats.comparing.margin import Bounds, as_margin, ratio_margin
+from apastats.comparing.margin import Bounds, as_margin, ratio_margin, ratio_words
 from apastats.comparing.monte_carlo import with_p_errors
 from apastats.comparing.rows import insert_before
 from apastats.errors import DegenerateWarning, DesignError, InputError, warn
@@ -46,10 +46,13 @@ class EquivalenceResult(Result):
     """Ordinary and equivalence tests of differences.
 
     ``table``: the by-columns, ``contrast`` ("a - b"), ``model``, ``reference``, ``estimate, std_error, statistic,
-    df, p_value, p_value_adjusted, conf_low, conf_high`` (level 1 - 2 alpha), ``conf_level, conf_low_joint,
-    conf_high_joint, conf_level_joint, effect, effect_size, effect_low, effect_high, bound_low, bound_high,
-    statistic_low, statistic_high, p_value_noninf, p_value_nonsup, p_value_equiv, p_value_noninf_adjusted,
-    p_value_nonsup_adjusted, p_value_equiv_adjusted, decision, n_subject, method``.
+    df, p_value, p_value_adjusted, conf_low, conf_high, conf_level`` (1 - 2 alpha: inside the bounds where both one-
+    sided tests reject), ``conf_low_difference, conf_high_difference, conf_level_difference`` (1 - alpha: without 0
+    where the ordinary test rejects), ``conf_low_joint, conf_high_joint, conf_level_joint`` and
+    ``conf_low_joint_margin, conf_high_joint_margin, conf_level_joint_margin`` (the same for all contrasts of a
+    family together), ``effect, effect_size, effect_low, effect_high, bound_low, bound_high, statistic_low,
+    statistic_high, p_value_noninf, p_value_nonsup, p_value_equiv, p_value_noninf_adjusted, p_value_nonsup_adjusted,
+    p_value_equiv_adjusted, decision, n_subject, method``.
     ``arrays["differences"]`` is ``[n_subject, n_row]``, NaN where a subject lacks
     one of the two.
     """
@@ -206,6 +209,8 @@ def equivalence(
     )
     limits = margin.resolve(block)
     variance = _check_variance(variance, test, reference, adjust)
+    if test == "log_ratio":
+        limits = replace(limits, text=ratio_words(margin))
     found = run_family(
         block,
         limits,
@@ -291,8 +296,13 @@ def contrast_table(
     alpha: float,
     test: str,
     adjust: str,
+    alternative: str | None = None,
 ) -> pd.DataFrame:
-    """Estimates, ordinary tests, intervals and effect sizes of the chosen rows."""
+    """Estimates, ordinary tests, intervals and effect sizes of the chosen rows.
+
+    The intervals are those of the two one-sided tests and of the two-sided one; with an ``alternative`` there is no
+    margin, and there is that of the test alone.
+    """
     labels = np.asarray(block.group_labels(), dtype=object)
     tested = found.tested
 
@@ -301,9 +311,18 @@ def contrast_table(
 
     columns: dict[str, Any] = {c: block.cells[c].to_numpy()[cell] for c in block.cells.columns}
     model, reference = labels[found.first[pair]], labels[found.second[pair, cell]]
-    g, g_low, g_high = pair_effects(
-        found.differences[:, pair, cell], alpha, found.scores[pair, cell]
-    )
+    two_sided = alternative == "two-sided"
+    level = 1 - alpha if alternative else 1 - 2 * alpha
+    ends = [pick(tested.wide_low), pick(tested.wide_high)]
+    plain = ends if two_sided else [pick(tested.conf_low), pick(tested.conf_high)]
+    joint = [pick(found.joint_low), pick(found.joint_high)]
+    beside = alpha / 2 if two_sided else alpha
+    g, *g_ends = pair_effects(found.differences[:, pair, cell], beside, found.scores[pair, cell])
+    for limits in (plain, joint, g_ends):
+        if alternative == "greater":
+            limits[1] = np.where(np.isfinite(limits[0]), np.inf, np.nan)
+        elif alternative == "less":
+            limits[0] = np.where(np.isfinite(limits[1]), -np.inf, np.nan)
     columns |= {
         "contrast": [f"{x} - {y}" for x, y in zip(model, reference, strict=True)],
         block.group_column: model,
@@ -314,22 +333,38 @@ def contrast_table(
         "df": pick(tested.df),
         "p_value": pick(tested.p_value),
         "p_value_adjusted": pick(found.adjusted["p_value"]),
-        "conf_low": pick(tested.conf_low),
-        "conf_high": pick(tested.conf_high),
-        "conf_level": 1 - 2 * alpha,
-        "conf_low_joint": pick(found.joint_low),
-        "conf_high_joint": pick(found.joint_high),
+        "conf_low": plain[0],
+        "conf_high": plain[1],
+        "conf_level": level,
+    }
+    if alternative is None:
+        columns |= {
+            "conf_low_difference": ends[0],
+            "conf_high_difference": ends[1],
+            "conf_level_difference": 1 - alpha,
+        }
+    columns |= {
+        "conf_low_joint": joint[0],
+        "conf_high_joint": joint[1],
         "conf_level_joint": 1 - 2 * alpha if found.sided else 1 - alpha,
+    }
+    if alternative is None:
+        columns |= {
+            "conf_low_joint_margin": pick(found.margin_low),
+            "conf_high_joint_margin": pick(found.margin_high),
+            "conf_level_joint_margin": 1 - (alpha if adjust in JOINT else 2 * alpha),
+        }
+    columns |= {
         "effect": "Hedges's g(z)",
         "effect_size": g,
-        "effect_low": g_low,
-        "effect_high": g_high,
+        "effect_low": g_ends[0],
+        "effect_high": g_ends[1],
         "n_subject": pick(tested.n).astype(int),
         "method": "pooled t" if adjust == "tukey" else MATCHED_TESTS[test][0],
     }
     if test == "log_ratio":
-        ends = {"ratio": "estimate", "ratio_low": "conf_low", "ratio_high": "conf_high"}
-        columns |= {k: np.exp(columns[v]) for k, v in ends.items()}
+        ratios = {"ratio": "estimate", "ratio_low": "conf_low", "ratio_high": "conf_high"}
+        columns |= {k: np.exp(columns[v]) for k, v in ratios.items()}
     return pd.DataFrame(columns)
 
 

@@ -44,7 +44,9 @@ CLOSED = ("closed", "hierarchical")
 class Contrasts:
     """Tests of a family, arrays ``[pair, cell]``; ``differences`` is ``[n, pair, cell]``.
 
-    ``joint_low`` and ``joint_high`` are simultaneous two-sided limits of level ``1 - alpha``.
+    ``joint_low`` and ``joint_high`` are simultaneous limits of level ``1 - alpha`` that go with the ordinary test (two
+    one-sided ones where its alternative is), ``margin_low`` and ``margin_high`` those that go with the tests of the
+    margin: level ``1 - 2 alpha``, or ``1 - alpha`` where the adjustment is by one maximum over both sides.
     """
 
     first: np.ndarray  # [pair]
@@ -54,6 +56,8 @@ class Contrasts:
     adjusted: dict[str, np.ndarray]
     joint_low: np.ndarray
     joint_high: np.ndarray
+    margin_low: np.ndarray
+    margin_high: np.ndarray
     size: int
     scores: np.ndarray  # [pair, cell], size of the scores behind each contrast
     joint_draws: int = 0  # sign flips drawn for a joint adjustment; 0 where all were enumerated
@@ -121,6 +125,7 @@ def run_family(
     alpha: float,
     hypothesis: str,
     variance: str = "separate",
+    alternative: str = "two-sided",
 ) -> Contrasts:
     """Test all contrasts of a block and adjust them.
 
@@ -161,7 +166,9 @@ def run_family(
             raise DesignError(
                 f"adjust={adjust!r} needs a margin that is not in SD units; use 'holm' with it"
             )
-        adjusted, joint, drawn = _max_t(d, limits, tested, choice, adjust, family, alpha, size)
+        adjusted, joint, drawn = _max_t(
+            d, limits, tested, choice, adjust, family, alpha, size, alternative
+        )
         by_claim = {"equivalence": "equiv", "noninferiority": "noninf", "nonsuperiority": "nonsup"}
         if hypothesis in by_claim:
             adjusted["p_value_claim"] = adjusted[f"p_value_{by_claim[hypothesis]}"]
@@ -176,9 +183,13 @@ def run_family(
         )
     else:
         adjusted = {k: _adjust(p, adjust, family, same) for k, (p, same) in raw.items()}
-    if joint is None:
+    of_margin = joint
+    if joint is None or of_margin is None:
         # Bonferroni limits hold for every adjustment that controls the family-wise error
         df = np.where(np.isfinite(tested.df), tested.df, tested.n - 1.0)
+        # both sides of a test, or a pair and its mirror: twice as many one-sided limits
+        twice = 2 if alternative == "two-sided" or mirrored else 1
+        both = 2 if mirrored and not symmetric else 1
         with np.errstate(invalid="ignore"):
             joint = stdtrit(df, 1 - alpha / (2 * members)) * tested.std_error
     second = np.broadcast_to(b[:, None], d.shape[1:])
@@ -223,6 +234,11 @@ def _to_best(
             np.array([top.mean() for top in field.tops]),
         ),
     )
+            joint = stdtrit(df, 1 - alpha / (twice * members)) * tested.std_error
+            of_margin = stdtrit(df, 1 - alpha / (both * members)) * tested.std_error
+    center = tested.estimate
+    limits_of = (center - joint, center + joint, center - of_margin, center + of_margin)
+    return Contrasts(a, b, d, tested, adjusted, *limits_of, members, size, drawn)
 
 
 def _unit_bounds(limits: Bounds, d: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -277,6 +293,7 @@ def _max_t(
     family: str,
     alpha: float,
     size: np.ndarray,
+    alternative: str,
 ) -> tuple[dict[str, np.ndarray], np.ndarray, int]:
     """Adjusted p-values from joint sign flips, half widths of the joint intervals, and the flips drawn."""
     low, high = _unit_bounds(limits, d, size)
@@ -291,7 +308,8 @@ def _max_t(
     )
     flat[0] = np.where(np.isnan(tested.p_value.ravel()), np.nan, flat[0])  # no test, no place in it
     p = max_t(flat[0], flat[1], flat[2], plan, families, step_down=adjust == "max-t-step-down")
-    critical = joint_critical(flat[0], plan, families, alpha).reshape(shape)
+    two_sided = alternative == "two-sided"
+    critical = joint_critical(flat[0], plan, families, alpha, two_sided=two_sided).reshape(shape)
     adjusted = {
         "p_value": p.p_value.reshape(shape),
         "p_value_noninf": p.p_low.reshape(shape),

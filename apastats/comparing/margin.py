@@ -17,7 +17,7 @@ from apastats.recording import call_text
 from apastats.scoring.people import shares_about
 from apastats.table import Block
 
-__all__ = ["Bounds", "Margin", "as_margin", "margin", "ratio_margin"]
+__all__ = ["Bounds", "Margin", "as_margin", "margin", "ratio_margin", "ratio_words"]
 
 ORIGINS = ("raw", "ceiling", "spread", "sd", "difference")
 
@@ -90,15 +90,15 @@ class Margin:
             bound=self.bound,
         )
 
-    def describe(self) -> str:
-        """The margin in words."""
+    def describe(self, unit: str = "in units of the outcome") -> str:
+        """The margin in words; ``unit`` is that of a margin in raw numbers."""
         low, high = self.low, self.high
         number = f"\u00b1{high:g}" if low == -high else f"{low:g} to {high:g}"
         share = (
             f"\u00b1{100 * high:g} %" if low == -high else f"{100 * low:g} % to {100 * high:g} %"
         )
         if self.origin == "raw":
-            return f"{number} in units of the outcome, stated by the analyst"
+            return f"{number} {unit}, stated by the analyst"
         if self.origin == "sd":
             return f"{number} standard deviations of the differences"
         if self.origin == "difference":
@@ -356,3 +356,11 @@ def ratio_margin(bounds: Any) -> Margin:
     if low <= 0:
         raise MarginError("bounds", bounds, "positive ratios")
     return Margin(float(np.log(low)), float(np.log(high)))
+
+
+def ratio_words(margin: Margin) -> str:
+    """Bounds of a ratio in words, from those of its logarithm."""
+    return (
+        f"{np.exp(margin.low):g} to {np.exp(margin.high):g} as a ratio of the scores, stated by the analyst; tests are "
+        "of the logarithm"
+    )

@@ -128,7 +128,13 @@ def rm_anova(
             | {"p_value": float(fdtrc(df1, df2, f)), "conf_low": low, "conf_high": high}
             | {"conf_level": conf_level, "method": "repeated-measures F"}
         )
-    info = Info(method="repeated-measures analysis of variance, sphericity assumed", n_subject=n)
+    info = Info(
+        method="repeated-measures analysis of variance, sphericity assumed",
+        estimand="share of variance",
+        statistic="F",
+        interval="one-sided" if alternative == "greater" else "two-sided",
+        n_subject=n,
+    )
     return EffectSizeResult(pd.DataFrame(rows), info, Provenance())
 
 

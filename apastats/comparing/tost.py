@@ -21,7 +21,7 @@ from apastats.comparing.choices import (
 from apastats.comparing.decisions import check_alpha, check_hypothesis
 from apastats.comparing.effect_beside import EFFECTS, effect_beside
 from apastats.comparing.equivalence import EquivalenceResult
-from apastats.comparing.margin import Margin, as_margin, ratio_margin
+from apastats.comparing.margin import Margin, as_margin, ratio_margin, ratio_words
 from apastats.comparing.monte_carlo import with_p_errors
 from apastats.comparing.rows import claim_words, insert_before, tidy_row
 from apastats.errors import DesignError, InputError, MarginError
@@ -205,6 +205,8 @@ def tost(
     if equal_var:
         name = name.replace("Yuen-Welch", "Yuen").replace("Welch", "Student")
     table = tidy_row(tested, low, high, alpha, hypothesis, name, second is not None)
+    if test == "brunner_munzel":
+        table["contrast"] = "P(x > y)"
     beside = effect_beside(
         effect, effect_interval, first, second, paired, equal_var, denominator, choice, alpha
     )
@@ -219,18 +221,27 @@ def tost(
     info = claim_words(
         f"{name} test: {what}",
         name,
-        STATISTICS[test],
+        STATISTICS[test] if single or test != "wilcoxon" else "W",
         hypothesis,
         margin,
         alpha,
         n,
         resampled,
         null,
-    ).but(**choice.words())
+    ).but(**choice.words(), **_measured(test, margin))
     two_drawn = not single and test in ("bootstrap", "permutation")
     seed = recorded_seed(choice.rng) if two_drawn else choice.seed()
     notes = (*choice.notes(n, two=not single, sd_units=in_sd), *chance)
     return EquivalenceResult(table, info, Provenance(seed=seed), notes=notes)
+
+
+def _measured(test: str, margin: Margin) -> dict[str, Any]:
+    """Words of tests that are of something else than a difference of scores."""
+    if test == "log_ratio":
+        return {"estimand": "difference of logarithms", "margin": ratio_words(margin)}
+    if test == "brunner_munzel":
+        return {"estimand": "probability", "margin": margin.describe("as a probability")}
+    return {}
 
 
 def _sampled_errors(
@@ -290,7 +301,7 @@ def _independent(
     """Ordinary and one-sided tests of two independent samples."""
     small = float(rounding(x, y, np.array([low, high, null])))
 
-    def run(shift: float) -> Located:
+    def run(shift: float, alpha: float = alpha) -> Located:
         if choice.test == "brunner_munzel":
             return effect_two(x, y, alpha, shift, small)
         if choice.test == "wilcoxon":
@@ -322,10 +333,6 @@ def _independent(
 
     if choice.test == "brunner_munzel" and not 0 <= low < high <= 1:
         raise MarginError("bounds", (low, high), "two probabilities, the lower one first")
-    ordinary = run(null)
-    if null and choice.test != "brunner_munzel":
-        back = {k: getattr(ordinary, k) + null for k in ("estimate", "conf_low", "conf_high")}
-        ordinary = Located(
-            **back, **{k: getattr(ordinary, k) for k in Located.__slots__ if k not in back}
-        )
-    return combine(ordinary, run(low), run(high), len(x) + len(y))
+    # P(X > Y) is not shifted: its null is an argument of its test
+    back = 0.0 if choice.test == "brunner_munzel" else null
+    return combine(run(null), run(null, alpha / 2), run(low), run(high), len(x) + len(y), back=back)

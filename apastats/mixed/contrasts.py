@@ -103,7 +103,13 @@ class ContrastResult(Result):
         for members in self.families:
             for key, values in raw.items():
                 p[key][members] = adjust_p(values[members], name)
-        half = stdtrit(capped, 1 - level) * se
+        size = np.ones(len(d))
+        for members in self.families:
+            size[members] = len(members)
+        half, wide, joint, inside = (
+            stdtrit(capped, 1 - a) * se
+            for a in (level, level / 2, level / (2 * size), level / size)
+        )
         out = table.drop(
             columns=["p_value", "conf_low", "conf_high", "conf_level", "method"]
         ).assign(
@@ -111,6 +117,15 @@ class ContrastResult(Result):
             conf_low=d - half,
             conf_high=d + half,
             conf_level=1 - 2 * level,
+            conf_low_difference=d - wide,
+            conf_high_difference=d + wide,
+            conf_level_difference=1 - level,
+            conf_low_joint=d - joint,
+            conf_high_joint=d + joint,
+            conf_level_joint=1 - level,
+            conf_low_joint_margin=d - inside,
+            conf_high_joint_margin=d + inside,
+            conf_level_joint_margin=1 - 2 * level,
             bound_low=low,
             bound_high=high,
             statistic_low=t_low,
@@ -133,7 +148,8 @@ class ContrastResult(Result):
             alpha=level,
             conf_level=1 - 2 * level,
             adjust=name,
-            interval="one at a time, level 1 - 2 alpha",
+            interval="one at a time, and joint",
+            joint="Bonferroni",
         )
         return replace(self, table=out, info=info)
 
@@ -231,6 +247,7 @@ def make_contrasts(
         alternative=alternative,
         adjust=Family.check(family, adjust, alternative),
         interval=", ".join(sorted(kinds)),
+        joint=", ".join(sorted(k.split(" simul")[0] for k in kinds if "simultaneous" in k)),
         family="all contrasts" + (f" within {', '.join(grid.by)}" if grid.by else ""),
         conf_level=conf_level,
     )

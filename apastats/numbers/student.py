@@ -31,7 +31,7 @@ def from_summary(
     se = np.where(se > 0, se, np.nan)
     with np.errstate(invalid="ignore"):
         t, t_low, t_high = (estimate - null) / se, (estimate - low) / se, (estimate - high) / se
-    half = stdtrit(df, 1 - alpha) * se
+    half, wide = stdtrit(df, 1 - alpha) * se, stdtrit(df, 1 - alpha / 2) * se
     return Tested(
         estimate=estimate,
         std_error=se,
@@ -47,6 +47,8 @@ def from_summary(
         p_below=stdtr(df, t_low),
         p_above=stdtr(df, -t_high),
         n=n,
+        wide_low=estimate - wide,
+        wide_high=estimate + wide,
     )
 
 
@@ -91,6 +93,8 @@ def one_sample(
         p_below=above.p_below,
         p_above=below.p_above,
         n=np.minimum(above.n, below.n),
+        wide_low=base.wide_low,
+        wide_high=base.wide_high,
     )
 
 
@@ -106,14 +110,17 @@ def in_sd_units(tested: Tested, low: np.ndarray, high: np.ndarray, alpha: float)
     with np.errstate(invalid="ignore", divide="ignore"):
         t, below, above = tested.estimate / se, low / se, high / se
     flat_t, flat_df = t.ravel(), np.broadcast_to(df, t.shape).ravel()
-    limits = np.full((2, t.size), np.nan)
+    limits = np.full((4, t.size), np.nan)
     for d in np.unique(flat_df[np.isfinite(flat_t)]):
         rows = np.flatnonzero((flat_df == d) & np.isfinite(flat_t))
-        limits[:, rows] = noncentral_pivot(flat_t[rows], float(d), alpha)
+        limits[:2, rows] = noncentral_pivot(flat_t[rows], float(d), alpha)
+        limits[2:, rows] = noncentral_pivot(flat_t[rows], float(d), alpha / 2)
     return replace(
         tested,
         conf_low=limits[0].reshape(t.shape) * se,
         conf_high=limits[1].reshape(t.shape) * se,
+        wide_low=limits[2].reshape(t.shape) * se,
+        wide_high=limits[3].reshape(t.shape) * se,
         p_low=noncentral_t_cdf(-t, df, -below),
         p_high=noncentral_t_cdf(t, df, above),
         p_below=noncentral_t_cdf(t, df, below),

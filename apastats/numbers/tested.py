@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,7 +13,9 @@ class Tested:
     """Numbers of one family of tests, all arrays of one shape ``[...]``.
 
     ``p_low`` and ``p_high`` are the one-sided p-values inside the bounds (above the lower one, below the
-    upper one); ``p_below`` and ``p_above`` those outside (below the lower one, above the upper one).
+    upper one); ``p_below`` and ``p_above`` those outside (below the lower one, above the upper one). ``conf_low`` and
+    ``conf_high`` are the interval of level ``1 - 2 alpha`` that goes with the one-sided tests, ``wide_low`` and
+    ``wide_high`` that of level ``1 - alpha``, which goes with the two-sided one.
     """
 
     estimate: np.ndarray
@@ -29,8 +32,16 @@ class Tested:
     p_below: np.ndarray
     p_above: np.ndarray
     n: np.ndarray
+    wide_low: np.ndarray = field(default_factory=lambda: np.array(np.nan))
+    wide_high: np.ndarray = field(default_factory=lambda: np.array(np.nan))
 
     @property
     def p_equiv(self) -> np.ndarray:
         """p-value of equivalence: the larger of the two one-sided ones."""
         return np.maximum(self.p_low, self.p_high)
+
+
+def with_wide(make: Callable[[float], Tested], alpha: float) -> Tested:
+    """What ``make(alpha)`` finds, and the interval of the two-sided test from ``make(alpha / 2)``."""
+    wide = make(alpha / 2)
+    return replace(make(alpha), wide_low=wide.conf_low, wide_high=wide.conf_high)

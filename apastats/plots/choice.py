@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from apastats.errors import InputError
@@ -14,7 +15,7 @@ from apastats.plots.rows import ceilings, estimates, forest
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_result"]
+__all__ = ["deciding", "draw_result"]
 
 CELLS = ("roi", "metric", "split", "stream")
 
@@ -26,7 +27,7 @@ def draw_result(result: Any, ax: Axes | None, options: dict[str, Any]) -> Axes:
     if result.kind == "agreement_sensitivity":
         return _sensitivity(result, ax=ax, **options)
     where = options.pop("where", None)
-    frame, keep = chosen(result.table, where)
+    frame, keep = chosen(deciding(result), where)
     columns = set(frame.columns)
     points = result.arrays.get("values")
     if points is not None and points.ndim == 2 and points.shape[1] == len(result.table):
@@ -49,6 +50,27 @@ def draw_result(result: Any, ax: Axes | None, options: dict[str, Any]) -> Axes:
     raise InputError("result", result.kind, "a result that has a plot; this one has a table only")
 
 
+def deciding(result: Any) -> pd.DataFrame:
+    """Table whose ``conf_low, conf_high, conf_level`` are those of the interval that goes with its decisions.
+
+    With a margin, that of the tests of the margin; the joint one where p-values are adjusted.
+    """
+    table: pd.DataFrame = result.table
+    found = result.info.interval_columns(table.columns, margin="bound_low" in table.columns)
+    ends = dict(zip(("conf_low", "conf_high", "conf_level"), found, strict=True))
+    out = table.assign(**{k: table[c] for k, c in ends.items() if c in table.columns})
+    if "conf_high" not in out.columns or "estimate" not in out.columns:
+        return out
+    for end in ("conf_low", "conf_high"):
+        # an open end is drawn as far as the others reach
+        limit, estimate = out[end].to_numpy("f8"), out["estimate"].to_numpy("f8")
+        if np.isinf(limit).any():
+            other = out["conf_high" if end == "conf_low" else "conf_low"].to_numpy("f8")
+            reach = 2 * np.nanmax(np.abs(np.where(np.isfinite(other), other, np.nan) - estimate))
+            out[end] = np.where(np.isinf(limit), estimate + np.sign(limit) * reach, limit)
+    return out
+
+
 def _sensitivity(result: Any, *, ax: Axes | None, term: str = "decisions", **options: Any) -> Axes:
     """Decisions per ROI and analysis, or one term of the table over the analyses."""
     if term == "decisions":
@@ -64,8 +86,6 @@ def _sensitivity(result: Any, *, ax: Axes | None, term: str = "decisions", **opt
 
 def chosen(table: pd.DataFrame, where: Any) -> tuple[pd.DataFrame, Any]:
     """Rows in which the columns named in ``where`` have the values given, and their mask."""
-    import numpy as np
-
     keep = np.ones(len(table), dtype=bool)
     for column, value in (where or {}).items():
         if column not in table.columns:

@@ -169,6 +169,9 @@ _TEX = {
     "\u21b5": r"\ensuremath{\hookleftarrow}",
     "\u03b1": r"\ensuremath{\alpha}",
     "\u03c3": r"\ensuremath{\sigma}",
+    "\u03c7": r"\ensuremath{\chi}",
+    "\u00b2": r"\ensuremath{^2}",
+    "\u221e": r"\ensuremath{\infty}",
     "\u03c1": r"\ensuremath{\rho}",
 }
 

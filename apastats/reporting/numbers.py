@@ -118,21 +118,26 @@ class NumberStyle:
         self, low: float, high: float, level: float, decimals: int, *, label: str = "CI"
     ) -> str:
         """``90 % CI [0.010, 0.021]``."""
-        low_text, high_text = self.number(low, decimals), self.number(high, decimals)
-        span = (
-            f"[{low_text}, {high_text}]"
-            if self.interval == "brackets"
-            else f"{low_text} to {high_text}"
-        )
-        return f"{self.percent(level)} {label} {span}"
+        return f"{self.percent(level)} {label} {self.span(low, high, decimals, self.interval)}"
 
-    def statistic(self, symbol: str, value: float, df: float | None = None) -> str:
-        """``t(9) = 2.31``; a fractional df keeps two decimals."""
-        bracket = ""
-        if df is not None and math.isfinite(df):
-            near = round(df)
-            bracket = f"({near})" if abs(df - near) < 1e-6 else f"({df:.2f})"
-        return f"{sym(symbol)}{bracket} = {self.number(value, self.statistic_decimals)}"
+    def span(self, low: float, high: float, decimals: int, form: str = "brackets") -> str:
+        """``[0.010, 0.021]``; an open end stands for "however large"."""
+        texts = [
+            f"{self.minus if v < 0 else ''}\u221e" if math.isinf(v) else self.number(v, decimals)
+            for v in (low, high)
+        ]
+        if form != "brackets":
+            return " to ".join(texts)
+        left, right = "(" if math.isinf(low) else "[", ")" if math.isinf(high) else "]"
+        return f"{left}{', '.join(texts)}{right}"
+
+    def statistic(self, symbol: str, value: float, *df: float | None) -> str:
+        """``t(9) = 2.31``, ``F(2, 18) = 5.10``; a fractional df keeps two decimals."""
+        known = [d for d in df if d is not None and math.isfinite(d)]
+        shown = [f"{d:.0f}" if abs(d - round(d)) < 1e-6 else f"{d:.2f}" for d in known]
+        bracket = f"({', '.join(shown)})" if shown else ""
+        letter = "\u03c7\u00b2" if symbol == "chi2" else sym(symbol)
+        return f"{letter}{bracket} = {self.number(value, self.statistic_decimals)}"
 
 
 def _places(value: float) -> int:

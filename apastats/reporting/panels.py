@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 
 from apastats import plots
+from apastats.plots.choice import deciding
 from apastats.plots.style import DECISIONS, MANY_ROWS, new_figure
 from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.markup import name
+from apastats.reporting.phrases import adjusted
+from apastats.words import Info
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -223,7 +226,9 @@ def any_figures(
     ``value`` is the column that the interval belongs to, ``what_is`` says what it is where it is no mean.
     """
     table = (
-        result.table if value == "estimate" else result.table.assign(estimate=result.table[value])
+        deciding(result)
+        if value == "estimate"
+        else result.table.assign(estimate=result.table[value])
     )
     columns = set(table.columns)
     what = f"{what} {what_is}".strip()
@@ -236,7 +241,7 @@ def any_figures(
         if rows not in columns or part.duplicated([rows, "roi"]).any():
             return []
         if rows == "contrast":
-            out.append(_forest_grid(part, cells_of(part), rows, label, context, what))
+            out.append(_forest_grid(part, cells_of(part), rows, label, context, what, result.info))
         else:
             out.append(_estimate_grid(result, part, None, label, context, what, lead))
     return out
@@ -365,7 +370,7 @@ def _estimate_heatmap(part: pd.DataFrame, label: str, context: Any, what: str) -
 
 def forest_figures(result: Any, context: Any, what: str) -> list[Block]:
     """Equivalence forest: differences on the scale of the shaded margin, one panel per ROI."""
-    table = result.table
+    table = deciding(result)
     if not {"estimate", "conf_low", "conf_high"} <= set(table.columns) or not len(table):
         return []
     out: list[Block] = []
@@ -377,7 +382,7 @@ def forest_figures(result: Any, context: Any, what: str) -> list[Block]:
         rows = "model" if one else "contrast"
         if rows not in part.columns:
             return []
-        out.append(_forest_grid(part, cells, rows, label, context, what))
+        out.append(_forest_grid(part, cells, rows, label, context, what, result.info))
     return out
 
 
@@ -388,6 +393,7 @@ def _forest_grid(
     label: str,
     context: Any,
     what: str,
+    info: Info,
 ) -> FigureBlock:
     middle = (
         part.groupby(rows, sort=False)["estimate"]
@@ -434,10 +440,13 @@ def _forest_grid(
     )
     decided = ""
     if "decision" in part.columns:
-        decided = " Colour and shape show the decision, which accounts for the adjustment; the intervals do not."
+        decided = " Colour and shape show the decision."
+        if adjusted(info) and not info.jointly and info.family_size != 1:
+            decided = " Colour and shape show the decision, which accounts for the adjustment; the intervals do not."
+    joint = "joint " if info.jointly else ""
     return FigureBlock(
         context.slug(f"figure-{'equivalence' if margin else 'differences'}-{what}-{label}"),
-        f"Differences in {what}{roi}{tail} with {_level(part)} intervals{scale}.{decided}",
+        f"Differences in {what}{roi}{tail} with {_level(part)} {joint}intervals{scale}.{decided}",
         f"Forest plot of {len(part)} differences in {what} with intervals{shaded}.",
         make,
         shown_data(part),

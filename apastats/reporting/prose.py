@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from apastats.reporting.markup import name, plain, sym
@@ -17,6 +18,7 @@ from apastats.reporting.posteriors import (
     sampling_sentence,
 )
 from apastats.reporting.tables import p_error, scale_decimals, table_block
+from apastats.words import Info
 
 __all__ = [
     "Maker",
@@ -76,12 +78,32 @@ def _capital(sentence: str) -> str:
 
 
 def _interval(
-    row: Mapping[str, Any], style: NumberStyle, decimals: int, frame: pd.DataFrame, info: Mapping
+    row: Mapping[str, Any], style: NumberStyle, decimals: int, info: Info, *, margin: bool = False
 ) -> str:
-    level = row.get("conf_level", info.get("conf_level"))
-    if "conf_low" not in row or level is None or pd.isna(row["conf_low"]):
+    """Interval that goes with the test it stands beside, by its name: ``95 % joint CI [0.01, 0.03]``."""
+    low, high, level = info.interval_columns(row, margin=margin)
+    at = row.get(level, info.conf_level)
+    if low not in row or at is None or pd.isna(row[low]) or pd.isna(row[high]):
         return ""
-    return style.interval_text(row["conf_low"], row["conf_high"], float(level), decimals)
+    open_end = np.isinf(row[low]) or np.isinf(row[high]) or info.interval == "one-sided"
+    label = f"{'joint ' if info.jointly else ''}{'one-sided ' if open_end else ''}CI"
+    return style.interval_text(row[low], row[high], float(at), decimals, label=label)
+
+
+def tests_of(row: Mapping[str, Any], info: Info, style: NumberStyle, decimals: int) -> list[str]:
+    """The ordinary test of a row: statistic with its own letter, p-values, the interval that goes with them."""
+    out = []
+    if pd.notna(row.get("statistic")):
+        out.append(
+            style.statistic(info.statistic or "t", row["statistic"], row.get("df"), row.get("df2"))
+        )
+    side = "one-sided " if info.alternative in ("greater", "less") else ""
+    if "p_value" in row:
+        out.append(side + p_text(row, "p_value", style))
+    if adjusted(info) and "p_value_adjusted" in row:
+        out.append(f"adjusted {p_text(row, 'p_value_adjusted', style)}")
+    interval = _interval(row, style, decimals, info)
+    return [*out, interval] if interval else out
 
 
 def equivalence_row(
@@ -91,19 +113,11 @@ def equivalence_row(
     frame, info = result.table, result.info
     d = scale_decimals(frame, style)
     where = place(row, frame)
-    tests = []
-    if pd.notna(row.get("statistic")):
-        tests.append(style.statistic(_symbol(row), row["statistic"], row.get("df")))
-    if "p_value" in row:
-        tests.append(p_text(row, "p_value", style))
-    several = adjusted(info)
-    if several and "p_value_adjusted" in row:
-        tests.append(f"adjusted {p_text(row, 'p_value_adjusted', style)}")
-    interval = _interval(row, style, d, frame, info)
-    if interval:
-        tests.append(interval)
-    equivalence = [f"equivalence {p_text(row, 'p_value_equiv', style)}"]
-    if several and "p_value_equiv_adjusted" in row:
+    tests = tests_of(row, info, style, d)
+    inside = _interval(row, style, d, info, margin=True)
+    equivalence = [inside] if inside and inside not in tests else []
+    equivalence.append(f"equivalence {p_text(row, 'p_value_equiv', style)}")
+    if adjusted(info) and "p_value_equiv_adjusted" in row:
         equivalence.append(f"adjusted {p_text(row, 'p_value_equiv_adjusted', style)}")
     equivalence += _claim(row, info, style)
     bounds = f"{style.number(row['bound_low'], d)} to {style.number(row['bound_high'], d)}"
@@ -136,8 +150,16 @@ def _claim(row: Mapping[str, Any], info: Mapping[str, Any], style: NumberStyle) 
     return [f"{claim} {style.p(row[key])} ({shown})"]
 
 
-def _symbol(row: Mapping[str, Any]) -> str:
-    return "t" if pd.notna(row.get("df")) else "z"
+# alternative -> words where its test rejects, and where it does not
+SHOWN = {
+    "two-sided": ("different", "a difference was not shown"),
+    "greater": ("greater than 0", "a difference above 0 was not shown"),
+    "less": ("less than 0", "a difference below 0 was not shown"),
+}
+SIDES = {
+    "greater": "Tests and intervals are one-sided: a difference counts only above 0.",
+    "less": "Tests and intervals are one-sided: a difference counts only below 0.",
+}
 
 
 def contrast_row(
@@ -147,16 +169,7 @@ def contrast_row(
     frame, info = result.table, result.info
     d = scale_decimals(frame, style)
     where = place(row, frame)
-    tests = []
-    if pd.notna(row.get("statistic")):
-        tests.append(style.statistic(_symbol(row), row["statistic"], row.get("df")))
-    if "p_value" in row:
-        tests.append(p_text(row, "p_value", style))
-    if "p_value_adjusted" in row and adjusted(info):
-        tests.append(f"adjusted {p_text(row, 'p_value_adjusted', style)}")
-    interval = _interval(row, style, d, frame, info)
-    if interval:
-        tests.append(interval)
+    tests = tests_of(row, info, style, d)
     versus = pd.notna(row.get("model")) and pd.notna(row.get("reference")) and "level" not in row
     contrast = (
         f"{name(row['model'])} minus {name(row['reference'])}"
@@ -165,7 +178,8 @@ def contrast_row(
     )
     words = ""
     if "different" in row:
-        words = "different" if bool(row["different"]) else "a difference was not shown"
+        shown, not_shown = SHOWN[info.alternative or "two-sided"]
+        words = shown if bool(row["different"]) else not_shown
     value = style.number(row["estimate"], d)
     if short:
         lead = _capital(f"{where}: " if where else "")
@@ -173,6 +187,27 @@ def contrast_row(
     lead = _capital(f"{where}, " if where else "")
     tail = f": {words}" if words else ""
     return f"{lead}{contrast} was {value} ({', '.join(tests)}){tail}."
+
+
+def omnibus_row(row: Mapping[str, Any], result: Any, style: NumberStyle) -> str:
+    """``in V1: F(2, 18) = 5.10, p = .018, Kendall's W = 0.36``: one test of all models."""
+    tests = tests_of(row, result.info, style, 2)
+    if pd.notna(row.get("kendall_w")):
+        tests.append(f"Kendall's {sym('W')} = {style.number(row['kendall_w'], 2)}")
+    where = place(row, result.table)
+    return f"{_capital(where)}{': ' if where else ''}{', '.join(tests)}"
+
+
+def omnibus(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+    """Tests of all models at once, a row per cell."""
+    frame, info = result.table, result.info
+    rows = frame.head(max_rows).to_dict(orient="records")
+    lines = [omnibus_row(r, result, style) + ("" if short else ".") for r in rows]
+    lines += _more(frame, max_rows)
+    if short:
+        return lines
+    n = f" ({sym('n')} = {info.n_subject})" if info.n_subject else ""
+    return [f"{_capital(info.method)}{n}.", *lines, *cautions(result)]
 
 
 def contrasts(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
@@ -183,9 +218,10 @@ def contrasts(result: Any, style: NumberStyle, short: bool, max_rows: int) -> li
     if short:
         return lines
     n = f" ({sym('n')} = {info['n_subject']})" if "n_subject" in info else ""
-    head = [f"Comparisons used the {name(info['method'])}{n}."] if "method" in info else []
+    head = [f"Comparisons used {_article(info)}{name(info.method)}{n}."] if "method" in info else []
     if "adjust" in info:
         head.append(adjusted_sentence(info))
+    head += _sided(info) + _intervals(info)
     limit = "A difference that was not shown is no evidence of equivalence; that needs a margin and its own test."
     return [*head, *_resampled(info), *lines, limit, *cautions(result)]
 
@@ -197,16 +233,9 @@ def coefficient_row(row: Mapping[str, Any], result: Any, style: NumberStyle) -> 
     effect = result.kind == "effect_size"
     value = style.number(row["estimate"], d)
     parts = [value if effect else f"{sym('b')} = {value}"]
-    if pd.notna(row.get("df2")) and pd.notna(row["statistic"]):
-        degrees = f"{style.number(row['df'], 0)}, {style.number(row['df2'], 0)}"
-        size = style.number(row["statistic"], style.statistic_decimals)
-        parts.append(f"{sym('F')}({degrees}) = {size}")
-    elif pd.notna(row["statistic"]):
-        parts.append(style.statistic(_symbol(row), row["statistic"], row.get("df")))
-    if not effect or pd.notna(row["p_value"]):
-        parts.append(p_text(row, "p_value", style))
-    interval = _interval(row, style, d, result.table, result.info)
-    return f"{name(row['term'])}{' = ' if effect else ': '}{', '.join([*parts, *([interval] if interval else [])])}"
+    tests = tests_of(row, result.info, style, d)
+    parts += tests if not effect or pd.notna(row["p_value"]) else [t for t in tests if "CI" in t]
+    return f"{name(row['term'])}{' = ' if effect else ': '}{', '.join(parts)}"
 
 
 def coefficients(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
@@ -227,19 +256,48 @@ def _equivalence_intro(result: Any) -> list[str]:
     info = result.info
     n = info.get("n_subject")
     sample = f" ({sym('n')} = {n})" if n else ""
-    out = [f"Comparisons used the {name(info.get('method', 'equivalence tests'))}{sample}."]
+    out = [f"Comparisons used {_article(info)}{name(info.method or 'equivalence tests')}{sample}."]
     if "margin" in info:
         out.append(margin_sentence(info))
-    if "adjust" in info:
+    out += _null(info)
+    if info.adjust:
         out.append(adjusted_sentence(info))
-    if "alpha" in info:
-        level = (
-            f"; intervals are at {100 * float(info['conf_level']):g}\u00a0%"
-            if "conf_level" in info
-            else ""
-        )
-        out.append(f"Decisions were taken at the level {float(info['alpha']):g}{level}.")
+    out += _intervals(info)
+    if info.alpha is not None:
+        out.append(f"Decisions were taken at the level {info.alpha:g}.")
     return out + _resampled(info)
+
+
+def _null(info: Info) -> list[str]:
+    """Value of the ordinary test where it is not the usual one, and that the margin does not move with it."""
+    usual = 0.5 if info.estimand == "probability" else 0.0
+    if info.null_value is None or info.null_value == usual:
+        return []
+    text = f"The ordinary test is of a {info.estimand} of {info.null_value:g}"
+    if usual:
+        return [f"{text}."]
+    return [f"{text}; the bounds of the margin are measured from 0, not from {info.null_value:g}."]
+
+
+def _article(info: Info) -> str:
+    """Article of a named test: ``the paired t test``, but ``Nemenyi's comparison``."""
+    return "the " if info.test and info.method.startswith(f"{info.test} test") else ""
+
+
+def _sided(info: Info) -> list[str]:
+    return [SIDES[info.alternative]] if info.alternative in SIDES else []
+
+
+def _intervals(info: Info) -> list[str]:
+    """Which intervals are shown, where a reader could take them for others."""
+    if info.jointly:
+        text = f"Intervals are joint ({info.joint}): they hold for all contrasts of the family together"
+        if info.joint == "Bonferroni" and info.adjust != "bonferroni":
+            text += ", and a decision by adjusted p-values can go further than they do"
+        return [f"{text}."]
+    if info.adjust in ("bh", "by"):
+        return ["Intervals are of single contrasts and not adjusted; decisions are."]
+    return []
 
 
 def _resampled(info: Mapping[str, Any]) -> list[str]:
@@ -281,7 +339,7 @@ def estimate_row(
     frame = result.table
     d = scale_decimals(frame, style)
     where = place(row, frame)
-    interval = _interval(row, style, d, frame, result.info)
+    interval = _interval(row, style, d, result.info)
     first = frame.columns[: list(frame.columns).index("estimate")]
     keys = [k for k in first if k not in (*KEYS, "bound", "kind")]
     who = ", ".join(name(v) for v in dict.fromkeys(str(row[k]) for k in keys))
@@ -420,6 +478,8 @@ def by_columns(result: Any, style: NumberStyle, short: bool, max_rows: int) -> l
         make = contrasts
     elif {"term", "estimate", "statistic", "p_value"} <= columns:
         make = coefficients
+    elif {"statistic", "df", "p_value"} <= columns and not {"term", "estimate"} & columns:
+        make = omnibus
     return make(result, style, short, max_rows)
 
 

@@ -64,7 +64,9 @@ def ceiling(result: Any, context: Any, title: str, told: list[Block]) -> list[Bl
     return [
         *_intro(result),
         *panels.ceiling_figures(result, context),
-        table_block(context.slug(f"table-{title}"), caption, result.table, context.style),
+        table_block(
+            context.slug(f"table-{title}"), caption, result.table, context.style, info=result.info
+        ),
     ]
 
 
@@ -75,7 +77,9 @@ def means(result: Any, context: Any, title: str, told: list[Block]) -> list[Bloc
     caption = f"{title}: estimates and intervals over {result.info.get('cluster', 'subject')}s."
     return [
         *blocks,
-        table_block(context.slug(f"table-{title}"), caption, result.table, context.style),
+        table_block(
+            context.slug(f"table-{title}"), caption, result.table, context.style, info=result.info
+        ),
     ]
 
 
@@ -92,7 +96,7 @@ def equivalence(result: Any, context: Any, title: str, told: list[Block]) -> lis
     shown = shown[[*order, *(c for c in shown.columns if c not in order)]]
     caption = f"{title}: differences, tests and decisions."
     block = table_block(
-        context.slug(f"table-{title}"), caption, shown, context.style, letter=result.info.statistic
+        context.slug(f"table-{title}"), caption, shown, context.style, info=result.info
     )
     return [*blocks, TableBlock(block.slug, block.caption, result.table, block.columns)]
 
@@ -133,7 +137,13 @@ def identification(result: Any, context: Any, title: str, told: list[Block]) -> 
         *_intro(result),
         *told,
         *pattern_panels.identification_figures(result, context),
-        table_block(context.slug(f"table-{title}"), f"{title}.", result.table, context.style),
+        table_block(
+            context.slug(f"table-{title}"),
+            f"{title}.",
+            result.table,
+            context.style,
+            info=result.info,
+        ),
     ]
 
 
@@ -148,7 +158,7 @@ def mixed(result: Any, context: Any, title: str, told: list[Block]) -> list[Bloc
                 caption,
                 result.table,
                 context.style,
-                letter=result.info.statistic,
+                info=result.info,
             )
         )
     components = model_panels.component_frame(result)
@@ -176,7 +186,6 @@ def with_figures(figures: Figures | None = None, *beside: Figures) -> SectionMak
             blocks += model_panels.column_figures(result, context, title)
         for maker in beside:
             blocks += maker(result, context, title)
-        letter = result.info.statistic
         return [
             *blocks,
             table_block(
@@ -184,7 +193,7 @@ def with_figures(figures: Figures | None = None, *beside: Figures) -> SectionMak
                 f"{title}.",
                 result.table,
                 context.style,
-                letter=letter,
+                info=result.info,
             ),
         ]
 

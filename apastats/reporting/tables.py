@@ -13,6 +13,7 @@ from apastats.reporting.blocks import Column, TableBlock
 from apastats.reporting.markup import name, sym
 from apastats.reporting.numbers import NumberStyle
 from apastats.rounding import LIMIT_ERRORS, decimals_for, printed_decimals
+from apastats.words import Info
 
 __all__ = ["table_block"]
 
@@ -53,9 +54,6 @@ HIDDEN = {
     "p_value_nonsup",
     "p_value_noninf_adjusted",
     "p_value_nonsup_adjusted",
-    "conf_low_joint",
-    "conf_high_joint",
-    "conf_level_joint",
     "effect",
     "effect_size",
     "effect_low",
@@ -74,7 +72,7 @@ HIDDEN = {
 SILENT = {"score", "-", "model", "reference", "nan"}
 # shown adjusted only
 RAW = ("p_value", "p_value_equiv", "p_value_claim")
-PAIRS = {"conf_low": "conf_high", "bound_low": "bound_high"}
+PAIRS = {"bound_low": "bound_high"}
 ON_SCALE = (
     "estimate",
     "std_error",
@@ -134,7 +132,7 @@ def table_block(
     *,
     only: Sequence[str] | None = None,
     labels: Mapping[str, str] | None = None,
-    letter: str = "",
+    info: Info | None = None,
 ) -> TableBlock:
     """Table of a frame: intervals in one column, constant words in the caption, numbers in the style.
 
@@ -152,8 +150,8 @@ def table_block(
         Columns shown; all that matter where None.
     labels : mapping, optional
         Headings that differ from the usual ones.
-    letter : str
-        Letter of the test statistic.
+    info : Info, optional
+        Of the result the frame is the table of: letter of the statistic, intervals that go with the decisions.
     """
     decimals = scale_decimals(frame, style)
     constants = constant_columns(frame)
@@ -163,13 +161,22 @@ def table_block(
     hidden = HIDDEN | set(words) | {k for k in RAW if f"{k}_adjusted" in frame.columns}
     if "statistic" in frame.columns:
         hidden.add("std_error")
+    letter = (
+        {"chi2": "\u03c7\u00b2", "": "statistic"}.get(info.statistic, info.statistic)
+        if info
+        else "statistic"
+    )
+    shown = intervals_shown(frame, info)
+    hidden |= {c for c in frame.columns if c.startswith("conf_")} - {*shown, *shown.values()}
     keys = [k for k in frame.columns if k not in hidden] if only is None else list(only)
     columns: list[Column] = []
     for key in keys:
-        if key in PAIRS.values() and any(k in keys for k, v in PAIRS.items() if v == key):
+        pairs = PAIRS | shown
+        if key in pairs.values() and any(k in keys for k, v in pairs.items() if v == key):
             continue
-        if key in PAIRS and PAIRS[key] in frame.columns:
-            columns.append(_pair(key, PAIRS[key], frame, style, decimals))
+        if key in pairs and pairs[key] in frame.columns:
+            joint = info is not None and info.jointly
+            columns.append(_pair(key, pairs[key], frame, style, decimals, joint))
         else:
             columns.append(
                 _single(
@@ -177,7 +184,7 @@ def table_block(
                     frame,
                     style,
                     decimals,
-                    {"statistic": letter or "statistic"} | dict(labels or {}),
+                    {"statistic": letter} | dict(labels or {}),
                 )
             )
     text = caption + (f" {told[0][:1].upper()}{'; '.join(told)[1:]}." if told else "")
@@ -191,15 +198,27 @@ def _told(key: str, value: Any) -> str:
     return f"{column_label(key)}: {name(value)}"
 
 
-def _pair(low: str, high: str, frame: pd.DataFrame, style: NumberStyle, decimals: int) -> Column:
-    heading = "margin"
-    if low == "conf_low":
-        levels: list[float] = (
-            list(frame["conf_level"].dropna().unique()) if "conf_level" in frame.columns else []
-        )
-        heading = f"{style.percent(float(levels[0]))} interval" if len(levels) == 1 else "interval"
+def intervals_shown(frame: pd.DataFrame, info: Info | None) -> dict[str, str]:
+    """Intervals of a table, lower -> upper limit: that of its decisions, and with a margin that of each test."""
+    columns = (Info() if info is None else info).interval_columns(frame.columns)
+    found = {columns[0]: columns[1]}
+    if info is not None and "bound_low" in frame.columns:
+        low, high, _ = info.interval_columns(frame.columns, margin=True)
+        found[low] = high
+    return {k: v for k, v in found.items() if k in frame.columns}
 
-    if low == "conf_low" and "estimate" in frame.columns:
+
+def _pair(
+    low: str, high: str, frame: pd.DataFrame, style: NumberStyle, decimals: int, joint: bool
+) -> Column:
+    heading = "margin"
+    if low.startswith("conf_low"):
+        level = low.replace("low", "level")
+        levels = list(frame[level].dropna().unique()) if level in frame.columns else []
+        kind = "joint interval" if joint else "interval"
+        heading = f"{style.percent(float(levels[0]))} {kind}" if len(levels) == 1 else kind
+
+    if low.startswith("conf_low") and "estimate" in frame.columns:
         counts = pd.api.types.is_integer_dtype(frame["estimate"])
         ends = frame[[low, high]].dropna().to_numpy("f8")
         if counts and (ends == np.round(ends)).all():
@@ -209,7 +228,7 @@ def _pair(low: str, high: str, frame: pd.DataFrame, style: NumberStyle, decimals
         a, b = float(row[low]), float(row[high])
         if math.isnan(a) and math.isnan(b):
             return "\u2013"
-        return f"[{style.number(a, decimals)}, {style.number(b, decimals)}]"
+        return style.span(a, b, decimals)
 
     return Column(heading, text, numeric=True)
 

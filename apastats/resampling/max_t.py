@@ -179,15 +179,19 @@ def _slack(seen: np.ndarray) -> np.ndarray:
     return np.asarray(1e-11 * np.maximum(np.abs(seen), 1e-3))
 
 
-def joint_critical(z: np.ndarray, plan: Plan, families: np.ndarray, alpha: float) -> np.ndarray:
-    """Critical t of simultaneous two-sided intervals, per column: from flips of the centred values."""
+def joint_critical(
+    z: np.ndarray, plan: Plan, families: np.ndarray, alpha: float, *, two_sided: bool = True
+) -> np.ndarray:
+    """Critical t of simultaneous intervals, per column: from flips of the centred values."""
     v, n = _normalised(z - moments(z)[1])
     groups = [np.flatnonzero(families == f) for f in np.unique(families)]
     tops: list[list[np.ndarray]] = [[] for _ in groups]
     for signs in _flip_blocks(plan, z.shape[1]):
-        t = np.abs(_scale(signs @ v, n, False))
+        t = _scale(signs @ v, n, False)
         for top, g in zip(tops, groups, strict=True):
-            top.append(t[:, g].max(axis=1))
+            # the mirrored pattern of an exact plan has the other one-sided maximum
+            up, down = t[:, g].max(axis=1), -t[:, g].min(axis=1)
+            top += [np.maximum(up, down)] if two_sided else [up, down] if plan.exact else [up]
     out = np.empty(z.shape[1])
     for top, g in zip(tops, groups, strict=True):
         out[g] = np.quantile(np.concatenate(top), 1 - alpha, method="higher")

@@ -23,9 +23,11 @@ LONG = re.compile(
     rf"In (?P<roi>\S+), (?P<model>\S+) minus (?P<reference>\S+) was (?P<estimate>{NUMBER}) "
     rf"\(t\((?P<df>[\d.]+)\) = (?P<statistic>{NUMBER}), p (?P<p_value>[=<>] {NUMBER})"
     rf"(, adjusted p (?P<p_value_adjusted>[=<>] {NUMBER}))?, "
-    rf"(?P<level>\d+)\u00a0% CI \[(?P<conf_low>{NUMBER}), (?P<conf_high>{NUMBER})\]\)\. "
+    rf"(?P<level>\d+)\u00a0% joint CI \[(?P<conf_low_joint>{NUMBER}), (?P<conf_high_joint>{NUMBER})\]\)\. "
     rf"(?P<decision>.*)the margin from (?P<bound_low>{NUMBER}) to (?P<bound_high>{NUMBER})(?P<rest>.*) "
-    rf"\(equivalence p (?P<p_value_equiv>[=<>] {NUMBER})(, adjusted p (?P<p_value_equiv_adjusted>[=<>] {NUMBER}))?\)\."
+    rf"\((?P<inside>\d+)\u00a0% joint CI \[(?P<conf_low_joint_margin>{NUMBER}), "
+    rf"(?P<conf_high_joint_margin>{NUMBER})\], "
+    rf"equivalence p (?P<p_value_equiv>[=<>] {NUMBER})(, adjusted p (?P<p_value_equiv_adjusted>[=<>] {NUMBER}))?\)\."
 )
 
 
@@ -62,13 +64,16 @@ def test_every_number_of_the_long_form_is_one_of_tidy(study: Study) -> None:
                 "df",
                 "p_value",
                 "p_value_adjusted",
-                "conf_low",
-                "conf_high",
+                "conf_low_joint",
+                "conf_high_joint",
+                "conf_low_joint_margin",
+                "conf_high_joint_margin",
             ),
             *("bound_low", "bound_high", "p_value_equiv", "p_value_equiv_adjusted"),
         ):
             assert agrees(match[key], row[key]), (key, match[key], row[key])
-        assert float(match["level"]) == pytest.approx(100 * row["conf_level"])
+        assert float(match["level"]) == pytest.approx(100 * row["conf_level_joint"])
+        assert float(match["inside"]) == pytest.approx(100 * row["conf_level_joint_margin"])
         assert f"{match['decision']}{{}}{match['rest']}" == DECISION_WORDS[row["decision"]]
 
 
@@ -88,7 +93,11 @@ def test_short_form_is_one_line_per_row(study: Study) -> None:
     lines = study.pairwise.text(short=True).split("\n")
     assert len(lines) == len(study.pairwise.table)
     assert all(
-        re.search(r"t\(5\) = .*p [=<>] .*90\u00a0% CI \[.*margin .* to ", line) for line in lines
+        re.search(
+            r"t\(5\) = .*p [=<>] .*95\u00a0% CI \[.*margin .* to .*90\u00a0% CI \[.*equivalence p ",
+            line,
+        )
+        for line in lines
     )
 
 

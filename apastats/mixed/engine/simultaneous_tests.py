@@ -112,7 +112,7 @@ class Family:
         if name == "tukey":
             return range_critical(level, self.n_means, df) / np.sqrt(2.0), "Tukey simultaneous"
         if name == "dunnettx":
-            return dunnett_mixture_critical(level, m, df), "dunnettx simultaneous"
+            return dunnett_mixture_critical(level, m, df), "Dunnett simultaneous"
         if name == "mvt":
             found = max_t_critical(
                 level, self.correlation, df, two_sided=alternative == "two-sided"
