@@ -46,7 +46,7 @@ class Outcome:
 class Info(Mapping[str, Any]):
     """How a result was made, in words and settings, one field each.
 
-    It is also a read-only mapping of all that is said (``info["margin"]``, ``"margin" in info``), fields first, then
+    It is also a read-only mapping of all that is said (``info.margin``, ``"margin" in info``), fields first, then
     the entries of ``extra``.
 
     Attributes
@@ -157,7 +157,10 @@ class Info(Mapping[str, Any]):
         )
 
     def __getitem__(self, key: str) -> Any:
-        return self._said()[key]
+        return getattr(self, key) if key in _FIELDS else self.extra[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._said()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._said())
@@ -208,6 +211,9 @@ class Info(Mapping[str, Any]):
     def of(cls, words: Mapping[str, Any]) -> Info:
         """Info of a mapping: names of fields become fields, the rest ``extra``."""
         return words if isinstance(words, Info) else cls().but(**words)
+
+
+_FIELDS = frozenset(f.name for f in fields(Info)) - {"extra"}
 
 
 def jsonable(value: Any) -> Any:

@@ -237,13 +237,17 @@ def noise_ceiling(
         by=by,
         n_subject=len(subjects),
         conf_level=conf_level,
-        interval=f"{interval} over subjects",
+        interval=interval,
         null=f"the ceiling is {chance:g} (one-sided)",
         resampled=(
             f"subjects ({how_many(plan)})" if drawn else "nothing (subjects are the sample)"
         ),
         held_fixed="stimuli",
-        extra={"ceiling_kind": kind, "shared": _shared(kind, widening)},
+        extra={
+            "ceiling_kind": kind,
+            "meaning": _MEANING[kind],
+            "shared": _shared(kind, widening),
+        },
     )
     arrays = {"values": values, "person": person, "subjects": np.asarray(subjects, dtype=str)}
     seed = plan.seed if drawn else ""

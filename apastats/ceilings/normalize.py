@@ -188,7 +188,7 @@ def normalize(
         estimand="share of the noise ceiling",
         outcome=Outcome(table.outcomes[0], scale="share of the noise ceiling"),
         method=f"score / noise ceiling, {how.replace('_', ' ')}",
-        interval={"fieller": "Fieller", "t": "t over subjects"}.get(interval, interval),
+        interval={"fieller": "Fieller", "t": "t"}.get(interval, interval),
         null="p_below: the score is not below the ceiling (one-sided paired t test)",
         by=by,
         n_subject=len(shared),

@@ -391,11 +391,7 @@ def _words(
         outcome=outcome,
         formula=str(block.formula),
         method=METHODS[method],
-        margin=(
-            "none: the set holds what cannot be excluded from being the best"
-            if limits is None
-            else limits.text
-        ),
+        margin="" if limits is None else limits.text,
         margin_origin="" if limits is None else limits.origin,
         rule=(
             "in the set where the interval of (model minus best) reaches above 0"

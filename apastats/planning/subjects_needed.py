@@ -74,7 +74,7 @@ def subjects_needed(
     alpha = result.info["alpha"] if alpha is None else alpha
     choice("difference", difference, ("estimate", "zero"))
     power = level("power", power)
-    size = int(result.info.get("family_size", 1)) if adjusted else 1
+    size = int(result.info.family_size or 1) if adjusted else 1
     each = alpha / size
     table = result.table
     n = np.isfinite(d).sum(axis=0)

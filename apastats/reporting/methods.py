@@ -20,20 +20,17 @@ OF_ADJUSTMENT = {
 
 
 def _level(info: Any) -> str:
-    return (
-        f"{100 * float(info['conf_level']):g}\u00a0% " if info.get("conf_level") is not None else ""
-    )
+    return f"{100 * float(info.conf_level):g}\u00a0% " if info.conf_level is not None else ""
 
 
 def ceiling(result: Any, title: str, keys: list[str]) -> list[str]:
     """What a ceiling is, and its intervals."""
     info = result.info
-    meaning = str(info["method"]).split(": ", 1)[-1]
+    meaning = info.get("meaning", info.method)
     label = ceiling_words(info.get("ceiling_kind", ""))
-    interval = str(info.get("interval", "t")).removesuffix(" over subjects")
     shared = info.get("shared")
     return [
-        f"{label} are means over subjects with {_level(info)}{name(interval)} intervals: {name(meaning)}"
+        f"{label} are means over subjects with {_level(info)}{name(info.interval)} intervals: {name(meaning)}"
         f"{' ' + cite(*keys) if keys else ''}.{f' Subjects share {name(shared)}.' if shared else ''}"
     ]
 
@@ -46,8 +43,8 @@ def means(result: Any, title: str, keys: list[str]) -> list[str]:
     """Means and how their intervals were made."""
     info, what = result.info, _what(result)
     return [
-        f"Means of {what} have {_level(info)}{name(info['interval'])} intervals from the {name(info['method'])}; "
-        f"resampled: {name(info['resampled'])} {cite(*keys)}."
+        f"Means of {what} have {_level(info)}{name(info.interval)} intervals from the {name(info.method)}; "
+        f"resampled: {name(info.resampled)} {cite(*keys)}."
     ]
 
 
@@ -55,17 +52,17 @@ def equivalence(result: Any, title: str, keys: list[str]) -> list[str]:
     """The test, its margin, contrasts, adjustment and rule."""
     info, what = result.info, _what(result)
     test = cite(*(k for k in keys if k not in OF_ADJUSTMENT))
-    n = f" ({sym('n')} = {info['n_subject']})" if "n_subject" in info else ""
+    n = f" ({sym('n')} = {info.n_subject})" if info.n_subject else ""
     out = [
-        f"Differences in {what} were tested by the {name(info.get('method', 'equivalence tests'))}{n} {test}."
+        f"Differences in {what} were tested by the {name(info.method or 'equivalence tests')}{n} {test}."
     ]
-    if "margin" in info:
+    if info.margin:
         out.append(margin_sentence(info))
-    if "comparison" in info:
-        out.append(f"Contrasts: {name(info['comparison'])}.")
+    if info.comparison:
+        out.append(f"Contrasts: {name(info.comparison)}.")
     out += _adjusted(info, keys)
-    if "rule" in info:
-        out.append(f"Rule of decision: {name(info['rule'])}.")
+    if info.rule:
+        out.append(f"Rule of decision: {name(info.rule)}.")
     return [" ".join(out)]
 
 
@@ -73,7 +70,7 @@ def _adjusted(info: Any, keys: list[str]) -> list[str]:
     cited = cite(*(k for k in keys if k in OF_ADJUSTMENT))
     sentence = adjusted_sentence(info, f" {cited}" if cited else "")
     if sentence and "alpha" in info:
-        return [sentence, f"Decisions were taken at the level {float(info['alpha']):g}."]
+        return [sentence, f"Decisions were taken at the level {float(info.alpha):g}."]
     return [sentence] if sentence else []
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from apastats.reporting.markup import name, sym
 from apastats.reporting.numbers import NumberStyle
+from apastats.words import Info
 
 __all__ = ["ROPE_WORDS", "coefficient_rule_row", "posterior_row", "rope_row", "sampling_sentence"]
 
@@ -98,11 +99,11 @@ def posterior_row(
     )
 
 
-def sampling_sentence(info: Mapping[str, Any]) -> list[str]:
+def sampling_sentence(info: Info) -> list[str]:
     """Formula, chains and priors of a Bayesian model, as far as they are known."""
     out = []
-    if info.get("formula"):
-        out.append(f"The model was {name(info['formula'])}.")
+    if info.formula:
+        out.append(f"The model was {name(info.formula)}.")
     if info.get("chains") and info.get("draws"):
         out.append(f"{info['chains']} chains of {info['draws']} draws each were kept.")
     priors = info.get("priors")
@@ -111,7 +112,7 @@ def sampling_sentence(info: Mapping[str, Any]) -> list[str]:
         out.append(f"Priors were {stated}.")
     elif priors:
         out.append(f"Priors were {name(priors)}.")
-    if info.get("rule"):
-        rule = str(info["rule"])
+    if info.rule:
+        rule = str(info.rule)
         out.append(f"{name(rule[:1].upper() + rule[1:])}.")
     return out

@@ -140,11 +140,11 @@ def equivalence_row(
     return f"{lead}{contrast} was {difference} ({', '.join(tests)}). {verdict} ({', '.join(equivalence)})."
 
 
-def _claim(row: Mapping[str, Any], info: Mapping[str, Any], style: NumberStyle) -> list[str]:
+def _claim(row: Mapping[str, Any], info: Info, style: NumberStyle) -> list[str]:
     """The claim that was tested where it is another one than equivalence."""
     if "claim_shown" not in row:
         return []
-    claim = str(info.get("hypothesis", "the claim")).replace("_", " ")
+    claim = str(info.hypothesis or "the claim").replace("_", " ")
     key = "p_value_claim_adjusted" if "p_value_claim_adjusted" in row else "p_value_claim"
     shown = "shown" if bool(row["claim_shown"]) else "not shown"
     return [f"{claim} {style.p(row[key])} ({shown})"]
@@ -217,9 +217,9 @@ def contrasts(result: Any, style: NumberStyle, short: bool, max_rows: int) -> li
     lines = [contrast_row(r, result, style, short=short) for r in rows] + _more(frame, max_rows)
     if short:
         return lines
-    n = f" ({sym('n')} = {info['n_subject']})" if "n_subject" in info else ""
-    head = [f"Comparisons used {_article(info)}{name(info.method)}{n}."] if "method" in info else []
-    if "adjust" in info:
+    n = f" ({sym('n')} = {info.n_subject})" if info.n_subject else ""
+    head = [f"Comparisons used {_article(info)}{name(info.method)}{n}."] if info.method else []
+    if info.adjust:
         head.append(adjusted_sentence(info))
     head += _sided(info) + _intervals(info)
     limit = "A difference that was not shown is no evidence of equivalence; that needs a margin and its own test."
@@ -247,17 +247,17 @@ def coefficients(result: Any, style: NumberStyle, short: bool, max_rows: int) ->
     )
     if short:
         return lines
-    head = [f"{_capital(str(info['method']))}."] if "method" in info else []
+    head = [f"{_capital(str(info.method))}."] if info.method else []
     return head + _resampled(info) + lines + cautions(result)
 
 
 def _equivalence_intro(result: Any) -> list[str]:
     """Test, n, margin and its origin, adjustment, level, what was resampled."""
     info = result.info
-    n = info.get("n_subject")
+    n = info.n_subject
     sample = f" ({sym('n')} = {n})" if n else ""
     out = [f"Comparisons used {_article(info)}{name(info.method or 'equivalence tests')}{sample}."]
-    if "margin" in info:
+    if info.margin:
         out.append(margin_sentence(info))
     out += _null(info)
     if info.adjust:
@@ -300,12 +300,10 @@ def _intervals(info: Info) -> list[str]:
     return []
 
 
-def _resampled(info: Mapping[str, Any]) -> list[str]:
+def _resampled(info: Info) -> list[str]:
     if "resampled" not in info:
         return []
-    return [
-        f"Resampled: {name(info['resampled'])}; held fixed: {name(info.get('held_fixed', 'nothing'))}."
-    ]
+    return [f"Resampled: {name(info.resampled)}; held fixed: {name(info.held_fixed or 'nothing')}."]
 
 
 def decision_counts(frame: pd.DataFrame) -> str:
@@ -402,18 +400,13 @@ def cells(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[s
             if plain(t) not in ("", "\u2013")
         ]
         lines.append("; ".join(cells) + ("" if short else "."))
-    head = (
-        [] if short or "method" not in result.info else [f"{_capital(str(result.info['method']))}."]
-    )
+    head = [] if short or "method" not in result.info else [f"{_capital(str(result.info.method))}."]
     return head + lines + _more(result.table, max_rows) + ([] if short else cautions(result))
 
 
-def margin_sentence(info: Mapping[str, Any]) -> str:
-    """The margin and its origin, or that there was none."""
-    margin = str(info["margin"])
-    if margin.lower().startswith("none"):
-        return f"No margin was stated{margin[4:]}."
-    return f"The margin was {name(margin)}."
+def margin_sentence(info: Info) -> str:
+    """The margin and its origin."""
+    return f"The margin was {name(info.margin)}."
 
 
 def set_sentences(result: Any) -> list[str]:
@@ -443,10 +436,14 @@ def sets(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[st
     )
     if short:
         return lines
-    n = f" ({sym('n')} = {info['n_subject']})" if "n_subject" in info else ""
-    head = [f"Sets of models by {name(info.get('method', 'comparison with the best'))}{n}."]
-    head += [margin_sentence(info)] if info.get("margin") else []
-    head += [f"Error rate: {float(info['alpha']):g}."] if "alpha" in info else []
+    n = f" ({sym('n')} = {info.n_subject})" if info.n_subject else ""
+    head = [f"Sets of models by {name(info.method or 'comparison with the best')}{n}."]
+    head += (
+        [margin_sentence(info)]
+        if info.margin
+        else ["No margin was stated: the set holds what cannot be excluded from being the best."]
+    )
+    head += [f"Error rate: {float(info.alpha):g}."] if info.alpha else []
     return head + _resampled(info) + lines + cautions(result)
 
 
@@ -461,8 +458,8 @@ def posteriors(result: Any, style: NumberStyle, short: bool, max_rows: int) -> l
     lines = [write(r, style, d, short=short) for r in rows] + _more(frame, max_rows)
     if short:
         return lines
-    head = [f"{name(_capital(str(info['method'])))}."] if "method" in info else []
-    head += [margin_sentence(info)] if info.get("margin") else []
+    head = [f"{name(_capital(str(info.method)))}."] if info.method else []
+    head += [margin_sentence(info)] if info.margin else []
     return [*head, *sampling_sentence(info), *lines, *cautions(result)]
 
 
@@ -487,8 +484,8 @@ def cautions(result: Any) -> list[str]:
     """What may not be concluded from a result."""
     info, kind = result.info, result.kind
     out = []
-    if info.get("not_concluded"):
-        text = _capital(str(info["not_concluded"]).strip())
+    if info.not_concluded:
+        text = _capital(str(info.not_concluded).strip())
         out.append(name(text if text.endswith((".", "!", "?")) else f"{text}."))
     elif "decision" in result.table.columns:
         # the words of the equivalence tests, so that a report says them once
@@ -496,17 +493,12 @@ def cautions(result: Any) -> list[str]:
             "'undecided' is a result: neither a difference nor equivalence was shown. 'Not different' is never "
             "'equivalent', and 'equivalent' holds for this margin only."
         )
-    if kind == "equivalence_set" and not info.get("margin"):
-        out.append(
-            "A set without a margin holds the models that could not be excluded from being the best: its members were "
-            "not shown to be equivalent."
-        )
     if "margin" not in info and kind == "bootstrap":
         out.append(
             "Overlap of intervals says neither that models are equal nor that they differ: that needs a paired test, "
             "and equality a margin."
         )
-    held = str(info.get("held_fixed", ""))
+    held = str(info.held_fixed)
     if "stimuli" in held:
         out.append("Stimuli were held fixed: nothing here generalises to other stimuli.")
     return out

@@ -34,10 +34,10 @@ def _intro(result: Any) -> list[Block]:
             text = str(info[key])
             words.append(f"{label}{name(text[:1].upper() + text[1:])}.")
     words += [adjusted_sentence(info)] if info.adjust else []
-    if info.get("resampled"):
-        words.append(f"Resampled: {name(info['resampled'])}.")
-    if info.get("held_fixed"):
-        words.append(f"Held fixed: {name(info['held_fixed'])}.")
+    if info.resampled:
+        words.append(f"Resampled: {name(info.resampled)}.")
+    if info.held_fixed:
+        words.append(f"Held fixed: {name(info.held_fixed)}.")
     return [Paragraph(" ".join(words))] if words else []
 
 

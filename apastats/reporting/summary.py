@@ -41,9 +41,9 @@ def key_facts(items: Sequence[Any], command: str | None) -> dict[str, str]:
     if data:
         facts["Data"] = data
     margins = _margins(results)
-    tested = [r for r in results if "margin" in r.info or "decision" in r.table.columns]
+    tested = [r for r in results if r.info.margin or "decision" in r.table.columns]
     facts["Margin"] = "; ".join(margins) or "none stated: no claim of equivalence is made"
-    tests = unique([str(r.info.get("method", "")) for r in tested])
+    tests = unique([str(r.info.method) for r in tested])
     if tests:
         facts["Test"] = "; ".join(name(t) for t in tests)
     adjust = unique([adjusted_sentence(r.info).rstrip(".") for r in tested])
@@ -79,8 +79,8 @@ def _margins(results: Sequence[Any]) -> list[str]:
     """Every margin once, with what it was for where there are several."""
     used: dict[str, list[str]] = {}
     for r in results:
-        if r.info.get("margin"):
-            used.setdefault(str(r.info["margin"]), []).append(title_of(r))
+        if r.info.margin:
+            used.setdefault(str(r.info.margin), []).append(title_of(r))
     # a test on two outcomes repeats the margins of both
     alone = {m: t for m, t in used.items() if not any(o != m and o in m for o in used)} or used
     if len(alone) == 1:
@@ -153,7 +153,7 @@ def _plain_line(result: Any, style: NumberStyle) -> str:
     if kind == "bootstrap" and {"model", "estimate"} <= set(table.columns) and len(table):
         return _best_line(table, what)
     if {"in_set", "model"} <= set(table.columns) and len(table):
-        about = f"Sets of the best models by {what or 'the outcome'} ({name(result.info.get('method', ''))})"
+        about = f"Sets of the best models by {what or 'the outcome'} ({name(result.info.method)})"
         return f"{about}: {_sets_line(result)}"
     if kind == "margin_curve":
         # its rows are margins tried, not comparisons
@@ -163,7 +163,7 @@ def _plain_line(result: Any, style: NumberStyle) -> str:
             "is shown; it does not replace the margin stated."
         )
     if "decision" in table.columns and len(table):
-        margin = f" (margin: {name(result.info['margin'])})" if "margin" in result.info else ""
+        margin = f" (margin: {name(result.info.margin)})" if result.info.margin else ""
         label = f"{title_of(result)}{margin}"
         decided = _decided(table) if "bound_low" in table.columns else ""
         return f"{label}: {decision_counts(table)}. {decided}".strip()
@@ -368,8 +368,8 @@ def _held_line(items: Sequence[Any]) -> str:
     """What was held fixed, once for all results that held the same."""
     held: dict[str, list[str]] = {}
     for r in results_of(items):
-        if r.info.get("held_fixed"):
-            held.setdefault(str(r.info["held_fixed"]), []).append(_small(title_of(r)))
+        if r.info.held_fixed:
+            held.setdefault(str(r.info.held_fixed), []).append(_small(title_of(r)))
     if not held:
         return ""
     if len(held) == 1:
