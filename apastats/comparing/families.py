@@ -191,10 +191,12 @@ def run_family(
         twice = 2 if alternative == "two-sided" or mirrored else 1
         both = 2 if mirrored and not symmetric else 1
         with np.errstate(invalid="ignore"):
-            joint = stdtrit(df, 1 - alpha / (2 * members)) * tested.std_error
+            joint = stdtrit(df, 1 - alpha / (twice * members)) * tested.std_error
+            of_margin = stdtrit(df, 1 - alpha / (both * members)) * tested.std_error
     second = np.broadcast_to(b[:, None], d.shape[1:])
-    low, high = tested.estimate - joint, tested.estimate + joint
-    return Contrasts(a, second, d, tested, adjusted, low, high, members, size, drawn)
+    center = tested.estimate
+    limits_of = (center - joint, center + joint, center - of_margin, center + of_margin)
+    return Contrasts(a, second, d, tested, adjusted, *limits_of, members, size, drawn)
 
 
 def _to_best(
@@ -225,6 +227,8 @@ def _to_best(
         adjusted,
         low,
         high,
+        low,
+        high,
         k * (n_cell if family == "all" else 1),
         np.maximum(sizes, sizes[best, np.arange(n_cell)]),
         pooling=field.prior.words(variance),
@@ -234,11 +238,6 @@ def _to_best(
             np.array([top.mean() for top in field.tops]),
         ),
     )
-            joint = stdtrit(df, 1 - alpha / (twice * members)) * tested.std_error
-            of_margin = stdtrit(df, 1 - alpha / (both * members)) * tested.std_error
-    center = tested.estimate
-    limits_of = (center - joint, center + joint, center - of_margin, center + of_margin)
-    return Contrasts(a, b, d, tested, adjusted, *limits_of, members, size, drawn)
 
 
 def _unit_bounds(limits: Bounds, d: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
