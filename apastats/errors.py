@@ -181,6 +181,14 @@ class SingularFitWarning(ApaWarning):
     """A variance component is estimated on the boundary."""
 
 
+class PseudoreplicationWarning(ApaWarning):
+    """A fixed effect varies over the levels of a grouping, and the model has no term for it."""
+
+
+class AliasedWarning(ApaWarning):
+    """Fixed columns can be written by others (an empty combination of levels); they are left out."""
+
+
 class ConvergenceWarning(ApaWarning):
     """A fit or a chain did not converge as it should."""
 

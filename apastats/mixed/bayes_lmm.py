@@ -36,9 +36,10 @@ from apastats.mixed.bayes.summary import (
     posterior_table,
     rope_columns,
 )
+from apastats.mixed.engine.contrast_rows import contrast_rows
 from apastats.mixed.engine.design import Design, build_design
 from apastats.mixed.engine.formula import parse_mixed_formula
-from apastats.mixed.engine.grid import Grid, contrast_rows, reference_grid
+from apastats.mixed.engine.grid import Grid, reference_grid
 from apastats.mixed.lmm import check_choice, model_rows
 from apastats.mixed.lmm_result import check_level
 from apastats.recording import verb
@@ -81,7 +82,7 @@ class BayesLmmResult(Result):
 
     def _means(self, specs: Any, by: Any, at: Mapping[str, Any] | None) -> tuple[Grid, np.ndarray]:
         design = self._parts("means")[2]
-        grid = reference_grid(design.fixed, specs, by=by, at=at)
+        grid = reference_grid(design, specs, by=by, at=at)
         return grid, self.arrays["coefficients"] @ grid.L.T
 
     def means(
@@ -145,12 +146,12 @@ class BayesLmmResult(Result):
             if margin.origin != "raw":
                 raise MarginError("bounds", bounds, "a number or a pair in the unit of the outcome")
             limits = (float(margin.low), float(margin.high))
-        grid, draws = self._means(specs, by, at)
+        grid = self._means(specs, by, at)[0]
         frames = []
         labels = grid.labels()
         for members in grid.groups():
             names, C = contrast_rows(method, [labels[i] for i in members], ref)
-            d = draws[:, :, members] @ C.T
+            d = self.arrays["coefficients"] @ grid.combine(C, members).T
             table = posterior_table(
                 d, names, level, label="contrast", report_failed=self.report_failed
             )

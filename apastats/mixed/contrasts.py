@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -12,9 +13,11 @@ from scipy.special import stdtr, stdtrit
 from apastats.comparing.decisions import check_alpha, outcomes
 from apastats.comparing.margin import as_margin
 from apastats.errors import DesignError, InputError, MarginError
-from apastats.mixed.engine.grid import Grid, contrast_rows
+from apastats.mixed.engine.contrast_rows import canonical_method, contrast_rows
+from apastats.mixed.engine.grid import Grid, as_names
 from apastats.mixed.engine.inference import Inference
 from apastats.mixed.engine.simultaneous_tests import ALTERNATIVES, LARGE, Family
+from apastats.mixed.lmm_result import check_level
 from apastats.numbers.adjust_p import adjust_p, check_adjust
 from apastats.numbers.relative import independent_rows
 from apastats.recording import verb
@@ -38,11 +41,72 @@ class ContrastResult(Result):
     conf_high, conf_level, method``; after :meth:`test` also bounds, their p-values and a decision.
     """
 
-    rows: np.ndarray | None = None
+    grid: Grid | None = None
     families: tuple[np.ndarray, ...] = ()
     inference: Inference | None = None
 
     kind: ClassVar[str] = "emmeans_contrasts"
+
+    @property
+    def rows(self) -> np.ndarray | None:
+        """``[c, p]`` combination of coefficients per contrast; None after loading from disk."""
+        return None if self.grid is None else self.grid.L
+
+    @verb
+    def contrast(
+        self,
+        method: str | Mapping[str, Any] = "pairwise",
+        *,
+        by: str | Sequence[str] | None = None,
+        ref: str | int | None = None,
+        adjust: str = "none",
+        alternative: str = "two-sided",
+        conf_level: float | None = None,
+    ) -> ContrastResult:
+        """Contrasts of these contrasts, such as whether a difference between models differs between streams.
+
+        Parameters
+        ----------
+        method, ref, alternative, conf_level
+            As in ``emmeans(...).contrast``.
+        by : str or list of str, optional
+            Columns within which contrasts are compared: ``by="contrast"`` compares the same contrast between the old
+            ``by`` combinations (it is named in the column ``of_contrast``), an empty list compares all; the old
+            ``by`` columns where None.
+        adjust : str
+            As in ``emmeans(...).contrast``; none where not given, as in R.
+
+        Returns
+        -------
+        ContrastResult
+
+        Raises
+        ------
+        InputError
+            For a column that the table does not have.
+        """
+        if self.grid is None or self.inference is None:
+            raise DesignError(
+                "contrast needs the fit itself; a result read from disk holds its tables only"
+            )
+        columns = list(self.grid.rows.columns)
+        within = self.grid.by if by is None else as_names(by, "by") if by else ()
+        for name in within:
+            if name not in columns:
+                raise InputError("by", name, f"columns among {columns}")
+        specs = tuple(c for c in columns if c not in within)
+        if not specs:
+            raise InputError("by", by, "fewer columns: nothing is left to compare")
+        old = {"contrast": "of_contrast"}  # the new table has a column "contrast" of its own
+        grid = replace(
+            self.grid, rows=self.grid.rows.rename(columns=old), specs=tuple(old.get(c, c) for c in specs),
+            by=tuple(old.get(c, c) for c in within),
+        )  # fmt: skip
+        return make_contrasts(
+            self, grid, self.inference, method, ref=ref, adjust=adjust,
+            alternative=alternative,
+            conf_level=float(self.info["conf_level"]) if conf_level is None else check_level(conf_level),
+        )  # fmt: skip
 
     @verb
     def test(
@@ -80,7 +144,7 @@ class ContrastResult(Result):
         InputError
             For an unknown side, adjustment or level.
         """
-        if self.rows is None or self.inference is None:
+        if self.grid is None or self.inference is None:
             raise DesignError(
                 "test needs the fit itself; a result read from disk holds its tables only"
             )
@@ -186,34 +250,41 @@ def make_contrasts(
     alternative: str,
     conf_level: float,
     critical: float | None = None,
+    described: str | None = None,
 ) -> ContrastResult:
-    """Contrasts of a grid, one family per ``by`` combination."""
+    """Contrasts of a grid, one family per ``by`` combination; ``described`` names them in words."""
     if alternative not in ALTERNATIVES:
         raise InputError("alternative", alternative, f"one of {list(ALTERNATIVES)}")
     if critical is not None and not (isinstance(critical, (int, float)) and 0 < critical < np.inf):
         raise InputError("critical", critical, "a positive number, or None")
     labels = grid.labels()
-    frames, rows, families, start, kinds = [], [], [], 0, set()
+    frames, rows, full, families, start, kinds = [], [], [], [], 0, set()
     for members in grid.groups():
         names, C = contrast_rows(method, [labels[i] for i in members], ref)
-        L = C @ grid.L[members]
-        V = L @ inference.vcov @ L.T
-        estimate, se = L @ inference.beta, np.sqrt(np.maximum(np.diag(V), 0.0))
+        L = grid.combine(C, members)
+        known = ~np.isnan(L).any(
+            axis=1
+        )  # others have no value in these data, and no part in the family
+        V = L[known] @ inference.vcov @ L[known].T
+        estimate, se = L @ inference.beta, inference.std_errors(L)
         df = inference.dfs(L)
         with np.errstate(divide="ignore", invalid="ignore"):
             statistic = estimate / se
-            correlation = V / np.outer(se, se)
-        pairs = isinstance(method, str) and method in ("pairwise", "revpairwise")
+            correlation = V / np.outer(se[known], se[known])
+        # a family keeps its size where a mean has no value, as in R's emmeans
+        pairs = isinstance(method, str) and canonical_method(method) in ("pairwise", "revpairwise")
         rank = (
             len(independent_rows(L, np.sqrt(np.diag(inference.plain))))
             if adjust == "scheffe"
             else 0
         )
-        family = Family(statistic, df, correlation, len(members), pairs, rank)
-        p = family.p_values(adjust, alternative)
-        if critical is None:
-            half, what = family.criticals(adjust, conf_level, alternative)
-        else:
+        family = Family(statistic[known], df[known], correlation, len(members), pairs, rank)
+        p, half = np.full(len(se), np.nan), np.full(len(se), np.nan)
+        what = "none"
+        if known.any():
+            p[known] = family.p_values(adjust, alternative)
+            half[known], what = family.criticals(adjust, conf_level, alternative)
+        if critical is not None:
             half, what = np.full(len(se), float(critical)), f"critical value given: {critical:g}"
         half = half * se
         kinds.add(what)
@@ -235,15 +306,18 @@ def make_contrasts(
             table.insert(0, c, grid.rows[c].iloc[members[0]])
         frames.append(table)
         rows.append(L)
+        full.append(C @ grid.full[members])
         families.append(np.arange(start, start + len(names)))
         start += len(names)
+    table = pd.concat(frames, ignore_index=True)
+    named = described or (method if isinstance(method, str) else "custom")
     info = means.info.but(
         method="contrasts of marginal means of a linear mixed model, t tests",
         estimand="contrast of marginal means",
         statistic="t" if np.isfinite(inference.dfs(np.concatenate(rows))).all() else "z",
         null="the contrast is 0",
         null_value=0.0,
-        contrasts=method if isinstance(method, str) else "custom",
+        contrasts=named,
         alternative=alternative,
         adjust=Family.check(family, adjust, alternative),
         interval=", ".join(sorted(kinds)),
@@ -252,12 +326,38 @@ def make_contrasts(
         conf_level=conf_level,
     )
     return ContrastResult(
-        pd.concat(frames, ignore_index=True),
+        table,
         info,
         means.provenance,
         {"L": np.concatenate(rows)},
         means.notes,
-        np.concatenate(rows),
+        Grid(
+            table[[*grid.by, "contrast"]], np.concatenate(full), ("contrast",), grid.by, grid.held, grid.fixed,
+            grid.trend,
+        ),
         tuple(families),
         inference,
-    )
+    )  # fmt: skip
+
+
+def interaction_rows(grid: Grid, methods: str | Sequence[str]) -> dict[str, np.ndarray]:
+    """Contrasts of contrasts over the factors of a grid: coefficients by name, in the order of its means."""
+    chosen = [methods] * len(grid.specs) if isinstance(methods, str) else list(methods)
+    if len(chosen) != len(grid.specs):
+        raise InputError(
+            "interaction", methods, f"one method, or one for each of {list(grid.specs)}"
+        )
+    members = grid.groups()[0]
+    frame = grid.rows.iloc[members]
+    names: list[tuple[str, ...]] = [()]
+    C: np.ndarray = np.ones((1, 1))
+    # the first factor varies fastest among the means
+    for name, method in zip(grid.specs, chosen, strict=True):
+        levels = list(dict.fromkeys(frame[name]))
+        labels, rows = contrast_rows(method, [str(v) for v in levels])
+        names = [(*old, new) for new in labels for old in names]
+        C = np.kron(rows, C)
+    if C.shape[1] != len(members):
+        raise DesignError(f"interaction needs every combination of {', '.join(grid.specs)}")
+    joined = [" : ".join(f"({v})" if len(n) > 1 else v for v in n) for n in names]
+    return dict(zip(joined, C, strict=True))

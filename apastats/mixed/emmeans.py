@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DesignError, InputError
-from apastats.mixed.contrasts import ContrastResult, make_contrasts
+from apastats.errors import AliasedWarning, DesignError, InputError, warn
+from apastats.mixed.contrasts import ContrastResult, interaction_rows, make_contrasts
 from apastats.mixed.engine.best import best_table
+from apastats.mixed.engine.contrast_rows import canonical_method
 from apastats.mixed.engine.grid import Grid, reference_grid
 from apastats.mixed.engine.inference import Inference
 from apastats.mixed.engine.summaries import coefficient_table
+from apastats.mixed.engine.terms import joint_rows
 from apastats.mixed.lmm_result import LmmResult, check_level
 from apastats.numbers.compact_letters import letters_of
 from apastats.recording import verb
@@ -28,8 +30,9 @@ DEFAULT_ADJUST = {
     "revpairwise": "tukey",
     "trt.vs.ctrl": "mvt",
     "deviation": "fdr",
+    "deviation_others": "fdr",
     "consecutive": "mvt",
-    "poly": "none",
+    "mean_change": "mvt",
 }
 
 
@@ -59,6 +62,7 @@ class EmmeansResult(Result):
         self,
         method: str | Mapping[str, Any] = "pairwise",
         *,
+        interaction: str | Sequence[str] | None = None,
         ref: str | int | None = None,
         adjust: str | None = None,
         alternative: str = "two-sided",
@@ -70,9 +74,13 @@ class EmmeansResult(Result):
         Parameters
         ----------
         method : str or mapping
-            ``pairwise`` (earlier minus later), ``revpairwise``, ``trt.vs.ctrl`` (each minus ``ref``),
-            ``deviation`` (each
-            minus the mean of all), ``consecutive``, ``poly``, or a mapping name -> coefficients.
+            ``pairwise`` (earlier minus later), ``revpairwise``, ``trt.vs.ctrl`` (each minus ``ref``), ``deviation``
+            (each minus the mean of all), ``deviation_others`` (minus the mean of the others), ``consecutive``,
+            ``mean_change``, ``poly``, ``identity``, or a mapping name -> coefficients (a list, or a mapping
+            label -> coefficient). R's names (``eff``, ``del.eff``, ``consec``, ``dunnett``, ...) are understood.
+        interaction : str or sequence of str, optional
+            Contrasts of contrasts over the factors of ``specs``: one method for all of them, or one each; takes the
+            place of ``method``.
         ref : str or int, optional
             Control, by label or position; the first where None.
         adjust : str, optional
@@ -99,11 +107,13 @@ class EmmeansResult(Result):
             For an unknown method, control, adjustment, or coefficients that do not fit.
         """
         grid, inference = self._parts("contrast")
-        name = (
-            adjust
-            if adjust is not None
-            else DEFAULT_ADJUST.get(method if isinstance(method, str) else "", "none")
-        )
+        described = None
+        if interaction is not None:
+            method, described = interaction_rows(grid, interaction), f"interaction {interaction}"
+        name = adjust
+        if name is None:
+            kind = canonical_method(method)
+            name = DEFAULT_ADJUST.get(kind, "none") if isinstance(kind, str) else "none"
         level = float(self.info["conf_level"]) if conf_level is None else check_level(conf_level)
         return make_contrasts(
             self,
@@ -115,6 +125,7 @@ class EmmeansResult(Result):
             alternative=alternative,
             conf_level=level,
             critical=critical,
+            described=described,
         )
 
     @verb
@@ -179,8 +190,7 @@ class EmmeansResult(Result):
             head = {c: frame[c].iloc[0] for c in grid.by}
             for code in range(1, 2 ** len(names)):
                 chosen = [n for b, n in enumerate(names) if code >> b & 1]
-                C = _interaction_rows(frame, names, chosen)
-                test = inference.f_test(C @ grid.L[members], combine=combine)
+                test = inference.f_test(joint_rows(grid, chosen, members), combine=combine)
                 rows.append(
                     {
                         **head,
@@ -249,17 +259,6 @@ def _expit(x: np.ndarray) -> np.ndarray:
 _BACK: dict[str, Any] = {"fisher_z": np.tanh, "log": np.exp, "logit": _expit}
 
 
-def _interaction_rows(frame: pd.DataFrame, names: tuple[str, ...], chosen: list[str]) -> np.ndarray:
-    """Contrasts among cell means that span one effect: differences of the chosen factors, means over the others."""
-    out: np.ndarray = np.ones((1, 1))
-    # in a grid the first of the specs varies slowest after reversal, so factors are joined in the order of the rows
-    for name in reversed(names):
-        k = frame[name].nunique()
-        piece = np.eye(k)[1:] - np.eye(k)[:-1] if name in chosen else np.full((1, k), 1 / k)
-        out = np.kron(out, piece)
-    return out
-
-
 @verb
 def emmeans(
     fit: LmmResult,
@@ -268,6 +267,7 @@ def emmeans(
     by: str | list[str] | None = None,
     at: Mapping[str, Any] | None = None,
     trend: str | None = None,
+    weights: str = "equal",
     df: str | None = None,
     conf_level: float | None = None,
 ) -> EmmeansResult:
@@ -277,13 +277,18 @@ def emmeans(
     ----------
     fit : LmmResult
     specs : str or list of str
-        Variables whose level combinations get a mean (``"model"``, ``"model:stream"``).
+        Variables whose level combinations get a mean (``"model"``, ``"model:stream"``): of the fixed part, or
+        columns that are constant within the levels of a factor of it (a stream of ROIs, whose mean is that of its
+        ROIs).
     by : str or list of str, optional
         Variables within whose levels means are compared.
     at : mapping, optional
         Values of covariates (or a selection of levels); covariates are at their mean otherwise.
     trend : str, optional
         Covariate: give its slope instead of the mean.
+    weights : {"equal", "proportional", "outer", "cells", "flat"}
+        How the levels of other factors are averaged: equally; by the rows of their combinations; by the rows of
+        every level; by the rows of every cell (the mean of predictions of the rows); equally over cells with rows.
     df : {"satterthwaite", "kenward-roger", "z"}, optional
         Degrees of freedom; those of the fit where None.
     conf_level : float, optional
@@ -301,11 +306,15 @@ def emmeans(
     InputError
         For a variable that is not in the fixed part.
 
+    Warns
+    -----
+    AliasedWarning
+        If a mean depends on an empty combination of levels; it is NaN.
+
     Notes
     -----
-    Means of the fitted values over a grid of all level combinations, other factors weighted equally
-    (Searle, Speed and Milliken
-    1980, Am. Statist. 34, 216).
+    Means of the fitted values over a grid of all level combinations (Searle, Speed and Milliken 1980, Am. Statist.
+    34, 216).
 
     Examples
     --------
@@ -332,7 +341,8 @@ def emmeans(
     level = float(fit.info["conf_level"]) if conf_level is None else check_level(conf_level)
     method = df or str(fit.info["df_method"])
     inference = fit.model.inference(method)
-    grid = reference_grid(fit.model.design.fixed, specs, by=by, at=at, trend=trend)
+    grid = reference_grid(fit.model.design, specs, by=by, at=at, trend=trend, weights=weights)
+    notes = _say_not_estimable(grid)
     table = coefficient_table(
         grid.labels(),
         inference.estimates(grid.L),
@@ -352,9 +362,9 @@ def emmeans(
         formula=fit.info["formula"],
         outcome=fit.info.outcome,
         by=list(grid.by),
-        resampled=fit.info["resampled"],
-        held_fixed=fit.info["held_fixed"],
-        n_subject=fit.info["n_subject"],
+        resampled=fit.info.resampled,
+        held_fixed=fit.info.held_fixed,
+        n_subject=fit.info.n_subject,
         conf_level=level,
         extra={"specs": list(grid.specs), "trend": trend, "df_method": method},
     )
@@ -364,8 +374,19 @@ def emmeans(
         info,
         fit.provenance,
         {"vcov": vcov},
-        fit.notes,
+        (*fit.notes, *notes),
         grid,
         inference,
         fit.model.design.formula.transform,
     )
+
+
+def _say_not_estimable(grid: Grid) -> tuple[str, ...]:
+    """Warn of means that the data do not determine."""
+    missing = np.isnan(grid.L).any(axis=1)
+    if not missing.any():
+        return ()
+    rows = grid.rows[missing.tolist()].astype(str).agg(" / ".join, axis=1).tolist()
+    text = f"no value for {', '.join(rows)}: the data have no rows that determine it"
+    warn(text, AliasedWarning)
+    return (text,)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, InputError
+from apastats.errors import DataError, InputError, PseudoreplicationWarning, warn
 from apastats.mixed.engine.core import Fitted, fit_design
 from apastats.mixed.engine.design import build_design
 from apastats.mixed.engine.formula import parse_mixed_formula
 from apastats.mixed.engine.inference import DF_METHODS
+from apastats.mixed.engine.left_out import left_out_interactions
 from apastats.mixed.engine.statsmodels_engine import StatsmodelsFit, fit_statsmodels
 from apastats.mixed.lmm_result import LmmResult, check_level, describe_fit
 from apastats.recording import verb
@@ -122,6 +123,9 @@ def lmm(
     -----
     SingularFitWarning
         If a variance is estimated as 0 or a correlation as 1.
+    PseudoreplicationWarning
+        If a fixed factor varies within a grouping, the model has no random term for their combination, and adding
+        it raises the likelihood (ratio test, p below 0.01): tests of that factor then take rows for replicates.
 
     Notes
     -----
@@ -144,6 +148,29 @@ def lmm(
     >>> lmm("score ~ model + (1 | subject)", d).tidy()[["term", "df"]].round(1).to_dict("list")
     {'term': ['(Intercept)', 'modelb'], 'df': [7.1, 7.0]}
     """
+    return fit_formula(
+        formula, data, reml=reml, df=df, conf_level=conf_level, weights=weights, std_error=std_error,
+        residual_by=residual_by, missing=missing, kind=kind, engine=engine, max_evaluations=max_evaluations,
+    )  # fmt: skip
+
+
+def fit_formula(
+    formula: str,
+    data: Any,
+    *,
+    reml: bool = True,
+    df: str | None = None,
+    conf_level: float = 0.95,
+    weights: Any = None,
+    std_error: Any = None,
+    residual_by: str | None = None,
+    missing: str = "error",
+    kind: str | None = "model",
+    engine: str = "profile",
+    max_evaluations: int = 500,
+    settled: tuple[str, ...] = (),
+) -> LmmResult:
+    """:func:`lmm`; ``settled`` are groupings whose levels are the ones meant, so that effects may vary over them."""
     parsed = parse_mixed_formula(formula)
     frame, data_hash = model_rows(data, kind)
     engine = check_choice("engine", engine, ENGINES)
@@ -171,5 +198,21 @@ def lmm(
         fitted = fit_design(
             design, reml=bool(reml), engine=engine, max_evaluations=int(max_evaluations)
         )
+    notes = _say_left_out(fitted, settled) if isinstance(fitted, Fitted) else ()
     outcome = outcome_in(data, fitted.design.formula.outcome_text)
-    return describe_fit(fitted, method, level, outcome, Provenance(data_hash=data_hash))
+    return describe_fit(fitted, method, level, outcome, Provenance(data_hash=data_hash), notes)
+
+
+def _say_left_out(fitted: Fitted, settled: tuple[str, ...]) -> tuple[str, ...]:
+    """Warn of interactions that the model leaves out and the data show."""
+    notes = []
+    for found in left_out_interactions(fitted, settled):
+        text = (
+            f"the effect of {found.term} differs between the levels of {found.grouping} (likelihood ratio "
+            f"{found.statistic:.1f}, p = {found.p_value:.2g}), and the model has no term for it: its standard errors "
+            f"take rows for replicates of {found.grouping}. Add {found.formula}, or make {found.grouping} a fixed part "
+            f"where its levels are the ones meant"
+        )
+        warn(text, PseudoreplicationWarning)
+        notes.append(text)
+    return tuple(notes)

@@ -14,6 +14,7 @@ from apastats.errors import DesignError, InputError, SingularFitWarning, warn
 from apastats.mixed.engine import intervals, summaries, terms
 from apastats.mixed.engine.core import Fitted, refit_design
 from apastats.mixed.engine.design import transform_outcome
+from apastats.mixed.engine.grid import reference_grid
 from apastats.mixed.engine.statsmodels_engine import StatsmodelsFit
 from apastats.recording import verb
 from apastats.results import Result
@@ -153,21 +154,47 @@ class LmmResult(Result):
         )
         return table
 
-    def anova(self, *, df: str | None = None) -> pd.DataFrame:
-        """Type-III F tests of the fixed terms.
+    def anova(self, *others: LmmResult, type: int = 3, df: str | None = None) -> pd.DataFrame:
+        """F tests of the fixed terms, or likelihood-ratio tests against other models.
 
         Parameters
         ----------
+        *others : LmmResult
+            Other fits of the same rows: all are put in the order of their parameters, and each is tested against the
+            one before, as in :meth:`likelihood_ratio`.
+        type : {1, 2, 3}
+            Hypotheses: a term given those before it (1), given all that do not contain it (2), or averaged with
+            equal weights over what contains it (3).
         df : {"satterthwaite", "kenward-roger", "z"}, optional
             Denominator degrees of freedom; those of the fit where None.
 
         Returns
         -------
         pandas.DataFrame
-            ``term, num_df, den_df, statistic, p_value``.
+            ``term, num_df, den_df, statistic, p_value``; with other models the columns of :meth:`likelihood_ratio`.
+            A preset with ``by`` has rows for it and its interaction too.
+
+        Raises
+        ------
+        InputError
+            For another type.
+        DesignError
+            If models are not nested.
         """
         core = self._core("anova")
-        return terms.type_three(core.design, core.inference(df or self.info["df_method"]))
+        if others:
+            return self.likelihood_ratio(*others)
+        inference = core.inference(df or self.info["df_method"])
+        table = terms.fixed_term_tests(core.design, inference, type)
+        by = self.info.get("crossed_by")
+        if by is None or by in core.design.fixed.factors:
+            return table
+        grid = reference_grid(core.design, ["model", by])
+        rows = [
+            (name, terms.joint_rows(grid, chosen))
+            for name, chosen in ((by, [by]), (f"model:{by}", ["model", by]))
+        ]
+        return pd.concat([table, terms.f_table(inference, rows)], ignore_index=True)
 
     def joint_test(self, contrasts: ArrayLike, *, df: str | None = None) -> pd.DataFrame:
         """F test that several combinations of coefficients are zero together.
@@ -213,20 +240,28 @@ class LmmResult(Result):
         """
         return terms.random_term_tests(self._core("ranova"))
 
-    def likelihood_ratio(self, other: LmmResult) -> pd.DataFrame:
-        """Likelihood-ratio test against a nested model (refitted by ML where the fixed parts differ).
+    def likelihood_ratio(self, *others: LmmResult) -> pd.DataFrame:
+        """Likelihood-ratio test against nested models (refitted by ML where the fixed parts differ).
 
         Returns
         -------
         pandas.DataFrame
-            Two rows, the smaller model first: ``formula, likelihood, n_parameter, loglik, aic, bic,
-            statistic, df, p_value``.
+            One row per model, the smallest first, each tested against the one before: ``formula, likelihood,
+            n_parameter, loglik, aic, bic, statistic, df, p_value``.
+
+        Raises
+        ------
+        InputError
+            For what is no fit, or a fit of other rows.
+        DesignError
+            If a smaller model is no special case of a larger one, in its fixed or its random part.
         """
-        if not isinstance(other, LmmResult):
-            raise InputError("other", type(other).__name__, "a result of lmm")
-        return terms.likelihood_ratio(
-            self._core("likelihood_ratio"), other._core("likelihood_ratio")
-        )
+        for other in others:
+            if not isinstance(other, LmmResult):
+                raise InputError("other", type(other).__name__, "a result of lmm")
+        if not others:
+            raise InputError("other", None, "one result of lmm or more")
+        return terms.likelihood_ratio(*(f._core("likelihood_ratio") for f in (self, *others)))
 
     def icc(self, *, slopes: bool = True) -> pd.DataFrame:
         """Intraclass correlations: ``group, icc`` (adjusted, unadjusted, and one row per grouping).
@@ -246,7 +281,8 @@ class LmmResult(Result):
 
     def fitted(self) -> np.ndarray:
         """Fitted values with random effects ``[n]``, on the scale of the model."""
-        return self._core("fitted").fitted_values.copy()
+        core = self._core("fitted")
+        return core.fitted_values + (0.0 if core.design.offset is None else core.design.offset)
 
     def residuals(self, *, standardised: bool = False) -> np.ndarray:
         """Outcome minus fitted values ``[n]``, or over the residual SD of the row."""

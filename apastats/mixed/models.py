@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from apastats.errors import DesignError, InputError
-from apastats.mixed.lmm import lmm, model_rows
+from apastats.mixed.lmm import fit_formula, model_rows
 from apastats.mixed.lmm_result import LmmResult
 from apastats.recording import verb
 from apastats.table import ScoreTable
@@ -48,9 +48,12 @@ class Presets:
             are not independent, ``z`` otherwise.
         by : str, optional
             A column that is constant within ROIs (a stream: crossed with ``model``) or within models (a family: takes
-            the place of ``model``, which becomes random).
+            the place of ``model``, which becomes random). Subjects may differ in what is crossed: the formula has
+            ``(1 | stream:subject)`` and ``(1 | model:stream:subject)``, or ``(1 | family:subject)``.
         generalise : {"subject", "subject+roi"}
-            Whether ROIs are a fixed set, or a sample like the subjects (adds ``(1 | model:roi)``).
+            Whether ROIs are a fixed set, or a sample like the subjects (adds ``(1 | model:roi)``). With streams of a
+            fixed set of ROIs the fixed part is ``model * roi``; ``apa.emmeans(fit, "model", by="stream")`` averages
+            over the ROIs of every stream, and ``fit.anova()`` has rows for ``stream`` and ``model:stream``.
         **options
             Passed to :func:`apastats.lmm`.
 
@@ -140,8 +143,11 @@ class Presets:
         text = self.formula(
             data, outcome=outcome, by=by, generalise=generalise, partners=partners, kind=kind
         )
-        found = lmm(text, data, kind=kind, **options)
-        return replace(found, notes=(f"formula chosen by the preset: {text}", *found.notes))
+        # differences between these ROIs are no error where nothing is said about others
+        settled = ("roi",) if generalise == "subject" else ()
+        found = fit_formula(text, data, kind=kind, settled=settled, **options)
+        notes = (f"formula chosen by the preset: {text}", *found.notes)
+        return replace(found, notes=notes, info=found.info.but(crossed_by=by))
 
 
 def _one_row_per_cell(frame: pd.DataFrame, outcome: str) -> None:
@@ -174,8 +180,9 @@ def _model_formula(frame: pd.DataFrame, outcome: str, by: str | None, generalise
     several = frame["model"].nunique() > 1
     fixed = "model" if several else "1"
     family = by is not None and several and _constant_within(frame, by, "model")
+    stream = by is not None and several and not family
     if by is not None:
-        fixed = by if family or not several else f"model * {by}"
+        fixed = f"model * {by}" if stream else by
     random = [c for c in ("subject", "roi") if _varies(frame, c)]
     if not random:
         raise DesignError(
@@ -185,10 +192,19 @@ def _model_formula(frame: pd.DataFrame, outcome: str, by: str | None, generalise
         random.append("model")
     if several and _varies(frame, "subject", "roi") and {"subject", "roi"} <= set(random):
         random.append("subject:roi")
-    if several and _varies(frame, "model", "subject") and "subject" in random:
-        random.append("model:subject")
-    if several and generalise == "subject+roi" and _varies(frame, "model", "roi"):
-        random.append("model:roi")
+    # subjects differ in every fixed effect that varies within them; without its term rows pass for subjects
+    crossed: list[tuple[str, ...]] = [("model", "subject")] if several else []
+    crossed += [(by, "subject")] if by is not None else []
+    crossed += [("model", by, "subject")] if stream and by is not None else []
+    if several and generalise == "subject+roi":
+        crossed += [("model", "roi"), *([(by, "roi")] if family and by is not None else [])]
+    for columns in crossed:
+        if {"subject", "roi"} & set(columns) & set(random) and _varies(frame, *columns):
+            random.append(":".join(columns))
+    if stream and generalise == "subject" and "roi" in random and "subject" in random:
+        # these ROIs: what models do in each is a fixed part; in the residual it would swell the error
+        fixed = "model * roi"
+        random.remove("roi")
     return f"{outcome} ~ {fixed}" + "".join(f" + (1 | {g})" for g in random)
 
 
@@ -196,8 +212,10 @@ def _pair_formula(frame: pd.DataFrame, outcome: str, by: str | None) -> str:
     random = ["mm(model, subject)"]
     if _varies(frame, "roi"):
         random.append("roi")
-    if _varies(frame, "model", "subject"):
-        random.append("model:subject")
+    crossed: list[tuple[str, ...]] = [("model", "subject")]
+    if by is not None:
+        crossed += [(by, "subject"), (by, "model"), ("model", by, "subject")]
+    random += [":".join(c) for c in crossed if _varies(frame, *c)]
     return f"{outcome} ~ {by or '1'}" + "".join(f" + (1 | {g})" for g in random)
 
 

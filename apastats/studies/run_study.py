@@ -193,7 +193,7 @@ options = { against = { result = "agreement" }, against_outcome = "z_person" }
 name = "model"
 verb = "lmm"
 data = "agreement"
-formula = "z_person ~ model + (1 | subject) + (1 | roi) + (1 | roi:subject)"
+formula = "z_person ~ model + (1 | subject) + (1 | roi) + (1 | subject:roi) + (1 | model:subject)"
 
 [[analysis]]
 name = "against_the_brain"

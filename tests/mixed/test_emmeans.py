@@ -8,7 +8,7 @@ import pytest
 
 import apastats as apa
 from apastats.errors import InputError, MarginError
-from apastats.mixed.engine.grid import contrast_rows
+from apastats.mixed.engine.contrast_rows import contrast_rows
 from apastats.numbers.compact_letters import letters_of
 from tests.mixed.conftest import study
 

@@ -338,10 +338,6 @@ def test_bad_columns_and_groups(ragged: pd.DataFrame) -> None:
     bad("factor 'site' has one level", DesignError, "score ~ site + (1 | subject)", one)
     rows = ragged.assign(row=[str(i) for i in range(len(ragged))])
     bad("more random effects than data: 'row'", DesignError, "score ~ model + (1 | row)", rows)
-    bad(
-        "rank deficient: copym1, copym2, copym3", DesignError, "score ~ model + copy + (1 | subject)",
-        ragged.assign(copy=ragged["model"]),
-    )  # fmt: skip
     bad("stands on both sides", FormulaError, "score ~ score + (1 | subject)", ragged)
     bad(
         "varies by 'subject' in two terms",

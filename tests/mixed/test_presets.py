@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import apastats as apa
-from apastats.errors import DesignError, InputError
+from apastats.errors import DesignError, InputError, PseudoreplicationWarning
 from tests.mixed.conftest import study
 
 
@@ -17,10 +19,17 @@ def test_stream_is_crossed_and_family_replaces_model() -> None:
     get = lambda **k: apa.models.formula(data, **k)  # noqa: E731
     tail = "(1 | subject) + (1 | roi) + (1 | subject:roi) + (1 | model:subject)"
     assert get() == f"score ~ model + {tail}"
-    assert get(by="stream") == f"score ~ model * stream + {tail}"
+    crossed = "(1 | model:subject) + (1 | stream:subject) + (1 | model:stream:subject)"
     assert (
-        get(by="family")
-        == "score ~ family + (1 | subject) + (1 | roi) + (1 | model) + (1 | subject:roi) + (1 | model:subject)"
+        get(by="stream") == f"score ~ model * roi + (1 | subject) + (1 | subject:roi) + {crossed}"
+    )
+    assert (
+        get(by="stream", generalise="subject+roi")
+        == f"score ~ model * stream + (1 | subject) + (1 | roi) + (1 | subject:roi) + {crossed} + (1 | model:roi)"
+    )
+    assert get(by="family") == (
+        "score ~ family + (1 | subject) + (1 | roi) + (1 | model) + (1 | subject:roi) + (1 | model:subject)"
+        " + (1 | family:subject)"
     )
     assert get(generalise="subject+roi").endswith("(1 | model:roi)")
     assert apa.models.formula(data[data["roi"] == "r0"]) == "score ~ model + (1 | subject)"
@@ -31,7 +40,24 @@ def test_fits_say_their_formula() -> None:
     data = study().assign(z=lambda d: np.arctanh(d["score"]))
     fit = apa.models.agreement(data, by="stream")
     assert fit.notes[0] == f"formula chosen by the preset: {fit.info['formula']}"
-    assert "model * stream" in str(fit)
+    assert "model * roi" in str(fit)
+    assert {"stream", "model:stream"} < set(fit.anova()["term"])
+
+
+@pytest.mark.filterwarnings("ignore::apastats.errors.SingularFitWarning")
+def test_means_over_the_rois_of_a_stream_are_those_of_the_cells() -> None:
+    data = study()
+    fit = apa.models.scores(data, by="stream")
+    means = apa.emmeans(fit, "model", by="stream").table
+    cells = data.groupby(["stream", "model"])["score"].mean().reset_index(drop=True)
+    np.testing.assert_allclose(means["estimate"], cells, atol=1e-9)
+    # the same model by hand, streams of equal weight for their ROIs
+    by_subject = data.groupby(["stream", "model", "subject"])["score"].mean().unstack()
+    late = by_subject.loc["late"]
+    difference = (late.loc["m1"] - late.loc["m0"]).mean()
+    pairs = apa.emmeans(fit, "model", by="stream").contrast("trt.vs.ctrl").table
+    row = pairs[(pairs["stream"] == "late") & (pairs["contrast"] == "m1 - m0")]
+    assert row["estimate"].item() == pytest.approx(difference, abs=1e-9)
 
 
 @pytest.mark.filterwarnings("ignore::apastats.errors.SingularFitWarning")
@@ -72,3 +98,74 @@ def test_agreement_takes_the_shares_of_people_where_there_are_any():
     frame = table.frame.drop(columns=["z_person"])
     frame = frame[frame["kind"] == "model"]
     assert apa.models.agreement(frame).info["formula"].startswith("z ~")
+
+
+def _crossed(sd: float, seed: int) -> pd.DataFrame:
+    """Models crossed with subjects, whose differences between models have an SD of their own."""
+    rng = np.random.default_rng(seed)
+    data = study(seed=seed)
+    own = rng.normal(size=(8, 4)) * sd
+    return data.assign(
+        score=data["score"]
+        + own[data["subject"].str[1:].astype(int), data["model"].str[1:].astype(int)]
+    )
+
+
+SUBJECTS = "score ~ model + (1 | subject) + (1 | roi) + (1 | subject:roi)"
+
+
+@pytest.mark.filterwarnings("ignore::apastats.errors.SingularFitWarning")
+def test_a_left_out_interaction_that_the_data_show_is_said() -> None:
+    data = _crossed(0.15, 1)
+    with pytest.warns(
+        PseudoreplicationWarning,
+        match=r"model differs between the levels of subject .* Add \(1 \| model:subject\)",
+    ):
+        found = apa.lmm(SUBJECTS, data)
+    assert any("(1 | model:subject)" in n for n in found.notes)
+    # the ratio is that of the two fits
+    larger = apa.lmm(SUBJECTS + " + (1 | model:subject)", data)
+    ratio = 2 * (larger.info["loglik"] - found.info["loglik"])
+    assert f"likelihood ratio {ratio:.1f}" in " ".join(found.notes)
+
+
+@pytest.mark.filterwarnings("ignore::apastats.errors.SingularFitWarning")
+@pytest.mark.parametrize(
+    "formula",
+    [
+        SUBJECTS + " + (1 | model:subject)",
+        "score ~ model + (0 + model | subject) + (1 | roi)",
+        "score ~ model + (1 + model | subject) + (1 | roi)",
+        "score ~ 1 + (1 | subject) + (1 | roi)",
+    ],
+)
+def test_nothing_is_said_where_the_interaction_is_in_the_model(formula: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PseudoreplicationWarning)
+        apa.lmm(formula, _crossed(0.15, 1))
+
+
+@pytest.mark.filterwarnings("ignore::apastats.errors.SingularFitWarning")
+def test_few_false_alarms_without_an_interaction() -> None:
+    alarms = 0
+    for seed in range(60):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            apa.lmm(SUBJECTS, _crossed(0.0, seed))
+        alarms += any(issubclass(w.category, PseudoreplicationWarning) for w in caught)
+    assert alarms <= 5  # two looks at level 0.01
+
+
+@pytest.mark.filterwarnings("ignore::apastats.errors.SingularFitWarning")
+def test_presets_say_nothing_of_these_rois_and_do_of_all() -> None:
+    rng = np.random.default_rng(0)
+    data = study()
+    own = rng.normal(size=(5, 4)) * 0.2
+    data["score"] += own[data["roi"].str[1:].astype(int), data["model"].str[1:].astype(int)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PseudoreplicationWarning)
+        apa.models.scores(data)
+        apa.models.scores(data, by="stream")
+        apa.models.scores(data, generalise="subject+roi")
+    with pytest.warns(PseudoreplicationWarning, match="levels of roi"):
+        apa.lmm(SUBJECTS, data)

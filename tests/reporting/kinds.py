@@ -50,7 +50,7 @@ def every_kind() -> dict[str, Any]:
     with warnings.catch_warnings():
         # a singular fit is a result too: its note belongs into the report
         warnings.simplefilter("ignore", SingularFitWarning)
-        fit = apa.lmm("z ~ model * stream + (1 | subject) + (1 | roi)", agreement)
+        fit = apa.lmm("z ~ model * stream + (1 | subject) + (1 | roi) + (1 | model:roi)", agreement)
     means = apa.emmeans(fit, "model", by="stream")
     contrasts = means.contrast("pairwise")
     tested = apa.equivalence("score ~ model | roi", best, bounds=0.02, reference="best")

@@ -10,8 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, DesignError, FormulaError, InputError
-from apastats.mixed.engine.formula import MixedFormula, RandomTerm, variables_in
+from apastats.errors import AliasedWarning, DataError, DesignError, FormulaError, InputError, warn
+from apastats.mixed.engine.formula import (
+    MixedFormula,
+    RandomTerm,
+    original_names,
+    renamed,
+    safe_names,
+    variables_in,
+)
 
 __all__ = [
     "Design",
@@ -41,6 +48,12 @@ class FixedPart:
         Numeric column -> its mean.
     spec : object
         The library's specification of the columns.
+    kept : tuple of int
+        Columns of the library's matrix that are in ``X``, where some are aliased.
+    null : numpy.ndarray
+        ``[p_full, d]`` basis of the combinations of all columns that are 0 in every row; empty at full rank.
+    aliased : tuple of str
+        Names of the columns left out.
     """
 
     X: np.ndarray
@@ -49,15 +62,39 @@ class FixedPart:
     factors: dict[str, list[Any]]
     covariates: dict[str, float]
     spec: Any
+    kept: tuple[int, ...] = ()
+    null: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    aliased: tuple[str, ...] = ()
+
+    def estimable(self, L: np.ndarray) -> np.ndarray:
+        """Rows of ``L [m, p_full]`` as combinations of the columns kept ``[m, p]``; NaN where not estimable.
+
+        A combination is determined by the data if it is orthogonal to every combination of columns that is 0 in
+        all rows (Searle 1971, Linear Models, section 5.4).
+        """
+        if not self.null.size:
+            return L
+        out: np.ndarray = L[:, list(self.kept)].copy()
+        size = np.sqrt((L * L).sum(axis=1, keepdims=True))
+        out[(np.abs(L @ self.null) > 1e-8 * size).any(axis=1)] = np.nan
+        return out
 
     def rows(self, frame: pd.DataFrame) -> np.ndarray:
-        """Fixed columns ``[n, p]`` of new rows."""
-        new = frame.copy()
-        for name, levels in self.factors.items():
-            new[name] = pd.Categorical(new[name], categories=levels)
+        """Fixed columns ``[n, p]`` of new rows, NaN where the data do not determine their value."""
+        return self.estimable(self.all_rows(frame))
+
+    def all_rows(self, frame: pd.DataFrame) -> np.ndarray:
+        """All fixed columns ``[n, p_full]`` of new rows, those left out as aliased included."""
+        new = pd.DataFrame(index=frame.index)
+        for name, safe in safe_names([*self.factors, *self.covariates]).items():
+            new[safe] = frame[name]
+            if name in self.factors:
+                new[safe] = pd.Categorical(frame[name], categories=self.factors[name])
+        if new.empty and not len(new.columns):
+            new["row"] = 0.0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            built = self.spec.get_model_matrix(new, context={"sqrt": np.sqrt}, na_action="ignore")
+            built = self.spec.get_model_matrix(new, context=functions(), na_action="ignore")
         return np.asarray(built, dtype=float)
 
 
@@ -114,7 +151,8 @@ class Design:
     """All arrays of one model.
 
     ``weights`` are relative precisions (mean 1), ``weight_scale`` what they were divided by; ``residual_codes`` are
-    groups of rows with a residual variance of their own, and ``residual_levels`` their names.
+    groups of rows with a residual variance of their own, and ``residual_levels`` their names. ``source`` is the table
+    as given, ``positions`` its rows that are used. ``y`` is the outcome minus ``offset``.
     """
 
     formula: MixedFormula
@@ -128,6 +166,15 @@ class Design:
     frame: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: tuple[str, ...] = ()
     weight_scale: float = 1.0
+    source: pd.DataFrame = field(default_factory=pd.DataFrame)
+    positions: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
+    offset: np.ndarray | None = None
+
+    def column(self, name: str) -> pd.Series | None:
+        """A column of the table the fit was made of, in the rows used; None where there is none."""
+        if name not in self.source.columns:
+            return None
+        return self.source[name].iloc[self.positions]
 
     @property
     def n(self) -> int:
@@ -239,11 +286,18 @@ def _column_name(label: str) -> str:
     return label.replace("[T.", "").replace("[", "").replace("]", "")
 
 
+def functions() -> dict[str, Any]:
+    """Functions of a formula that the library lacks."""
+    from apastats.mixed.engine.splines import ns
+
+    return {"sqrt": np.sqrt, "ns": ns}
+
+
 def _fixed_part(formula: MixedFormula, frame: pd.DataFrame, variables: list[str]) -> FixedPart:
     from formulaic import Formula
 
-    data = frame[variables] if variables else pd.DataFrame(index=frame.index)
-    factors, covariates = {}, {}
+    factors: dict[str, list[Any]] = {}
+    covariates: dict[str, float] = {}
     for name in variables:
         if isinstance(frame[name].dtype, pd.CategoricalDtype):
             factors[name] = list(frame[name].cat.categories)
@@ -253,14 +307,20 @@ def _fixed_part(formula: MixedFormula, frame: pd.DataFrame, variables: list[str]
                 )
         else:
             covariates[name] = float(frame[name].mean())
+    ordered = [*factors, *covariates]
+    place = safe_names(ordered)
+    data = frame[ordered].rename(columns=place)
+    if not variables:  # an intercept needs rows to repeat over
+        data = pd.DataFrame({"row": np.zeros(len(frame))}, index=frame.index)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if not variables:  # an intercept needs rows to repeat over
-            data = pd.DataFrame({"row": np.zeros(len(frame))}, index=frame.index)
         try:
-            built = Formula(formula.fixed).get_model_matrix(data, context={"sqrt": np.sqrt})
+            built = Formula(renamed(formula.fixed, place)).get_model_matrix(
+                data, context=functions(), na_action="ignore"
+            )
         except Exception as error:
-            raise FormulaError(formula.text, f"the fixed part cannot be built ({error})") from error
+            said = original_names(str(error), ordered)
+            raise FormulaError(formula.text, f"the fixed part cannot be built ({said})") from error
     spec = built.model_spec
     X = np.asarray(built, dtype=float)
     labels = [str(c) for c in built.columns]
@@ -268,39 +328,56 @@ def _fixed_part(formula: MixedFormula, frame: pd.DataFrame, variables: list[str]
     for part in spec.structure:
         at = tuple(labels.index(str(c)) for c in part.columns)
         if str(part.term) != "1" and at:
-            terms.append((str(part.term), at))
+            terms.append((original_names(str(part.term), ordered), at))
     if X.shape[1] == 0:
         raise FormulaError(formula.text, "the fixed part has no column; write 1 for a mean")
-    names = tuple(_column_name(c) for c in labels)
-    _full_rank(X, names)
-    return FixedPart(X, names, tuple(terms), factors, covariates, spec)
+    names = tuple(_column_name(original_names(c, ordered)) for c in labels)
+    if not np.isfinite(X).all():
+        row, j = np.argwhere(~np.isfinite(X))[0]
+        raise DataError(
+            f"the fixed column {names[j]!r} is {X[row, j]:g} in row {row}: outside the function's domain"
+        )
+    kept, null = _independent(X)
+    if len(kept) == X.shape[1]:
+        return FixedPart(X, names, tuple(terms), factors, covariates, spec)
+    where = {j: i for i, j in enumerate(kept)}
+    left = tuple((t, tuple(where[j] for j in at if j in where)) for t, at in terms)
+    return FixedPart(
+        X[:, kept], tuple(names[j] for j in kept), tuple((t, at) for t, at in left if at),
+        factors, covariates, spec, tuple(kept), null, tuple(n for j, n in enumerate(names) if j not in where),
+    )  # fmt: skip
 
 
-def _full_rank(X: np.ndarray, names: tuple[str, ...]) -> None:
-    """Raise where fixed columns are linear combinations of others, naming them."""
+def _independent(X: np.ndarray) -> tuple[list[int], np.ndarray]:
+    """Columns to keep, and a basis ``[p, d]`` of the combinations of all columns that are 0 in every row.
+
+    Earlier columns are kept: they are made orthogonal in order, as a reader of the formula would.
+    """
+    p = X.shape[1]
     norms = np.sqrt((X * X).sum(axis=0))
     norms[norms == 0] = 1.0
-    gram = (X / norms).T @ (X / norms)
-    if np.linalg.eigvalsh(gram)[0] > 1e-9 and len(X) >= X.shape[1]:
-        return
-    # earlier columns are kept: orthogonalise in order, as a reader of the formula would
+    scaled = X / norms
+    if len(X) >= p and np.linalg.eigvalsh(scaled.T @ scaled)[0] > 1e-9:
+        return list(range(p)), np.zeros((0, 0))
     kept: list[int] = []
-    dropped: list[str] = []
+    null: list[np.ndarray] = []
     basis = np.empty((len(X), 0))
-    for j in range(X.shape[1]):
-        column = X[:, j] / norms[j]
-        rest = column - basis @ (basis.T @ column)
+    for j in range(p):
+        rest = scaled[:, j] - basis @ (basis.T @ scaled[:, j])
         rest -= basis @ (basis.T @ rest)
-        if np.linalg.norm(rest) < 1e-7:
-            dropped.append(names[j])
-        else:
+        size = float(np.linalg.norm(rest))
+        if size >= 1e-7:
             kept.append(j)
-            basis = np.column_stack([basis, rest / np.linalg.norm(rest)])
-    if dropped:
-        raise DesignError(
-            f"the fixed part is rank deficient: {', '.join(dropped)} can be written by the other columns "
-            f"(an empty combination of levels, or a covariate that is constant within a factor)"
-        )
+            basis = np.column_stack([basis, rest / size])
+            continue
+        vector = np.zeros(p)
+        vector[j] = 1 / norms[j]
+        if kept:
+            vector[kept] = (
+                -np.linalg.lstsq(scaled[:, kept], scaled[:, j], rcond=None)[0] / norms[kept]
+            )
+        null.append(vector / np.linalg.norm(vector))
+    return kept, np.array(null).T if null else np.zeros((0, 0))
 
 
 def _codes(frame: pd.DataFrame, columns: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
@@ -343,11 +420,23 @@ def _effect_columns(
         if piece == "1":
             out.append((np.ones((len(frame), 1)), ["(Intercept)"]))
             continue
+        ordered = variables_in(piece)
+        place = safe_names(ordered)
         try:
-            built = Formula(piece).get_model_matrix(frame, context={"sqrt": np.sqrt})
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                built = Formula(renamed(piece, place)).get_model_matrix(
+                    frame[ordered].rename(columns=place), context=functions(), na_action="ignore"
+                )
         except Exception as error:
-            raise FormulaError(formula.text, f"{term.text} cannot be built ({error})") from error
-        out.append((np.asarray(built, dtype=float), [_column_name(str(c)) for c in built.columns]))
+            said = original_names(str(error), ordered)
+            raise FormulaError(formula.text, f"{term.text} cannot be built ({said})") from error
+        W = np.asarray(built, dtype=float)
+        names = [_column_name(original_names(str(c), ordered)) for c in built.columns]
+        if not np.isfinite(W).all():
+            row, j = np.argwhere(~np.isfinite(W))[0]
+            raise DataError(f"the column {names[j]!r} of {term.text} is {W[row, j]:g} in row {row}")
+        out.append((W, names))
     return out
 
 
@@ -425,6 +514,21 @@ def _row_weights(values: Any, frame: pd.DataFrame, argument: str) -> np.ndarray:
     return out
 
 
+def _offset(formula: MixedFormula, data: pd.DataFrame) -> np.ndarray | None:
+    """Known part of the mean ``[n]``."""
+    if formula.offset is None:
+        return None
+    try:
+        values = data[formula.offset].to_numpy(dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the offset {formula.offset!r} must be numbers ({error})") from error
+    if not np.isfinite(values).all():
+        raise DataError(
+            f"the offset {formula.offset!r} is infinite in row {int((~np.isfinite(values)).argmax())}"
+        )
+    return values
+
+
 def build_design(
     formula: MixedFormula,
     frame: pd.DataFrame,
@@ -455,7 +559,7 @@ def build_design(
     variables = sorted(variables_in(formula.fixed))
     effects = sorted({v for t in formula.random for e in t.effects for v in variables_in(e)})
     groups = sorted({c for t in formula.random for c in t.group})
-    extra = [residual_by] if residual_by is not None else []
+    extra = [c for c in (residual_by, formula.offset) if c is not None]
     used = list(dict.fromkeys([formula.outcome, *variables, *effects, *groups, *extra]))
     _known(frame, used, formula)
     if formula.outcome in variables:
@@ -475,6 +579,7 @@ def build_design(
         precision = precision[data.index.to_numpy()]
         scale = float(precision.mean())
         precision = precision / scale
+    positions = data.index.to_numpy()
     data = data.reset_index(drop=True)
     for name in {*variables, *effects}:
         data[name] = _as_factor(data[name])
@@ -487,7 +592,18 @@ def build_design(
     y = transform_outcome(
         data[formula.outcome].to_numpy(dtype=float), formula.transform, formula.outcome
     )
+    offset = _offset(formula, data)
+    if offset is not None:
+        y = y - offset
     fixed = _fixed_part(formula, data, variables)
+    if fixed.aliased:
+        text = (
+            f"{len(fixed.aliased)} fixed column(s) can be written by the others (an empty combination of levels, or a "
+            f"covariate that is constant within a factor) and are left out: {', '.join(fixed.aliased)}. Means that "
+            f"need them have no value"
+        )
+        warn(text, AliasedWarning)
+        notes = (*notes, text)
     if len(y) <= len(fixed.names):
         raise DesignError(f"{len(fixed.names)} fixed coefficients need more than {len(y)} rows")
     groupings = build_groupings(formula, data)
@@ -503,5 +619,6 @@ def build_design(
                 f"residual_by={residual_by!r}: level {levels[int(few.argmax())]!r} has one row; no variance of its own"
             )
     return Design(
-        formula, y, fixed, groupings, precision, codes, tuple(levels), residual_by, data, notes, scale
+        formula, y, fixed, groupings, precision, codes, tuple(levels), residual_by, data, notes, scale,
+        frame, positions, offset,
     )  # fmt: skip

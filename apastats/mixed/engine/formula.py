@@ -14,17 +14,24 @@ from apastats.errors import FormulaError, InputError
 __all__ = [
     "OUTCOME_TRANSFORMS",
     "MixedFormula",
+    "original_names",
+    "quoted",
+    "renamed",
+    "safe_names",
     "RandomTerm",
     "parse_mixed_formula",
     "variables_in",
 ]
 
 OUTCOME_TRANSFORMS = ("fisher_z", "log", "logit")
-FIXED_FUNCTIONS = ("log", "log10", "sqrt", "exp", "center", "scale", "poly")
+FIXED_FUNCTIONS = ("log", "log10", "sqrt", "exp", "center", "scale", "poly", "I", "bs", "ns")
+OPTIONS = ("df", "degree")  # of the functions: poly(x, degree=2), ns(x, df=3)
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<name>[^\W\d]\w*)|(?P<number>\d+(?:\.\d+)?)|(?P<operator>\|\||\*\*|[-+*:/^()|,~]))"
+    r"\s*(?:(?P<name>[^\W\d]\w*)|`(?P<quoted>[^`]+)`|(?P<number>\d+(?:\.\d+)?)"
+    r"|(?P<operator>\|\||\*\*|[-+*:/^()|,~=]))"
 )
+_SAFE = re.compile(r"\bapacol(\d+)_(?!\w)")
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,9 @@ class RandomTerm:
         """Term as a formula."""
         effects = self.effects if "1" in self.effects else ("0", *self.effects)
         bar = "|" if self.correlated else "||"
-        return f"({' + '.join(effects)} {bar} {self.group_name})"
+        names = [quoted(c) for c in self.group]
+        group = f"mm({', '.join(names)})" if self.members else ":".join(names)
+        return f"({' + '.join(effects)} {bar} {group})"
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,8 @@ class MixedFormula:
     fixed : str
         Right side without the random terms.
     random : tuple of RandomTerm
+    offset : str or None
+        Column whose values enter the mean with coefficient 1.
     """
 
     text: str
@@ -86,11 +97,13 @@ class MixedFormula:
     transform: str | None
     fixed: str
     random: tuple[RandomTerm, ...]
+    offset: str | None = None
 
     @property
     def outcome_text(self) -> str:
         """Left side."""
-        return f"{self.transform}({self.outcome})" if self.transform else self.outcome
+        name = quoted(self.outcome)
+        return f"{self.transform}({name})" if self.transform else name
 
     def rebuilt(
         self, *, fixed: str | None = None, random: tuple[RandomTerm, ...] | None = None
@@ -98,11 +111,17 @@ class MixedFormula:
         """Formula with another fixed part or other random terms."""
         fixed = self.fixed if fixed is None else fixed
         random = self.random if random is None else random
-        text = f"{self.outcome_text} ~ " + " + ".join([fixed, *(t.text for t in random)])
-        return MixedFormula(text, self.outcome, self.transform, fixed, random)
+        more = [f"offset({quoted(self.offset)})"] if self.offset is not None else []
+        text = f"{self.outcome_text} ~ " + " + ".join([fixed, *more, *(t.text for t in random)])
+        return MixedFormula(text, self.outcome, self.transform, fixed, random, self.offset)
 
     def __str__(self) -> str:
         return self.text
+
+
+def quoted(name: str) -> str:
+    """A column name as a formula writes it: in backquotes where it is no plain word."""
+    return name if re.fullmatch(r"[^\W\d]\w*", name) else f"`{name}`"
 
 
 @dataclass(frozen=True)
@@ -110,6 +129,12 @@ class _Token:
     kind: str
     value: str
     position: int
+    end: int = 0
+
+    @property
+    def written(self) -> str:
+        """As it goes back into a formula."""
+        return quoted(self.value) if self.kind == "name" else self.value
 
 
 def _scan(text: str) -> list[_Token]:
@@ -120,12 +145,14 @@ def _scan(text: str) -> list[_Token]:
             where = at + len(text[at:]) - len(text[at:].lstrip())
             raise FormulaError(
                 text,
-                f"{text[where]!r} is not allowed; names, numbers, + - * : / ^ ( ) | and the functions "
-                f"{', '.join(FIXED_FUNCTIONS)} are",
+                f"{text[where]!r} is not allowed; names (others than plain words in `backquotes`), numbers, "
+                f"+ - * : / ^ ( ) | and the functions {', '.join(FIXED_FUNCTIONS)} are",
                 position=where,
             )
         kind = str(found.lastgroup)
-        tokens.append(_Token(kind, found.group(kind), found.start(kind)))
+        value = found.group(kind)
+        start = found.start(kind) - (kind == "quoted")
+        tokens.append(_Token("name" if kind == "quoted" else kind, value, start, found.end()))
         at = found.end()
     return tokens
 
@@ -136,7 +163,9 @@ def parse_mixed_formula(formula: str) -> MixedFormula:
     Parameters
     ----------
     formula : str
-        Fixed part with ``+ - * : / ^`` and the functions ``log, log10, sqrt, exp, center, scale, poly``.
+        Fixed part with ``+ - * : / ^``, the functions ``log, log10, sqrt, exp, center, scale, poly``, splines
+        ``bs(x, df=4)`` and ``ns(x, df=3)``, arithmetic inside ``I(...)``, and ``offset(x)``. Names that are no plain
+        words stand in `` `backquotes` ``.
         Random terms ``(1 | g)``, ``(1 + x | g)`` correlated, ``(1 + x || g)`` uncorrelated,
         ``(1 | a:b)`` combination, ``(1 | a/b)`` nested (``a`` and ``a:b``), ``(1 | mm(a, b))``
         multi-membership. The outcome is a column or ``fisher_z``, ``log``, ``logit`` of one.
@@ -167,8 +196,9 @@ def parse_mixed_formula(formula: str) -> MixedFormula:
         raise FormulaError(formula, "exactly one '~' is needed", position=where)
     split = tokens.index(tildes[0])
     outcome, transform = _outcome(formula, tokens[:split], tildes[0].position)
-    fixed, random = _right(formula, tokens[split + 1 :])
-    return MixedFormula(formula.strip(), outcome, transform, fixed, random)
+    right, offset = _without_offset(formula, tokens[split + 1 :])
+    fixed, random = _right(formula, right)
+    return MixedFormula(formula.strip(), outcome, transform, fixed, random, offset)
 
 
 def _outcome(text: str, tokens: list[_Token], end: int) -> tuple[str, str | None]:
@@ -189,16 +219,64 @@ def _outcome(text: str, tokens: list[_Token], end: int) -> tuple[str, str | None
     )
 
 
+def _without_offset(text: str, tokens: list[_Token]) -> tuple[list[_Token], str | None]:
+    """The right side without ``offset(x)``, and its column."""
+    at = [i for i, t in enumerate(tokens) if t.value == "offset" and tokens[i + 1 : i + 2]
+          and tokens[i + 1].value == "("]  # fmt: skip
+    if not at:
+        return tokens, None
+    i = at[0]
+    inner = tokens[i + 2 : i + 3]
+    closed = [t.value for t in tokens[i + 3 : i + 4]] == [")"]
+    joined = all(t.value == "+" for t in (*tokens[i - 1 : i], *tokens[i + 4 : i + 5]))
+    if len(at) > 1 or not (inner and inner[0].kind == "name" and closed and joined):
+        raise FormulaError(
+            text,
+            "an offset is one column, joined by '+': offset(x)",
+            position=tokens[at[-1]].position,
+        )
+    left, right = tokens[:i], tokens[i + 4 :]
+    if left:
+        left = left[:-1]
+    elif right:
+        right = right[1:]
+    return ([*left, *right] or [_Token("number", "1", tokens[i].position)]), inner[0].value
+
+
+def renamed(text: str, place: dict[str, str]) -> str:
+    """A piece of a formula with other column names."""
+    tokens = _scan(text)
+    out, at = "", 0
+    for token, name in zip(tokens, _columns(tokens), strict=True):
+        if name is None:
+            continue
+        out += text[at : token.position] + place.get(name, name)
+        at = token.end
+    return out + text[at:]
+
+
+def safe_names(names: list[str]) -> dict[str, str]:
+    """Names that no library takes for something else (a column may be called ``C``), by column."""
+    return {name: f"apacol{i}_" for i, name in enumerate(names)}
+
+
+def original_names(label: str, names: list[str]) -> str:
+    """A label of the library with the names of the data again."""
+    return _SAFE.sub(lambda found: names[int(found.group(1))], label)
+
+
+def _columns(tokens: list[_Token]) -> list[str | None]:
+    """Per token the column it names; None for functions, options, numbers, operators."""
+    following = [*(t.value for t in tokens[1:]), ""]
+    return [
+        t.value if t.kind == "name" and after not in ("(", "=") else None
+        for t, after in zip(tokens, following, strict=True)
+    ]
+
+
 def variables_in(text: str) -> list[str]:
     """Column names in a piece of a formula: names that are not functions, in order."""
-    tokens = _scan(text)
-    following = [*tokens[1:], _Token("operator", "", len(text))]
-    names = [
-        t.value
-        for t, after in zip(tokens, following, strict=True)
-        if t.kind == "name" and after.value != "("
-    ]
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(name for name in _columns(_scan(text)) if name is not None))
 
 
 def _closing(text: str, tokens: list[_Token], start: int) -> int:
@@ -222,7 +300,7 @@ def _right(text: str, tokens: list[_Token]) -> tuple[str, tuple[RandomTerm, ...]
     i = 0
     while i < len(tokens):
         token = tokens[i]
-        if token.value in ("|", "||", "~", ","):
+        if token.value in ("|", "||", "~", ",", "="):
             raise FormulaError(
                 text,
                 f"{token.value!r} belongs inside parentheses, as in (1 | subject)",
@@ -278,6 +356,14 @@ def _fixed_text(text: str, tokens: list[_Token]) -> str:
                     text, f"an operator is missing before {token.value!r}", position=token.position
                 )
             operand = False
+        elif token.value == "=":
+            if tokens[k - 1].value not in OPTIONS:
+                raise FormulaError(
+                    text,
+                    f"'=' follows an option of a function: {', '.join(OPTIONS)}",
+                    position=token.position,
+                )
+            operand = True
         elif token.value == "(":
             if not operand and tokens[k - 1].kind != "name":
                 raise FormulaError(
@@ -299,7 +385,7 @@ def _fixed_text(text: str, tokens: list[_Token]) -> str:
         )
     out = ""
     for token in tokens:
-        value = "**" if token.value == "^" else token.value
+        value = "**" if token.value == "^" else token.written
         out += (
             f" {value} "
             if value in ("+", "-", "*", "/")
@@ -375,7 +461,7 @@ def _effects(text: str, tokens: list[_Token], position: int) -> tuple[str, ...]:
                 position=token.position,
             )
         else:
-            current += token.value
+            current += token.written
     effects = (("1",) if intercept else ()) + tuple(pieces)
     if not effects:
         raise FormulaError(text, "a random term without any effect", position=position)

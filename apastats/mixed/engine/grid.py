@@ -1,22 +1,27 @@
-"""Reference grids: which combinations of coefficients are marginal means, slopes, and contrasts between them."""
+"""Reference grids: which combinations of coefficients are marginal means or slopes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import comb, gcd
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from apastats.errors import InputError
-from apastats.mixed.engine.design import FixedPart
+from apastats.mixed.engine.design import Design, FixedPart
 
-__all__ = ["Grid", "as_names", "contrast_rows", "reference_grid"]
+__all__ = ["WEIGHTS", "Grid", "as_names", "reference_grid"]
 
-METHODS = ("pairwise", "revpairwise", "trt.vs.ctrl", "deviation", "consecutive", "poly")
+WEIGHTS = {
+    "equal": "with equal weights",
+    "proportional": "with weights by the rows of their combinations",
+    "outer": "with weights by the rows of each level",
+    "cells": "with weights by the rows of every cell",
+    "flat": "with equal weights of the cells that have rows",
+}
 
 
 @dataclass(frozen=True)
@@ -27,22 +32,37 @@ class Grid:
     ----------
     rows : pandas.DataFrame
         One row per mean: columns of ``by`` and ``specs``.
-    L : numpy.ndarray
-        ``[m, p]`` combination of coefficients per mean.
+    full : numpy.ndarray
+        ``[m, p_full]`` combination per mean of all fixed columns, those left out as aliased included.
     specs, by : tuple of str
         Columns that are compared, and those within which they are.
     held : str
         What the means are averaged over or held at, in words.
+    fixed : FixedPart
     trend : str or None
         Covariate whose slope is meant instead of a mean.
     """
 
     rows: pd.DataFrame
-    L: np.ndarray
+    full: np.ndarray
     specs: tuple[str, ...]
     by: tuple[str, ...]
     held: str
+    fixed: FixedPart
     trend: str | None = None
+
+    @property
+    def L(self) -> np.ndarray:
+        """``[m, p]`` combination of the coefficients per mean; NaN where the data do not determine it."""
+        return self.fixed.estimable(self.full)
+
+    def combine(self, C: np.ndarray, members: np.ndarray) -> np.ndarray:
+        """Combinations ``C [c, len(members)]`` of means as rows of coefficients, NaN where not estimable.
+
+        A difference of two means that the data do not determine may be determined itself.
+        """
+        used = (C != 0).any(axis=0)
+        return self.fixed.estimable(C[:, used] @ self.full[members][used])
 
     def labels(self) -> list[str]:
         """One text per mean, without the ``by`` columns."""
@@ -75,172 +95,161 @@ def as_names(value: Any, argument: str) -> tuple[str, ...]:
 
 
 def reference_grid(
-    fixed: FixedPart,
+    design: Design,
     specs: Any,
     *,
     by: Any = None,
     at: Mapping[str, Any] | None = None,
     trend: str | None = None,
+    weights: str = "equal",
 ) -> Grid:
     """Marginal means as combinations of coefficients.
 
-    Factors that are neither in ``specs`` nor in ``by`` are averaged with equal weights; covariates are
-    held at their mean,
-    or take the values of ``at``.
+    Factors that are neither in ``specs`` nor in ``by`` are averaged by ``weights``; covariates are held at their mean,
+    or take the values of ``at``. A column outside the fixed part that is constant within the levels of one of its
+    factors (a stream of ROIs) stands for the levels it holds.
     """
+    fixed = design.fixed
     spec_names, by_names = as_names(specs, "specs"), as_names(by, "by")
     at = dict(at or {})
     known = [*fixed.factors, *fixed.covariates]
+    nested: dict[str, tuple[str, dict[Any, Any]]] = {}
     for argument, names in (("specs", spec_names), ("by", by_names), ("at", tuple(at))):
         for name in names:
-            if name not in known:
+            found = None if name in known or argument == "at" else _nested(design, name)
+            if found is not None:
+                nested[name] = found
+            elif name not in known:
                 raise InputError(argument, name, f"a variable of the fixed part: {known}")
     both = set(spec_names) & set(by_names)
     if both:
         raise InputError("by", sorted(both)[0], "a column that is not in specs")
     if trend is not None and trend not in fixed.covariates:
         raise InputError("trend", trend, f"a covariate of the fixed part: {list(fixed.covariates)}")
-    values: dict[str, list[Any]] = {}
-    for name in known:
-        if name in at:
-            given = at[name]
-            listed = (
-                [given]
-                if isinstance(given, str) or not isinstance(given, Sequence | np.ndarray)
-                else list(given)
-            )
-            if name in fixed.factors:
-                unknown = [v for v in listed if v not in fixed.factors[name]]
-                if unknown:
-                    raise InputError(f"at[{name!r}]", unknown[0], f"one of {fixed.factors[name]}")
-            elif not all(np.isreal(v) and np.isfinite(v) for v in listed):
-                raise InputError(f"at[{name!r}]", given, "finite numbers")
-            values[name] = listed
-        else:
-            values[name] = (
-                fixed.factors[name] if name in fixed.factors else [fixed.covariates[name]]
-            )
-    # by varies slowest, then specs, then what is averaged
+    if weights not in WEIGHTS:
+        raise InputError("weights", weights, f"one of {list(WEIGHTS)}")
+    values = {name: _values(fixed, name, at) for name in known}
     rest = [n for n in known if n not in spec_names and n not in by_names]
-    # the first of several specs varies fastest, as in a table read downwards
+    # by varies slowest, then specs; the first of several specs varies fastest, as in a table read downwards
     shown = [*reversed(by_names), *reversed(spec_names)]
-    order = [*shown, *rest]
+    order = [*(n for n in shown if n in values), *rest]
     frame = (
         pd.DataFrame(list(product(*(values[n] for n in order))), columns=order)
         if order
         else pd.DataFrame({"row": [0.0]})
     )
+    for name, (parent, place) in nested.items():
+        frame[name] = frame[parent].map(place)
     X = _rows(fixed, frame, trend)
-    n_averaged = int(np.prod([len(values[n]) for n in rest])) if rest else 1
-    L = X.reshape(-1, n_averaged, X.shape[1]).mean(axis=1)
-    rows = frame[[*by_names, *spec_names]].iloc[::n_averaged].reset_index(drop=True)
-    words = []
+    w = _row_weights(design, frame, rest, shown, weights)
+    codes = _row_codes(
+        frame, shown, {**values, **{n: list(p.values()) for n, (_, p) in nested.items()}}
+    )
+    full = np.full((codes.max() + 1, X.shape[1]), np.nan)
+    total = np.bincount(codes, w)
+    filled = total > 0  # a mean of empty cells has no value
+    sums = np.zeros_like(full)
+    np.add.at(sums, codes, w[:, None] * X)
+    full[filled] = sums[filled] / total[filled, None]
+    first = np.unique(codes, return_index=True)[1]
+    rows = frame[[*by_names, *spec_names]].iloc[first].reset_index(drop=True)
     averaged = [n for n in rest if n in fixed.factors and len(values[n]) > 1]
+    return Grid(
+        rows, full, spec_names, by_names, _held(values, rest, averaged, weights), fixed, trend
+    )
+
+
+def _values(fixed: FixedPart, name: str, at: Mapping[str, Any]) -> list[Any]:
+    """Levels of a factor, or the values a covariate takes."""
+    if name not in at:
+        return fixed.factors[name] if name in fixed.factors else [fixed.covariates[name]]
+    given = at[name]
+    single = isinstance(given, str) or not isinstance(given, Sequence | np.ndarray)
+    listed = [given] if single else list(given)
+    if name in fixed.factors:
+        unknown = [v for v in listed if v not in fixed.factors[name]]
+        if unknown:
+            raise InputError(f"at[{name!r}]", unknown[0], f"one of {fixed.factors[name]}")
+    elif not all(np.isreal(v) and np.isfinite(v) for v in listed):
+        raise InputError(f"at[{name!r}]", given, "finite numbers")
+    return listed
+
+
+def _nested(design: Design, name: str) -> tuple[str, dict[Any, Any]] | None:
+    """Factor whose levels a column groups, and the group of every level; None where there is no such factor."""
+    column = design.column(name)
+    if column is None or column.isna().any():
+        return None
+    for factor, levels in design.fixed.factors.items():
+        pairs = pd.DataFrame({"level": design.frame[factor].to_numpy(), "group": column.to_numpy()})
+        pairs = pairs.drop_duplicates()
+        if not pairs["level"].duplicated().any():
+            place = dict(zip(pairs["level"], pairs["group"], strict=True))
+            return factor, {v: place[v] for v in levels}
+    return None
+
+
+def _row_codes(
+    frame: pd.DataFrame, shown: list[str], values: Mapping[str, list[Any]]
+) -> np.ndarray:
+    """Number of the mean every row of the grid belongs to, in the order of the levels."""
+    codes = np.zeros(len(frame), dtype=np.int64)
+    for name in shown:
+        levels = list(dict.fromkeys(values[name]))
+        place = {v: i for i, v in enumerate(levels)}
+        codes = codes * len(levels) + frame[name].map(place).to_numpy(dtype=np.int64)
+    return np.unique(codes, return_inverse=True)[1]
+
+
+def _row_weights(
+    design: Design, frame: pd.DataFrame, rest: list[str], shown: list[str], weights: str
+) -> np.ndarray:
+    """Weight of every row of the grid in the mean it belongs to."""
+    factors = design.fixed.factors
+    averaged = [n for n in rest if n in factors]
+    if weights == "equal" or not averaged:
+        return np.ones(len(frame))
+    if weights == "outer":
+        w = np.ones(len(frame))
+        for name in averaged:
+            w *= (
+                frame[name]
+                .map(design.frame[name].astype(object).value_counts())
+                .fillna(0)
+                .to_numpy(dtype=float)
+            )
+        return w
+    cells = averaged if weights == "proportional" else [n for n in (*shown, *rest) if n in factors]
+    counts = design.frame[cells].astype(object).value_counts()
+    w = np.array(
+        [counts.get(key, 0) for key in frame[cells].itertuples(index=False, name=None)], dtype=float
+    )
+    return np.asarray(w > 0, dtype=float) if weights == "flat" else w
+
+
+def _held(
+    values: Mapping[str, list[Any]], rest: list[str], averaged: list[str], weights: str
+) -> str:
+    """What means are averaged over or held at, in words."""
+    words = []
     if averaged:
-        words.append("averaged with equal weights over " + ", ".join(averaged))
+        words.append(f"averaged {WEIGHTS[weights]} over " + ", ".join(averaged))
     held = [
         f"{n} = {values[n][0]:.6g}"
-        for n in fixed.covariates
-        if n not in shown and n != trend and len(values[n]) == 1
+        for n in rest
+        if n not in averaged and not isinstance(values[n][0], str)
     ]
     if held:
         words.append("at " + ", ".join(held))
-    return Grid(
-        rows,
-        L,
-        spec_names,
-        by_names,
-        "; ".join(words) or "every variable of the fixed part is shown",
-        trend,
-    )
+    return "; ".join(words) or "every variable of the fixed part is shown"
 
 
 def _rows(fixed: FixedPart, frame: pd.DataFrame, trend: str | None) -> np.ndarray:
     """Fixed columns of the grid, or their derivative in a covariate (central difference)."""
     if trend is None:
-        return fixed.rows(frame)
+        return fixed.all_rows(frame)
     step = 1e-4 * max(1.0, float(np.abs(frame[trend]).max()))
     up, down = frame.copy(), frame.copy()
     up[trend] = frame[trend].astype(float) + step
     down[trend] = frame[trend].astype(float) - step
-    return (fixed.rows(up) - fixed.rows(down)) / (2 * step)
-
-
-def _reference(ref: Any, labels: list[str]) -> int:
-    if ref is None:
-        return 0
-    if isinstance(ref, (int, np.integer)) and not isinstance(ref, bool):
-        if not 0 <= ref < len(labels):
-            raise InputError("ref", ref, f"a label, or a position from 0 to {len(labels) - 1}")
-        return int(ref)
-    if str(ref) not in labels:
-        raise InputError("ref", ref, f"one of {labels}")
-    return labels.index(str(ref))
-
-
-def contrast_rows(method: Any, labels: list[str], ref: Any = None) -> tuple[list[str], np.ndarray]:
-    """Names and coefficients ``[c, k]`` of contrasts between ``k`` means.
-
-    Parameters
-    ----------
-    method : str or mapping
-        ``pairwise`` (earlier minus later), ``revpairwise``, ``trt.vs.ctrl`` (each minus ``ref``),
-        ``deviation`` (each minus
-        the mean of all), ``consecutive`` (each minus the one before), ``poly`` (orthogonal polynomials over the order
-        of levels up to degree 6, in the smallest whole numbers), or a mapping name -> coefficients.
-    labels : list of str
-    ref : str or int, optional
-        Control of ``trt.vs.ctrl``; the first where None.
-    """
-    k = len(labels)
-    eye = np.eye(k)
-    if isinstance(method, Mapping):
-        names, rows = [], []
-        for name, row in method.items():
-            values = np.asarray(row, dtype=float)
-            if values.shape != (k,) or not np.isfinite(values).all():
-                raise InputError(
-                    "method", {name: row}, f"{k} finite coefficients, one per mean: {labels}"
-                )
-            names.append(str(name))
-            rows.append(values)
-        if not rows:
-            raise InputError("method", method, "at least one contrast")
-        return names, np.array(rows)
-    if method not in METHODS:
-        raise InputError(
-            "method", method, f"one of {list(METHODS)}, or a mapping name -> coefficients"
-        )
-    if ref is not None and method != "trt.vs.ctrl":
-        raise InputError("ref", ref, "None unless method is 'trt.vs.ctrl'")
-    if k < 2:
-        raise InputError("method", method, "two means or more to compare")
-    if method in ("pairwise", "revpairwise"):
-        i, j = np.triu_indices(k, 1)
-        if method == "revpairwise":
-            i, j = j, i
-        return [f"{labels[a]} - {labels[b]}" for a, b in zip(i, j, strict=True)], eye[i] - eye[j]
-    if method == "trt.vs.ctrl":
-        r = _reference(ref, labels)
-        others = [i for i in range(k) if i != r]
-        return [f"{labels[i]} - {labels[r]}" for i in others], eye[others] - eye[r]
-    if method == "deviation":
-        return [f"{v} effect" for v in labels], eye - 1 / k
-    if method == "consecutive":
-        return [f"{labels[i + 1]} - {labels[i]}" for i in range(k - 1)], eye[1:] - eye[:-1]
-    degrees = range(1, min(k - 1, 6) + 1)
-    words = ["linear", "quadratic", "cubic", "quartic"]
-    names = [words[d - 1] if d <= 4 else f"degree {d}" for d in degrees]
-    return names, np.array([_polynomial(k, d) for d in degrees], dtype=float)
-
-
-def _polynomial(k: int, degree: int) -> list[int]:
-    """Orthogonal polynomial over k equally spaced levels in the smallest whole numbers (discrete Chebyshev)."""
-    values = [
-        sum(
-            (-1) ** (degree - j) * comb(k - 1 - j, degree - j) * comb(degree + j, j) * comb(x, j)
-            for j in range(degree + 1)
-        )
-        for x in range(k)
-    ]
-    return [v // gcd(*values) for v in values]
+    return (fixed.all_rows(up) - fixed.all_rows(down)) / (2 * step)

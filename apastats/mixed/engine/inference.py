@@ -68,12 +68,12 @@ class Inference:
         and the expected information.
         """
         if self.method == "z":
-            return np.full(len(L), np.inf)
+            return np.where(np.isnan(L).any(axis=1), np.nan, np.inf)
         v = np.einsum("ij,jk,ik->i", L, self.plain, L, optimize=True)
         g = np.stack([np.einsum("ij,ij->i", L @ S, L) for S in self.slopes], axis=1)
         spread = np.einsum("ia,ab,ib->i", g, self.component_cov, g)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(spread > 0, 2 * v**2 / spread, np.inf)
+            return np.where(spread > 0, 2 * v**2 / spread, np.where(np.isnan(v), np.nan, np.inf))
 
     def f_test(self, L: np.ndarray, *, combine: str = "moments") -> FTest:
         """Joint test that all rows of ``L`` times the coefficients are zero.
@@ -84,6 +84,7 @@ class Inference:
         """
         from scipy.special import chdtrc, fdtrc
 
+        L = L[~np.isnan(L).any(axis=1)]  # what the data do not determine is not tested
         # independent rows only: a family of all pairs has rank k - 1
         keep = independent_rows(L, np.sqrt(np.diag(self.plain)))
         rank = len(keep)

@@ -1,0 +1,152 @@
+"""Coefficients of contrasts between means, by the names of the field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from math import comb, gcd
+from typing import Any
+
+import numpy as np
+
+from apastats.errors import InputError
+
+__all__ = ["METHODS", "canonical_method", "contrast_rows"]
+
+METHODS = (
+    "pairwise", "revpairwise", "trt.vs.ctrl", "deviation", "deviation_others", "consecutive", "mean_change", "poly",
+    "identity",
+)  # fmt: skip
+# the names of R's emmeans, and the field's others
+ALIASES = {
+    "trt.vs.ctrl1": "trt.vs.ctrl", "dunnett": "trt.vs.ctrl", "trt.vs.ctrlk": "trt.vs.ctrl",
+    "eff": "deviation", "del.eff": "deviation_others", "consec": "consecutive", "mean_chg": "mean_change",
+    "polynomial": "poly",
+}  # fmt: skip
+AMBIGUOUS = re.compile(r"[-+*/]")
+
+
+def canonical_method(method: Any) -> Any:
+    """Our name of a method; a mapping stays as it is."""
+    if isinstance(method, Mapping):
+        return method
+    name = ALIASES.get(method, method) if isinstance(method, str) else method
+    if name not in METHODS:
+        raise InputError(
+            "method", method,
+            f"one of {list(METHODS)} (or R's {list(ALIASES)}), or a mapping name -> coefficients",
+        )  # fmt: skip
+    return name
+
+
+def _clear(label: str) -> str:
+    """A label that can stand in a difference: in parentheses where it holds an operator itself."""
+    wrapped = label.startswith("(") and label.endswith(")")
+    return f"({label})" if AMBIGUOUS.search(label) and not wrapped else label
+
+
+def _reference(ref: Any, labels: list[str]) -> int:
+    if ref is None:
+        return 0
+    if isinstance(ref, (int, np.integer)) and not isinstance(ref, bool):
+        if not 0 <= ref < len(labels):
+            raise InputError("ref", ref, f"a label, or a position from 0 to {len(labels) - 1}")
+        return int(ref)
+    if str(ref) not in labels:
+        raise InputError("ref", ref, f"one of {labels}")
+    return labels.index(str(ref))
+
+
+def contrast_rows(method: Any, labels: list[str], ref: Any = None) -> tuple[list[str], np.ndarray]:
+    """Names and coefficients ``[c, k]`` of contrasts between ``k`` means.
+
+    Parameters
+    ----------
+    method : str or mapping
+        ``pairwise`` (earlier minus later), ``revpairwise``, ``trt.vs.ctrl`` (each minus ``ref``), ``deviation`` (each
+        minus the mean of all), ``deviation_others`` (each minus the mean of the others), ``consecutive`` (each minus
+        the one before), ``mean_change`` (mean of those after minus mean of those up to each), ``poly`` (orthogonal
+        polynomials over the order of levels up to degree 6, in the smallest whole numbers), ``identity``; R's names
+        for them; or a mapping name -> coefficients.
+    labels : list of str
+    ref : str or int, optional
+        Control of ``trt.vs.ctrl``; the first where None (the last for ``trt.vs.ctrlk``).
+
+    Notes
+    -----
+    Labels that hold an operator stand in parentheses, ``a - (b - c)``, so that no two contrasts read alike.
+    """
+    k = len(labels)
+    eye = np.eye(k)
+    if isinstance(method, Mapping):
+        return _custom(method, labels)
+    name = canonical_method(method)
+    if ref is not None and name != "trt.vs.ctrl":
+        raise InputError("ref", ref, "None unless method is 'trt.vs.ctrl'")
+    if k < 2 and name != "identity":
+        raise InputError("method", method, "two means or more to compare")
+    shown = [_clear(v) for v in labels]
+    if name == "identity":
+        return list(labels), eye
+    if name in ("pairwise", "revpairwise"):
+        i, j = np.triu_indices(k, 1)
+        if name == "revpairwise":
+            i, j = j, i
+        return [f"{shown[a]} - {shown[b]}" for a, b in zip(i, j, strict=True)], eye[i] - eye[j]
+    if name == "trt.vs.ctrl":
+        r = k - 1 if method == "trt.vs.ctrlk" and ref is None else _reference(ref, labels)
+        others = [i for i in range(k) if i != r]
+        return [f"{shown[i]} - {shown[r]}" for i in others], eye[others] - eye[r]
+    if name == "deviation":
+        return [f"{v} effect" for v in shown], eye - 1 / k
+    if name == "deviation_others":
+        return [f"{v} effect" for v in shown], (eye - 1 / k) * (k / (k - 1))
+    if name == "consecutive":
+        return [f"{shown[i + 1]} - {shown[i]}" for i in range(k - 1)], eye[1:] - eye[:-1]
+    if name == "mean_change":
+        rows = [np.where(np.arange(k) <= i, -1 / (i + 1), 1 / (k - 1 - i)) for i in range(k - 1)]
+        return [f"{shown[i]}|{shown[i + 1]}" for i in range(k - 1)], np.array(rows)
+    degrees = range(1, min(k - 1, 6) + 1)
+    words = ["linear", "quadratic", "cubic", "quartic"]
+    names = [words[d - 1] if d <= 4 else f"degree {d}" for d in degrees]
+    return names, np.array([_polynomial(k, d) for d in degrees], dtype=float)
+
+
+def _custom(method: Mapping[str, Any], labels: list[str]) -> tuple[list[str], np.ndarray]:
+    """Contrasts given as coefficients, or as a mapping label -> coefficient."""
+    names, rows = [], []
+    k = len(labels)
+    for name, row in method.items():
+        given = row
+        if isinstance(row, Mapping):
+            unknown = [v for v in row if str(v) not in labels]
+            if unknown:
+                raise InputError("method", {name: row}, f"coefficients of means among {labels}")
+            by_label = {str(v): c for v, c in row.items()}
+            row = [by_label.get(v, 0.0) for v in labels]
+        try:
+            values = np.asarray(row, dtype=float)
+        except (TypeError, ValueError):
+            values = np.full(0, np.nan)
+        if values.shape != (k,) or not np.isfinite(values).all():
+            raise InputError(
+                "method", {name: given},
+                f"{k} finite coefficients, one per mean, or a mapping label -> coefficient: {labels}",
+            )  # fmt: skip
+        names.append(str(name))
+        rows.append(values)
+    if not rows:
+        raise InputError("method", method, "at least one contrast")
+    return names, np.array(rows)
+
+
+def _polynomial(k: int, degree: int) -> list[int]:
+    """Orthogonal polynomial over k equally spaced levels in the smallest whole numbers (discrete Chebyshev)."""
+    values = [
+        sum(
+            (-1) ** (degree - j) * comb(k - 1 - j, degree - j) * comb(degree + j, j) * comb(x, j)
+            for j in range(degree + 1)
+        )
+        for x in range(k)
+    ]
+    return [v // gcd(*values) for v in values]

@@ -1,0 +1,141 @@
+"""Interactions of fixed effects with groupings that a model leaves out although the data show them.
+
+Where the levels of a fixed factor all occur within the levels of a grouping (models within subjects), its effect may
+differ from level to level. A model without that interaction tests the effect against the residual, as if every row
+were a replicate of its own (Barr and others 2013, J. Mem. Lang. 68, 255).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy.special import chdtrc, fdtrc
+
+from apastats.mixed.engine.core import Fitted, fit_design, row_precisions
+from apastats.mixed.engine.design import Design, build_groupings
+from apastats.mixed.engine.formula import RandomTerm
+
+__all__ = ["LeftOut", "left_out_interactions"]
+
+LEVEL = 0.01
+LOOK = 0.05  # of the cheap look that decides whether a fit is made
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A term that is missing: what crosses which grouping, and the likelihood ratio for adding it."""
+
+    term: str
+    grouping: str
+    formula: str
+    statistic: float
+    p_value: float
+
+
+def left_out_interactions(fitted: Fitted, settled: tuple[str, ...] = ()) -> list[LeftOut]:
+    """Interactions that are left out and in the data, the largest first.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    settled : tuple of str
+        Groupings whose levels are the ones meant: effects may differ between them.
+
+    Returns
+    -------
+    list of LeftOut
+        Those whose variance has a likelihood-ratio p-value below 0.01 (half that of chi-squared with one df, as the
+        null value lies on the boundary).
+    """
+    found = []
+    design = fitted.design
+    for columns, factors, grouping in _candidates(design):
+        if grouping in settled:
+            continue
+        codes = _cell_codes(design, columns)
+        inside = [g.n_levels for g in design.groupings if set(g.columns) < set(columns)]
+        spent = _cell_codes(design, factors).max() + sum(inside)
+        if not _between_cells(fitted, codes, int(spent)) < LOOK:
+            continue
+        term = RandomTerm(("1",), True, columns)
+        formula = design.formula.rebuilt(random=(*design.formula.random, term))
+        larger = replace(design, formula=formula, groupings=build_groupings(formula, design.frame))
+        statistic = 2 * (fit_design(larger, reml=fitted.reml, polish=False).loglik - fitted.loglik)
+        p = 0.5 * float(chdtrc(1, max(statistic, 0.0)))
+        if p < LEVEL:
+            found.append(LeftOut(":".join(factors), grouping, term.text, statistic, p))
+    return sorted(found, key=lambda v: -v.statistic)
+
+
+def _candidates(design: Design) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], str]]:
+    """Columns of a missing grouping, the fixed factors in it, the grouping they cross."""
+    present = [frozenset(g.columns) for g in design.groupings if not g.members]
+    slopes = [
+        (frozenset(g.columns), frozenset(v for t in design.formula.random if t.group == g.columns for v in t.effects))
+        for g in design.groupings
+    ]  # fmt: skip
+    terms = [t.split(":") for t, _ in design.fixed.terms]
+    factorial = [tuple(t) for t in terms if all(v in design.fixed.factors for v in t)]
+    seen: set[frozenset[str]] = set()
+    for g in design.groupings:
+        if g.members:
+            continue
+        for factors in factorial:
+            columns = frozenset(g.columns) | frozenset(factors)
+            if columns in seen or columns in present or set(factors) & set(g.columns):
+                continue
+            if any(
+                group == frozenset(g.columns) and _contains(effects, factors)
+                for group, effects in slopes
+            ):
+                continue  # (0 + model | subject) is the same interaction
+            seen.add(columns)
+            ordered = (*factors, *g.columns)
+            if _crosses(design, factors, g.columns, ordered):
+                yield ordered, factors, g.name
+
+
+def _contains(effects: frozenset[str], factors: tuple[str, ...]) -> bool:
+    """Whether the effects that vary by a grouping hold a whole combination of factors."""
+    names = {frozenset(e.split(":")) for e in effects}
+    wanted = frozenset(factors)
+    parts = [
+        frozenset(c) for k in range(1, len(wanted) + 1) for c in combinations(sorted(wanted), k)
+    ]
+    return wanted in names and all(p in names for p in parts)
+
+
+def _cell_codes(design: Design, columns: tuple[str, ...]) -> np.ndarray:
+    codes = np.zeros(design.n, dtype=np.int64)
+    for name in columns:
+        more, levels = pd.factorize(design.frame[name])
+        codes = pd.factorize(codes * len(levels) + more)[0].astype(np.int64)
+    return codes
+
+
+def _crosses(
+    design: Design, factors: tuple[str, ...], group: tuple[str, ...], both: tuple[str, ...]
+) -> bool:
+    """Whether the factors vary within the grouping, with several rows per combination."""
+    inner, outer, cell = (_cell_codes(design, c) for c in (factors, group, both))
+    n_inner, n_outer, n_cell = (int(c.max()) + 1 for c in (inner, outer, cell))
+    if n_cell in (n_inner, n_outer) or n_cell > 0.9 * design.n:
+        return False
+    # a factor whose levels lie in one level of the grouping each says nothing about their interaction
+    return n_cell > n_outer and n_cell > n_inner
+
+
+def _between_cells(fitted: Fitted, codes: np.ndarray, spent: int) -> float:
+    """P of an analysis of variance of the residuals between the cells: a cheap look before a fit is made."""
+    design = fitted.design
+    e = (design.y - fitted.fitted_values) * np.sqrt(row_precisions(design, fitted.precisions))
+    counts = np.bincount(codes)
+    between = float((np.bincount(codes, e) ** 2 / counts).sum())
+    within = float(e @ e) - between
+    cells = len(counts)
+    free = max(1, cells - spent)
+    return float(fdtrc(free, design.n - cells, between / free / (within / (design.n - cells))))
