@@ -16,12 +16,13 @@ from apastats.comparing.correlation_difference import (
     williams,
     williams_error,
 )
-from apastats.comparing.correlation_tost import correlate, jackknife_error, pearson
+from apastats.comparing.correlation_tost import jackknife_error
 from apastats.comparing.discriminability import compare_separation
 from apastats.comparing.equivalence_set import _RUN, _decide, _difference, _shown_close
 from apastats.comparing.margin import Bounds
 from apastats.numbers.against_all import AgainstAll, Field, Shrinkage, shrinkage
 from apastats.numbers.best import confidence_set, moments
+from apastats.numbers.correlation import correlate, pearson
 from apastats.numbers.fisher import difference_root, one_test, z_difference
 from apastats.numbers.location import t_location
 from apastats.numbers.shared_correlations import null_p
