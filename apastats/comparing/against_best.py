@@ -9,7 +9,7 @@ import numpy as np
 from apastats.comparing.margin import Bounds
 from apastats.errors import DesignError
 from apastats.numbers.adjust_p import adjust_p
-from apastats.numbers.against_all import AgainstAll, Field, Shrinkage, shrinkage
+from apastats.numbers.against_all import SHOWN_FOR_CLAIMS, AgainstAll, Field, Shrinkage, shrinkage
 from apastats.numbers.student import from_summary
 from apastats.numbers.tested import Tested
 from apastats.table import Block
@@ -55,7 +55,13 @@ class Competition:
     prior: Shrinkage
 
     @classmethod
-    def of(cls, block: Block, limits: Bounds | None, variance: str = "moderated") -> Competition:
+    def of(
+        cls,
+        block: Block,
+        limits: Bounds | None,
+        variance: str = "moderated",
+        shown: float = SHOWN_FOR_CLAIMS,
+    ) -> Competition:
         """From the subjects that have all models of a cell (and the unit of the margin)."""
         fields, tops = [], []
         for j, rows in enumerate(complete_cells(block)):
@@ -73,7 +79,7 @@ class Competition:
             fields.append(Field(block.values[rows, :, j], unit))
             tops.append(top)
         prior = (
-            shrinkage(fields)
+            shrinkage(fields, shown)
             if variance == "moderated"
             else Shrinkage(0.0 if variance == "separate" else np.inf)
         )

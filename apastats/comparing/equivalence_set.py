@@ -13,7 +13,7 @@ from apastats.comparing.decisions import check_alpha
 from apastats.comparing.equivalence import usable_block
 from apastats.comparing.margin import Bounds, as_margin
 from apastats.errors import DegenerateWarning, DesignError, InputError, MarginError
-from apastats.numbers.against_all import AgainstAll
+from apastats.numbers.against_all import SHOWN, SHOWN_FOR_CLAIMS, AgainstAll
 from apastats.numbers.best import Moments, confidence_set, residuals, with_the_best
 from apastats.recording import verb
 from apastats.resampling.means import summarise_means
@@ -161,7 +161,8 @@ def equivalence_set(
         data, formula, "equivalence_set", cluster=cluster, within=within, kind=kind
     )
     limits = None if margin is None else margin.resolve(block)
-    field = Competition.of(block, limits, "pooled" if method == "bayes" else variance)
+    pooling = "pooled" if method == "bayes" else variance
+    field = Competition.of(block, limits, pooling, SHOWN_FOR_CLAIMS if method == "tost" else SHOWN)
     n_cell = len(block.cells)
     for j, c in enumerate(field.cells):
         if c.field.n < 3:

@@ -15,10 +15,20 @@ from scipy.special import chdtri, digamma, polygamma, stdtr, stdtrit
 
 from apastats.numbers.moments import ROUNDING
 
-__all__ = ["AgainstAll", "Field", "Shrinkage", "shrinkage", "trigamma_inverse"]
+__all__ = [
+    "SHOWN",
+    "SHOWN_FOR_CLAIMS",
+    "AgainstAll",
+    "Field",
+    "Shrinkage",
+    "shrinkage",
+    "trigamma_inverse",
+]
 
 # pooling is used as far as it is shown to be safe: the heterogeneity is taken at its upper 80 % limit
 SHOWN = 0.8
+# a claim is made against all others at once and has some level to spare
+SHOWN_FOR_CLAIMS = 0.7
 _BLOCK = 4_000_000  # entries of one [rows, k] array
 
 
@@ -29,10 +39,17 @@ class Shrinkage:
     Attributes
     ----------
     df : float
-        Degrees of freedom that the common value counts for: 0 leaves each difference its own variance, infinity pools.
+        Degrees of freedom that the common value of a cell counts for: 0 leaves each difference its own variance,
+        infinity pools.
+    cells : float
+        Degrees of freedom that the value common to all cells counts for in that of each cell.
+    center : float
+        That value.
     """
 
     df: float
+    cells: float = 0.0
+    center: float = 0.0
 
     @property
     def pooled(self) -> bool:
@@ -122,22 +139,27 @@ def shrinkage(fields: Sequence[Field], shown: float = SHOWN) -> Shrinkage:
     model have variances with correlation 1/4 where all are equal, so that the spread inside a cell is smaller by the
     mean correlation, ``(k - 2) / (2 (m - 1))`` over its m pairs. Here the spread is taken at its upper limit of level
     ``shown`` (chi-square with k - 1 df per cell), since taking a variance for common that is not claims too much
-    for the model that varies most, and little data cannot show that it is common.
+    for the model that varies most, and little data cannot show that it is common. The pooled variances of the cells are
+    drawn to a value common to all cells by the same rule.
     """
     spread = expected = 0.0
     pairs, free = 0, 0
+    levels: list[float] = []
+    sizes: list[float] = []
     for f in fields:
         own = f.n - 1.0
         if f.k < 3 or own < 1:
             continue
-        count, total, squares = 0, 0.0, 0.0
+        count, total, squares, sums = 0, 0.0, 0.0, 0.0
         shift = None
         for rows in f.blocks():
             v = f.variances(rows)
             upper = v[np.triu(np.ones(v.shape, dtype=bool), rows.start + 1)]
-            e = np.log(upper[upper > 0])
-            if not e.size:
+            upper = upper[upper > 0]
+            if not upper.size:
                 continue
+            sums += float(upper.sum())
+            e = np.log(upper)
             shift = float(e[0]) if shift is None else shift
             e = e - shift
             count, total = count + e.size, total + float(e.sum())
@@ -150,10 +172,29 @@ def shrinkage(fields: Sequence[Field], shown: float = SHOWN) -> Shrinkage:
         expected += float(polygamma(1, own / 2)) * (count - 1)
         pairs += count - 1
         free += f.k - 1
+        sizes.append(own * (f.k - 1))
+        levels.append(np.log(sums / count) - float(digamma(sizes[-1] / 2)) + np.log(sizes[-1] / 2))
     if not pairs:
         return Shrinkage(0.0)
     extra = (spread * free / float(chdtri(free, shown)) - expected) / pairs
-    return Shrinkage(np.inf if extra <= 0 else 2 * trigamma_inverse(extra))
+    df = _prior_df(extra)
+    if len(levels) < 2:
+        return Shrinkage(df)
+    # the same once more over cells: their pooled variances have (n - 1)(k - 1) df each
+    over = len(levels) - 1.0
+    upper_limit = float(np.var(levels, ddof=1)) * over / float(chdtri(over, shown))
+    known = float(np.mean([polygamma(1, size / 2) for size in sizes]))
+    # no more than what the cells have together
+    cells = min(_prior_df(upper_limit - known), sum(sizes) - max(sizes))
+    if cells <= 0:
+        return Shrinkage(df)
+    center = np.mean(levels) + float(digamma(cells / 2)) - np.log(cells / 2)
+    return Shrinkage(df, cells, float(np.exp(center)))
+
+
+def _prior_df(extra: float) -> float:
+    """Prior df that explains a variance ``extra`` of log variances."""
+    return np.inf if extra <= 0 else 2 * trigamma_inverse(extra)
 
 
 @dataclass(frozen=True)
@@ -183,17 +224,23 @@ class AgainstAll:
             logs += float(np.log(kept).sum())
         if not count:
             return 0.0
+        size, between = (f.n - 1.0) * (f.k - 1), self.prior.cells
+        pooled = total / count
+        drawn = (between * self.prior.center + size * pooled) / (between + size)
         if self.prior.pooled:
-            return total / count
+            return drawn
         own, d0 = f.n - 1.0, self.prior.df
+        if d0 <= 0:
+            return 0.0
         mean = logs / count - float(digamma(own / 2)) + np.log(own / 2)
-        return float(np.exp(mean + float(digamma(d0 / 2)) - np.log(d0 / 2))) if d0 > 0 else 0.0
+        # the common value of a prior with d0 df, drawn to that of all cells by the same factor
+        return float(np.exp(mean + float(digamma(d0 / 2)) - np.log(d0 / 2))) * drawn / pooled
 
     @property
     def df(self) -> float:
         """Degrees of freedom of a moderated variance, at most those of the pooled one."""
         f = self.field
-        return float(min(self.prior.df + f.n - 1.0, (f.n - 1.0) * (f.k - 1)))
+        return float(min(self.prior.df + f.n - 1.0, (f.n - 1.0) * (f.k - 1) + self.prior.cells))
 
     def errors(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
         """Variance of the mean difference ``[rows, k]`` of two models, and its df."""

@@ -20,7 +20,14 @@ from apastats.comparing.correlation_tost import jackknife_error
 from apastats.comparing.discriminability import compare_separation
 from apastats.comparing.equivalence_set import _RUN, _decide, _difference, _shown_close
 from apastats.comparing.margin import Bounds
-from apastats.numbers.against_all import AgainstAll, Field, Shrinkage, shrinkage
+from apastats.numbers.against_all import (
+    SHOWN,
+    SHOWN_FOR_CLAIMS,
+    AgainstAll,
+    Field,
+    Shrinkage,
+    shrinkage,
+)
 from apastats.numbers.best import confidence_set, moments
 from apastats.numbers.correlation import correlate, pearson
 from apastats.numbers.fisher import difference_root, one_test, z_difference
@@ -284,7 +291,10 @@ def set_of(
 
     def cell(values: np.ndarray) -> AgainstAll:
         field = Field(values, np.array([margin]))
-        return AgainstAll(field, shrinkage([field]) if name != "bayes" else Shrinkage(np.inf))
+        shown = SHOWN_FOR_CLAIMS if name == "tost" else SHOWN
+        return AgainstAll(
+            field, shrinkage([field], shown) if name != "bayes" else Shrinkage(np.inf)
+        )
 
     seen = cell(x)
     if name == "tost":

@@ -118,7 +118,7 @@ def test_unequal_variances_are_noticed():
     assert "moderated" in found.notes[0]
 
 
-def brute_force(cells, units, d0):
+def brute_force(cells, units, prior):
     """Tests of every model against every other, one pair of one cell at a time."""
     near, behind = [], []
     for x, unit in zip(cells, units, strict=True):
@@ -126,10 +126,17 @@ def brute_force(cells, units, d0):
         own = n - 1.0
         v = np.array([[np.var(x[:, i] - x[:, j], ddof=1) for j in range(k)] for i in range(k)])
         e = np.log(v[np.triu_indices(k, 1)])
-        s0 = np.exp(
-            e.mean() - digamma(own / 2) + np.log(own / 2) + digamma(d0 / 2) - np.log(d0 / 2)
+        d0, size = prior.df, own * (k - 1)
+        pooled = v[np.triu_indices(k, 1)].mean()
+        drawn = (prior.cells * prior.center + size * pooled) / (prior.cells + size)
+        s0 = (
+            drawn
+            / pooled
+            * np.exp(
+                e.mean() - digamma(own / 2) + np.log(own / 2) + digamma(d0 / 2) - np.log(d0 / 2)
+            )
         )
-        df = min(d0 + own, own * (k - 1))
+        df = min(d0 + own, size + prior.cells)
         p, q = np.zeros((k, k)), np.ones((k, k))
         for i in range(k):
             for j in range(k):
@@ -154,7 +161,7 @@ def test_against_all_is_the_loop_over_pairs():
     fields = [Field(x, u) for x, u in zip(cells, units, strict=True)]
     prior = shrinkage(fields)
     assert 0 < prior.df < np.inf
-    near, behind = brute_force(cells, units, prior.df)
+    near, behind = brute_force(cells, units, prior)
     for j, field in enumerate(fields):
         cell = AgainstAll(field, prior)
         found = cell.tests()
