@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from apastats.numbers.ordering import sorted_rows, stable_order
+from apastats.numbers.ordering import TIE, sorted_rows
 
 __all__ = ["kendall_similarity"]
 
@@ -45,7 +45,8 @@ def kendall_similarity(
     Parameters
     ----------
     x, y : numpy.ndarray
-        ``[n_x, n]`` and ``[n_y, n]``, no NaN.
+        ``[n_x, n]`` and ``[n_y, n]``, no NaN. Values of a row that differ by at most 1e-12 of its
+        largest are ties.
     variant : {"tau-a", "tau-b"}
         (concordant - discordant) over all pairs, or over the geometric mean of the pairs untied in
         x and untied in y (Kendall 1945).
@@ -106,7 +107,7 @@ class _Orders:
 
     def __init__(self, values: np.ndarray) -> None:
         self.values = values
-        self.order, self._new = sorted_rows(values)
+        self.order, self._new = sorted_rows(values, TIE)
         self.tied: np.ndarray = np.logical_not(self._new.all(axis=1))
         self._mirrored: np.ndarray | None = None
 
@@ -115,8 +116,14 @@ class _Orders:
         """Sorting permutations with ties in reversed order."""
         if self._mirrored is None:
             n = self.values.shape[1]
-            backwards = n - 1 - stable_order(self.values[:, ::-1])
-            self._mirrored = np.where(self.tied[:, None], backwards, self.order)
+            self._mirrored = self.order.copy()
+            for row in np.flatnonzero(self.tied):
+                first = np.flatnonzero(self._new[row])
+                size = np.diff(np.append(first, n))
+                # place k of a run of ties from a to b takes what stands at a + b - k
+                self._mirrored[row] = self.order[row][
+                    np.repeat(2 * first + size - 1, size) - np.arange(n)
+                ]
         return self._mirrored
 
     def level(self, row: int) -> np.ndarray:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-__all__ = ["sorted_rows", "stable_order"]
+__all__ = ["TIE", "sorted_rows", "stable_order", "tie_width"]
+
+# values closer than this share of the largest are one value: distances that are equal in theory differ by
+# rounding (a few 1e-16 each), and their order would be that of the rounding errors
+TIE = 1e-12
+FINEST = 1e-9  # but what is this share of the range or more is never taken for rounding
 
 CELLS = 2**17  # entries sorted at once: temporary arrays should stay in the cache
 SHORT = 2**15  # up to here one 16-bit key tells most entries apart
@@ -15,8 +22,10 @@ def stable_order(values: np.ndarray) -> np.ndarray:
     return sorted_rows(values)[0]
 
 
-def sorted_rows(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def sorted_rows(values: np.ndarray, tie: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """Stable argsort of every row of ``[n_row, n]``, without NaN, and where another value begins in it.
+
+    Equal values are ties; with ``tie`` (``TIE`` for distances) also neighbours as close as :func:`tie_width` says.
 
     Rows are scaled to integers of 16 (long rows: 32) bits, sorted by radix, and neighbours the key
     could not tell apart are swapped into order. Rows for which that takes too long (values crowded at
@@ -27,7 +36,7 @@ def sorted_rows(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if n >= 64 and rows > step:
         order, new = np.empty(values.shape, dtype=np.intp), np.empty(values.shape, dtype=bool)
         for k in range(0, rows, step):
-            order[k : k + step], new[k : k + step] = sorted_rows(values[k : k + step])
+            order[k : k + step], new[k : k + step] = sorted_rows(values[k : k + step], tie)
         return order, new
     found = _by_key(values) if n >= 64 else None
     if found is None:
@@ -35,8 +44,27 @@ def sorted_rows(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = order, np.take_along_axis(values, order, axis=1)
     order, ordered = found
     new = np.ones(values.shape, dtype=bool)
-    np.not_equal(ordered[:, 1:], ordered[:, :-1], out=new[:, 1:])
+    with np.errstate(invalid="ignore"):
+        gap = np.diff(ordered, axis=1)
+        np.greater(gap, tie_width(np, ordered[:, :1], ordered[:, -1:], tie), out=new[:, 1:])
+        near = ((gap > 0) & ~new[:, 1:]).any(axis=1)
+    for row in np.flatnonzero(near):  # ties that are not equal: in order of index again
+        level = np.empty(n, dtype=np.intp)
+        level[order[row]] = np.cumsum(new[row])
+        order[row] = np.argsort(level, kind="stable")
     return order, new
+
+
+def tie_width(xp: Any, low: Any, high: Any, tie: float) -> Any:
+    """Differences up to this are rounding, for rows with these smallest and largest values (``[n_row, 1]``).
+
+    ``tie`` times the largest absolute value, but at most ``FINEST`` of the range; everything where the
+    range itself is no more than that: such a row is constant.
+    """
+    largest, span = xp.maximum(xp.abs(low), xp.abs(high)), high - low
+    width = xp.minimum(tie * largest, FINEST * span if tie else 0 * span)
+    width = xp.where(span <= tie * largest, span, width)
+    return xp.where(xp.isfinite(span), width, xp.zeros_like(span))
 
 
 def _by_key(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

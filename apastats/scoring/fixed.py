@@ -10,6 +10,7 @@ import numpy as np
 from apastats.errors import InputError
 from apastats.io.rdm_vectors import n_stimulus
 from apastats.numbers.backends import NUMPY, Backend
+from apastats.numbers.ordering import TIE
 from apastats.scoring.methods import comparison, parse_method
 from apastats.scoring.pooling import mean_of, pool_others, scaled_for_pooling
 from apastats.scoring.rdm_similarity import paired_similarity, similarity_counts
@@ -87,7 +88,7 @@ def fixed_scores(
     xp = backend.xp
     rows = xp.concat([backend.array(x), backend.array(y)], axis=0)
     if c.ranks:
-        rows = mid_ranks(rows, backend)
+        rows = mid_ranks(rows, backend, TIE)
     rows, size = metric_rows(rows, method, w, backend)
     gram = backend.numpy(rows[:s] @ rows.T)  # [S, S + M]
     norm = np.sqrt(backend.numpy(xp.vecdot(rows, rows)))
@@ -109,9 +110,9 @@ def _reranked(x: np.ndarray, y: np.ndarray, method: str, backend: Backend) -> Fi
     """Rank methods with the pooled ranks ranked again; every RDM is ranked once."""
     xp = backend.xp
     s, n = x.shape
-    ranks = mid_ranks(xp.concat([backend.array(x), backend.array(y)], axis=0), backend)
+    ranks = mid_ranks(xp.concat([backend.array(x), backend.array(y)], axis=0), backend, TIE)
     total = xp.sum(ranks[:s], axis=0, keepdims=True)
-    pools = mid_ranks(xp.concat([(total - ranks[:s]) / (s - 1), total / s], axis=0), backend)
+    pools = mid_ranks(xp.concat([(total - ranks[:s]) / (s - 1), total / s], axis=0), backend, TIE)
     rows = xp.concat([ranks, pools], axis=0) - (n + 1) / 2
     gram = backend.numpy(rows @ rows[:s].T)
     if not comparison(method).normalised:

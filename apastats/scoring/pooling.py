@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from apastats.numbers.ordering import TIE
 from apastats.scoring.methods import comparison
 from apastats.scoring.similarity import mid_ranks
 
@@ -19,10 +20,10 @@ def scaled_for_pooling(vectors: np.ndarray, method: str) -> np.ndarray:
     missing = np.isnan(x)
     if pooled == "ranks":
         if not missing.any():
-            return np.asarray(mid_ranks(x))
+            return np.asarray(mid_ranks(x, tie=TIE))
         out = np.full(x.shape, np.nan)
         for i, row in enumerate(x):
-            out[i, ~missing[i]] = mid_ranks(row[~missing[i]][None])[0]
+            out[i, ~missing[i]] = mid_ranks(row[~missing[i]][None], tie=TIE)[0]
         return out
     if pooled == "z":
         x = x - np.nanmean(x, axis=1, keepdims=True)

@@ -11,6 +11,7 @@ import pandas as pd
 from apastats.errors import DataError, InputError
 from apastats.io.rdm_set import RDMSet
 from apastats.numbers.backends import NUMPY, Backend, get_backend
+from apastats.numbers.moments import ROUNDING
 
 __all__ = ["distances", "rdms_from_patterns"]
 
@@ -36,7 +37,7 @@ def distances(
     -------
     numpy.ndarray
         ``[n_set, n_pair]`` in the precision of the backend; NaN where a pattern is constant
-        (correlation) or zero (cosine).
+        (correlation) or zero (cosine), 0 where patterns are the same up to rounding.
 
     Examples
     --------
@@ -58,7 +59,9 @@ def distances(
             gram = rows @ rows.T
             square = xp.vecdot(rows, rows)
             full = (square[:, None] + square[None, :] - 2 * gram) / x.shape[2]
-            full = xp.where(full > 0, full, xp.zeros_like(full))
+            # a difference of squares that is rounding of them
+            least = ROUNDING * float(xp.max(square)) / x.shape[2]
+            full = xp.where(full > least, full, xp.zeros_like(full))
         else:
             mean = xp.mean(rows, axis=1, keepdims=True)
             if method == "correlation":
@@ -69,6 +72,7 @@ def distances(
             nan = xp.asarray(float("nan"), dtype=x.dtype, device=backend.device)
             rows = rows / xp.where(empty, nan, size)[:, None]
             full = 1 - rows @ rows.T
+            full = xp.where(xp.abs(full) <= ROUNDING, xp.zeros_like(full), full)
         square_form = full if backend.name == "numpy" else full.detach().cpu().numpy()
         out[k] = square_form[i, j]
     return out

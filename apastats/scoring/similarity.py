@@ -9,7 +9,7 @@ import numpy as np
 from apastats.errors import InputError
 from apastats.io.rdm_vectors import n_stimulus
 from apastats.numbers.backends import NUMPY, Backend
-from apastats.numbers.ordering import sorted_rows
+from apastats.numbers.ordering import TIE, sorted_rows, tie_width
 from apastats.scoring.methods import comparison
 
 __all__ = ["features", "metric_rows", "mid_ranks", "whitening"]
@@ -80,7 +80,7 @@ def features(
         return out
     x = backend.array(vectors)
     if c.ranks and not ranked:
-        x = mid_ranks(x, backend)
+        x = mid_ranks(x, backend, TIE)
     x, size = metric_rows(x, method, whitener, backend)
     if not c.normalised:
         n = x.shape[1]
@@ -138,23 +138,27 @@ def metric_rows(
     return (_whitened(x, whitener, backend) if c.whitened else x), size
 
 
-def mid_ranks(x: Any, backend: Backend = NUMPY) -> Any:
-    """Ranks 1..n along the last axis of ``[n_rdm, n]``; ties get the mean of their ranks."""
+def mid_ranks(x: Any, backend: Backend = NUMPY, tie: float = 0.0) -> Any:
+    """Ranks 1..n along the last axis of ``[n_rdm, n]``; ties get the mean of their ranks.
+
+    ``tie``: as in :func:`apastats.numbers.ordering.sorted_rows`; ``TIE`` for distances.
+    """
     xp = backend.xp
     n = x.shape[1]
     step = max(1, CELLS // n)
     if backend.name == "numpy" and len(x) > step:
         out = np.empty_like(x)
         for k in range(0, len(x), step):
-            out[k : k + step] = mid_ranks(x[k : k + step], backend)
+            out[k : k + step] = mid_ranks(x[k : k + step], backend, tie)
         return out
     edge = xp.ones((x.shape[0], 1), dtype=xp.bool, device=backend.device)
     if backend.name == "numpy":
-        order, start = sorted_rows(x)
+        order, start = sorted_rows(x, tie)
     else:
         order = xp.argsort(x, axis=1)
         ordered = xp.take_along_axis(x, order, axis=1)
-        start = xp.concat([edge, ordered[:, 1:] != ordered[:, :-1]], axis=1)
+        width = tie_width(xp, ordered[:, :1], ordered[:, -1:], tie)
+        start = xp.concat([edge, ordered[:, 1:] - ordered[:, :-1] > width], axis=1)
     position = xp.arange(1, n + 1, dtype=x.dtype, device=backend.device)
     if bool(xp.all(start)):
         return backend.scatter_rows(order, xp.broadcast_to(position, x.shape))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from apastats.errors import DataError, InputError
+from apastats.numbers.ordering import TIE, sorted_rows
 from apastats.scoring.methods import METHODS, comparison
 
 __all__ = ["PairKernel", "PairMoments", "gram_ceilings"]
@@ -234,12 +235,8 @@ class PairKernel:
     # ------------------------------------------------------------------ ranks
     def _presort(self, z: np.ndarray) -> None:
         """Order of every RDM and the first and last place of each run of ties."""
-        self.order = np.argsort(z, axis=1, kind="stable")
-        ordered = np.take_along_axis(z, self.order, axis=1)
+        self.order, new = sorted_rows(z, TIE)
         d = z.shape[1]
-        new = np.concatenate(
-            [np.ones((len(z), 1), bool), ordered[:, 1:] != ordered[:, :-1]], axis=1
-        )
         self.tied = not bool(new.all())
         place = np.arange(d)
         self.first = np.maximum.accumulate(np.where(new, place, 0), axis=1)
