@@ -32,6 +32,10 @@ __all__ = [
 ]
 
 CEILING_KINDS = ("leave_one_out", "subject_to_subject", "nili", "split_half", "repeat")
+COSINES = (
+    "a cosine of RDMs of positive distances is far above 0 without any shared signal: these ceilings are not tested "
+    "against 0; give chance= (of shuffled RDMs, say) for a test"
+)
 BETWEEN = ("leave_one_out", "subject_to_subject", "nili")  # subjects predict each other
 ALIKE = (
     "two subjects predict each other, so their two values are the same by symmetry (or values are equal up to "
@@ -89,7 +93,7 @@ def noise_ceiling(
     split: str | None = None,
     method: str = "corr",
     within: str = "session",
-    chance: float = 0.0,
+    chance: float | None = None,
     interval: Interval = "t",
     conf_level: float = 0.95,
     alternative: Alternative = "two-sided",
@@ -120,9 +124,10 @@ def noise_ceiling(
         ``split_half`` and ``repeat``; in a score table the column of the predicted session. Where a
         score table has that column, a subject's ceiling is the mean over it; name it in ``by`` for
         ceilings of every session.
-    chance : float
+    chance : float, optional
         Score that a subject without any shared signal would have; the ceiling is tested against it,
-        one-sided.
+        one-sided. 0 by default; but a cosine of two RDMs of positive distances is far above 0 whatever
+        they are of, so that ceilings of cosines are tested only against a chance that is given.
     interval, conf_level, alternative, n_resamples, rng
         Interval over subjects: ``t``, or a bootstrap one as in :func:`apastats.bootstrap`, of each
         person's share in the ceiling (see Notes).
@@ -180,6 +185,7 @@ def noise_ceiling(
         raise InputError("kind", kind, f"one of {list(CEILING_KINDS)}")
     by = [by] if isinstance(by, str) else list(by)
     check_interval(interval, conf_level, alternative)
+    asked, chance = chance is not None, 0.0 if chance is None else chance
     if isinstance(chance, bool) or not isinstance(chance, (int, float)) or not np.isfinite(chance):
         raise InputError("chance", chance, "a finite number")
     root = seed_sequence(rng)
@@ -227,18 +233,20 @@ def noise_ceiling(
         method=note,
         **error_columns(error, limits[2:]),
     )
+    untested = np.zeros(len(table), dtype=bool) if asked else _of_cosines(table, data)
+    table.loc[untested, ["statistic", "p_value"]] = np.nan
     drawn = interval != "t"
     info = Info(
         estimand="noise ceiling",
         outcome=measured,
         alternative="greater",
-        null_value=chance,
+        null_value=None if untested.all() else chance,
         method=f"noise ceiling, {kind.replace('_', '-')}: {_MEANING[kind]}",
         by=by,
         n_subject=len(subjects),
         conf_level=conf_level,
         interval=interval,
-        null=f"the ceiling is {chance:g} (one-sided)",
+        null="" if untested.all() else f"the ceiling is {chance:g} (one-sided)",
         resampled=(
             f"subjects ({how_many(plan)})" if drawn else "nothing (subjects are the sample)"
         ),
@@ -259,7 +267,21 @@ def noise_ceiling(
         few = f"noise_ceiling: {size.max()} subjects; {TOO_FEW}"
         warn(few, SmallSampleWarning)
         notes = (*notes, few)
+    if untested.any():
+        warn(COSINES, CeilingWarning)
+        notes = (*notes, COSINES)
     return NoiseCeiling(table, info, Provenance(data_hash=data_hash, seed=seed), arrays, notes)
+
+
+def _of_cosines(table: pd.DataFrame, data: Any) -> np.ndarray:
+    """Rows whose scores are cosines of distances that are not negative (of a score table: as far as known)."""
+    cosine = table.get("metric", pd.Series("", table.index)).astype(str).str.startswith("cosine")
+    if cosine.any() and not isinstance(data, ScoreTable):
+        from apastats.io.read_rdms import as_rdms
+
+        vectors = as_rdms(data, "data").vectors
+        cosine &= not np.nanmin(vectors) < -1e-6 * np.nanmax(np.abs(vectors))
+    return cosine.to_numpy()
 
 
 def without_interval(kind: str, values: np.ndarray) -> np.ndarray:

@@ -150,3 +150,25 @@ def test_a_constant_row_is_one_tie() -> None:
     values = 0.3 + 1e-16 * np.arange(100.0)[None]
     assert len(np.unique(values)) > 1
     np.testing.assert_array_equal(mid_ranks(values, tie=TIE), np.full((1, 100), 50.5))
+
+
+def test_ceilings_of_cosines_are_not_tested_against_zero() -> None:
+    rng = np.random.default_rng(0)
+    labels = pd.DataFrame({"subject": [f"s{k}" for k in range(8)], "roi": "V1"})
+    noise = apa.RDMSet(1 + 0.1 * rng.normal(size=(8, 91)), labels)
+    for method in ("cosine", "cosine_cov"):
+        with pytest.warns(apa.errors.CeilingWarning, match="not tested against 0"):
+            found = apa.noise_ceiling(noise, kind="nili", method=method)
+        assert (found.table["estimate"] > 0.8).all()
+        assert found.table[["statistic", "p_value"]].isna().to_numpy().all()
+        assert np.isfinite(found.table["conf_low"]).all()
+        asked = apa.noise_ceiling(noise, kind="nili", method=method, chance=0.99)
+        assert np.isfinite(asked.table["p_value"]).all()
+    assert apa.noise_ceiling(noise, kind="nili", method="corr").table["p_value"].iloc[0] > 0.05
+    with pytest.warns(apa.errors.CeilingWarning, match="not tested against 0"):
+        apa.noise_ceiling(apa.score(noise, method="cosine"))
+    # cross-validated distances are as often below 0: their cosine is 0 by chance
+    crossed = apa.RDMSet(rng.normal(size=(8, 91)), labels)
+    assert np.isfinite(
+        apa.noise_ceiling(crossed, kind="nili", method="cosine").table["p_value"]
+    ).all()
