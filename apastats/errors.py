@@ -28,7 +28,6 @@ __all__ = [
     "MonteCarloWarning",
     "OutputExistsError",
     "ReadError",
-    "ReadWarning",
     "SingularFitWarning",
     "SmallSampleWarning",
     "StudyError",
@@ -171,10 +170,6 @@ class SmallSampleWarning(ApaWarning):
 
 class CeilingWarning(ApaWarning):
     """A noise ceiling is low, or a score lies above it."""
-
-
-class ReadWarning(ApaWarning):
-    """Reading changed or left out something; the log of the table has the details."""
 
 
 class SingularFitWarning(ApaWarning):

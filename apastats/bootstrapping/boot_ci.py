@@ -163,7 +163,7 @@ def boot_ci(
             arrays, plan = _mean(samples[0], scheme, size, index, root)
         else:
             arrays, plan = _replicates(
-                chosen, samples, scheme, size, index, root, n_jobs, batch, folder
+                chosen, samples, scheme, size, index, root, n_jobs, folder
             )
         return _result(chosen, samples, arrays, plan, interval, settings)
 
@@ -303,7 +303,6 @@ def _replicates(
     index: Index | None,
     rng: RngLike,
     n_jobs: int,
-    batch: int | None,
     workdir: str | Path | None,
 ) -> tuple[dict[str, np.ndarray], Plan]:
     """Replicates of a statistic block by block, with what the intervals need beside them."""

@@ -8,7 +8,7 @@ import pandas as pd
 
 from apastats.errors import InputError
 
-__all__ = ["BMD_EXTRA_ROIS", "BMD_MODELS", "BMD_ROIS", "BMD_STREAMS", "stream_map"]
+__all__ = ["BMD_EXTRA_ROIS", "BMD_MODELS", "BMD_ROIS", "BMD_STREAMS"]
 
 BMD_STREAMS: dict[str, tuple[str, ...]] = {
     "early": ("V1", "V2", "V3"),
@@ -43,11 +43,6 @@ BMD_MODELS: dict[str, int] = {
     **{f"vissl/simclr_resnet{depth}_1000epochs": 15 for depth in (50, 101)},
     **{f"taskonomy/{task}": 7 for task in _TASKS},
 }
-
-
-def stream_map() -> dict[str, str]:
-    """Stream of each of the 19 regions."""
-    return {roi: stream for stream, rois in BMD_STREAMS.items() for roi in rois}
 
 
 def keep_rois(

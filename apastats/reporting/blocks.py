@@ -63,7 +63,6 @@ class TableBlock:
     caption: str
     frame: pd.DataFrame
     columns: Sequence[Column]
-    keep_csv: bool = True
 
     def rows(self, limit: int | None = None) -> list[list[str]]:
         """Texts of the cells, inline text (see markup)."""

@@ -22,7 +22,6 @@ __all__ = ["MAX_MARKS", "Drawings", "inline_figure"]
 MAX_MARKS = 3000  # more marks than that become pixels
 MAX_SVG = 350_000
 PNG_DPI = 110
-FORMATS = ("pdf", "png", "svg")
 
 
 @contextmanager

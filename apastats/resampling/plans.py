@@ -16,7 +16,6 @@ from itertools import chain, combinations
 from typing import Literal, TypeAlias
 
 import numpy as np
-from scipy.special import gammaln
 
 from apastats.errors import InputError
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
@@ -298,11 +297,4 @@ def dirichlet(generator: np.random.Generator, rows: int, n: int) -> np.ndarray:
     """Dirichlet(1, ..., 1) weights ``[rows, n]``, rows sum to n."""
     raw = generator.standard_exponential((rows, n))
     out: np.ndarray = raw * (n / raw.sum(axis=1, keepdims=True))
-    return out
-
-
-def log_multiplicity(counts: np.ndarray) -> np.ndarray:
-    """Log of the number of ordered draws behind each count vector."""
-    total = counts.sum(axis=1)
-    out: np.ndarray = gammaln(total + 1) - gammaln(counts + 1).sum(axis=1)
     return out

@@ -18,16 +18,11 @@ from apastats.numbers.simultaneous import (
     range_sf,
 )
 
-__all__ = ["ALTERNATIVES", "Family", "allowed_adjustments"]
+__all__ = ["ALTERNATIVES", "Family"]
 
 JOINT = ("tukey", "dunnettx", "mvt", "scheffe")
 ALTERNATIVES = ("two-sided", "greater", "less")
 LARGE = 1e15
-
-
-def allowed_adjustments() -> tuple[str, ...]:
-    """Every name ``adjust`` may have for contrasts."""
-    return (*ADJUSTMENTS, *JOINT)
 
 
 def _big(df: np.ndarray) -> np.ndarray:
