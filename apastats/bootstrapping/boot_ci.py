@@ -162,9 +162,7 @@ def boot_ci(
         if chosen is None:
             arrays, plan = _mean(samples[0], scheme, size, index, root)
         else:
-            arrays, plan = _replicates(
-                chosen, samples, scheme, size, index, root, n_jobs, folder
-            )
+            arrays, plan = _replicates(chosen, samples, scheme, size, index, root, n_jobs, folder)
         return _result(chosen, samples, arrays, plan, interval, settings)
 
     result = once(n_resamples, workdir)
