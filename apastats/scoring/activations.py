@@ -184,29 +184,8 @@ def activations(
         import torch
     except ImportError as error:
         raise MissingExtraError("torch", "torch") from error
+    wanted = _checked(model, layers, batch_size, project, frames, frame_axis)
     modules = dict(model.named_modules())
-    wanted = (layers,) if isinstance(layers, str) else tuple(layers)
-    if not wanted:
-        raise InputError("layers", layers, "names of submodules")
-    for name in wanted:
-        if name not in modules or name == "":
-            raise InputError(
-                "layers", name, f"names of submodules: {[m for m in modules if m][:50]}"
-            )
-    if len(set(wanted)) < len(wanted):
-        raise InputError("layers", layers, "distinct names")
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise InputError("batch_size", batch_size, "a positive whole number")
-    if project is not None and (not isinstance(project, int) or project < 1):
-        raise InputError("project", project, "a positive whole number, or None")
-    if frames not in (None, "each", "clip"):
-        raise InputError("frames", frames, "None, 'each' or 'clip'")
-    if frame_axis is not None and (
-        frames != "clip" or not isinstance(frame_axis, int) or frame_axis < 1
-    ):
-        raise InputError(
-            "frame_axis", frame_axis, "None, or with frames='clip' a positive whole number"
-        )
     target = Path(folder)
     existed = target.exists()
     if existed and not overwrite:
@@ -260,6 +239,41 @@ def activations(
     }
     (target / "index.json").write_text(json.dumps(index, indent=1), "utf-8")
     return Activations(target, wanted, count)
+
+
+def _checked(
+    model: Any,
+    layers: Sequence[str],
+    batch_size: int,
+    project: int | None,
+    frames: str | None,
+    frame_axis: int | None,
+) -> tuple[str, ...]:
+    """Names of the layers; InputError for what cannot be."""
+    modules = dict(model.named_modules())
+    wanted = (layers,) if isinstance(layers, str) else tuple(layers)
+    if not wanted:
+        raise InputError("layers", layers, "names of submodules")
+    for name in wanted:
+        if name not in modules or name == "":
+            raise InputError(
+                "layers", name, f"names of submodules: {[m for m in modules if m][:50]}"
+            )
+    if len(set(wanted)) < len(wanted):
+        raise InputError("layers", layers, "distinct names")
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise InputError("batch_size", batch_size, "a positive whole number")
+    if project is not None and (not isinstance(project, int) or project < 1):
+        raise InputError("project", project, "a positive whole number, or None")
+    if frames not in (None, "each", "clip"):
+        raise InputError("frames", frames, "None, 'each' or 'clip'")
+    if frame_axis is not None and (
+        frames != "clip" or not isinstance(frame_axis, int) or frame_axis < 1
+    ):
+        raise InputError(
+            "frame_axis", frame_axis, "None, or with frames='clip' a positive whole number"
+        )
+    return wanted
 
 
 def _full_precision(torch: Any) -> Any:
