@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import apastats as apa
+from apastats.comparing.margin import ORIGINS, Origin
 from apastats.errors import ApaError
 from apastats.patterns.pattern_similarity import SIMILARITIES, Similarity
 from apastats.resampling.intervals import INTERVALS
@@ -161,6 +162,39 @@ def test_every_verb_takes_a_new_interval(fake_interval: str) -> None:
 def test_an_interval_without_a_test_is_refused_by_tests() -> None:
     with pytest.raises(ApaError, match="interval"):
         apa.tost(np.arange(9.0), bounds=1, test="bootstrap", interval="t")
+
+
+# ---------------------------------------------------------------- kinds of margin
+@pytest.fixture
+def fake_margin(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A unit of about two, which every subject says a little differently."""
+
+    def unit(margin: Any, block: Any) -> np.ndarray:
+        n, _, m = block.values.shape
+        return np.repeat(np.linspace(1.9, 2.1, n)[:, None], m, axis=1)
+
+    entry = Origin(lambda m, _: f"{m.share} of two", unit, named=True)
+    monkeypatch.setitem(ORIGINS, "fake", entry)
+    return "fake"
+
+
+def test_every_verb_takes_a_new_kind_of_margin(fake_margin: str) -> None:
+    table = STUDY.scores.where(split="test", kind="model", layer="layer_01")
+    one, raw = apa.margin(0.05, of="fake"), apa.margin(0.1)
+    assert str(one) == "\u00b15 % of two"
+    assert "'fake'" in one.as_call()
+    for verb in (apa.equivalence, apa.equivalence_set):
+        found, same = (verb("score ~ model | roi", table, bounds=b) for b in (one, raw))
+        assert "of two" in found.info.margin
+        for column in set(found.table.columns) & {"bound_low", "bound_high", "estimate"}:
+            np.testing.assert_allclose(found.table[column], same.table[column], rtol=1e-12)
+    near = apa.equivalence("score ~ model | roi", table, bounds=one).table
+    exact = apa.equivalence("score ~ model | roi", table, bounds=raw).table
+    # the uncertainty of the unit is in the test, and small here
+    assert np.isfinite(near["p_value_equiv"]).all()
+    assert not np.array_equal(near["p_value_equiv"], exact["p_value_equiv"])
+    with pytest.raises(ApaError, match="bounds"):
+        apa.tost(np.arange(9.0), bounds=one)
 
 
 # ---------------------------------------------------------------- unknown names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -17,9 +17,16 @@ from apastats.recording import call_text
 from apastats.scoring.people import shares_about
 from apastats.table import Block
 
-__all__ = ["Bounds", "Margin", "as_margin", "margin", "ratio_margin", "ratio_words"]
-
-ORIGINS = ("raw", "ceiling", "spread", "sd", "difference")
+__all__ = [
+    "ORIGINS",
+    "Bounds",
+    "Margin",
+    "Origin",
+    "as_margin",
+    "margin",
+    "ratio_margin",
+    "ratio_words",
+]
 
 NO_MARGIN = (
     "There is no default margin: 'equivalent' means 'closer than the smallest difference that matters', and only you "
@@ -85,31 +92,27 @@ class Margin:
         return call_text(
             margin,
             self.high if self.low == -self.high else (self.low, self.high),
-            of="sd" if self.origin == "sd" else self.of,
+            of=self.origin if ORIGINS[self.origin].named else self.of,
             unit="spread" if self.origin == "spread" else None,
             bound=self.bound,
         )
 
     def describe(self, unit: str = "in units of the outcome") -> str:
         """The margin in words; ``unit`` is that of a margin in raw numbers."""
-        low, high = self.low, self.high
-        number = f"\u00b1{high:g}" if low == -high else f"{low:g} to {high:g}"
-        share = (
-            f"\u00b1{100 * high:g} %" if low == -high else f"{100 * low:g} % to {100 * high:g} %"
+        return ORIGINS[self.origin].words(self, unit)
+
+    @property
+    def number(self) -> str:
+        """Bounds as they are."""
+        return (
+            f"\u00b1{self.high:g}" if self.low == -self.high else f"{self.low:g} to {self.high:g}"
         )
-        if self.origin == "raw":
-            return f"{number} {unit}, stated by the analyst"
-        if self.origin == "sd":
-            return f"{number} standard deviations of the differences"
-        if self.origin == "difference":
-            return f"{share} of the difference between {self.of[0]} and {self.of[1]}"
-        name = str(self.of.info.get("ceiling_kind", "")).replace("_", "-")
-        what = f"{name} noise ceiling".strip() + (
-            f" ({self.bound})" if self.bound != "reference" else ""
-        )
-        if self.origin == "spread":
-            return f"{share} of the standard deviation between subjects of the {what}"
-        return f"{share} of the {what}"
+
+    @property
+    def share(self) -> str:
+        """Bounds as shares of a unit."""
+        low, high = 100 * self.low, 100 * self.high
+        return f"\u00b1{high:g} %" if low == -high else f"{low:g} % to {high:g} %"
 
     def scaled(self, factor: float) -> Margin:
         """Same margin, ``factor`` times as wide."""
@@ -125,46 +128,23 @@ class Margin:
         DataError
             If the ceiling lacks a cell of the block or shares no subjects with it.
         """
-        n_cell = len(block.cells)
-        if self.origin in ("raw", "sd"):
-            one = np.ones(n_cell)
-            return Bounds(
-                self.low * one,
-                self.high * one,
-                self.describe(),
-                self.origin,
-                sd_units=self.origin == "sd",
-            )
-        if self.origin == "difference":
-            unit = self._difference(block)
-        else:
-            own = _ceiling_values(self.of, block, self.bound, "values")
-            if self.origin == "spread":
-                unit = _sd_pseudo_values(own)
-            else:  # subjects share pools and partners: their uncertainty is that of each person's share
-                person = _ceiling_values(self.of, block, self.bound, "person")
-                unit = shares_about(person, own)
+        entry = ORIGINS[self.origin]
+        if entry.unit is None:
+            one = np.ones(len(block.cells))
+            low, high = self.low * one, self.high * one
+            return Bounds(low, high, self.describe(), self.origin, sd_units=self.origin == "sd")
+        unit = entry.unit(self, block)
         self._check_positive(unit, block)
         with np.errstate(invalid="ignore"):
             mean = np.nanmean(unit, axis=0)
-        held = "its uncertainty is carried: every subject brings its own value"
-        if self.origin == "spread":
-            held = "its uncertainty is carried by jackknife pseudo-values"
         return Bounds(
             self.low * mean,
             self.high * mean,
-            f"{self.describe()}; {held}",
+            f"{self.describe()}; {entry.held}",
             self.origin,
             self.low * unit,
             self.high * unit,
         )
-
-    def _difference(self, block: Block) -> np.ndarray:
-        a, b = (block.values[:, block.group_index(str(name), argument="of"), :] for name in self.of)
-        unit: np.ndarray = a - b
-        # the margin is the size of the difference; its sign is fixed by the data
-        with np.errstate(invalid="ignore"):
-            return unit * np.where(np.nanmean(unit, axis=0) < 0, -1.0, 1.0)
 
     def _check_positive(self, unit: np.ndarray, block: Block) -> None:
         n = np.isfinite(unit).sum(axis=0)
@@ -181,6 +161,76 @@ class Margin:
                 hint=f"{self.describe()} is not positive in {_cell_text(block, worst)}; leave that cell out or "
                 "state a raw margin.",
             )
+
+
+def _difference_unit(margin: Margin, block: Block) -> np.ndarray:
+    a, b = (block.values[:, block.group_index(str(name), argument="of"), :] for name in margin.of)
+    unit: np.ndarray = a - b
+    # the margin is the size of the difference; its sign is fixed by the data
+    with np.errstate(invalid="ignore"):
+        return unit * np.where(np.nanmean(unit, axis=0) < 0, -1.0, 1.0)
+
+
+def _ceiling_unit(margin: Margin, block: Block) -> np.ndarray:
+    # subjects share pools and partners: their uncertainty is that of each person's share
+    own = _ceiling_values(margin.of, block, margin.bound, "values")
+    return shares_about(_ceiling_values(margin.of, block, margin.bound, "person"), own)
+
+
+def _spread_unit(margin: Margin, block: Block) -> np.ndarray:
+    return _sd_pseudo_values(_ceiling_values(margin.of, block, margin.bound, "values"))
+
+
+def _ceiling_name(margin: Margin) -> str:
+    name = str(margin.of.info.get("ceiling_kind", "")).replace("_", "-")
+    bound = f" ({margin.bound})" if margin.bound != "reference" else ""
+    return f"{name} noise ceiling".strip() + bound
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the unit of a margin is.
+
+    Attributes
+    ----------
+    words : callable
+        ``(margin, unit of the outcome in words) -> the margin in words``.
+    unit : callable or None
+        ``(margin, block) -> [cluster, cell]``: what every subject says the unit is worth (the bound is a multiple of
+        their mean, so its uncertainty is in the test); None for a constant.
+    held : str
+        How its uncertainty is carried.
+    arrays : bool
+        Whether it suits plain arrays, which have no cells and no subjects.
+    named : bool
+        Whether ``of`` is its name.
+    """
+
+    words: Callable[[Margin, str], str]
+    unit: Callable[[Margin, Block], np.ndarray] | None = None
+    held: str = "its uncertainty is carried: every subject brings its own value"
+    arrays: bool = False
+    named: bool = False
+
+
+ORIGINS: dict[str, Origin] = {
+    "raw": Origin(lambda m, unit: f"{m.number} {unit}, stated by the analyst", arrays=True),
+    "sd": Origin(
+        lambda m, _: f"{m.number} standard deviations of the differences", arrays=True, named=True
+    ),
+    "difference": Origin(
+        lambda m, _: f"{m.share} of the difference between {m.of[0]} and {m.of[1]}",
+        _difference_unit,
+    ),
+    "ceiling": Origin(lambda m, _: f"{m.share} of the {_ceiling_name(m)}", _ceiling_unit),
+    "spread": Origin(
+        lambda m, _: (
+            f"{m.share} of the standard deviation between subjects of the {_ceiling_name(m)}"
+        ),
+        _spread_unit,
+        "its uncertainty is carried by jackknife pseudo-values",
+    ),
+}
 
 
 def _cell_text(block: Block, j: int) -> str:
@@ -317,9 +367,11 @@ def margin(
     if of is None:
         return Margin(low, high)
     if isinstance(of, str):
-        if of != "sd":
-            raise MarginError("of", of, "a noise ceiling, two model names, 'sd' or None")
-        return Margin(low, high, "sd")
+        named = [name for name, entry in ORIGINS.items() if entry.named]
+        if of not in named:
+            words = " or ".join(map(repr, named))
+            raise MarginError("of", of, f"a noise ceiling, two model names, {words} or None")
+        return Margin(low, high, of)
     if _is_ceiling(of):
         return Margin(low, high, unit or "ceiling", of, bound)
     if (

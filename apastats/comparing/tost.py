@@ -21,7 +21,7 @@ from apastats.comparing.choices import (
 from apastats.comparing.decisions import check_alpha, check_hypothesis
 from apastats.comparing.effect_beside import EFFECTS, effect_beside
 from apastats.comparing.equivalence import EquivalenceResult
-from apastats.comparing.margin import Margin, as_margin, ratio_margin, ratio_words
+from apastats.comparing.margin import ORIGINS, Margin, as_margin, ratio_margin, ratio_words
 from apastats.comparing.monte_carlo import with_p_errors
 from apastats.comparing.rows import claim_words, insert_before, tidy_row
 from apastats.errors import DesignError, InputError, MarginError
@@ -172,7 +172,7 @@ def tost(
         raise InputError("effect", effect, f"'auto' or one of {list(EFFECTS)}")
     first, second = samples(x, y, paired)
     margin = ratio_margin(bounds) if test == "log_ratio" else as_margin(bounds)
-    if margin.origin not in ("raw", "sd"):
+    if not ORIGINS[margin.origin].arrays:
         raise MarginError(
             "bounds", margin, "a number, a pair, or apa.margin(value, of='sd') for plain arrays"
         )

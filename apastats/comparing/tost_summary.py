@@ -8,7 +8,7 @@ import numpy as np
 
 from apastats.comparing.decisions import check_alpha, check_hypothesis
 from apastats.comparing.equivalence import EquivalenceResult
-from apastats.comparing.margin import as_margin
+from apastats.comparing.margin import ORIGINS, as_margin
 from apastats.comparing.rows import claim_words, insert_before, tidy_row
 from apastats.errors import InputError, MarginError
 from apastats.numbers.few import few_words
@@ -75,7 +75,7 @@ def tost_summary(
     """
     alpha, hypothesis = check_alpha(alpha), check_hypothesis(hypothesis)
     margin = as_margin(bounds)
-    if margin.origin not in ("raw", "sd"):
+    if not ORIGINS[margin.origin].arrays:
         raise MarginError(
             "bounds", margin, "a number, a pair, or apa.margin(value, of='sd') for summary numbers"
         )
