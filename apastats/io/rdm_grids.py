@@ -12,7 +12,7 @@ import pandas as pd
 
 from apastats.errors import ApaError, DataError, MissingExtraError, ReadError
 from apastats.io.arrays import affordable
-from apastats.io.rdm_labels import RawRDMs, role_of, text
+from apastats.io.rdm_labels import RawRDMs, counts, role_of, text
 from apastats.io.rdm_vectors import vectors_of
 
 __all__ = ["from_frame", "from_xarray", "read_csv", "read_netcdf"]
@@ -28,8 +28,8 @@ def from_frame(frame: pd.DataFrame, source: str = "data", name: str = "the frame
             f"{source}: {name} has {n} rows and {frame.shape[1]} columns and is no square RDM; a table of scores is "
             "read by apa.read"
         )
-    columns = [] if _counts(frame.columns) else text(frame.columns)
-    index = [] if _counts(frame.index) else text(frame.index)
+    columns = [] if counts(frame.columns) else text(frame.columns)
+    index = [] if counts(frame.index) else text(frame.index)
     try:
         matrix = frame.to_numpy(dtype="f8", na_value=np.nan)
     except (TypeError, ValueError) as error:
@@ -47,12 +47,6 @@ def from_frame(frame: pd.DataFrame, source: str = "data", name: str = "the frame
         pd.DataFrame(index=range(1)),
         {"stimulus": names} if names else {},
     )
-
-
-def _counts(names: Any) -> bool:
-    """Whether names only count, from 0 or from 1."""
-    given = text(names)
-    return any(given == [str(k + start) for k in range(len(given))] for start in (0, 1))
 
 
 def read_csv(path: Path) -> RawRDMs:
@@ -90,7 +84,7 @@ def _is_header(rows: list[list[str]]) -> bool:
         return True
     # an empty corner above an empty diagonal is the diagonal's, unless the row only counts
     blank_diagonal = len(rows) > 1 and not rows[1][1]
-    return not first[0] and (not blank_diagonal or _counts(first[1:]))
+    return not first[0] and (not blank_diagonal or counts(first[1:]))
 
 
 def _cells(path: Path) -> list[list[str]]:

@@ -12,7 +12,15 @@ import pandas as pd
 
 from apastats.errors import DataError, InputError
 
-__all__ = ["RawRDMs", "canonical_labels", "role_of", "stimulus_names", "text"]
+__all__ = [
+    "RawRDMs",
+    "canonical_labels",
+    "counts",
+    "role_of",
+    "row_names",
+    "stimulus_names",
+    "text",
+]
 
 # label -> names people give it, in any capitals and with blanks, dots or dashes for underscores
 NAMES = {
@@ -95,6 +103,17 @@ def text(values: Iterable[Any]) -> list[str]:
             v = int(v)
         out.append(str(v).strip())
     return out
+
+
+def counts(names: Iterable[Any]) -> bool:
+    """Whether names only count, from 0 or from 1: they say no more than a position."""
+    given = text(names)
+    return any(given == [str(k + start) for k in range(len(given))] for start in (0, 1))
+
+
+def row_names(frame: pd.DataFrame) -> list[str] | None:
+    """Names of the rows of a frame; None where its index only counts."""
+    return None if counts(frame.index) else text(frame.index)
 
 
 def canonical_labels(labels: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

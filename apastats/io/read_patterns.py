@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from apastats.errors import DataError, ReadError
+from apastats.io.arrays import load_npy, npz_arrays
 
 __all__ = ["read_patterns"]
 
@@ -40,7 +41,8 @@ def read_patterns(source: str | Path, *, model: str | None = None) -> dict[tuple
     Raises
     ------
     ReadError
-        If the source is none of these, or holds pickled objects.
+        If the source is none of these, is damaged, declares more data than it could hold, or holds
+        pickled objects.
     DataError
         If names do not tell two labels apart, or a set has a test part only.
 
@@ -86,34 +88,24 @@ def _arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
             yield from _layers(path)
             return
         for file in sorted(path.rglob("*.npy")):
-            yield file.relative_to(path).with_suffix("").as_posix(), _load(file, mmap=True)
+            yield file.relative_to(path).with_suffix("").as_posix(), load_npy(file, mmap=True)
         return
     if path.suffix.lower() != ".npz" or not path.is_file():
         raise ReadError(path, "no such folder of npy files, and no npz file")
-    loaded = _load(path)
-    try:
-        for name in loaded.files:
-            if name not in STIMULI:
-                yield name, loaded[name]
-    except ValueError as error:
-        raise ReadError(path, f"pickled objects are refused ({error})") from error
-    finally:
-        loaded.close()
+    for name, array in npz_arrays(path):
+        if name in STIMULI:
+            continue
+        if array is None:
+            raise ReadError(path, f"array {name!r}: pickled objects are refused; save plain arrays")
+        yield name, array
 
 
 def _layers(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
     """Layers of stored activations; a dot in their names is kept, a slash is not."""
     try:
-        layers = json.loads((folder / "index.json").read_text("utf-8"))["layers"]
-    except (OSError, ValueError, KeyError) as error:
+        layers = list(json.loads((folder / "index.json").read_text("utf-8"))["layers"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReadError(folder / "index.json", f"not an index of activations ({error})") from error
     for k, layer in enumerate(layers):
         name = str(layer).replace("/", "_")
-        yield name, _load(folder / f"layer_{k:03d}.npy", mmap=True)
-
-
-def _load(path: Path, *, mmap: bool = False) -> Any:
-    try:
-        return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise ReadError(path, f"cannot be read ({error})") from error
+        yield name, load_npy(folder / f"layer_{k:03d}.npy", mmap=True)

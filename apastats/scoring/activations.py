@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from apastats.errors import (
     DataError,
@@ -21,20 +25,25 @@ from apastats.errors import (
 __all__ = ["Activations", "activations", "projection_size", "sparse_projection"]
 
 
-@dataclass(frozen=True)
-class Activations:
+@dataclass(frozen=True, eq=False)
+class Activations(Mapping[str, np.ndarray]):
     """Features of the layers of one network, as files that are read when asked for.
+
+    A mapping from layers to ``[n_stimulus, n_feature]`` arrays.
 
     Attributes
     ----------
     folder : pathlib.Path
     layers : tuple of str
     n_stimulus : int
+    stimuli : tuple of str
+        Names of the files the stimuli came from; empty where they came from arrays.
     """
 
     folder: Path
     layers: tuple[str, ...]
     n_stimulus: int
+    stimuli: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, folder: str | Path) -> Activations:
@@ -47,8 +56,9 @@ class Activations:
         """
         try:
             index = json.loads((Path(folder) / "index.json").read_text("utf-8"))
-            return cls(Path(folder), tuple(index["layers"]), int(index["n_stimulus"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            names = tuple(map(str, index.get("stimuli", ())))
+            return cls(Path(folder), tuple(index["layers"]), int(index["n_stimulus"]), names)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ReadError(folder, f"no index of activations ({error})") from error
 
     def __getitem__(self, layer: str) -> np.ndarray:
@@ -62,6 +72,21 @@ class Activations:
 
     def __len__(self) -> int:
         return len(self.layers)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.layers)
+
+    def patterns(self, model: str | None = None) -> dict[tuple[str, str], Any]:
+        """Layers as :func:`apastats.score_patterns` and :func:`apastats.linear_predictivity` take models.
+
+        Keys are ``(model, layer)``, the model being the name of the folder unless it is given; frames
+        with the names of the stimuli as their index where stimuli have names.
+        """
+        first = self.folder.name if model is None else model
+        found: dict[tuple[str, str], Any] = {(first, layer): self[layer] for layer in self.layers}
+        if not self.stimuli:
+            return found
+        return {k: pd.DataFrame(v, index=list(self.stimuli), copy=False) for k, v in found.items()}
 
 
 def projection_size(n: int, eps: float = 0.1) -> int:
@@ -103,10 +128,10 @@ def sparse_projection(n_feature: int, n_component: int, seed: int = 1234) -> Any
 
 def activations(
     model: Any,
+    stimuli: Any,
     layers: Sequence[str],
-    stimuli: Iterable[Any],
     *,
-    folder: str | Path,
+    folder: str | Path | None = None,
     batch_size: int = 32,
     device: str = "cpu",
     project: int | None = None,
@@ -114,6 +139,7 @@ def activations(
     frames: str | None = None,
     frame_axis: int | None = None,
     transform: Callable[[Any], Any] | None = None,
+    element: int | str | Mapping[str, int | str] | None = None,
     overwrite: bool = False,
 ) -> Activations:
     """Activations of chosen layers of a torch module, streamed to disk.
@@ -122,14 +148,19 @@ def activations(
     ----------
     model : torch.nn.Module
         Called in evaluation mode without gradients; its mode and device are restored.
+    stimuli : path, iterable or DataLoader
+        A folder of pictures (in the order of their names), or an iterable of: paths of pictures, PIL
+        images, arrays or tensors, one per stimulus. Images are ``[channel, height, width]``, or with
+        ``frames`` clips ``[frame, channel, height, width]``; one-dimensional stimuli are tokens (whole
+        numbers) or vectors. Pictures become RGB from 0 to 1 unless ``transform`` takes them. Of the
+        batches of a torch DataLoader (which must not shuffle) the first element is taken. Stimuli are
+        read once, ``batch_size`` at a time; all but tokens get the type of the model's parameters.
     layers : sequence of str
-        Names of submodules, as in ``model.named_modules()``.
-    stimuli : iterable
-        Arrays or tensors, one per stimulus: images ``[channel, height, width]``, or with ``frames``
-        clips ``[frame, channel, height, width]``. They are read once, ``batch_size`` at a time, and
-        converted to the type of the model's parameters.
-    folder : path
-        New folder; one npy file per layer and an index.
+        Names of submodules, as in ``model.named_modules()``. (``activations(model, layers, stimuli)`` is
+        understood too: names of submodules are no stimuli.)
+    folder : path, optional
+        New folder; one npy file per layer and an index. Without it the files are temporary, and go with
+        the result.
     batch_size : int
         Stimuli per call of the model; it bounds the memory. (A network that normalises over the batch
         in evaluation mode would not be a function of one stimulus; the layers of torch are.)
@@ -148,7 +179,10 @@ def activations(
         averaged over (2 for the ``[batch, channel, frame, height, width]`` of a 3-D convolution).
         Without it all of an output is taken.
     transform : callable, optional
-        Applied to every stimulus first.
+        Applied to every stimulus first; pictures come to it as PIL images.
+    element : int, str or mapping, optional
+        Which element is taken where a layer puts out several (``0`` of the tuple of an LSTM or of
+        attention, ``"last_hidden_state"`` of a named output), or a mapping from layers to that.
     overwrite : bool
         Whether an existing folder may be written to.
 
@@ -164,8 +198,10 @@ def activations(
     InputError
         Unknown layers, no stimuli, impossible sizes.
     DataError
-        A layer whose output is not one tensor, holds NaN or infinite entries, changes its size, that is
-        not reached, or that is reached several times in one pass.
+        A layer whose output is not one tensor (and no ``element`` chooses one), holds NaN or infinite
+        entries, changes its size, that is not reached, or that is reached several times in one pass.
+    ReadError
+        A folder without pictures, or a picture that cannot be read.
     OutputExistsError
         If the folder exists and ``overwrite`` is False.
 
@@ -175,7 +211,7 @@ def activations(
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten())
     >>> with tempfile.TemporaryDirectory() as d:
     ...     found = activations(
-    ...         net, ["0", "1"], torch.rand(5, 3, 8, 8), folder=d + "/net", batch_size=2
+    ...         net, torch.rand(5, 3, 8, 8), ["0", "1"], folder=d + "/net", batch_size=2
     ...     )
     ...     found["1"].shape
     (5, 144)
@@ -184,9 +220,16 @@ def activations(
         import torch
     except ImportError as error:
         raise MissingExtraError("torch", "torch") from error
-    wanted = _checked(model, layers, batch_size, project, frames, frame_axis)
+    if not hasattr(model, "named_modules"):
+        raise InputError("model", type(model).__name__, "a torch module")
     modules = dict(model.named_modules())
-    target = Path(folder)
+    if _are_layers(stimuli, modules) and not _are_layers(layers, modules):
+        stimuli, layers = layers, stimuli
+    wanted = _checked(model, layers, batch_size, project, frames, frame_axis)
+    if folder is None:
+        target = Path(tempfile.mkdtemp(prefix="apastats_activations_")) / type(model).__name__
+    else:
+        target = Path(folder)
     existed = target.exists()
     if existed and not overwrite:
         raise OutputExistsError(
@@ -194,8 +237,10 @@ def activations(
         )
     target.mkdir(parents=True, exist_ok=True)
     layer_of = [
-        _Layer(n, target / _file_name(k), project, seed, frame_axis) for k, n in enumerate(wanted)
+        _Layer(n, target / _file_name(k), project, seed, frame_axis, _chosen(element, n))
+        for k, n in enumerate(wanted)
     ]
+    items = Stimuli(stimuli, torch)
     handles = [modules[layer.name].register_forward_hook(layer.hook) for layer in layer_of]
     own = next(iter(model.parameters()), None)
     own_device = None if own is None else own.device
@@ -206,10 +251,11 @@ def activations(
         model.eval()
         model.to(device)
         with torch.inference_mode(), _full_precision(torch):
-            for batch, sizes in _batches(stimuli, batch_size, frames, transform, torch):
+            for batch, sizes in _batches(items, batch_size, frames, transform, torch):
                 for layer in layer_of:
                     layer.expect(len(batch), sizes if frames == "each" else None)
-                model(batch.to(device=device, dtype=dtype))
+                whole = not batch.is_floating_point()
+                model(batch.to(device=device, dtype=torch.int64 if whole else dtype))
                 for layer in layer_of:
                     layer.check()
                 count += len(sizes)
@@ -232,13 +278,34 @@ def activations(
     index = {
         "layers": list(wanted),
         "n_stimulus": count,
+        "stimuli": list(items.names),
         "project": project,
         "seed": seed,
         "frames": frames,
         "frame_axis": frame_axis,
     }
     (target / "index.json").write_text(json.dumps(index, indent=1), "utf-8")
-    return Activations(target, wanted, count)
+    found = Activations(target, wanted, count, tuple(items.names))
+    if folder is None:
+        weakref.finalize(found, shutil.rmtree, target.parent, ignore_errors=True)
+    return found
+
+
+def _are_layers(values: Any, modules: Mapping[str, Any]) -> bool:
+    """Whether these are names of submodules."""
+    listed = [values] if isinstance(values, str) else values
+    return (
+        isinstance(listed, (list, tuple))
+        and len(listed) > 0
+        and all(isinstance(v, str) and v in modules for v in listed)
+    )
+
+
+def _chosen(element: Any, layer: str) -> int | str | None:
+    found = element.get(layer) if isinstance(element, Mapping) else element
+    if isinstance(found, bool) or not (found is None or isinstance(found, (int, str))):
+        raise InputError("element", found, "a number or name of an element, or a mapping to them")
+    return found
 
 
 def _checked(
@@ -299,16 +366,21 @@ def _batches(
 
     for stimulus in stimuli:
         value = stimulus if transform is None else transform(stimulus)
-        tensor = torch.as_tensor(np.asarray(value) if not torch.is_tensor(value) else value)
-        tensor = tensor if tensor.is_floating_point() else tensor.float()
+        tensor = _tensor(value, torch)
         dims = 3 if frames is None else 4
-        if tensor.ndim != dims:
+        if tensor.ndim != dims and not (frames is None and tensor.ndim == 1):
+            tokens = " (or 1: tokens, vectors)" if frames is None else ""
             raise InputError(
-                "stimuli", tuple(tensor.shape), f"{dims} dimensions with frames={frames!r}"
+                "stimuli", tuple(tensor.shape), f"{dims} dimensions{tokens} with frames={frames!r}"
             )
+        if tensor.ndim > 1 and not tensor.is_floating_point():
+            tensor = tensor.float()
         if held and frames != "each" and tensor.shape != held[0].shape:
             raise InputError(
-                "stimuli", tuple(tensor.shape), f"all of one shape, as {tuple(held[0].shape)}"
+                "stimuli",
+                tuple(tensor.shape),
+                f"all of one shape, as {tuple(held[0].shape)}",
+                hint="Give transform= to bring them to one size (pad tokens to one length).",
             )
         held.append(tensor)
         if len(held) == batch_size:
@@ -318,14 +390,106 @@ def _batches(
         yield packed()
 
 
+def _tensor(value: Any, torch: Any) -> Any:
+    """Tensor of an array, a tensor or a picture."""
+    if torch.is_tensor(value):
+        return value
+    if hasattr(value, "convert") and hasattr(value, "getbands"):
+        return torch.from_numpy(np.moveaxis(np.array(value.convert("RGB"), "f4"), -1, 0) / 255)
+    try:
+        array = np.array(value)  # a copy: torch takes no read-only arrays
+        return torch.from_numpy(array)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "stimuli",
+            type(value).__name__,
+            "pictures (paths, PIL images), arrays or tensors of numbers",
+        ) from error
+
+
+class Stimuli:
+    """Stimuli of any source one by one, and the names of those that came from files.
+
+    Parameters
+    ----------
+    source : path, iterable or DataLoader
+    torch : module
+    """
+
+    def __init__(self, source: Any, torch: Any) -> None:
+        self.torch, self.names = torch, list[str]()
+        if isinstance(source, (str, Path)):
+            source = _pictures(Path(source))
+        loader = getattr(torch.utils.data, "DataLoader", None)
+        self.batched = loader is not None and isinstance(source, loader)
+        if self.batched and isinstance(source.sampler, torch.utils.data.RandomSampler):
+            raise InputError("stimuli", "a DataLoader that shuffles", "one with shuffle=False")
+        if not hasattr(source, "__iter__") and not hasattr(source, "__getitem__"):
+            raise InputError(
+                "stimuli", type(source).__name__, "a folder, an iterable or a DataLoader"
+            )
+        self.source = source
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.batched:
+            for batch in self.source:
+                first = batch[0] if isinstance(batch, (list, tuple)) else batch
+                if not self.torch.is_tensor(first):
+                    raise InputError(
+                        "stimuli",
+                        type(first).__name__,
+                        "batches of a DataLoader that are or begin with a tensor",
+                    )
+                yield from first
+            return
+        for item in self.source:
+            if isinstance(item, (str, Path)):
+                self.names.append(Path(item).name)
+                yield _picture(Path(item))
+            else:
+                yield item
+
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+
+
+def _pictures(source: Path) -> list[Path]:
+    """Pictures of a folder in the order of their names; an npy file of stimuli is no folder."""
+    if source.is_file() and source.suffix.lower() in PICTURES:
+        return [source]
+    if not source.is_dir():
+        raise ReadError(source, f"no folder of pictures ({', '.join(PICTURES)})")
+    found = sorted(p for p in source.rglob("*") if p.suffix.lower() in PICTURES)
+    if not found:
+        raise ReadError(source, f"a folder without pictures ({', '.join(PICTURES)})")
+    return found
+
+
+def _picture(path: Path) -> Any:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            return picture.copy()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ReadError(path, f"no picture that can be read ({error})") from error
+
+
 class _Layer:
     """One layer's features: taken by a hook, appended to a raw file, given an npy header at the end."""
 
     def __init__(
-        self, name: str, path: Path, project: int | None, seed: int, frame_axis: int | None
+        self,
+        name: str,
+        path: Path,
+        project: int | None,
+        seed: int,
+        frame_axis: int | None,
+        element: int | str | None,
     ) -> None:
         self.name, self.path, self.project, self.seed = name, path, project, seed
-        self.frame_axis = frame_axis
+        self.frame_axis, self.element = frame_axis, element
         self.raw = path.with_suffix(".part")
         self.handle = self.raw.open("wb")
         self.matrix: Any = None
@@ -342,6 +506,7 @@ class _Layer:
         self.calls += 1
         if self.calls > 1:
             self._fail("was reached several times in one pass")
+        output = self._taken(output)
         if not hasattr(output, "detach") or output.ndim < 1 or len(output) != self.batch:
             self._fail("does not put out one tensor with the batch first")
         if self.frame_axis is not None and output.ndim > self.frame_axis:
@@ -354,6 +519,32 @@ class _Layer:
         if not np.isfinite(features).all():
             self._fail(f"puts out NaN or infinite values, from stimulus {self.rows} on")
         self._write(features)
+
+    def _taken(self, output: Any) -> Any:
+        """The element asked for; an output of several elements without a choice is told with what it holds."""
+        if hasattr(output, "detach"):
+            return output
+        by_name = dict(output) if isinstance(output, Mapping) else {}
+        by_name = by_name or {n: getattr(output, n) for n in getattr(output, "_fields", ())}
+        listed = list(by_name.values()) or (
+            list(output) if isinstance(output, (list, tuple)) else []
+        )
+        if self.element is not None:
+            if isinstance(self.element, str) and self.element in by_name:
+                return by_name[self.element]
+            if isinstance(self.element, int) and -len(listed) <= self.element < len(listed):
+                return listed[self.element]
+        names = list(by_name) or list(range(len(listed)))
+        shapes = {
+            n: tuple(getattr(v, "shape", ())) or type(v).__name__
+            for n, v in zip(names, listed, strict=True)
+        }
+        if shapes:
+            raise DataError(
+                f"layer {self.name!r} does not put out one tensor with the batch first but several elements, {shapes}; "
+                f"choose by element={{{self.name!r}: {names[0]!r}}}"
+            )
+        return output
 
     def check(self) -> None:
         """After a pass."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, InputError
-from apastats.io.rdm_set import RDMSet
+from apastats.errors import DataError, DesignError, InputError
+from apastats.io.rdm_labels import row_names, text
+from apastats.io.rdm_set import RDMSet, joined
 from apastats.numbers.backends import NUMPY, Backend, get_backend
 from apastats.numbers.moments import ROUNDING
+from apastats.scoring.activations import Activations
 
 __all__ = ["distances", "rdms_from_patterns"]
 
@@ -79,13 +82,13 @@ def distances(
 
 
 def rdms_from_patterns(
-    patterns: Mapping[Any, Any],
+    patterns: Any,
     *,
-    names: str | Sequence[str] = ("subject", "roi"),
+    names: str | Sequence[str] | None = None,
     method: str = "correlation",
-    stimuli: Sequence[Any] | None = None,
+    stimuli: Any = None,
     noise: Any = None,
-    cv_descriptor: Sequence[Any] | None = None,
+    cv_descriptor: Any = None,
     backend: str = "numpy",
     device: str = "cpu",
     dtype: str = "float64",
@@ -94,34 +97,45 @@ def rdms_from_patterns(
 
     Parameters
     ----------
-    patterns : mapping
+    patterns : mapping or Activations
         From labels to ``[n_stimulus, n_feature]`` arrays (crossnobis: one row per measurement); the
-        numbers of features may differ.
-    names : str or sequence of str
-        Names of the labels: with ``("subject", "roi")`` the keys are pairs such as ``("s1", "V1")``.
+        numbers of features may differ. Data frames name their rows by their index. What
+        :func:`apastats.activations` returns is taken as its layers, ``(model, layer)``.
+    names : str or sequence of str, optional
+        Names of the labels: with ``("subject", "roi")``, the default, the keys are pairs such as
+        ``("s1", "V1")``; ``("model", "layer")`` for activations.
     method : str
         ``correlation, euclidean, cosine`` (fast); ``mahalanobis, crossnobis, poisson, poisson_cv`` by
         rsatoolbox's ``calc_rdm``.
-    stimuli : sequence, optional
-        Names of the rows. For crossnobis they repeat, once per measurement; they are required there.
-    noise : array or mapping, optional
-        Noise precision matrix over features for mahalanobis and crossnobis, or one per label.
-    cv_descriptor : sequence, optional
-        Fold (run) of every row, for crossnobis and poisson_cv.
+    stimuli : sequence or mapping, optional
+        Names of the rows, or a mapping from labels to those of each data set (every subject has its own
+        order of trials). For crossnobis they repeat, once per measurement; they are required there.
+    noise : array, list or mapping, optional
+        Noise precision matrix ``[n_feature, n_feature]`` for mahalanobis and crossnobis. For crossnobis
+        also a list of them, one for each fold in the sorted order of the folds: the precision of the mean
+        of that fold (see rsatoolbox's ``calc_rdm_crossnobis``). A mapping: from labels to either.
+    cv_descriptor : sequence or mapping, optional
+        Fold (run) of every row, for crossnobis and poisson_cv, or a mapping from labels to those of each
+        data set.
     backend, device, dtype : str
         As in :func:`apastats.rdm_similarity`, for the fast methods.
 
     Returns
     -------
     RDMSet
+        In the order of the first data set's stimuli; others are matched by name, and are NaN for
+        stimuli they lack.
 
     Raises
     ------
     InputError
         Unknown method, labels that do not fit ``names``, ``noise`` or ``cv_descriptor`` where they mean
-        nothing or are lacking.
+        nothing or are lacking, names, folds or noise of a wrong size.
     DataError
-        Patterns that are not two-dimensional, differ in their numbers of stimuli, or hold NaN.
+        Patterns that are not two-dimensional, differ in their numbers of unnamed stimuli, or hold NaN; a
+        stimulus that lacks a fold; distances that rsatoolbox cannot compute.
+    DesignError
+        Cross-validation with one fold.
 
     Examples
     --------
@@ -133,91 +147,206 @@ def rdms_from_patterns(
     """
     if method not in (*FAST, *BY_RSATOOLBOX):
         raise InputError("method", method, f"one of {[*FAST, *BY_RSATOOLBOX]}")
+    if isinstance(patterns, Activations):
+        names = ("model", "layer") if names is None else names
+        patterns = patterns.patterns()
     if not isinstance(patterns, Mapping) or not patterns:
         raise InputError(
-            "patterns", type(patterns).__name__, "a mapping from labels to arrays, not empty"
+            "patterns",
+            type(patterns).__name__,
+            "a mapping from labels to arrays, not empty, or what apastats.activations returned",
         )
-    columns = (names,) if isinstance(names, str) else tuple(names)
-    labels = []
-    arrays: dict[Any, np.ndarray] = {}
+    columns = (names,) if isinstance(names, str) else tuple(names or ("subject", "roi"))
+    crossed = method in ("crossnobis", "poisson_cv")
+    for argument, value, means in (
+        ("noise", noise, method in ("mahalanobis", "crossnobis")),
+        ("cv_descriptor", cv_descriptor, crossed),
+    ):
+        if value is not None and not means:
+            raise InputError(argument, "a value", f"None with method={method!r}")
+    engine = get_backend(backend, device, dtype)
+    arrays, labels, rows = {}, [], {}
     for key, value in patterns.items():
         parts = key if isinstance(key, tuple) else (key,)
         if len(parts) != len(columns):
             raise InputError("patterns", key, f"keys with one part for each of {list(columns)}")
-        array = np.asarray(value)
-        if array.ndim != 2 or array.dtype.kind not in "fiu":
-            raise DataError(
-                f"patterns {key!r}: shape {array.shape}; allowed: [n_stimulus, n_feature] numbers"
-            )
-        if not np.isfinite(array).all():
-            raise DataError(
-                f"patterns {key!r}: NaN or infinite entries; leave features or stimuli out first"
-            )
         labels.append(parts)
-        arrays[key] = array
-    rows = {a.shape[0] for a in arrays.values()}
-    if len(rows) > 1:
-        raise DataError(f"patterns have different numbers of stimuli: {sorted(rows)}")
-    if stimuli is not None and len(stimuli) != next(iter(rows)):
+        arrays[key] = _checked(value, key)
+        rows[key] = _row_names(stimuli, value, key, len(arrays[key]))
+    sizes = {len(a) for a in arrays.values()}
+    if len(sizes) > 1 and any(r is None for r in rows.values()):
+        raise DataError(
+            f"patterns have different numbers of stimuli: {sorted(sizes)}; name them by stimuli="
+        )
+    sets = []
+    for (key, array), parts in zip(arrays.items(), labels, strict=True):
+        if method in FAST:
+            found = distances(array[None], method, backend=engine)
+            order = rows[key]
+        else:
+            folds = _per_set("cv_descriptor", cv_descriptor, key, len(array))
+            if crossed and (rows[key] is None or folds is None):
+                raise InputError(
+                    "cv_descriptor",
+                    folds,
+                    f"with method={method!r}: folds, and stimuli, of every row",
+                )
+            found, order = _by_rsatoolbox(
+                key, array, method, rows[key], folds, _noise_of(noise, key)
+            )
+        frame = pd.DataFrame([parts], columns=list(columns))
+        sets.append(RDMSet(found, frame, tuple(order or ()), method, f"patterns {key!r}"))
+    return joined(sets, "patterns")
+
+
+def _checked(value: Any, key: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"patterns {key!r}: no array of numbers ({error})") from error
+    if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
+        raise DataError(
+            f"patterns {key!r}: shape {array.shape}; allowed: [n_stimulus, n_feature] numbers"
+        )
+    if not np.isfinite(array).all():
+        raise DataError(
+            f"patterns {key!r}: NaN or infinite entries; leave features or stimuli out first"
+        )
+    return array
+
+
+def _per_set(argument: str, given: Any, key: Any, n: int) -> list[Any] | None:
+    """Values of the rows of one data set, of those of all or of a mapping of each."""
+    if given is None:
+        return None
+    if isinstance(given, Mapping):
+        if key not in given:
+            raise InputError(
+                argument, list(given), f"a mapping with the labels of the patterns, {key!r}"
+            )
+        given = given[key]
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise InputError(argument, given, "one value per row of the patterns")
+    values, what = list(given), "names" if argument == "stimuli" else "folds"
+    if len(values) != n:
+        raise InputError(argument, len(values), f"{n} {what}, one per row of the patterns {key!r}")
+    return values
+
+
+def _row_names(stimuli: Any, value: Any, key: Any, n: int) -> list[str] | None:
+    """Names of rows: those given, or the index of a frame that does not only count."""
+    named = _per_set("stimuli", stimuli, key, n)
+    if named is None and isinstance(value, pd.DataFrame):
+        return row_names(value)
+    return None if named is None else text(named)
+
+
+def _noise_of(noise: Any, key: Any) -> Any:
+    if not isinstance(noise, Mapping):
+        return noise
+    if key not in noise:
         raise InputError(
-            "stimuli", len(stimuli), f"{next(iter(rows))} names, one per row of the patterns"
+            "noise", list(noise), f"a mapping with the labels of the patterns, {key!r}"
         )
-    frame = pd.DataFrame(labels, columns=list(columns))
-    if method in FAST:
-        for argument, value in (("noise", noise), ("cv_descriptor", cv_descriptor)):
-            if value is not None:
-                raise InputError(argument, "a value", f"None with method={method!r}")
-        engine = get_backend(backend, device, dtype)
-        vectors = np.concatenate(
-            [distances(a[None], method, backend=engine) for a in arrays.values()]
+    return noise[key]
+
+
+def _precisions(noise: Any, key: Any, n_feature: int, n_fold: int) -> Any:
+    """A precision matrix, or one per fold, of the size of the patterns."""
+    if noise is None:
+        return None
+    several = isinstance(noise, (list, tuple)) or np.ndim(noise) == 3
+    matrices = []
+    for matrix in noise if several else [noise]:
+        try:
+            m = np.asarray(matrix, dtype="f8")
+        except (TypeError, ValueError) as error:
+            raise InputError("noise", matrix, "a matrix of numbers") from error
+        if m.shape != (n_feature, n_feature) or not np.isfinite(m).all():
+            raise InputError(
+                "noise",
+                m.shape,
+                f"finite precision matrices [{n_feature}, {n_feature}] for patterns {key!r}",
+            )
+        matrices.append(m)
+    if several and (n_fold == 0 or len(matrices) != n_fold):
+        raise InputError(
+            "noise",
+            f"{len(matrices)} matrices",
+            f"one matrix, or {n_fold}, one per fold"
+            if n_fold
+            else "one matrix with method='mahalanobis'",
         )
-        return RDMSet(vectors, frame, () if stimuli is None else tuple(map(str, stimuli)), method)
-    return _by_rsatoolbox(arrays, frame, method, stimuli, noise, cv_descriptor)
+    return matrices if several else matrices[0]
 
 
 def _by_rsatoolbox(
-    arrays: Mapping[Any, np.ndarray],
-    labels: pd.DataFrame,
+    key: Any,
+    array: np.ndarray,
     method: str,
-    stimuli: Sequence[Any] | None,
+    stimuli: list[str] | None,
+    folds: list[Any] | None,
     noise: Any,
-    cv_descriptor: Sequence[Any] | None,
-) -> RDMSet:
+) -> tuple[np.ndarray, list[str] | None]:
+    """Vectors ``[1, n_pair]`` of one data set and the order of its stimuli."""
     from rsatoolbox.data import Dataset
     from rsatoolbox.rdm import calc_rdm
 
-    crossed = method in ("crossnobis", "poisson_cv")
-    if crossed and (stimuli is None or cv_descriptor is None):
-        raise InputError(
-            "cv_descriptor",
-            cv_descriptor,
-            f"with method={method!r}: folds, and stimuli, of every row",
+    names = stimuli if stimuli is not None else [f"{k:06d}" for k in range(len(array))]
+    descriptors: dict[str, Any] = {"stimulus": names}
+    options: dict[str, Any] = {}
+    n_fold = 0
+    if folds is not None:
+        n_fold = _check_folds(key, method, names, folds)
+        # numbered in their own order, as text: rsatoolbox sorts folds as text and averages numbers
+        level = {f: k for k, f in enumerate(_sorted(set(folds)))}
+        descriptors["fold"] = [f"{level[f]:06d}" for f in folds]
+        options["cv_descriptor"] = "fold"
+    if method.startswith("poisson") and (array < 0).any():
+        raise DataError(f"patterns {key!r}: negative entries; {method} is for counts and rates")
+    precision = _precisions(noise, key, array.shape[1], n_fold)
+    if precision is not None:
+        options["noise"] = precision
+    data = Dataset(np.asarray(array, "f8"), obs_descriptors=descriptors)
+    try:
+        with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+            warnings.filterwarnings("ignore", "invalid value encountered in cast", RuntimeWarning)
+            rdm = calc_rdm(data, method=method, descriptor="stimulus", **options)
+    except Exception as error:  # what rsatoolbox raises is of many kinds
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(
+            f"patterns {key!r}: rsatoolbox cannot compute {method} ({first})"
+        ) from error
+    order = [str(s) for s in rdm.pattern_descriptors["stimulus"]]
+    first_seen = list(dict.fromkeys(names))
+    found = RDMSet(rdm.dissimilarities, pd.DataFrame({"rdm": [0]}), tuple(order)).on_stimuli(
+        first_seen
+    )
+    return np.asarray(found.vectors), first_seen if stimuli is not None else None
+
+
+def _sorted(values: Iterable[Any]) -> list[Any]:
+    """Sorted as numbers where they are, as text otherwise."""
+    listed = list(values)
+    try:
+        return sorted(listed)
+    except TypeError:
+        return sorted(listed, key=str)
+
+
+def _check_folds(key: Any, method: str, names: Sequence[str], folds: Sequence[Any]) -> int:
+    """Number of folds, each of which has to hold every stimulus."""
+    runs = list(dict.fromkeys(folds))
+    if len(runs) < 2:
+        raise DesignError(
+            f"patterns {key!r}: one fold ({runs[0]!r}) of cv_descriptor; {method} needs two or more"
         )
-    if not crossed and cv_descriptor is not None:
-        raise InputError("cv_descriptor", "a value", f"None with method={method!r}")
-    if noise is not None and method.startswith("poisson"):
-        raise InputError("noise", "a value", f"None with method={method!r}")
-    vectors, found = [], None
-    for key, array in arrays.items():
-        n = len(array)
-        names = list(map(str, stimuli)) if stimuli is not None else [f"{k:06d}" for k in range(n)]
-        descriptors: dict[str, Any] = {"stimulus": names}
-        if cv_descriptor is not None:
-            if len(cv_descriptor) != n:
-                raise InputError("cv_descriptor", len(cv_descriptor), f"{n} folds, one per row")
-            # as text: rsatoolbox averages numeric descriptors, and casts NaN to integers for that
-            descriptors["fold"] = list(map(str, cv_descriptor))
-        options: dict[str, Any] = {"cv_descriptor": "fold"} if crossed else {}
-        if method in ("mahalanobis", "crossnobis") and noise is not None:
-            options["noise"] = noise[key] if isinstance(noise, Mapping) else np.asarray(noise)
-        data = Dataset(np.asarray(array, "f8"), obs_descriptors=descriptors)
-        rdm = calc_rdm(data, method=method, descriptor="stimulus", **options)
-        order = [str(s) for s in rdm.pattern_descriptors["stimulus"]]
-        if found is not None and order != found:
-            raise DataError(f"patterns {key!r}: other stimuli than the first data set")
-        found = order
-        vectors.append(rdm.dissimilarities[0])
-    stack = RDMSet(np.stack(vectors), labels, tuple(found or ()), method)
-    if stimuli is None:
-        return RDMSet(stack.vectors, labels, (), method)
-    return stack.on_stimuli(list(dict.fromkeys(map(str, stimuli))))
+    there = set(zip(names, folds, strict=True))
+    for name in dict.fromkeys(names):
+        for run in runs:
+            if (name, run) not in there:
+                raise DataError(
+                    f"patterns {key!r}: stimulus {name!r} is not in fold {run!r}; {method} needs every stimulus in "
+                    f"every fold: leave it, or the fold, out"
+                )
+    return len(runs)
