@@ -462,7 +462,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "by": ["roi"],
         "score_outcome": lambda: needing("agreement", scores=agreement(), score_outcome="z"),
         "agreement_outcome": "z",
-        "agreement_reference": "brain",
+        "agreement_reference": "best",
         "method": "mcb",
         "hypothesis": "equivalence",
     },

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from apastats.arguments import choice
 from apastats.errors import DegenerateWarning, InputError, SmallSampleWarning, warn
+from apastats.numbers.jackknife import jackknife_error
 from apastats.numbers.moments import moments
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.compared import (
@@ -30,7 +31,7 @@ from apastats.patterns.nodes import (
     node_replicates,
     pattern_values,
 )
-from apastats.patterns.pattern_similarity import check_similarity
+from apastats.patterns.pattern_similarity import SIMILARITIES, check_similarity, fisher_z
 from apastats.recording import verb
 from apastats.resampling.intervals import (
     INTERVALS,
@@ -66,6 +67,7 @@ class _Options:
     interval: str
     conf_level: float
     n_subject: int
+    on_z: bool
 
 
 @verb
@@ -159,7 +161,7 @@ def agreement_bootstrap(
         )
     plan = subject_counts(n, n_resamples, rng)
     counts = plan.matrix
-    options = _Options(interval, conf_level, n)
+    options = _Options(interval, conf_level, n, SIMILARITIES[similarity].fisher)
     pairwise = kind == "subject_to_subject"
     frames = []
     for c, label in enumerate(arrays.cells):
@@ -243,7 +245,7 @@ def _cell(
 ) -> pd.DataFrame:
     """All rows of one metric and split, ROI by ROI so that replicates need not be kept."""
     weights = None if plan.uniform else plan.weights
-    n = options.n_subject
+    n, on_z = options.n_subject, options.on_z
     leave_out = np.concatenate([np.ones((1, n)), 1.0 - np.eye(n)])
     parts: dict[str, list[pd.DataFrame]] = {"agreement": [], "difference": []}
     largest = {"agreement": np.zeros(len(counts)), "difference": np.zeros(len(counts))}
@@ -261,7 +263,7 @@ def _cell(
                     continue
                 fixed, drawn = (v[:, :-1] - v[:, -1:] for v in (fixed, drawn))
                 rows = rows.iloc[:-1]
-            frame, t = _estimates(fixed, drawn, weights, options)
+            frame, t = _estimates(fixed, drawn, weights, options, on_z and term == "agreement")
             frame = pd.concat([rows.reset_index(drop=True), frame], axis=1).assign(term=term)
             if term == "agreement":
                 frame["std_error_dyadic"] = [np.nan] * len(chosen.models) + [_dyadic(q)]
@@ -272,7 +274,7 @@ def _cell(
         if not frames:
             continue
         frame = pd.concat(frames, ignore_index=True)
-        out.append(_joint(frame, term, largest[term], weights, options))
+        out.append(_joint(frame, term, largest[term], weights, options, on_z))
     frame = pd.concat(out, ignore_index=True)
     return frame.assign(
         conf_level=options.conf_level,
@@ -284,19 +286,28 @@ def _cell(
 
 
 def _estimates(
-    fixed: np.ndarray, drawn: np.ndarray, weights: np.ndarray | None, options: _Options
+    fixed: np.ndarray,
+    drawn: np.ndarray,
+    weights: np.ndarray | None,
+    options: _Options,
+    on_z: bool,
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Estimates and limits of one ROI's rows, and the largest |t| of every replicate."""
+    """Estimates and limits of one ROI's rows, and the largest |t| of every replicate.
+
+    ``on_z``: limits are made on Fisher's z and transformed back, so that none lies beyond 1.
+    """
     n = options.n_subject
-    estimate, left = fixed[0], fixed[1:]
+    jackknife = options.interval == "jackknife"
+    kind = cast(Interval, "t" if jackknife else options.interval)
+    error = _error(fixed, drawn, weights, jackknife)
+    p = _two_sided(fixed[0], error, n)
+    plain = fixed[0], error
+    if on_z:
+        fixed, drawn = fisher_z(fixed), fisher_z(drawn)
+        error = _error(fixed, drawn, weights, jackknife)
+    estimate = fixed[0]
     _, mean, sd = moments(drawn.T, weights, axis=-1)
-    if options.interval == "jackknife":
-        kind: Interval = "t"
-        error = np.sqrt((n - 1) / n * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
-    else:
-        kind = cast(Interval, options.interval)
-        error = sd * np.sqrt(n / (n - 1))
-    influence = (n - 1) * (estimate - left)
+    influence = (n - 1) * (estimate - fixed[1:])
     r = Replicates(
         estimate=estimate,
         values=np.ascontiguousarray(drawn.T),
@@ -310,12 +321,39 @@ def _estimates(
     with np.errstate(invalid="ignore", divide="ignore"):
         # about their own mean: a resample has fewer people in its references, so all replicates are lower
         t = np.abs(drawn - mean) / np.where(sd > 1e-12, sd, np.nan)
-        p = 2 * stdtr(n - 1, -np.abs(estimate / error))
     t = np.where(np.isfinite(t), t, 0.0).max(axis=1, initial=0.0)
+    if on_z:
+        # the larger slope of the two limits
+        mcse = mcse * (1 - np.tanh(np.minimum(np.abs(low), np.abs(high))) ** 2)
+        low, high = np.tanh(low), np.tanh(high)
     frame = pd.DataFrame(
-        {"estimate": estimate, "std_error": error, "p_value": p, "conf_low": low, "conf_high": high}
+        {
+            "estimate": plain[0],
+            "std_error": plain[1],
+            "p_value": p,
+            "conf_low": low,
+            "conf_high": high,
+            "mcse": mcse,
+            "_centre": estimate,
+            "_error": error,
+        }
     )
-    return frame.assign(mcse=mcse), t
+    return frame, t
+
+
+def _error(
+    fixed: np.ndarray, drawn: np.ndarray, weights: np.ndarray | None, jackknife: bool
+) -> np.ndarray:
+    """Standard errors: from leaving people out, or from the replicates."""
+    if jackknife:
+        return jackknife_error(fixed[1:])
+    n = len(fixed) - 1
+    return np.asarray(moments(drawn.T, weights, axis=-1)[2] * np.sqrt(n / (n - 1)))
+
+
+def _two_sided(estimate: np.ndarray, error: np.ndarray, n: int) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(2 * stdtr(n - 1, -np.abs(estimate / error)))
 
 
 def _joint(
@@ -324,6 +362,7 @@ def _joint(
     largest: np.ndarray,
     weights: np.ndarray | None,
     options: _Options,
+    on_z: bool,
 ) -> pd.DataFrame:
     """Simultaneous limits and p-values from the largest |t|."""
     n = options.n_subject
@@ -336,10 +375,11 @@ def _joint(
     critical = max(-float(stdtrit(n - 1, p_one / 2)), bootstrap)
     m = max(int(frame["estimate"].notna().sum()), 1)
     critical = min(critical, float(stdtrit(n - 1, 1 - (1 - options.conf_level) / (2 * m))))
-    frame = frame.assign(
-        joint_low=frame["estimate"] - critical * frame["std_error"],
-        joint_high=frame["estimate"] + critical * frame["std_error"],
-    )
+    centre, half = frame["_centre"].to_numpy(), critical * frame["_error"].to_numpy()
+    low, high = centre - half, centre + half
+    if on_z and term == "agreement":
+        low, high = np.tanh(low), np.tanh(high)
+    frame = frame.assign(joint_low=low, joint_high=high).drop(columns=["_centre", "_error"])
     if term == "agreement":
         return frame.assign(p_value=np.nan, p_value_adjusted=np.nan)
     # the same widening turned round: the t of the data as a normal quantile

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from apastats.errors import DegenerateWarning, DesignError, InputError, warn
+from apastats.numbers.jackknife import person_shares
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.arrays import PatternArrays
 from apastats.patterns.compared import (
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 
+Transform = Callable[[np.ndarray], np.ndarray]
 OUTCOMES = ("agreement", "z", "agreement_person", "z_person")
 
 
@@ -49,6 +52,7 @@ def agreement_values(
     pairwise: bool,
     reference: str,
     similarity: str,
+    transform: Transform | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Agreement of models and of the brain in one cell.
 
@@ -62,6 +66,9 @@ def agreement_values(
         Which of the two ``brain`` is.
     reference, similarity : str
         See :func:`pattern_agreement`.
+    transform : callable, optional
+        Applied to agreements: for ``matched`` to each single similarity, before the mean over partners (the
+        transform of a mean over patterns is not on the scale of the transform of one pattern).
 
     Returns
     -------
@@ -69,9 +76,10 @@ def agreement_values(
     brain_agreement : numpy.ndarray, shape (n_subject, n_roi)
     """
     c = compare_with(model, brain, pairwise=pairwise, reference=reference)
-    return model_similarity(c, similarity), average(
-        _rowwise(c.brain, c.brain_references, similarity), 1
-    )
+    each = transform if reference == "matched" else None
+    own = _rowwise(c.brain, c.brain_references, similarity)
+    found = model_similarity(c, similarity, each), average(own if each is None else each(own), 1)
+    return found if transform is None or each else (transform(found[0]), transform(found[1]))
 
 
 def person_values(
@@ -81,16 +89,14 @@ def person_values(
     pairwise: bool,
     reference: str,
     similarity: str,
-    transform: Callable[[np.ndarray], np.ndarray] | None = None,
+    transform: Transform | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Share of every person, in all roles, in the mean agreement of one cell.
 
     Parameters
     ----------
-    model, brain, pairwise, reference, similarity
+    model, brain, pairwise, reference, similarity, transform
         As in :func:`agreement_values`.
-    transform : callable, optional
-        Applied to agreements before they are averaged.
 
     Returns
     -------
@@ -101,12 +107,13 @@ def person_values(
         jackknife. NaN where a subject has no agreement, or nothing is left without the person.
     """
     n = len(model)
-    options = {"pairwise": pairwise, "reference": reference, "similarity": similarity}
-
-    def means(m: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, ...]:
-        found = agreement_values(m, b, **options)  # type: ignore[arg-type]
-        return found if transform is None else tuple(transform(v) for v in found)
-
+    means = partial(
+        agreement_values,
+        pairwise=pairwise,
+        reference=reference,
+        similarity=similarity,
+        transform=transform,
+    )
     full = means(model, brain)
     left: list[list[np.ndarray]] = [[], []]
     for i in range(n):
@@ -114,11 +121,10 @@ def person_values(
         rest = np.delete(rest, i, axis=1) if pairwise else rest
         for part, values in zip(left, means(np.delete(model, i, axis=0), rest), strict=True):
             part.append(average(values, 0))
-    out = []
-    for values, parts in zip(full, left, strict=True):
-        without = np.where(np.isfinite(values), np.stack(parts), np.nan)
-        out.append(average(values, 0) + (n - 1) * (average(without, 0) - without))
-    return out[0], out[1]
+    model_person, brain_person = (
+        person_shares(values, np.stack(parts)) for values, parts in zip(full, left, strict=True)
+    )
+    return model_person, brain_person
 
 
 def _rowwise(x: np.ndarray, y: np.ndarray, similarity: str) -> np.ndarray:
@@ -127,7 +133,9 @@ def _rowwise(x: np.ndarray, y: np.ndarray, similarity: str) -> np.ndarray:
     return pattern_similarity(x[..., None, :], y[..., None, :], similarity)[..., 0, 0]
 
 
-def model_similarity(c: Compared, similarity: str) -> np.ndarray:
+def model_similarity(
+    c: Compared, similarity: str, transform: Transform | None = None
+) -> np.ndarray:
     """Agreement of every predictor with every ROI, ``[subject, predictor, roi]``: mean over references."""
     n_subject, n_predictor = c.model.shape[:2]
     out = np.full((n_subject, n_predictor, c.model_references.shape[2]), np.nan)
@@ -135,7 +143,8 @@ def model_similarity(c: Compared, similarity: str) -> np.ndarray:
         references = c.model_references[s]
         there = np.isfinite(references).any(axis=(-1, -2))
         if there.any():
-            out[s] = average(pattern_similarity(c.model[s], references[there], similarity), 0)
+            found = pattern_similarity(c.model[s], references[there], similarity)
+            out[s] = average(found if transform is None else transform(found), 0)
     return out
 
 
@@ -203,14 +212,18 @@ def pattern_agreement(
     With AP the patterns, P(s) the partners of s and ref(s, r) the mean of AP(p', r -> s') over pairs
     without s: brain ``A(r, s) = mean_p sim(ref(s, r), AP((p, r), s))``; models, leave_one_out,
     ``A(f, r, s) = sim(AP(f, s), ref(s, r))``, released ``mean_p sim(AP(f, s), AP((p, r), s))`` (Hoefling
-    et al. 2026 and the code released with it). Plain means of the similarities; ``z = artanh(A)``.
+    et al. 2026 and the code released with it). Plain means of the similarities. ``z = artanh(A)``, but for ``matched``
+    ``z = mean_p artanh(sim)``: the brain's candidates are other partners, a model is one and the same, and only the
+    mean over partners of transforms has a further brain, entered as a model, at the brain's own z.
 
     The agreements of two subjects are not independent: they share references, and people who predict both. A t
     interval over subjects of ``agreement`` or ``z`` covered 63 to 91 % instead of 95 % in simulations with ten
     subjects. ``*_person`` is for verbs that take subjects as the sample: for person i ``A + (n - 1) (mean_j A_-j -
     A_-i)`` with ``A_-i`` the mean agreement without that person in any role. Its mean over people is A, the
-    standard error of that mean the jackknife's, and t intervals covered 95 to 98 %. Left out where one person
-    less leaves too few.
+    standard error of that mean the jackknife's. t intervals of ``z_person`` covered 95 to 98 %; those of
+    ``agreement_person`` 92 to 96 %, and their limits can lie beyond 1, as agreements are skewed: take ``z_person``
+    for tests, and :func:`agreement_bootstrap` for intervals of an agreement. Left out where one person less leaves
+    too few.
 
     Examples
     --------
@@ -241,7 +254,14 @@ def pattern_agreement(
         )
         columns = {"agreement": found}
         if SIMILARITIES[similarity].fisher:
-            columns["z"] = (fisher_z(found[0]), fisher_z(found[1]))
+            columns["z"] = agreement_values(
+                arrays.model[c],
+                values[c],
+                pairwise=kind == "subject_to_subject",
+                reference=reference,
+                similarity=similarity,
+                transform=fisher_z,
+            )
         for name in list(columns) if enough_without_one(arrays, kind, reference) else ():
             columns[f"{name}_person"] = person_values(
                 arrays.model[c],

@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from apastats.comparing.against_best import Competition, adjusted_family
+from apastats.comparing.margin import Margin, as_margin
 from apastats.errors import DataError, InputError
 from apastats.recording import verb
 from apastats.results import Provenance, Result
-from apastats.table import BRAIN, ScoreTable
+from apastats.table import BRAIN, Block, ScoreTable
 from apastats.words import Info, Outcome
 
 __all__ = ["StrictAlignment", "strict_alignment"]
@@ -77,7 +79,7 @@ def strict_alignment(
     by: tuple[str, ...] | list[str] = ("roi", "metric"),
     score_outcome: str = "score",
     agreement_outcome: str | None = None,
-    agreement_reference: str = "best",
+    agreement_reference: str = "brain",
     method: str = "tost",
     hypothesis: str = "noninferiority",
     adjust: str = "holm",
@@ -100,17 +102,17 @@ def strict_alignment(
     agreement_outcome : str, optional
         Outcome column of agreement: by default ``z_person`` (each person's share in the mean Fisher z, so that
         references and pairs that subjects share are accounted for), ``z`` where there is none.
-    agreement_reference : {"best", "brain"}
-        Agreement is compared with the best model's, or with the brain's own. Scores are compared with the
-        best model's.
+    agreement_reference : {"brain", "best"}
+        Agreement is compared with the brain's own (rows of the brain are needed), or with the best model's.
+        Scores are compared with the best model's.
     method : {"tost", "mcb"}
-        ``tost``: :func:`apastats.equivalence`. ``mcb``: comparisons with the best of
-        :func:`apastats.equivalence_set`, simultaneous over all cells, sharper where the best is the reference
-        (agreement with the brain is tested by ``tost`` all the same).
+        Against the best: ``tost`` shows a model to be not worse than *any* other model by the margin, ``mcb`` takes
+        the comparisons with the best of :func:`apastats.equivalence_set`, simultaneous over all cells and without
+        p-values. Against the brain both are :func:`apastats.equivalence`.
     hypothesis : {"noninferiority", "equivalence"}
         Not worse by the margin, or not different by it (``tost``).
     adjust, alpha
-        As in :func:`apastats.equivalence`.
+        As in :func:`apastats.equivalence`; the adjustment is one of p-values (:func:`apastats.adjust_p`).
 
     Returns
     -------
@@ -129,9 +131,10 @@ def strict_alignment(
     -----
     A model is aligned where both tests reject at alpha (Berger 1982: the larger p-value is valid, no further
     adjustment). It is declared out on a criterion where the opposite one-sided test, Bonferroni-adjusted over
-    the same family, shows it to be worse by more than the margin. The model with the highest mean is in by
-    definition where it is the reference. Selection of the best is accounted for by adjusting over all pairs,
-    or by the simultaneous limits of ``mcb`` (which has no p-values: NaN).
+    the same family, shows it to be worse by more than the margin. Nobody knows which model is best, and the one
+    with the highest mean is tested like every other: its p is the largest of the tests against all others
+    (intersection-union), adjusted over models and cells. A model one standard error of a difference below the best, at
+    the margin, was called aligned in 10 to 38 % while the highest mean was in by definition.
 
     Examples
     --------
@@ -169,7 +172,7 @@ def strict_alignment(
     table = on_score.merge(on_agreement, on=["model", *by], suffixes=("_score", "_agreement"))
     if table.empty:
         raise DataError("strict_alignment: scores and agreement have no model and cell in common")
-    p = table[["p_value_score", "p_value_agreement"]].max(axis=1)
+    p = table[["p_value_score", "p_value_agreement"]].max(axis=1, skipna=False)
     inside = (table["in_score"] == "in") & (table["in_agreement"] == "in")
     outside = (table["in_score"] == "out") | (table["in_agreement"] == "out")
     table = table.assign(
@@ -233,29 +236,40 @@ def _criterion(
         alpha=alpha,
     )
     f = found.table
-    column = (
-        "p_value_noninf_adjusted" if hypothesis == "noninferiority" else "p_value_equiv_adjusted"
-    )
-    worse = 1 - f["p_value_noninf"].to_numpy("f8")
-    if hypothesis == "equivalence":
-        worse = np.minimum(worse, 1 - f["p_value_nonsup"].to_numpy("f8")) * 2
-    worse = np.minimum(worse * float(found.info.family_size or 1), 1.0)
-    p = f[column].to_numpy("f8")
-    state = np.where(p <= alpha, "in", np.where(worse <= alpha, "out", "undecided"))
-    out = f[["model", *by]].assign(estimate=f["estimate"], p_value=p)
-    out["in"] = state
     if reference == "best":
-        block = table.block(formula)
-        means = np.nanmean(block.values, axis=0)
-        top = np.asarray(block.groups["model"])[np.nanargmax(means, axis=0)]
-        own = block.cells.assign(model=top, estimate=0.0, p_value=0.0)
-        own["in"] = "in"
-        out = pd.concat([out, own[out.columns]], ignore_index=True)
+        out = _against_best(table.block(formula), as_margin(bounds), adjust, alpha)
+        gaps = f[["model", *by, "estimate"]]
+        out = out.merge(gaps, on=["model", *by], how="left").fillna({"estimate": 0.0})
+        out = out[["model", *by, "estimate", "p_value", "in"]]
     else:
+        equal = hypothesis == "equivalence"
+        worse = 1 - f["p_value_noninf"].to_numpy("f8")
+        if equal:
+            worse = np.minimum(worse, 1 - f["p_value_nonsup"].to_numpy("f8")) * 2
+        worse = np.minimum(worse * float(found.info.family_size or 1), 1.0)
+        p = f["p_value_equiv_adjusted" if equal else "p_value_noninf_adjusted"].to_numpy("f8")
+        out = f[["model", *by]].assign(estimate=f["estimate"], p_value=p)
+        out["in"] = _state(p, worse, alpha)
         out = out[out["model"] != BRAIN]
     order = {m: i for i, m in enumerate(table.levels("model"))}
     out = out.sort_values("model", key=lambda c: c.map(order), kind="stable", ignore_index=True)
     return out, found.info
+
+
+def _state(p: np.ndarray, worse: np.ndarray, alpha: float) -> np.ndarray:
+    return np.where(p <= alpha, "in", np.where(worse <= alpha, "out", "undecided"))
+
+
+def _against_best(block: Block, margin: Margin, adjust: str, alpha: float) -> pd.DataFrame:
+    """Every model, the one with the highest mean included, by tests against all others of its cell."""
+    near, _, far = Competition.of(block, margin.resolve(block)).tests()
+    p = adjusted_family(near, adjust, "all")
+    state = _state(p, adjusted_family(far, "bonferroni", "all"), alpha)
+    models = np.asarray(block.groups["model"])
+    k, n_cell = p.shape
+    cells = block.cells.loc[np.repeat(np.arange(n_cell), k)].reset_index(drop=True)
+    found = {"model": np.tile(models, n_cell), "p_value": p.T.ravel(), "in": state.T.ravel()}
+    return cells.assign(**found)
 
 
 def _by_set(
@@ -263,7 +277,6 @@ def _by_set(
 ) -> tuple[pd.DataFrame, Info]:
     """The same from comparisons with the best, at one level over all cells."""
     from apastats.comparing.equivalence_set import equivalence_set
-    from apastats.comparing.margin import as_margin
 
     found = equivalence_set(
         formula, table, bounds=as_margin(bounds), method="mcb", family="all", alpha=alpha

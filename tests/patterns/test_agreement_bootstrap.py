@@ -109,13 +109,38 @@ def test_estimates_and_differences(make_frame, reference, self_entry):
 def test_t_interval_and_joint_limits(make_frame):
     patterns = apa.alignment_patterns(apa.ScoreTable(make_frame(n_subject=N, rng=5)))
     found = apa.agreement_bootstrap(patterns, n_resamples=500, rng=1).table
-    half = stats.t.ppf(0.975, N - 1) * found["std_error"]
-    np.testing.assert_allclose(found["conf_high"] - found["estimate"], half)
-    np.testing.assert_allclose(found["estimate"] - found["conf_low"], half)
+    gaps = found[found["term"] == "difference"]
+    half = stats.t.ppf(0.975, N - 1) * gaps["std_error"]
+    np.testing.assert_allclose(gaps["conf_high"] - gaps["estimate"], half)
+    np.testing.assert_allclose(gaps["estimate"] - gaps["conf_low"], half)
     assert (found["joint_low"] <= found["conf_low"]).all()
-    for _, rows in found.groupby("term"):
-        widest = stats.t.ppf(1 - 0.025 / len(rows), N - 1) * rows["std_error"]
-        assert (rows["joint_high"] - rows["estimate"] <= widest + 1e-12).all()
+    widest = stats.t.ppf(1 - 0.025 / len(gaps), N - 1) * gaps["std_error"]
+    assert (gaps["joint_high"] - gaps["estimate"] <= widest + 1e-12).all()
+    # agreements: the same on Fisher's z
+    rows = found[found["term"] == "agreement"]
+    z = {c: np.arctanh(rows[c]) for c in ("estimate", "conf_low", "conf_high", "joint_high")}
+    np.testing.assert_allclose(z["conf_high"] - z["estimate"], z["estimate"] - z["conf_low"])
+    ratio = stats.t.ppf(1 - 0.025 / len(rows), N - 1) / stats.t.ppf(0.975, N - 1)
+    joint, alone = (z[c] - z["estimate"] for c in ("joint_high", "conf_high"))
+    assert (joint <= ratio * alone * (1 + 1e-9)).all()
+
+
+@pytest.mark.parametrize("interval", ["jackknife", "t", "normal", "basic", "percentile", "bca"])
+def test_no_limit_of_an_agreement_is_beyond_one(make_frame, interval):
+    frame = make_frame(n_subject=N, rng=5)
+    # nearly the same pattern in everybody: agreements close to 1
+    level = frame.groupby("roi")["score"].transform("mean")
+    table = apa.ScoreTable(frame.assign(score=level + 0.05 * (frame["score"] - level)))
+    patterns = apa.alignment_patterns(table)
+    found = apa.agreement_bootstrap(patterns, n_resamples=500, interval=interval, rng=1).table
+    found = found[found["term"] == "agreement"]
+    assert found["estimate"].max() > 0.85
+    for low, high in (("conf_low", "conf_high"), ("joint_low", "joint_high")):
+        assert (found[low] >= -1).all()
+        assert (found[high] <= 1).all()
+    if interval in ("jackknife", "t", "normal"):
+        assert (found["conf_low"] <= found["estimate"]).all()
+        assert (found["estimate"] <= found["conf_high"]).all()
     gaps = found[found["term"] == "difference"]
     assert (gaps["p_value_adjusted"] >= gaps["p_value"]).all()
     t = gaps["estimate"] / gaps["std_error"]
@@ -148,8 +173,14 @@ def test_jackknife_leaves_people_out_of_the_table(make_frame, reference, similar
         error = np.sqrt(6 / 7 * ((stack.sub(stack.mean(axis=1), axis=0)) ** 2).sum(axis=1))
         rows = found[found["term"] == term].set_index(["model", "layer", "roi"])
         np.testing.assert_allclose(rows["std_error"], error.loc[rows.index], atol=1e-12)
-        half = stats.t.ppf(0.975, 6) * rows["std_error"]
-        np.testing.assert_allclose(rows["conf_high"] - rows["estimate"], half)
+        if term == "agreement":
+            stack = np.arctanh(stack)
+            error = np.sqrt(6 / 7 * ((stack.sub(stack.mean(axis=1), axis=0)) ** 2).sum(axis=1))
+            middle, high = np.arctanh(rows["estimate"]), np.arctanh(rows["conf_high"])
+        else:
+            middle, high = rows["estimate"], rows["conf_high"]
+        half = stats.t.ppf(0.975, 6) * error.loc[rows.index]
+        np.testing.assert_allclose(high - middle, half)
 
 
 def test_a_person_who_cannot_be_left_out_is_said(make_frame):

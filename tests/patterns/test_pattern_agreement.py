@@ -6,6 +6,7 @@ import pytest
 
 import apastats as apa
 from apastats.errors import DegenerateWarning, DesignError, InputError
+from tests.calibration.agreements import simulate
 from tests.patterns.naive import Pairs, mean_pattern, similar
 
 
@@ -135,6 +136,33 @@ def test_person_values_keep_the_mean_where_layers_differ_by_subject(make_frame, 
     ):
         means = rows.frame.groupby(["model", "roi"])[[outcome, f"{outcome}_person"]].mean()
         np.testing.assert_allclose(means.iloc[:, 0], means.iloc[:, 1], atol=1e-12)
+
+
+def test_matched_z_is_a_mean_of_transforms(make_frame):
+    """Partner by partner, for the brain and for models: one pattern on both sides."""
+    frame = make_frame(n_subject=5, n_partner=4, rng=3)
+    naive = Pairs(frame)
+    table = apa.pattern_agreement(
+        apa.alignment_patterns(apa.ScoreTable(frame)), reference="matched"
+    )
+    for row in table.frame.itertuples():
+        each = []
+        for p in naive.partners(row.subject):
+            reference = naive.reference(row.roi, row.subject, p)
+            brain = row.model == "brain"
+            key = (row.subject, p, row.roi) if brain else (row.model, row.layer, row.subject)
+            each.append(similar((naive.pairs if brain else naive.models)[key], reference))
+        assert row.agreement == pytest.approx(np.mean(each), abs=1e-12)
+        assert row.z == pytest.approx(np.mean(np.arctanh(each)), abs=1e-9)
+
+
+def test_a_further_brain_as_a_model_is_where_the_brain_is():
+    """Two exchangeable people, one of them entered as a model: the same value, in the mean over both."""
+    found = simulate(8, 40, seed=5)
+    gap = (found["further_z"] - found["brain_z"]).mean(axis=(1, 2))
+    error = gap.std(ddof=1) / np.sqrt(len(gap))
+    assert abs(gap.mean()) < 3 * error
+    assert error < 0.02  # the artanh of a mean over partners lay .08 lower
 
 
 def test_no_person_values_where_one_less_is_too_few(make_frame):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import stats
 
 import apastats as apa
 from apastats.errors import DataError, InputError, MarginError
@@ -23,7 +25,9 @@ def tables(study):
 
 def test_both_criteria_as_tested_alone(tables):
     best, agreement = tables
-    strict = apa.strict_alignment(best, agreement, score_bounds=0.05, agreement_bounds=0.8)
+    strict = apa.strict_alignment(
+        best, agreement, score_bounds=0.05, agreement_bounds=0.8, agreement_reference="best"
+    )
     models = agreement.with_frame(agreement.frame[agreement.frame["model"] != "brain"])
     options = {"reference": "best", "hypothesis": "noninferiority"}
     keys = ["model", "roi", "metric"]
@@ -44,11 +48,51 @@ def test_both_criteria_as_tested_alone(tables):
     assert ((strict.table["decision"] == "aligned") == (p <= 0.05)).all()
 
 
-def test_one_best_per_cell_and_it_is_in_its_own_set(tables):
+def test_the_highest_mean_is_tested_like_every_other_model(tables):
+    best, _ = tables
     strict = apa.strict_alignment(*tables, score_bounds=0.05, agreement_bounds=0.8)
-    top = strict.table[strict.table["p_value_score"] == 0]
+    top = strict.table[strict.table["estimate_score"] == 0]
     assert len(top) == 4
-    assert (top["in_score"] == "in").all()
+    assert (top["p_value_score"] > 0).all()
+    # intersection-union over the others, with the pooled variance that equivalence has too
+    for row in strict.table.itertuples():
+        wide = best.frame[best.frame["roi"] == row.roi].pivot(
+            index="subject", columns="model", values="score"
+        )
+        largest = max(
+            stats.ttest_1samp(wide[row.model] - wide[o] + 0.05, 0, alternative="greater").pvalue
+            for o in wide
+            if o != row.model
+        )
+        if row.in_score == "in":
+            assert largest < 0.05
+
+
+@pytest.mark.parametrize("n_model", [2, 5])
+@pytest.mark.parametrize("method", ["tost", "mcb"])
+def test_a_model_at_the_margin_is_rarely_aligned(n_model, method, long):
+    """The margin is one standard error of a difference: the model at it is often the highest of its cell."""
+    n, cells = 8, 3_000 if long else 600
+    rng = np.random.default_rng(n_model)
+    margin = np.sqrt(2 / n)
+    x = rng.normal(size=(cells, n, n_model))
+    x[..., 1:] -= margin
+    index = pd.MultiIndex.from_product(
+        [[f"R{i}" for i in range(cells)], [f"s{i}" for i in range(n)], [f"m{i}" for i in range(n_model)]],
+        names=["roi", "subject", "model"],
+    )  # fmt: skip
+    frame = pd.DataFrame({"score": x.ravel()}, index=index).reset_index()
+    frame = frame.assign(layer="a", metric="m", split="test", kind="model")
+    strict = apa.strict_alignment(
+        apa.ScoreTable(frame), apa.ScoreTable(frame.assign(z=0.0 + frame["score"]), outcomes=("z",)),
+        score_bounds=margin, agreement_bounds=50.0, agreement_reference="best", adjust="none",
+        method=method,
+    )  # fmt: skip
+    found = strict.table[strict.table["model"] != "m0"]
+    rate = (found["decision"] == "aligned").mean()
+    # by definition it would be in wherever its mean is the highest
+    assert (x.mean(axis=1).argmax(axis=1) > 0).mean() > 0.14
+    assert rate < 0.05 + 3 * np.sqrt(0.05 * 0.95 / cells)
 
 
 def test_counts_shrink_and_intervals_hold_the_count(tables):
@@ -73,6 +117,7 @@ def test_by_comparison_with_the_best(tables):
     strict = apa.strict_alignment(
         best, agreement, score_bounds=0.05, agreement_bounds=0.8, method="mcb"
     )
+    assert strict.table["p_value"].isna().all()
     alone = apa.equivalence_set(
         "score ~ model | roi + metric", best, bounds=0.05, family="all"
     ).table
@@ -91,7 +136,6 @@ def test_against_the_brain(tables):
         *tables,
         score_bounds=0.05,
         agreement_bounds=0.5,
-        agreement_reference="brain",
         hypothesis="equivalence",
     )
     assert "brain" not in set(strict.table["model"])
