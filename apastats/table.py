@@ -217,7 +217,11 @@ class ScoreTable:
         frame, log = standardise(
             self.frame, self.outcomes, covariates, self.on_duplicate, self.source
         )
-        object.__setattr__(self, "frame", frame)
+        # readers hand over numbers in memory of their own, which could not be written to
+        numbers = {
+            c: np.array(frame[c], dtype="f8") for c in frame.columns if frame[c].dtype == "f8"
+        }
+        object.__setattr__(self, "frame", frame.assign(**numbers))
         object.__setattr__(self, "log", (*self.log, *log))
         object.__setattr__(self, "_hash", [])
 

@@ -12,7 +12,7 @@ from apastats.comparing.against_best import VARIANCES, Competition, adjusted_fam
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.equivalence import usable_block
 from apastats.comparing.margin import Bounds, as_margin
-from apastats.errors import DegenerateWarning, DesignError, InputError, MarginError
+from apastats.errors import DegenerateWarning, DesignError, InputError, MarginError, warn
 from apastats.numbers.against_all import SHOWN, SHOWN_FOR_CLAIMS, AgainstAll
 from apastats.numbers.best import Moments, confidence_set, residuals, with_the_best
 from apastats.recording import verb
@@ -214,8 +214,6 @@ def equivalence_set(
 
 def _undefined(table: pd.DataFrame) -> tuple[str, ...]:
     """Warn about models that nothing can be said of; the text is also a note."""
-    import warnings
-
     bad = table["in_set"].eq(False) & table["conf_low"].isna()
     if not bad.any():
         return ()
@@ -223,7 +221,7 @@ def _undefined(table: pd.DataFrame) -> tuple[str, ...]:
         f"{int(bad.sum())} of {len(table)} models differ from others by a constant, without any variation; they are "
         f"undecided, the first: {table.loc[bad].iloc[0, 0]!s}"
     )
-    warnings.warn(DegenerateWarning(text), stacklevel=3)
+    warn(text, DegenerateWarning)
     return (text,)
 
 

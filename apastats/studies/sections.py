@@ -262,6 +262,7 @@ class EquivalenceSection(_Section):
     exact: bool | None = None
     interval: str = "studentized"
     small_sample: bool = True
+    variance: str | None = None
     n_resamples: Resamples = "auto"
 
     @field_validator("reference", "kind")

@@ -31,6 +31,7 @@ _TEST = {
     "exact": "whether the distribution of a rank or sign-flip test is enumerated",
     "interval": "interval of the bootstrap test",
     "small_sample": "whether resampled tests are corrected for few units",
+    "variance": "how variances of differences from the best are pooled: moderated, separate, pooled",
     "n_resamples": "auto, exact, or a number",
 }  # fmt: skip
 WORDS: dict[str, dict[str, str]] = {
