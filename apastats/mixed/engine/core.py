@@ -10,7 +10,7 @@ from scipy.linalg import solve_triangular
 
 from apastats.errors import DataError, InputError
 from apastats.mixed.engine.closed_form import closed_form_components
-from apastats.mixed.engine.design import Design
+from apastats.mixed.engine.design import Design, FixedPart
 from apastats.mixed.engine.hetero import ResidualGroups, grouped_information
 from apastats.mixed.engine.inference import DF_METHODS, Inference, make_inference
 from apastats.mixed.engine.information import Information, factor_information, information
@@ -40,6 +40,10 @@ class Fitted:
         Tables per residual group, where the residual variance differs.
     precisions : numpy.ndarray
         ``[G]`` relative precision of every residual group; one 1 otherwise.
+    coded : Design
+        What the cross-products were made of: the design with centred slope columns.
+    turns : tuple of numpy.ndarray
+        ``[k, k]`` per grouping of the design: effects as reported are ``A`` times the effects of centred columns.
     """
 
     design: Design
@@ -50,6 +54,8 @@ class Fitted:
     engine: str
     groups: ResidualGroups | None
     precisions: np.ndarray
+    coded: Design
+    turns: tuple[np.ndarray, ...]
 
     @property
     def loglik(self) -> float:
@@ -78,25 +84,42 @@ class Fitted:
         return self.state.L[q2:, q2:]
 
     @cached_property
+    def _fixed_turn(self) -> np.ndarray:
+        """``[p, p]``: coefficients as reported are this times those of centred fixed columns."""
+        out = np.eye(self.products.p)
+        if self.coded.fixed is not self.design.fixed:
+            out[0] -= self.design.fixed.X[0] - self.coded.fixed.X[0]
+        return out
+
+    def _turned(self, info: Information) -> Information:
+        """Information whose derivatives are those of the covariance of the coefficients as reported."""
+        B = self._fixed_turn
+        if self.coded.fixed is self.design.fixed:
+            return info
+        back = np.linalg.inv(B)
+        second = None if info.second is None else back.T @ info.second @ back
+        return replace(info, slopes=B @ info.slopes @ B.T, second=second)
+
+    @cached_property
     def beta(self) -> np.ndarray:
         """Fixed coefficients ``[p]``."""
         rest = solve_triangular(
             self._fixed_factor, self.state.c[self.products.q2 :], lower=True, trans=1
         )
-        return self.products.offset + rest
+        return self._fixed_turn @ (self.products.offset + rest)
 
     @cached_property
     def vcov(self) -> np.ndarray:
         """Covariance of the coefficients ``[p, p]``."""
-        inverse = solve_triangular(self._fixed_factor, np.eye(self.products.p), lower=True)
+        inverse = solve_triangular(self._fixed_factor, self._fixed_turn.T, lower=True)
         return self.sigma2 * inverse.T @ inverse
 
     @cached_property
     def relative(self) -> list[np.ndarray]:
-        """T per grouping in the order of the design."""
+        """A square root of the relative covariance per grouping, in the order of the design."""
         out: list[np.ndarray] = [np.zeros((0, 0))] * len(self.design.groupings)
         for T, i in zip(self.state.T, self.products.order, strict=True):
-            out[i] = T
+            out[i] = self.turns[i] @ T
         return out
 
     @cached_property
@@ -114,7 +137,8 @@ class Fitted:
     def singular(self) -> tuple[str, ...]:
         """Groupings whose covariance has not full rank."""
         out = []
-        for g, T in zip(self.design.groupings, self.relative, strict=True):
+        for T, i in zip(self.state.T, self.products.order, strict=True):
+            g = self.coded.groupings[i]
             rms = np.sqrt((g.W**2).mean(axis=0))
             if (np.abs(np.diag(T)) * np.where(rms > 0, rms, 1) < 1e-4).any():
                 out.append(g.name)
@@ -123,14 +147,16 @@ class Fitted:
     @cached_property
     def _information(self) -> Information:
         if self.groups is not None:
-            return grouped_information(self.state, self.groups, self.precisions)
-        return information(self.state, self.products, reml=self.reml)
+            return self._turned(grouped_information(self.state, self.groups, self.precisions))
+        return self._turned(information(self.state, self.products, reml=self.reml))
 
     @cached_property
     def _information_twice(self) -> Information:
         if self.groups is not None:
-            return grouped_information(self.state, self.groups, self.precisions, second=True)
-        return information(self.state, self.products, reml=self.reml, second=True)
+            return self._turned(
+                grouped_information(self.state, self.groups, self.precisions, second=True)
+            )
+        return self._turned(information(self.state, self.products, reml=self.reml, second=True))
 
     @cached_property
     def _inferences(self) -> dict[str, Inference]:
@@ -165,7 +191,7 @@ class Fitted:
             self.products.factors, self.state.T, parts.starts, self.products.order, strict=True
         ):
             z = parts.zy[start : start + f.n_levels * f.size].reshape(f.n_levels, f.size)
-            out[i] = z @ (T @ T.T)
+            out[i] = z @ (T @ T.T) @ self.turns[i].T
         return out
 
     @cached_property
@@ -191,8 +217,16 @@ def fit_design(
     max_evaluations: int = 500,
     start: np.ndarray | None = None,
     polish: bool = True,
+    centre: bool = True,
 ) -> Fitted:
-    """Fit a design with the own engine, by iteration or (balanced data) in closed form."""
+    """Fit a design with the own engine, by iteration or (balanced data) in closed form.
+
+    ``centre``: slope columns are centred inside, which changes no likelihood (the covariance of intercept and slopes
+    turns with it) and keeps covariates far from 0, such as years, exact.
+    """
+    given, turns = design, tuple(np.eye(g.size) for g in design.groupings)
+    if centre:
+        design, turns = _centred(design)
     if design.residual_codes is not None and engine == "profile":
         groups = ResidualGroups(design, reml)
         _check_variation(design, groups.products)
@@ -204,7 +238,7 @@ def fit_design(
         products = groups.at(w)
         state = _state(products, theta)
         optimum = replace(found, theta=theta)
-        return Fitted(design, products, state, optimum, reml, engine, groups, w)
+        return Fitted(given, products, state, optimum, reml, engine, groups, w, design, turns)
     products = make_products(design)
     _check_variation(design, products)
     if engine == "closed_form":
@@ -216,12 +250,50 @@ def fit_design(
         state = _state(products, theta)
         value = deviance(state, products, reml=True)
         optimum = Optimum(theta, value, 1, 0.0, ("closed form",))
-        return Fitted(design, products, state, optimum, reml, engine, None, np.ones(1))
-    return _fit_products(design, products, reml, max_evaluations, start, polish)
+        return Fitted(
+            given, products, state, optimum, reml, engine, None, np.ones(1), design, turns
+        )
+    return _fit_products(given, design, turns, products, reml, max_evaluations, start, polish)
+
+
+def _centred(design: Design) -> tuple[Design, tuple[np.ndarray, ...]]:
+    """Design whose slope columns are centred where an intercept is correlated with them, and what turns effects back.
+
+    b_0 + b_1 x = (b_0 + b_1 m) + b_1 (x - m): with centred columns the effects are A^-1 b, A = [[1, -m], [0, 1]].
+    """
+    turns, groupings = [], []
+    for g in design.groupings:
+        A, W = np.eye(g.size), g.W
+        if "(Intercept)" in g.effects and not g.members:
+            i = g.effects.index("(Intercept)")
+            for j in range(g.size):
+                if j != i and (g.free[j, i] or g.free[i, j]):
+                    A[i, j] = -g.W[:, j].mean()
+        if (np.eye(g.size) != A).any():
+            W = W @ A  # w'b = (A'w)'(A^-1 b)
+        turns.append(A)
+        groupings.append(g if W is g.W else replace(g, W=W))
+    fixed = _near(design.fixed)
+    same = all(new is old for new, old in zip(groupings, design.groupings, strict=True))
+    if same and fixed is design.fixed:
+        return design, tuple(turns)
+    return replace(design, groupings=tuple(groupings), fixed=fixed), tuple(turns)
+
+
+def _near(fixed: FixedPart) -> FixedPart:
+    """Fixed part whose columns far from 0 (beyond 10 SD) are centred, where there is an intercept to take it up."""
+    X = fixed.X
+    if fixed.names[0] != "(Intercept)" or not (X[:, 0] == 1).all():
+        return fixed
+    mean, sd = X.mean(axis=0), X.std(axis=0)
+    mean[(np.abs(mean) <= 10 * sd) | (np.arange(len(mean)) == 0)] = 0.0
+    return replace(fixed, X=X - mean) if mean.any() else fixed
 
 
 def _fit_products(
     design: Design,
+    coded: Design,
+    turns: tuple[np.ndarray, ...],
     products: Products,
     reml: bool,
     max_evaluations: int = 500,
@@ -233,7 +305,7 @@ def _fit_products(
         objective, start=start, polish=polish, max_evaluations=max_evaluations
     )
     state = _state(products, optimum.theta)
-    return Fitted(design, products, state, optimum, reml, "profile", None, np.ones(1))
+    return Fitted(design, products, state, optimum, reml, "profile", None, np.ones(1), coded, turns)
 
 
 def _check_variation(design: Design, products: Products) -> None:
@@ -260,6 +332,12 @@ def refit_design(
     design.__dict__["Z"] = fitted.design.Z  # the random-effect columns do not depend on y
     if fitted.groups is not None:
         return fit_design(design, reml=fitted.reml, polish=polish)
-    products = with_outcome(fitted.products, design, y)
+    coded = design
+    if fitted.coded is not fitted.design:
+        coded = replace(fitted.coded, y=y)
+        coded.__dict__["Z"] = fitted.coded.Z
+    products = with_outcome(fitted.products, coded, y)
     start = fitted.optimum.theta if warm else None
-    return _fit_products(design, products, fitted.reml, start=start, polish=polish)
+    return _fit_products(
+        design, coded, fitted.turns, products, fitted.reml, start=start, polish=polish
+    )

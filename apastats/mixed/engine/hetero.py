@@ -60,6 +60,11 @@ class ResidualGroups(Objective):
             self.products, D=np.tensordot(w, self.tables, axes=1), log_weights=log_weights
         )
 
+    def model_at(self, x: np.ndarray) -> tuple[np.ndarray, Products]:
+        """Relative Cholesky entries, and products at the precisions of x."""
+        theta, w = self.split(x)
+        return theta, self.at(w)
+
     def value(self, x: np.ndarray) -> float:
         """Deviance."""
         self.count += 1

@@ -176,7 +176,8 @@ def profile_intervals(fitted: Fitted, conf_level: float) -> pd.DataFrame:
 
     if fitted.groups is not None:
         raise InputError("method", "profile", "'wald' or 'bootstrap' with residual_by")
-    ml = fitted if not fitted.reml else fit_design(fitted.design, reml=False)
+    # the SDs of the columns as they are, not of centred ones, are profiled
+    ml = fit_design(fitted.design, reml=False, centre=False)
     cut = float(chdtri(1, 1 - conf_level))
     rows = []
     place = {i: t for t, i in enumerate(ml.products.order)}
@@ -215,7 +216,7 @@ def _first_effect(fitted: Fitted, t: int, b: int) -> Fitted:
     groupings = tuple(
         turned if i == t else other for i, other in enumerate(fitted.design.groupings)
     )
-    return fit_design(replace(fitted.design, groupings=groupings), reml=False)
+    return fit_design(replace(fitted.design, groupings=groupings), reml=False, centre=False)
 
 
 def simulate_outcomes(fitted: Fitted, n_sim: int, generator: np.random.Generator) -> np.ndarray:

@@ -21,7 +21,7 @@ from scipy.linalg import lapack
 
 from apastats.mixed.engine.products import Factor, Products
 
-__all__ = ["State", "deviance", "evaluate", "gradient", "pack", "unpack"]
+__all__ = ["State", "deviance", "evaluate", "gradient", "pack", "slopes_in_covariance", "unpack"]
 
 
 def unpack(theta: np.ndarray, factors: tuple[Factor, ...]) -> list[np.ndarray]:
@@ -227,12 +227,19 @@ def _first_sums(
     return S, z.T @ z
 
 
-def gradient(state: State, products: Products, *, reml: bool) -> np.ndarray:
-    """Derivative of :func:`deviance` with respect to the free entries."""
+def slopes_in_covariance(state: State, products: Products, *, reml: bool) -> list[np.ndarray]:
+    """S - df / rss Q per grouping: derivative of :func:`deviance` with respect to T T'.
+
+    At a maximum of the likelihood M T = 0 and, on the boundary too, v'Mv >= 0 for every v: adding s vv' to T T'
+    changes the deviance by s v'Mv.
+    """
     df = products.n - products.p if reml else products.n
     sums = level_sums(state, products, reml=reml)
-    parts = []
-    for S, Q, T, f in zip(sums.S, sums.Q, state.T, products.factors, strict=True):
-        M = (S + S.T) / 2 - df / state.rss * Q
-        parts.append((2 * M @ T)[f.free])
+    return [(S + S.T) / 2 - df / state.rss * Q for S, Q in zip(sums.S, sums.Q, strict=True)]
+
+
+def gradient(state: State, products: Products, *, reml: bool) -> np.ndarray:
+    """Derivative of :func:`deviance` with respect to the free entries."""
+    slopes = slopes_in_covariance(state, products, reml=reml)
+    parts = [(2 * M @ T)[f.free] for M, T, f in zip(slopes, state.T, products.factors, strict=True)]
     return np.concatenate(parts) if parts else np.zeros(0)

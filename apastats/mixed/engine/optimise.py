@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from apastats.errors import ConvergenceError, DataError
-from apastats.mixed.engine.likelihood import deviance, evaluate, gradient
-from apastats.mixed.engine.products import Products
+from apastats.mixed.engine.likelihood import deviance, evaluate, gradient, slopes_in_covariance
+from apastats.mixed.engine.products import Factor, Products
 
 __all__ = ["Objective", "Optimum", "minimise_deviance"]
 
@@ -39,6 +39,7 @@ class Objective:
 
     def __init__(self, products: Products, reml: bool) -> None:
         self.products, self.reml = products, reml
+        self.blocks = _blocks(products.factors)
         self.scale, self.diagonal, self.start = _column_scale(products)
         df = products.n - products.p if reml else products.n
         self.base = df * float(np.log(products.D[-1, -1] / df))
@@ -52,6 +53,33 @@ class Objective:
             return 1e300
         return deviance(state, self.products, reml=self.reml) - self.base
 
+    def ways_out(self, x: np.ndarray) -> list[tuple[float, np.ndarray, np.ndarray]]:
+        """Per covariance block the direction in which the deviance falls most: ``(slope, v, places)``.
+
+        ``places [k, k]`` are the positions of the block's factor in x (-1 where it has no entry). Adding s vv' to the
+        block's covariance changes the deviance by slope s + O(s^2); no negative slope is the second-order condition of
+        a maximum, which holds on the boundary where a gradient of 0 says nothing.
+        """
+        self.count += 1
+        theta, products = self.model_at(x)
+        state = evaluate(products, theta)
+        if state is None or not state.rss > 0:
+            return []
+        slopes = slopes_in_covariance(state, products, reml=self.reml)
+        out = []
+        for t, rows, places in self.blocks:
+            unit = np.array([self.scale[places[i, i]] for i in range(len(rows))])
+            M = slopes[t][np.ix_(rows, rows)] / np.outer(unit, unit)
+            values, vectors = np.linalg.eigh(M)
+            size = max(1.0, float(np.abs(values).max()))
+            if values[0] < -1e-7 * size:
+                out.append((float(values[0]), vectors[:, 0], places))
+        return sorted(out, key=lambda v: v[0])
+
+    def model_at(self, x: np.ndarray) -> tuple[np.ndarray, Products]:
+        """Relative Cholesky entries and cross-products at x."""
+        return x / self.scale, self.products
+
     def both(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Deviance and gradient."""
         self.count += 1
@@ -60,6 +88,22 @@ class Objective:
             return 1e300, np.zeros_like(x)
         slope = gradient(state, self.products, reml=self.reml) / self.scale
         return deviance(state, self.products, reml=self.reml) - self.base, slope
+
+
+def _blocks(factors: tuple[Factor, ...]) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    """Covariance blocks: grouping, its effects, and where their factor's entries stand among the parameters."""
+    out, at = [], 0
+    for t, f in enumerate(factors):
+        place = np.full((f.size, f.size), -1)
+        place[f.free] = at + np.arange(int(f.free.sum()))
+        at += int(f.free.sum())
+        start = 0
+        for a in range(1, f.size + 1):
+            if a == f.size or not f.free[a, :a].any():
+                rows = np.arange(start, a)
+                out.append((t, rows, place[np.ix_(rows, rows)]))
+                start = a
+    return out
 
 
 def _column_scale(products: Products) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -134,24 +178,23 @@ def minimise_deviance(
         )
         return found.x, float(found.fun)
 
-    def settle(at: np.ndarray) -> tuple[np.ndarray, float, float]:
-        point, value = run(at)
-        point, value = _off_boundary(objective, run, point, value, diagonal)
-        if polish:
-            point, value = _newton(objective, point, value, diagonal)
-        slope = objective.both(point)[1]
-        free = ~(diagonal & (point <= 0))
-        return point, value, float(np.abs(slope[free]).max(initial=0.0))
+    def settle(at: np.ndarray) -> tuple[np.ndarray, float]:
+        return _climb_out(objective, run, *_snap(objective, *run(at), diagonal))
 
     tried.append(f"L-BFGS-B with the exact gradient ({max_evaluations} evaluations)")
-    point, value, slope = settle(x)
+    point, value = settle(x)
+    for other in _other_starts(objective, point, thorough=polish):
+        again, there = settle(other)
+        if there < value - 1e-9:
+            point, value = again, there
+    point, value, slope = _finish(objective, point, value, diagonal, polish)
     if slope > tolerance * max(1.0, abs(value)):
         found = minimize(
             objective.value, point, method="Nelder-Mead", bounds=bounds,
             options={"maxfev": max_evaluations, "xatol": 1e-8, "fatol": 1e-10},
         )  # fmt: skip
         tried.append("Nelder-Mead from there, and L-BFGS-B again")
-        point, value, slope = settle(found.x)
+        point, value, slope = _finish(objective, *settle(found.x), diagonal, polish)
     if slope > tolerance * max(1.0, abs(value)):
         raise ConvergenceError(
             f"the likelihood was not brought to a stationary point (largest gradient {slope:.3g}, relative standard "
@@ -161,6 +204,17 @@ def minimise_deviance(
     return Optimum(point / scale, value + objective.base, objective.count, slope, tuple(tried))
 
 
+def _finish(
+    objective: Objective, point: np.ndarray, value: float, diagonal: np.ndarray, polish: bool
+) -> tuple[np.ndarray, float, float]:
+    """Last digits, and the largest gradient of what may move."""
+    if polish:
+        point, value = _newton(objective, point, value, diagonal)
+    slope = objective.both(point)[1]
+    free = ~(diagonal & (point <= 0))
+    return point, value, float(np.abs(slope[free]).max(initial=0.0))
+
+
 def _check_value(value: float) -> None:
     if not np.isfinite(value) or value >= 1e300:
         raise DataError(
@@ -168,30 +222,79 @@ def _check_value(value: float) -> None:
         )
 
 
-def _off_boundary(
+def _snap(
+    objective: Objective, x: np.ndarray, value: float, diagonal: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Set what is as good at 0 to 0."""
+    small = diagonal & (x < NEAR_ZERO)
+    if small.any():
+        at_zero = np.where(small, 0.0, x)
+        zero_value = objective.value(at_zero)
+        if zero_value <= value + 1e-9:
+            return at_zero, zero_value
+    return x, value
+
+
+def _climb_out(
     objective: Objective,
     run: Callable[[np.ndarray], tuple[np.ndarray, float]],
     x: np.ndarray,
     value: float,
-    diagonal: np.ndarray,
 ) -> tuple[np.ndarray, float]:
-    """Set what is as good at 0 to 0, and leave a false 0 (the deviance is flat there by symmetry)."""
-    for _ in range(3):
-        small = np.flatnonzero(diagonal & (x < NEAR_ZERO))
-        if small.size == 0:
+    """Leave a stationary point on the boundary that is no maximum of the likelihood.
+
+    Where a variance is 0 the deviance is flat in its factor by symmetry, and bounds or the sign of a column may bar
+    the way: the direction comes from the derivative in the covariance itself.
+    """
+    if not _deficient(objective, x):
+        return x, value
+    for _ in range(10):
+        moved = False
+        for slope, v, places in objective.ways_out(x):
+            steps = [_widened(x, places, v, s) for s in (1.0, 0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4)]
+            values = [objective.value(new) for new in steps]
+            k = int(np.argmin(values))
+            if values[k] >= value + 1e-7 * slope:
+                continue
+            again, there = _snap(objective, *run(steps[k]), objective.diagonal)
+            if there < value - 1e-10:
+                x, value, moved = again, there, True
+                break
+        if not moved or not _deficient(objective, x):
             break
-        at_zero = x.copy()
-        at_zero[small] = 0.0
-        zero_value = objective.value(at_zero)
-        if zero_value <= value + 1e-9:
-            x, value = at_zero, zero_value
-        inside = x.copy()
-        inside[small] = 0.05
-        again, other = run(inside)
-        if other >= value - 1e-8:
-            break
-        x, value = again, other
     return x, value
+
+
+def _factor(x: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Lower-triangular factor of a block."""
+    return np.where(places >= 0, x[places], 0.0)
+
+
+def _deficient(objective: Objective, x: np.ndarray) -> bool:
+    """Whether some covariance has not full rank."""
+    return any((np.diag(_factor(x, places)) < NEAR_ZERO).any() for _, _, places in objective.blocks)
+
+
+def _widened(x: np.ndarray, places: np.ndarray, v: np.ndarray, s: float) -> np.ndarray:
+    """Parameters with s vv' added to the covariance of a block."""
+    T = _factor(x, places)
+    R = np.asarray(np.linalg.qr(np.vstack([T.T, np.sqrt(s) * v]), mode="r"))
+    new = (R * np.where(np.diag(R) < 0, -1.0, 1.0)[:, None]).T
+    out = x.copy()
+    out[places[places >= 0]] = new[places >= 0]
+    return out
+
+
+def _other_starts(objective: Objective, x: np.ndarray, *, thorough: bool) -> list[np.ndarray]:
+    """Where else to begin after a covariance came out without full rank: there may be other maxima."""
+    if not _deficient(objective, x):
+        return []
+    inside = np.where(objective.diagonal & (x < NEAR_ZERO), 0.05, x)
+    if not thorough:
+        return [inside]
+    # the correlations turned round, and a start from small effects
+    turned = np.where(objective.diagonal, np.maximum(np.abs(x), 0.3), -x)
+    return [inside, turned, np.where(objective.diagonal, 0.2, 0.0)]
 
 
 def _newton(

@@ -138,14 +138,16 @@ def _effect_variances(fitted: Fitted, *, include_fixed: bool) -> list[np.ndarray
     G = parts.GP if include_fixed else parts.GV
     out: list[np.ndarray] = [np.zeros((0, 0))] * len(fitted.design.groupings)
     for f, i in zip(products.factors, products.order, strict=True):
+        J, k = f.n_levels, f.size
         if f is products.first:
-            K = state.K.reshape(f.n_levels, f.size, f.size)
+            K = state.K.reshape(J, k, k)
             KE = np.matmul(K, products.E[:, :, :-1])
-            own = np.einsum("jaa->ja", K) + np.einsum("jas,st,jat->ja", KE, G, KE, optimize=True)
-            out[i] = fitted.sigma2 * own
+            own = K + np.einsum("jas,st,jbt->jab", KE, G, KE, optimize=True)
         else:
-            diagonal = np.diag(G)[f.start : f.stop]
-            out[i] = fitted.sigma2 * diagonal.reshape(f.n_levels, f.size)
+            at = np.arange(J)
+            own = G[f.start : f.stop, f.start : f.stop].reshape(J, k, J, k)[at, :, at, :]
+        A = fitted.turns[i]
+        out[i] = fitted.sigma2 * np.einsum("ab,jbc,ac->ja", A, own, A)
     return out
 
 
