@@ -98,7 +98,21 @@ class ResidualGroups(Objective):
 def grouped_information(
     state: State, objective: ResidualGroups, w: np.ndarray, *, second: bool = False
 ) -> Information:
-    """Information on the components and on every residual variance (the last ones)."""
+    """Information on the components and on every residual variance (the last ones).
+
+    Notes
+    -----
+    With ``V = sum_c s_c J_c + sum_g s_g E_g`` (``J_c = Z (I x M_c) Z'``, ``E_g`` the identity on the rows of group
+    g) and ``P = V^-1 - V^-1 X (X'V^-1X)^-1 X'V^-1``, the second derivatives of the restricted likelihood for any two
+    parameters a, b with derivatives ``V_a, V_b`` are ``tr(P V_a P V_b) / 2`` (expected) and
+    ``y'P V_a P V_b P y - tr(P V_a P V_b) / 2`` (observed); V is linear in them, so nothing else appears (Harville
+    1977, JASA 72:320). ML has ``V^-1`` for P in the traces.
+
+    Nothing of length n is formed. All products are of ``[Z, X, y]' W_g [Z, X, y]``, the tables ``D_g`` that are kept
+    per group, because the inverse is ``P = W - W C G C' W`` with ``C = [Z, X]`` and ``G`` the inverse of the
+    coefficient matrix of the mixed-model equations: ``P c`` is a combination of weighted columns of ``[Z, X, y]``
+    whose coefficients are ``K`` here, and ``c' P E_g P d = w_g^2 K_c' D_g K_d``.
+    """
     products = objective.at(w)
     reml, n, p, q = objective.reml, products.n, products.p, products.q2
     sigma2 = state.rss / (n - p if reml else n)
@@ -129,6 +143,7 @@ def grouped_information(
         apply_blocks(parts, products, c.factor, M)
         for c, M in zip(components, matrices, strict=True)
     ]
+    # first all products with the groups' tables: each is used by every pair of parameters below
     DKy = np.einsum("gij,j->gi", D, Ky)
     DKX = np.einsum("gij,jk->gik", D, KX)
     trace = {"P": np.zeros((m + g, m + g)), "V": np.zeros((m + g, m + g))}
@@ -144,6 +159,8 @@ def grouped_information(
                 trace[name][i, m + h] = trace[name][m + h, i] = np.einsum("ij,ji->", big[i], inner)
         for h in range(g):
             for k in range(g):
+                # tr(P E_h P E_k) of two diagonal blocks of P: the rows of different groups meet through G alone, so
+                # what the identity adds is there for h = k only
                 both = w[h] ** 2 * w[k] ** 2 * np.einsum("ij,ji->", GC[h], GC[k])
                 alone = w[h] ** 2 * objective.sizes[h] - 2 * w[h] ** 3 * np.trace(GC[h])
                 trace[name][m + h, m + k] = both + (alone if h == k else 0.0)
@@ -160,6 +177,7 @@ def grouped_information(
     for h in range(g):
         for k in range(g):
             scale = w[h] ** 2 * w[k] ** 2
+            # y'P E_h P E_k P y: P in the middle is W minus its low-rank part, and W meets E_h E_k for h = k only
             quad[m + h, m + k] = -scale * DKy[h, :-1] @ parts.GP @ DKy[k, :-1]
             if h == k:
                 quad[m + h, m + k] += w[h] ** 3 * Ky @ DKy[h]
@@ -167,6 +185,7 @@ def grouped_information(
                 N[m + h, m + k] = -scale * DKX[h, :-1].T @ parts.GP @ DKX[k, :-1]
                 if h == k:
                     N[m + h, m + k] += w[h] ** 3 * KX.T @ DKX[h]
+    # derivatives of the covariance of the fixed effects, (X'V^-1X)^-1: what Kenward and Roger and Satterthwaite need
     phi1 = parts.GP[q:, q:]
     slopes = np.zeros((m + g, p, p))
     for i in range(m):

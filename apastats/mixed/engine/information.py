@@ -94,6 +94,8 @@ def block_products(state: State, products: Products) -> _Blocks:
         own, A = np.zeros((0, 1, 1)), state.B[:q2]
     else:
         K = state.K.reshape(J, k, k)
+        # the first grouping is eliminated level by level: its inverse is block diagonal, and what is left of Z1 after it
+        # is (I - C1 K) of the level's own rows
         R = np.eye(k) - products.C1 @ K
         own = R @ products.C1
         A = np.concatenate([np.matmul(R, products.E).reshape(J * k, r), state.B[:q2]])
@@ -162,6 +164,8 @@ def information(
         apply_blocks(parts, products, c.factor, M)
         for c, M in zip(components, matrices, strict=True)
     ]
+    # rows of Z'PZ are made a block of levels at a time and used for every pair of components before the next block:
+    # the whole matrix of all random effects would not fit
     for t, f in enumerate(products.factors):
         mine = [i for i, c in enumerate(components) if c.factor == t]
         for low in range(0, f.n_levels, CHUNK):
@@ -190,12 +194,14 @@ def information(
                     quadratic[i, j] += row[columns] @ moved[j][1][columns]
                     if N is not None and inner is not None:
                         N[i, j] += inner[:, columns] @ moved[j][0][columns]
+    # ML's traces have V^-1 where REML's have P
     if reml:
         traceV, single_v = traceP, single_p
     phi1 = parts.GP[products.q2 :, products.q2 :]
     slopes = np.zeros((m + 1, p, p))
     for i in range(m):
         slopes[i] = phi1 @ (parts.Zx.T @ moved[i][0]) @ phi1
+    # the residual has no rows of its own: sum_a o_a V_a = Sigma and P Sigma P = P give its entries from the others'
     phi = sigma2 * phi1
     slopes[m] = (phi - np.tensordot(values, slopes[:m], axes=1)) / sigma2
     s2, s4, s6 = sigma2, sigma2**2, sigma2**3
