@@ -94,8 +94,8 @@ def block_products(state: State, products: Products) -> _Blocks:
         own, A = np.zeros((0, 1, 1)), state.B[:q2]
     else:
         K = state.K.reshape(J, k, k)
-        # the first grouping is eliminated level by level: its inverse is block diagonal, and what is left of Z1 after it
-        # is (I - C1 K) of the level's own rows
+        # the first grouping is eliminated level by level: its inverse is block diagonal, and what is left of Z1 after
+        # it is (I - C1 K) of the level's own rows
         R = np.eye(k) - products.C1 @ K
         own = R @ products.C1
         A = np.concatenate([np.matmul(R, products.E).reshape(J * k, r), state.B[:q2]])
