@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,7 +19,14 @@ __all__ = ["affordable", "load_npy", "load_npz", "npz_arrays"]
 # what damaged files raise: of zip archives, of compressed streams, of headers, of dtypes
 DAMAGED = (
     *(OSError, EOFError, ValueError, TypeError, KeyError, IndexError, SyntaxError, OverflowError),
-    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, AttributeError),
+    *(
+        zipfile.BadZipFile,
+        zlib.error,
+        tokenize.TokenError,
+        NotImplementedError,
+        RuntimeError,
+        AttributeError,
+    ),
 )
 LARGE = 2**30  # up to here any file may ask for memory
 RATIO = 50  # arrays of measurements are compressed by a factor of two or so

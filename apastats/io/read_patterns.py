@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from apastats.errors import DataError, ReadError
 from apastats.io.arrays import load_npy, npz_arrays
+from apastats.io.rdm_labels import text
 
 __all__ = ["read_patterns"]
 
@@ -18,7 +20,40 @@ SPLITS = ("train", "test")
 STIMULI = ("stimuli", "stimulus")
 
 
-def read_patterns(source: str | Path, *, model: str | None = None) -> dict[tuple[str, str], Any]:
+class PatternSets(dict[tuple[str, str], Any]):
+    """Patterns by labels, and the names of their rows where the source has them.
+
+    Attributes
+    ----------
+    stimuli : dict
+        Names of the rows of each part (``"train"``, ``"test"``; ``""`` where there is one); empty without names.
+    """
+
+    def __init__(
+        self, sets: Mapping[tuple[str, str], Any], stimuli: Mapping[str, list[str]]
+    ) -> None:
+        super().__init__(sets)
+        self.stimuli = dict(stimuli)
+
+    def frames(self) -> dict[tuple[str, str], Any]:
+        """The same with frames that bear the names as their index; arrays where there are none."""
+        return {
+            key: tuple(self._named(v, s) for v, s in zip(value, SPLITS, strict=True))
+            if isinstance(value, tuple)
+            else self._named(value, "train" if "train" in self.stimuli else "")
+            for key, value in self.items()
+        }
+
+    def _named(self, array: Any, part: str) -> Any:
+        names = self.stimuli.get(part, self.stimuli.get("" if part != "test" else "test"))
+        if names is None:
+            return array
+        if len(names) != len(array):
+            raise DataError(f"{len(names)} names of stimuli for patterns of {len(array)} rows")
+        return pd.DataFrame(array, index=names, copy=False)
+
+
+def read_patterns(source: str | Path, *, model: str | None = None) -> PatternSets:
     """Read response patterns or activations.
 
     Parameters
@@ -33,10 +68,11 @@ def read_patterns(source: str | Path, *, model: str | None = None) -> dict[tuple
 
     Returns
     -------
-    dict
-        From pairs of labels to ``[n_stimulus, n_feature]`` arrays, or to pairs ``(train, test)`` of them, as
+    PatternSets
+        A dict from pairs of labels to ``[n_stimulus, n_feature]`` arrays, or to pairs ``(train, test)`` of them, as
         :func:`apastats.score_patterns` and :func:`apastats.linear_predictivity` take them. Arrays of a folder
-        are mapped from disk, not loaded.
+        are mapped from disk, not loaded. An array ``stimuli`` (or ``stimuli/train`` and ``stimuli/test``) names
+        the rows of all sets; rows of brain and models are then matched by these names.
 
     Raises
     ------
@@ -57,7 +93,11 @@ def read_patterns(source: str | Path, *, model: str | None = None) -> dict[tuple
     path = Path(source)
     first = path.stem if model is None else model
     found: dict[tuple[str, str], dict[str, Any]] = {}
+    stimuli: dict[str, list[str]] = {}
     for name, array in _arrays(path):
+        if (parts := name.split("/"))[0] in STIMULI and array.ndim == 1:
+            stimuli[parts[1] if len(parts) > 1 else ""] = text(array)
+            continue
         parts = [p for p in name.split("/") if p]
         split = parts.pop() if parts and parts[-1] in SPLITS and len(parts) > 1 else ""
         if len(parts) == 1:
@@ -78,7 +118,7 @@ def read_patterns(source: str | Path, *, model: str | None = None) -> dict[tuple
         if "test" in sets and "train" not in sets:
             raise DataError(f"{path}: {'/'.join(key)} has a test part and no train part")
         out[key] = (sets["train"], sets["test"]) if "test" in sets else next(iter(sets.values()))
-    return out
+    return PatternSets(out, stimuli)
 
 
 def _arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -93,8 +133,6 @@ def _arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     if path.suffix.lower() != ".npz" or not path.is_file():
         raise ReadError(path, "no such folder of npy files, and no npz file")
     for name, array in npz_arrays(path):
-        if name in STIMULI:
-            continue
         if array is None:
             raise ReadError(path, f"array {name!r}: pickled objects are refused; save plain arrays")
         yield name, array
@@ -103,9 +141,12 @@ def _arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 def _layers(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
     """Layers of stored activations; a dot in their names is kept, a slash is not."""
     try:
-        layers = list(json.loads((folder / "index.json").read_text("utf-8"))["layers"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        index = json.loads((folder / "index.json").read_text("utf-8"))
+        layers, stimuli = list(index["layers"]), list(index.get("stimuli", ()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReadError(folder / "index.json", f"not an index of activations ({error})") from error
+    if stimuli:
+        yield "stimuli", np.array(stimuli, dtype=str)
     for k, layer in enumerate(layers):
         name = str(layer).replace("/", "_")
         yield name, load_npy(folder / f"layer_{k:03d}.npy", mmap=True)

@@ -266,7 +266,9 @@ def activations(
     except BaseException:
         for layer in layer_of:
             layer.discard()
-        if not existed:
+        if folder is None:
+            shutil.rmtree(target.parent, ignore_errors=True)
+        elif not existed:
             target.rmdir()
         raise
     finally:

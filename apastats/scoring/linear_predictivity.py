@@ -15,6 +15,7 @@ from apastats.scoring.response_patterns import (
     check_same_rows,
     checked_patterns,
     other_people,
+    rows_by_name,
 )
 from apastats.scoring.ridge import ALPHAS, ridge_scores
 from apastats.scoring.score import parse_references
@@ -36,7 +37,8 @@ def linear_predictivity(
     ----------
     brain : mapping
         From ``(subject, roi)`` to ``[n_stimulus, n_vertex]`` or to a pair ``(train, test)`` of such. A
-        column that is NaN is a vertex the subject lacks.
+        column that is NaN is a vertex the subject lacks. Data frames name their rows by their index: sets
+        with names are matched by them, sets without by position (the log says so).
     models : mapping, optional
         From ``(model, layer)`` to ``[n_stimulus, n_feature]``, or a pair likewise.
     references : sequence of {"subject_to_subject", "leave_one_out"} or None
@@ -85,6 +87,7 @@ def linear_predictivity(
     True
     """
     wanted = parse_references(references)
+    brain, models, log = rows_by_name(brain, models)
     full = {k: p.compact() for k, p in checked_patterns(brain, "brain", pairs=True).items()}
     data = {k: _varying(k, p) for k, p in full.items()}
     predictors = {} if models is None else checked_patterns(models, "models", pairs=True)
@@ -122,7 +125,7 @@ def linear_predictivity(
     units = pd.Series({k: p.train.shape[1] for k, p in full.items()})
     keys_of_rows = pd.MultiIndex.from_frame(frame[["subject", "roi"]])
     frame["n_left_out"] = units.reindex(keys_of_rows).to_numpy() - frame["n_unit"].to_numpy()
-    return ScoreTable(frame, log=_said(frame), source="linear predictivity")
+    return ScoreTable(frame, log=(*log, *_said(frame)), source="linear predictivity")
 
 
 def _varying(key: tuple[str, str], p: Patterns) -> Patterns:

@@ -12,6 +12,7 @@ import pandas as pd
 from apastats.errors import DataError, DesignError, InputError
 from apastats.io.rdm_labels import row_names, text
 from apastats.io.rdm_set import RDMSet, joined
+from apastats.io.read_patterns import PatternSets
 from apastats.numbers.backends import NUMPY, Backend, get_backend
 from apastats.numbers.moments import ROUNDING
 from apastats.scoring.activations import Activations
@@ -150,6 +151,8 @@ def rdms_from_patterns(
     if isinstance(patterns, Activations):
         names = ("model", "layer") if names is None else names
         patterns = patterns.patterns()
+    elif isinstance(patterns, PatternSets):
+        patterns = patterns.frames()
     if not isinstance(patterns, Mapping) or not patterns:
         raise InputError(
             "patterns",

@@ -6,8 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from apastats.errors import DataError, InputError
+from apastats.io.rdm_labels import row_names
+from apastats.io.read_patterns import PatternSets
+from apastats.scoring.activations import Activations
 
 
 class Patterns(NamedTuple):
@@ -25,6 +29,84 @@ class Patterns(NamedTuple):
         """Without the columns the subject lacks."""
         keep = self.features()
         return Patterns(self.train[:, keep], None if self.test is None else self.test[:, keep])
+
+
+BY_POSITION = "rows of brain and models are matched by position: neither side names its stimuli"
+
+
+def rows_by_name(brain: Any, models: Any) -> tuple[Any, Any, tuple[str, ...]]:
+    """Data sets with their rows in one order, that of the first brain set, and a log.
+
+    Frames name their rows by their index (unless it only counts), files and activations by the names they
+    keep. Rows are matched by name where all sets have names, by position where none has.
+
+    Raises
+    ------
+    DataError
+        Names in some sets only, sets of other names, or names that repeat.
+    """
+    sides = {"brain": _with_names(brain), "models": _with_names(models)}
+    if not isinstance(sides["brain"], Mapping) or not isinstance(
+        sides["models"], (Mapping, type(None))
+    ):
+        return brain, models, ()
+    orders: dict[int, tuple[str, list[str]]] = {}
+    bare: dict[int, str] = {}
+    for argument, sets in sides.items():
+        for key, value in (sets or {}).items():
+            for k, part in enumerate(value if isinstance(value, tuple) else (value,)):
+                names = row_names(part) if isinstance(part, pd.DataFrame) else None
+                where = f"{argument}[{key}]"
+                if names is None:
+                    bare.setdefault(k, where)
+                else:
+                    orders.setdefault(k, (where, names))
+    for k, (where, _) in orders.items():
+        if k in bare:
+            raise DataError(
+                f"{where}: rows have names, those of {bare[k]} have none, and by position they could be in another "
+                f"order. Give both names (data frames with an index), or neither"
+            )
+    if not orders:
+        return sides["brain"], sides["models"], (BY_POSITION,) if sides["models"] else ()
+
+    def ordered(part: Any, k: int, where: str) -> Any:
+        if k not in orders:
+            return part
+        first, names = orders[k]
+        own = row_names(part) or []
+        if len(set(own)) < len(own):
+            raise DataError(
+                f"{where}: stimulus {next(n for n in own if own.count(n) > 1)!r} occurs several times"
+            )
+        if set(own) != set(names):
+            odd = next(iter(set(own) ^ set(names)))
+            raise DataError(f"{where}: other stimuli than {first}; {odd!r} is in one of them only")
+        array = part.to_numpy()
+        if own == names:
+            return array
+        place = {n: i for i, n in enumerate(own)}
+        return array[[place[n] for n in names]]
+
+    made = {
+        argument: None
+        if sets is None
+        else {
+            key: tuple(ordered(p, k, f"{argument}[{key}]") for k, p in enumerate(value))
+            if isinstance(value, tuple)
+            else ordered(value, 0, f"{argument}[{key}]")
+            for key, value in sets.items()
+        }
+        for argument, sets in sides.items()
+    }
+    return made["brain"], made["models"], ()
+
+
+def _with_names(sets: Any) -> Any:
+    """Sets whose rows are named by frames, wherever the names came from."""
+    if isinstance(sets, Activations):
+        return sets.patterns()
+    return sets.frames() if isinstance(sets, PatternSets) else sets
 
 
 def other_people(data: Mapping[tuple[str, str], Patterns]) -> Iterator[tuple[str, str, Patterns]]:

@@ -18,6 +18,7 @@ from apastats.scoring.response_patterns import (
     check_same_rows,
     checked_patterns,
     other_people,
+    rows_by_name,
 )
 from apastats.scoring.score import parse_references, score
 from apastats.table import ScoreTable
@@ -42,7 +43,8 @@ def score_patterns(
     ----------
     brain : mapping
         From ``(subject, roi)`` to ``[n_stimulus, n_vertex]``. A column that is NaN is a vertex the
-        subject lacks.
+        subject lacks. Data frames name their rows by their index: sets with names are matched by them,
+        sets without by position (the log says so).
     models : mapping, optional
         From ``(model, layer)`` to ``[n_stimulus, n_feature]``.
     distance : {"correlation", "euclidean", "cosine"}
@@ -84,10 +86,12 @@ def score_patterns(
         raise InputError("reference_from", reference_from, "'mean_patterns' or 'pooled_rdms'")
     parse_method(method)
     wanted = parse_references(references)
+    brain, models, log = rows_by_name(brain, models)
     data = checked_patterns(brain, "brain", pairs=False)
     predictors = {} if models is None else checked_patterns(models, "models", pairs=False)
     check_same_rows(data, predictors)
     names = () if stimuli is None else tuple(map(str, stimuli))
+    log = log if stimuli is None else ()
 
     def rdms(sets: Mapping[tuple[str, str], Patterns], columns: Sequence[str]) -> RDMSet:
         vectors = np.concatenate(
@@ -115,7 +119,7 @@ def score_patterns(
         raise DesignError(
             "nothing to score: models is None, and references need at least two subjects"
         )
-    return ScoreTable(pd.concat(parts, ignore_index=True), source="scores of patterns")
+    return ScoreTable(pd.concat(parts, ignore_index=True), log=log, source="scores of patterns")
 
 
 def _mean_pattern_rows(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from apastats.errors import DataError, ReadError, StudyError
+from apastats.scoring.response_patterns import rows_by_name
 from apastats.studies.schema import Locator, naming
 from apastats.studies.sections import Inputs, NetworkInput, ScorePatternsSection, StudyFile
 from apastats.table import ScoreTable
@@ -161,7 +162,7 @@ def _patterns(
     if inputs.patterns is None:
         return {}, {}
     step("reading patterns")
-    brain: Sets = apa.read_patterns(inputs.patterns.path)
+    brain: Sets = apa.read_patterns(inputs.patterns.path).frames()
     if inputs.rois is not None:
         brain = {k: v for k, v in brain.items() if k[1] in inputs.rois}
         absent = [r for r in inputs.rois if r not in {k[1] for k in brain}]
@@ -169,7 +170,10 @@ def _patterns(
             raise DataError(f"{inputs.patterns.path}: no patterns of ROI {absent[0]!r}")
     models: Sets = {}
     for name, entry in inputs.model_patterns.items():
-        models |= apa.read_patterns(entry.path, model=name)
+        models |= apa.read_patterns(entry.path, model=name).frames()
+    brain, found, _ = rows_by_name(brain, models or None)
+    models = found or {}
+    # a network sees its stimuli in the order of the brain's rows
     for name, network in inputs.networks.items():
         step(f"activations of {name}")
         models |= run_network(name, network, scratch)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +67,32 @@ def test_wrong_files(tmp_path: Path, arrays: dict, message: str) -> None:
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match="no such folder"):
         apa.read_patterns(tmp_path / "absent.npz")
+
+
+def test_damaged_files_and_bombs_raise_no_bare_error(tmp_path: Path) -> None:
+    """Interrupted downloads end in one line, whatever zip, zlib or the header have to say."""
+    x = np.random.default_rng(0).normal(size=(20, 30))
+    rng = np.random.default_rng(1)
+    for save in (np.savez, np.savez_compressed):
+        save(tmp_path / "x.npz", **{"s/V1": x, "s/V2": x})
+        whole = (tmp_path / "x.npz").read_bytes()
+        for k in range(60):
+            damaged = bytearray(whole[: rng.integers(len(whole))] if k % 2 else whole)
+            if not k % 2:
+                for place in rng.integers(len(whole), size=3):
+                    damaged[place] = rng.integers(256)
+            (tmp_path / "x.npz").write_bytes(bytes(damaged))
+            with contextlib.suppress(DataError):
+                apa.read_patterns(tmp_path / "x.npz")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    np.save(folder / "V1.npy", x)
+    (folder / "V1.npy").write_bytes((folder / "V1.npy").read_bytes()[:500])
+    with pytest.raises(ReadError, match="is cut off: shorter than its header says"):
+        apa.read_patterns(folder)
+    header = np.lib.format.header_data_from_array_1_0(x) | {"shape": (10**5, 10**5)}
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w") as archive, archive.open("s/V1.npy", "w") as f:
+        np.lib.format.write_array_header_1_0(f, header)
+        f.write(bytes(100))
+    with pytest.raises(ReadError, match="declares 80 GB of data"):
+        apa.read_patterns(tmp_path / "bomb.npz")
