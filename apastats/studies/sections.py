@@ -198,7 +198,7 @@ class CeilingSection(_Section):
     split: str | None = None
     method: str | None = None
     within: str = "session"
-    chance: float = 0.0
+    chance: float | None = None
     interval: Interval = "t"
     conf_level: Level = 0.95
     alternative: Alternative = "two-sided"
