@@ -1,0 +1,59 @@
+"""Whenever an option changes a number, the words around the numbers change too, or the names of the columns.
+
+The words are what is printed with the numbers of another run in their place, so that a changed number alone does not
+count: whoever reads two texts can tell which analysis each is of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from apastats.results import Result
+from tests import verbs
+
+# they do not change what is estimated: who draws, and how the work is shared
+SILENT = {"rng", "n_jobs", "batch", "workdir", "plan"}
+# columns that hold words or settings, not findings
+WORDS = ("method", "analysis", "effect", "what", "term", "contrast")
+
+
+def is_data(value: Any) -> bool:
+    return not (
+        value is None
+        or isinstance(value, str | int | float | bool)
+        or (isinstance(value, list | tuple) and all(isinstance(v, str | int | float) for v in value))
+    )
+
+
+def settings(table: pd.DataFrame) -> dict[str, list[Any]]:
+    """Columns that state a setting, by name."""
+    named = [c for c in table.columns if c in WORDS or str(c).startswith("conf_level")]
+    return {c: sorted(set(map(str, table[c]))) for c in named}
+
+
+def same_numbers(a: pd.DataFrame, b: pd.DataFrame) -> bool:
+    try:
+        pd.testing.assert_frame_equal(a, b, check_exact=False, rtol=1e-9, atol=1e-12)
+    except AssertionError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("verb", "option"), verbs.cases())
+def test_an_option_that_changes_a_number_changes_a_word(verb: str, option: str) -> None:
+    if option in SILENT:
+        return
+    first, second = verbs.other(verb, option)
+    if is_data(first.get(option)) or is_data(second.get(option)):
+        return
+    a, b = verbs.run(verb, first), verbs.run(verb, second)
+    if not isinstance(a, Result) or same_numbers(a.table, b.table):
+        return
+    if list(a.table.columns) != list(b.table.columns) or settings(a.table) != settings(b.table):
+        return
+    assert a.text() != replace(b, table=a.table).text(), "the same words for other numbers"
