@@ -202,7 +202,8 @@ def bootstrap(
         raise InputError("models, blocks", "given", "None where data are scores, not RDMs")
     interval = "studentized" if interval == "auto" else interval
     cells = _cells(formula, data, cluster, scheme, strata, reselect, on, kind)
-    return _run(cells, data, cluster, scheme, interval, **shared)
+    found = _run(cells, data, cluster, scheme, interval, **shared)
+    return replace(found, info=found.info.but(rows=kind))
 
 
 def _cells(

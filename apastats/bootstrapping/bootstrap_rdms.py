@@ -94,6 +94,7 @@ def bootstrap_rdms(
             "cluster": " + ".join(drawn),
             "metric": method,
             "ceiling_rois": rois if ceiling else None,
+            "blocks": None if blocks is None else len(set(map(str, blocks))),
         },
     )
     treated = comparison(method).stimuli

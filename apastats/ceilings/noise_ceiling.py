@@ -254,6 +254,8 @@ def noise_ceiling(
         extra={
             "ceiling_kind": kind,
             "meaning": _MEANING[kind],
+            "split": split,
+            "interval_side": alternative if alternative != "two-sided" else None,
             "shared": _shared(kind, widening),
         },
     )

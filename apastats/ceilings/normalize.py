@@ -200,7 +200,7 @@ def normalize(
             else "nothing; numerator and ceiling vary together over subjects"
         ),
         held_fixed="stimuli, chosen layers",
-        extra={"ceiling": ceiling.info["method"], "bound": bound if len(bounds) > 1 else None},
+        extra={"ceiling": ceiling.info["method"], "bound": bound},
     )
     arrays = {
         "score": top,

@@ -181,7 +181,10 @@ class Choice:
         out: dict[str, Any] = {}
         if self.test in ("trimmed", "permutation") and self.trim:
             out["trim"] = self.trim
+        if self.test == "wilcoxon" and self.exact is not None:
+            out["p_values"] = "exact" if self.exact else "by the normal approximation"
         if self.test == "bootstrap":
+            out["quantile_rule"] = None if self.quantile_rule == "linear" else self.quantile_rule
             out["interval"] = self.interval
             if self.small_sample and not INTERVALS[self.interval].pivotal:
                 out["corrected"] = "expanded interval"

@@ -201,7 +201,7 @@ def correlation_difference(
         tested = with_wide(
             lambda level: _by_formula(seen, n, test, margin, level, small_sample, inflate), alpha
         )
-    return finish_correlation(
+    found = finish_correlation(
         tested,
         margin,
         alpha,
@@ -214,6 +214,9 @@ def correlation_difference(
         seed=seed,
         beside={"r_x": rx, "r_y": ry, "r_xy": rxy},
     )
+    if test != "bootstrap" or plan is None:
+        return found
+    return replace(found, info=found.info.but(n_resamples=plan.n_resamples, exact=plan.exact))
 
 
 WORDS = {

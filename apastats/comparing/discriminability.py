@@ -174,6 +174,7 @@ def discriminability(
         adjust="holm",
         family="pairs of models in a cell",
         method="separation of models: paired t tests with Holm, joint set of the best, two-way variance components",
+        extra={"against": against_outcome},
         null=(
             "both outcomes separate the models equally well"
             if y is not None

@@ -218,6 +218,7 @@ def effect_size(
         estimand="effect size",
         statistic="t",
         null_value=null,
+        extra={"rank_interval": rank_interval},
         method="effect sizes with intervals",
         conf_level=float(conf_level),
         interval=interval,

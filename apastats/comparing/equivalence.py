@@ -235,7 +235,7 @@ def equivalence(
     info = _words(
         block, limits, reference, hypothesis, choice, adjust, family, found, alpha, within,
         data.outcome(block.formula.outcome),
-    )  # fmt: skip
+    ).but(variance=variance if reference == "best" else None)  # fmt: skip
     arrays = {
         "differences": found.differences[:, pair, cell],
         "subjects": np.asarray(block.clusters, dtype=str),

@@ -228,7 +228,11 @@ def tost(
         n,
         resampled,
         null,
-    ).but(**choice.words(), **_measured(test, margin))
+    ).but(
+        **choice.words(),
+        **_measured(test, margin),
+        effect_interval=None if effect_interval == "auto" else effect_interval,
+    )
     two_drawn = not single and test in ("bootstrap", "permutation")
     seed = recorded_seed(choice.rng) if two_drawn else choice.seed()
     notes = (*choice.notes(n, two=not single, sd_units=in_sd), *chance)

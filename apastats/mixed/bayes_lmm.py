@@ -380,7 +380,15 @@ def bayes_lmm(
         held_fixed=f"levels of {' and '.join(held)}" if held else "nothing",
         n_subject={g.name: g.n_levels for g in design.groupings}.get("subject"),
         conf_level=level,
-        extra={"priors": built.priors, "n": design.n, "chains": n_chains, "draws": n_draws},
+        extra={
+            "priors": built.priors,
+            "n": design.n,
+            "chains": n_chains,
+            "draws": n_draws,
+            "tune": n_tune,
+            "target_accept": target_accept,
+            "report_failed": report_failed,
+        },
     )
     provenance = Provenance(data_hash=data_hash, seed=recorded_seed(sequence))
     for note in notes[len(design.notes) :]:

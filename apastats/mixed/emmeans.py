@@ -366,7 +366,12 @@ def emmeans(
         held_fixed=fit.info.held_fixed,
         n_subject=fit.info.n_subject,
         conf_level=level,
-        extra={"specs": list(grid.specs), "trend": trend, "df_method": method},
+        extra={
+            "specs": list(grid.specs),
+            "trend": trend,
+            "df_method": method,
+            "averaging": weights,
+        },
     )
     vcov = grid.L @ inference.vcov @ grid.L.T
     return EmmeansResult(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -200,7 +201,10 @@ def fit_formula(
         )
     notes = _say_left_out(fitted, settled) if isinstance(fitted, Fitted) else ()
     outcome = outcome_in(data, fitted.design.formula.outcome_text)
-    return describe_fit(fitted, method, level, outcome, Provenance(data_hash=data_hash), notes)
+    found = describe_fit(fitted, method, level, outcome, Provenance(data_hash=data_hash), notes)
+    known = "up to a factor, as weights" if weights is not None else None
+    known = "as squared standard errors, up to a factor" if std_error is not None else known
+    return replace(found, info=found.info.but(weights=known))
 
 
 def _say_left_out(fitted: Fitted, settled: tuple[str, ...]) -> tuple[str, ...]:

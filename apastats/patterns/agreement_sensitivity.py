@@ -192,7 +192,7 @@ def agreement_sensitivity(
         n_subject=int(table.frame["subject"].nunique()),
         resampled="nothing; partners are drawn where they are varied",
         held_fixed="stimuli",
-        extra={"baseline": _name(base), "vary": vary},
+        extra={"baseline": _name(base), "vary": vary, "brain": brain},
     )
     arrays = {
         "decision_roi": decided["roi"].to_numpy(dtype=str),

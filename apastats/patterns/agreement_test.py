@@ -223,7 +223,12 @@ def agreement_test(
         n_subject=len(arrays.subjects),
         resampled=_RESAMPLED.get(null, "ROI labels, the same for all subjects"),
         held_fixed="stimuli, chosen layers" + ("" if null in BASELINES else ", subjects"),
-        extra={"null_kind": null, "similarity": similarity, "brain": kind},
+        extra={
+            "null_kind": null,
+            "similarity": similarity,
+            "brain": kind,
+            "null_models": null_models,
+        },
     )
     provenance = Provenance(data_hash=patterns.provenance.data_hash, seed=plan.seed if plan else "")
     return AgreementTest(table, info, provenance)

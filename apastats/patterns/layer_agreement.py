@@ -137,6 +137,6 @@ def layer_agreement(
             else "nothing; subjects are the sample"
         ),
         held_fixed="stimuli" + ("" if person else ", references of the agreement"),
-        extra={"similarity": similarity},
+        extra={"similarity": similarity, "brain": brain},
     )
     return LayerAgreement(found, info, Provenance(data_hash=patterns.provenance.data_hash))

@@ -145,6 +145,7 @@ def matrix_agreement(
     table = pd.concat(frames, ignore_index=True)
     info = Info(
         estimand="agreement of a row",
+        alternative=alternative,
         outcome=Outcome("agreement"),
         n_resamples=plan.n_resamples,
         exact=plan.exact,

@@ -199,7 +199,11 @@ def strict_alignment(
             "stimuli, chosen layers"
             + ("" if agreement_outcome.endswith("_person") else ", references of the agreement")
         ),
-        extra={"criteria": method, "agreement_reference": agreement_reference},
+        extra={
+            "criteria": method,
+            "agreement_reference": agreement_reference,
+            "score_outcome": score_outcome,
+        },
     )
     return StrictAlignment(table, info, Provenance(data_hash=f"{scores.hash} {agreement.hash}"))
 

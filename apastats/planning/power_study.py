@@ -139,6 +139,14 @@ def power_study(
     info = Info(
         estimand="share of simulated studies",
         adjust=adjust,
+        extra={
+            "assumed": [
+                f"mean {mean:g}",
+                f"SD of a model over subjects {model_subject_sd:g}",
+                f"correlation of ROIs {roi_correlation:g}",
+                f"correlation of models {model_correlation:g}",
+            ]
+        },
         method=f"simulated studies: {n_model} models ({n_tied} tied for best), {n_roi} ROIs; paired t, {adjust}",
         margin=margin.describe(),
         alpha=alpha,

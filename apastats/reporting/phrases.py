@@ -9,6 +9,7 @@ from apastats.words import Info
 
 __all__ = [
     "ADJUSTMENTS", "adjusted", "adjusted_sentence", "ceiling_words", "counted", "outcome_of", "outcome_words",
+    "settings_sentences",
 ]  # fmt: skip
 
 ADJUSTMENTS = {
@@ -67,3 +68,77 @@ def adjusted_sentence(info: Info, cited: str = "") -> str:
         return "P-values were not adjusted for multiplicity."
     over = f" over {name(info.family)}" if info.family else ""
     return f"P-values were adjusted by {ADJUSTMENTS[info.adjust]}{over}{cited}."
+
+
+# setting in ``Info.extra`` -> its sentence
+SETTINGS = {
+    "similarity": "Patterns were compared by {}.",
+    "second": "The two matrices were compared by {}.",
+    "brain": "Rows of the brain were {}.",
+    "profile": "Profiles were those of a {}.",
+    "self_entry": "The entry of a ROI with itself was {}.",
+    "scale": "Entries were scaled by {}.",
+    "null_models": "Null models were {}.",
+    "trim": "A share of {} was cut from each end.",
+    "quantile_rule": "Quantiles follow the rule {}.",
+    "transform": "Limits were made on the scale of {}.",
+    "p_values": "P-values are {}.",
+    "effect_interval": "Intervals of effect sizes are by {}.",
+    "rank_interval": "Intervals of rank effect sizes are by {}.",
+    "pooled_variance": "Variances were {}.",
+    "variance": "Variances were {}.",
+    "step_down": "The procedure steps down: {}.",
+    "metric": "RDMs were compared by {}.",
+    "pooled": "RDMs were pooled {}.",
+    "blocks": "Stimuli were drawn in {} blocks.",
+    "rows": "Rows of kind {} entered.",
+    "against": "They were compared with {}.",
+    "split": "Scores are those of the split {}.",
+    "bound": "The bound of the ceiling was the {} one.",
+    "interval_side": "Intervals are one-sided: {}.",
+    "criteria": "Both criteria were tested by {}.",
+    "agreement_reference": "Agreement was compared with that of {}.",
+    "score_outcome": "Score was {}.",
+    "averaging": "Averages over other factors give their levels {} weights.",
+    "contrasts": "Contrasts were of the kind {}.",
+    "weights": "Residual variances were known {}.",
+    "residual_by": "Residual variances differ by {}.",
+    "power": "A power of {} was asked for.",
+    "difference": "It was {}.",
+    "assumed": "It was assumed: {}.",
+    "tune": "Each chain was tuned for {} draws.",
+    "target_accept": "The target of acceptance was {}.",
+    "report_failed": "Quantities that failed a gate are shown: {}.",
+}
+
+
+VALUES = {
+    "nct": "the noncentral t distribution",
+    "ncp": "the noncentral t distribution",
+    "fisher": "Fisher's z",
+    "fisher_n": "Fisher's z",
+    "leave_one_out": "leave-one-out ones",
+    "subject_to_subject": "subject-to-subject ones",
+    "pearson": "Pearson's correlation",
+    "spearman": "Spearman's correlation",
+    "kendall": "Kendall's correlation",
+}
+
+
+def settings_sentences(info: Info) -> list[str]:
+    """Settings of the method alone, a sentence each."""
+
+    def words(value: Any) -> str:
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        many = value if isinstance(value, list) else [value]
+        return ", ".join(
+            f"{v:g}" if isinstance(v, float) else VALUES.get(str(v), str(v).replace("_", " "))
+            for v in many
+        )
+
+    return [
+        template.format(name(words(info.extra[key])))
+        for key, template in SETTINGS.items()
+        if info.extra.get(key) is not None
+    ]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from apastats.reporting.markup import name, plain, sym
 from apastats.reporting.numbers import NumberStyle
-from apastats.reporting.phrases import adjusted, adjusted_sentence
+from apastats.reporting.phrases import adjusted, adjusted_sentence, settings_sentences
 from apastats.reporting.posteriors import (
     coefficient_rule_row,
     posterior_row,
@@ -200,14 +200,13 @@ def omnibus_row(row: Mapping[str, Any], result: Any, style: NumberStyle) -> str:
 
 def omnibus(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
     """Tests of all models at once, a row per cell."""
-    frame, info = result.table, result.info
+    frame = result.table
     rows = frame.head(max_rows).to_dict(orient="records")
     lines = [omnibus_row(r, result, style) + ("" if short else ".") for r in rows]
     lines += _more(frame, max_rows)
     if short:
         return lines
-    n = f" ({sym('n')} = {info.n_subject})" if info.n_subject else ""
-    return [f"{_capital(info.method)}{n}.", *lines, *cautions(result)]
+    return [*_head(result), *lines, *cautions(result)]
 
 
 def contrasts(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
@@ -222,6 +221,7 @@ def contrasts(result: Any, style: NumberStyle, short: bool, max_rows: int) -> li
     if info.adjust:
         head.append(adjusted_sentence(info))
     head += _sided(info) + _intervals(info)
+    head += [f"Decisions were taken at the level {info.alpha:g}."] if info.alpha else []
     limit = "A difference that was not shown is no evidence of equivalence; that needs a margin and its own test."
     return [*head, *_resampled(info), *lines, limit, *cautions(result)]
 
@@ -240,15 +240,14 @@ def coefficient_row(row: Mapping[str, Any], result: Any, style: NumberStyle) -> 
 
 def coefficients(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
     """Terms with a test each."""
-    frame, info = result.table, result.info
+    frame = result.table
     rows = frame.head(max_rows).to_dict(orient="records")
     lines = [coefficient_row(r, result, style) + ("" if short else ".") for r in rows] + _more(
         frame, max_rows
     )
     if short:
         return lines
-    head = [f"{_capital(str(info.method))}."] if info.method else []
-    return head + _resampled(info) + lines + cautions(result)
+    return [*_head(result), *lines, *cautions(result)]
 
 
 def _equivalence_intro(result: Any) -> list[str]:
@@ -301,9 +300,40 @@ def _intervals(info: Info) -> list[str]:
 
 
 def _resampled(info: Info) -> list[str]:
-    if "resampled" not in info:
-        return []
-    return [f"Resampled: {name(info.resampled)}; held fixed: {name(info.held_fixed or 'nothing')}."]
+    """Settings of the method, and what was drawn and held."""
+    out = settings_sentences(info)
+    if info.reference and not info.comparison:
+        out.append(f"The reference was {name(info.reference.replace('_', ' '))}.")
+    if info.n_resamples:
+        out.append(
+            f"{info.n_resamples} resamples were {'all there are' if info.exact else 'drawn'}."
+        )
+    if info.resampled:
+        out.append(
+            f"Resampled: {name(info.resampled)}; held fixed: {name(info.held_fixed or 'nothing')}."
+        )
+    return out
+
+
+def _head(result: Any) -> list[str]:
+    """Method, n, margin, null, adjustment and settings of results whose rows say no more than their numbers."""
+    info = result.info
+    n = f" ({sym('n')} = {info.n_subject})" if info.n_subject else ""
+    out = [f"{_capital(info.method)}{n}."] if info.method else []
+    if "(" in info.formula:
+        out.append(f"The model was {name(info.formula)}.")
+    out += [margin_sentence(info)] if info.margin else []
+    if info.null and (info.null_value or info.alternative in SIDES):
+        out.append(f"Null hypothesis: {info.null}.")
+    elif info.null_value:
+        out.append(f"Effects are those beyond {info.null_value:g}.")
+    if info.alternative in SIDES and not info.null:
+        out.append(f"Intervals are one-sided ({info.alternative}).")
+    elif info.alternative in SIDES:
+        out.append(f"The test is one-sided ({info.alternative}).")
+    out += [adjusted_sentence(info)] if info.adjust else []
+    out += [f"Decisions were taken at the level {info.alpha:g}."] if info.alpha else []
+    return out + _resampled(info)
 
 
 def decision_counts(frame: pd.DataFrame) -> str:
@@ -384,9 +414,7 @@ def estimates(result: Any, style: NumberStyle, short: bool, max_rows: int) -> li
     lines += _more(frame, max_rows)
     if short:
         return lines
-    n = f" ({sym('n')} = {info.n_subject})" if info.n_subject else ""
-    head = f"{_capital(info.method or info.estimand)}{n}."
-    return [head, *_resampled(info), *lines, *cautions(result)]
+    return [*_head(result), *lines, *cautions(result)]
 
 
 def cells(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
@@ -400,8 +428,9 @@ def cells(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[s
             if plain(t) not in ("", "\u2013")
         ]
         lines.append("; ".join(cells) + ("" if short else "."))
-    head = [] if short or "method" not in result.info else [f"{_capital(str(result.info.method))}."]
-    return head + lines + _more(result.table, max_rows) + ([] if short else cautions(result))
+    if short:
+        return lines + _more(result.table, max_rows)
+    return [*_head(result), *lines, *_more(result.table, max_rows), *cautions(result)]
 
 
 def margin_sentence(info: Info) -> str:
@@ -460,7 +489,7 @@ def posteriors(result: Any, style: NumberStyle, short: bool, max_rows: int) -> l
         return lines
     head = [f"{name(_capital(str(info.method)))}."] if info.method else []
     head += [margin_sentence(info)] if info.margin else []
-    return [*head, *sampling_sentence(info), *lines, *cautions(result)]
+    return [*head, *sampling_sentence(info), *settings_sentences(info), *lines, *cautions(result)]
 
 
 def by_columns(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
