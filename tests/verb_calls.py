@@ -232,6 +232,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "adjust": "bonferroni",
         "alternative": needing("less", adjust="mvt"),
         "critical": 2.5,
+        "interaction": "consec",
     },
     "EmmeansResult.pairs": {"adjust": "holm"},
     "LmmResult.refit": {"transformed": False},
@@ -360,6 +361,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "at": {"roi": ["V1", "V2"]},
         "trend": lambda: needing("weight", fit=weighted_fit()),
         "df": "kenward-roger",
+        "weights": "proportional",
     },
     "equivalence": _TESTS | {"variance": needing("pooled", reference="best")},
     "equivalence_set": {
