@@ -387,6 +387,7 @@ def _words(
     }[method]
     return Info(
         estimand="mean minus the best of the others",
+        adjust="holm" if method == "tost" else "",
         outcome=outcome,
         formula=str(block.formula),
         method=METHODS[method],

@@ -63,7 +63,7 @@ def test_nili_is_cited_for_its_bounds() -> None:
     ("name", "keys"),
     [
         ("set", {"hsu1984"}),
-        ("set with margin", {"hsu1984", "schuirmann1987"}),
+        ("set with margin", {"holm1979", "schuirmann1987"}),
         ("friedman", {"friedman1937"}),
         ("rope", {"kruschke2018"}),
         ("bayes", {"capretto2022", "vehtari2021"}),
