@@ -53,6 +53,7 @@ Rule = Callable[[str, Any], Any]
 
 MOST = 10**9  # no count of things (subjects, stimuli, rows to print) is larger
 MOST_RESAMPLES = 10**7
+MOST_TEXT = 4000
 
 
 def choice(argument: str, value: Any, allowed: Iterable[str]) -> str:
@@ -124,10 +125,12 @@ def whole(
     return int(value)
 
 
-def text(argument: str, value: Any) -> str:
-    """A text."""
-    if not isinstance(value, str):
-        raise InputError(argument, value, "a text")
+def text(argument: str, value: Any, allowed: str = "") -> str:
+    """A text of a length that a message can still show."""
+    usable = isinstance(value, str) and len(value) <= MOST_TEXT
+    if not usable or any("\ud800" <= c <= "\udfff" for c in value):  # halves of characters
+        allowed = allowed or f"a text (up to {MOST_TEXT:,} characters)"
+        raise InputError(argument, value, allowed)
     return str(value)
 
 
@@ -137,9 +140,9 @@ def names(argument: str, value: Any, *, least: int = 1, once: bool = True) -> tu
     out = items(argument, found, "a name or a list of names")
     if not all(isinstance(n, str) for n in out):
         raise InputError(argument, value, "a name or a list of names")
-    out = tuple(str(n) for n in out)
+    out = tuple(text(argument, n) for n in out)
     if len(out) < least or (once and len(set(out)) < len(out)):
-        raise InputError(argument, value, f"at least {least} names" + once * ", each once")
+        raise InputError(argument, value, once * "distinct " + f"names, at least {least}")
     return out
 
 
@@ -156,7 +159,7 @@ def items(
     except (TypeError, ValueError):  # not iterable, ragged, or not hashable
         raise InputError(argument, value, allowed) from None
     if length is not None and len(out) != length:
-        raise InputError(argument, f"{len(out)} values", f"{length} values")
+        raise InputError(argument, f"{len(out)} values", f"{length} values, {allowed}")
     return out
 
 
@@ -164,9 +167,10 @@ def path(argument: str, value: Any) -> Path:
     """A path, of a file or folder that need not exist."""
     try:
         out = Path(value)
-        if str(value) and "\0" not in str(out):
+        encoded = str(out).encode()  # what no file system takes is refused before it is asked
+        if str(value) and b"\0" not in encoded and max(map(len, encoded.split(b"/"))) <= 255:
             return out
-    except TypeError:
+    except (TypeError, ValueError):
         pass
     raise InputError(argument, value, "a path")
 
@@ -224,9 +228,10 @@ def array(
     *,
     ndim: int | tuple[int, ...] | None = None,
     missing: bool = True,
+    infinite: bool = False,
     allowed: str = "an array of numbers",
 ) -> np.ndarray:
-    """Real numbers as a float64 array; NaN (missing) only where ``missing``, infinite values never."""
+    """Real numbers as a float64 array; NaN and infinite values only where the caller deals with them."""
     try:
         raw = np.asarray(value)
         if raw.dtype.kind == "O" and any(isinstance(v, (str, bytes)) for v in raw.flat):
@@ -238,7 +243,7 @@ def array(
         raise InputError(argument, value, allowed)
     if ndim is not None and out.ndim not in (ndim if isinstance(ndim, tuple) else (ndim,)):
         raise InputError(argument, f"an array of shape {out.shape}", allowed)
-    if np.isinf(out).any():
+    if not infinite and np.isinf(out).any():
         raise InputError(argument, "an infinite value", "finite numbers, NaN for missing")
     if not missing and np.isnan(out).any():
         raise InputError(argument, "a missing value", "finite numbers")
@@ -286,7 +291,15 @@ def samples(x: Any, y: Any, paired: bool) -> tuple[np.ndarray, np.ndarray | None
     return first, second
 
 
-def applies(option: str, value: Any, *, to: Iterable[str], chosen: str, by: str = "test") -> None:
+def applies(
+    option: str,
+    value: Any,
+    *,
+    to: Iterable[str],
+    chosen: str,
+    by: str = "test",
+    default: Any = None,
+) -> None:
     """Refuse an option that the chosen method would never read.
 
     Parameters
@@ -294,13 +307,15 @@ def applies(option: str, value: Any, *, to: Iterable[str], chosen: str, by: str 
     option : str
         Name of the option.
     value : object
-        Its value; None stands for "not given".
+        Its value; the default stands for "not given".
     to : iterable of str
         The methods it belongs to.
     chosen : str
         The method chosen.
     by : str
         The option that chooses the method.
+    default : object
+        Default of the option.
 
     Raises
     ------
@@ -308,10 +323,12 @@ def applies(option: str, value: Any, *, to: Iterable[str], chosen: str, by: str 
         If the option is given and does not belong to the method.
     """
     methods = list(to)
-    if value is not None and chosen not in methods:
-        belongs = f"{by} among {methods}" if methods else "nothing that was chosen here"
-        hint = f"{option} is an option of {belongs}."
-        raise InputError(option, value, f"nothing with {by}={chosen!r}", hint=hint)
+    if value is None or value is default or chosen in methods:
+        return
+    if isinstance(value, (str, bool, int, float)) and value == default:
+        return
+    hint = f"{option} is an option of {by} among {methods}."
+    raise InputError(option, value, f"its default ({default!r}) with {by}={chosen!r}", hint=hint)
 
 
 # what a name means wherever it stands: the same words and the same check in every verb
@@ -322,6 +339,7 @@ COMMON: dict[str, Rule] = {
     "n_resamples": resamples,
     "n_jobs": jobs,
     "rng": rng,
+    "study_text": lambda argument, value: instance(argument, value, (str, type(None)), "a text"),
     "batch": functools.partial(whole, least=1, allowed="a whole number above 0, or None"),
 }
 
@@ -395,7 +413,9 @@ def _rule(name: str, hint: Any) -> Rule | None:
     if name in COMMON:
         rule = COMMON[name]
     else:
-        found = [_of_kind(kind) for kind in kinds if kind is not type(None)]
+        paths = Path in kinds  # a text is then a path too
+        kinds = [k for k in kinds if k is not type(None) and not (paths and k is str)]
+        found = [_of_kind(kind) for kind in kinds]
         known = [r for r in found if r is not None]
         if len(known) < len(found) or not known:
             return None  # one of the kinds may be anything
@@ -422,6 +442,8 @@ def _of_kind(kind: Any) -> Rule | None:
 
 
 def _texts(argument: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):  # a sequence of letters
+        raise InputError(argument, value, "a list of names")
     return names(argument, value, least=0, once=False)
 
 

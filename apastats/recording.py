@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import border
 from apastats.results import Result
 
 __all__ = ["call_text", "verb"]
@@ -25,7 +26,7 @@ MAX_TEXT = 1000
 
 
 def verb(function: Callable[P, R]) -> Callable[P, R]:
-    """Verb, or method of a result, whose results carry its own call as ``provenance.call``.
+    """Verb, or method of a result: its arguments are checked, its results carry its call as ``provenance.call``.
 
     A verb within a verb records nothing that stays: the outermost call is what the user wrote. Values that are no
     results pass through.
@@ -36,10 +37,12 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
     >>> apa.power_tost(n=20, sd=1, bounds=0.5, alpha=0.05).provenance.call
     'power_tost(n=20, sd=1, bounds=0.5)'
     """
+    plain = border(function)
 
     @wraps(function)
     def recorded(*args: P.args, **kwargs: P.kwargs) -> R:
-        found = function(*args, **kwargs)
+        checked_args, checked_kwargs = plain(args, kwargs)
+        found = function(*checked_args, **checked_kwargs)
         if not isinstance(found, Result):
             return found
         made = replace(found.provenance, call=call_text(function, *args, **kwargs))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import checked, whole
 from apastats.errors import DataError, OutputExistsError
 from apastats.rounding import LIMIT_ERRORS, printed_decimals
 from apastats.words import Info, jsonable
@@ -118,6 +119,7 @@ class Result:
         flat = {k: v if np.isscalar(v) else _plain_text(v) for k, v in self.info.items()}
         return pd.DataFrame([{"result": self.kind, "n_row": len(self.table), **flat}])
 
+    @checked
     def summary(self, *, digits: int = 3, max_rows: int = 30) -> str:
         """Text for the eye: what was done, the table rounded, the notes.
 
@@ -129,6 +131,8 @@ class Result:
         max_rows : int
             Rows shown at most.
         """
+        whole("digits", digits, least=1, most=17)
+        whole("max_rows", max_rows, least=1)
         lines = [f"{self.kind.replace('_', ' ')}"]
         lines += [
             f"  {k.replace('_', ' ')}: {_plain_text(v)}"
@@ -142,12 +146,14 @@ class Result:
         lines += [f"note: {n}" for n in self.notes]
         return "\n".join(lines)
 
+    @checked
     def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw the result on ``ax`` (a new figure where None) and return the Axes."""
         from apastats import plots
 
         return plots.draw(self, ax=ax, **options)
 
+    @checked
     def text(self, *, style: Any = "apa", short: bool = False, max_rows: int = 12) -> str:
         """Result as sentences to paste into a paper; every number is one of :meth:`tidy`.
 
@@ -177,6 +183,7 @@ class Result:
         notes = "".join(f"<p><em>note: {html.escape(n)}</em></p>" for n in self.notes)
         return f"<h4>{head}</h4>{self.table.to_html(index=False, escape=True, border=0)}{notes}"
 
+    @checked
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write ``path/`` with ``table.parquet``, ``table.csv``, ``arrays.npz`` and ``result.json``.
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import checked, text
 from apastats.errors import DesignError, FormulaError, InputError
 from apastats.rows import DEFAULTS, KEY_COLUMNS, KINDS, standardise
 from apastats.words import Outcome
@@ -65,8 +66,7 @@ def parse_formula(formula: str) -> CellFormula:
     >>> parse_formula("score ~ model | roi + metric")
     CellFormula(outcome='score', compare=('model',), by=('roi', 'metric'))
     """
-    if not isinstance(formula, str):
-        raise InputError("formula", formula, "a string such as 'score ~ model | roi'")
+    formula = text("formula", formula, "a string such as 'score ~ model | roi'")
     if "(" in formula:
         where = formula.index("(")
         raise FormulaError(formula, "terms in parentheses belong to lmm() alone", position=where)
@@ -268,6 +268,7 @@ class ScoreTable:
             self._hash.append(digest.hexdigest()[:16])
         return self._hash[0]
 
+    @checked
     def outcome(self, column: str) -> Outcome:
         """What a column holds, with the metric where the table has a single one."""
         known = self.measures.get(column, Outcome(column))
@@ -304,6 +305,7 @@ class ScoreTable:
             keep &= self.frame[column].isin(values).to_numpy()
         return self.with_frame(self.frame[keep])
 
+    @checked
     def with_frame(
         self, frame: pd.DataFrame, *, outcomes: Sequence[str] | None = None, log: Sequence[str] = ()
     ) -> ScoreTable:
@@ -338,12 +340,14 @@ class ScoreTable:
                 )
         return self.with_frame(frame)
 
+    @checked
     def levels(self, column: str) -> list[Any]:
         """Distinct values of a column in order of appearance."""
         if column not in self.frame.columns:
             raise InputError("column", column, f"one of {list(self.frame.columns)}")
         return list(self.frame[column].unique())
 
+    @checked
     def block(
         self, formula: str | CellFormula, *, cluster: str = "subject", kind: str | None = "model"
     ) -> Block:
@@ -369,7 +373,7 @@ class ScoreTable:
         DesignError
             If a cell holds more than one row: the columns that vary inside it are named.
         """
-        f = parse_formula(formula) if isinstance(formula, str) else formula
+        f = formula if isinstance(formula, CellFormula) else parse_formula(formula)
         frame = self.frame
         for c in (f.outcome, cluster, *f.compare, *f.by):
             if c not in frame.columns:

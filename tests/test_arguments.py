@@ -137,7 +137,10 @@ def test_samples_drop_pairs_together() -> None:
 def test_an_option_of_another_method() -> None:
     arguments.applies("trim", None, to=["trimmed"], chosen="t")
     arguments.applies("trim", 0.2, to=["trimmed"], chosen="trimmed")
-    with pytest.raises(InputError, match=r"trim: got 0.2; .*test='t'.*among \['trimmed'\]"):
+    with pytest.raises(
+        InputError,
+        match=r"trim: got 0.2; allowed: its default \(None\) with test='t'.*among \['trimmed'\]",
+    ):
         arguments.applies("trim", 0.2, to=["trimmed"], chosen="t")
 
 
@@ -158,7 +161,7 @@ def example(
 
 def test_annotations_are_the_border() -> None:
     frame = pd.DataFrame({"a": [1]})
-    assert example(frame, 1, np.int8(2), sd=1, by="roi", free={}, extra=3)[1:] == (
+    assert example(frame, 1, np.int8(2), sd=1, by=["roi"], free={}, extra=3)[1:] == (
         (1, 2), True, 1.0, "a", ("roi",), 0.05, {}, {"extra": 3},
     )  # fmt: skip
     wrong: list[tuple[str, object, str]] = [
@@ -166,6 +169,7 @@ def test_annotations_are_the_border() -> None:
         ("sd", "1", "a finite number"),
         ("rule", "c", "'a', 'b'"),
         ("by", [1], "names"),
+        ("by", "roi", "a list of names"),
         ("alpha", 5, "between 0 and 1"),
     ]
     for name, value, words in wrong:

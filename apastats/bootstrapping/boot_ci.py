@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from apastats.arguments import array
 from apastats.bootstrapping.bootstrap import SCHEMES
 from apastats.bootstrapping.result import BootstrapResult
 from apastats.bootstrapping.tables import give_warnings, how_many
@@ -218,10 +219,7 @@ def _samples(x: Any, *, allow_nan: bool) -> tuple[np.ndarray, ...]:
     parts = x if isinstance(x, tuple) else (x,)
     out = []
     for part in parts:
-        try:
-            sample = np.asarray(part, dtype=np.float64)
-        except (ValueError, TypeError) as error:
-            raise InputError("x", type(part).__name__, "an array of numbers") from error
+        sample = array("x", part, infinite=True)
         if sample.ndim == 0 or len(sample) < 2:
             raise DesignError(f"boot_ci: a sample has shape {sample.shape}; 2 rows are needed")
         bad = ~np.isfinite(sample) if not allow_nan else np.isinf(sample)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from apastats.arguments import applies, choice
 from apastats.bootstrapping.cells import Cells, dyad_cells, mean_cells, nested_cells, option_cells
 from apastats.bootstrapping.result import BootstrapResult
 from apastats.bootstrapping.tables import estimate_table, give_warnings, how_many
@@ -114,7 +115,7 @@ def bootstrap(
     n_jobs : int
         Workers (joblib).
     batch : int, optional
-        Cells per task; changes memory, never numbers.
+        Cells of a score table per task; changes memory, never numbers.
     workdir : path, optional
         Folder that keeps finished blocks, so that an interrupted run continues where it was.
 
@@ -163,12 +164,10 @@ def bootstrap(
     check_interval("t" if interval == "auto" else interval, conf_level, alternative)
     check_rule(quantile_rule)
     check_jobs(n_jobs, batch)
-    if scheme not in SCHEMES:
-        raise InputError("scheme", scheme, f"one of {list(SCHEMES)}")
-    if reselect not in (None, "layer"):
-        raise InputError("reselect", reselect, "None or 'layer'")
-    if on not in RESELECT:
-        raise InputError("on", on, f"one of {list(RESELECT)}")
+    choice("scheme", scheme, SCHEMES)
+    if reselect is not None:
+        choice("reselect", reselect, ("layer",))
+    choice("on", on, RESELECT)
     if rng is None and workdir is not None:
         rng = resumed_seed(workdir)
     shared: dict[str, Any] = {
@@ -184,8 +183,13 @@ def bootstrap(
     if not isinstance(data, ScoreTable):
         from apastats.bootstrapping.bootstrap_rdms import bootstrap_rdms
 
-        if strata is not None or reselect is not None:
-            raise InputError("strata, reselect", (strata, reselect), "None where data are RDMs")
+        table: dict[str, Any] = {"to": ["scores"], "chosen": "RDMs", "by": "data"}
+        applies("strata", strata, **table)
+        applies("reselect", reselect, **table)
+        applies("on", on, **table, default="train")
+        applies("kind", kind, **table)
+        applies("batch", batch, **table)
+        del shared["batch"]
         return bootstrap_rdms(
             formula,
             data,
@@ -198,8 +202,12 @@ def bootstrap(
             interval=interval,
             **shared,
         )
-    if models is not None or blocks is not None:
-        raise InputError("models, blocks", "given", "None where data are scores, not RDMs")
+    rdms: dict[str, Any] = {"to": ["RDMs"], "chosen": "scores", "by": "data"}
+    applies("models", models, **rdms)
+    applies("blocks", blocks, **rdms)
+    applies("method", method, **rdms, default="corr")
+    applies("ceiling", ceiling, **rdms, default=True)
+    applies("on", on, to=["layer"], chosen=str(reselect), by="reselect", default="train")
     interval = "studentized" if interval == "auto" else interval
     cells = _cells(formula, data, cluster, scheme, strata, reselect, on, kind)
     found = _run(cells, data, cluster, scheme, interval, **shared)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import items
 from apastats.bootstrapping.result import BootstrapResult
 from apastats.bootstrapping.tables import give_warnings, how_many
 from apastats.errors import DesignError, InputError
@@ -57,7 +58,6 @@ def bootstrap_rdms(
     quantile_rule: QuantileRule,
     rng: RngLike,
     n_jobs: int,
-    batch: int | None,
     workdir: str | Path | None,
 ) -> BootstrapResult:
     """Bootstrap scores of models against brains from their RDMs; see :func:`apastats.bootstrap`."""
@@ -252,8 +252,7 @@ def _stimulus_plans(
     if blocks is None:
         units, plan = np.arange(n), make(n, rows, children[0])
     else:
-        if len(blocks) != n:
-            raise InputError("blocks", f"{len(blocks)} labels", f"one per stimulus, {n}")
+        blocks = items("blocks", blocks, "one label per stimulus", length=n)
         labels = np.asarray([str(b) for b in blocks])
         units = np.unique(labels, return_inverse=True)[1].reshape(-1)
         plan = block_counts(labels, rows, children[0], bayesian=bayesian)

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.special import stdtr
 from threadpoolctl import threadpool_limits
 
+from apastats.arguments import checked
 from apastats.bootstrapping.tables import error_columns, estimate_table, give_warnings
 from apastats.errors import InputError
 from apastats.numbers.moments import moments
@@ -162,6 +163,7 @@ class BootstrapResult(Result):
             found = diagnostics(kept, self.info["quantile_rule"])
         return self.table[self._keys()].assign(estimate=kept.estimate, **found)
 
+    @checked
     def conf_int(
         self,
         *,
@@ -224,6 +226,7 @@ class BootstrapResult(Result):
         give_warnings(table, self._keys(), info)
         return table
 
+    @checked
     def bands(
         self,
         *,

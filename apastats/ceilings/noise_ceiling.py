@@ -9,13 +9,20 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr
 
+from apastats.arguments import applies, choice
 from apastats.bootstrapping.tables import error_columns, give_warnings, how_many
 from apastats.ceilings.from_rdms import between_values, within_subject_values
 from apastats.ceilings.from_tables import table_values
 from apastats.errors import CeilingWarning, DesignError, InputError, SmallSampleWarning, warn
 from apastats.numbers.units import varies
 from apastats.recording import verb
-from apastats.resampling.intervals import INTERVALS, Alternative, Interval, check_interval
+from apastats.resampling.intervals import (
+    INTERVALS,
+    Alternative,
+    Interval,
+    check_interval,
+    from_replicates,
+)
 from apastats.resampling.means import MeanSummary, describe_cells, summarise_means
 from apastats.resampling.plans import Resamples, subject_counts
 from apastats.results import Provenance, Result
@@ -89,7 +96,7 @@ def noise_ceiling(
     data: ScoreTable | RDMSet | Any,
     *,
     kind: str = "leave_one_out",
-    by: Sequence[str] = ("roi", "metric"),
+    by: str | Sequence[str] = ("roi", "metric"),
     split: str | None = None,
     method: str = "corr",
     within: str = "session",
@@ -180,14 +187,25 @@ def noise_ceiling(
     >>> apa.noise_ceiling(study.scores).tidy()["n_subject"].unique().tolist()
     [8]
     """
-    conf_level = check_level(conf_level)
-    if kind not in CEILING_KINDS:
-        raise InputError("kind", kind, f"one of {list(CEILING_KINDS)}")
-    by = [by] if isinstance(by, str) else list(by)
+    choice("kind", kind, CEILING_KINDS)
     check_interval(interval, conf_level, alternative)
     asked, chance = chance is not None, 0.0 if chance is None else chance
-    if isinstance(chance, bool) or not isinstance(chance, (int, float)) or not np.isfinite(chance):
-        raise InputError("chance", chance, "a finite number")
+    source = "scores" if isinstance(data, ScoreTable) else "RDMs"
+    applies("by", by, to=["scores"], chosen=source, by="data", default=("roi", "metric"))
+    applies("split", split, to=["scores"], chosen=source, by="data")
+    applies("method", method, to=["RDMs"], chosen=source, by="data", default="corr")
+    own = ("split_half", "repeat")
+    if source == "RDMs":  # a score table may have sessions of any kind
+        applies("within", within, to=own, chosen=kind, by="kind", default="session")
+    applies(
+        "n_resamples",
+        n_resamples,
+        to=from_replicates(),
+        chosen=interval,
+        by="interval",
+        default="auto",
+    )
+    by = [by] if isinstance(by, str) else list(by)
     root = seed_sequence(rng)
     widening = None
     if isinstance(data, ScoreTable):

@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
+from apastats.arguments import applies, choice
 from apastats.bootstrapping.tables import error_columns, how_many, warn_unsettled
 from apastats.ceilings.noise_ceiling import (
     ALIKE,
     NoiseCeiling,
-    check_level,
     warn_unlogged,
     without_interval,
 )
 from apastats.errors import CeilingError, CeilingWarning, DataError, DesignError, InputError, warn
 from apastats.recording import verb
-from apastats.resampling.intervals import Alternative, Interval, check_interval
+from apastats.resampling.intervals import Alternative, Interval, check_interval, from_replicates
 from apastats.resampling.means import describe_cells, summarise_means
 from apastats.resampling.plans import Resamples, subject_counts
 from apastats.resampling.ratios import summarise_ratios
@@ -107,13 +107,8 @@ def normalize(
     >>> bool((share.tidy()["estimate"] > 0).all())
     True
     """
-    conf_level = check_level(conf_level)
-    if how not in ("ratio_of_means", "mean_of_ratios"):
-        raise InputError("how", how, "'ratio_of_means' or 'mean_of_ratios'")
-    if on_low not in ("error", "nan"):
-        raise InputError("on_low", on_low, "'error' or 'nan'")
-    if not isinstance(ceiling, NoiseCeiling):
-        raise InputError("ceiling", ceiling, "a NoiseCeiling")
+    choice("how", how, ("ratio_of_means", "mean_of_ratios"))
+    choice("on_low", on_low, ("error", "nan"))
     bounds = list(dict.fromkeys(ceiling.table["bound"]))
     if bound is None and len(bounds) == 1:
         bound = bounds[0]
@@ -124,6 +119,14 @@ def normalize(
     if interval != "fieller" or how != "ratio_of_means":
         check_interval(interval, conf_level, alternative)
     check_interval("t", conf_level, alternative)
+    applies(
+        "n_resamples",
+        n_resamples,
+        to=from_replicates(),
+        chosen=interval,
+        by="interval",
+        default="auto",
+    )
     by = list(ceiling.info.by)
     block = table.block(f"{table.outcomes[0]} ~ model | {' + '.join(by)}")
     subjects = [str(s) for s in ceiling.arrays["subjects"]]
@@ -150,7 +153,7 @@ def normalize(
     own = np.repeat(reference, m, axis=1)
     paired = np.where(np.isfinite(top), own, np.nan)
     bottom = shares_about(np.repeat(person, m, axis=1), paired)
-    drawn = interval not in ("fieller", "t")
+    drawn = interval in from_replicates()
     plan = subject_counts(len(shared), n_resamples if drawn else 1, rng)
     options: dict[str, Any] = {"conf_level": conf_level, "alternative": alternative}
     if how == "mean_of_ratios":

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import checked
 from apastats.errors import DataError, DesignError, InputError
 from apastats.table import BRAIN, ScoreTable, in_order_of
 
@@ -16,6 +17,7 @@ CROSS_SUBJECT = "cross_subject"
 _TIE = 1e-12  # relative difference below which two layers are equally good
 
 
+@checked
 def select_layer(
     table: ScoreTable,
     *,
@@ -207,6 +209,7 @@ def _best(mean: np.ndarray, exists: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     return equal.argmax(axis=1), (equal.sum(axis=1) > 1) & ~empty, empty & exists.any(axis=1)
 
 
+@checked
 def selected_rows(table: ScoreTable, selection: ScoreTable) -> ScoreTable:
     """Rows of ``table`` at the layers chosen in ``selection``.
 

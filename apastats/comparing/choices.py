@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from apastats.arguments import choice
+from apastats.arguments import applies, choice, number
 from apastats.errors import InputError
 from apastats.numbers.few import few_words
 from apastats.numbers.location import Kernel, Located, signed_rank, t_location, trimmed
@@ -20,8 +20,8 @@ from apastats.resampling.one_sample import (
     one_sample_few,
     sign_flip,
 )
-from apastats.resampling.plans import Plan, Resamples, check_resamples, subject_counts
-from apastats.resampling.quantiles import QuantileRule, check_rule
+from apastats.resampling.plans import Plan, Resamples, subject_counts
+from apastats.resampling.quantiles import QuantileRule
 from apastats.resampling.relabel import sign_flips
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 
@@ -208,26 +208,28 @@ def choose(
     rng: RngLike = None,
     plan: Plan | None = None,
     small_sample: bool = True,
+    adjust: str | None = None,
 ) -> Choice:
-    """Check the settings of a test."""
-    if test not in allowed:
-        raise InputError("test", test, f"one of {list(allowed)}")
+    """Check the settings of a test; a joint adjustment may draw resamples where the test does not."""
+    choice("test", test, allowed)
+    if trim is not None:
+        number("trim", trim, least=0, below=0.5)
+    choice("interval", interval, tests_by_inversion())
+    choice("ties", ties, ("half", "below"))
+    drawn = ("bootstrap", "sign_flip", "permutation")
+    applies("trim", trim, to=("trimmed", "permutation"), chosen=test)
+    applies("exact", exact, to=("wilcoxon",), chosen=test)
+    applies("interval", interval, to=("bootstrap",), chosen=test, default="studentized")
+    applies("quantile_rule", quantile_rule, to=("bootstrap",), chosen=test, default="linear")
+    applies("ties", ties, to=("bootstrap",), chosen=test, default="half")
+    if adjust is None or not adjust.startswith("max-t"):
+        applies("n_resamples", n_resamples, to=drawn, chosen=test, default="auto")
+    applies("plan", plan, to=drawn, chosen=test)
+    corrected = ("t", "bootstrap", "permutation")
+    applies("small_sample", small_sample, to=corrected, chosen=test, default=True)
     if trim is None:
         trim = 0.1 if test == "trimmed" else 0.0
-    if isinstance(trim, bool) or not isinstance(trim, (int, float)) or not 0 <= trim < 0.5:
-        raise InputError("trim", trim, "a number from 0 up to (not including) 0.5")
-    if exact is not None and not isinstance(exact, bool):
-        raise InputError("exact", exact, "True, False or None")
-    choice("interval", interval, tests_by_inversion())
-    check_rule(quantile_rule)
-    if ties not in ("half", "below"):
-        raise InputError("ties", ties, "'half' or 'below'")
     share = 0.5 if ties == "half" else 0.0
-    n_resamples = check_resamples(n_resamples)
-    if plan is not None and not isinstance(plan, Plan):
-        raise InputError("plan", type(plan).__name__, "a resampling plan")
-    if not isinstance(small_sample, (bool, np.bool_)):
-        raise InputError("small_sample", small_sample, "True or False")
     return Choice(
         test,
         float(trim),

@@ -151,6 +151,7 @@ def compare(
         exact=exact,
         interval=interval,
         n_resamples=n_resamples,
+        adjust=adjust,
         rng=rng,
         small_sample=small_sample,
     )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
+from apastats.arguments import applies, choice
 from apastats.comparing.choices import combine
 from apastats.comparing.correlation_tost import (
     _tested,
@@ -163,10 +164,13 @@ def correlation_difference(
     """
     alpha, hypothesis = check_alpha(alpha), check_hypothesis(hypothesis)
     margin = correlation_margin(bounds, 2.0)
-    if method not in ("pearson", "spearman"):
-        raise InputError("method", method, "'pearson' or 'spearman'")
-    if test not in ("williams", "steiger", "bootstrap"):
-        raise InputError("test", test, "'williams', 'steiger' or 'bootstrap'")
+    choice("method", method, ("pearson", "spearman"))
+    choice("test", test, ("williams", "steiger", "bootstrap"))
+    sampling: dict[str, Any] = {"to": ["bootstrap"], "chosen": test}
+    applies("interval", interval, **sampling, default="bca")
+    applies("quantile_rule", quantile_rule, **sampling, default="linear")
+    applies("n_resamples", n_resamples, **sampling, default="auto")
+    applies("plan", plan, **sampling)
     a, b, c = profiles({"x": x, "y": y, "brain": brain})
     n = len(a)
     triple = np.stack([a, b, c])
@@ -177,7 +181,6 @@ def correlation_difference(
         pearson(triple[1], triple[2]),
         pearson(triple[0], triple[1]),
     )
-    small_sample = check_small_sample(small_sample)
     seen = rx, ry, rxy
     # ranks carry a little less information (Fieller, Hartley and Pearson 1957)
     inflate = float(np.sqrt(1.06)) if method == "spearman" and small_sample else 1.0

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtr
 
+from apastats.arguments import array, choice, number, whole
 from apastats.comparing.decisions import check_alpha, check_hypothesis
 from apastats.comparing.equivalence import EquivalenceResult
 from apastats.comparing.margin import Margin, as_margin
@@ -34,12 +35,8 @@ METHODS = ("pearson", "spearman", "kendall")
 
 def profiles(arrays: dict[str, Any]) -> list[np.ndarray]:
     """One-dimensional arrays of one length, items with a missing value left out of all."""
-    out = []
-    for name, values in arrays.items():
-        x = np.asarray(values, dtype=float)
-        if x.ndim != 1:
-            raise InputError(name, f"an array of shape {x.shape}", "a one-dimensional array")
-        out.append(x)
+    line = "a one-dimensional array of numbers"
+    out = [array(name, values, ndim=1, allowed=line) for name, values in arrays.items()]
     lengths = {len(x) for x in out}
     if len(lengths) > 1:
         raise InputError(", ".join(arrays), sorted(lengths), "arrays of one length")
@@ -233,13 +230,13 @@ def correlation_tost_summary(
         _check_method(method),
     )
     margin = correlation_margin(bounds, 1.0)
-    if not -1 < r < 1:
-        raise InputError("r", r, "a correlation between -1 and 1")
-    if not -1 < null < 1:
-        raise InputError("null", null, "a correlation between -1 and 1")
-    if n < 5:
-        raise InputError("n", n, "at least 5 items")
-    few = check_small_sample(small_sample)
+    number("r", r, above=-1, below=1, allowed="a correlation between -1 and 1")
+    number("null", null, above=-1, below=1, allowed="a correlation between -1 and 1")
+    whole("n", n, least=5, allowed="at least 5 items")
+    if z_error is not None:
+        # infinite comes from a jackknife in which one correlation is perfect
+        z_error = z_error if z_error == np.inf else number("z_error", z_error, above=0)
+    few = small_sample
     test = one_test(r, n, method, z_error=z_error, small_sample=few)
     tested = with_wide(lambda a: _one_tested(test, r, null, margin, a), alpha)
     notes: tuple[str, ...] = ()
@@ -325,8 +322,7 @@ def correlation_tost(
     """
     first, second = profiles({"x": x, "y": y})
     method = _check_method(method)
-    if error not in ("analytic", "jackknife"):
-        raise InputError("error", error, "'analytic' or 'jackknife'")
+    choice("error", error, ("analytic", "jackknife"))
     r = correlate(first, second, method)
     n = len(first)
     z_error = jackknife_error(first, second, method) if error == "jackknife" else None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from apastats.errors import InputError
+from apastats.arguments import choice, number
 from apastats.numbers.tested import Tested
 
 __all__ = [
@@ -37,20 +37,12 @@ NOT_CONCLUDED = (
 
 def check_alpha(alpha: Any) -> float:
     """Level of a test, as a float below one half."""
-    if (
-        isinstance(alpha, bool)
-        or not isinstance(alpha, (int, float, np.floating))
-        or not 0 < alpha < 0.5
-    ):
-        raise InputError("alpha", alpha, "a number between 0 and 0.5")
-    return float(alpha)
+    return number("alpha", alpha, above=0, below=0.5, allowed="a number between 0 and 0.5")
 
 
 def check_hypothesis(hypothesis: Any) -> str:
     """One of the five hypotheses."""
-    if hypothesis not in HYPOTHESES:
-        raise InputError("hypothesis", hypothesis, f"one of {list(HYPOTHESES)}")
-    return str(hypothesis)
+    return choice("hypothesis", hypothesis, HYPOTHESES)
 
 
 def claim_p(tested: Tested, hypothesis: str) -> np.ndarray:

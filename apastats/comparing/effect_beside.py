@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from apastats import arguments
 from apastats.comparing.choices import Choice
 from apastats.comparing.effect_size import SMD_INTERVALS, rank_effect, smd, warn_without_unit
-from apastats.errors import InputError
 from apastats.resampling.one_sample import bootstrap_standardised
 
 __all__ = ["EFFECTS", "effect_beside"]
@@ -31,6 +31,12 @@ def effect_beside(
     ranks = choice.test in ("wilcoxon", "brunner_munzel")
     if effect == "auto":
         effect = "rank_biserial" if ranks else "g"
+    arguments.applies(
+        "denominator", denominator, to=("g", "d"), chosen=effect, by="effect", default="auto"
+    )
+    arguments.applies(
+        "effect_interval", how, to=EFFECTS[:-1], chosen=effect, by="effect", default="auto"
+    )
     if effect == "none":
         return {}
     level = 1 - 2 * alpha
@@ -40,8 +46,7 @@ def effect_beside(
         name, r, low, high = rank_effect(effect, x, y, paired, how=how, level=level)
         return {"effect": name, "effect_size": r, "effect_low": low, "effect_high": high}
     how = "nct" if how == "auto" else how
-    if how not in SMD_INTERVALS:
-        raise InputError("effect_interval", how, f"one of {list(SMD_INTERVALS)}")
+    arguments.choice("effect_interval", how, SMD_INTERVALS)
     if len(x) < 3 or (y is not None and len(y) < 3):
         return {}
     e = smd(

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtr
 
+from apastats.arguments import applies, choice, names
 from apastats.errors import DegenerateWarning, DesignError, InputError, warn
 from apastats.numbers.location import brunner_munzel
 from apastats.numbers.moments import constant, moments, rounding, size_of
@@ -165,14 +166,29 @@ def effect_size(
     from apastats.arguments import samples
     from apastats.comparing.margin import as_margin
 
-    wanted = (measures,) if isinstance(measures, str) else tuple(measures)
+    wanted = names("measures", measures)
     for m in wanted:
-        if m not in MEASURES:
-            raise InputError("measures", m, f"among {list(MEASURES)}")
-    if interval not in SMD_INTERVALS:
-        raise InputError("interval", interval, f"one of {list(SMD_INTERVALS)}")
-    if not isinstance(conf_level, (int, float)) or not 0 < conf_level < 1:
-        raise InputError("conf_level", conf_level, "a number between 0 and 1")
+        choice("measures", m, MEASURES)
+    choice("interval", interval, SMD_INTERVALS)
+    pairs = "one sample or matched" if y is None or paired else "independent"
+    for option, value in (("equal_var", equal_var), ("welch_df", welch_df)):
+        applies(option, value, to=["independent"], chosen=pairs, by="samples", default=False)
+    ranks = ("rank_biserial", "superiority")
+    if not set(wanted) & set(ranks):
+        applies(
+            "rank_interval",
+            rank_interval,
+            to=ranks,
+            chosen=wanted[0],
+            by="measures",
+            default="fisher",
+        )
+    if not set(wanted) - set(ranks):
+        others = [m for m in MEASURES if m not in ranks]
+        belongs: dict[str, Any] = {"to": others, "chosen": wanted[0], "by": "measures"}
+        applies("interval", interval, **belongs, default="nct")
+        applies("denominator", denominator, **belongs, default="auto")
+        applies("bounds", bounds, **belongs)
     first, second = samples(x, y, paired)
     if len(first) < 3 or (second is not None and len(second) < 3):
         raise DesignError(

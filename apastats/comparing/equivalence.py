@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import names
 from apastats.comparing.against_best import VARIANCES
 from apastats.comparing.choices import MATCHED_TESTS, STATISTICS, Choice, choose
 from apastats.comparing.decisions import (
@@ -67,13 +68,13 @@ def averaged_block(
     f = parse_formula(formula)
     if within is None:
         return data.block(f, cluster=cluster, kind=kind)
-    names = (within,) if isinstance(within, str) else tuple(within)
+    columns = names("within", within)
     taken = {f.outcome, cluster, *f.compare, *f.by}
-    if not names or set(names) & taken:
+    if set(columns) & taken:
         raise InputError(
             "within", within, "columns that are neither in the formula nor the cluster"
         )
-    full = data.block(replace(f, by=(*f.by, *names)), cluster=cluster, kind=kind)
+    full = data.block(replace(f, by=(*f.by, *columns)), cluster=cluster, kind=kind)
     by = list(f.by)
     if by:
         codes = full.cells.groupby(by, sort=False, observed=True).ngroup().to_numpy()
@@ -195,6 +196,7 @@ def equivalence(
         exact=exact,
         interval=interval,
         n_resamples=n_resamples,
+        adjust=adjust,
         rng=rng,
         small_sample=small_sample,
     )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import applies, choice
 from apastats.comparing.against_best import VARIANCES, Competition, adjusted_family
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.equivalence import usable_block
@@ -141,13 +142,10 @@ def equivalence_set(
     """
     alpha = check_alpha(alpha)
     method = method or ("mcb" if bounds is None else "tost")
-    for name, value, allowed in (
-        ("method", method, tuple(METHODS)),
-        ("variance", variance, tuple(VARIANCES)),
-        ("family", family, ("cell", "all")),
-    ):
-        if value not in allowed:
-            raise InputError(name, value, f"one of {list(allowed)}")
+    choice("method", method, METHODS)
+    choice("variance", variance, tuple(VARIANCES))
+    choice("family", family, ("cell", "all"))
+    applies("step_down", step_down, to=["mcs"], chosen=method, by="method", default=False)
     margin = None if bounds is None else as_margin(bounds)
     if margin is None and method == "tost":
         as_margin(None)

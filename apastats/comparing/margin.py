@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import number, numbers
+from apastats.arguments import checked, number, numbers
 from apastats.errors import DataError, DesignError, InputError, MarginError
 from apastats.numbers.moments import moments
 from apastats.recording import call_text
@@ -315,6 +315,7 @@ def _pair(value: Any, argument: str) -> tuple[float, float]:
     return low, high
 
 
+@checked
 def margin(
     value: float | Sequence[float],
     *,

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc, fdtrc, gammaln
 
+from apastats.arguments import array
 from apastats.comparing.decisions import check_alpha
 from apastats.errors import DegenerateWarning, DesignError, InputError, warn
 from apastats.numbers.moments import rounding, size_of
@@ -36,13 +37,8 @@ class RankResult(Result):
 def _cells(formula: Any, data: ScoreTable | None, cluster: str, kind: str | None) -> Block:
     """Block of a formula, or of an array ``[n_subject, n_model]``."""
     if data is None:
-        values = np.asarray(formula, dtype=float)
-        if values.ndim != 2:
-            raise InputError(
-                "values",
-                f"shape {values.shape}",
-                "an array [n_subject, n_model], or a formula and a table",
-            )
+        allowed = "an array [n_subject, n_model], or a formula and a table"
+        values = array("values", formula, ndim=2, allowed=allowed)
         names = pd.DataFrame({"model": [str(j) for j in range(values.shape[1])]})
         return Block(
             values[:, :, None],
@@ -52,8 +48,6 @@ def _cells(formula: Any, data: ScoreTable | None, cluster: str, kind: str | None
             CellFormula("score", ("model",), ()),
             cluster,
         )
-    if not isinstance(data, ScoreTable):
-        raise InputError("data", type(data).__name__, "a ScoreTable")
     return data.block(formula, cluster=cluster, kind=kind)
 
 

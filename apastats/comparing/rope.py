@@ -198,7 +198,7 @@ def coefficient_equivalence(
         raise InputError("std_error, df", f"{sizes} values", "one per estimate, or one for all")
     b, se, dof = np.broadcast_arrays(*found)
     terms = (
-        None if terms is None else list(items("terms", terms, "a name per estimate", length=len(b)))
+        None if terms is None else list(items("terms", terms, "one per estimate", length=len(b)))
     )
     low, high = margin.low, margin.high
     level = conf_level if rule == "bayes" else 2 * conf_level - 1

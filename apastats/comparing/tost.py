@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from apastats import arguments
 from apastats.arguments import samples
 from apastats.comparing.choices import (
     MATCHED_TESTS,
@@ -168,8 +169,11 @@ def tost(
         plan=plan,
         small_sample=small_sample,
     )
-    if effect != "auto" and effect not in EFFECTS:
-        raise InputError("effect", effect, f"'auto' or one of {list(EFFECTS)}")
+    arguments.choice("effect", effect, ("auto", *EFFECTS))
+    pairs = "one sample or matched" if single else "independent"
+    arguments.applies(
+        "equal_var", equal_var, to=["independent"], chosen=pairs, by="samples", default=False
+    )
     first, second = samples(x, y, paired)
     margin = ratio_margin(bounds) if test == "log_ratio" else as_margin(bounds)
     if not ORIGINS[margin.origin].arrays:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from apastats.arguments import applies, choice, number, whole
 from apastats.comparing.decisions import check_alpha, check_hypothesis
 from apastats.comparing.equivalence import EquivalenceResult
 from apastats.comparing.margin import ORIGINS, as_margin
@@ -79,19 +80,19 @@ def tost_summary(
         raise MarginError(
             "bounds", margin, "a number, a pair, or apa.margin(value, of='sd') for summary numbers"
         )
+    design = "one sample" if mean_y is None else "matched" if r is not None else "independent"
+    two: dict[str, Any] = {"to": ("matched", "independent"), "chosen": design, "by": "samples"}
+    applies("sd_y", sd_y, **two)
+    applies("n_y", n_y, **two)
+    applies("r", r, **two)
+    applies("equal_var", equal_var, to=["independent"], chosen=design, by="samples", default=False)
     for argument, sd, n in (("x", sd_x, n_x), ("y", sd_y, n_y)):
-        if argument == "y" and mean_y is None:
-            continue
-        if sd is None or not sd > 0:
-            raise InputError(f"sd_{argument}", sd, "a number above 0")
-        if n is None or n < 2:
-            raise InputError(f"n_{argument}", n, "a whole number of at least 2")
-    if r is not None and not -1 <= r < 1:
-        raise InputError("r", r, "a number from -1 up to (not including) 1")
-    if not isinstance(small_sample, (bool, np.bool_)):
-        raise InputError("small_sample", small_sample, "True or False")
-    if effect not in ("g", "d"):
-        raise InputError("effect", effect, "'g' or 'd'")
+        if argument == "x" or mean_y is not None:
+            number(f"sd_{argument}", sd, above=0, most=1e150)
+            whole(f"n_{argument}", n, least=2)
+    if r is not None:
+        number("r", r, least=-1, below=1)
+    choice("effect", effect, ("g", "d"))
     if mean_y is None or sd_y is None or n_y is None:
         estimate, unit, se, df, n = mean_x, sd_x, sd_x / np.sqrt(n_x), n_x - 1.0, n_x
         name = "one-sample t"

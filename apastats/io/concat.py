@@ -7,6 +7,7 @@ from typing import overload
 
 import pandas as pd
 
+from apastats.arguments import checked
 from apastats.errors import InputError
 from apastats.io.rdm_set import RDMSet, joined
 from apastats.table import ScoreTable
@@ -16,6 +17,7 @@ from apastats.table import ScoreTable
 def concat(*tables: ScoreTable) -> ScoreTable: ...
 @overload
 def concat(*tables: RDMSet) -> RDMSet: ...
+@checked
 def concat(*tables: ScoreTable | RDMSet) -> ScoreTable | RDMSet:
     """Put several tables, or sets of RDMs, below each other; duplicate keys are an error.
 

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import checked
 from apastats.errors import ReadError
 from apastats.results import Provenance, Result
 from apastats.words import Info
 
 
+@checked
 def load_result(path: str | Path) -> Result:
     """Read a saved result of any kind.
 

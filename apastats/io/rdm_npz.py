@@ -33,7 +33,11 @@ def read_npz(path: Path, layout: Layout, labelled: bool = False) -> RawRDMs:
     log = [f"array {k!r} holds Python objects and is left out" for k in objects]
     if layout is None and "vectors" in arrays and any(k.startswith("label_") for k in arrays):
         return _own(arrays, log)
-    entries = [_entry(e, path, arrays) for e in layout] if layout is not None else None
+    entries = None
+    if layout is not None:
+        if not isinstance(layout, (list, tuple)) or not layout:
+            raise InputError("layout", layout, "a list of mappings, one per stack of RDMs")
+        entries = [_entry(e, path, arrays) for e in layout]
     if entries is None:
         names = [k for k, v in arrays.items() if _is_stack(v)] or _condensed(arrays)
         if not names:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats import arguments
+from apastats.arguments import checked
 from apastats.errors import (
     DataError,
     DesignError,
@@ -146,6 +148,7 @@ class RDMSet:
         out[:, i, j] = out[:, j, i] = self.vectors
         return out
 
+    @checked
     def with_labels(self, labels: pd.DataFrame) -> RDMSet:
         """Same RDMs under other labels, one row per RDM."""
         out = copy.copy(self)
@@ -153,11 +156,15 @@ class RDMSet:
         object.__setattr__(out, "_hash", [])
         return out
 
+    @checked
     def take(self, rows: Any) -> RDMSet:
         """RDMs of these positions (or of a boolean mask), in that order."""
-        rows = np.asarray(rows)
-        if rows.dtype == bool:
-            rows = np.flatnonzero(rows)
+        rows = np.asarray(arguments.items("rows", rows, "a list of positions"))
+        inside = rows.dtype.kind in "iu" and bool((np.abs(rows + 0.5) < len(self)).all())
+        mask = rows.dtype == bool and rows.shape == (len(self),)
+        if rows.ndim != 1 or (rows.size and not inside and not mask):
+            raise InputError("rows", rows, f"positions among {len(self)} RDMs, or a mask of them")
+        rows = np.flatnonzero(rows) if mask else rows
         if not rows.size:
             raise DataError(f"{self.source}: no RDM is left")
         labels = self.labels.iloc[rows].reset_index(drop=True)
@@ -184,6 +191,7 @@ class RDMSet:
             keep &= self.labels[column].isin(values).to_numpy()
         return self.take(keep)
 
+    @checked
     def average(self, *, over: str) -> RDMSet:
         """Mean RDM over the levels of a label column (sessions, say); NaN entries are left out.
 
@@ -211,9 +219,10 @@ class RDMSet:
         labels = self.labels[keys].drop_duplicates().reset_index(drop=True)
         return replace(self, vectors=mean, labels=labels)
 
+    @checked
     def on_stimuli(self, stimuli: Sequence[str]) -> RDMSet:
         """RDMs over these stimuli in this order; stimuli the set does not have are NaN."""
-        wanted = tuple(map(str, stimuli))
+        wanted = arguments.names("stimuli", stimuli, least=2)
         if wanted == self.stimuli:
             return self
         position = {s: k for k, s in enumerate(self.stimuli)}
@@ -249,6 +258,7 @@ class RDMSet:
     @classmethod
     def from_raw(cls, raw: RawRDMs, stimuli: Any = None, source: str = "data") -> RDMSet:
         """Container of what a reader found; ``stimuli`` are names, or the descriptor that holds them."""
+        arguments.instance("raw", raw, RawRDMs)
         labels, taken = canonical_labels(raw.labels)
         n = n_stimulus(raw.vectors.shape[1]) if raw.vectors.ndim == 2 else 0
         if stimuli is None or isinstance(stimuli, str):
@@ -269,6 +279,7 @@ class RDMSet:
             pattern_descriptors={"stimulus": list(self.stimuli)} if self.named else {},
         )
 
+    @checked
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write ``.npz`` (plain arrays) or ``.h5`` (as rsatoolbox reads it).
 
@@ -299,6 +310,8 @@ def raw_of_rsatoolbox(rdms: Any) -> RawRDMs:
     """What an ``rsatoolbox.rdm.RDMs`` object holds."""
     from apastats.io.rdm_hdf5 import descriptors
 
+    if not hasattr(rdms, "dissimilarities"):
+        raise InputError("rdms", rdms, "RDMs of rsatoolbox")
     vectors = np.asarray(rdms.dissimilarities)
     labels, log = descriptors(rdms.rdm_descriptors, rdms.descriptors, len(vectors))
     return RawRDMs(vectors, labels, dict(rdms.pattern_descriptors), rdms.dissimilarity_measure, log)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import checked
 from apastats.errors import DataError, InputError
 from apastats.io.cache import read_cache, write_cache
 from apastats.io.cells import constant, labels, look, numbers, void
@@ -51,6 +52,7 @@ class Found:
     decimal: str
 
 
+@checked
 def read(
     source: Any,
     *,

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats import arguments
+from apastats.arguments import checked
 from apastats.errors import DataError, InputError, ReadError
 from apastats.io.rdm_labels import RawRDMs, role_of, text
 from apastats.io.rdm_set import RDMSet, joined, raw_of_rsatoolbox
@@ -25,6 +27,7 @@ TAKEN = (
 )
 
 
+@checked
 def read_rdms(
     source: Any,
     *,
@@ -330,7 +333,7 @@ def _is_source(value: Any) -> bool:
 
 # ------------------------------------------------------------------ files
 def _read_path(source: str, options: _Options) -> RDMSet:
-    path = Path(source)
+    path = arguments.path("source", source)
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
         if not files:

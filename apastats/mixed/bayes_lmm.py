@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import checked
 from apastats.comparing.margin import as_margin
 from apastats.errors import ConvergenceWarning, DesignError, InputError, MarginError, warn
 from apastats.mixed.bayes.bayes_model import BayesModel
@@ -85,6 +86,7 @@ class BayesLmmResult(Result):
         grid = reference_grid(design, specs, by=by, at=at)
         return grid, self.arrays["coefficients"] @ grid.L.T
 
+    @checked
     def means(
         self,
         specs: str | list[str],
@@ -103,6 +105,7 @@ class BayesLmmResult(Result):
             table.insert(position, c, grid.rows[c].to_numpy())
         return table
 
+    @checked
     def contrast(
         self,
         specs: str | list[str],
@@ -166,6 +169,7 @@ class BayesLmmResult(Result):
             frames.append(table)
         return pd.concat(frames, ignore_index=True)
 
+    @checked
     def ranks(
         self,
         specs: str | list[str],
@@ -177,6 +181,7 @@ class BayesLmmResult(Result):
         grid, draws = self._means(specs, None, at)
         return posterior_ranks(draws, grid.labels(), larger_is_better)
 
+    @checked
     def predictive_check(self, which: str = "posterior", *, rng: RngLike = None) -> pd.DataFrame:
         """Statistics of the data against those of data drawn from the prior or the posterior.
 

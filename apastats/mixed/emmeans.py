@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import checked
 from apastats.errors import AliasedWarning, DesignError, InputError, warn
 from apastats.mixed.contrasts import ContrastResult, interaction_rows, make_contrasts
 from apastats.mixed.engine.best import best_table
@@ -133,6 +134,7 @@ class EmmeansResult(Result):
         """All pairwise differences; see :meth:`contrast`."""
         return self.contrast("pairwise", adjust=adjust, conf_level=conf_level)
 
+    @checked
     def letters(self, *, alpha: float = 0.05, adjust: str = "tukey") -> pd.DataFrame:
         """Means with letters: those that share one were not shown to differ (which does not make them equal).
 
@@ -165,6 +167,7 @@ class EmmeansResult(Result):
             out.append(rows.iloc[order].assign(letters=found))
         return pd.concat(out, ignore_index=True)
 
+    @checked
     def joint_tests(self, *, combine: str = "moments") -> pd.DataFrame:
         """F tests of main effects and interactions of ``specs``, within every ``by`` combination.
 
@@ -205,6 +208,7 @@ class EmmeansResult(Result):
         table = pd.DataFrame(rows).sort_values([*grid.by, "order"], kind="stable")
         return table.drop(columns="order").reset_index(drop=True)
 
+    @checked
     def compare_best(
         self, *, conf_level: float | None = None, larger_is_better: bool = True
     ) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from apastats.arguments import array, checked
 from apastats.errors import DesignError, InputError, SingularFitWarning, warn
 from apastats.mixed.engine import intervals, summaries, terms
 from apastats.mixed.engine.core import Fitted, refit_design
@@ -74,6 +75,7 @@ class LmmResult(Result):
             self._core("variance_components")
         return summaries.variance_table(self.model)  # type: ignore[arg-type]
 
+    @checked
     def random_effects(
         self, *, conf_level: float = 0.95, include_fixed: bool = False
     ) -> pd.DataFrame:
@@ -97,6 +99,7 @@ class LmmResult(Result):
             self._core("random_effects"), conf_level=level, include_fixed=include_fixed
         )
 
+    @checked
     def conf_int(
         self,
         method: str = "wald",
@@ -154,6 +157,7 @@ class LmmResult(Result):
         )
         return table
 
+    @checked
     def anova(self, *others: LmmResult, type: int = 3, df: str | None = None) -> pd.DataFrame:
         """F tests of the fixed terms, or likelihood-ratio tests against other models.
 
@@ -196,6 +200,7 @@ class LmmResult(Result):
         ]
         return pd.concat([table, terms.f_table(inference, rows)], ignore_index=True)
 
+    @checked
     def joint_test(self, contrasts: ArrayLike, *, df: str | None = None) -> pd.DataFrame:
         """F test that several combinations of coefficients are zero together.
 
@@ -212,8 +217,8 @@ class LmmResult(Result):
             One row: ``num_df, den_df, statistic, p_value``.
         """
         core = self._core("joint_test")
-        L = np.atleast_2d(np.asarray(contrasts, dtype=float))
-        if L.shape[1] != len(core.beta):
+        L = np.atleast_2d(array("contrasts", contrasts, missing=False))
+        if L.ndim != 2 or L.shape[1] != len(core.beta):
             raise InputError(
                 "contrasts", f"shape {L.shape}", f"{len(core.beta)} columns, one per coefficient"
             )
@@ -240,6 +245,7 @@ class LmmResult(Result):
         """
         return terms.random_term_tests(self._core("ranova"))
 
+    @checked
     def likelihood_ratio(self, *others: LmmResult) -> pd.DataFrame:
         """Likelihood-ratio test against nested models (refitted by ML where the fixed parts differ).
 
@@ -263,6 +269,7 @@ class LmmResult(Result):
             raise InputError("other", None, "one result of lmm or more")
         return terms.likelihood_ratio(*(f._core("likelihood_ratio") for f in (self, *others)))
 
+    @checked
     def icc(self, *, slopes: bool = True) -> pd.DataFrame:
         """Intraclass correlations: ``group, icc`` (adjusted, unadjusted, and one row per grouping).
 
@@ -272,6 +279,7 @@ class LmmResult(Result):
         """
         return summaries.intraclass(self._core("icc"), slopes=slopes)
 
+    @checked
     def r2(self, *, slopes: bool = True) -> dict[str, float]:
         """Marginal and conditional R2 (Nakagawa and Schielzeth 2013; slopes by Johnson 2014).
 
@@ -284,6 +292,7 @@ class LmmResult(Result):
         core = self._core("fitted")
         return core.fitted_values + (0.0 if core.design.offset is None else core.design.offset)
 
+    @checked
     def residuals(self, *, standardised: bool = False) -> np.ndarray:
         """Outcome minus fitted values ``[n]``, or over the residual SD of the row."""
         core = self._core("residuals")
@@ -291,6 +300,7 @@ class LmmResult(Result):
             return summaries.standardised_residuals(core)
         return np.asarray(core.design.y - core.fitted_values)
 
+    @checked
     def predict(self, data: pd.DataFrame | None = None) -> np.ndarray:
         """Population prediction Xb of new rows (or of the rows used), random effects at 0.
 
@@ -316,6 +326,7 @@ class LmmResult(Result):
         """Numbers to look at before believing the fit: ``item, value, detail``."""
         return summaries.diagnostics_table(self._core("diagnostics"))
 
+    @checked
     def simulate(self, n: int = 1, *, rng: RngLike = None) -> np.ndarray:
         """Outcomes ``[n, rows]`` drawn from the fitted model, on its scale."""
         generator = block_generator(seed_sequence(rng), 0)
@@ -334,8 +345,8 @@ class LmmResult(Result):
             False applies the transformation of the formula.
         """
         core = self._core("refit")
-        y = np.asarray(outcome, dtype=float)
-        if y.shape != (core.design.n,) or not np.isfinite(y).all():
+        y = array("outcome", outcome, missing=False)
+        if y.shape != (core.design.n,):
             raise InputError("outcome", f"shape {y.shape}", f"{core.design.n} finite numbers")
         if not transformed:
             formula = core.design.formula

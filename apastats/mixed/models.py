@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from apastats.arguments import checked
 from apastats.errors import DesignError, InputError
 from apastats.mixed.lmm import fit_formula, model_rows
 from apastats.mixed.lmm_result import LmmResult
@@ -94,6 +95,7 @@ class Presets:
         """
         return self._fit(data, outcome, by, generalise, partners=partners, options=options)
 
+    @checked
     def formula(
         self,
         data: ScoreTable | pd.DataFrame,

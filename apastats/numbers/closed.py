@@ -143,7 +143,7 @@ def hierarchical_p(p: ArrayLike, groups: Sequence[Any], *, local: str = "simes")
     [0.004, 0.04, 1.0, 1.0]
     """
     values = _p_values(p)
-    names = items("groups", groups, "a label per p-value", length=len(values))
+    names = items("groups", groups, "one per p-value", length=len(values))
     labels = list(dict.fromkeys(names))
     where = {g: np.array([i for i, v in enumerate(names) if v == g]) for g in labels}
     test = _local(local)

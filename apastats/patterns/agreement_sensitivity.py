@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr
 
+from apastats.arguments import choice, items, names, whole
 from apastats.ceilings.select_layer import select_layer, selected_rows
 from apastats.errors import ApaError, DesignError, InputError
 from apastats.patterns.alignment_patterns import alignment_patterns
@@ -82,7 +83,7 @@ def agreement_sensitivity(
     self_entry: str = "in",
     scale: str = "raw",
     brain: str | None = None,
-    vary: Sequence[str] = VARY,
+    vary: str | Sequence[str] = VARY,
     n_partner: Sequence[int] = (1, 2, 3),
     alpha: float = 0.05,
     rng: RngLike = 0,
@@ -135,14 +136,10 @@ def agreement_sensitivity(
     >>> found.table["what"].unique().tolist()
     ['baseline', 'similarity', 'self_entry']
     """
-    if not isinstance(table, ScoreTable):
-        raise InputError("table", type(table).__name__, "a ScoreTable")
+    for what in names("vary", vary):
+        choice("vary", what, VARY)
     vary = [vary] if isinstance(vary, str) else list(vary)
-    unknown = [v for v in vary if v not in VARY]
-    if unknown:
-        raise InputError("vary", unknown[0], f"names among {list(VARY)}")
-    if not isinstance(alpha, (int, float)) or not 0 < alpha < 1:
-        raise InputError("alpha", alpha, "a number between 0 and 1")
+    n_partner = [whole("n_partner", k, least=1) for k in items("n_partner", n_partner)]
     kinds = set(table.frame["kind"].unique())
     if "model" not in kinds or len(kinds) < 2:
         raise DesignError(

@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from apastats import arguments
+from apastats.arguments import applies, choice
 from apastats.errors import InputError
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.arrays import PatternArrays
@@ -172,15 +174,20 @@ def agreement_test(
     >>> bool((test.table["p_value"] >= 0.01).all())
     True
     """
-    if not isinstance(patterns, AlignmentPatterns):
-        raise InputError("patterns", type(patterns).__name__, "what alignment_patterns returned")
-    if null not in (*PERMUTATIONS, *BASELINES, RANDOM):
-        raise InputError("null", null, f"one of {[*PERMUTATIONS, *BASELINES, RANDOM]}")
-    if reference not in REFERENCES:
-        raise InputError("reference", reference, f"one of {list(REFERENCES)}")
+    check_null(null, (*PERMUTATIONS, *BASELINES, RANDOM), streams, coordinates, distances)
+    choice("reference", reference, REFERENCES)
     check_similarity(similarity)
-    if alternative not in ("greater", "less", "two-sided"):
-        raise InputError("alternative", alternative, "'greater', 'less' or 'two-sided'")
+    choice("alternative", alternative, ("greater", "less", "two-sided"))
+    applies(
+        "n_resamples",
+        n_resamples,
+        to=(*PERMUTATIONS, *BASELINES),
+        chosen=null,
+        by="null",
+        default="auto",
+    )
+    applies("conf_level", conf_level, to=BASELINES, chosen=null, by="null", default=0.95)
+    applies("null_models", null_models, to=("models", RANDOM), chosen=null, by="null")
     arrays = patterns.dense
     kind = brain_kind(arrays, brain)
     enough_subjects(arrays, kind, reference)
@@ -265,6 +272,16 @@ def _cells(
     return out
 
 
+def check_null(
+    null: str, allowed: tuple[str, ...], streams: Any, coordinates: Any, distances: Any
+) -> None:
+    """The name of a null, and that what is given for one null is given with it."""
+    choice("null", null, allowed)
+    applies("streams", streams, to=["within_stream"], chosen=null, by="null")
+    applies("coordinates", coordinates, to=["spatial"], chosen=null, by="null")
+    applies("distances", distances, to=["spatial"], chosen=null, by="null")
+
+
 def label_permutations(
     null: str,
     rois: list[str],
@@ -275,22 +292,21 @@ def label_permutations(
     rng: RngLike,
 ) -> Plan:
     """Plan of ROI permutations for a null by its name; InputError where what it needs is missing."""
-    if null not in PERMUTATIONS:
-        raise InputError("null", null, f"one of {list(PERMUTATIONS)}")
+    check_null(null, PERMUTATIONS, streams, coordinates, distances)
     options: dict[str, Any] = {"n_resamples": n_resamples, "rng": rng}
     if null == "within_stream":
         if not isinstance(streams, Mapping):
             raise InputError(
                 "streams", streams, "a mapping of stream to its ROIs for null='within_stream'"
             )
-        of = {r: s for s, members in streams.items() for r in members}
+        of = {r: s for s, members in streams.items() for r in arguments.names("streams", members)}
         lacking = [r for r in rois if r not in of]
         if lacking:
             raise InputError(
                 "streams", streams, f"a stream for every ROI ({lacking[0]!r} has none)"
             )
-        names = list(dict.fromkeys(of[r] for r in rois))
-        groups = [[i for i, r in enumerate(rois) if of[r] == s] for s in names]
+        present = list(dict.fromkeys(of[r] for r in rois))
+        groups = [[i for i, r in enumerate(rois) if of[r] == s] for s in present]
         return roi_permutations(len(rois), groups=groups, **options)
     if null == "spatial":
         return roi_permutations(

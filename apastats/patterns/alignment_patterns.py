@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import applies, choice
 from apastats.errors import DataError, DegenerateWarning, DesignError, InputError, warn
 from apastats.patterns.arrays import PatternArrays, dense_patterns, rescale, without_self
 from apastats.recording import verb
@@ -171,16 +172,15 @@ def _validate(
     on_low: str,
     on_constant: str,
 ) -> str:
-    if not isinstance(table, ScoreTable):
-        raise InputError("table", type(table).__name__, "a ScoreTable")
-    choices: list[tuple[str, Any, tuple[Any, ...]]]
-    choices = [("profile", profile, PROFILES), ("self_entry", self_entry, SELF_ENTRIES)]
-    choices += [("scale", scale, SCALES), ("on_low", on_low, ("error", "nan"))]
-    choices += [("on_constant", on_constant, ("error", "nan"))]
-    choices += [("ceiling", ceiling, (None, "subject_to_subject", "leave_one_out"))]
-    for name, value, allowed in choices:
-        if value not in allowed:
-            raise InputError(name, value, f"one of {list(allowed)}")
+    choice("profile", profile, PROFILES)
+    choice("self_entry", self_entry, SELF_ENTRIES)
+    choice("scale", scale, SCALES)
+    choice("on_low", on_low, ("error", "nan"))
+    choice("on_constant", on_constant, ("error", "nan"))
+    if ceiling is not None:
+        choice("ceiling", ceiling, ("subject_to_subject", "leave_one_out"))
+    applies("ceiling", ceiling, to=["ceiling"], chosen=scale, by="scale")
+    applies("on_low", on_low, to=["ceiling"], chosen=scale, by="scale", default="error")
     outcome = table.outcomes[0] if outcome is None else outcome
     if outcome not in table.outcomes:
         raise InputError("outcome", outcome, f"one of {list(table.outcomes)}")

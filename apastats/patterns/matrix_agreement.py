@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import choice
 from apastats.errors import DegenerateWarning, DesignError, InputError, warn
 from apastats.patterns.agreement_test import label_permutations
 from apastats.patterns.alignment_patterns import AlignmentPatterns
@@ -111,13 +112,9 @@ def matrix_agreement(
         raise InputError("patterns", type(patterns).__name__, "what alignment_patterns returned")
     if patterns.info["profile"] != "row":
         raise InputError("patterns", f"profile {patterns.info['profile']!r}", "row profiles")
-    for name, value, allowed in (
-        ("reference", reference, REFERENCES),
-        ("similarity", similarity, inner_products()),
-        ("alternative", alternative, ("greater", "less", "two-sided")),
-    ):
-        if value not in allowed:
-            raise InputError(name, value, f"one of {list(allowed)}")
+    choice("reference", reference, REFERENCES)
+    choice("similarity", similarity, inner_products())
+    choice("alternative", alternative, ("greater", "less", "two-sided"))
     arrays = patterns.dense
     kind = brain_kind(arrays, brain)
     enough_subjects(arrays, kind, reference)

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import checked
 from apastats.errors import DegenerateWarning, DesignError, InputError, warn
 from apastats.numbers.jackknife import person_shares
 from apastats.patterns.alignment_patterns import AlignmentPatterns
@@ -161,6 +162,7 @@ def brain_similarity(c: Compared, similarity: str) -> np.ndarray:
     return np.stack(out)
 
 
+@checked
 def pattern_agreement(
     patterns: AlignmentPatterns,
     *,

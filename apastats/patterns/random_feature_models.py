@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import checked
 from apastats.errors import InputError
 from apastats.seeds import RngLike, block_generator, seed_sequence
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["random_feature_models"]
 
 
+@checked
 def random_feature_models(
     like: RDMSet, *, n_model: int = 99, n_feature: int = 1000, rng: RngLike = None
 ) -> RDMSet:

@@ -159,9 +159,16 @@ def _smallest(f: Callable[[float], float], power: float, start: float, name: str
     from scipy.optimize import brentq
 
     low, high = start, 2 * start + 4
-    if f(low) >= power:
+
+    def reached(n: float) -> float:
+        found = f(n)
+        return (
+            0.0 if np.isnan(found) else found
+        )  # a level too small for the t distribution at this n
+
+    if reached(low) >= power:
         return low
-    while f(high) < power:
+    while reached(high) < power:
         low, high = high, 2 * high
         if high > 1e7:
             raise InputError(
@@ -170,7 +177,7 @@ def _smallest(f: Callable[[float], float], power: float, start: float, name: str
                 "a power that can be reached",
                 hint="The true difference is too close to a bound.",
             )
-    return float(brentq(lambda v: f(v) - power, low, high, xtol=1e-9))
+    return float(brentq(lambda v: reached(v) - power, low, high, xtol=1e-9))
 
 
 @verb

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import instance
 from apastats.errors import InputError
 from apastats.plots.curves import layer_agreement
 from apastats.plots.decisions import sensitivity
@@ -22,6 +23,10 @@ CELLS = ("roi", "metric", "split", "stream")
 
 def draw_result(result: Any, ax: Axes | None, options: dict[str, Any]) -> Axes:
     """Draw by the kind of the result, else by the columns of its table."""
+    if ax is not None:
+        from matplotlib.axes import Axes as AxesClass
+
+        instance("ax", ax, AxesClass, "an Axes of matplotlib, or None")
     if result.kind == "layer_agreement":
         return layer_agreement(result, ax=ax, **options)
     if result.kind == "agreement_sensitivity":

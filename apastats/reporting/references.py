@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from apastats.arguments import checked
 from apastats.errors import InputError, OutputExistsError
 from apastats.reporting.kinds import keys_of
 from apastats.reporting.works import WORKS, Reference
@@ -50,6 +51,7 @@ class Bibliography:
     def __str__(self) -> str:
         return self.text()
 
+    @checked
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the ``.bib`` file.
 
@@ -67,6 +69,7 @@ class Bibliography:
         return target
 
 
+@checked
 def references(*results: Any) -> Bibliography:
     """References of exactly the methods that the results used.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from apastats.arguments import checked, instance, items, whole
 from apastats.errors import InputError, OutputExistsError
 from apastats.reporting import summary
 from apastats.reporting.blocks import FigureBlock, Listing, Section
@@ -312,6 +313,7 @@ def write_text(path: Path, text: str) -> None:
     os.replace(part, path)
 
 
+@checked
 def report(
     *results: Any,
     title: str = "Brain-model alignment",
@@ -370,10 +372,11 @@ def report(
             raise InputError("results", type(r).__name__, "results and score tables of apastats")
     if not isinstance(title, str) or not title.strip():
         raise InputError("title", title, "a text")
-    if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
-        raise InputError("max_rows", max_rows, "a positive int")
-    if headings is not None and len(headings) != len(results):
-        raise InputError("headings", len(headings), f"{len(results)} texts, one per result")
+    whole("max_rows", max_rows, least=1)
+    if headings is not None:
+        for heading in items("headings", headings, "one text per result", length=len(results)):
+            if heading is not None:
+                instance("headings", heading, str, "texts or None")
     return Report(
         results,
         title=title,

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from apastats.arguments import checked
 from apastats.errors import InputError, MissingExtraError
 
 __all__ = ["cluster"]
 
 
+@checked
 def cluster(client: Any) -> Any:
     """Run resampling on a dask cluster inside a ``with`` block.
 

@@ -404,3 +404,8 @@ INTERVALS: dict[str, IntervalType] = {
 def tests_by_inversion() -> list[str]:
     """Intervals that a bootstrap test can invert."""
     return [name for name, entry in INTERVALS.items() if entry.p_value is not None]
+
+
+def from_replicates() -> list[str]:
+    """Intervals that resamples are drawn for: all but t."""
+    return [name for name in INTERVALS if name != "t"]

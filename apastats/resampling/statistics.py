@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from apastats.arguments import array
 from apastats.errors import DataError, InputError
 from apastats.numbers.moments import centred
 
@@ -124,6 +125,12 @@ def named_statistic(name: str, samples: Samples) -> Statistic:
     raise InputError("statistic", name, f"a callable or one of {list(NAMED)}")
 
 
+def _made(argument: str, value: object) -> np.ndarray:
+    """What a user's function gave, as a vector."""
+    allowed = "a function that gives a number or a vector of numbers"
+    return np.atleast_1d(array(argument, value, infinite=True, allowed=allowed))
+
+
 def callable_statistic(
     function: Callable[..., object], std_error: Callable[..., object] | None
 ) -> Statistic:
@@ -136,9 +143,9 @@ def callable_statistic(
                 np.repeat(s, c[row].astype(np.intp), axis=0)
                 for s, c in zip(samples, counts, strict=True)
             ]
-            values.append(np.atleast_1d(np.asarray(function(*drawn), dtype=np.float64)))
+            values.append(_made("statistic", function(*drawn)))
             if std_error is not None:
-                errors.append(np.atleast_1d(np.asarray(std_error(*drawn), dtype=np.float64)))
+                errors.append(_made("std_error", std_error(*drawn)))
         stacked = np.stack(values)
         if stacked.ndim != 2:
             raise InputError("statistic", f"shape {stacked.shape[1:]}", "a number or a vector")

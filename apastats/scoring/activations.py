@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats import arguments
+from apastats.arguments import applies, checked, choice, instance, names
 from apastats.errors import (
     DataError,
     InputError,
     MissingExtraError,
     OutputExistsError,
     ReadError,
+    shown,
 )
 
 __all__ = ["Activations", "activations", "projection_size", "sparse_projection"]
@@ -126,10 +129,11 @@ def sparse_projection(n_feature: int, n_component: int, seed: int = 1234) -> Any
     return fitted.fit(np.broadcast_to(np.zeros(1, dtype=np.float32), (1, n_feature))).components_
 
 
+@checked
 def activations(
     model: Any,
     stimuli: Any,
-    layers: Sequence[str],
+    layers: Any,
     *,
     folder: str | Path | None = None,
     batch_size: int = 32,
@@ -220,18 +224,34 @@ def activations(
         import torch
     except ImportError as error:
         raise MissingExtraError("torch", "torch") from error
-    if not hasattr(model, "named_modules"):
-        raise InputError("model", type(model).__name__, "a torch module")
-    modules = dict(model.named_modules())
+    modules = dict(instance("model", model, torch.nn.Module, "a torch module").named_modules())
     if _are_layers(stimuli, modules) and not _are_layers(layers, modules):
         stimuli, layers = layers, stimuli
-    wanted = _checked(model, layers, batch_size, project, frames, frame_axis)
+    wanted = names("layers", layers)
+    for name in wanted:
+        if name not in modules or name == "":
+            raise InputError(
+                "layers", name, f"names of submodules: {[m for m in modules if m][:50]}"
+            )
+    arguments.whole("batch_size", batch_size, least=1)
+    arguments.whole("seed", seed, least=0, most=2**32 - 1)
+    if project is not None:
+        arguments.whole("project", project, least=1)
+    if frames is not None:
+        choice("frames", frames, ("each", "clip"))
+    if frame_axis is not None:
+        applies("frame_axis", frame_axis, to=("clip",), chosen=str(frames), by="frames")
+        arguments.whole("frame_axis", frame_axis, least=1)
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError("device", device, f"a device of torch ({shown(error)})") from error
     if folder is None:
         target = Path(tempfile.mkdtemp(prefix="apastats_activations_")) / type(model).__name__
     else:
         target = Path(folder)
     existed = target.exists()
-    if existed and not overwrite:
+    if existed and not (overwrite and target.is_dir()):
         raise OutputExistsError(
             f"{target} exists and is kept; pass overwrite=True to write into it"
         )
@@ -308,41 +328,6 @@ def _chosen(element: Any, layer: str) -> int | str | None:
     if isinstance(found, bool) or not (found is None or isinstance(found, (int, str))):
         raise InputError("element", found, "a number or name of an element, or a mapping to them")
     return found
-
-
-def _checked(
-    model: Any,
-    layers: Sequence[str],
-    batch_size: int,
-    project: int | None,
-    frames: str | None,
-    frame_axis: int | None,
-) -> tuple[str, ...]:
-    """Names of the layers; InputError for what cannot be."""
-    modules = dict(model.named_modules())
-    wanted = (layers,) if isinstance(layers, str) else tuple(layers)
-    if not wanted:
-        raise InputError("layers", layers, "names of submodules")
-    for name in wanted:
-        if name not in modules or name == "":
-            raise InputError(
-                "layers", name, f"names of submodules: {[m for m in modules if m][:50]}"
-            )
-    if len(set(wanted)) < len(wanted):
-        raise InputError("layers", layers, "distinct names")
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise InputError("batch_size", batch_size, "a positive whole number")
-    if project is not None and (not isinstance(project, int) or project < 1):
-        raise InputError("project", project, "a positive whole number, or None")
-    if frames not in (None, "each", "clip"):
-        raise InputError("frames", frames, "None, 'each' or 'clip'")
-    if frame_axis is not None and (
-        frames != "clip" or not isinstance(frame_axis, int) or frame_axis < 1
-    ):
-        raise InputError(
-            "frame_axis", frame_axis, "None, or with frames='clip' a positive whole number"
-        )
-    return wanted
 
 
 def _full_precision(torch: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import checked
 from apastats.errors import DesignError, InputError
 from apastats.io.rdm_set import RDMSet, aligned
 from apastats.io.read_rdms import as_rdms
@@ -55,12 +56,14 @@ class RDMEvaluation(Result):
         present = np.isfinite(self.arrays["upper"])[r, s]
         return ScoreTable(frame[present].reset_index(drop=True), source="evaluation of RDMs")
 
+    @checked
     def pair_variances(self, roi: str | None = None) -> np.ndarray:
         """Sampling variance of all pairwise differences of model means, upper-triangle order."""
         values, _, _ = self._one(roi)
         n = values.shape[1]
         return pair_variances(np.atleast_2d(np.cov(values)) / n)
 
+    @checked
     def to_rsatoolbox_result(self, roi: str | None = None) -> Any:
         """``rsatoolbox.inference.Result`` of one ROI, as its ``eval_fixed`` returns it.
 

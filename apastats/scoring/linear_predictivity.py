@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, DegenerateWarning, DesignError, InputError, warn
+from apastats.arguments import checked, numbers, whole
+from apastats.errors import DataError, DegenerateWarning, DesignError, warn
 from apastats.numbers.units import scale_of, varies
 from apastats.scoring.response_patterns import (
     Patterns,
@@ -22,6 +23,7 @@ from apastats.scoring.score import parse_references
 from apastats.table import ScoreTable
 
 
+@checked
 def linear_predictivity(
     brain: Mapping[tuple[str, str], Any],
     models: Mapping[tuple[str, str], Any] | None = None,
@@ -92,14 +94,11 @@ def linear_predictivity(
     data = {k: _varying(k, p) for k, p in full.items()}
     predictors = {} if models is None else checked_patterns(models, "models", pairs=True)
     check_same_rows(data, predictors)
-    penalties = np.asarray(alphas, dtype="f8")
-    if penalties.ndim != 1 or not penalties.size or not (penalties > 0).all():
-        raise InputError("alphas", alphas, "positive numbers")
+    penalties = np.array(numbers("alphas", alphas, above=0))
     n_train = len(next(iter(data.values())).train)
-    if not isinstance(n_fold, int) or not 2 <= n_fold <= n_train // 2:
-        raise InputError(
-            "n_fold", n_fold, f"a whole number from 2 to half the {n_train} train stimuli"
-        )
+    allowed = f"a whole number from 2 to half the {n_train} train stimuli"
+    whole("n_fold", n_fold, least=2, most=n_train // 2, allowed=allowed)
+    whole("seed", seed, least=0, most=2**32 - 1)
     jobs: list[tuple[str, str, str, Patterns, list[tuple[str, str]]]] = [
         ("model", model, layer, p.compact(), list(data)) for (model, layer), p in predictors.items()
     ]

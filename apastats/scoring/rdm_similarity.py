@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from apastats.arguments import checked
 from apastats.errors import DataError, DegenerateWarning, InputError, warn
 from apastats.io.rdm_set import RDMSet, aligned
 from apastats.io.rdm_vectors import n_stimulus
@@ -21,6 +22,7 @@ BLOCK_BYTES = 2**28
 MAX_DENSE_PAIRS = 6000
 
 
+@checked
 def rdm_similarity(
     x: Any,
     y: Any,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import checked
 from apastats.errors import DataError, DesignError, InputError
 from apastats.io.rdm_labels import row_names, text
 from apastats.io.rdm_set import RDMSet, joined
@@ -82,6 +83,7 @@ def distances(
     return out
 
 
+@checked
 def rdms_from_patterns(
     patterns: Any,
     *,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from apastats.arguments import array, checked
 from apastats.errors import (
     CeilingError,
     CeilingWarning,
@@ -140,6 +141,7 @@ class Reliability:
         return float(values[kept].mean())
 
 
+@checked
 def ncsnr(repeats: Any, *, n_average: Any = None) -> Reliability:
     """Noise-ceiling signal-to-noise ratio from repeated presentations.
 
@@ -208,6 +210,7 @@ def ncsnr(repeats: Any, *, n_average: Any = None) -> Reliability:
     return Reliability(share, np.sqrt(share), ratio, "ncsnr", n)
 
 
+@checked
 def split_half(repeats: Any, *, n_split: int = 100, rng: RngLike = None) -> Reliability:
     """Split-half reliability over random halves of the repeats, corrected to their full number.
 
@@ -264,10 +267,7 @@ def split_half(repeats: Any, *, n_split: int = 100, rng: RngLike = None) -> Reli
 
 
 def _numbers(values: Any, argument: str) -> np.ndarray:
-    try:
-        return np.asarray(values, dtype="f8")
-    except (TypeError, ValueError) as error:
-        raise InputError(argument, values, "an array of numbers") from error
+    return array(argument, values, infinite=True)
 
 
 def _repeats(repeats: Any) -> np.ndarray:
@@ -307,6 +307,7 @@ def _harmonic(n_average: Any) -> float:
     return int(first) if (n == first).all() else float(n.size / (1 / n).sum())
 
 
+@checked
 def normalize_encoding(
     table: ScoreTable,
     ceilings: Mapping[tuple[str, str], float | Reliability],

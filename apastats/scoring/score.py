@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import checked
 from apastats.errors import DataError, DegenerateWarning, DesignError, InputError, warn
 from apastats.io.rdm_set import RDMSet, aligned
 from apastats.io.read_rdms import as_rdms
@@ -23,6 +24,7 @@ REFERENCES = ("subject_to_subject", "leave_one_out")
 KEPT = 2**25  # entries of scaled RDMs that are kept rather than made twice
 
 
+@checked
 def score(
     brain: Any,
     models: Any = None,

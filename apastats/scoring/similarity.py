@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from apastats.arguments import array
 from apastats.errors import InputError
 from apastats.io.rdm_vectors import n_stimulus
 from apastats.numbers.backends import NUMPY, Backend
@@ -187,7 +188,7 @@ def whitening(sigma_k: Any, n: int) -> np.ndarray | None:
     """
     if sigma_k is None:
         return None
-    sigma = np.asarray(sigma_k, dtype="f8")
+    sigma = array("sigma_k", sigma_k, infinite=True)
     if sigma.shape == (n,):
         sigma = np.diag(sigma)
     if sigma.shape != (n, n) or not np.isfinite(sigma).all():

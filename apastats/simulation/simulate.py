@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats import arguments
+from apastats.arguments import checked, number, whole
 from apastats.errors import InputError
 from apastats.io.bmd import BMD_EXTRA_ROIS, BMD_ROIS, BMD_STREAMS
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
@@ -65,9 +67,8 @@ def roi_similarity(
 
 
 def positive_int(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise InputError(name, value, f"a whole number of at least {least}")
-    return int(value)
+    """A size; larger ones than any study has are refused before memory is taken."""
+    return whole(name, value, least=least, most=100_000)
 
 
 def regions(
@@ -76,19 +77,20 @@ def regions(
     if rois is None and streams is None:
         return list(BMD_ROIS), dict(BMD_STREAMS)
     if streams is None:
-        names = [str(r) for r in rois or ()]
-        if len(set(names)) < 2 or len(set(names)) != len(names):
-            raise InputError("rois", rois, "at least two different ROI names")
+        names = list(arguments.names("rois", rois, least=2))
         if set(names) <= set(BMD_ROIS):
             return names, dict(BMD_STREAMS)
         if set(names) <= {*BMD_ROIS, *BMD_EXTRA_ROIS}:
             return names, {**BMD_STREAMS, "other": BMD_EXTRA_ROIS}
         return names, {"all": tuple(names)}
-    flat = [r for members in streams.values() for r in members]
-    names = flat if rois is None else [str(r) for r in rois]
+    members_of = {str(k): arguments.names("streams", v) for k, v in streams.items()}
+    flat = [r for members in members_of.values() for r in members]
+    names = flat if rois is None else list(arguments.names("rois", rois))
+    if not names:
+        raise InputError("streams", streams, "at least one stream with an ROI")
     if len(set(flat)) != len(flat) or not set(names) <= set(flat):
         raise InputError("streams", streams, "every ROI in exactly one stream")
-    return names, {k: tuple(v) for k, v in streams.items()}
+    return names, members_of
 
 
 def layer_weights(depth: np.ndarray, n_layer: int, preference: np.ndarray) -> np.ndarray:
@@ -99,6 +101,7 @@ def layer_weights(depth: np.ndarray, n_layer: int, preference: np.ndarray) -> np
     return weights / weights.sum(axis=1, keepdims=True)
 
 
+@checked
 def simulate(
     *,
     n_subject: int = 10,
@@ -182,13 +185,12 @@ def simulate(
         raise InputError("n_tied", n_tied, f"a whole number from 1 to n_model ({n_model})")
     if len(set(list(model_layers.values())[:n_tied])) > 1:
         raise InputError("n_layer", n_layer, f"one number for the {n_tied} tied models")
-    if not 0 <= gap < 1:
-        raise InputError("gap", gap, "a share from 0 up to (not including) 1")
+    number("gap", gap, least=0, below=1, allowed="a share from 0 up to (not including) 1")
+    metrics = arguments.names("metrics", metrics)
     spreads = {"subject_sd": subject_sd, "roi_subject_sd": roi_subject_sd}
     spreads |= {"model_subject_sd": model_subject_sd, "noise_sd": noise_sd}
     for name, value in spreads.items():
-        if not value >= 0:
-            raise InputError(name, value, "a number of at least 0")
+        number(name, value, least=0, most=1e6, allowed="a number of at least 0 (up to a million)")
     partners = n_subject - 1 if n_partner is None else positive_int("n_partner", n_partner, 1)
     partners = min(partners, n_subject - 1)
     names, streams = regions(rois, streams)
@@ -289,9 +291,7 @@ def _layers_of(
     """How many layers each model has, by name."""
     names = [f"model_{k + 1:02d}" for k in range(n_model)]
     if models is not None:
-        names = [] if isinstance(models, str) else [str(m) for m in models]
-        if not names or len(set(names)) < len(names):
-            raise InputError("models", models, "different names, one or more")
+        names = list(arguments.names("models", models))
     if isinstance(n_layer, Sequence) and not isinstance(n_layer, str):
         numbers = [positive_int("n_layer", k, 1) for k in n_layer]
         if len(numbers) != len(names):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import checked, number, numbers
 from apastats.errors import InputError
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.simulation.simulate import (
@@ -44,6 +45,7 @@ class SimulatedRDMs:
     settings: Mapping[str, Any]
 
 
+@checked
 def simulate_rdms(
     *,
     n_subject: int = 10,
@@ -94,11 +96,13 @@ def simulate_rdms(
     n_model = positive_int("n_model", n_model, 1)
     n_layer = positive_int("n_layer", n_layer, 1)
     names, streams = regions(rois, streams)
-    rel = np.broadcast_to(np.asarray(reliability, dtype=float), (len(names),))
-    if not ((rel > 0) & (rel <= 1)).all():
-        raise InputError("reliability", reliability, "numbers above 0 and up to 1")
-    if not 0 <= model_noise < 1:
-        raise InputError("model_noise", model_noise, "a share from 0 up to (not including) 1")
+    given = numbers("reliability", reliability, above=0, most=1)
+    if len(given) not in (1, len(names)):
+        raise InputError(
+            "reliability", reliability, f"a number, or one for each of {len(names)} ROIs"
+        )
+    rel = np.broadcast_to(np.array(given), (len(names),))
+    number("model_noise", model_noise, least=0, below=1)
     sequence = seed_sequence(rng)
     random = block_generator(sequence, 0)
     depth, similarity = roi_similarity(names, streams)
@@ -150,6 +154,7 @@ def simulate_rdms(
     )
 
 
+@checked
 def simulate_stimuli(
     *, n_stimulus: int = 40, size: int = 32, n_frame: int | None = None, rng: RngLike = None
 ) -> np.ndarray:

@@ -101,7 +101,12 @@ class Pipeline:
             elif kind in ("split_half", "repeat"):
                 data = self.inputs["repeats"]
             if data is not None:
-                make = partial(noise_ceiling, data, kind=kind, **options)
+                # one section serves ceilings of scores and of RDMs; each takes what it reads
+                foreign = {"method"} if isinstance(data, ScoreTable) else {"by", "split"}
+                if kind == "nili":
+                    foreign |= {"within"}
+                own = {k: v for k, v in options.items() if k not in foreign}
+                make = partial(noise_ceiling, data, kind=kind, **own)
                 self._keep(f"ceiling_{kind}", make, "ceiling")
 
     @property

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from apastats.arguments import checked
 from apastats.folders import alone, building, refuse_existing
 from apastats.studies.folder import Difference, compare_results, read_folder, render, write_folder
 from apastats.studies.pipeline import Pipeline, Progress
@@ -48,6 +49,7 @@ class StudyRun:
         return f"<StudyRun: {', '.join(self.results)}; {self.folder}>"
 
 
+@checked
 def run_study(
     study: str | Path,
     *,

@@ -303,7 +303,7 @@ def test_one_sided_bands(study) -> None:
             InputError,
             "with weights nobody is left out",
         ),
-        ({"models": 1}, InputError, "None where data are scores"),
+        ({"models": 1}, InputError, "an option of data among ..RDMs"),
     ],
 )
 def test_bad_designs(study, options, error, match: str) -> None:
@@ -343,8 +343,8 @@ def test_dyads_need_pairs_of_the_same_roi(study) -> None:
             {"cluster": "stimulus", "scheme": "bayesian", "method": "tau-a"},
             "'bootstrap' for tau-a: it takes copies of stimuli, no weights",
         ),
-        ({"cluster": "stimulus", "blocks": [1, 2]}, "one per stimulus, 20"),
-        ({"strata": "g"}, "None where data are RDMs"),
+        ({"cluster": "stimulus", "blocks": [1, 2]}, "20 values, one label per stimulus"),
+        ({"strata": "g"}, "an option of data among ..scores"),
     ],
 )
 def test_bad_rdm_options(rdms, model_rdms, options, match: str) -> None:

@@ -8,7 +8,7 @@ import random
 import signal
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,15 +18,18 @@ import pandas as pd
 
 import apastats as apa
 from apastats.errors import ApaError
-from tests.fuzz.calls import Call, scores
+from tests.fuzz.calls import Start
+from tests.verb_data import best
 
 LIMIT = 20  # seconds a call may take
+LONGEST = 2000  # characters of a message
+# a valid request that costs what it says: 95 workers are started
+FAIR = {("n_jobs", "95")}
 
 
 def pool() -> dict[str, Any]:
     """Values by their name; made anew so that no call spoils them for the next."""
     nan, inf = float("nan"), float("inf")
-    table = scores()
     return {
         "None": None,
         "True": True,
@@ -52,6 +55,7 @@ def pool() -> dict[str, Any]:
         "line": "a\nb",
         "long text": "ab" * 8500,
         "null byte": "a\0b",
+        "surrogate": "a\udc80b",
         "formula": "score ~ model | roi",
         "formula of nothing": "score ~ 1",
         "bytes": b"abc",
@@ -90,7 +94,7 @@ def pool() -> dict[str, Any]:
         "frame": pd.DataFrame({"a": [1.0, 2.0]}),
         "empty frame": pd.DataFrame(),
         "series": pd.Series([0.1, 0.2, 0.3]),
-        "table": table,
+        "table": best(),
         "result": apa.power_t(n=5, difference=1.0),
         "rng": np.random.default_rng(1),
         "path": Path("nowhere"),
@@ -125,14 +129,28 @@ def limited(seconds: float = LIMIT) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def attempt(function: Callable[..., Any], args: Any, options: Any) -> Outcome:
-    """Outcome of one call; a message of more than 2,000 characters counts as escaped."""
+def attempt(start: Start, changes: Mapping[str, str]) -> Outcome:
+    """Outcome of a call with some arguments replaced by values of the pool."""
+    function, arguments = start
+    values = pool()
+    given = dict(arguments) | {name: values[value] for name, value in changes.items()}
+    positional: list[Any] = []
+    for p in inspect.signature(function).parameters.values():
+        if p.kind is p.VAR_POSITIONAL and p.name in given:
+            value = given.pop(p.name)
+            positional += value if isinstance(value, tuple) else [value]
+        elif p.kind is p.VAR_POSITIONAL:
+            break
+        elif p.kind is p.POSITIONAL_OR_KEYWORD and p.name in given:
+            positional.append(given.pop(p.name))
+        else:
+            break
     try:
         with limited(), warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            function(*args, **options)
+            function(*positional, **given)
     except ApaError as error:
-        long = len(str(error)) > 2000
+        long = len(str(error)) > LONGEST
         return Outcome("escaped", "message too long", _where(error)) if long else Outcome("refused")
     except HangError as error:
         return Outcome("hang", "", _where(error))
@@ -149,23 +167,19 @@ def _where(error: BaseException) -> str:
 
 
 def parameters(function: Callable[..., Any]) -> list[str]:
-    """Parameters a call can give; ``*args`` by their name, ``**kwargs`` left out."""
+    """Parameters that a case may replace."""
     found = inspect.signature(function).parameters.values()
-    return [p.name for p in found if p.kind is not p.VAR_KEYWORD]
+    return [p.name for p in found if p.kind is not p.VAR_KEYWORD and p.name != "self"]
 
 
-def changed(function: Callable[..., Any], call: Call, values: dict[str, Any]) -> tuple[Any, Any]:
-    """Arguments of the call with some of its parameters replaced."""
-    bound = inspect.signature(function).bind(*call.args, **call.options)
-    for name, value in values.items():
-        star = inspect.signature(function).parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
-        bound.arguments[name] = (value,) if star else value
-    return bound.args, bound.kwargs
-
-
-def draw(random_: random.Random, calls: dict[str, tuple[Callable[..., Any], Call]]) -> Any:
-    """One case: name, parameters with the names of their values."""
-    name = random_.choice(list(calls))
-    known = parameters(calls[name][0])
-    chosen = random_.sample(known, min(len(known), random_.choice((1, 1, 1, 2, 3))))
-    return name, {p: random_.choice(list(pool())) for p in chosen}
+def cases(starts: Mapping[str, Start], seed: int) -> Iterator[tuple[str, dict[str, str]]]:
+    """Endless cases: the name of a start, and one to three parameters with the names of their values."""
+    draw = random.Random(seed)
+    values, usable = list(pool()), [n for n, (f, _) in starts.items() if parameters(f)]
+    while True:
+        name = draw.choice(usable)
+        chosen = parameters(starts[name][0])
+        chosen = draw.sample(chosen, min(len(chosen), draw.choice((1, 1, 1, 2, 3))))
+        changes = {p: draw.choice(values) for p in chosen}
+        if not FAIR & set(changes.items()):
+            yield name, changes

@@ -90,7 +90,7 @@ def test_constant_row_warns(patterns):
 
 def test_bad_input(patterns, make_frame):
     cases = [
-        ((matrix().to_numpy(),), {}, "matrix: got 'ndarray'"),
+        ((matrix().to_numpy(),), {}, "matrix: got an array"),
         ((matrix().drop(columns="R3"),), {}, "matrix: got 'R3'"),
         ((matrix().mask(matrix() > 0),), {}, "finite numbers off the diagonal"),
         ((matrix(),), {"null": "other_roi"}, "null: got 'other_roi'"),

@@ -227,7 +227,7 @@ def test_bad_input(make_frame):
         apa.pattern_agreement(patterns, reference="nearest")
     with pytest.raises(InputError, match="similarity: got 'kendall'"):
         apa.pattern_agreement(patterns, similarity="kendall")
-    with pytest.raises(InputError, match="patterns: got 'DataFrame'"):
+    with pytest.raises(InputError, match="patterns: got a DataFrame"):
         apa.pattern_agreement(frame)
     models = apa.alignment_patterns(apa.ScoreTable(frame[frame["kind"] == "model"]))
     with pytest.raises(DesignError, match="needs brain rows"):

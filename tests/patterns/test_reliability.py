@@ -181,7 +181,7 @@ def test_bad_input(frame, make_frame):
         apa.pattern_reliability(patterns, reference="x")
     with pytest.raises(InputError, match="conf_level: got 2"):
         apa.pattern_reliability(patterns, conf_level=2)
-    with pytest.raises(InputError, match="patterns: got 'DataFrame'"):
+    with pytest.raises(InputError, match="patterns: got a DataFrame"):
         apa.disattenuated_agreement(frame)
     with pytest.raises(InputError, match="reference: got 'x'"):
         apa.pattern_identification(patterns, reference="x")

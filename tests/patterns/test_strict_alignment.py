@@ -154,7 +154,7 @@ def test_bad_input(tables):
         apa.strict_alignment(best, agreement, hypothesis="superiority", **margins)
     with pytest.raises(InputError, match="agreement_reference: got 'V1'"):
         apa.strict_alignment(best, agreement, agreement_reference="V1", **margins)
-    with pytest.raises(InputError, match="table: got 'DataFrame'"):
+    with pytest.raises(InputError, match="scores: got a DataFrame"):
         apa.strict_alignment(best.frame, agreement, **margins)
     other = agreement.with_frame(agreement.frame.replace({"roi": {r: r + "x" for r in ROIS}}))
     with pytest.raises(DataError, match="no model and cell in common"):

@@ -124,8 +124,8 @@ def test_published_correlation_formula_ignores_rho():
             InputError,
             "roi_correlation: got 1",
         ),
-        (lambda: apa.margin_curve("x"), InputError, "an equivalence result"),
-        (lambda: apa.subjects_needed("x"), InputError, "an equivalence result"),
+        (lambda: apa.margin_curve("x"), InputError, "an EquivalenceResult"),
+        (lambda: apa.subjects_needed("x"), InputError, "an EquivalenceResult"),
     ],
 )
 def test_bad_input(call, error, match):

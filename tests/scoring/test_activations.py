@@ -92,7 +92,7 @@ def test_projection(tmp_path: Path, net: torch.nn.Module, stimuli: np.ndarray) -
 def test_bad_input(tmp_path: Path, net: torch.nn.Module, stimuli: np.ndarray) -> None:
     cases = [
         ({"layers": ["9"]}, InputError, "layers: got '9'; allowed: names of submodules"),
-        ({"layers": []}, InputError, "layers"),
+        ({"layers": []}, InputError, "layers: .*at least 1"),
         ({"layers": ["0", "0"]}, InputError, "distinct names"),
         ({"batch_size": 0}, InputError, "batch_size: got 0"),
         ({"project": 0}, InputError, "project: got 0"),

@@ -88,7 +88,7 @@ def test_bad_patterns(rng: np.random.Generator) -> None:
         ({"patterns": {("s", "r"): x[0]}}, DataError, "shape \\(5,\\)"),
         ({"patterns": {("s", "r"): np.full((4, 5), np.nan)}}, DataError, "NaN or infinite entries"),
         ({"patterns": {**good, ("t", "r"): x[:3]}}, DataError, "different numbers of stimuli"),
-        ({"patterns": good, "stimuli": ["a"]}, InputError, "4 names"),
+        ({"patterns": good, "stimuli": ["a"]}, InputError, "4 values, one per row"),
         ({"patterns": good, "noise": np.eye(5)}, InputError, "None with method='correlation'"),
         (
             {"patterns": good, "method": "crossnobis"},
@@ -234,7 +234,7 @@ def test_bad_response_patterns(rng: np.random.Generator) -> None:
         (apa.score_patterns, (uneven,), {}, DataError, "a mean pattern needs the same vertices"),
         (apa.score_patterns, ({("a", "V1"): x},), {}, DesignError, "nothing to score"),
         (apa.linear_predictivity, (brain,), {}, DesignError, "nothing to score"),
-        (apa.linear_predictivity, (brain, {("m", "l"): x}), {"alphas": [0.0]}, InputError, "positive numbers"),
+        (apa.linear_predictivity, (brain, {("m", "l"): x}), {"alphas": [0.0]}, InputError, "above 0"),
         (apa.linear_predictivity, (brain, {("m", "l"): x}), {"n_fold": 1}, InputError, "n_fold: got 1"),
         (apa.linear_predictivity, (brain, {("m", "l"): (x, x, x)}), {}, InputError, "a pair \\(train, test\\)"),
         (apa.linear_predictivity, (brain, {("m", "l"): (x, x[:, :2])}), {}, DataError, "different numbers of features"),

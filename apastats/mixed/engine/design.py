@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import array
 from apastats.errors import AliasedWarning, DataError, DesignError, FormulaError, InputError, warn
 from apastats.mixed.engine.formula import (
     MixedFormula,
@@ -500,10 +501,7 @@ def _row_weights(values: Any, frame: pd.DataFrame, argument: str) -> np.ndarray:
         if values not in frame.columns:
             raise InputError(argument, values, f"a column among {list(map(str, frame.columns))}")
         values = frame[values]
-    try:
-        out = np.asarray(values, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise InputError(argument, values, "positive numbers, one per row") from error
+    out = array(argument, values, infinite=True, allowed="positive numbers, one per row")
     if out.shape != (len(frame),):
         raise InputError(
             argument, f"shape {out.shape}", f"one number per row, shape ({len(frame)},)"
