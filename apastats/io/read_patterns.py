@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import checked
 from apastats.errors import DataError, ReadError
 from apastats.io.arrays import load_npy, npz_arrays
 from apastats.io.rdm_labels import text
@@ -53,6 +54,7 @@ class PatternSets(dict[tuple[str, str], Any]):
         return pd.DataFrame(array, index=names, copy=False)
 
 
+@checked
 def read_patterns(source: str | Path, *, model: str | None = None) -> PatternSets:
     """Read response patterns or activations.
 

@@ -79,6 +79,7 @@ class Activations(Mapping[str, np.ndarray]):
     def __iter__(self) -> Iterator[str]:
         return iter(self.layers)
 
+    @checked
     def patterns(self, model: str | None = None) -> dict[tuple[str, str], Any]:
         """Layers as :func:`apastats.score_patterns` and :func:`apastats.linear_predictivity` take models.
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import checked
 from apastats.errors import DesignError, InputError
 from apastats.io.rdm_set import RDMSet
 from apastats.scoring.methods import parse_method
@@ -26,6 +27,7 @@ from apastats.table import ScoreTable
 __all__ = ["score_patterns"]
 
 
+@checked
 def score_patterns(
     brain: Mapping[tuple[str, str], Any],
     models: Mapping[tuple[str, str], Any] | None = None,
