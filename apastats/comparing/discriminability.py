@@ -170,11 +170,11 @@ def discriminability(
         estimand="separation of the models",
         outcome=data.outcome(block.formula.outcome),
         formula=str(block.formula),
-        statistic="z",
+        statistic="t",
         adjust="holm",
         family="pairs of models in a cell",
         method="separation of models: paired t tests with Holm, joint set of the best, two-way variance components",
-        extra={"against": against_outcome},
+        extra={"against": None if y is None else against_outcome},
         null=(
             "both outcomes separate the models equally well"
             if y is not None

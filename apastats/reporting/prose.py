@@ -94,9 +94,8 @@ def tests_of(row: Mapping[str, Any], info: Info, style: NumberStyle, decimals: i
     """The ordinary test of a row: statistic with its own letter, p-values, the interval that goes with them."""
     out = []
     if pd.notna(row.get("statistic")):
-        out.append(
-            style.statistic(info.statistic or "t", row["statistic"], row.get("df"), row.get("df2"))
-        )
+        letter = "F" if pd.notna(row.get("df2")) else info.statistic or "t"
+        out.append(style.statistic(letter, row["statistic"], row.get("df"), row.get("df2")))
     side = "one-sided " if info.alternative in ("greater", "less") else ""
     if "p_value" in row:
         out.append(side + p_text(row, "p_value", style))
@@ -230,12 +229,13 @@ def coefficient_row(row: Mapping[str, Any], result: Any, style: NumberStyle) -> 
     """``(Intercept): b = 2.64, t(3.21) = 4.49, p = .018, 95 % CI [...]``."""
     d = scale_decimals(result.table, style)
     # an effect size is named by its term; b is a coefficient
-    effect = result.kind == "effect_size"
+    effect = result.kind in ("effect_size", "discriminability")
     value = style.number(row["estimate"], d)
     parts = [value if effect else f"{sym('b')} = {value}"]
     tests = tests_of(row, result.info, style, d)
     parts += tests if not effect or pd.notna(row["p_value"]) else [t for t in tests if "CI" in t]
-    return f"{name(row['term'])}{' = ' if effect else ': '}{', '.join(parts)}"
+    term = str(row["term"]).replace("_", " ") if effect else row["term"]
+    return f"{name(term)}{' = ' if effect else ': '}{', '.join(parts)}"
 
 
 def coefficients(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:

@@ -6,9 +6,11 @@ import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import apastats as apa
+from apastats.errors import DegenerateWarning
 from apastats.reporting.numbers import APA
 from apastats.reporting.phrases import ADJUSTMENTS
 from apastats.reporting.tables import table_block
@@ -175,3 +177,23 @@ def test_every_adjustment_has_words(scores: Any) -> None:
     ):
         text = apa.compare(FORMULA, scores, adjust=adjust).text(max_rows=1)
         assert ADJUSTMENTS.get(adjust, "were not adjusted") in text
+
+
+def test_what_was_not_done_is_not_said(scores: Any) -> None:
+    text = apa.discriminability(FORMULA, scores).text(max_rows=20)
+    assert "compared with" not in text
+    assert "separated pairs = " in text
+    assert "separated_pairs" not in text
+    assert "p is not defined" not in text
+
+
+def test_differences_that_do_not_vary_are_undecided_and_have_no_effect_size(scores: Any) -> None:
+    frame = scores.where(roi="V1", model="model_01").frame
+    other = frame.assign(model="shifted", score=frame["score"] + 0.1)
+    table = apa.ScoreTable(pd.concat([frame, other]))
+    with pytest.warns(DegenerateWarning, match="without any variation"):
+        found = apa.equivalence(FORMULA, table, bounds=0.05)
+    row = found.table.iloc[0]
+    assert np.isnan([row["p_value"], row["p_value_equiv"], row["effect_size"]]).all()
+    assert "Undecided" in found.text()
+    assert "p is not defined" in found.text()
