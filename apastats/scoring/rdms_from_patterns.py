@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked
+from apastats.arguments import checked, items
 from apastats.errors import DataError, DesignError, InputError
 from apastats.io.rdm_labels import row_names, text
 from apastats.io.rdm_set import RDMSet, joined
@@ -230,9 +230,8 @@ def _per_set(argument: str, given: Any, key: Any, n: int) -> list[Any] | None:
                 argument, list(given), f"a mapping with the labels of the patterns, {key!r}"
             )
         given = given[key]
-    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
-        raise InputError(argument, given, "one value per row of the patterns")
-    values, what = list(given), "names" if argument == "stimuli" else "folds"
+    values = list(items(argument, given, "one value per row of the patterns"))
+    what = "names" if argument == "stimuli" else "folds"
     if len(values) != n:
         raise InputError(argument, len(values), f"{n} {what}, one per row of the patterns {key!r}")
     return values
