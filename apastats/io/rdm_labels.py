@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import DataError, InputError
+from apastats.io.columns import NAMES
 
 __all__ = [
     "RawRDMs",
@@ -22,33 +23,24 @@ __all__ = [
     "text",
 ]
 
-# label -> names people give it, in any capitals and with blanks, dots or dashes for underscores
-NAMES = {
-    "subject": (
-        *("subject", "subj", "sub", "subject_id", "subj_id", "sub_id", "subject_name", "sid"),
-        *("participant", "participant_id", "monkey", "animal"),
-    ),
-    "roi": ("roi", "roi_name", "roi_label", "region", "region_name", "area", "area_name"),
-    "model": (
-        "model",
-        "model_name",
-        "model_id",
-        "network",
-        "network_name",
-        "net",
-        "dnn",
-        "predictor",
-    ),
-    "layer": ("layer", "layer_name", "layer_id", "module", "module_name"),
-    "session": ("session", "ses", "session_id"),
-}
+# the roles RDMs know; the names people give them stand in one table for scores and RDMs
+ROLES = ("subject", "roi", "model", "layer")
+SESSION = ("session", "ses", "session_id")
 # names that say of themselves that they name stimuli
 STIMULI = (
     *("stimulus", "stimuli", "stim", "stims", "stimulus_id", "stimulus_name", "stimuli_name"),
     *("stim_id", "cond", "conds", "condition", "conditions", "image", "images", "image_id"),
     *("image_name", "label", "labels", "name", "names", "filename", "nsd_id"),
 )
-_ROLE = {re.sub(r"\W|_", "", n): role for role, names in NAMES.items() for n in names}
+
+
+def _compact(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+_ROLE = {_compact(n): r for r in ROLES for n in NAMES[r]} | {
+    _compact(n): "session" for n in SESSION
+}
 
 
 @dataclass
@@ -84,7 +76,7 @@ def role_of(name: str) -> str | None:
     >>> [role_of(n) for n in ("ROI", "participant_id", "Layer Name", "hemisphere")]
     ['roi', 'subject', 'layer', None]
     """
-    return _ROLE.get(re.sub(r"\W|_", "", name.casefold()))
+    return _ROLE.get(_compact(name))
 
 
 def text(values: Iterable[Any]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +14,12 @@ import pandas as pd
 from apastats import arguments
 from apastats.arguments import checked
 from apastats.errors import DataError, InputError, ReadError
-from apastats.io.rdm_labels import RawRDMs, role_of, text
+from apastats.io.rdm_labels import RawRDMs, text
 from apastats.io.rdm_set import RDMSet, joined, raw_of_rsatoolbox
 from apastats.io.rdm_vectors import vectors_of
+from apastats.io.sources import entities
 
 ENDINGS = (".npz", ".npy", ".h5", ".hdf5", ".mat", ".json", ".csv", ".tsv", ".txt", ".nc")
-ENTITY = re.compile(r"(?:^|[_/])(sub|ses|roi|region|area|model|layer|run|hemi|task)-([^_/.]+)")
 TAKEN = (
     "a path, a list of paths, a folder, a pattern ('rdms/*.npz'), an array, a square frame, a mapping of arrays or "
     "RDMs, rsatoolbox RDMs, or objects with predict_rdm"
@@ -367,12 +366,12 @@ def _read_files(files: Sequence[Path], options: _Options, root: Path | None = No
         if part.log:
             part = replace(part, log=tuple(f"{path.name}: {line}" for line in part.log))
         place = path.relative_to(root) if root is not None else path.name
-        entities = {role_of(k) or k: v for k, v in ENTITY.findall(str(place))}
+        found = entities(str(place))
         frame = part.labels
-        for label, value in entities.items():
+        for label, value in found.items():
             if label not in frame.columns:
                 frame = frame.assign(**{label: value})
-        if not entities and _bare(part):
+        if not found and _bare(part):
             frame = frame.assign(name=path.stem)
         elif root is not None and "layer" in frame.columns and "model" not in frame.columns:
             # Net2Brain keeps the layers of a network in a folder of its name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import tempfile
+import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from apastats.errors import DataError, ReadError, StudyError
+from apastats.io.arrays import load_npy, load_npz
 from apastats.scoring.response_patterns import rows_by_name
 from apastats.studies.schema import Locator, naming
 from apastats.studies.sections import Inputs, NetworkInput, ScorePatternsSection, StudyFile
@@ -252,14 +254,14 @@ def load_array(path: str | None) -> Any:
     """Array of an npy file, or arrays by name of an npz file; None where there is no path."""
     if path is None:
         return None
-    try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found
-        with found:
-            arrays = {name: found[name] for name in found.files}
-    except (OSError, ValueError) as error:
-        raise ReadError(path, f"not an npy or npz file of arrays ({error})") from error
+    file = Path(path)
+    if not file.is_file():
+        raise ReadError(path, "not an npy or npz file of arrays (there is no such file)")
+    if not zipfile.is_zipfile(file):
+        return load_npy(file)
+    arrays, objects = load_npz(file)
+    if objects or not arrays:
+        raise ReadError(path, f"not an npz file of arrays; Python objects: {list(objects)}")
     # names of several are labels, as in files of patterns
     return (
         next(iter(arrays.values()))
@@ -287,12 +289,12 @@ def run_network(name: str, network: NetworkInput, scratch: ExitStack) -> Sets:
     if network.test_stimuli is not None:
         parts["test"] = network.test_stimuli
     options = network.model_dump(
-        include={"batch_size", "device", "project", "seed", "frames", "frame_axis"}
+        include={"batch_size", "device", "project", "seed", "frames", "frame_axis", "element"}
     )
     options["transform"] = None if network.transform is None else code_of(network.transform)
     found = {
         part: apa.activations(
-            model, network.layers, _stimuli(path), folder=folder / part, **options
+            model, _stimuli(path), network.layers, folder=folder / part, **options
         )
         for part, path in parts.items()
     }
@@ -301,10 +303,13 @@ def run_network(name: str, network: NetworkInput, scratch: ExitStack) -> Sets:
 
 
 def _stimuli(path: str) -> Any:
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise ReadError(path, f"not an npy file of stimuli ({error})") from error
+    """Stimuli of an npy file, one per row, or a folder of pictures."""
+    file = Path(path)
+    if file.is_dir():
+        return file
+    if not file.is_file():
+        raise ReadError(path, "not an npy file of stimuli, and no folder of pictures")
+    return load_npy(file, mmap=True)
 
 
 def code_of(place: str) -> Callable[..., Any]:

@@ -99,6 +99,7 @@ class NetworkInput(_Section):
     seed: int = 1234
     frames: Literal["each", "clip"] | None = None
     frame_axis: Count | None = None
+    element: int | str | dict[str, int | str] | None = None
     transform: str | None = Field(default=None, pattern=r"^.+\.py:[A-Za-z_]\w*$")
 
 
