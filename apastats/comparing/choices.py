@@ -122,7 +122,13 @@ class Choice:
         if self.test == "sign_flip":
             return partial(sign_flip, plan=self.plan(n), size=size)
         if self.test == "permutation":
-            return partial(centred_flips, plan=self.plan(n), trim=self.trim, size=size)
+            return partial(
+                centred_flips,
+                plan=self.plan(n),
+                trim=self.trim,
+                small_sample=self.small_sample,
+                size=size,
+            )
         return partial(t_location, size=size)
 
     @property

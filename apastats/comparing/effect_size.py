@@ -62,35 +62,36 @@ def rank_biserial_interval(
     """Interval of a rank-biserial correlation.
 
     ``fisher``: on the z scale with the null standard error of the values that are not 0 (as in R's effectsize);
-    ``fisher_n``: of all values (as in TOSTER). ``score`` and ``logit``
-    (paired): the null variance of the signed-rank share ``p = (r + 1) / 2``, scaled by ``4 p (1 - p)``
-    (score) or carried to the log odds (logit).
+    ``fisher_n``: of all values (as in TOSTER). ``score`` and ``logit``: the null variance of the share
+    ``p = (r + 1) / 2`` (of signed ranks, or of pairs of values), scaled by ``4 p (1 - p)`` (score) or carried to the
+    log odds (logit). Complete separation has no Fisher z: ``score`` there, where R's effectsize gives [1, 1].
     """
+    if how not in ("fisher", "fisher_n", "score", "logit"):
+        raise InputError("rank_interval", how, "'fisher', 'fisher_n', 'score' or 'logit'")
     z = float(ndtri((1 + level) / 2))
-    if how in ("fisher", "fisher_n"):
+    if how in ("fisher", "fisher_n") and abs(r) < 1 - 1e-12:
         if n_y is None:
             se = np.sqrt((2 * n_x**3 + 3 * n_x**2 + n_x) / 6) / ((n_x**2 + n_x) / 2)
         else:
             se = np.sqrt((n_x + n_y + 1) / (3 * n_x * n_y))
-        with np.errstate(divide="ignore"):
-            centre = np.arctanh(r)
+        centre = np.arctanh(r)
         return float(np.tanh(centre - z * se)), float(np.tanh(centre + z * se))
     if n_y is not None:
-        raise InputError("rank_interval", how, "'fisher' for independent samples")
-    total = n_x * (n_x + 1) / 2
-    correction = 0.0 if ties is None else float((ties**3 - ties).sum()) / 2
-    variance = (n_x * (n_x + 1) * (2 * n_x + 1) - correction) / 24 / total**2
+        total = float(n_x * n_y)
+        variance = (n_x + n_y + 1) / 12 / total
+    else:
+        total = n_x * (n_x + 1) / 2
+        correction = 0.0 if ties is None else float((ties**3 - ties).sum()) / 2
+        variance = (n_x * (n_x + 1) * (2 * n_x + 1) - correction) / 24 / total**2
     p = (r + 1) / 2
-    if how == "score":
+    if how != "logit":
         k = z**2 * 4 * variance
         centre, half = (p + k / 2) / (1 + k), np.sqrt(k * p * (1 - p) + k**2 / 4) / (1 + k)
         return float(2 * (centre - half) - 1), float(2 * (centre + half) - 1)
-    if how != "logit":
-        raise InputError("rank_interval", how, "'fisher', 'fisher_n', 'score' or 'logit'")
     p = min(max(p, 0.5 / total), 1 - 0.5 / total)
     half = z * np.sqrt(variance) / (p * (1 - p))
     low, high = (1 / (1 + np.exp(-(np.log(p / (1 - p)) + s * half))) for s in (-1, 1))
-    return float(2 * low - 1), float(2 * high - 1)
+    return min(float(2 * low - 1), r), max(float(2 * high - 1), r)
 
 
 @verb
@@ -135,7 +136,7 @@ def effect_size(
         Pivot on the noncentral t; quantiles of the noncentral t at the estimate (Goulet-Pelletier and Cousineau
         2018); t or normal about the estimate.
     rank_interval : {"fisher", "fisher_n", "score", "logit"}
-        Interval of the rank measures.
+        Interval of the rank measures; ``score`` in place of ``fisher`` where all ranks lie on one side.
     bounds : float, (float, float) or Margin, optional
         Tests each standardised difference against these bounds (in its own unit) by t.
     conf_level : float

@@ -173,8 +173,11 @@ def anova_effect(
     Notes
     -----
     Equivalence (Campbell and Lakens 2021): with ``lambda = b / (1 - b) (df1 + df2 + 1)``, p is the probability
-    of an F at most as large under noncentrality ``lambda``. The interval inverts the noncentral F and turns
-    ``lambda`` into ``lambda / (lambda + df1 + df2 + 1)``.
+    of an F at most as large under noncentrality ``lambda``. The interval inverts the noncentral F. Without a bound
+    ``lambda`` becomes ``lambda / (lambda + df2)``, as the estimate is ``df1 F / (df1 F + df2)``: the formula of
+    :func:`rm_anova` and of R's effectsize, whose interval always holds the estimate. With a bound it becomes
+    ``lambda / (lambda + df1 + df2 + 1)``, the relation the test is about (as in TOSTER), so that interval and
+    p-value agree; with few df it is the lower of the two, and can end below the estimate.
 
     Examples
     --------
@@ -186,7 +189,7 @@ def anova_effect(
     number("df1", df1, least=1e-3, most=1e6)
     number("df2", df2, least=1e-3, most=1e9)
     total = df1 + df2 + 1
-    low, high = share_limits(f, df1, df2, conf_level, scale="n")
+    low, high = share_limits(f, df1, df2, conf_level, scale="df" if bounds is None else "n")
     row: dict[str, Any] = {
         "term": "partial eta squared",
         "estimate": df1 * f / (df1 * f + df2),

@@ -103,7 +103,9 @@ def rope(
         widest = max(abs(low), abs(high))
         above, below = float(np.mean(x > widest)), float(np.mean(x < -widest))
         positive = float(np.mean(x > 0))
-        outcome = "equivalent" if share == 1 else "different" if share == 0 else "undecided"
+        # limits, not shares of draws: an interval over two modes can straddle the region and hold no draw of it
+        within, beyond = low <= h_low and h_high <= high, h_low > high or h_high < low
+        outcome = "equivalent" if within else "different" if beyond else "undecided"
         rows.append(
             {
                 "term": term,

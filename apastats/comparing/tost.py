@@ -125,8 +125,9 @@ def tost(
     small_sample : bool
         Whether resampling tests that are liberal with few units are corrected: the level of the percentile, basic,
         bca and normal bootstrap is read on the scale of Student's t, the relabelling test of two samples claims only
-        what Welch's t claims too, and for bounds in SD units ``t`` is a noncentral t, as the SD is estimated. False
-        gives the plain forms of other programs.
+        what Welch's t claims too, the interval of ``permutation`` for one sample or pairs inverts its test, and for
+        bounds in SD units ``t`` is a noncentral t, as the SD is estimated. False gives the plain forms of other
+        programs.
 
     Returns
     -------

@@ -109,14 +109,16 @@ def centred_flips(
     *,
     plan: Plan,
     trim: float = 0.0,
+    small_sample: bool = True,
     size: np.ndarray | float = 0.0,
 ) -> Located:
     """Studentised sign flips of the centred values, plain or trimmed.
 
     The absolute values of ``z - mean`` get every pattern of signs; the observed t is compared with the
     t of the patterns (Janssen 1997; Chung and Romano 2013). One distribution serves all bounds; it is
-    approximate, unlike :func:`sign_flip`, but close to its level in the calibration tables. The interval holds
-    the quantiles of the flipped means.
+    approximate, unlike :func:`sign_flip`, but close to its level in the calibration tables. The interval inverts the
+    one-sided tests: it holds the values that neither rejects. ``small_sample=False``: quantiles of the flipped means,
+    as in TOSTER, which contradict the tests and cover 76 to 86 % where 90 % is said.
     """
     signs = plan.matrix
     n, m = z.shape
@@ -135,11 +137,24 @@ def centred_flips(
             )[0]
         # the observed t about a bound is not among the patterns: a share of 0 becomes one pattern
         p[:, j] = np.maximum(p[:, j], 1 / len(signs))
-        limits[:, j] = mean[j] + np.quantile(means, [alpha, 1 - alpha])
+        if small_sample:
+            high, low = _critical(t, alpha, plan.exact)
+            limits[:, j] = mean[j] - se[j] * high, mean[j] - se[j] * low
+        else:
+            limits[:, j] = mean[j] + np.quantile(means, [alpha, 1 - alpha])
     located = Located(
         mean, se, observed, np.full(m, kept - 1.0), p[0], p[1], p[2], limits[0], limits[1]
     )
     return _undefined(located, se)
+
+
+def _critical(t: np.ndarray, alpha: float, exact: bool) -> tuple[float, float]:
+    """Largest and smallest observed t that the one-sided tests against these patterns do not reject."""
+    k = int(np.floor(alpha * (len(t) + (not exact)) * (1 + 1e-12))) - (not exact)
+    if k < 0 or alpha * len(t) < 1:  # no share is at most alpha
+        return np.inf, -np.inf
+    ordered = np.sort(t)
+    return float(ordered[max(len(t) - 1 - k, 0)]), float(ordered[min(k, len(t) - 1)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,10 @@ import apastats as apa
 from apastats.errors import DegenerateWarning, SmallSampleWarning
 from apastats.scoring.people import pool_widening
 
-pytestmark = pytest.mark.filterwarnings("ignore::apastats.errors.SmallSampleWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::apastats.errors.SmallSampleWarning"),
+    pytest.mark.filterwarnings("ignore:a cosine of RDMs:apastats.errors.CeilingWarning"),
+]
 KINDS = ("leave_one_out", "subject_to_subject", "nili")
 
 

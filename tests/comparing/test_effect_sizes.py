@@ -46,6 +46,16 @@ def test_superiority_is_the_share_of_pairs():
     assert found == pytest.approx(np.mean((x[:, None] > y) + 0.5 * (x[:, None] == y)))
 
 
+def test_an_interval_that_straddles_the_region_is_undecided():
+    rng = np.random.default_rng(0)
+    two = np.concatenate([rng.normal(-1, 0.03, 2000), rng.normal(1, 0.03, 2000)])
+    row = apa.rope(two, bounds=0.1).tidy().iloc[0]
+    assert row["conf_low"] < -0.9
+    assert row["conf_high"] > 0.9
+    assert row["p_inside_interval"] == 0
+    assert row["decision"] == "undecided"
+
+
 def test_rope_decisions():
     g = np.random.default_rng(3)
     table = apa.rope(
@@ -136,3 +146,42 @@ def test_comparison_of_outcomes_by_hand():
 def test_bad_input(call, error, match):
     with pytest.raises(error, match=match):
         call()
+
+
+@pytest.mark.parametrize("how", ["fisher", "fisher_n", "score", "logit"])
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_complete_separation_has_an_interval(how: str, paired: bool, sign: int) -> None:
+    x = sign * np.array([5.0, 6.5, 7.0, 8.25, 9.0])
+    found = apa.effect_size(
+        x, np.zeros(5) if paired else sign * np.array([1.0, 2.0, 3.5]), paired=paired,
+        measures=("rank_biserial", "superiority"), rank_interval=how,
+    ).tidy()  # fmt: skip
+    assert found["estimate"].tolist() == ([1, 1] if sign == 1 else [-1, 0])
+    assert (found["conf_low"] <= found["estimate"]).all()
+    assert (found["estimate"] <= found["conf_high"]).all()
+    assert (found["conf_high"] - found["conf_low"] > 0.05).all()
+    if how != "logit" and paired and sign == 1:
+        k = stats.norm.ppf(0.975) ** 2 * 4 * (5 * 6 * 11 / 24 / 15**2)
+        assert found["conf_low"][0] == pytest.approx(2 / (1 + k) - 1)
+
+
+def test_one_formula_for_shares_of_variance() -> None:
+    x = np.random.default_rng(0).normal(size=(7, 4))
+    rows = apa.rm_anova(x, conf_level=0.95, alternative="two-sided").tidy().iloc[0]
+    found = apa.anova_effect(rows["statistic"], rows["df"], rows["df2"]).tidy().iloc[0]
+    for c in ("estimate", "conf_low", "conf_high"):
+        assert found[c] == pytest.approx(rows[c], abs=1e-8)
+    # F_to_eta2(3, 5, 2, ci = .95, alternative = "two.sided") of effectsize: [0, .97]
+    small = apa.anova_effect(3, 5, 2).tidy().iloc[0]
+    assert (small["conf_low"], small["conf_high"]) == (0, pytest.approx(0.966325, abs=1e-6))
+    assert small["conf_low"] <= small["estimate"] <= small["conf_high"]
+
+
+@pytest.mark.parametrize("f", [0.01, 0.5, 1.0, 3.0, 50.0])
+@pytest.mark.parametrize(("df1", "df2"), [(1, 1), (5, 2), (3, 36), (20, 4)])
+def test_intervals_of_shares_hold_the_estimate(f: float, df1: int, df2: int) -> None:
+    row = apa.anova_effect(f, df1, df2).tidy().iloc[0]
+    assert row["conf_low"] <= row["estimate"]
+    if row["p_value"] < 0.975:  # otherwise the noncentrality is 0 at both ends
+        assert row["estimate"] <= row["conf_high"]

@@ -6,6 +6,8 @@ from scipy import stats
 
 import apastats as apa
 from apastats.errors import DesignError, InputError, MarginError
+from apastats.resampling.one_sample import centred_flips
+from apastats.resampling.relabel import sign_flips
 
 MATCHED = ["t", "trimmed", "wilcoxon", "bootstrap", "sign_flip", "permutation"]
 INDEPENDENT = ["t", "trimmed", "wilcoxon", "bootstrap", "permutation"]
@@ -168,3 +170,27 @@ def test_bad_summary(change, match):
     } | change
     with pytest.raises(InputError, match=match):
         apa.tost_summary(**numbers, bounds=0.1)
+
+
+@pytest.mark.parametrize("n", [3, 5, 8, 10])
+@pytest.mark.parametrize("trim", [0.0, 0.2])
+def test_permutation_intervals_agree_with_their_test_and_cover(n: int, trim: float) -> None:
+    z = np.random.default_rng(n).normal(size=(n, 400))
+    found = centred_flips(z, 0.05, plan=sign_flips(n), trim=trim)
+    np.testing.assert_array_equal(found.conf_low > 0, found.p_above <= 0.05)
+    np.testing.assert_array_equal(found.conf_high < 0, found.p_below <= 0.05)
+    assert (found.conf_low <= found.estimate).all()
+    assert (found.estimate <= found.conf_high).all()
+    covered = ((found.conf_low <= 0) & (found.conf_high >= 0)).mean()
+    assert covered > 0.9 - 3 * np.sqrt(0.09 / 400) - 0.02 * (trim > 0)
+
+
+def test_a_paired_permutation_inside_its_bounds_is_equivalent() -> None:
+    x = [1.29, 1.49, 0.71, 1.35, -0.53, -0.78, -0.12]
+    y = [0.03, 0.24, -0.13, 0.22, 0.47, -0.56, 0.71]
+    row = apa.tost(x, y, bounds=0.94, test="permutation").tidy().iloc[0]
+    assert row["p_value_equiv"] == pytest.approx(9 / 128)
+    assert row["decision"] == "undecided"
+    assert row["conf_high"] > 0.94
+    two = apa.tost([1, 2], [0, 0], bounds=3, test="permutation").tidy().iloc[0]
+    assert (two["conf_low"], two["conf_high"]) == (-np.inf, np.inf)
