@@ -14,6 +14,7 @@ __all__ = ["DEFAULTS", "KEY_COLUMNS", "KINDS", "standardise"]
 KINDS = ("model", "subject_to_subject", "leave_one_out")
 KEY_COLUMNS = ("kind", "model", "layer", "subject", "roi", "metric", "split")
 DEFAULTS = {"kind": "model", "layer": "-", "metric": "score", "split": "test"}
+_PART = 1 << 20  # rows of text made at once
 
 
 def standardise(
@@ -63,7 +64,7 @@ def standardise(
     codes: dict[str, tuple[np.ndarray, int]] = {}
     for c in (*KEY_COLUMNS, *others, *outcomes):
         if c in defaults:
-            columns[c] = pd.Series([defaults[c]], dtype="str").repeat(n).array
+            columns[c] = _text(np.zeros(n, np.int8), [defaults[c]])
         elif c in KEY_COLUMNS:
             codes[c], columns[c] = _labels(frame[c], c, source)
         elif c in outcomes:
@@ -71,12 +72,13 @@ def standardise(
         else:
             if c not in covariates:
                 found, levels = _factors(frame[c])
-                codes[c] = (found, len(levels) + 1)
+                codes[c] = (found, len(levels))
             text = isinstance(frame[c].dtype, pd.CategoricalDtype) and all(
                 isinstance(v, str) for v in frame[c].cat.categories
             )
             columns[c] = _text(*_factors(frame[c])) if text else frame[c].array
-    unknown = [k for k in pd.unique(pd.Series(columns["kind"])) if k not in KINDS]
+    kinds = [DEFAULTS["kind"]] if "kind" in defaults else _factors(frame["kind"])[1]
+    unknown = [k for k in map(str, kinds) if k not in KINDS]
     if unknown:
         raise DataError(f"{source}: unknown kind {unknown[0]!r}; allowed: {list(KINDS)}")
     made = pd.DataFrame(columns, copy=False)
@@ -110,7 +112,7 @@ def _differ(rows: pd.DataFrame, key: list[str], covariates: tuple[str, ...]) -> 
 def _factors(column: pd.Series) -> tuple[np.ndarray, pd.Index]:
     """Codes ``[n]`` (-1: no value) and distinct values of a column."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy(), column.cat.categories
+        return column.array.codes, column.cat.categories
     codes, levels = pd.factorize(column)
     return codes, pd.Index(levels)
 
@@ -119,13 +121,14 @@ def _text(codes: np.ndarray, levels: Any) -> Any:
     """A text column of codes and their labels; no value where the code is -1."""
     import pyarrow as pa
 
-    index = pa.array(
-        codes.astype(np.int32, copy=False), mask=codes < 0 if (codes < 0).any() else None
-    )
     texts = pa.array([str(v) for v in levels], pa.large_string())
-    return pd.array(
-        pa.DictionaryArray.from_arrays(index, texts).cast(pa.large_string()), dtype="str"
-    )
+    parts = []
+    # in parts: one long column of text is written into memory that grows by doubling
+    for start in range(0, len(codes), _PART):
+        part = codes[start : start + _PART].astype(np.int32)
+        index = pa.array(part, mask=part < 0 if (part < 0).any() else None)
+        parts.append(pa.DictionaryArray.from_arrays(index, texts).cast(pa.large_string()))
+    return pd.array(pa.chunked_array(parts, pa.large_string()), dtype="str")
 
 
 def _labels(column: pd.Series, name: str, source: str) -> tuple[tuple[np.ndarray, int], Any]:
@@ -168,17 +171,21 @@ def _repeated(
     joined = np.zeros(n, dtype=np.int64)
     size = 1
     for codes, levels in factors:
-        base = levels + 1
+        missing = bool((codes < 0).any())
+        base = levels + missing
+        if base == 1:
+            continue
         if size > 2**62 // base:
             joined, uniques = pd.factorize(joined)
             size = len(uniques)
         joined *= base
         joined += codes
-        joined += 1
+        joined += missing
         size *= base
-    if size <= 4 * n:
-        seen = np.bincount(joined, minlength=size)
-        if seen.max(initial=0) < 2:
+    if size <= 16 * n:
+        seen = np.zeros(size, dtype=bool)
+        seen[joined] = True
+        if np.count_nonzero(seen) == n:
             return None
     else:
         ordered = np.sort(joined)

@@ -23,7 +23,7 @@ Where = Callable[[int], str]
 def _levels(column: pd.Series) -> tuple[np.ndarray, list[Any]]:
     """Codes (-1: no value) and distinct values of a column; 1 and True, 1 and 1.0 stay apart."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy(), list(column.cat.categories)
+        return column.array.codes, list(column.cat.categories)
     if column.dtype == object:
         values = column.tolist()
         first: dict[tuple[type, str], int] = {}
@@ -83,11 +83,11 @@ def labels(column: pd.Series, name: str, where: Where) -> tuple[pd.Series, list[
     texts = list(dict.fromkeys(t for t, _ in made))
     position = {t: i for i, t in enumerate(texts)}
     moved = np.array([position[t] for t, _ in made], dtype=np.int32)
-    if len(texts) != len(values) or codes.dtype != np.int32:
+    if len(texts) != len(values):
         codes = np.where(codes < 0, -1, moved[codes] if len(moved) else -1).astype(np.int32)
     empty = codes < 0
     if "" in position:
-        empty |= codes == position[""]
+        empty = empty | (codes == position[""])
     if empty.any():
         row = int(empty.argmax())
         more = f" ({int(empty.sum())} such rows)" if empty.sum() > 1 else ""
@@ -108,7 +108,9 @@ def labels(column: pd.Series, name: str, where: Where) -> tuple[pd.Series, list[
             f"{name}: numbers with a point read as whole, e.g. {whole[0]} as '{int(whole[0])}'"
         )
     dtype = pd.CategoricalDtype(pd.Index(texts, dtype="str"))
-    return pd.Series(pd.Categorical.from_codes(codes, dtype=dtype), index=column.index), notes
+    return pd.Series(
+        pd.Categorical.from_codes(codes, dtype=dtype, validate=False), copy=False
+    ), notes
 
 
 def numbers(column: pd.Series, name: str, where: Where, decimal: str = ".") -> pd.Series:
@@ -197,8 +199,8 @@ def look(column: pd.Series, decimal: str = ".") -> str:
     if kind in "bc":
         return "text"
     codes, distinct = _levels(column)
-    used = np.unique(codes[codes >= 0])
-    cells = [distinct[i] for i in used]
+    used = np.bincount(codes.astype(np.intp) + 1, minlength=len(distinct) + 1)[1:]
+    cells = [v for v, count in zip(distinct, used, strict=True) if count]
     filled = [v for v in cells if not (isinstance(v, str) and v.strip() in _MISSING)]
     if not filled:
         return "empty"

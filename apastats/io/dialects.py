@@ -376,9 +376,10 @@ def read_text(
         return "error"
 
     view = memoryview(body)
-    quoted = _holds(view, b'"')
+    # quoted line breaks cost time; where the first rows have no quotes they are looked for after a fault
+    sample = bytes(view[:SAMPLE])
 
-    def parse(types: dict[str, Any]) -> pa.Table:
+    def parse(types: dict[str, Any], quoted: bool) -> pa.Table:
         return pa_csv.read_csv(
             pa.BufferReader(body),
             read_options=pa_csv.ReadOptions(column_names=names, use_threads=threads),
@@ -393,16 +394,18 @@ def read_text(
             ),
         )
 
-    if not body.size or not bytes(view[:SAMPLE]).strip():
+    if not sample.strip() and len(view) <= SAMPLE:
         return pa.table({n: pa.array([], pa.string()) for n in names})
+    first = {n: pa.float64() if n in numeric else text for n in names}
+    # a cell that is no number: all as text, so that the cell can be named
+    tries = [(first, b'"' in sample), (first, True), (dict.fromkeys(names, text), True)]
     try:
-        try:
-            return parse({n: pa.float64() if n in numeric else text for n in names})
-        except pa.ArrowInvalid:
-            if wrong:
-                raise
-            # a cell that is no number: as text, so that the cell can be named
-            return parse(dict.fromkeys(names, text))
+        for types, quoted in tries[:-1]:
+            try:
+                return parse(types, quoted)
+            except pa.ArrowInvalid:
+                wrong.clear()
+        return parse(*tries[-1])
     except (pa.ArrowException, OSError, ValueError) as error:
         if wrong:
             fields, row = wrong[0]
@@ -413,10 +416,6 @@ def read_text(
                 f"({SEPARATORS.get(dialect.sep, dialect.sep)}-separated): {row[:80]!r}; sep= and comment= name others",
             ) from error
         raise ReadError(name, f"cannot be read ({type(error).__name__}: {error})") from error
-
-
-def _holds(view: memoryview, byte: bytes, step: int = 1 << 26) -> bool:
-    return any(byte in bytes(view[i : i + step]) for i in range(0, len(view), step))
 
 
 def _line_of(view: memoryview, row: str, start: int, data: pa.Buffer) -> int:

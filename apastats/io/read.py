@@ -221,7 +221,10 @@ def look_into(source: Any, **options: Any) -> Found:
     frame, locate, source_name = _joined(parts)
     decimals = {p.decimal for p in parts}
     decimal = decimals.pop() if len(decimals) == 1 else "."
-    looks = {c: look(frame[c], decimal) for c in frame.columns}
+    # names of labels and scores need no look at what they hold
+    plain = KEY_COLUMNS if given["wide"] is not None else (*KEY_COLUMNS, "score")
+    known = {c for c in frame.columns if canonical(rename.get(c, c)) in plain}
+    looks = {c: "known" if c in known else look(frame[c], decimal) for c in frame.columns}
     same = {c for c in frame.columns if "." in c and c.rsplit(".", 1)[0] in frame.columns
             and _equal(frame[c], frame[c.rsplit(".", 1)[0]])}  # fmt: skip
     plan = plan_columns(

@@ -101,7 +101,8 @@ def _folder(path: str, suffixes: tuple[str, ...]) -> tuple[list[str], list[str]]
     good = [n for n in names if n.lower().endswith(table) and n not in _SIDE_FILES]
     files = [os.path.join(path, n) for n in good]
     subjects = [e.name for e in entries if e.is_dir() and e.name.startswith("sub-")]
-    left = [n for n in names if n not in set(good)]
+    kept = set(good)
+    left = [n for n in names if n not in kept]
     if subjects or not files:
         for folder in subjects or [e.name for e in entries if e.is_dir() and e.name[0] != "."]:
             for base, folders, inner in os.walk(os.path.join(path, folder)):
