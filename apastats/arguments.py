@@ -219,7 +219,8 @@ def instance(argument: str, value: Any, kinds: type | tuple[type, ...], allowed:
 
 def _called(kind: type) -> str:
     article = "an" if kind.__name__.startswith(("A", "E", "I", "O", "RDM")) else "a"
-    return f"{article} {kind.__name__}"
+    made = getattr(kind, "made_by", "")
+    return f"{article} {kind.__name__}" + (f" ({made} makes one)" if made else "")
 
 
 def array(

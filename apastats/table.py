@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -199,6 +199,8 @@ class ScoreTable:
     >>> ScoreTable(f).frame.columns.tolist()
     ['kind', 'model', 'layer', 'subject', 'roi', 'metric', 'split', 'score']
     """
+
+    made_by: ClassVar[str] = "apa.read"
 
     frame: pd.DataFrame
     outcomes: tuple[str, ...] = ("score",)

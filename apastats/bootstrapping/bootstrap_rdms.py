@@ -64,7 +64,9 @@ def bootstrap_rdms(
     drawn = _factors(cluster)
     if models is None:
         raise InputError(
-            "data", type(data).__name__, "a ScoreTable, or RDMs of brains together with models="
+            "data",
+            type(data).__name__,
+            "a ScoreTable, or RDMs of brains together with models= (apa.read and apa.read_rdms make them)",
         )
     method = parse_method(method)
     brain, predictors, log = aligned(

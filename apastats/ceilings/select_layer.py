@@ -69,7 +69,7 @@ def select_layer(
     (36, ['test'])
     """
     if not isinstance(table, ScoreTable):
-        raise InputError("table", type(table).__name__, "a ScoreTable")
+        raise InputError("table", type(table).__name__, "a ScoreTable (apa.read makes one)")
     outcome = table.outcomes[0] if outcome is None else outcome
     if outcome not in table.outcomes:
         raise InputError("outcome", outcome, f"one of {list(table.outcomes)}")

@@ -259,7 +259,7 @@ def usable_block(
 ) -> Block:
     """Block with at least two groups and two clusters, its logs where asked."""
     if not isinstance(data, ScoreTable):
-        raise InputError("data", type(data).__name__, "a ScoreTable")
+        raise InputError("data", type(data).__name__, "a ScoreTable (apa.read makes one)")
     block = averaged_block(data, formula, cluster=cluster, within=within, kind=kind)
     if len(block.groups) < 2:
         raise DesignError(

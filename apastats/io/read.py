@@ -223,8 +223,13 @@ def look_into(source: Any, **options: Any) -> Found:
     decimal = decimals.pop() if len(decimals) == 1 else "."
     # names of labels and scores need no look at what they hold
     plain = KEY_COLUMNS if given["wide"] is not None else (*KEY_COLUMNS, "score")
-    known = {c for c in frame.columns if canonical(rename.get(c, c)) in plain}
-    looks = {c: "known" if c in known else look(frame[c], decimal) for c in frame.columns}
+    looks: dict[str, str] = {}
+    for c in map(str, frame.columns):
+        role = canonical(rename.get(c, c))
+        if role == "further label" or c in given["keys"]:
+            looks[c] = "empty" if void(frame[c]).all() else "text"
+        else:
+            looks[c] = "known" if role in plain else look(frame[c], decimal)
     same = {c for c in frame.columns if "." in c and c.rsplit(".", 1)[0] in frame.columns
             and _equal(frame[c], frame[c.rsplit(".", 1)[0]])}  # fmt: skip
     plan = plan_columns(

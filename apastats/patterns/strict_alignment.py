@@ -155,7 +155,9 @@ def strict_alignment(
         raise InputError("agreement_reference", agreement_reference, "'best' or 'brain'")
     if agreement_outcome is None:
         if not isinstance(agreement, ScoreTable):
-            raise InputError("agreement", type(agreement).__name__, "a ScoreTable")
+            raise InputError(
+                "agreement", type(agreement).__name__, "a ScoreTable (apa.read makes one)"
+            )
         agreement_outcome = "z_person" if "z_person" in agreement.outcomes else "z"
     by = [by] if isinstance(by, str) else list(by)
     options: dict[str, Any] = {
@@ -224,7 +226,7 @@ def _criterion(
     from apastats.comparing.equivalence import equivalence
 
     if not isinstance(table, ScoreTable):
-        raise InputError("table", type(table).__name__, "a ScoreTable")
+        raise InputError("table", type(table).__name__, "a ScoreTable (apa.read makes one)")
     if reference == "best" and (table.frame["model"] == BRAIN).any():
         table = table.with_frame(table.frame[table.frame["model"] != BRAIN])
     formula = f"{outcome} ~ model | {' + '.join(by)}"

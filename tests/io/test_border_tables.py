@@ -17,7 +17,8 @@ SUBJECTS, ROIS, MODELS = [f"s{i}" for i in range(6)], ["V1", "V2", "V4"], ["clip
 
 def tidy(rng: int = 0, **columns: object) -> pd.DataFrame:
     index = pd.MultiIndex.from_product([SUBJECTS, ROIS, MODELS], names=["subject", "roi", "model"])
-    scores = np.random.default_rng(rng).uniform(-0.2, 0.8, len(index))
+    # nine decimals: Excel and JSON writers keep 15 or 16 digits
+    scores = np.random.default_rng(rng).uniform(-0.2, 0.8, len(index)).round(9)
     return index.to_frame(index=False).assign(score=scores, **columns)
 
 

@@ -132,7 +132,7 @@ FILES: dict[str, Callable[[Path], Any]] = {
     "openpyxl.xlsx": by_openpyxl,
     "openpyxl_blank_first_row.xlsx": lambda p: by_openpyxl(p, title=True),
     "openpyxl_second_sheet_empty.xlsx": lambda p: by_openpyxl(p, second=True),
-    "numpy.txt": lambda p: np.savetxt(p, tidy().to_numpy(object), fmt="%s", header="subject roi model score", comments=""),
+    "numpy.txt": lambda p: np.savetxt(p, tidy().to_numpy(object), fmt="%s", header="subject roi model score", comments=""),  # noqa: E501
     "zip_of_subjects.zip": by_zip,
     "gzip_module.csv.gz": lambda p: p.write_bytes(gzip.compress(tidy().to_csv(index=False).encode("utf-16"))),
     "bz2_module.tsv.bz2": lambda p: p.write_bytes(bz2.compress(tidy().to_csv(index=False, sep="\t").encode())),

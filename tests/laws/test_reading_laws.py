@@ -42,7 +42,7 @@ def save(frame: pd.DataFrame, path: Path) -> Path:
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "parquet", "xlsx", "jsonl", "feather"])
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(labels=st.lists(st.tuples(*[label] * len(KEYS)), min_size=1, max_size=8, unique=True))
 def test_labels_come_back_to_the_letter(
@@ -79,14 +79,14 @@ def readers(frame: pd.DataFrame, folder: Path) -> dict[str, Any]:
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(name=names, whole=st.booleans(), data=st.data())
 def test_an_unknown_number_is_never_part_of_the_key_nor_a_model(
     tmp_path: Path, name: str, whole: bool, data: st.DataObject
 ) -> None:
     index = pd.MultiIndex.from_product(
-        [["s1", "s2"], ["V1", "V2"], ["m", "n"]], names=["subject", "roi", "model"]
+        [["s1", "s2"], ["V1", "V2"], ["m1", "m2"]], names=["subject", "roi", "model"]
     )
     values = np.arange(8) if whole else np.arange(8) / 7 + 0.01
     frame = index.to_frame(index=False).assign(score=np.arange(8) / 9, **{name: values})
@@ -105,4 +105,4 @@ def test_an_unknown_number_is_never_part_of_the_key_nor_a_model(
     for source in readers(wide, tmp_path).values():
         with pytest.raises(DataError, match=f"'{name}'"):
             apa.read(source, wide="model")
-        assert apa.read(source, wide="model", ignore=[name]).levels("model") == ["m", "n"]
+        assert apa.read(source, wide="model", ignore=[name]).levels("model") == ["m1", "m2"]
