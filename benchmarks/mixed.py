@@ -57,10 +57,54 @@ def rows(*, quick: bool = False, only: str = "") -> Iterator[Row]:
         "bootstrap refits": refits,
         "statsmodels": against_statsmodels,
         "cost by rows": curve,
+        "many levels": many_levels,
     }
     for name, task in tasks.items():
         if only in name:
             yield from task(quick)
+
+
+def many_levels(quick: bool) -> Iterator[Row]:
+    """Fits with Satterthwaite tests of nested and of crossed groupings with thousands of levels."""
+    few = 10 if quick else 1
+    for name, formula, data, limit in (
+        ("nested, 2,000 x 20 levels", "y ~ x + (1 | s/k)", nested(2000 // few, 20, 5), 10),
+        ("crossed, 3,000 x 3,000 levels", "y ~ x + (1 | s) + (1 | i)", crossed(3000 // few, 150_000 // few), 30),
+    ):  # fmt: skip
+        start = time.process_time()
+        apa.lmm(formula, data)
+        seconds = time.process_time() - start
+        yield Row(
+            f"{name}, {len(data):,} rows", None, seconds, note=f"CPU; asked: under {limit} s",
+            met=seconds < limit,
+        )  # fmt: skip
+
+
+def nested(n_outer: int, n_inner: int, n_row: int, seed: int = 0) -> pd.DataFrame:
+    """Rows within inner levels within outer levels, and a covariate."""
+    rng = np.random.default_rng(seed)
+    s = np.repeat(np.arange(n_outer), n_inner * n_row)
+    k = np.tile(np.repeat(np.arange(n_inner), n_row), n_outer)
+    x = rng.standard_normal(len(s))
+    y = (
+        0.2 * x
+        + rng.standard_normal(n_outer)[s]
+        + 0.7 * rng.standard_normal((n_outer, n_inner))[s, k]
+    )
+    return pd.DataFrame(
+        {"s": s, "k": k, "x": x, "y": y + rng.standard_normal(len(s))}
+    ).astype({"s": str, "k": str})  # fmt: skip
+
+
+def crossed(n_level: int, n: int, seed: int = 0) -> pd.DataFrame:
+    """Rows of random pairs of levels of two groupings."""
+    rng = np.random.default_rng(seed)
+    s, i = rng.integers(0, n_level, (2, n))
+    x = rng.standard_normal(n)
+    y = 0.2 * x + rng.standard_normal(n_level)[s] + 0.5 * rng.standard_normal(n_level)[i]
+    return pd.DataFrame(
+        {"s": s, "i": i, "x": x, "y": y + rng.standard_normal(n)}
+    ).astype({"s": str, "i": str})  # fmt: skip
 
 
 def scores(n_model: int, n_roi: int, n_subject: int, seed: int = 0) -> pd.DataFrame:

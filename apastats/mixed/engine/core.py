@@ -14,6 +14,7 @@ from apastats.mixed.engine.design import Design, FixedPart
 from apastats.mixed.engine.hetero import ResidualGroups, grouped_information
 from apastats.mixed.engine.inference import DF_METHODS, Inference, make_inference
 from apastats.mixed.engine.information import Information, factor_information, information
+from apastats.mixed.engine.large import LARGE, effect_products, information_by_differences
 from apastats.mixed.engine.likelihood import State, deviance, evaluate, pack
 from apastats.mixed.engine.optimise import Objective, Optimum, minimise_deviance
 from apastats.mixed.engine.products import Products, make_products, with_outcome
@@ -156,7 +157,20 @@ class Fitted:
             return self._turned(
                 grouped_information(self.state, self.groups, self.precisions, second=True)
             )
-        return self._turned(information(self.state, self.products, reml=self.reml, second=True))
+        state, products = self.state, self.products
+        if products.inner is not None:  # needs the products of all effects
+            products = make_products(self.coded, nested=False)
+            by_place = dict(zip(self.products.order, state.T, strict=True))
+            state = _state(products, pack([by_place[i] for i in products.order], products.factors))
+        return self._turned(information(state, products, reml=self.reml, second=True))
+
+    @cached_property
+    def _large_information(self) -> tuple[np.ndarray, np.ndarray]:
+        plain = solve_triangular(self._fixed_factor, np.eye(self.products.p), lower=True)
+        observed, slopes = information_by_differences(
+            self.state, self.products, reml=self.reml, phi=plain.T @ plain
+        )
+        return observed, self._fixed_turn @ slopes @ self._fixed_turn.T
 
     @cached_property
     def _inferences(self) -> dict[str, Inference]:
@@ -172,7 +186,13 @@ class Fitted:
             )
         if method not in self._inferences:
             info, factors = None, None
-            if method == "satterthwaite":
+            if (
+                method == "satterthwaite"
+                and self.groups is None
+                and self.products.n_effects > LARGE
+            ):
+                factors = self._large_information
+            elif method == "satterthwaite":
                 info = self._information
                 factors = factor_information(info, self.state, self.products)
             elif method == "kenward-roger":
@@ -183,14 +203,9 @@ class Fitted:
     @cached_property
     def effects(self) -> list[np.ndarray]:
         """Best linear unbiased predictions ``[J, k]`` per grouping, in the order of the design."""
-        from apastats.mixed.engine.information import block_products
-
-        parts = block_products(self.state, self.products)
+        found = effect_products(self.state, self.products)
         out: list[np.ndarray] = [np.zeros((0, 0))] * len(self.design.groupings)
-        for f, T, start, i in zip(
-            self.products.factors, self.state.T, parts.starts, self.products.order, strict=True
-        ):
-            z = parts.zy[start : start + f.n_levels * f.size].reshape(f.n_levels, f.size)
+        for (_, z), T, i in zip(found, self.state.T, self.products.order, strict=True):
             out[i] = z @ (T @ T.T) @ self.turns[i].T
         return out
 

@@ -156,13 +156,15 @@ def make_inference(
     expected information of all of them, and adjusts the covariance.
     """
     p = len(beta)
-    if method == "z" or info is None:
+    if method == "z":
         return Inference(beta, vcov, vcov, "z", np.zeros((0, p, p)), np.zeros((0, 0)))
     if method == "satterthwaite":
         if factors is None:
             raise ValueError("Satterthwaite needs the information in the Cholesky factors")
         observed, slopes = factors
         return Inference(beta, vcov, vcov, method, slopes, symmetric_inverse(observed))
+    if info is None:
+        raise ValueError("Kenward-Roger needs the expected information")
     W = symmetric_inverse(info.expected)
     adjusted = vcov
     if info.second is not None:

@@ -61,8 +61,11 @@ def _without_column(products: Products, j: int, value: float) -> Products:
     distinct = products.distinct
     if distinct is not None:
         distinct = (distinct[0], distinct[1], M.T @ distinct[2] @ M)
+    inner = products.inner
+    if inner is not None:
+        inner = replace(inner, E=inner.E @ M)
     return replace(
-        products, D=M.T @ products.D @ M, E=products.E @ M, p=products.p - 1,
+        products, inner=inner, D=M.T @ products.D @ M, E=products.E @ M, p=products.p - 1,
         offset=np.delete(products.offset, j), distinct=distinct,
     )  # fmt: skip
 

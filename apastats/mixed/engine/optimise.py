@@ -16,6 +16,8 @@ __all__ = ["Objective", "Optimum", "minimise_deviance"]
 
 # a relative standard deviation below this is looked at as a candidate for exactly 0
 NEAR_ZERO = 1e-3
+# random effects left after elimination beyond which no second derivatives are taken by differences
+COSTLY = 2000
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,9 @@ def _column_scale(products: Products) -> tuple[np.ndarray, np.ndarray, np.ndarra
     """Root mean square of the column each entry acts on; which entries are diagonal; start."""
     scales, diagonal = [], []
     for f in products.factors:
-        if f is products.first:
+        if products.inner is not None and f is products.inner.factor:
+            squares = products.inner.C[:, np.arange(f.size), np.arange(f.size)].sum(axis=0)
+        elif f is products.first:
             squares = products.C1[:, np.arange(f.size), np.arange(f.size)].sum(axis=0)
         else:
             squares = np.diag(products.D)[f.start : f.stop].reshape(f.n_levels, f.size).sum(axis=0)
@@ -208,7 +212,7 @@ def _finish(
     objective: Objective, point: np.ndarray, value: float, diagonal: np.ndarray, polish: bool
 ) -> tuple[np.ndarray, float, float]:
     """Last digits, and the largest gradient of what may move."""
-    if polish:
+    if polish and objective.products.q2 < COSTLY:
         point, value = _newton(objective, point, value, diagonal)
     slope = objective.both(point)[1]
     free = ~(diagonal & (point <= 0))

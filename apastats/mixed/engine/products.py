@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from apastats.mixed.engine.design import Design, Grouping
 
-__all__ = ["Factor", "Products", "make_products", "with_outcome"]
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+__all__ = ["Factor", "Inner", "Products", "make_products", "with_outcome"]
+
+# multiplications per evaluation from which a nested grouping is eliminated inside its parent
+NESTED_FROM = 2e8
+# effects left from which empty cells with the eliminated grouping are skipped
+SPARSE_FROM = 500
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,30 @@ class Factor:
     def stop(self) -> int:
         """One past its last effect."""
         return self.start + self.n_levels * self.size
+
+
+@dataclass(frozen=True)
+class Inner:
+    """A grouping nested in the eliminated one, eliminated before it: every level belongs to one parent.
+
+    Attributes
+    ----------
+    factor : Factor
+    parent : numpy.ndarray
+        ``[I]`` level of the outer grouping.
+    C : numpy.ndarray
+        ``[I, k, k]`` blocks of Z0'Z0.
+    N : numpy.ndarray
+        ``[I, k, k1]`` products with the columns of the parent level; those with other levels are 0.
+    E : numpy.ndarray
+        ``[I, k, r]`` Z0'[Z2, X, y].
+    """
+
+    factor: Factor
+    parent: np.ndarray
+    C: np.ndarray
+    N: np.ndarray
+    E: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -56,6 +89,10 @@ class Products:
         ``[p]``: coefficients subtracted from the outcome beforehand, so that sums of squares do not cancel.
     distinct : tuple of arrays or None
         For a scalar first grouping with few distinct ``C1``: their values, and the sums of ``E E'`` per value.
+    inner : Inner or None
+        A grouping nested in the first.
+    sparse : scipy.sparse.csr_array or None
+        ``[J, q2]`` Z1'Z2 again, where the first grouping is scalar and most of its cells with the others are empty.
     """
 
     C1: np.ndarray
@@ -69,6 +106,8 @@ class Products:
     log_weights: float
     offset: np.ndarray
     distinct: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    inner: Inner | None = None
+    sparse: csr_array | None = None
 
     @property
     def q2(self) -> int:
@@ -77,8 +116,14 @@ class Products:
 
     @property
     def factors(self) -> tuple[Factor, ...]:
-        """All groupings, the eliminated one first."""
-        return (self.first, *self.rest) if self.first is not None else self.rest
+        """All groupings, eliminated ones first, from the inside out."""
+        first = () if self.first is None else (self.first,)
+        return (*(() if self.inner is None else (self.inner.factor,)), *first, *self.rest)
+
+    @property
+    def n_effects(self) -> int:
+        """Random effects in all."""
+        return sum(f.n_levels * f.size for f in self.factors)
 
 
 def _order(groupings: tuple[Grouping, ...], eliminate: bool) -> tuple[int | None, list[int]]:
@@ -90,10 +135,41 @@ def _order(groupings: tuple[Grouping, ...], eliminate: bool) -> tuple[int | None
     return first, [i for i in range(len(groupings)) if i != first]
 
 
+def _parents(design: Design, first: int, others: list[int]) -> tuple[int, np.ndarray] | None:
+    """The grouping within which all levels of ``first`` lie, where eliminating it too is worth its while."""
+    g = design.groupings[first]
+    columns = sum(design.groupings[i].n_levels * design.groupings[i].size for i in others)
+    if g.n_levels * g.size * columns**2 < NESTED_FROM:
+        return None
+    found = None
+    place = np.empty(g.n_levels, dtype=np.int64)
+    for i in others:
+        outer = design.groupings[i]
+        if outer.members or outer.n_levels < 100:
+            continue
+        place[g.codes] = outer.codes
+        if (place[g.codes] == outer.codes).all() and (
+            found is None or outer.n_levels > design.groupings[found[0]].n_levels
+        ):
+            found = i, place.copy()
+    return found
+
+
+def _cross(design: Design, w: np.ndarray, i: int, j: int) -> np.ndarray:
+    """Sums per level of grouping ``i`` of products of its columns with those of ``j``: ``[J, k_i, k_j]``."""
+    a, b = design.groupings[i], design.groupings[j]
+    out = np.empty((a.n_levels, a.size, b.size))
+    for k in range(a.size):
+        for m in range(b.size):
+            out[:, k, m] = np.bincount(a.codes, w * a.W[:, k] * b.W[:, m], a.n_levels)
+    return out
+
+
 def make_products(
     design: Design,
     *,
     eliminate: bool = True,
+    nested: bool = True,
     rows: np.ndarray | None = None,
     offset: np.ndarray | None = None,
 ) -> Products:
@@ -104,6 +180,8 @@ def make_products(
     design : Design
     eliminate : bool
         Whether one grouping may be treated apart.
+    nested : bool
+        Whether a grouping nested in another may be eliminated before it.
     rows : numpy.ndarray, optional
         Boolean ``[n]``: rows that count.
     offset : numpy.ndarray, optional
@@ -119,6 +197,12 @@ def make_products(
     if rows is not None:
         w = np.where(rows, w, 0.0)
     first, others = _order(design.groupings, eliminate)
+    inside: int | None = None
+    if first is not None and nested:
+        found = _parents(design, first, others)
+        if found is not None:
+            inside, (first, parent) = first, found
+            others = [i for i in others if i != first]
     weighted = design.weights is not None or rows is not None
     B = np.column_stack([X, y0])
     wB = w[:, None] * B if weighted else B
@@ -152,19 +236,41 @@ def make_products(
     g = design.groupings[first]
     J, k = g.n_levels, g.size
     Z1 = design.Z[first]
-    C1 = np.empty((J, k, k))
-    for a in range(k):
-        for b in range(a + 1):
-            C1[:, a, b] = C1[:, b, a] = np.bincount(g.codes, w * g.W[:, a] * g.W[:, b], J)
-    flat = np.empty((J * k, r))
-    if Z2 is not None:
-        flat[:, :start] = (Z1.T @ wZ2).toarray()
-    flat[:, start:] = Z1.T @ wB
-    E = flat.reshape(J, k, r)
-    products = Products(
-        C1, E, D, Factor(g.name, J, k, 0, g.free), tuple(factors), (first, *others), *common
+    C1 = _cross(design, w, first, first)
+
+    def with_rest(Z: csr_array) -> np.ndarray:
+        """Z'[Z2, X, y]."""
+        flat = np.empty((Z.shape[1], r))
+        if Z2 is not None:
+            flat[:, :start] = (Z.T @ wZ2).toarray()
+        flat[:, start:] = Z.T @ wB
+        return flat
+
+    E = with_rest(Z1).reshape(J, k, r)
+    outer = Factor(g.name, J, k, 0, g.free)
+    if inside is None:
+        made = Products(C1, E, D, outer, tuple(factors), (first, *others), *common)
+        return _with_distinct(replace(made, sparse=_sparse(E, start)))
+    h = design.groupings[inside]
+    inner = Inner(
+        Factor(h.name, h.n_levels, h.size, 0, h.free),
+        parent,
+        _cross(design, w, inside, inside),
+        _cross(design, w, inside, first),
+        with_rest(design.Z[inside]).reshape(h.n_levels, h.size, r),
     )
-    return _with_distinct(products)
+    order = (inside, first, *others)
+    return Products(C1, E, D, outer, tuple(factors), order, *common, inner=inner)
+
+
+def _sparse(E: np.ndarray, q2: int) -> csr_array | None:
+    """Z1'Z2 by its filled cells, where they are few of many."""
+    from scipy.sparse import csr_array as sparse_array
+
+    if E.shape[1] > 1 or q2 < SPARSE_FROM:
+        return None
+    Z = E[:, 0, :q2]
+    return sparse_array(Z) if np.count_nonzero(Z) < 0.1 * Z.size else None
 
 
 def _with_distinct(products: Products) -> Products:
@@ -189,10 +295,14 @@ def with_outcome(products: Products, design: Design, y: np.ndarray) -> Products:
     offset = np.linalg.solve(products.D[q2 : q2 + p, q2 : q2 + p], wX.T @ y)
     y0 = y - X @ offset
     wy = y0 if w is None else w * y0
-    D, E = products.D.copy(), products.E.copy()
+    D, E, inner = products.D.copy(), products.E.copy(), products.inner
     for factor, i in zip(products.factors, products.order, strict=True):
         column = design.Z[i].T @ wy
-        if factor is products.first:
+        if inner is not None and factor is inner.factor:
+            own = inner.E.copy()
+            own[:, :, -1] = column.reshape(factor.n_levels, factor.size)
+            inner = replace(inner, E=own)
+        elif factor is products.first:
             E[:, :, -1] = column.reshape(factor.n_levels, factor.size)
         else:
             D[factor.start : factor.stop, -1] = D[-1, factor.start : factor.stop] = column
@@ -207,4 +317,4 @@ def with_outcome(products: Products, design: Design, y: np.ndarray) -> Products:
             mine = E[inverse == u, 0]
             sums[u, :, -1] = sums[u, -1, :] = mine.T @ mine[:, -1]
         distinct = (values, counts, sums)
-    return replace(products, D=D, E=E, offset=offset, distinct=distinct)
+    return replace(products, D=D, E=E, offset=offset, distinct=distinct, inner=inner)

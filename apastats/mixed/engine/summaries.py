@@ -7,6 +7,7 @@ import pandas as pd
 
 from apastats.mixed.engine.core import Fitted, row_precisions
 from apastats.mixed.engine.information import block_products
+from apastats.mixed.engine.large import nested_variances
 from apastats.numbers.correlation import correlate
 
 __all__ = [
@@ -134,6 +135,11 @@ def r_squared(fitted: Fitted, *, slopes: bool = True) -> dict[str, float]:
 def _effect_variances(fitted: Fitted, *, include_fixed: bool) -> list[np.ndarray]:
     """Variances ``[J, k]`` of the predicted effects, in the order of the design."""
     products, state = fitted.products, fitted.state
+    inside: np.ndarray | None = None
+    if products.inner is not None and state.outer is not None:
+        inside = nested_variances(state, products, include_fixed=include_fixed)
+        order = products.order
+        products, state = state.outer
     parts = block_products(state, products)
     G = parts.GP if include_fixed else parts.GV
     out: list[np.ndarray] = [np.zeros((0, 0))] * len(fitted.design.groupings)
@@ -148,6 +154,9 @@ def _effect_variances(fitted: Fitted, *, include_fixed: bool) -> list[np.ndarray
             own = G[f.start : f.stop, f.start : f.stop].reshape(J, k, J, k)[at, :, at, :]
         A = fitted.turns[i]
         out[i] = fitted.sigma2 * np.einsum("ab,jbc,ac->ja", A, own, A)
+    if inside is not None:
+        A = fitted.turns[order[0]]
+        out[order[0]] = fitted.sigma2 * np.einsum("ab,jbc,ac->ja", A, inside, A)
     return out
 
 
