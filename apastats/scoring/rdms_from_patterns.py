@@ -56,6 +56,7 @@ def distances(
     n = x.shape[1]
     i, j = np.triu_indices(n, 1)
     out = np.empty((x.shape[0], len(i)), dtype=backend.dtype)
+    rounding = max(ROUNDING, 16 * float(np.finfo(backend.dtype).eps))  # of a product of unit rows
     for k in range(x.shape[0]):
         rows = x[k]
         if method == "euclidean":
@@ -65,7 +66,7 @@ def distances(
             square = xp.vecdot(rows, rows)
             full = (square[:, None] + square[None, :] - 2 * gram) / x.shape[2]
             # a difference of squares that is rounding of them
-            least = ROUNDING * float(xp.max(square)) / x.shape[2]
+            least = rounding * float(xp.max(square)) / x.shape[2]
             full = xp.where(full > least, full, xp.zeros_like(full))
         else:
             mean = xp.mean(rows, axis=1, keepdims=True)
@@ -77,7 +78,7 @@ def distances(
             nan = xp.asarray(float("nan"), dtype=x.dtype, device=backend.device)
             rows = rows / xp.where(empty, nan, size)[:, None]
             full = 1 - rows @ rows.T
-            full = xp.where(xp.abs(full) <= ROUNDING, xp.zeros_like(full), full)
+            full = xp.where(xp.abs(full) <= rounding, xp.zeros_like(full), full)
         square_form = full if backend.name == "numpy" else full.detach().cpu().numpy()
         out[k] = square_form[i, j]
     return out

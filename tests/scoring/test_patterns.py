@@ -88,7 +88,7 @@ def test_bad_patterns(rng: np.random.Generator) -> None:
         ({"patterns": {("s", "r"): x[0]}}, DataError, "shape \\(5,\\)"),
         ({"patterns": {("s", "r"): np.full((4, 5), np.nan)}}, DataError, "NaN or infinite entries"),
         ({"patterns": {**good, ("t", "r"): x[:3]}}, DataError, "different numbers of stimuli"),
-        ({"patterns": good, "stimuli": ["a"]}, InputError, "4 values, one per row"),
+        ({"patterns": good, "stimuli": ["a"]}, InputError, "4 names, one per row"),
         ({"patterns": good, "noise": np.eye(5)}, InputError, "None with method='correlation'"),
         (
             {"patterns": good, "method": "crossnobis"},
