@@ -377,15 +377,14 @@ def _claimed_twice(found: Sequence[Column]) -> list[tuple[list[str], str]]:
     for c in found:
         if c.target is not None and c.role != "level":
             targets.setdefault(c.target, []).append(c.name)
-    return [
-        (
-            names,
-            f"columns {' and '.join(map(repr, names))} both claim {target!r}: "
-            f"ignore=[{names[-1]!r}], covariates=[{names[-1]!r}], or rename={{{names[-1]!r}: ...}}",
-        )
-        for target, names in targets.items()
-        if len(names) > 1
-    ]
+    claims = []
+    for target, names in targets.items():
+        if len(names) > 1:
+            other = next((n for n in reversed(names) if n != target), names[-1])
+            text = f"columns {' and '.join(map(repr, names))} both claim {target!r}: rename={{{other!r}: ...}}"
+            text += f", keys=[{other!r}], covariates=[{other!r}] or ignore=[{other!r}] decides"
+            claims.append(([*(n for n in names if n != other), other], text))
+    return claims
 
 
 def _absent(

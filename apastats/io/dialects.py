@@ -266,8 +266,8 @@ def _separator(
         except csv.Error:
             continue
         n = len(header)
-        if n < 2 and not sep:
-            continue
+        if n < 2 and not sep and (s != "," or not _known(header, known)):
+            continue  # one column is read where its name is known
         one_more = bool(rows) and all(len(r) == n + 1 for r in rows)
         trailing = one_more and all(r[-1].strip() == "" for r in rows)
         uneven = next((i for i, r in enumerate(rows) if len(r) != n), None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -212,12 +213,20 @@ def look_into(source: Any, **options: Any) -> Found:
         if isinstance(value, str) or not all(isinstance(v, str) for v in value):
             raise InputError(name, value, "a list of column names")
     for name in ("rename", "defaults"):
-        value = options.get(name)
-        if value is not None and not isinstance(value, Mapping):
+        value = options.get(name) or {}
+        if not isinstance(value, Mapping):
             raise InputError(name, value, "a mapping of names, e.g. {'r': 'score'}")
+        wrong = [v for v in [*value, *value.values()] if not isinstance(v, (str, int, float))]
+        if wrong or not all(
+            isinstance(v, str) for v in (value.values() if name == "rename" else value)
+        ):
+            raise InputError(name, value, "a mapping of text to text")
     rename, defaults = dict(given["rename"] or {}), dict(options.get("defaults") or {})
     files, log = _parts(source, options, given)
-    parts = [_with_entities(p, set(defaults)) for p in files]
+    parts = [_with_entities(p, set(defaults), set(given["ignore"])) for p in files]
+    # what the names of files state in place of a column is not left out again
+    stated = {k for p in parts for k in p.entities}
+    given["ignore"] = [c for c in given["ignore"] if c not in stated]
     frame, locate, source_name = _joined(parts)
     decimals = {p.decimal for p in parts}
     decimal = decimals.pop() if len(decimals) == 1 else "."
@@ -279,11 +288,16 @@ def _parts(
     return list(read_files(paths, file_options)), notes
 
 
-def _with_entities(part: Part, given: set[str]) -> Part:
+def _with_entities(part: Part, given: set[str], ignored: set[str]) -> Part:
     """The part with columns that the name of its file states and it lacks."""
-    from dataclasses import replace
-
-    have = {canonical(c) or c for c in part.frame.columns} | set(part.frame.columns)
+    left = [c for c in ignored & set(part.frame.columns) if c in part.entities]
+    part = replace(part, frame=part.frame.drop(columns=left))
+    columns = [c for c in part.frame.columns if c not in ignored]
+    have = {canonical(c) or c for c in columns} | set(columns)
+    for column in columns:
+        role = canonical(column) or column
+        if role in part.entities:
+            _agree(part, column, role)
     new = {k: v for k, v in part.entities.items() if k not in have and k not in given}
     if not new:
         return part
@@ -291,6 +305,21 @@ def _with_entities(part: Part, given: set[str]) -> Part:
     made = {k: constant(v, n) if isinstance(v, str) else v for k, v in new.items()}
     note = f"from the names of files: {', '.join(new)}"
     return replace(part, frame=part.frame.assign(**made), notes=(*part.notes, note))
+
+
+def _agree(part: Part, column: str, role: str) -> None:
+    """A column and the name of its file must not contradict each other: sub-01 beside 02."""
+    held = part.frame[column].astype(str).to_numpy()
+    stated = np.broadcast_to(np.asarray(part.entities[role]).astype(str), held.shape)
+    pairs = set(zip(held.tolist(), stated.tolist(), strict=True))
+    for a, b in pairs:
+        plain = [re.sub(r"[\W_]+", "", v).casefold() for v in (a, b)]
+        if plain[0] and not (plain[0].endswith(plain[1]) or plain[1].endswith(plain[0])):
+            row = int(((held == a) & (stated == b)).argmax())
+            raise DataError(
+                f"{part.locate(row)}: column {column!r} says {a!r} and the name of the file {b!r}; "
+                f"ignore=[{column!r}] takes what the name says"
+            )
 
 
 def _equal(a: pd.Series, b: pd.Series) -> bool:
@@ -353,6 +382,12 @@ def _table(
             log += notes
         elif column.target == "score":
             columns["score"] = numbers(values, column.name, where, found.decimal)
+            infinite = np.isinf(columns["score"].to_numpy())
+            if infinite.any():
+                row = where(int(infinite.argmax()))
+                raise DataError(
+                    f"{row}: column {column.name!r} is infinite; scores are finite or missing"
+                )
         elif look(values, found.decimal) in ("whole", "number"):
             columns[column.target] = numbers(values, column.name, where, found.decimal)
         else:

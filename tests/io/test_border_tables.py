@@ -558,9 +558,20 @@ def test_damaged_files_never_end_in_a_crash(tmp_path: Path) -> None:
     f = tidy()
     f.to_feather(tmp_path / "t.feather")
     f.to_parquet(tmp_path / "t.parquet")
-    for name in ("t.feather", "t.parquet"):
+    f.to_csv(tmp_path / "t.csv", index=False)
+    f.to_csv(tmp_path / "t.csv.gz", index=False)
+    f.to_csv(tmp_path / "u.csv", sep=";", decimal=",", encoding="utf-16")
+    f.to_excel(tmp_path / "t.xlsx", index=False)
+    f.to_json(tmp_path / "t.jsonl", orient="records", lines=True)
+    f.set_index(["subject", "roi", "model"])["score"].to_xarray().to_netcdf(
+        tmp_path / "t.nc", engine="h5netcdf"
+    )
+    f.set_index(["subject", "roi", "model"])["score"].to_xarray().to_netcdf(
+        tmp_path / "u.nc", engine="scipy"
+    )
+    for name in sorted(p.name for p in tmp_path.iterdir()):
         good = (tmp_path / name).read_bytes()
-        for i in range(60):
+        for i in range(30):
             bad = bytearray(good)
             for at in rng.integers(0, len(bad), 3):
                 bad[at] = rng.integers(256)
@@ -570,3 +581,37 @@ def test_damaged_files_never_end_in_a_crash(tmp_path: Path) -> None:
                 apa.read(path)
             except ApaError:
                 continue
+
+
+def test_a_file_and_its_name_must_not_contradict(tmp_path: Path) -> None:
+    text = "subject,roi,model,score\n02,V1,m,0.5\n"
+    path = write(tmp_path / "sub-01_scores.csv", text)
+    with pytest.raises(
+        DataError, match=r"line 2: column 'subject' says '02' and the name of the file '01'"
+    ):
+        apa.read(path)
+    assert apa.read(path, ignore=["subject"]).levels("subject") == ["01"]
+    assert apa.read(write(tmp_path / "sub-02_scores.csv", text)).levels("subject") == ["02"]
+
+
+def test_a_file_of_scores_alone_is_read_by_its_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "sub-01_roi-V1_model-clip_scores.tsv", "score\n0.5\n")
+    row = apa.read(path).frame.iloc[0]
+    assert (row["subject"], row["roi"], row["model"], row["score"]) == ("01", "V1", "clip", 0.5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"rename": {"a": 5}}, {"rename": ["x"]}, {"defaults": {"metric": ["a"]}}, {"keys": "a"}, {"ignore": [1]},
+     {"wide": ["clip"]}, {"wide": {"model": "clip"}}, {"wide": {"x": ["a"]}}, {"sep": ",,"}, {"decimal": "."},
+     {"covariates": ["absent"]}, {"wide": {"model": ["absent"]}}],
+)  # fmt: skip
+def test_wrong_options_are_input_errors(options: dict) -> None:
+    with pytest.raises(InputError, match=next(iter(options))):
+        apa.read(tidy(), **options)
+
+
+def test_infinite_scores_name_their_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "subject,roi,model,score\ns1,V1,m,0.5\ns2,V1,m,inf\n")
+    with pytest.raises(DataError, match="line 3: column 'score' is infinite"):
+        apa.read(path)
