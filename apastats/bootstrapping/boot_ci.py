@@ -16,7 +16,7 @@ from apastats.arguments import array
 from apastats.bootstrapping.bootstrap import SCHEMES
 from apastats.bootstrapping.result import BootstrapResult
 from apastats.bootstrapping.tables import give_warnings, how_many
-from apastats.errors import DataError, DesignError, InputError
+from apastats.errors import DataError, DegenerateWarning, DesignError, InputError, warn
 from apastats.recording import verb
 from apastats.resampling.intervals import INTERVALS, Alternative, check_interval
 from apastats.resampling.parallel import check_jobs, run_tasks
@@ -172,7 +172,33 @@ def boot_ci(
     more = result.more_resamples() if grows else None
     if more:
         result = once(more, None if workdir is None else Path(workdir) / "more")
-    return replace(result, notes=give_warnings(result.table, ["term"], result.info))
+    notes = (*_undefined(result), *give_warnings(result.table, ["term"], result.info))
+    return replace(result, notes=notes)
+
+
+NEGLIGIBLE = 1e-4  # probability of undefined resamples that moves no limit
+
+
+def _undefined(result: BootstrapResult) -> tuple[str, ...]:
+    """Warn of resamples in which the statistic, or its transform, does not exist: limits are those of the others."""
+    interval, transform = result.info["interval"], result.info.get("transform")
+    values = result.arrays.get("replicates")
+    if values is None or interval in ("t", "fieller"):
+        return ()
+    if transform is not None and interval not in ("bca", "percentile"):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = TRANSFORMS[transform][0](values)
+    lost = np.isnan(values).any(axis=1)
+    share = float(np.asarray(result.replicate_weights)[lost].sum())
+    if share < NEGLIGIBLE:
+        return ()
+    scale = f" on the scale of transform={transform!r}" if transform else ""
+    message = (
+        f"the {result.info['estimand']} is not defined{scale} in {int(lost.sum()):,} of {len(lost):,} resamples "
+        f"(probability {share:.2g}); the interval is that of the others, and too narrow"
+    )
+    warn(message, DegenerateWarning)
+    return (message,)
 
 
 def _result(

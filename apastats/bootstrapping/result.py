@@ -202,7 +202,7 @@ class BootstrapResult(Result):
         [0.9]
         """
         table = self._table(interval, conf_level, alternative, quantile_rule)
-        return self._warn(table, interval)
+        return self._warn(table, interval, alternative)
 
     def _table(self, *settings: Any) -> pd.DataFrame:
         """Table of an interval: kind, level, alternative, quantile rule; None leaves them as they were."""
@@ -220,9 +220,12 @@ class BootstrapResult(Result):
         errors = table[list(LIMIT_ERRORS)].to_numpy().T
         return min(MOST_RESAMPLES, resamples_to_settle(size, table["std_error"], errors))
 
-    def _warn(self, table: pd.DataFrame, interval: str | None = None) -> pd.DataFrame:
+    def _warn(
+        self, table: pd.DataFrame, interval: str | None = None, alternative: str | None = None
+    ) -> pd.DataFrame:
         """The table, after the warnings it deserves."""
-        info = self.info if interval is None else self.info.but(interval=interval)
+        changed = {"interval": interval, "alternative": alternative}
+        info = self.info.but(**{k: v for k, v in changed.items() if v is not None})
         give_warnings(table, self._keys(), info)
         return table
 

@@ -100,12 +100,16 @@ def give_warnings(
             DegenerateWarning,
             f"{int(undefined.sum())} of {len(table)} intervals are NaN (first: {where}): {reason}",
         )
-    infinite = np.isinf(table[["conf_low", "conf_high"]].to_numpy(dtype=float)).all(axis=1)
+    # an end that is infinite by the alternative is none
+    sides = {"greater": [True, False], "less": [False, True]}.get(
+        info.get("alternative", ""), [True, True]
+    )
+    infinite = (np.isinf(limits) & sides).any(axis=1)
     if info["interval"] == "studentized" and infinite.any():
         note(
             SmallSampleWarning,
             f"with {n.max()} subjects so many resamples repeat one subject that "
-            f"{int(infinite.sum())} studentized intervals are infinite; interval='t' is finite",
+            f"{int(infinite.sum())} studentized intervals have an infinite limit; interval='t' is finite",
         )
     return (*notes, *warn_unsettled(table, keys, info))
 

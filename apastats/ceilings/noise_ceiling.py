@@ -279,7 +279,11 @@ def noise_ceiling(
     )
     arrays = {"values": values, "person": person, "subjects": np.asarray(subjects, dtype=str)}
     seed = plan.seed if drawn else ""
-    drawing: dict[str, Any] = {"interval": interval, "n_resamples": plan.n_resamples}
+    drawing: dict[str, Any] = {
+        "interval": interval,
+        "alternative": alternative,
+        "n_resamples": plan.n_resamples,
+    }
     if alike.any():
         drawing["why_undefined"] = ALIKE
     notes = give_warnings(table, [*by, "bound"], drawing)

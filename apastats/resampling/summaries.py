@@ -121,8 +121,11 @@ def summarise_kept(
         pivot = replace(r, std_error=kept.pivot_error * np.abs(slope(kept.estimate)))
     out: Limits = {}
     for k in dict.fromkeys(intervals):
-        # bca respects transformations: built on the plain scale, as R does
-        plain = k == "bca"
+        # bca respects transformations: built on the plain scale, as R does; quantiles do too, and the plain scale has
+        # those replicates that the other one has not
+        plain = k == "bca" or (
+            k == "percentile" and bool((np.isnan(values.T) > np.isnan(kept.values)).any())
+        )
         found = confidence_limits(
             _plain(kept, r) if plain else pivot if k == "studentized" else r,
             k,

@@ -13,6 +13,7 @@ from apastats.errors import (
     DesignError,
     InputError,
     MonteCarloWarning,
+    SmallSampleWarning,
 )
 from apastats.resampling.plans import composition_counts
 
@@ -233,3 +234,31 @@ def test_agrees_with_scipy_on_its_own_terms() -> None:
 def test_bad_input(call, error, match: str) -> None:
     with pytest.raises(error, match=match):
         call()
+
+
+def test_undefined_resamples_are_told() -> None:
+    # three rows: a resample of one row has no correlation
+    with pytest.warns(
+        DegenerateWarning, match=r"not defined in 3 of 10 resamples \(probability 0\.11\)"
+    ):
+        found = apa.boot_ci(np.array([[1, 2], [2, 4.1], [3, 5.9]]), "correlation")
+    assert any("not defined" in note for note in found.notes)
+    with pytest.warns(DegenerateWarning, match="not defined on the scale of transform='log'"):
+        apa.boot_ci([-3, -2, 3, 4, 1], "mean", transform="log", interval="basic")
+    # quantiles need no scale: nothing is left out
+    limits = [
+        apa.boot_ci([-3, -2, 3, 4, 1], "mean", transform=t, interval="percentile").table
+        for t in (None, "log")
+    ]
+    assert limits[0]["conf_low"].item() == limits[1]["conf_low"].item() < 0
+    assert limits[0]["conf_high"].item() == limits[1]["conf_high"].item()
+
+
+def test_one_infinite_limit_is_told() -> None:
+    with pytest.warns(SmallSampleWarning, match="1 studentized intervals have an infinite limit"):
+        found = apa.boot_ci([1, 0, 1, 1], "mean").table
+    assert np.isinf(found["conf_low"].item())
+    # an end that the alternative leaves open is no reason to warn
+    assert np.isinf(
+        apa.boot_ci(np.arange(8.0), "mean", alternative="greater").table["conf_high"].item()
+    )
