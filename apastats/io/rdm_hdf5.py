@@ -60,7 +60,9 @@ def descriptors(
     for name, values in of_rdms.items():
         if name == "index":
             continue
-        if np.ndim(values) == 0:
+        if values is None or isinstance(values, Mapping):
+            log.append(f"descriptor {name!r} is no label ({type(values).__name__}) and is left out")
+        elif np.ndim(values) == 0:
             columns[str(name)] = [values] * n
         elif len(values) == n and all(np.ndim(v) == 0 for v in values):
             columns[str(name)] = list(values)

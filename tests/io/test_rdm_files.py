@@ -432,6 +432,17 @@ def test_labels_name_descriptors() -> None:
     assert any("'noise' is no label" in line for line in found.log)
 
 
+def test_descriptors_that_are_no_labels_do_not_stop_reading(tmp_path: Path) -> None:
+    rdms = theirs(subject=SUBJECTS, noise=[np.eye(2)] * K)
+    rdms.descriptors = {"session": "ses-01", "noise": np.eye(3), "roi": "V1"}
+    rdms.save(str(tmp_path / "x.h5"))
+    found = apa.read_rdms(tmp_path / "x.h5")
+    assert found.labels["subject"].tolist() == SUBJECTS
+    assert set(found.labels["roi"]) == {"V1"}
+    assert "noise" not in found.labels.columns
+    np.testing.assert_array_equal(found.vectors, VECTORS)
+
+
 @pytest.mark.parametrize(
     "name", ["ROI", "area", "roi_name", "Region", "roi name", "roi_label", "brain_area"[6:]]
 )
