@@ -152,7 +152,7 @@ def numbers(column: pd.Series, name: str, where: Where, decimal: str = ".") -> p
             row = int((codes == i).argmax())
             raise DataError(
                 f"{where(row)}: column {name!r} must be numbers, and holds {value!r}. Missing values are "
-                f"written as one of {list(MISSING)}; decimal= and rename= decide otherwise"
+                f"written as one of {list(MISSING)}; decimal= names another mark, keys= makes a column labels"
             )
         parsed[i] = number
     return pd.Series(parsed[codes], index=column.index)
@@ -178,7 +178,7 @@ def _parse(value: Any, decimal: str) -> float | None:
 
 
 def look(column: pd.Series, decimal: str = ".") -> str:
-    """What a column holds: ``whole``, ``number``, ``text``, ``date`` or ``empty``.
+    """What a column holds: ``whole``, ``number``, ``mixed`` (more numbers than text), ``text``, ``date`` or ``empty``.
 
     Parameters
     ----------
@@ -209,8 +209,9 @@ def look(column: pd.Series, decimal: str = ".") -> str:
         return "text"
     found = [_parse(v, decimal) for v in filled]
     if any(v is None for v in found):
-        dates = all(hasattr(v, "isoformat") for v in filled)
-        return "date" if dates else "text"
+        if all(hasattr(v, "isoformat") for v in filled):
+            return "date"
+        return "mixed" if sum(v is not None for v in found) > len(found) / 2 else "text"
     return "whole" if all(v is not None and float(v).is_integer() for v in found) else "number"
 
 

@@ -247,7 +247,8 @@ def plan_columns(
     Parameters
     ----------
     looks : mapping
-        Column -> what it holds: ``whole`` (whole numbers), ``number``, ``text``, ``empty``, ``date``.
+        Column -> what it holds: ``whole`` (whole numbers), ``number``, ``mixed`` (numbers and text), ``text``,
+        ``empty``, ``date``, ``known`` (not looked at).
     rename, wide, keys, covariates, ignore
         As in :func:`apastats.read`.
     given : collection of str
@@ -353,22 +354,26 @@ def _by_name(
         exact = _compact(name) in _ROLE_OF
         if role == "beside the score" and not exact and spread is not None:
             return Column(
-                name, "unknown", None, _ask(name, "may be a level, or stand beside the scores")
+                name, "unknown", None, _ask(name, "may be a level, or stand beside", spread)
             )
         return Column(name, role, name, "its name")
     if spread is not None and look == "number":
         return Column(name, "level", spread, "numbers under a name that is not known")
     if look in ("number", "whole"):
         what = "whole numbers" if look == "whole" and spread is not None else "numbers"
-        return Column(name, "unknown", None, _ask(name, f"{what} under a name that is not known"))
+        return Column(
+            name, "unknown", None, _ask(name, f"{what} under a name that is not known", spread)
+        )
+    if spread is not None and look == "mixed":
+        return Column(name, "unknown", None, _ask(name, "numbers and text", spread))
     return Column(name, "bookkeeping" if look == "date" else "other label", name, look)
 
 
-def _ask(name: str, what: str) -> str:
-    return (
-        f"{what}: covariates=[{name!r}] keeps it beside the scores, ignore=[{name!r}] leaves it out, "
-        f"rename={{{name!r}: 'score'}} takes it as the score"
-    )
+def _ask(name: str, what: str, spread: str | None) -> str:
+    third = f"rename={{{name!r}: 'score'}} takes it as the score"
+    if spread is not None:
+        third = f"wide={{{spread!r}: [{name!r}, ...]}} names all levels"
+    return f"{what}: covariates=[{name!r}] keeps it beside the scores, ignore=[{name!r}] leaves it out, {third}"
 
 
 def _claimed_twice(found: Sequence[Column]) -> list[tuple[list[str], str]]:

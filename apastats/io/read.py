@@ -24,6 +24,8 @@ from apastats.table import ScoreTable
 
 __all__ = ["Found", "look_into", "read"]
 
+_NUMBERS = ("whole", "number", "mixed")
+
 
 @dataclass(frozen=True)
 class Found:
@@ -388,7 +390,11 @@ def _table(
                 raise DataError(
                     f"{row}: column {column.name!r} is infinite; scores are finite or missing"
                 )
-        elif look(values, found.decimal) in ("whole", "number"):
+        elif (
+            column.role in ("covariate", "beside the score")
+            and look(values, found.decimal) in _NUMBERS
+        ):
+            # one odd code must not turn numbers into text
             columns[column.target] = numbers(values, column.name, where, found.decimal)
         else:
             columns[column.target] = values

@@ -161,10 +161,10 @@ def _cut(
     # columns that names state, as categories beside the others
     spread = {}
     for key, values in columns.items():
-        levels = list(dict.fromkeys(values))
-        codes = np.repeat([levels.index(v) for v in values], counts)
+        levels = {v: i for i, v in enumerate(dict.fromkeys(values))}
+        codes = np.repeat([levels[v] for v in values], counts)
         spread[key] = pd.Categorical.from_codes(
-            codes, dtype=pd.CategoricalDtype(pd.Index(levels, dtype="str"))
+            codes, dtype=pd.CategoricalDtype(pd.Index(list(levels), dtype="str"))
         )
     name = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
     return [Part(name, frame, dialect.describe(), locate, decimal=dialect.decimal, entities=spread,

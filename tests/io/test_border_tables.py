@@ -615,3 +615,24 @@ def test_infinite_scores_name_their_line(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", "subject,roi,model,score\ns1,V1,m,0.5\ns2,V1,m,inf\n")
     with pytest.raises(DataError, match="line 3: column 'score' is infinite"):
         apa.read(path)
+
+
+@pytest.mark.parametrize("column", ["age", "noise_ceiling", "mine"])
+def test_one_odd_code_does_not_turn_numbers_into_text(column: str) -> None:
+    f = tidy(**{column: np.repeat(np.arange(6) + 20.5, 9)}).astype({column: object})
+    f.loc[4, column] = "?"
+    with pytest.raises(
+        DataError, match=rf"row 4.*column '{column}' must be numbers, and holds '\?'"
+    ):
+        apa.read(f, covariates=["mine"] if column == "mine" else ())
+
+
+def test_one_odd_cell_does_not_lose_a_model() -> None:
+    f = spread().astype({"clip": object})
+    f.loc[4, "clip"] = "high"
+    with pytest.raises(
+        DataError, match=r"'clip': numbers and text.*wide=\{'model': \['clip', ...\]\}"
+    ):
+        apa.read(f, wide="model")
+    with pytest.raises(DataError, match=r"row 4.*column 'clip' must be numbers, and holds 'high'"):
+        apa.read(f, wide={"model": MODELS})
