@@ -15,7 +15,7 @@ from apastats.arguments import checked
 from apastats.errors import DataError, InputError
 from apastats.io.cache import read_cache, write_cache
 from apastats.io.cells import constant, labels, look, numbers, void
-from apastats.io.columns import Plan, canonical, plan_columns, refuse
+from apastats.io.columns import Column, Plan, canonical, plan_columns, refuse
 from apastats.io.formats import SUFFIXES, FileOptions, read_files
 from apastats.io.frames import Part, from_object
 from apastats.io.sources import expand, is_paths
@@ -23,8 +23,6 @@ from apastats.rows import DEFAULTS, KEY_COLUMNS
 from apastats.table import ScoreTable
 
 __all__ = ["Found", "look_into", "read"]
-
-_NUMBERS = ("whole", "number", "mixed")
 
 
 @dataclass(frozen=True)
@@ -390,11 +388,7 @@ def _table(
                 raise DataError(
                     f"{row}: column {column.name!r} is infinite; scores are finite or missing"
                 )
-        elif (
-            column.role in ("covariate", "beside the score")
-            and look(values, found.decimal) in _NUMBERS
-        ):
-            # one odd code must not turn numbers into text
+        elif _are_numbers(column, look(values, found.decimal)):
             columns[column.target] = numbers(values, column.name, where, found.decimal)
         else:
             columns[column.target] = values
@@ -417,6 +411,12 @@ def _table(
         _ask_for_keys(made, plan, other, found.source)
     return ScoreTable(made, on_duplicate=on_duplicate, log=tuple(log), source=found.source,
                       covariates=tuple(plan.covariates))  # fmt: skip
+
+
+def _are_numbers(column: Column, held: str) -> bool:
+    """Whether a column beside the scores is numbers; one odd code must not turn a covariate into text."""
+    covariate = column.role in ("covariate", "beside the score")
+    return held in ("whole", "number") or (held == "mixed" and covariate)
 
 
 def _filled(frame: pd.DataFrame, plan: Plan) -> tuple[pd.DataFrame, np.ndarray | None, int]:

@@ -99,11 +99,11 @@ def test_missing_codes_in_a_wide_sheet(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "code", ["", "NA", "n/a", "NaN", "nan", "NAN", "null", "None", "#N/A", ".", "-"]
 )
-@pytest.mark.parametrize("column", ["score", "r", "age", "noise_ceiling"])
+@pytest.mark.parametrize("column", ["score", "r", "age", "noise_ceiling", "duration"])
 def test_one_list_of_codes_for_every_column_of_numbers(
     tmp_path: Path, code: str, column: str
 ) -> None:
-    f = tidy(age=np.repeat(np.arange(6) + 20.5, 9), noise_ceiling=0.7)
+    f = tidy(age=np.repeat(np.arange(6) + 20.5, 9), noise_ceiling=0.7, duration=1.5)
     f = f.rename(columns={"score": "r"}) if column == "r" else f
     text = f.astype(object)
     text.loc[[2, 5], column] = code
