@@ -1,0 +1,98 @@
+"""Stimuli for networks from what people have: folders of pictures, paths, PIL images, arrays, DataLoaders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from apastats.errors import InputError, ReadError
+
+__all__ = ["Stimuli", "tensor_of"]
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+
+
+def tensor_of(value: Any, torch: Any) -> Any:
+    """Tensor of an array, a tensor or a picture."""
+    if torch.is_tensor(value):
+        return value
+    if hasattr(value, "convert") and hasattr(value, "getbands"):
+        return torch.from_numpy(np.moveaxis(np.array(value.convert("RGB"), "f4"), -1, 0) / 255)
+    try:
+        array = np.array(value)  # a copy: torch takes no read-only arrays
+        return torch.from_numpy(array)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "stimuli",
+            type(value).__name__,
+            "pictures (paths, PIL images), arrays or tensors of numbers",
+        ) from error
+
+
+class Stimuli:
+    """Stimuli of any source one by one, and the names of those that came from files.
+
+    Parameters
+    ----------
+    source : path, iterable or DataLoader
+    torch : module
+    """
+
+    def __init__(self, source: Any, torch: Any) -> None:
+        self.torch, self.names = torch, list[str]()
+        if isinstance(source, (str, Path)):
+            source = _pictures(Path(source))
+        loader = getattr(torch.utils.data, "DataLoader", None)
+        self.batched = loader is not None and isinstance(source, loader)
+        if self.batched and isinstance(source.sampler, torch.utils.data.RandomSampler):
+            raise InputError("stimuli", "a DataLoader that shuffles", "one with shuffle=False")
+        if not hasattr(source, "__iter__") and not hasattr(source, "__getitem__"):
+            raise InputError(
+                "stimuli", type(source).__name__, "a folder, an iterable or a DataLoader"
+            )
+        self.source = source
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.batched:
+            for batch in self.source:
+                first = batch[0] if isinstance(batch, (list, tuple)) else batch
+                if not self.torch.is_tensor(first):
+                    raise InputError(
+                        "stimuli",
+                        type(first).__name__,
+                        "batches of a DataLoader that are or begin with a tensor",
+                    )
+                yield from first
+            return
+        for item in self.source:
+            if isinstance(item, (str, Path)):
+                self.names.append(Path(item).name)
+                yield _picture(Path(item))
+            else:
+                yield item
+
+
+def _pictures(source: Path) -> list[Path]:
+    """Pictures of a folder in the order of their names; an npy file of stimuli is no folder."""
+    if source.is_file() and source.suffix.lower() in PICTURES:
+        return [source]
+    if not source.is_dir():
+        raise ReadError(source, f"no folder of pictures ({', '.join(PICTURES)})")
+    found = sorted(p for p in source.rglob("*") if p.suffix.lower() in PICTURES)
+    if not found:
+        raise ReadError(source, f"a folder without pictures ({', '.join(PICTURES)})")
+    return found
+
+
+def _picture(path: Path) -> Any:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            return picture.copy()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ReadError(path, f"no picture that can be read ({error})") from error
