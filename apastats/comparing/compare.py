@@ -197,8 +197,12 @@ def compare(
         alternative=alternative,
         null=NULLS[alternative],
         null_value=0.0,
-        rule=f"{CLAIMS[alternative]} where the adjusted p-value is at most {alpha:g}",
-        comparison="all pairs" if reference is None else f"each against {reference}",
+        rule=f"a pair was called {CLAIMS[alternative]} where the adjusted p-value was at most {alpha:g}",
+        comparison=(
+            "all pairs were compared"
+            if reference is None
+            else f"each was compared with {reference}"
+        ),
         reference=reference or "",
         adjust=adjust,
         family=f"{found.size} contrasts ({scope})",

@@ -477,33 +477,34 @@ def _words(
         )
     if adjust.startswith("max-t"):
         resampled += f"; for the adjustment, signs of all differences of a {unit} together"
-    compared = "all pairs" if reference is None else f"each against {reference}"
+    compared = (
+        "all pairs were compared" if reference is None else f"each was compared with {reference}"
+    )
     rule = (
-        f"equivalent where both one-sided tests reject at {alpha:g} after adjustment, different where the ordinary "
-        f"test does; both: different but inside the margin; neither: undecided. Unadjusted, equivalence is the "
-        f"same as a {100 * (1 - 2 * alpha):g} % interval inside the bounds"
+        f"a pair was called equivalent where both one-sided tests rejected at {alpha:g} after adjustment, different "
+        "where the two-sided test did, different but inside the margin where all of them did, and undecided otherwise"
     )
     joint = JOINT_KINDS.get(adjust, "Bonferroni")
     if found.sided:
         compared = (
-            "each against the model with the highest mean of its cell, which was selected on the same data: claims are "
-            "made against every other model, so that they hold whichever is best"
+            "each model was compared with the one of the highest mean in its cell; as that one was selected on the "
+            "same data, claims were tested against every other model and hold whichever is best"
         )
         rule = (
-            f"equivalent to the best where a model is shown not to be worse than any other by the margin at {alpha:g} "
-            "after adjustment, different where it is shown to be worse than some other; both: different but inside "
-            "the margin; neither: undecided"
+            "a model was called equivalent to the best where it was shown not to be worse than any other by the margin "
+            f"(at {alpha:g} after adjustment), different where it was shown to be worse than some other, different but "
+            "inside the margin where both were shown, and undecided otherwise"
         )
         joint = "Holm" if adjust == "holm" else "Bonferroni"
         what += f"; {found.pooling}" if found.pooling else ""
     elif reference == "best":
         compared = (
-            "each against the model with the highest mean of its cell; that model was selected on the same data, so "
-            "the adjustment runs over all pairs that could have been compared, not only those shown; the joint "
-            "intervals account for the selection, the single ones do not"
+            "each model was compared with the one of the highest mean in its cell; as that one was selected on the "
+            "same data, the adjustment runs over all pairs that could have been compared, and only the joint intervals "
+            "account for the selection"
         )
     return Info(
-        method=f"{name} test over {unit}s ({what}): an ordinary test, and two one-sided tests against the bounds",
+        method=f"{name} test over {unit}s ({what}), and two one-sided tests (TOST) against the margin",
         estimand="difference of models",
         outcome=outcome,
         formula=str(block.formula),

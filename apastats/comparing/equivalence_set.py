@@ -392,9 +392,9 @@ def _words(
         margin="" if limits is None else limits.text,
         margin_origin="" if limits is None else limits.origin,
         rule=(
-            "in the set where the interval of (model minus best) reaches above 0"
+            "the set holds the models whose interval of the difference to the best reaches above 0"
             if limits is None
-            else "in the set where (model minus best) is shown to be above minus the margin"
+            else "the set holds the models shown to be less than the margin below the best"
         ),
         family="all cells together" if family == "all" else "each cell by itself",
         alpha=alpha,
@@ -407,7 +407,8 @@ def _words(
         not_concluded=(
             "a set without a margin says what could not be excluded; being in it is no evidence of equality"
             if limits is None
-            else "'undecided' models are neither shown to be within the margin nor beyond it"
+            else "undecided models were shown neither to be within the margin nor to be worse by more than it; some "
+            "of them can still be shown to differ from the best"
         ),
         extra={
             "set_method": method,

@@ -208,7 +208,9 @@ class Origin:
 
     words: Callable[[Margin, str], str]
     unit: Callable[[Margin, Block], np.ndarray] | None = None
-    held: str = "its uncertainty is carried: every subject brings its own value"
+    held: str = (
+        "each subject entered with its own value, so the uncertainty of the margin is in the test"
+    )
     arrays: bool = False
     named: bool = False
 
@@ -228,7 +230,7 @@ ORIGINS: dict[str, Origin] = {
             f"{m.share} of the standard deviation between subjects of the {_ceiling_name(m)}"
         ),
         _spread_unit,
-        "its uncertainty is carried by jackknife pseudo-values",
+        "its uncertainty is in the test by jackknife pseudo-values",
     ),
 }
 

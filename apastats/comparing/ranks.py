@@ -324,7 +324,7 @@ def nemenyi(
         alternative="two-sided",
         adjust="nemenyi",
         family="all pairs of models in a cell",
-        rule=f"different where the p-value is at most {alpha:g}",
+        rule=f"a pair was called different where the p-value was at most {alpha:g}",
         alpha=alpha,
     )
     return _result(rows, words, block, data)

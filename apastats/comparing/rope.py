@@ -131,7 +131,7 @@ def rope(
         interval="highest density",
         margin_origin=margin.origin,
         method="posterior draws against a region of practical equivalence",
-        rule="equivalent where the interval lies inside the region, different where it lies outside",
+        rule="equivalent is said where the interval lies inside the region, and different where it lies outside",
         margin=margin.describe(),
         conf_level=conf_level,
         resampled="nothing; draws are taken as given",

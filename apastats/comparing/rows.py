@@ -77,7 +77,7 @@ def claim_words(
 ) -> Info:
     """Words that go with the row."""
     return Info(
-        method=f"{method}; an ordinary test, and two one-sided tests against the bounds",
+        method=f"{method}, and two one-sided tests (TOST) against the margin",
         estimand="difference",
         test=test,
         statistic=statistic,
@@ -85,7 +85,10 @@ def claim_words(
         null_value=null,
         hypothesis=hypothesis,
         null=HYPOTHESES[hypothesis],
-        rule=f"equivalent where both one-sided tests reject at {alpha:g}, different where the ordinary one does",
+        rule=(
+            f"the verdict is equivalent where both one-sided tests reject at {alpha:g} and different where the "
+            "two-sided test does"
+        ),
         margin=margin.describe(),
         margin_origin=margin.origin,
         adjust="none",

@@ -205,7 +205,7 @@ class ContrastResult(Result):
         info = self.info.but(
             method=f"{side} of contrasts of marginal means, t tests of the mixed model",
             null=NULLS[side],
-            rule=f"{side} is claimed where its p-value is at most {level:g}",
+            rule=f"{side} was claimed where its p-value was at most {level:g}",
             hypothesis=side,
             margin=text,
             margin_origin="raw",

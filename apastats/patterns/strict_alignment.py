@@ -188,8 +188,8 @@ def strict_alignment(
         method="intersection-union of two tests against a margin: score and agreement",
         hypothesis=hypothesis,
         rule=(
-            f"aligned where both adjusted p-values are at most {alpha:g}; not aligned where one criterion is "
-            "shown to fail"
+            f"a model was called aligned where both adjusted p-values were at most {alpha:g}, and not aligned where it "
+            "was shown to fail on one of the two"
         ),
         margin=f"score {score_words.margin}; {measured} {agreement_words.margin}",
         adjust=adjust,

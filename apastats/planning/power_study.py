@@ -136,6 +136,7 @@ def power_study(
                     "method": f"simulation, paired t, {adjust}",
                 }
             )
+    roi = "ROI" if n_roi == 1 else "ROIs"
     info = Info(
         estimand="share of simulated studies",
         adjust=adjust,
@@ -147,11 +148,11 @@ def power_study(
                 f"correlation of models {model_correlation:g}",
             ]
         },
-        method=f"simulated studies: {n_model} models ({n_tied} tied for best), {n_roi} ROIs; paired t, {adjust}",
+        method=f"simulated studies: {n_model} models ({n_tied} tied for best), {n_roi} {roi}; paired t, {adjust}",
         margin=margin.describe(),
         alpha=alpha,
         resampled=f"{n_replicate} simulated studies per n",
-        held_fixed="the assumed means, spreads and correlations; normal deviations",
+        held_fixed="the assumed means and spreads, the assumed correlations, the assumed normal deviations",
     )
     return PowerResult(pd.DataFrame(rows), info, Provenance(seed=recorded_seed(root)))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from apastats.errors import InputError
 from apastats.reporting import citations as cites
-from apastats.reporting import curve_panels, methods, model_panels, prose, sections
+from apastats.reporting import curve_panels, methods, model_panels, prose, row_prose, sections
 from apastats.reporting.markup import plain
 from apastats.reporting.numbers import NumberStyle, as_style
 from apastats.reporting.phrases import ceiling_words, outcome_of, outcome_words
@@ -87,10 +87,14 @@ def _any_title(result: Any) -> str:
 
 
 figures = sections.with_figures
+measured = prose.told_by(row_prose.measured)
 PATTERNS = cites.fixed("hoefling2026")
 
 KINDS: dict[str, Kind] = {
-    "design": Kind(called("What is in the data"), "design", prose.cells, sections.design, methods.silent),
+    "design": Kind(
+        called("What is in the data"), "design", prose.told_by(row_prose.what_is_there), sections.design,
+        methods.silent,
+    ),
     "noise_ceiling": Kind(
         _ceiling_title, "ceilings", prose.estimates, sections.ceiling, methods.ceiling, cites.ceiling
     ),
@@ -105,7 +109,7 @@ KINDS: dict[str, Kind] = {
         cites=cites.comparison,
     ),
     "rank": Kind(
-        called("Rank tests of {}"), "scores", section=figures(None, sections.places), cites=cites.ranks
+        called("Rank tests of {}"), "scores", prose.ranks, section=figures(None, sections.places), cites=cites.ranks
     ),
     "discriminability": Kind(
         called("Separation of the models"), "scores", prose.coefficients, figures(curve_panels.term_figures)
@@ -123,8 +127,9 @@ KINDS: dict[str, Kind] = {
         figures(None, model_panels.set_figures), cites=cites.sets,
     ),
     "margin_curve": Kind(
-        called("Decisions over margins"), "equivalence", section=figures(curve_panels.margin_blocks),
-        cites=cites.fixed("schuirmann1987"),
+        called("Decisions over margins"), "equivalence",
+        prose.told_by(row_prose.smallest_margin, "roi", "metric", "contrast"),
+        section=figures(curve_panels.margin_blocks), cites=cites.fixed("schuirmann1987"),
     ),
     "rope": Kind(
         called("Posterior and region of practical equivalence"), "equivalence", prose.posteriors,
@@ -134,41 +139,41 @@ KINDS: dict[str, Kind] = {
         called("Alignment patterns of {}"), "patterns", prose.cells, sections.patterns, methods.patterns, PATTERNS
     ),
     "pattern_identification": Kind(
-        called("Identification of ROIs by their patterns"), "patterns", section=sections.identification,
+        called("Identification of ROIs by their patterns"), "patterns", measured, section=sections.identification,
         cites=cites.fixed("hoefling2026", "phipson2010"),
     ),
     "pattern_reliability": Kind(
-        called("Reliability of the patterns"), "patterns", cites=cites.fixed("hoefling2026", "spearman1904")
+        called("Reliability of the patterns"), "patterns", measured, cites=cites.fixed("hoefling2026", "spearman1904")
     ),
     "agreement_test": Kind(
-        called("Agreement against a null"), "agreement", section=figures(curve_panels.difference_figures),
+        called("Agreement against a null"), "agreement", measured, section=figures(curve_panels.difference_figures),
         cites=cites.against_null,
     ),
     "agreement_bootstrap": Kind(
-        called("Mean agreement, subjects in all roles"), "agreement", prose.estimates, cites=PATTERNS
+        called("Mean agreement, subjects in all roles"), "agreement", measured, cites=PATTERNS
     ),
     "agreement_sensitivity": Kind(
-        called("Sensitivity of agreement to the analysis"), "agreement",
+        called("Sensitivity of agreement to the analysis"), "agreement", prose.told_by(row_prose.analysis),
         section=figures(None, lambda r, context, title: model_panels.sensitivity_figures(r, context)),
         cites=PATTERNS,
     ),
     "disattenuated_agreement": Kind(
-        called("Agreement corrected for reliability"), "agreement",
+        called("Agreement corrected for reliability"), "agreement", measured,
         cites=cites.fixed("hoefling2026", "spearman1904"),
     ),
     "layer_agreement": Kind(
-        called("Agreement along the layers"), "agreement", section=figures(curve_panels.layer_figures),
+        called("Agreement along the layers"), "agreement", measured, section=figures(curve_panels.layer_figures),
         cites=PATTERNS,
     ),
     "matrix_agreement": Kind(
-        called("Agreement of a matrix with the patterns of the brain"), "agreement",
+        called("Agreement of a matrix with the patterns of the brain"), "agreement", measured,
         section=figures(curve_panels.null_figures), cites=cites.fixed("hoefling2026", "phipson2010"),
     ),
     "second_order": Kind(
-        called("Second-order similarity"), "agreement", cites=cites.fixed("phipson2010")
+        called("Second-order similarity"), "agreement", measured, cites=cites.fixed("phipson2010")
     ),
     "strict_alignment": Kind(
-        called("Strict alignment: score and agreement"), "agreement",
+        called("Strict alignment: score and agreement"), "agreement", prose.told_by(row_prose.strict),
         section=figures(None, sections.counts_table), cites=cites.strict,
     ),
     "lmm": Kind(
@@ -187,7 +192,8 @@ KINDS: dict[str, Kind] = {
         figures(curve_panels.posterior_blocks), cites=cites.bayes("capretto2022", "vehtari2021"),
     ),
     "power": Kind(
-        called("Power"), "planning", section=figures(curve_panels.planning_figures), cites=cites.power
+        called("Power"), "planning", prose.told_by(row_prose.planned), figures(curve_panels.planning_figures),
+        cites=cites.power,
     ),
 }  # fmt: skip
 UNKNOWN = Kind(_any_title, "")

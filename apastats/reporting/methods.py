@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from apastats.reporting.how_made import margin_sentence
 from apastats.reporting.markup import cite, name, sym
 from apastats.reporting.phrases import adjusted_sentence, ceiling_words, outcome_of, outcome_words
-from apastats.reporting.prose import margin_sentence
 
 __all__ = ["Maker", "ceiling", "equivalence", "generic", "means", "patterns", "silent"]
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from apastats.reporting.markup import name
 from apastats.words import Info
 
 __all__ = [
-    "ADJUSTMENTS", "adjusted", "adjusted_sentence", "ceiling_words", "counted", "outcome_of", "outcome_words",
-    "settings_sentences",
+    "ADJUSTMENTS", "adjusted", "adjusted_sentence", "capital", "ceiling_words", "counted", "held_sentence", "joined",
+    "margin_words", "number_word", "outcome_of", "outcome_words", "resampling_sentence", "sentence",
+    "settings_sentences", "term_words",
 ]  # fmt: skip
+
+_NAMES = re.compile(r"[A-Za-z_]\w*")
 
 ADJUSTMENTS = {
     "holm": "Holm's step-down procedure",
@@ -55,6 +60,78 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+def joined(items: Sequence[str], last: str = "and") -> str:
+    """``a, b and c``."""
+    parts = list(items)
+    if len(parts) < 2:
+        return parts[0] if parts else ""
+    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
+
+
+def number_word(count: int) -> str:
+    """Counts below ten in words."""
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    return words[count] if 0 <= count < len(words) else f"{count:,}"
+
+
+def capital(text: str) -> str:
+    """With a capital; marks of inline text are passed over."""
+    at = next((i for i, c in enumerate(text) if not "\ue000" <= c <= "\ue009"), 0)
+    return text[:at] + text[at : at + 1].upper() + text[at + 1 :]
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    told = capital(str(text).strip())
+    return told if told.endswith((".", "!", "?")) else f"{told}."
+
+
+def margin_words(info: Info) -> str:
+    """The margin without how its uncertainty is carried, which belongs into the methods."""
+    return str(info.margin).split("; each subject entered")[0].split("; its uncertainty is")[0]
+
+
+def resampling_sentence(info: Info) -> str:
+    """What was drawn again; where nothing was, what the sample is, as far as a result says it."""
+    told = str(info.resampled)
+    if "simulated studies" in told:
+        return sentence(f"{told} were run")
+    if not told.startswith("nothing"):
+        return f"Resampling was over {name(told)}." if told else ""
+    rest = told.removeprefix("nothing").strip("; ()")
+    if rest.startswith("random: "):
+        factors = rest.removeprefix("random: ").split(", ")
+        return f"Random effects are those of {joined([name(f) for f in factors])}."
+    return sentence(name(rest)) if rest else ""
+
+
+def held_sentence(held: Sequence[str]) -> str:
+    """What results are conditional on; ``held`` are the texts of ``Info.held_fixed``."""
+    items = [w for text in held for w in str(text).split(", ") if w and w != "nothing"]
+    items = [i.split(":")[0].strip() for i in dict.fromkeys(items)]
+    if not items:
+        return ""
+    told = [i if i.startswith(("the ", "everything")) else f"the {i}" for i in dict.fromkeys(items)]
+    text = f"Results are conditional on {joined([name(t) for t in told])}"
+    if any("stimuli" in i for i in items):
+        text += ", and do not generalise to other stimuli"
+    return f"{text}."
+
+
+def term_words(term: object, formula: str) -> str:
+    """A coefficient by factor and level: ``modelmodel_01`` of ``z ~ model`` is ``model model_01``."""
+    factors = sorted(set(_NAMES.findall(formula.partition("~")[2])), key=len, reverse=True)
+
+    def part(text: str) -> str:
+        if text == "(Intercept)":
+            return "intercept"
+        factor = next((f for f in factors if text.startswith(f) and text != f), "")
+        level = text.removeprefix(factor)
+        return f"{factor} {level}" if factor and not level.startswith(("_", "[")) else text
+
+    return " \u00d7 ".join(part(t) for t in str(term).split(":"))
+
+
 def adjusted(info: Info) -> bool:
     """Whether p-values were adjusted."""
     return info.adjust not in ("", "none")
@@ -74,7 +151,7 @@ def adjusted_sentence(info: Info, cited: str = "") -> str:
 SETTINGS = {
     "similarity": "Patterns were compared by {}.",
     "second": "The two matrices were compared by {}.",
-    "brain": "Rows of the brain were {}.",
+    "brain": "Patterns of the brain come from {}.",
     "profile": "Profiles were those of a {}.",
     "self_entry": "The entry of a ROI with itself was {}.",
     "scale": "Entries were scaled by {}.",
@@ -87,38 +164,48 @@ SETTINGS = {
     "rank_interval": "Intervals of rank effect sizes are by {}.",
     "pooled_variance": "Variances were {}.",
     "variance": "Variances were {}.",
-    "step_down": "The procedure steps down: {}.",
     "metric": "RDMs were compared by {}.",
     "pooled": "RDMs were pooled {}.",
     "blocks": "Stimuli were drawn in {} blocks.",
-    "rows": "Rows of kind {} entered.",
+    "rows": "The rows used are those of {}.",
     "against": "They were compared with {}.",
     "split": "Scores are those of the split {}.",
     "bound": "The bound of the ceiling was the {} one.",
     "interval_side": "Intervals are one-sided: {}.",
     "criteria": "Both criteria were tested by {}.",
     "agreement_reference": "Agreement was compared with that of {}.",
-    "score_outcome": "Score was {}.",
+    "score_outcome": "The score is the column {}.",
     "averaging": "Averages over other factors give their levels {} weights.",
-    "contrasts": "Contrasts were of the kind {}.",
+    "contrasts": "The contrasts were {}.",
     "weights": "Residual variances were known {}.",
     "residual_by": "Residual variances differ by {}.",
     "power": "A power of {} was asked for.",
-    "difference": "It was {}.",
-    "assumed": "It was assumed: {}.",
+    "difference": "The difference was the {}.",
+    "assumed": "Studies were simulated with {}.",
     "tune": "Each chain was tuned for {} draws.",
     "target_accept": "The target of acceptance was {}.",
-    "report_failed": "Quantities that failed a gate are shown: {}.",
 }
 
 
+# settings that are told where they are on
+SWITCHES = {
+    "step_down": "The order of elimination was stepped down.",
+    "report_failed": "Quantities that did not converge are shown too.",
+}
+
 VALUES = {
+    "brain": "the brain",
+    "best": "the best model",
     "nct": "the noncentral t distribution",
     "ncp": "the noncentral t distribution",
     "fisher": "Fisher's z",
     "fisher_n": "Fisher's z",
-    "leave_one_out": "leave-one-out ones",
-    "subject_to_subject": "subject-to-subject ones",
+    "leave_one_out": "the mean of the other subjects",
+    "subject_to_subject": "single other subjects",
+    "tost": "two one-sided tests",
+    "mcb": "comparisons with the best",
+    "pairwise": "all pairs",
+    "trt.vs.ctrl": "comparisons with one level",
     "pearson": "Pearson's correlation",
     "spearman": "Spearman's correlation",
     "kendall": "Kendall's correlation",
@@ -137,8 +224,10 @@ def settings_sentences(info: Info) -> list[str]:
             for v in many
         )
 
-    return [
+    told = [
         template.format(name(words(info.extra[key])))
         for key, template in SETTINGS.items()
         if info.extra.get(key) is not None
+        and not (key == "score_outcome" and info.extra[key] == "score")
     ]
+    return told + [text for key, text in SWITCHES.items() if info.extra.get(key) is True]

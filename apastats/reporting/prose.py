@@ -8,29 +8,50 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from apastats.reporting.how_made import (
+    article,
+    cautions,
+    head_sentences,
+    interval_sentences,
+    made_sentences,
+    margin_sentence,
+    sided_sentences,
+    tested_sentences,
+)
 from apastats.reporting.markup import name, plain, sym
 from apastats.reporting.numbers import NumberStyle
-from apastats.reporting.phrases import adjusted, adjusted_sentence, settings_sentences
+from apastats.reporting.phrases import (
+    adjusted,
+    adjusted_sentence,
+    capital,
+    counted,
+    joined,
+    sentence,
+    settings_sentences,
+    term_words,
+)
 from apastats.reporting.posteriors import (
     coefficient_rule_row,
     posterior_row,
     rope_row,
     sampling_sentence,
 )
+from apastats.reporting.row_prose import RowWriter, measured
 from apastats.reporting.tables import p_error, scale_decimals, table_block
 from apastats.words import Info
 
 __all__ = [
     "Maker",
     "by_columns",
-    "cautions",
     "cells",
     "coefficients",
     "contrasts",
     "equivalence",
     "estimates",
     "posteriors",
+    "ranks",
     "sets",
+    "told_by",
 ]
 
 Maker: TypeAlias = Callable[[Any, NumberStyle, bool, int], list[str]]
@@ -50,13 +71,6 @@ SHORT_WORDS = {
 }
 
 
-def join(items: list[str]) -> str:
-    """``a, b and c``."""
-    return (
-        items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
-    )
-
-
 def place(row: Mapping[str, Any], frame: pd.DataFrame) -> str:
     """``in V1 (rsa)``: the cell of a row, without columns that are the same everywhere."""
     # where models are the cells, something else is compared
@@ -71,10 +85,6 @@ def place(row: Mapping[str, Any], frame: pd.DataFrame) -> str:
 def p_text(row: Mapping[str, Any], key: str, style: NumberStyle) -> str:
     """``p = .012``, a sampled p-value with the digits that stand."""
     return style.p(row[key], mcse=p_error(row, key))
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
 
 
 def _interval(
@@ -98,11 +108,22 @@ def tests_of(row: Mapping[str, Any], info: Info, style: NumberStyle, decimals: i
         out.append(style.statistic(letter, row["statistic"], row.get("df"), row.get("df2")))
     side = "one-sided " if info.alternative in ("greater", "less") else ""
     if "p_value" in row:
-        out.append(side + p_text(row, "p_value", style))
+        out.append(side + p_text(row, "p_value", style) + _why_no_p(row))
     if adjusted(info) and "p_value_adjusted" in row:
         out.append(f"adjusted {p_text(row, 'p_value_adjusted', style)}")
     interval = _interval(row, style, decimals, info)
     return [*out, interval] if interval else out
+
+
+def _why_no_p(row: Mapping[str, Any]) -> str:
+    """Reason of a p-value that is not defined, as far as the row shows it."""
+    if pd.notna(row["p_value"]):
+        return ""
+    if row.get("std_error") == 0:
+        return " (the differences do not vary)"
+    if pd.isna(row.get("estimate", 0.0)):
+        return " (there is no estimate)"
+    return " (too few values that differ)"
 
 
 def equivalence_row(
@@ -130,12 +151,12 @@ def equivalence_row(
     if short:
         verdict = SHORT_WORDS.get(decision, decision)
         stats = ", ".join(tests)
-        lead = _capital(f"{where}: " if where else "")
+        lead = capital(f"{where}: " if where else "")
         return f"{lead}{contrast} = {difference}, {stats}; margin {bounds}, {', '.join(equivalence)}: {verdict}"
     # not by format: names may hold braces
-    verdict = DECISION_WORDS.get(decision, f"{_capital(decision)}, with {{}}")
+    verdict = DECISION_WORDS.get(decision, f"{capital(decision)}, with {{}}")
     verdict = verdict.replace("{}", f"the margin from {bounds}")
-    lead = _capital(f"{where}, " if where else "")
+    lead = capital(f"{where}, " if where else "")
     return f"{lead}{contrast} was {difference} ({', '.join(tests)}). {verdict} ({', '.join(equivalence)})."
 
 
@@ -154,10 +175,6 @@ SHOWN = {
     "two-sided": ("different", "a difference was not shown"),
     "greater": ("greater than 0", "a difference above 0 was not shown"),
     "less": ("less than 0", "a difference below 0 was not shown"),
-}
-SIDES = {
-    "greater": "Tests and intervals are one-sided: a difference counts only above 0.",
-    "less": "Tests and intervals are one-sided: a difference counts only below 0.",
 }
 
 
@@ -181,9 +198,9 @@ def contrast_row(
         words = shown if bool(row["different"]) else not_shown
     value = style.number(row["estimate"], d)
     if short:
-        lead = _capital(f"{where}: " if where else "")
+        lead = capital(f"{where}: " if where else "")
         return f"{lead}{contrast} = {value}, {', '.join(tests)}" + (f": {words}" if words else "")
-    lead = _capital(f"{where}, " if where else "")
+    lead = capital(f"{where}, " if where else "")
     tail = f": {words}" if words else ""
     return f"{lead}{contrast} was {value} ({', '.join(tests)}){tail}."
 
@@ -194,7 +211,7 @@ def omnibus_row(row: Mapping[str, Any], result: Any, style: NumberStyle) -> str:
     if pd.notna(row.get("kendall_w")):
         tests.append(f"Kendall's {sym('W')} = {style.number(row['kendall_w'], 2)}")
     where = place(row, result.table)
-    return f"{_capital(where)}{': ' if where else ''}{', '.join(tests)}"
+    return f"{capital(where)}{': ' if where else ''}{', '.join(tests)}"
 
 
 def omnibus(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
@@ -205,7 +222,14 @@ def omnibus(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list
     lines += _more(frame, max_rows)
     if short:
         return lines
-    return [*_head(result), *lines, *cautions(result)]
+    return [*head_sentences(result), *lines, *cautions(result)]
+
+
+def ranks(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+    """Tests of all models, contrasts, or mean ranks with their places."""
+    if "place_low" in result.table.columns:
+        return told_by(measured)(result, style, short, max_rows)
+    return by_columns(result, style, short, max_rows)
 
 
 def contrasts(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
@@ -216,13 +240,13 @@ def contrasts(result: Any, style: NumberStyle, short: bool, max_rows: int) -> li
     if short:
         return lines
     n = f" ({sym('n')} = {info.n_subject})" if info.n_subject else ""
-    head = [f"Comparisons used {_article(info)}{name(info.method)}{n}."] if info.method else []
+    head = [f"Comparisons used {article(info)}{name(info.method)}{n}."] if info.method else []
     if info.adjust:
         head.append(adjusted_sentence(info))
-    head += _sided(info) + _intervals(info)
-    head += [f"Decisions were taken at the level {info.alpha:g}."] if info.alpha else []
+    head += sided_sentences(info) + interval_sentences(info)
+    head += [f"The significance level was {info.alpha:g}."] if info.alpha else []
     limit = "A difference that was not shown is no evidence of equivalence; that needs a margin and its own test."
-    return [*head, *_resampled(info), *lines, limit, *cautions(result)]
+    return [*head, *made_sentences(info), *lines, limit, *cautions(result)]
 
 
 def coefficient_row(row: Mapping[str, Any], result: Any, style: NumberStyle) -> str:
@@ -234,8 +258,11 @@ def coefficient_row(row: Mapping[str, Any], result: Any, style: NumberStyle) -> 
     parts = [value if effect else f"{sym('b')} = {value}"]
     tests = tests_of(row, result.info, style, d)
     parts += tests if not effect or pd.notna(row["p_value"]) else [t for t in tests if "CI" in t]
-    term = str(row["term"]).replace("_", " ") if effect else row["term"]
-    return f"{name(term)}{' = ' if effect else ': '}{', '.join(parts)}"
+    if effect:
+        where = place(row, result.table) if "roi" in row else ""
+        told = f"{name(str(row['term']).replace('_', ' '))} = {', '.join(parts)}"
+        return f"{capital(where)}: {told}" if where else told
+    return f"{name(term_words(row['term'], result.info.formula))}: {', '.join(parts)}"
 
 
 def coefficients(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
@@ -247,93 +274,7 @@ def coefficients(result: Any, style: NumberStyle, short: bool, max_rows: int) ->
     )
     if short:
         return lines
-    return [*_head(result), *lines, *cautions(result)]
-
-
-def _equivalence_intro(result: Any) -> list[str]:
-    """Test, n, margin and its origin, adjustment, level, what was resampled."""
-    info = result.info
-    n = info.n_subject
-    sample = f" ({sym('n')} = {n})" if n else ""
-    out = [f"Comparisons used {_article(info)}{name(info.method or 'equivalence tests')}{sample}."]
-    if info.margin:
-        out.append(margin_sentence(info))
-    out += _null(info)
-    if info.adjust:
-        out.append(adjusted_sentence(info))
-    out += _intervals(info)
-    if info.alpha is not None:
-        out.append(f"Decisions were taken at the level {info.alpha:g}.")
-    return out + _resampled(info)
-
-
-def _null(info: Info) -> list[str]:
-    """Value of the ordinary test where it is not the usual one, and that the margin does not move with it."""
-    usual = 0.5 if info.estimand == "probability" else 0.0
-    if info.null_value is None or info.null_value == usual:
-        return []
-    text = f"The ordinary test is of a {info.estimand} of {info.null_value:g}"
-    if usual:
-        return [f"{text}."]
-    return [f"{text}; the bounds of the margin are measured from 0, not from {info.null_value:g}."]
-
-
-def _article(info: Info) -> str:
-    """Article of a named test: ``the paired t test``, but ``Nemenyi's comparison``."""
-    return "the " if info.test and info.method.startswith(f"{info.test} test") else ""
-
-
-def _sided(info: Info) -> list[str]:
-    return [SIDES[info.alternative]] if info.alternative in SIDES else []
-
-
-def _intervals(info: Info) -> list[str]:
-    """Which intervals are shown, where a reader could take them for others."""
-    if info.jointly:
-        text = f"Intervals are joint ({info.joint}): they hold for all contrasts of the family together"
-        if info.joint == "Bonferroni" and info.adjust != "bonferroni":
-            text += ", and a decision by adjusted p-values can go further than they do"
-        return [f"{text}."]
-    if info.adjust in ("bh", "by"):
-        return ["Intervals are of single contrasts and not adjusted; decisions are."]
-    return []
-
-
-def _resampled(info: Info) -> list[str]:
-    """Settings of the method, and what was drawn and held."""
-    out = settings_sentences(info)
-    if info.reference and not info.comparison:
-        out.append(f"The reference was {name(info.reference.replace('_', ' '))}.")
-    if info.n_resamples:
-        out.append(
-            f"{info.n_resamples} resamples were {'all there are' if info.exact else 'drawn'}."
-        )
-    if info.resampled:
-        out.append(
-            f"Resampled: {name(info.resampled)}; held fixed: {name(info.held_fixed or 'nothing')}."
-        )
-    return out
-
-
-def _head(result: Any) -> list[str]:
-    """Method, n, margin, null, adjustment and settings of results whose rows say no more than their numbers."""
-    info = result.info
-    n = f" ({sym('n')} = {info.n_subject})" if info.n_subject else ""
-    out = [f"{_capital(info.method)}{n}."] if info.method else []
-    if "(" in info.formula:
-        out.append(f"The model was {name(info.formula)}.")
-    out += [margin_sentence(info)] if info.margin else []
-    if info.null and (info.null_value or info.alternative in SIDES):
-        out.append(f"Null hypothesis: {info.null}.")
-    elif info.null_value:
-        out.append(f"Effects are those beyond {info.null_value:g}.")
-    if info.alternative in SIDES and not info.null:
-        out.append(f"Intervals are one-sided ({info.alternative}).")
-    elif info.alternative in SIDES:
-        out.append(f"The test is one-sided ({info.alternative}).")
-    out += [adjusted_sentence(info)] if info.adjust else []
-    out += [f"Decisions were taken at the level {info.alpha:g}."] if info.alpha else []
-    return out + _resampled(info)
+    return [*head_sentences(result), *lines, *cautions(result)]
 
 
 def decision_counts(frame: pd.DataFrame) -> str:
@@ -344,7 +285,7 @@ def decision_counts(frame: pd.DataFrame) -> str:
     ]
     parts = [f"{counts[d]} {d}" for d in order]
     noun = "comparison" if len(frame) == 1 else "comparisons"
-    return f"{join(parts)}, of {len(frame)} {noun}"
+    return f"{joined(parts)}, of {len(frame)} {noun}"
 
 
 def equivalence(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
@@ -354,7 +295,7 @@ def equivalence(result: Any, style: NumberStyle, short: bool, max_rows: int) -> 
     lines = [equivalence_row(r, result, style, short=short) for r in rows]
     if short:
         return lines + _more(frame, max_rows)
-    head = _equivalence_intro(result)
+    head = tested_sentences(result)
     if "decision" in frame.columns:
         head.append(f"Decisions: {decision_counts(frame)}.")
     return head + lines + _more(frame, max_rows) + cautions(result)
@@ -372,6 +313,7 @@ def estimate_row(
     keys = [k for k in first if k not in (*KEYS, "bound", "kind")]
     who = ", ".join(name(v) for v in dict.fromkeys(str(row[k]) for k in keys))
     bound = f"{row['bound']} " if "bound" in row and frame["bound"].nunique() > 1 else ""
+    who = "the brain" if who == name("brain") else who
     subject = f"{bound}{what}" + (f" of {who}" if who else "")
     bracket = ", ".join(
         (
@@ -390,11 +332,11 @@ def estimate_row(
     tail = f" ({bracket})" if bracket else ""
     if short:
         return (
-            _capital(f"{where}: " if where else "")
+            capital(f"{where}: " if where else "")
             + f"{subject} = {value}"
             + (f", {bracket}" if bracket else "")
         )
-    return f"{_capital(where + ', ' if where else '')}the {subject} was {value}{tail}."
+    return f"{capital(where + ', ' if where else '')}the {subject} was {value}{tail}."
 
 
 def _more(frame: pd.DataFrame, max_rows: int) -> list[str]:
@@ -403,7 +345,22 @@ def _more(frame: pd.DataFrame, max_rows: int) -> list[str]:
 
 
 def _left(count: int, noun: str) -> str:
-    return f"1 more {noun} is" if count == 1 else f"{count} more {noun}s are"
+    return f"{counted(count, f'more {noun}')} {'is' if count == 1 else 'are'}"
+
+
+def told_by(write: RowWriter, *once: str) -> Maker:
+    """Sentences by one writer of rows; ``once``: rows that agree in these columns are told once."""
+
+    def make(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+        frame, info = result.table, result.info
+        known = [c for c in once if c in frame.columns]
+        kept = frame.drop_duplicates(known) if known else frame
+        rows = kept.head(max_rows).to_dict(orient="records")
+        lines = [write(r, frame, info, style) + ("" if short else ".") for r in rows]
+        lines += _more(kept, max_rows)
+        return lines if short else [*head_sentences(result), *lines, *cautions(result)]
+
+    return make
 
 
 def estimates(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
@@ -414,7 +371,7 @@ def estimates(result: Any, style: NumberStyle, short: bool, max_rows: int) -> li
     lines += _more(frame, max_rows)
     if short:
         return lines
-    return [*_head(result), *lines, *cautions(result)]
+    return [*head_sentences(result), *lines, *cautions(result)]
 
 
 def cells(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
@@ -430,18 +387,14 @@ def cells(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[s
         lines.append("; ".join(cells) + ("" if short else "."))
     if short:
         return lines + _more(result.table, max_rows)
-    return [*_head(result), *lines, *_more(result.table, max_rows), *cautions(result)]
-
-
-def margin_sentence(info: Info) -> str:
-    """The margin and its origin."""
-    return f"The margin was {name(info.margin)}."
+    return [*head_sentences(result), *lines, *_more(result.table, max_rows), *cautions(result)]
 
 
 def set_sentences(result: Any) -> list[str]:
     """One sentence per cell: the members of the set."""
     frame = result.table
     compared = "level" if "level" in frame.columns else "model"
+    bounded = "bound_low" in frame.columns and bool(frame["bound_low"].notna().any())
     among = KEYS if compared == "model" else ("model", *KEYS)
     cells = [k for k in among if k in frame.columns and frame[k].nunique() > 1]
     parts = [((), frame)] if not cells else list(frame.groupby(cells, sort=False))
@@ -449,10 +402,19 @@ def set_sentences(result: Any) -> list[str]:
     for _, part in parts:
         where = place(part.iloc[0].to_dict(), frame)
         members = [name(m) for m in part.loc[part["in_set"].astype(bool), compared]]
-        told = join(members) if members else "no model"
-        lines.append(
-            f"{_capital(where + ', ' if where else '')}the set holds {told} ({len(members)} of {len(part)})."
-        )
+        of = f"{len(members)} of {len(part)}"
+        lead = f"{capital(where)}, " if where else ""
+        if bounded:
+            noun = "level" if compared == "level" else "model"
+            shown = "was" if len(members) < 2 else "were"
+            told = (
+                f"{joined(members)} {shown} shown to be close to the best ({of})"
+                if members
+                else f"no {noun} could be shown to be close to the best ({of})"
+            )
+        else:
+            told = f"{joined(members)} cannot be excluded from being best ({of})"
+        lines.append(f"{lead}{told}." if lead else f"{capital(told)}.")
     return lines
 
 
@@ -470,10 +432,14 @@ def sets(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[st
     head += (
         [margin_sentence(info)]
         if info.margin
-        else ["No margin was stated: the set holds what cannot be excluded from being the best."]
+        else ["No margin was stated: a set holds what cannot be excluded from being the best."]
     )
-    head += [f"Error rate: {float(info.alpha):g}."] if info.alpha else []
-    return head + _resampled(info) + lines + cautions(result)
+    promise = str(info.get("promise", ""))
+    if promise and not promise.startswith("none"):
+        head.append(sentence(promise))
+    elif promise:
+        head.append(sentence(promise.removeprefix("none: ")))
+    return head + made_sentences(info) + lines + cautions(result)
 
 
 def posteriors(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
@@ -487,7 +453,7 @@ def posteriors(result: Any, style: NumberStyle, short: bool, max_rows: int) -> l
     lines = [write(r, style, d, short=short) for r in rows] + _more(frame, max_rows)
     if short:
         return lines
-    head = [f"{name(_capital(str(info.method)))}."] if info.method else []
+    head = [f"{name(capital(str(info.method)))}."] if info.method else []
     head += [margin_sentence(info)] if info.margin else []
     return [*head, *sampling_sentence(info), *settings_sentences(info), *lines, *cautions(result)]
 
@@ -507,27 +473,3 @@ def by_columns(result: Any, style: NumberStyle, short: bool, max_rows: int) -> l
     elif {"statistic", "df", "p_value"} <= columns and not {"term", "estimate"} & columns:
         make = omnibus
     return make(result, style, short, max_rows)
-
-
-def cautions(result: Any) -> list[str]:
-    """What may not be concluded from a result."""
-    info, kind = result.info, result.kind
-    out = []
-    if info.not_concluded:
-        text = _capital(str(info.not_concluded).strip())
-        out.append(name(text if text.endswith((".", "!", "?")) else f"{text}."))
-    elif "decision" in result.table.columns:
-        # the words of the equivalence tests, so that a report says them once
-        out.append(
-            "'undecided' is a result: neither a difference nor equivalence was shown. 'Not different' is never "
-            "'equivalent', and 'equivalent' holds for this margin only."
-        )
-    if "margin" not in info and kind == "bootstrap":
-        out.append(
-            "Overlap of intervals says neither that models are equal nor that they differ: that needs a paired test, "
-            "and equality a margin."
-        )
-    held = str(info.held_fixed)
-    if "stimuli" in held:
-        out.append("Stimuli were held fixed: nothing here generalises to other stimuli.")
-    return out

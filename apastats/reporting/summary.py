@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apastats.reporting.blocks import Block, Code, Listing, Paragraph, TableBlock
+from apastats.reporting.how_made import cautions
 from apastats.reporting.kinds import keys_of, kind_of, title_of
 from apastats.reporting.markup import cite, code, name, plain, sym
 from apastats.reporting.numbers import NumberStyle
-from apastats.reporting.phrases import adjusted_sentence, ceiling_words, outcome_of
-from apastats.reporting.prose import KEYS, cautions, decision_counts, join, set_sentences
+from apastats.reporting.phrases import adjusted_sentence, ceiling_words, joined, outcome_of
+from apastats.reporting.prose import KEYS, decision_counts, set_sentences
 from apastats.results import package_versions
 
 __all__ = ["key_facts", "methods_paragraph", "not_concluded", "plain_words", "recipe"]
@@ -85,7 +86,7 @@ def _margins(results: Sequence[Any]) -> list[str]:
     alone = {m: t for m, t in used.items() if not any(o != m and o in m for o in used)} or used
     if len(alone) == 1:
         return [name(m) for m in alone]
-    return [f"{name(m)} ({join(unique(t))})" for m, t in alone.items()]
+    return [f"{name(m)} ({joined(unique(t))})" for m, t in alone.items()]
 
 
 def data_words(items: Sequence[Any]) -> str:
@@ -149,7 +150,7 @@ def _plain_line(result: Any, style: NumberStyle) -> str:
         if not out:
             return ""
         runs = "run " if out[0].startswith("from") else ""
-        return f"{label} {runs}{join(out)}." if runs else f"{label}: {join(out)}."
+        return f"{label} {runs}{joined(out)}." if runs else f"{label}: {joined(out)}."
     if kind == "bootstrap" and {"model", "estimate"} <= set(table.columns) and len(table):
         return _best_line(table, what)
     if {"in_set", "model"} <= set(table.columns) and len(table):
@@ -188,7 +189,7 @@ def _sets_line(result: Any) -> str:
     in_all = members["model"].astype(str).value_counts()
     always = [name(m) for m, k in in_all.items() if k == len(sizes)]
     if always:
-        out.append(f"{join(always)} {'is' if len(always) == 1 else 'are'} in every set.")
+        out.append(f"{joined(always)} {'is' if len(always) == 1 else 'are'} in every set.")
     single = members.set_index(cells)["model"].astype(str)
     single = single[single.index.map(sizes).to_numpy() == 1]
     if len(single):
@@ -196,7 +197,7 @@ def _sets_line(result: Any) -> str:
         for cell, model in single.items():
             label = cell if isinstance(cell, tuple) else (cell,)
             where.setdefault(model, []).append(" ".join(name(c) for c in label))
-        told = "; ".join(f"{name(m)} in {join(places)}" for m, places in where.items())
+        told = "; ".join(f"{name(m)} in {joined(places)}" for m, places in where.items())
         out.append(f"The only member is {told}.")
     return " ".join(out)
 
@@ -224,7 +225,7 @@ def _best_line(table: Any, what: str) -> str:
     noun = (
         "ROIs" if cells == ["roi"] else "cells of ROI and metric" if len(cells) == 2 else "metrics"
     )
-    return f"Of {len(best)} {noun}, {join(parts)}. A highest mean alone says nothing about the models behind it."
+    return f"Of {len(best)} {noun}, {joined(parts)}. A highest mean alone says nothing about the models behind it."
 
 
 def _decided(table: Any) -> str:
@@ -237,7 +238,7 @@ def _decided(table: Any) -> str:
     parts = []
     for roi, part in list(inside.groupby("roi", sort=False))[:25]:
         names = list(dict.fromkeys(part["model"].astype(str)))
-        shown = join([name(m) for m in names[:4]]) if len(names) <= 4 else f"{len(names)} models"
+        shown = joined([name(m) for m in names[:4]]) if len(names) <= 4 else f"{len(names)} models"
         reference = (
             list(dict.fromkeys(part["reference"].astype(str)))
             if "reference" in part.columns
@@ -336,7 +337,7 @@ def _software_line(items: Sequence[Any]) -> str:
     for package, version in versions.items():
         key = {"apastats": "apastats", "numpy": "harris2020", "scipy": "virtanen2020"}.get(package)
         words.append(f"{package} {version}" + (f" {cite(key)}" if key else ""))
-    return f"Analyses were run under Python {python} with {join(words)}."
+    return f"Analyses were run under Python {python} with {joined(words)}."
 
 
 def _sentences(item: Any) -> list[str]:
@@ -374,4 +375,4 @@ def _held_line(items: Sequence[Any]) -> str:
         return ""
     if len(held) == 1:
         return f"Held fixed throughout: {name(next(iter(held)))}."
-    return f"Held fixed: {'; '.join(f'{name(k)} ({join(unique(v))})' for k, v in held.items())}."
+    return f"Held fixed: {'; '.join(f'{name(k)} ({joined(unique(v))})' for k, v in held.items())}."

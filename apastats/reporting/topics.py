@@ -11,10 +11,10 @@ import pandas as pd
 
 from apastats.reporting import panels, pattern_panels
 from apastats.reporting.blocks import Block, Listing, Paragraph, Section
+from apastats.reporting.how_made import cautions
 from apastats.reporting.kinds import TOPICS, kind_of, sentences, topic_of
 from apastats.reporting.markup import name
 from apastats.reporting.numbers import NumberStyle
-from apastats.reporting.prose import cautions
 from apastats.reporting.tables import table_block
 
 __all__ = ["Context", "topic_sections"]

@@ -68,7 +68,7 @@ def test_words(study):
     _, scores, ceiling = study
     found = apa.equivalence("score ~ model | roi", scores, bounds=apa.margin(0.1, of=ceiling))
     assert found.info["margin"].startswith("±10 % of the leave-one-out noise ceiling")
-    assert "uncertainty is carried" in found.info["margin"]
+    assert "uncertainty of the margin is in the test" in found.info["margin"]
     sd = apa.equivalence("score ~ model | roi", scores, bounds=apa.margin(0.5, of="sd"))
     assert "standard deviations of the differences" in sd.info["margin"]
     row = sd.tidy().iloc[0]

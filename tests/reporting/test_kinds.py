@@ -90,7 +90,9 @@ def test_contrasts_do_not_claim_equality(results: dict[str, Any]) -> None:
 def test_a_set_without_a_margin_claims_nothing(results: dict[str, Any]) -> None:
     text = results["set"].text()
     assert "No margin was stated" in text
-    assert "V1, the set holds" in text
+    assert "In V1, model_01 and model_02 cannot be excluded from being best (2 of 3)" in text
+    assert "shown to be close" not in text
+    assert "shown to be close to the best" in results["set with margin"].text()
     members = results["set"].members(roi="V1")
     line = next(s for s in sentences(results["set"], APA) if "V1" in s)
     assert all(m in line for m in members)
