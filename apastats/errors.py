@@ -73,7 +73,7 @@ class InputError(ApaError, ValueError):
     """
 
     def __init__(self, argument: str, value: Any, allowed: str, *, hint: str = "") -> None:
-        self.argument, self.value, self.allowed = argument, value, allowed
+        self.argument, self.value, self.allowed, self.hint = argument, value, allowed, hint
         message = f"{argument}: got {shown(value)}; allowed: {allowed}."
         super().__init__(f"{message} {hint}".strip())
 

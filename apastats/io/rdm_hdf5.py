@@ -94,6 +94,11 @@ def _result(path: Path, models: Mapping[str, Any]) -> RawRDMs:
     if len(set(names)) < len(names):  # a model of several RDMs
         frame["layer"] = np.concatenate([np.arange(len(p.vectors)) for p in parts])
     log = ["an rsatoolbox Result: RDMs of its models are taken, not its evaluations"]
+    log += [
+        f"{m['type']} {m.get('name', key)!r}: its member RDMs are taken as they are, nothing is fitted"
+        for key, m in models.items()
+        if str(m.get("type", "ModelFixed")) not in ("Model", "ModelFixed")
+    ]
     return RawRDMs(np.concatenate([p.vectors for p in parts]), frame, parts[0].patterns, None, log)
 
 

@@ -193,7 +193,9 @@ def as_rdms(data: Any, argument: str = "data") -> RDMSet:
     try:
         return read_rdms(data)
     except InputError as error:
-        raise InputError(argument, error.value, error.allowed) from error
+        raise InputError(
+            argument, error.value, error.allowed, hint=getattr(error, "hint", "")
+        ) from error
 
 
 def _read_any(source: Any, options: _Options) -> RDMSet:
@@ -251,12 +253,25 @@ def _raw(source: Any) -> RawRDMs:
 
 
 def _of_model(model: Any) -> RawRDMs:
-    """RDM predicted by an rsatoolbox model, at its default parameters."""
+    """RDM predicted by an rsatoolbox model without parameters; others have no RDM before they are fitted."""
+    if _flexible(model):
+        name = str(getattr(model, "name", "model"))
+        raise InputError(
+            "models",
+            f"{type(model).__name__} {name!r}",
+            "models without parameters; its RDM depends on weights that have to be fitted, and evaluated on other data",
+            hint="Take its member RDMs as models of their own: read_rdms(model.rdm_obj).",
+        )
     raw = raw_of_rsatoolbox(model.predict_rdm())
     raw.labels = pd.DataFrame({"model": [str(model.name)] * len(raw.vectors)})
     if len(raw.vectors) != 1:
         raise InputError("models", model.name, "models that predict one RDM each")
     return raw
+
+
+def _flexible(model: Any) -> bool:
+    """Whether the prediction depends on parameters (ModelSelect, ModelWeighted, ModelInterpolate, own ones)."""
+    return bool(getattr(model, "n_param", 0))
 
 
 # ------------------------------------------------------------------ several
@@ -299,7 +314,9 @@ def _read_mapping(source: Mapping[Any, Any], options: _Options) -> RDMSet:
         try:
             named[name] = _read_any(part, options)
         except InputError as error:
-            raise InputError("source", {name: error.value}, error.allowed) from error
+            raise InputError(
+                "source", {name: error.value}, error.allowed, hint=getattr(error, "hint", "")
+            ) from error
     plain = all(_bare(s) and len(s) == 1 for s in named.values())
     sizes = {s.vectors.shape[1] for s in named.values()}
     if plain and len(sizes) > 1 and not all(s.named for s in named.values()):
