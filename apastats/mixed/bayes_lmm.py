@@ -37,6 +37,7 @@ from apastats.mixed.bayes.summary import (
     posterior_table,
     rope_columns,
 )
+from apastats.mixed.bayes.trees import row_arrays, tree_of, with_rows
 from apastats.mixed.engine.contrast_rows import contrast_rows
 from apastats.mixed.engine.design import Design, build_design
 from apastats.mixed.engine.formula import parse_mixed_formula
@@ -63,7 +64,9 @@ class BayesLmmResult(Result):
     Attributes
     ----------
     tree : xarray.DataTree or None
-        All draws; None after loading from disk.
+        All draws, with the groups ``log_likelihood``, ``posterior_predictive`` and ``observed_data`` (variable
+        ``outcome``), so that arviz works on it: ``arviz.loo(fit.tree)``. They are left out beyond 40 million numbers
+        each. After loading from disk the posterior has ``coefficients`` and ``scales`` alone.
     """
 
     tree: Any = None
@@ -73,6 +76,12 @@ class BayesLmmResult(Result):
     report_failed: bool = False
 
     kind: ClassVar[str] = "bayes_lmm"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # what was saved is enough for arviz's checks of a fit
+        if self.tree is None:
+            object.__setattr__(self, "tree", tree_of(self.arrays))
 
     def _parts(self, what: str) -> tuple[Any, BayesModel, Design, Draws]:
         if self.tree is None or self.built is None or self.design is None or self.draws is None:
@@ -398,7 +407,9 @@ def bayes_lmm(
     provenance = Provenance(data_hash=data_hash, seed=recorded_seed(sequence))
     for note in notes[len(design.notes) :]:
         warn(note, ConvergenceWarning)
-    arrays = {"coefficients": found.coefficients, "scales": found.scales}
+    rows = row_arrays(found, design, np.random.default_rng(sequence.spawn(1)[0]))
+    arrays = {"coefficients": found.coefficients, "scales": found.scales, **rows}
+    tree = with_rows(tree, rows)
     return BayesLmmResult(
         table, info, provenance, arrays, tuple(notes), tree, built, design, found, report_failed
     )

@@ -8,7 +8,10 @@ import pytest
 
 import apastats as apa
 from apastats.errors import ConvergenceWarning, InputError, MissingExtraError
+from apastats.mixed.bayes.centring import Centring, choose_centring
 from apastats.mixed.bayes.summary import hdi, posterior_ranks, rope_columns
+from apastats.mixed.engine.design import build_design
+from apastats.mixed.engine.formula import parse_mixed_formula
 from tests.mixed.conftest import study
 
 FORMULA = "score ~ model + (1 | subject) + (1 | roi)"
@@ -79,6 +82,60 @@ def test_saved_results_keep_the_tables(fit, tmp_path) -> None:
     loaded = apa.load_result(tmp_path / "b")
     pd.testing.assert_frame_equal(loaded.tidy(), fit.tidy())
     np.testing.assert_array_equal(loaded.arrays["coefficients"], fit.arrays["coefficients"])
+
+
+@pytest.mark.slow
+def test_arviz_works_on_the_tree_of_a_fit_and_of_a_saved_one(fit, tmp_path) -> None:
+    import arviz_stats
+
+    fit.save(tmp_path / "b")
+    own = fit.loo().iloc[0]
+    for tree in (fit.tree, apa.load_result(tmp_path / "b").tree):
+        assert {"posterior", "log_likelihood", "posterior_predictive", "observed_data"} <= set(
+            tree.children
+        )
+        found = arviz_stats.loo(tree)
+        assert float(found.elpd) == pytest.approx(own["elpd"], abs=0.05)
+        drawn = np.asarray(tree["posterior_predictive"]["outcome"])
+        observed = np.asarray(tree["observed_data"]["outcome"])
+        assert drawn.shape[2:] == observed.shape
+        assert drawn.std() == pytest.approx(observed.std(), rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("n_model", "n_roi", "noise", "centred"), [(8, 8, 0.0, True), (2, 3, 2.0, False)]
+)
+def test_effects_are_centred_where_the_data_say_much_of_a_level(
+    n_model: int, n_roi: int, noise: float, centred: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    d = study(n_model=n_model, n_roi=n_roi)
+    d["score"] += (
+        noise * rng.normal(size=len(d))
+        + 0.05 * rng.normal(size=8)[d["subject"].str[1:].astype(int)]
+    )
+    design = build_design(parse_mixed_formula("score ~ model + (1 | subject)"), d)
+    assert choose_centring(design).effects == (centred,)
+
+
+@pytest.mark.slow
+def test_both_centrings_are_one_model() -> None:
+    """The density of centred effects is that of standardised ones over the SD of each."""
+    pytest.importorskip("pymc")
+    from apastats.mixed.bayes.direct import build_from_design
+
+    d = study(n_subject=5, n_roi=3, n_model=2)
+    design = build_design(parse_mixed_formula("score ~ model + (1 | subject) + (1 | roi)"), d)
+    plain = build_from_design(design, {}).pymc
+    centred = build_from_design(design, {}, Centring((True, True), 0)).pymc
+    rng = np.random.default_rng(1)
+    z = {"g0_0_offset": rng.normal(size=(5, 1)), "g1_0_offset": rng.normal(size=(3, 1))}
+    top = {"Intercept": 0.4, "b": np.array([0.1]), "g0_0_sd_log__": np.log([0.3]), "g1_0_sd_log__": np.log([0.2]),
+           "sigma_log__": np.log(0.2)}  # fmt: skip
+    effects = {"g0_0_effect": 0.4 + 0.3 * z["g0_0_offset"], "g1_0_effect": 0.2 * z["g1_0_offset"]}
+    a = plain.compile_logp()({**top, **z})
+    b = centred.compile_logp()({**top, **effects})
+    assert float(a) == pytest.approx(float(b) + 5 * np.log(0.3) + 3 * np.log(0.2), abs=1e-8)
 
 
 def test_shortest_interval() -> None:

@@ -186,7 +186,7 @@ def test_bad_priors() -> None:
         ({"correlation": ("LKJ", {"eta": -1})}, r"\('LKJ', \{'eta': 2\}\)"),
         ({"sd": ("HalfNorml", {"sigma": 1})}, "a pair such as"),
         ({"sd": ("HalfNormal", {"mean": 1})}, "a pair such as"),
-        ([("sd", 3)], "a mapping with keys"),
+        ([("sd", 3)], "a mapping"),
     ]
     for priors, match in bad:
         with pytest.raises(InputError, match=match):

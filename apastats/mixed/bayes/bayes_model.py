@@ -58,5 +58,5 @@ class BayesModel:
 
     @property
     def hyper(self) -> list[str]:
-        """Variables at the top, with a prior of their own; standardised random effects are not among them."""
-        return [v.name for v in self.pymc.free_RVs if not v.name.endswith("_offset")]
+        """Variables at the top, with a prior of their own; random effects are not among them."""
+        return [v.name for v in self.pymc.free_RVs if not v.name.endswith(("_offset", "_effect"))]

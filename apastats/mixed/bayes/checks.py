@@ -12,7 +12,15 @@ from apastats.mixed.bayes.bayes_model import BayesModel
 from apastats.mixed.bayes.engine import Draws, load_packages, quiet
 from apastats.mixed.engine.design import Design
 
-__all__ = ["loo", "posterior_outcomes", "predictive_table", "prior_outcomes", "sensitivity"]
+__all__ = [
+    "log_likelihood",
+    "loo",
+    "posterior_outcomes",
+    "posterior_outcomes_all",
+    "predictive_table",
+    "prior_outcomes",
+    "sensitivity",
+]
 
 _STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
     "mean": lambda v: float(v.mean()),
@@ -53,6 +61,12 @@ def posterior_outcomes(
     return (mean + sd * rng.standard_normal(mean.shape))[0]
 
 
+def posterior_outcomes_all(draws: Draws, design: Design, rng: np.random.Generator) -> np.ndarray:
+    """One new outcome of every row per draw ``[chain, draw, n]``."""
+    mean, sd = _moments(draws, design)
+    return np.asarray(mean + sd * rng.standard_normal(mean.shape))
+
+
 def prior_outcomes(built: BayesModel, seed: int, n_draws: int = 500) -> np.ndarray:
     """Outcomes from the prior ``[draw, n]``."""
     pymc = load_packages()["pymc"]
@@ -79,7 +93,7 @@ def predictive_table(observed: np.ndarray, drawn: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _log_likelihood(draws: Draws, design: Design) -> np.ndarray:
+def log_likelihood(draws: Draws, design: Design) -> np.ndarray:
     """Log density of every row ``[chain, draw, n]``."""
     mean, sd = _moments(draws, design)
     return -0.5 * ((design.y - mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
@@ -92,7 +106,7 @@ def loo(draws: Draws, design: Design) -> Any:
         tree = packages["arviz_base"].from_dict(
             {
                 "posterior": {"coefficients": draws.coefficients},
-                "log_likelihood": {"outcome": _log_likelihood(draws, design)},
+                "log_likelihood": {"outcome": log_likelihood(draws, design)},
             }
         )
         return packages["arviz_stats"].loo(tree, pointwise=True)
@@ -121,7 +135,7 @@ def sensitivity(tree: Any, built: BayesModel, draws: Draws, design: Design) -> p
             {
                 "posterior": {q.label: values[..., j] for j, q in enumerate(quantities)},
                 "log_prior": _log_prior(tree, built),
-                "log_likelihood": {"outcome": _log_likelihood(draws, design)},
+                "log_likelihood": {"outcome": log_likelihood(draws, design)},
             }
         )
         table = packages["arviz_stats"].psense_summary(full, round_to=8)

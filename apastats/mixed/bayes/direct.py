@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from apastats.mixed.bayes.bayes_model import BayesModel, Quantity
+from apastats.mixed.bayes.centring import Centring
 from apastats.mixed.engine.design import Design, Grouping
 
 __all__ = ["build_from_design", "covariance_blocks"]
@@ -57,12 +58,15 @@ def _word(prior: Prior) -> str:
     return f"{name}({inside})"
 
 
-def build_from_design(design: Design, priors: dict[str, Prior]) -> BayesModel:
+def build_from_design(
+    design: Design, priors: dict[str, Prior], centring: Centring | None = None
+) -> BayesModel:
     """PyMC model of a design.
 
     mu = X b + sum over groupings of the effects of a row's level (or levels, for multi-membership) times its columns;
     y normal about mu with standard deviation sigma / sqrt(weight), one sigma per residual group. Effects of one term
-    are normal with covariance D R D: standard deviations D, correlations R ~ LKJ.
+    are normal with covariance D R D: standard deviations D, correlations R ~ LKJ. ``centring`` says per grouping
+    whether effects are sampled as they are or as standardised ones (all where None), which changes no density.
     """
     import pymc as pm
 
@@ -73,7 +77,9 @@ def build_from_design(design: Design, priors: dict[str, Prior]) -> BayesModel:
     with pm.Model() as model:
         mu, coefficients = _fixed(design, priors, intercept, slopes, words)
         for t, g in enumerate(design.groupings):
-            u, quantities = _effects(t, g, priors, sd_scale, design, words)
+            centred = centring is not None and centring.effects[t]
+            about = model["Intercept"] if centring is not None and centring.home == t else None
+            u, quantities = _effects(t, g, priors, sd_scale, design, words, centred, about)
             effects.append((f"u{t}",))
             scales += quantities
             mu = mu + _row_sum(u, g)
@@ -130,7 +136,7 @@ def _fixed(
 
 def _effects(
     t: int, g: Grouping, priors: dict[str, Prior], sd_scale: float, design: Design,
-    words: dict[str, str],
+    words: dict[str, str], centred: bool, about: Any,
 ) -> tuple[Any, list[Quantity]]:  # fmt: skip
     """Random effects ``[level, effect]`` of one grouping, and where its standard deviations are."""
     import pymc as pm
@@ -146,7 +152,7 @@ def _effects(
             spread = float(g.W[:, a].std())
             scale = sd_scale if g.effects[a] == "(Intercept)" or spread == 0 else wide / spread
             defaults.append(scale)
-        z = pm.Normal(f"{name}_offset", shape=(g.n_levels, size))
+        shape = (g.n_levels, size)
         for a, scale in zip(block, defaults, strict=True):
             words[f"sd {g.effects[a]} | {g.name}"] = _word(
                 priors.get("sd", ("HalfNormal", {"sigma": scale}))
@@ -155,7 +161,12 @@ def _effects(
         if size == 1:
             sd = _variable(f"{name}_sd", prior, shape=1)
             out.append(Quantity(f"sd {g.effects[block[0]]} | {g.name}", f"{name}_sd", (0,)))
-            parts.append(z * sd)
+            if about is not None:
+                parts.append(pm.Normal(f"{name}_effect", mu=about, sigma=sd, shape=shape) - about)
+            elif centred:
+                parts.append(pm.Normal(f"{name}_effect", sigma=sd, shape=shape))
+            else:
+                parts.append(pm.Normal(f"{name}_offset", shape=shape) * sd)
             continue
         lkj = priors.get("correlation", ("LKJ", {"eta": 2.0}))
         factor = f"{name}_factor"
@@ -171,7 +182,10 @@ def _effects(
                 label = f"cor {g.effects[block[j]]}, {g.effects[block[i]]} | {g.name}"
                 out.append(Quantity(label, correlations, (j, i)))
                 words[label] = _word(lkj)
-        parts.append(z @ L.T)
+        parts.append(
+            pm.MvNormal(f"{name}_effect", mu=np.zeros(size), chol=L, shape=shape) if centred
+            else pm.Normal(f"{name}_offset", shape=shape) @ L.T
+        )  # fmt: skip
     concatenate: Any = pt.concatenate
     joined = parts[0] if len(parts) == 1 else concatenate(parts, axis=1)
     return pm.Deterministic(f"u{t}", joined), out

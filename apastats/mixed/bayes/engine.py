@@ -129,13 +129,16 @@ def needs_own_model(design: Design) -> bool:
 def build_bayes_model(design: Design, priors: Mapping[str, Any] | None) -> BayesModel:
     """PyMC model of a design: written by Bambi, or from the design's own arrays for what Bambi lacks."""
     from apastats.mixed.bayes.bambi import build_with_bambi
+    from apastats.mixed.bayes.centring import choose_centring
     from apastats.mixed.bayes.direct import build_from_design
 
     load_packages()
     chosen = checked_priors(priors)
+    centring = choose_centring(design)
     with quiet():
-        build = build_from_design if needs_own_model(design) else build_with_bambi
-        return build(design, chosen)
+        if any(centring.effects) or needs_own_model(design):
+            return build_from_design(design, chosen, centring)
+        return build_with_bambi(design, chosen)
 
 
 def compile_sampler(built: BayesModel) -> Any:

@@ -13,6 +13,7 @@ from apastats.numbers.correlation import correlate
 __all__ = [
     "coefficient_table",
     "diagnostics_table",
+    "effect_variances",
     "effects_table",
     "intraclass",
     "r_squared",
@@ -132,7 +133,7 @@ def r_squared(fitted: Fitted, *, slopes: bool = True) -> dict[str, float]:
     return {"r2_marginal": fixed / total, "r2_conditional": (fixed + random) / total}
 
 
-def _effect_variances(fitted: Fitted, *, include_fixed: bool) -> list[np.ndarray]:
+def effect_variances(fitted: Fitted, *, include_fixed: bool) -> list[np.ndarray]:
     """Variances ``[J, k]`` of the predicted effects, in the order of the design."""
     products, state = fitted.products, fitted.state
     inside: np.ndarray | None = None
@@ -168,7 +169,7 @@ def effects_table(
 
     z = ndtri((1 + conf_level) / 2)
     frames = []
-    variances = _effect_variances(fitted, include_fixed=include_fixed)
+    variances = effect_variances(fitted, include_fixed=include_fixed)
     for g, b, v in zip(fitted.design.groupings, fitted.effects, variances, strict=True):
         se = np.sqrt(np.maximum(v, 0.0))
         for a, name in enumerate(g.effects):
