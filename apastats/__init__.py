@@ -54,6 +54,7 @@ EXPORTS: dict[str, str] = {
     "margin": "apastats.comparing.margin",
     "margin_curve": "apastats.comparing.margin_curve",
     "matrix_agreement": "apastats.patterns.matrix_agreement",
+    "measure": "apastats.scoring.measures.measure",
     "mean_ranks": "apastats.comparing.ranks",
     "models": "apastats.mixed.models",
     "ncsnr": "apastats.scoring.reliability",

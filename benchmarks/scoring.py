@@ -321,7 +321,7 @@ def ridge(quick: bool) -> Iterator[Row]:
     from sklearn.linear_model import RidgeCV
     from sklearn.model_selection import KFold
 
-    from apastats.scoring.ridge import ALPHAS, r_squared, ridge_scores
+    from apastats.scoring.ridge import ALPHAS, ridge_scores, unit_scores
 
     n, p, v, k = (100, 200, 20, 4) if quick else (400, 1500, 100, 8)
     rng = np.random.default_rng(0)
@@ -337,7 +337,7 @@ def ridge(quick: bool) -> Iterator[Row]:
             t = (target - target.mean(0)) / target.std(0)
             for kept, held in KFold(5, shuffle=True, random_state=1).split(z):
                 fit = RidgeCV(alphas=ALPHAS).fit(z[kept], t[kept])
-                out[i] += r_squared(t[held], fit.predict(z[held])) * len(held) / n
+                out[i] += unit_scores(t[held], fit.predict(z[held])).mean() * len(held) / n
         return out
 
     yield measure(

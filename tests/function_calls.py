@@ -47,6 +47,7 @@ BASE: dict[str, Callable[[], Call]] = {
     "linear_predictivity": lambda: {"brain": brains(), "models": layers(), "n_fold": 3},
     "load_result": lambda: {"path": f"{files()}/result"},
     "margin": lambda: {"value": 0.1},
+    "measure": lambda: {"what": "mutual-knn"},
     "ncsnr": lambda: {"repeats": repeats()},
     "normalize_encoding": lambda: {
         "table": apa.linear_predictivity(brains(), layers(), n_fold=3),
@@ -122,6 +123,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
             "upper", of=apa.noise_ceiling(rdms().brain, kind="nili"), bound="lower"
         ),
     },
+    "measure": {"name": "neighbours"},
     "ncsnr": {"n_average": 2},
     "normalize_encoding": {"scale": "r", "minimum": 0.1},
     "pattern_similarity": {"similarity": "cosine"},
@@ -189,6 +191,9 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "batch": 1,
     },
     "score_patterns": {
+        **_BACKEND,
+        "measure": "cka-debiased",
+        "batch": 2,
         "models": lambda: layers() | {("m3", "l1"): numbers(30, 5)},
         "distance": "euclidean",
         "method": "spearman",

@@ -167,6 +167,7 @@ test_stimuli = "test.npy"
 batch_size = 7
 transform = "network.py:dim"
 [score_patterns]
+measure = ["rsa", "reverse"]
 method = "spearman"
 distance = "euclidean"
 [linear_predictivity]
@@ -196,6 +197,7 @@ n_resamples = 50
         )
         for i, split in enumerate(("train", "test"))
     ]
+    tables.append(apa.score_patterns(brain, models, measure="reverse"))
     tables.append(
         apa.linear_predictivity(
             brain, models, references=["leave_one_out"], alphas=[1.0, 100.0], n_fold=4
@@ -204,6 +206,7 @@ n_resamples = 50
     assert run.results["scores"].hash == apa.concat(*tables).hash
     assert set(run.results["bootstrap_score"].table["metric"]) == {
         "spearman",
+        "reverse",
         "linear_predictivity",
     }
     assert verify_study(tmp_path / "out") == []

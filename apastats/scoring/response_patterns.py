@@ -165,7 +165,13 @@ def checked_patterns(sets: Any, argument: str, *, pairs: bool) -> dict[tuple[str
 
 
 def _array(value: Any, name: str) -> np.ndarray:
-    array = np.asarray(value)
+    if isinstance(value, tuple):
+        hint = "Pairs (train, test) are for encoding measures."
+        raise InputError(name, f"a tuple of {len(value)}", "one array", hint=hint)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise DataError(f"{name}: rows of unequal length") from error
     if array.ndim != 2 or not array.size or array.dtype.kind not in "fiu":
         raise DataError(
             f"{name}: shape {array.shape}, type {array.dtype}; allowed: [n_stimulus, n_feature] numbers"

@@ -9,7 +9,14 @@ import numpy as np
 
 from apastats.numbers.units import scale_of, varies
 
-__all__ = ["ALPHAS", "RidgeScores", "r_squared", "ridge_scores", "shuffled_folds"]
+__all__ = [
+    "ALPHAS",
+    "RidgeScores",
+    "held_out_predictions",
+    "ridge_scores",
+    "shuffled_folds",
+    "unit_scores",
+]
 
 ALPHAS = np.logspace(0, 9, 19)
 
@@ -20,7 +27,9 @@ class RidgeScores(NamedTuple):
     ``train [n_set]`` on held-out folds, ``test [n_set]`` (NaN without a test split), and per fold
     ``test_folds, alphas [n_set, n_fold]``. ``train_units`` and ``test_units`` say for every set which of
     its vertices were scored in all folds, and on the test stimuli; the others vary too little there for an
-    R2 and are left out of the mean of that part.
+    R2 and are left out of the mean of that part. ``train_values, test_values``: the scores of single vertices
+    ``[n_vertex]`` per set, NaN where they are never scored. ``alphas`` are medians over vertices where every vertex
+    has its own.
     """
 
     train: np.ndarray
@@ -29,6 +38,8 @@ class RidgeScores(NamedTuple):
     alphas: np.ndarray
     train_units: list[np.ndarray]
     test_units: list[np.ndarray]
+    train_values: list[np.ndarray]
+    test_values: list[np.ndarray]
 
 
 def shuffled_folds(n: int, n_fold: int, seed: int) -> list[np.ndarray]:
@@ -39,18 +50,19 @@ def shuffled_folds(n: int, n_fold: int, seed: int) -> list[np.ndarray]:
     return [held_out for _, held_out in folds]
 
 
-def r_squared(y: np.ndarray, predicted: np.ndarray, scored: np.ndarray | None = None) -> float:
-    """Coefficient of determination, averaged uniformly over columns that vary in ``y``.
+def unit_scores(y: np.ndarray, predicted: np.ndarray, score: str = "r2") -> np.ndarray:
+    """Score ``[q]`` of every column ``[n, q]``: ``r2``, the coefficient of determination, or ``r``, Pearson's.
 
-    ``scored`` says which columns do, where the scale they are judged on is not that of ``y`` itself.
+    Columns of ``y`` vary; a constant prediction has the correlation 0, as it explains nothing.
     """
-    scored = varies(y) if scored is None else scored
-    if not scored.any():
-        return float("nan")
-    y, predicted = y[:, scored], predicted[:, scored]
-    total = ((y - y.mean(axis=0)) ** 2).sum(axis=0)
-    rest = ((y - predicted) ** 2).sum(axis=0)
-    return float(np.mean(1 - rest / total))
+    centred = y - y.mean(axis=0)
+    total = (centred**2).sum(axis=0)
+    if score == "r2":
+        return np.asarray(1 - ((y - predicted) ** 2).sum(axis=0) / total)
+    made = predicted - predicted.mean(axis=0)
+    size = np.sqrt((made**2).sum(axis=0) * total)
+    moves = np.ptp(predicted, axis=0) > 1e-13 * np.abs(predicted).max(axis=0, initial=0.0)
+    return np.where(moves, (centred * made).sum(axis=0) / np.where(moves, size, 1.0), 0.0)
 
 
 def ridge_scores(
@@ -62,6 +74,9 @@ def ridge_scores(
     alphas: Any = ALPHAS,
     n_fold: int = 5,
     seed: int = 1,
+    folds: Sequence[np.ndarray] | None = None,
+    score: str = "r2",
+    per: str = "set",
 ) -> RidgeScores:
     """Scores of ridge models of every target set, fitted per fold with one penalty per set.
 
@@ -77,6 +92,12 @@ def ridge_scores(
         Penalties; per fold and set the one with the least leave-one-out error is taken.
     n_fold, seed : int
         Shuffled folds.
+    folds : sequence of numpy.ndarray, optional
+        Rows held out in every fold, in place of shuffled ones.
+    score : {"r2", "r"}
+        See :func:`unit_scores`.
+    per : {"set", "unit"}
+        What a penalty is chosen for: every set of targets, or every vertex.
 
     Returns
     -------
@@ -93,32 +114,78 @@ def ridge_scores(
     z_test = None if x_test is None else (x_test - mean) / scale
     y, y_test, bounds = _standardised(targets, targets_test)
     n, n_set = len(x), len(targets)
-    folds = shuffled_folds(n, n_fold, seed)
-    held = np.empty((n_set, n_fold))
-    tested = np.full((n_set, n_fold), np.nan)
+    folds = shuffled_folds(n, n_fold, seed) if folds is None else folds
+    n_fold = len(folds)
+    held = np.full((n_fold, y.shape[1]), np.nan)
+    tested = np.full((n_fold, y.shape[1]), np.nan)
     chosen = np.empty((n_set, n_fold))
     weight = np.array([len(f) for f in folds]) / n
-    scored = _scored(targets, targets_test, folds)
+    scored = np.concatenate(_scored(targets, targets_test, folds), axis=1)
+    choices = bounds if per == "set" else [(k, k + 1) for k in range(y.shape[1])]
     for k, out in enumerate(folds):
         kept = np.setdiff1d(np.arange(n), out)
         center = z[kept].mean(axis=0)
         rows, level = z[kept] - center, y[kept].mean(axis=0)
-        dual, alpha = _dual(rows, y[kept] - level, np.asarray(alphas, dtype="f8"), bounds)
-        chosen[:, k] = alpha
+        dual, alpha = _dual(rows, y[kept] - level, np.asarray(alphas, dtype="f8"), choices)
+        chosen[:, k] = alpha if per == "set" else [np.median(alpha[a:b]) for a, b in bounds]
         sides = [(z[out], y[out], held, k)]
         if z_test is not None and y_test is not None:
             sides.append((z_test, y_test, tested, n_fold))
         for new, truth, into, part in sides:
             predicted = ((new - center) @ rows.T) @ dual + level
-            for s, (a, b) in enumerate(bounds):
-                into[s, k] = r_squared(truth[:, a:b], predicted[:, a:b], scored[s][part])
-    train = [np.asarray(m[:n_fold].all(axis=0)) for m in scored]
-    test = [m[n_fold] for m in scored]
+            here = scored[part]
+            into[k, here] = unit_scores(truth[:, here], predicted[:, here], score)
+    means = np.stack([_mean(held[:, a:b], axis=1) for a, b in bounds])
+    of_test = np.stack([_mean(tested[:, a:b], axis=1) for a, b in bounds])
     # folds in which no vertex of a set varies say nothing
-    share = np.where(np.isfinite(held), weight, 0.0)
+    share = np.where(np.isfinite(means), weight, 0.0)
     with np.errstate(invalid="ignore"):
-        means = np.nansum(held * weight, axis=1) / share.sum(axis=1)
-    return RidgeScores(means, tested.mean(axis=1), tested, chosen, train, test)
+        train = np.nansum(means * weight, axis=1) / share.sum(axis=1)
+    there = np.where(np.isfinite(held), weight[:, None], 0.0).sum(axis=0)
+    each = np.nansum(held * weight[:, None], axis=0) / np.where(there > 0, there, np.nan)
+    each_test = _mean(tested, axis=0)
+    return RidgeScores(
+        train,
+        of_test.mean(axis=1),
+        of_test,
+        chosen,
+        [np.asarray(scored[:n_fold, a:b].all(axis=0)) for a, b in bounds],
+        [scored[n_fold, a:b] for a, b in bounds],
+        [each[a:b] for a, b in bounds],
+        [each_test[a:b] for a, b in bounds],
+    )
+
+
+def _mean(values: np.ndarray, axis: int) -> np.ndarray:
+    """Mean of what is finite; NaN where nothing is."""
+    there = np.isfinite(values)
+    count = there.sum(axis=axis)
+    total = np.where(there, values, 0.0).sum(axis=axis)
+    return np.asarray(total / np.where(count > 0, count, np.nan))
+
+
+def held_out_predictions(
+    x: np.ndarray,
+    y: np.ndarray,
+    folds: Sequence[np.ndarray],
+    alphas: Any = ALPHAS,
+    n_train: int | None = None,
+) -> list[np.ndarray]:
+    """Predictions ``[n_held_out, q]`` of ``y`` in every fold, in its units, by ridge models of the rest.
+
+    Fits are of data standardised with the moments of the first ``n_train`` rows (all by default), as those of
+    :func:`ridge_scores`.
+    """
+    (mean, scale), (level_y, scale_y) = (_moments(v[:n_train]) for v in (x, y))
+    z, t = (x - mean) / scale, (y - level_y) / scale_y
+    found = []
+    for out in folds:
+        kept = np.setdiff1d(np.arange(len(x)), out)
+        center, level = z[kept].mean(axis=0), t[kept].mean(axis=0)
+        rows = z[kept] - center
+        dual, _ = _dual(rows, t[kept] - level, np.asarray(alphas, "f8"), [(0, t.shape[1])])
+        found.append((((z[out] - center) @ rows.T) @ dual + level) * scale_y + level_y)
+    return found
 
 
 def _scored(
@@ -176,8 +243,8 @@ def _dual(
         coefficients = vectors @ (inverse[:, None] * rotated)
         left_out = coefficients / (square @ inverse)[:, None]
         error = np.add.reduceat(np.einsum("ij,ij->j", left_out, left_out), starts) / (sizes * n)
-        for s in np.flatnonzero(error < best).tolist():
-            a, b = bounds[s]
-            best[s], chosen[s] = error[s], alpha
-            dual[:, a:b] = coefficients[:, a:b]
+        better = error < best
+        best[better], chosen[better] = error[better], alpha
+        columns = np.repeat(better, sizes)
+        dual[:, columns] = coefficients[:, columns]
     return dual, chosen

@@ -1,4 +1,4 @@
-"""Scores from response patterns: RSA and linear predictivity of models, other subjects and their mean."""
+"""Scores from response patterns, by any measure: of models, other subjects and their mean."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ import pandas as pd
 from apastats.arguments import checked
 from apastats.errors import DesignError, InputError
 from apastats.io.rdm_set import RDMSet
+from apastats.numbers.backends import Backend, get_backend
+from apastats.scoring.measures.entry import Measure
+from apastats.scoring.measures.measure import parse_measures
+from apastats.scoring.measures.rows import measured_rows
 from apastats.scoring.methods import parse_method
 from apastats.scoring.rdm_similarity import similarity_counts
 from apastats.scoring.rdms_from_patterns import FAST, distances
@@ -32,46 +36,71 @@ def score_patterns(
     brain: Mapping[tuple[str, str], Any],
     models: Mapping[tuple[str, str], Any] | None = None,
     *,
+    measure: str | Measure | Sequence[str | Measure] = "rsa",
     distance: str = "correlation",
     method: str = "corr",
     references: Sequence[str] | None = ("subject_to_subject", "leave_one_out"),
     reference_from: str = "mean_patterns",
     stimuli: Sequence[Any] | None = None,
     split: str = "test",
+    batch: int | None = None,
+    backend: str = "numpy",
+    device: str = "cpu",
+    dtype: str = "float64",
 ) -> ScoreTable:
-    """RSA scores from response patterns, with references made from patterns or from RDMs.
+    """Scores from response patterns by one measure or several: RSA, CKA, Procrustes, encoding models and others.
 
     Parameters
     ----------
     brain : mapping
         From ``(subject, roi)`` to ``[n_stimulus, n_vertex]``. A column that is NaN is a vertex the
         subject lacks. Data frames name their rows by their index: sets with names are matched by them,
-        sets without by position (the log says so).
+        sets without by position (the log says so). Encoding measures take pairs ``(train, test)`` too.
     models : mapping, optional
-        From ``(model, layer)`` to ``[n_stimulus, n_feature]``.
+        From ``(model, layer)`` to ``[n_stimulus, n_feature]``, or a pair likewise.
+    measure : str, Measure, or a list of them
+        ``rsa, cka, cka-debiased, cka-rbf, procrustes, bures, cca, pwcca, svcca, soft-matching, pairwise-matching,
+        mutual-knn, ridge, pearson-ridge, pls, reverse, symmetric, versa`` (the page on measures says what each of them
+        is), or :func:`apastats.measure` with options or a function of one's own. The name is the ``metric`` of the
+        table; of ``rsa`` it is ``method``.
     distance : {"correlation", "euclidean", "cosine"}
-        Distance between patterns.
+        Distance between patterns, of ``rsa``.
     method : str
-        Comparison of RDMs, as in :func:`apastats.rdm_similarity`.
+        Comparison of RDMs, as in :func:`apastats.rdm_similarity`, of ``rsa``.
     references : sequence of {"subject_to_subject", "leave_one_out"} or None
         Brain rows to compute.
     reference_from : {"mean_patterns", "pooled_rdms"}
-        How leave_one_out predictors are made: the RDM of the other subjects' mean patterns (all
+        How leave_one_out predictors are made (pools are for ``rsa``): the RDM of the other subjects' mean patterns (all
         subjects of a ROI need the same vertices), or the pooled RDM of their RDMs. The column of this
         name says it.
     stimuli : sequence, optional
         Names of the rows.
     split : str
-        Value of the column ``split``.
+        Value of the column ``split``; of encoding measures given pairs it is ``train`` (held-out folds) and
+        ``test``.
+    batch : int, optional
+        Predictors worked on at once. It bounds the memory and changes the answer by rounding at most.
+    backend, device, dtype : str
+        As in :func:`apastats.rdm_similarity`. Matching, canonical and encoding measures run in numpy.
 
     Returns
     -------
     ScoreTable
+        All kinds of rows by the same measure; scores are larger for more alike with every measure.
 
     Raises
     ------
     InputError, DataError
         Keys or arrays of a wrong form; with mean patterns, subjects whose vertices do not correspond.
+    DesignError
+        Too few stimuli for the measure, or nothing to score.
+
+    Warns
+    -----
+    DegenerateWarning
+        If a score is NaN.
+    PseudoreplicationWarning
+        If neighbouring responses correlate and shuffled folds of an encoding measure put them apart.
 
     Examples
     --------
@@ -81,19 +110,71 @@ def score_patterns(
     >>> brain = {(s, "V1"): common + rng.standard_normal((8, 30)) for s in ("s1", "s2", "s3")}
     >>> score_patterns(brain).frame["reference_from"].unique().tolist()
     ['-', 'mean_patterns']
+    >>> table = score_patterns(brain, measure=["cka", "procrustes"])
+    >>> table.frame.groupby(["metric", "kind"])["score"].mean().round(2).tolist()
+    [0.81, 0.77, 0.56, 0.52]
     """
+    measures = parse_measures(measure)
     if distance not in FAST:
         raise InputError("distance", distance, f"one of {list(FAST)}")
     if reference_from not in ("mean_patterns", "pooled_rdms"):
         raise InputError("reference_from", reference_from, "'mean_patterns' or 'pooled_rdms'")
-    parse_method(method)
+    metric = parse_method(method)
+    if all(m.name != "rsa" for m in measures):
+        given = {"distance": distance, "method": method, "reference_from": reference_from}
+        for option, default in zip(given, ("correlation", "corr", "mean_patterns"), strict=True):
+            if given[option] != default:
+                raise InputError(option, given[option], "nothing without measure='rsa'")
+    engine = get_backend(backend, device, dtype)
     wanted = parse_references(references)
     brain, models, log = rows_by_name(brain, models)
-    data = checked_patterns(brain, "brain", pairs=False)
-    predictors = {} if models is None else checked_patterns(models, "models", pairs=False)
+    pairs = all(m.splits for m in measures)
+    data = checked_patterns(brain, "brain", pairs=pairs)
+    predictors = {} if models is None else checked_patterns(models, "models", pairs=pairs)
     check_same_rows(data, predictors)
     names = () if stimuli is None else tuple(map(str, stimuli))
+    if names and len(names) != len(next(iter(data.values())).train):
+        raise InputError("stimuli", f"{len(names)} names", "one for every row of brain")
     log = log if stimuli is None else ()
+    parts = []
+    for m in measures:
+        if m.prepare is None:
+            parts += _rsa_rows(
+                data,
+                predictors,
+                wanted,
+                names,
+                distance,
+                metric,
+                reference_from,
+                split,
+                batch,
+                engine,
+            )
+        else:
+            parts.append(
+                measured_rows(m, data, predictors, wanted, split=split, batch=batch, backend=engine)
+            )
+    if not parts:
+        raise DesignError(
+            "nothing to score: models is None, and references need at least two subjects"
+        )
+    return ScoreTable(pd.concat(parts, ignore_index=True), log=log, source="scores of patterns")
+
+
+def _rsa_rows(
+    data: Mapping[tuple[str, str], Patterns],
+    predictors: Mapping[tuple[str, str], Patterns],
+    wanted: Sequence[str],
+    names: tuple[str, ...],
+    distance: str,
+    method: str,
+    reference_from: str,
+    split: str,
+    batch: int | None,
+    engine: Backend,
+) -> list[pd.DataFrame]:
+    """Rows of RSA; none where there is nothing to score."""
 
     def rdms(sets: Mapping[tuple[str, str], Patterns], columns: Sequence[str]) -> RDMSet:
         vectors = np.concatenate(
@@ -111,28 +192,37 @@ def score_patterns(
     parts = []
     if predictors or (from_rdms and several):
         layers = rdms(predictors, ("model", "layer")) if predictors else None
-        found = score(targets, layers, method=method, references=from_rdms, split=split)
+        found = score(
+            targets,
+            layers,
+            method=method,
+            references=from_rdms,
+            split=split,
+            batch=batch,
+            backend=engine.name,
+            device=engine.device,
+            dtype=engine.dtype,
+        )
         parts.append(found.frame)
     if reference_from == "mean_patterns" and "leave_one_out" in wanted and several:
-        parts.append(
-            _mean_pattern_rows(data, targets, distance, method).assign(metric=method, split=split)
-        )
-    if not parts:
-        raise DesignError(
-            "nothing to score: models is None, and references need at least two subjects"
-        )
-    return ScoreTable(pd.concat(parts, ignore_index=True), log=log, source="scores of patterns")
+        rows = _mean_pattern_rows(data, targets, distance, method, engine)
+        parts.append(rows.assign(metric=method, split=split))
+    return parts
 
 
 def _mean_pattern_rows(
-    data: Mapping[tuple[str, str], Patterns], targets: RDMSet, distance: str, method: str
+    data: Mapping[tuple[str, str], Patterns],
+    targets: RDMSet,
+    distance: str,
+    method: str,
+    engine: Backend,
 ) -> pd.DataFrame:
     subject_of = targets.labels["subject"].to_numpy()
     rows = []
     for subject, roi, mean in other_people(data):
         predictor = distances(mean.compact().train[None], distance)
         own = np.flatnonzero(subject_of == subject)
-        values, _ = similarity_counts(predictor, targets.vectors[own], method)
+        values, _ = similarity_counts(predictor, targets.vectors[own], method, backend=engine)
         rows.append(
             pd.DataFrame(
                 {

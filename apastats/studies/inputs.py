@@ -16,6 +16,7 @@ import numpy as np
 
 from apastats.errors import DataError, ReadError, StudyError
 from apastats.io.arrays import load_npy, load_npz
+from apastats.scoring.measures.measure import parse_measures
 from apastats.scoring.response_patterns import rows_by_name
 from apastats.studies.schema import Locator, naming
 from apastats.studies.sections import Inputs, NetworkInput, ScorePatternsSection, StudyFile
@@ -215,16 +216,25 @@ def _pattern_scores(
 
 
 def _rsa(study: StudyFile, brain: Sets, models: Sets) -> list[ScoreTable]:
-    """RSA of the patterns; of the train part and of the test part where there are two."""
+    """Measures of the patterns; of the train part and of the test part where there are two."""
     import apastats as apa
 
     options = (study.score_patterns or ScorePatternsSection()).model_dump()
     if any(isinstance(v, tuple) for v in brain.values()):
-        # names of stimuli are for one set of them
-        return [
-            apa.score_patterns(_part(brain, k), _part(models, k) or None, **options | {"split": s})
+        # names of stimuli are for one set of them; what is fitted takes both parts at once
+        chosen = parse_measures(options["measure"])
+        fitted = [m for m in chosen if m.splits]
+        rest = options | {"measure": [m for m in chosen if not m.splits]}
+        tables = [
+            apa.score_patterns(_part(brain, k), _part(models, k) or None, **rest | {"split": s})
             for k, s in enumerate(("train", "test"))
+            if rest["measure"]
         ]
+        if fitted:
+            of_rsa = ("distance", "method", "reference_from") if rest["measure"] else ()
+            both = {k: v for k, v in options.items() if k not in of_rsa} | {"measure": fitted}
+            tables.append(apa.score_patterns(brain, models or None, **both))
+        return tables
     names = None if study.inputs.patterns is None else study.inputs.patterns.stimuli
     return [apa.score_patterns(brain, models or None, stimuli=names, **options)]
 

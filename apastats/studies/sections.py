@@ -150,13 +150,18 @@ class ScoreSection(_Section):
 
 
 class ScorePatternsSection(_Section):
-    """RSA from response patterns; options of ``apastats.score_patterns``."""
+    """Scores of response patterns; options of ``apastats.score_patterns``."""
 
+    measure: str | tuple[str, ...] = "rsa"
     distance: Literal["correlation", "euclidean", "cosine"] = "correlation"
     method: str = "corr"
     references: References = ("subject_to_subject", "leave_one_out")
     reference_from: Literal["mean_patterns", "pooled_rdms"] = "mean_patterns"
     split: str = "test"
+    batch: Count | None = None
+    backend: Backend = "numpy"
+    device: str = "cpu"
+    dtype: DType = "float64"
 
 
 class LinearPredictivitySection(_Section):

@@ -82,11 +82,16 @@ WORDS: dict[str, dict[str, str]] = {
         "dtype": "float64 or float32",
     },
     "score_patterns": {
+        "measure": "rsa, cka-debiased, ridge, ... (docs/measures.md), or a list",
         "distance": "correlation, euclidean, cosine",
         "method": "comparison of the RDMs",
         "references": "brain rows to compute",
         "reference_from": "mean_patterns or pooled_rdms",
         "split": "name of the split, where patterns have one part",
+        "batch": "predictors at once; bounds the memory",
+        "backend": "numpy or torch",
+        "device": "cpu, cuda, ...",
+        "dtype": "float64 or float32",
     },
     "linear_predictivity": {
         "references": "brain rows to compute",

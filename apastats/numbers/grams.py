@@ -1,0 +1,155 @@
+"""Similarities of data sets by their Gram matrices over stimuli, each stimulus with a weight.
+
+A weight stands for copies: a resample of stimuli is a vector of counts, and nothing is written out twice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from apastats.numbers.backends import NUMPY, Backend
+
+__all__ = [
+    "centred",
+    "debiased_metric",
+    "debiased_rows",
+    "gram",
+    "kernel_rows",
+    "metric_similarity",
+    "nuclear",
+    "rbf",
+    "roots",
+    "squares",
+]
+
+
+def gram(x: Any, backend: Backend = NUMPY) -> Any:
+    """Gram matrix ``[n, n]`` of patterns ``[n, p]`` less their mean over stimuli."""
+    x = backend.array(x)
+    x = x - backend.xp.mean(x, axis=0)
+    return x @ x.T
+
+
+def squares(vectors: np.ndarray) -> np.ndarray:
+    """Centred Gram matrices ``[m, n, n]`` of squared Euclidean distances ``[m, n (n - 1) / 2]``."""
+    n = round((1 + np.sqrt(1 + 8 * vectors.shape[1])) / 2)
+    i, j = np.triu_indices(n, 1)
+    out = np.zeros((len(vectors), n, n))
+    out[:, i, j] = out[:, j, i] = np.asarray(vectors, dtype="f8") / -2
+    return np.asarray(centred(out, np.ones(n)))
+
+
+def centred(grams: Any, weights: Any) -> Any:
+    """Gram matrices ``[m, n, n]`` about the weighted mean pattern."""
+    share = weights / weights.sum()
+    mean = grams @ share
+    middle = mean @ share
+    return grams - mean[:, :, None] - mean[:, None, :] + middle[:, None, None]
+
+
+def rbf(grams: Any, sigma: float, backend: Backend = NUMPY) -> Any:
+    """Gaussian kernels ``[m, n, n]`` of width ``sigma`` times the median distance of two stimuli."""
+    xp = backend.xp
+    n = grams.shape[1]
+    size = xp.linalg.diagonal(grams)
+    square = xp.clip(size[:, :, None] + size[:, None, :] - 2 * grams, 0.0, None)
+    i, j = np.triu_indices(n, 1)
+    distance = np.sqrt(backend.numpy(square)[:, i, j])
+    width = backend.array((sigma * np.median(distance, axis=1)) ** 2)
+    return xp.exp(-square / (2 * xp.where(width > 0, width, xp.nan)[:, None, None]))
+
+
+def _triangle(n: int, backend: Backend, diagonal: int) -> Any:
+    i, j = np.triu_indices(n, diagonal)
+    return backend.indices(i * n + j)
+
+
+def kernel_rows(grams: Any, weights: np.ndarray | None = None, backend: Backend = NUMPY) -> Any:
+    """Rows whose inner products are those of the centred kernels, ``[m, n (n + 1) / 2]``.
+
+    ``sum_ij w_i w_j K_ij L_ij`` with K and L centred by the weights: the HSIC (Gretton et al. 2005) of the stimuli
+    written out as often as they were drawn.
+    """
+    xp, n = backend.xp, grams.shape[1]
+    w = np.ones(n) if weights is None else np.asarray(weights, dtype="f8")
+    k = centred(grams, backend.array(w))
+    i, j = np.triu_indices(n)
+    scale = backend.array(np.sqrt(w[i] * w[j] * np.where(i == j, 1.0, 2.0)))
+    return xp.reshape(k, (len(k), n * n))[:, _triangle(n, backend, 0)] * scale
+
+
+def debiased_rows(grams: Any, weights: np.ndarray | None = None, backend: Backend = NUMPY) -> Any:
+    """Rows for the unbiased HSIC: pairs of stimuli, weighted sums of each stimulus, and their sum.
+
+    ``[m, n (n - 1) / 2 + 3 n + 1]``; their inner products are taken with :func:`debiased_metric`.
+    """
+    xp, n = backend.xp, grams.shape[1]
+    w = np.ones(n) if weights is None else np.asarray(weights, dtype="f8")
+    w = backend.array(w / w.mean())
+    # the estimator does not see the mean, but differences of large numbers would
+    k = centred(grams, backend.array(np.ones(n)))
+    k = k * (1 - xp.eye(n, dtype=k.dtype, device=backend.device))
+    sums, squared = k @ w, k @ (w * w)
+    pairs = xp.reshape(k, (len(k), n * n))[:, _triangle(n, backend, 1)]
+    total = (sums @ w)[:, None]
+    return xp.concat([pairs, sums, squared, sums + squared, total], axis=1)
+
+
+def debiased_metric(n: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """Weight of every entry of :func:`debiased_rows`; NaN with fewer than four distinct stimuli.
+
+    Notes
+    -----
+    The U-statistic of Song et al. (2012): the mean of ``K_ij (L_ij + L_qr - 2 L_iq)`` over four distinct stimuli, each
+    tuple with the product of its weights. Copies of a stimulus are one stimulus, so a resample is unbiased too. With
+    ``k_i = sum_j w_j K_ij``, ``k2_i = sum_j w_j^2 K_ij`` all sums over tuples become sums over pairs and stimuli; the
+    mixed term ``k_i l2_i + k2_i l_i`` is ``(k + k2)(l + l2) - k l - k2 l2``.
+    """
+    w = np.ones(n) if weights is None else np.asarray(weights, dtype="f8")
+    if (w > 0).sum() < 4:
+        return np.full(n * (n - 1) // 2 + 3 * n + 1, np.nan)
+    w = w / w.mean()
+    p1, p2, p3, p4 = (float((w**k).sum()) for k in (1, 2, 3, 4))
+    tuples = p1**4 - 6 * p1**2 * p2 + 3 * p2**2 + 8 * p1 * p3 - 6 * p4
+    i, j = np.triu_indices(n, 1)
+    a, b = w[i], w[j]
+    rest = (p1 - a - b) ** 2 - (p2 - a**2 - b**2)
+    third = a * b * (b * (p1 - a) + a * (p1 - b) - 2 * (a**2 + b**2))
+    pairs = 2 * a * b * rest + 4 * a**2 * b**2 + 2 * third
+    of_sums = -4 * w**2 - 2 * w * (p1 - w) - 2 * w
+    return np.concatenate([pairs, of_sums, -2 * w, 2 * w, [1.0]]) / tuples
+
+
+def metric_similarity(
+    x: Any, y: Any, metric: np.ndarray | None = None, backend: Backend = NUMPY
+) -> Any:
+    """``x M y' / sqrt(x M x' y M y')`` of rows ``[n_x, d]`` and ``[n_y, d]``; NaN where a row has no size."""
+    xp = backend.xp
+    m = None if metric is None else backend.array(metric)
+    left, right = (x, y) if m is None else (x * m, y * m)
+    of_x, of_y = xp.sum(left * x, axis=1), xp.sum(right * y, axis=1)
+    sizes = [xp.sqrt(xp.where(s > 0, s, xp.nan)) for s in (of_x, of_y)]
+    return (left @ y.T) / sizes[0][:, None] / sizes[1][None, :]
+
+
+def roots(x: Any, backend: Backend = NUMPY) -> Any:
+    """Root ``[n, r]`` of the Gram matrix of patterns ``[n, p]``, of unit size; r is at most n."""
+    xp = backend.xp
+    x = backend.array(x)
+    x = x - xp.mean(x, axis=0)
+    if x.shape[1] > x.shape[0]:
+        values, vectors = xp.linalg.eigh(x @ x.T)
+        x = vectors * xp.sqrt(xp.clip(values, 0.0, None))
+    size = xp.sqrt(xp.sum(x * x))
+    return x / xp.where(size > 0, size, xp.nan)
+
+
+def nuclear(x: Any, y: Any, backend: Backend = NUMPY) -> float:
+    """Sum of the singular values of ``x' y`` for two roots: the fidelity of their Gram matrices."""
+    xp = backend.xp
+    product = x.T @ y
+    if not bool(xp.all(xp.isfinite(product))):
+        return float("nan")
+    return float(xp.sum(xp.linalg.svdvals(product)))

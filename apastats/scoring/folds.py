@@ -1,0 +1,113 @@
+"""Which stimuli are held out together: shuffled, in blocks, or by run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from apastats import arguments
+from apastats.errors import DesignError, InputError, PseudoreplicationWarning, warn
+from apastats.numbers.units import varies
+
+__all__ = ["FOLDS", "autocorrelation", "check_shuffled", "held_out"]
+
+FOLDS = ("shuffled", "contiguous", "leave_one_out")
+
+
+def held_out(
+    n: int,
+    folds: str = "shuffled",
+    *,
+    n_fold: int = 5,
+    groups: Sequence[Any] | None = None,
+    seed: int = 1,
+) -> list[np.ndarray]:
+    """Rows held out in every fold.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    folds : {"shuffled", "contiguous", "leave_one_out"}
+        Shuffled as by scikit-learn's ``KFold``, in blocks of neighbours, or each group in turn.
+    n_fold : int
+        Number of folds; not read by ``leave_one_out``.
+    groups : sequence, optional
+        A label for every row (run, story, stimulus of repeats): rows of one label are held out together, and groups
+        take the place of rows, in the order they first occur.
+    seed : int
+        Of shuffled folds.
+
+    Raises
+    ------
+    InputError
+        Unknown folds, other numbers of labels than rows, fewer units than folds.
+
+    Examples
+    --------
+    >>> [f.tolist() for f in held_out(6, "leave_one_out", groups=[1, 1, 2, 2, 3, 3])]
+    [[0, 1], [2, 3], [4, 5]]
+    """
+    arguments.choice("folds", folds, FOLDS)
+    unit, count = np.arange(n), n
+    if groups is not None:
+        labels = arguments.items("groups", groups, "a list with one label per row")
+        if len(labels) != n:
+            raise InputError("groups", f"{len(labels)} labels", f"one per row, {n}")
+        place: dict[Any, int] = {}
+        unit = np.array([place.setdefault(label, len(place)) for label in labels])
+        count = len(place)
+    if folds == "leave_one_out":
+        if groups is None or count < 2:
+            raise InputError("folds", folds, "'leave_one_out' with groups= of two labels or more")
+        return [np.flatnonzero(unit == k) for k in range(count)]
+    most = n // 2 if groups is None else count
+    if not 2 <= arguments.whole("n_fold", n_fold) <= most:
+        what = f"half the {n} train stimuli" if groups is None else f"the {count} groups"
+        raise InputError("n_fold", n_fold, f"a whole number from 2 to {what}")
+    from sklearn.model_selection import KFold
+
+    shuffle = {"shuffle": True, "random_state": seed} if folds == "shuffled" else {}
+    parts = [out for _, out in KFold(n_fold, **shuffle).split(np.empty(count))]
+    return [np.flatnonzero(np.isin(unit, part)) for part in parts]
+
+
+def autocorrelation(y: np.ndarray) -> float:
+    """Mean over units of the correlation of every row ``[n, q]`` with the next; NaN where no unit varies."""
+    y = y[:, varies(y)]
+    if len(y) < 3 or not y.shape[1]:
+        return float("nan")
+    y = y - y.mean(axis=0)
+    return float(((y[1:] * y[:-1]).sum(axis=0) / (y**2).sum(axis=0)).mean())
+
+
+def check_shuffled(responses: Sequence[np.ndarray], folds: Sequence[np.ndarray]) -> str:
+    """Warn where neighbours that correlate are in different folds; the words, or nothing.
+
+    Raises
+    ------
+    DesignError
+        If the folds leave nothing to fit.
+    """
+    n = len(responses[0])
+    fold = np.empty(n, dtype=int)
+    for k, rows in enumerate(folds):
+        fold[rows] = k
+        if n - len(rows) < 2:
+            raise DesignError(
+                f"a fold holds out {len(rows)} of {n} stimuli; 2 are needed for a fit"
+            )
+    apart = float((fold[1:] != fold[:-1]).mean())
+    found = float(np.nanmax([autocorrelation(y) for y in responses], initial=-1.0))
+    # units share their noise: the mean over them has the standard error of one
+    if apart <= 0.5 or not found > max(0.1, 3 / np.sqrt(n)):
+        return ""
+    message = (
+        f"responses of neighbouring rows correlate by {found:.2f} (mean over units, largest data set), and "
+        f"{100 * apart:.0f} % of neighbours are in different folds: features that only know the position would predict "
+        f"them. Take folds='contiguous', or groups= (runs, stories) with folds='leave_one_out'"
+    )
+    warn(message, PseudoreplicationWarning)
+    return message

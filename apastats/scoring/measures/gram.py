@@ -1,0 +1,124 @@
+"""Measures of Gram matrices: centred kernel alignment, and the Procrustes and Bures family."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from apastats import arguments
+from apastats.numbers.backends import Backend
+from apastats.numbers.grams import (
+    debiased_metric,
+    debiased_rows,
+    gram,
+    kernel_rows,
+    metric_similarity,
+    nuclear,
+    rbf,
+    roots,
+)
+from apastats.scoring.measures.entry import Measure
+
+__all__ = ["MEASURES"]
+
+ROTATION = ("rotation", "scaling", "shift")
+
+
+def _cka(x: np.ndarray, backend: Backend) -> Any:
+    return kernel_rows(gram(x, backend)[None], None, backend)
+
+
+def _debiased(x: np.ndarray, backend: Backend) -> Any:
+    return debiased_rows(gram(x, backend)[None], None, backend)
+
+
+def _rbf(x: np.ndarray, backend: Backend, *, sigma: float) -> Any:
+    return kernel_rows(rbf(gram(x, backend)[None], sigma, backend), None, backend)
+
+
+def _rows(
+    predictors: Sequence[Any], targets: Sequence[Any], backend: Backend, **options: Any
+) -> np.ndarray:
+    x, y = (backend.xp.concat(list(side)) for side in (predictors, targets))
+    return backend.numpy(metric_similarity(x, y, None, backend))
+
+
+def _unbiased(predictors: Sequence[Any], targets: Sequence[Any], backend: Backend) -> np.ndarray:
+    x, y = (backend.xp.concat(list(side)) for side in (predictors, targets))
+    n = round((np.sqrt(8 * x.shape[1] + 17) - 5) / 2)  # n (n - 1) / 2 + 3 n + 1 entries
+    return backend.numpy(metric_similarity(x, y, debiased_metric(n), backend))
+
+
+def _bures(predictors: Sequence[Any], targets: Sequence[Any], backend: Backend) -> np.ndarray:
+    return np.array([[nuclear(x, y, backend) for y in targets] for x in predictors])
+
+
+def _procrustes(predictors: Sequence[Any], targets: Sequence[Any], backend: Backend) -> np.ndarray:
+    return angular(_bures(predictors, targets, backend))
+
+
+def angular(cosine: np.ndarray) -> np.ndarray:
+    """``1 - 2 angle / pi`` of cosines of angles between 0 and pi / 2."""
+    return np.asarray(1 - 2 / np.pi * np.arccos(np.clip(cosine, 0, 1)))
+
+
+MEASURES = {
+    "cka": Measure(
+        "cka",
+        "linear centred kernel alignment: the cosine of two centred Gram matrices",
+        ("kornblith2019",),
+        independent="above 0; near 1 where features outnumber stimuli",
+        invariant=ROTATION,
+        stimuli="weights",
+        prepare=_cka,
+        compare=_rows,
+    ),
+    "cka-debiased": Measure(
+        "cka-debiased",
+        "the same with the unbiased estimator of HSIC in the numerator and under the root",
+        ("song2012", "murphy2024"),
+        low=-1,
+        invariant=ROTATION,
+        stimuli="weights",
+        least=4,
+        needs="4 stimuli; no score where the unbiased HSIC of a data set with itself is not above 0",
+        prepare=_debiased,
+        compare=_unbiased,
+    ),
+    "cka-rbf": Measure(
+        "cka-rbf",
+        "centred kernel alignment of Gaussian kernels, sigma (0.8) times the median distance wide",
+        ("kornblith2019",),
+        independent="above 0; near 1 where features outnumber stimuli",
+        invariant=ROTATION,
+        prepare=_rbf,
+        compare=lambda *sides, sigma: _rows(*sides),
+        rules={"sigma": functools.partial(arguments.number, above=0)},
+        options={"sigma": 0.8},
+    ),
+    "procrustes": Measure(
+        "procrustes",
+        "1 - 2 angle / pi of the angular Procrustes distance: the angle between centred patterns of unit size at the "
+        "best rotation, arccos of bures",
+        ("williams2021",),
+        kind="distance",
+        independent="above 0; grows with features over stimuli",
+        invariant=ROTATION,
+        stimuli="weights",
+        prepare=roots,
+        compare=_procrustes,
+    ),
+    "bures": Measure(
+        "bures",
+        "normalised Bures similarity: the nuclear norm of X'Y for centred patterns of unit size",
+        ("harvey2024",),
+        independent="above 0; grows with features over stimuli",
+        invariant=ROTATION,
+        stimuli="weights",
+        prepare=roots,
+        compare=_bures,
+    ),
+}
