@@ -20,7 +20,7 @@ RULES: dict[str, arguments.Rule] = {
     "penalty": functools.partial(arguments.number, least=0),
     "n_component": functools.partial(arguments.whole, least=1),
     "n_fold": functools.partial(arguments.whole, least=2),
-    "seed": functools.partial(arguments.whole, least=0),
+    "seed": functools.partial(arguments.whole, least=0, most=2**32 - 1),
 }
 OPTIONS: dict[str, Any] = {
     "cross_validated": True,

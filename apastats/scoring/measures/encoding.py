@@ -170,7 +170,7 @@ RULES = {
     "folds": functools.partial(arguments.choice, allowed=FOLDS),
     "n_fold": functools.partial(arguments.whole, least=2),
     "groups": lambda argument, value: None if value is None else arguments.items(argument, value),
-    "seed": functools.partial(arguments.whole, least=0),
+    "seed": functools.partial(arguments.whole, least=0, most=2**32 - 1),
 }
 OPTIONS: dict[str, Any] = {"folds": "shuffled", "n_fold": 5, "groups": None, "seed": 1}
 RIDGE = {"rules": RULES | {"alphas": _alphas}, "options": OPTIONS | {"alphas": ALPHAS.tolist()}}

@@ -34,6 +34,7 @@ MEASURES: dict[str, Measure] = {
 }
 
 
+@arguments.checked
 def measure(
     what: str | Callable[..., float], *, name: str | None = None, **options: Any
 ) -> Measure:
