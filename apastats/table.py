@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, text
+from apastats.arguments import checked, names, text
 from apastats.errors import DesignError, FormulaError, InputError
 from apastats.rows import DEFAULTS, KEY_COLUMNS, KINDS, standardise
 from apastats.words import Outcome
 
 __all__ = ["KEY_COLUMNS", "KINDS", "Block", "CellFormula", "ScoreTable", "parse_formula"]
 
+Kinds = str | Sequence[str] | None  # kinds of the rows that enter; None takes all
 BRAIN = "brain"  # level of `model` that stands for the brain in agreement tables
 
 
@@ -351,7 +352,7 @@ class ScoreTable:
 
     @checked
     def block(
-        self, formula: str | CellFormula, *, cluster: str = "subject", kind: str | None = "model"
+        self, formula: str | CellFormula, *, cluster: str = "subject", kind: Kinds = "model"
     ) -> Block:
         """Dense block ``[cluster, group, cell]`` of one outcome.
 
@@ -361,8 +362,8 @@ class ScoreTable:
             ``outcome ~ compare | by``.
         cluster : str
             Column of the independent units.
-        kind : str or None
-            Rows of this kind enter, and rows of the level ``brain`` of ``model``; None takes all rows.
+        kind : str, sequence of str or None
+            Rows of this kind (of these kinds) enter, and rows of the level ``brain`` of ``model``; None takes all rows.
 
         Returns
         -------
@@ -390,7 +391,7 @@ class ScoreTable:
                 "formula", str(f), f"an outcome among {list(self.outcomes)} on the left side"
             )
         if kind is not None:
-            frame = frame[(frame["kind"] == kind) | (frame["model"] == BRAIN)]
+            frame = frame[of_kinds(frame, kind) | (frame["model"] == BRAIN)]
             if frame.empty:
                 raise DesignError(f"{self.source}: there is no row of kind {kind!r}")
         keys = [cluster, *f.compare, *f.by]
@@ -410,6 +411,16 @@ class ScoreTable:
         order = np.argsort(np.asarray([str(v) for v in axes[0][1][cluster]]), kind="stable")
         clusters = [axes[0][1][cluster].iloc[i] for i in order]
         return Block(values[order], clusters, axes[1][1], axes[2][1], f, cluster)
+
+
+def of_kinds(frame: pd.DataFrame, kind: str | Sequence[str]) -> pd.Series:
+    """Rows of one kind or of several; a kind that no row has is an error, so that none is silently nothing."""
+    wanted = names("kind", kind)
+    known = frame["kind"].unique().tolist()
+    lacking = [k for k in wanted if k not in known] if len(wanted) > 1 else []
+    if lacking:
+        raise InputError("kind", lacking[0], f"kinds of the rows, {known}")
+    return frame["kind"].isin(wanted)
 
 
 def outcome_in(data: ScoreTable | pd.DataFrame, column: str) -> Outcome:

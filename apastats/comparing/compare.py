@@ -22,7 +22,7 @@ from apastats.recording import verb
 from apastats.resampling.plans import Resamples
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
-from apastats.table import ScoreTable
+from apastats.table import Kinds, ScoreTable
 from apastats.words import Info
 
 __all__ = ["Comparison", "compare"]
@@ -89,7 +89,7 @@ def compare(
     alpha: float = 0.05,
     cluster: str = "subject",
     within: Any = None,
-    kind: str | None = "model",
+    kind: Kinds = "model",
     trim: float | None = None,
     exact: bool | None = None,
     interval: str = "studentized",

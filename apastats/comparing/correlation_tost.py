@@ -195,7 +195,7 @@ def correlation_tost_summary(
     bounds : float or (float, float)
         The margin, in correlations; there is no default.
     null : float
-        Value of the ordinary test.
+        Value of the ordinary test alone; the bounds do not move with it.
     method : {"pearson", "spearman", "kendall"}
         Which correlation it is; decides the standard error.
     hypothesis, alpha
@@ -289,7 +289,7 @@ def correlation_tost(
     bounds : float or (float, float)
         The margin, in correlations; there is no default.
     null : float
-        Value of the ordinary test.
+        Value of the ordinary test alone; the bounds do not move with it.
     method : {"pearson", "spearman", "kendall"}
         Correlation.
     error : {"analytic", "jackknife"}

@@ -16,7 +16,7 @@ from apastats.recording import verb
 from apastats.resampling.plans import Plan, Resamples, subject_counts
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
-from apastats.table import ScoreTable
+from apastats.table import Kinds, ScoreTable
 from apastats.words import Info
 
 __all__ = ["Discriminability", "discriminability"]
@@ -66,7 +66,7 @@ def discriminability(
     rng: RngLike = None,
     cluster: str = "subject",
     within: Any = None,
-    kind: str | None = "model",
+    kind: Kinds = "model",
 ) -> Discriminability:
     """Measure how well an outcome separates models; with a second outcome, test which one separates better.
 

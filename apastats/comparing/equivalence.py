@@ -37,7 +37,7 @@ from apastats.recording import verb
 from apastats.resampling.plans import Resamples
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
-from apastats.table import Block, ScoreTable, parse_formula
+from apastats.table import Block, Kinds, ScoreTable, parse_formula
 from apastats.words import Info, Outcome
 
 __all__ = ["EquivalenceResult", "equivalence"]
@@ -62,7 +62,7 @@ class EquivalenceResult(Result):
 
 
 def averaged_block(
-    data: ScoreTable, formula: str, *, cluster: str, within: Any, kind: str | None
+    data: ScoreTable, formula: str, *, cluster: str, within: Any, kind: Kinds
 ) -> Block:
     """Block of the formula, the levels of ``within`` averaged inside each cluster (NaN if one is missing)."""
     f = parse_formula(formula)
@@ -101,7 +101,7 @@ def equivalence(
     alpha: float = 0.05,
     cluster: str = "subject",
     within: Any = None,
-    kind: str | None = "model",
+    kind: Kinds = "model",
     trim: float | None = None,
     exact: bool | None = None,
     interval: str = "studentized",
@@ -141,8 +141,8 @@ def equivalence(
         Column of the independent units.
     within : str or sequence of str, optional
         Columns (e.g. ``"roi"``) averaged inside each cluster first.
-    kind : str or None
-        Rows of this kind enter; None takes all.
+    kind : str, sequence of str or None
+        Rows of this kind, or of these kinds, enter; None takes all.
     trim, exact, interval, n_resamples, rng, small_sample
         Settings of the test, as in :func:`apastats.tost`; ``n_resamples`` and ``rng`` also of max-t.
     variance : {"moderated", "separate", "pooled"}, optional
@@ -254,7 +254,7 @@ def usable_block(
     *,
     cluster: str,
     within: Any,
-    kind: str | None,
+    kind: Kinds,
     log: bool = False,
 ) -> Block:
     """Block with at least two groups and two clusters, its logs where asked."""

@@ -21,7 +21,7 @@ from apastats.resampling.means import summarise_means
 from apastats.resampling.plans import subject_counts
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
-from apastats.table import Block, ScoreTable
+from apastats.table import Block, Kinds, ScoreTable
 from apastats.words import Info, Outcome
 
 __all__ = ["EquivalenceSet", "equivalence_set"]
@@ -71,7 +71,7 @@ def equivalence_set(
     step_down: bool = False,
     cluster: str = "subject",
     within: Any = None,
-    kind: str | None = "model",
+    kind: Kinds = "model",
     rng: RngLike = None,
 ) -> EquivalenceSet:
     """Find the models that are practically equal to the best of each cell.

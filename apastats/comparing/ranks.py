@@ -17,7 +17,7 @@ from apastats.numbers.ranks import midranks, tie_sizes
 from apastats.numbers.simultaneous import range_critical, range_sf
 from apastats.recording import verb
 from apastats.results import Provenance, Result
-from apastats.table import Block, CellFormula, ScoreTable
+from apastats.table import Block, CellFormula, Kinds, ScoreTable
 from apastats.words import Info
 
 __all__ = ["RankResult", "friedman", "mean_ranks", "nemenyi", "quade"]
@@ -27,14 +27,15 @@ class RankResult(Result):
     """Result of a rank test.
 
     Omnibus: the by-columns, ``statistic, df, df2, p_value, kendall_w, n_subject, method``. Pairs: ``contrast,
-    model, reference, estimate`` (difference of mean ranks), ``statistic, p_value, critical_difference,
-    different``. Mean ranks: ``model, estimate, conf_low, conf_high``. Rank 1 is the lowest score.
+    model, reference, estimate`` (difference of mean ranks, positive where the first scores higher, as in every
+    other contrast), ``statistic, p_value, critical_difference, different``. Mean ranks: ``model, estimate, conf_low,
+    conf_high, place, place_low, place_high``; 1 is the best.
     """
 
     kind: ClassVar[str] = "rank"
 
 
-def _cells(formula: Any, data: ScoreTable | None, cluster: str, kind: str | None) -> Block:
+def _cells(formula: Any, data: ScoreTable | None, cluster: str, kind: Kinds) -> Block:
     """Block of a formula, or of an array ``[n_subject, n_model]``."""
     if data is None:
         allowed = "an array [n_subject, n_model], or a formula and a table"
@@ -119,7 +120,7 @@ def friedman(
     *,
     statistic: str = "chi2",
     cluster: str = "subject",
-    kind: str | None = "model",
+    kind: Kinds = "model",
 ) -> RankResult:
     """Friedman's rank test of all models, subjects being blocks.
 
@@ -192,7 +193,7 @@ def quade(
     data: ScoreTable | None = None,
     *,
     cluster: str = "subject",
-    kind: str | None = "model",
+    kind: Kinds = "model",
 ) -> RankResult:
     """Quade's (1979) test: as Friedman's, subjects weighted by the rank of their range.
 
@@ -253,7 +254,7 @@ def nemenyi(
     *,
     alpha: float = 0.05,
     cluster: str = "subject",
-    kind: str | None = "model",
+    kind: Kinds = "model",
 ) -> RankResult:
     """All pairs of models by their mean ranks (Nemenyi 1963), family-wise level alpha in each cell.
 
@@ -337,7 +338,7 @@ def mean_ranks(
     *,
     alpha: float = 0.05,
     cluster: str = "subject",
-    kind: str | None = "model",
+    kind: Kinds = "model",
 ) -> RankResult:
     """Mean rank of every model, and the places it can have with simultaneous confidence.
 
@@ -351,9 +352,10 @@ def mean_ranks(
     Returns
     -------
     RankResult
-        One row per model and cell: ``estimate`` (mean rank, 1 is the lowest score), ``conf_low, conf_high`` (mean
-        rank plus and minus half the critical difference of Nemenyi), ``place`` (1 is the best mean score) and
-        ``place_low, place_high``.
+        One row per model and cell: ``estimate`` (mean over subjects of its rank, 1 is the highest score and tied
+        scores share their mean rank), ``conf_low, conf_high`` (mean rank plus and minus half the critical difference
+        of Nemenyi), ``place`` (1 is the highest mean score; equal means have the same place, and the next one is
+        left out) and ``place_low, place_high``.
 
     Raises
     ------
@@ -382,7 +384,7 @@ def mean_ranks(
     for j in range(len(block.cells)):
         x = _complete(block, j)
         n, k = x.shape
-        ranks = subject_ranks(x).mean(axis=0)
+        ranks = subject_ranks(-x).mean(axis=0)
         half = range_critical(1 - alpha, k) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n)) / 2
         a, b = np.triu_indices(k, 1)
         tests = t_location(x[:, a] - x[:, b], alpha, size=size_of(x))
@@ -393,7 +395,9 @@ def mean_ranks(
                 low, high = (u, v) if d < 0 else (v, u)
                 better[low] += 1
                 worse[high] += 1
-        order = np.argsort(np.argsort(-x.mean(axis=0), kind="stable"), kind="stable") + 1
+        means = x.mean(axis=0)
+        ahead = means[None, :] - means[:, None] > rounding(x, axis=None)
+        order = 1 + ahead.sum(axis=1)
         rows += [
             {
                 **_cell_columns(block, j),

@@ -96,7 +96,8 @@ def tost(
     equal_var : bool
         Student instead of Welch for independent samples.
     null : float, optional
-        Value of the ordinary test: 0, or 0.5 for ``brunner_munzel``.
+        Value of the ordinary test alone: 0, or 0.5 for ``brunner_munzel``. The bounds do not move with it: they are
+        values of the estimate itself, so minus and plus 0.05 lie around 0 whatever ``null`` is.
     hypothesis : {"equivalence", "minimal_effect", "noninferiority", "nonsuperiority", "superiority"}
         The claim; other than equivalence adds ``p_value_claim`` and ``claim_shown``.
     alpha : float

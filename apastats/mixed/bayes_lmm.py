@@ -47,7 +47,7 @@ from apastats.mixed.lmm_result import check_level
 from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
-from apastats.table import ScoreTable, outcome_in
+from apastats.table import Kinds, ScoreTable, outcome_in
 from apastats.words import Info
 
 __all__ = ["BayesLmmResult", "bayes_lmm"]
@@ -295,7 +295,7 @@ def bayes_lmm(
     target_accept: float = 0.95,
     conf_level: float = 0.95,
     missing: str = "error",
-    kind: str | None = "model",
+    kind: Kinds = "model",
     report_failed: bool = False,
     rng: RngLike = None,
 ) -> BayesLmmResult:

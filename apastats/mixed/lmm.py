@@ -19,19 +19,19 @@ from apastats.mixed.engine.statsmodels_engine import StatsmodelsFit, fit_statsmo
 from apastats.mixed.lmm_result import LmmResult, check_level, describe_fit
 from apastats.recording import verb
 from apastats.results import Provenance
-from apastats.table import BRAIN, ScoreTable, outcome_in
+from apastats.table import BRAIN, Kinds, ScoreTable, of_kinds, outcome_in
 
 __all__ = ["lmm"]
 
 ENGINES = ("profile", "closed_form", "statsmodels")
 
 
-def model_rows(data: Any, kind: str | None) -> tuple[pd.DataFrame, str]:
+def model_rows(data: Any, kind: Kinds) -> tuple[pd.DataFrame, str]:
     """Frame of the rows that enter, and the hash of the data."""
     if isinstance(data, ScoreTable):
         frame = data.frame
         if kind is not None:
-            keep = (frame["kind"] == kind) | (frame["model"] == BRAIN)
+            keep = of_kinds(frame, kind) | (frame["model"] == BRAIN)
             if not keep.any():
                 raise DataError(f"{data.source}: there is no row of kind {kind!r}")
             frame = frame[keep]
@@ -64,7 +64,7 @@ def lmm(
     std_error: Any = None,
     residual_by: str | None = None,
     missing: str = "error",
-    kind: str | None = "model",
+    kind: Kinds = "model",
     engine: str = "profile",
     max_evaluations: int = 500,
 ) -> LmmResult:
@@ -166,7 +166,7 @@ def fit_formula(
     std_error: Any = None,
     residual_by: str | None = None,
     missing: str = "error",
-    kind: str | None = "model",
+    kind: Kinds = "model",
     engine: str = "profile",
     max_evaluations: int = 500,
     settled: tuple[str, ...] = (),

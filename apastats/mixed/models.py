@@ -12,7 +12,7 @@ from apastats.errors import DesignError, InputError
 from apastats.mixed.lmm import fit_formula, model_rows
 from apastats.mixed.lmm_result import LmmResult
 from apastats.recording import verb
-from apastats.table import ScoreTable
+from apastats.table import Kinds, ScoreTable
 
 __all__ = ["Presets", "models"]
 
@@ -104,7 +104,7 @@ class Presets:
         by: str | None = None,
         generalise: str = "subject",
         partners: bool = False,
-        kind: str | None = "model",
+        kind: Kinds = "model",
     ) -> str:
         """Formula a preset would fit.
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -28,6 +29,37 @@ def test_places_hold_the_observed_one():
     assert ((found["place_low"] <= found["place"]) & (found["place"] <= found["place_high"])).all()
     best = found[(found["model"] == "m0") & (found["roi"] == "r0")].iloc[0]
     assert (best["place_low"], best["place_high"]) == (1, 2)
+
+
+def test_first_is_the_best_in_ranks_and_places():
+    scores = np.array([[0.1, 0.3, 0.2, 0.3], [0.2, 0.4, 0.1, 0.4], [0.1, 0.5, 0.3, 0.5]])
+    found = apa.mean_ranks(scores).tidy()
+    np.testing.assert_allclose(
+        found["estimate"], stats.rankdata(-scores, axis=1).mean(axis=0), atol=1e-12
+    )
+    assert found["place"].tolist() == [4, 1, 3, 1]
+    # means that differ by rounding alone are tied
+    assert apa.mean_ranks([[0.1 + 0.2, 0.3], [0.3, 0.1 + 0.2]]).tidy()["place"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("verb", ["equivalence", "compare", "mean_ranks", "lmm"])
+def test_rows_of_several_kinds(verb):
+    half = study().frame
+    noise = np.random.default_rng(1).normal(0, 0.01, len(half))
+    other = half.assign(
+        kind="leave_one_out", model=half["model"] + "_b", layer="r", score=half["score"] + noise
+    )
+    both = apa.ScoreTable(pd.concat([half, other]))
+    options = {"equivalence": {"bounds": 0.05}}.get(verb, {})
+    formula = "score ~ model + (1 | subject)" if verb == "lmm" else "score ~ model | roi"
+    run = getattr(apa, verb)
+    listed = run(formula, both, kind=["model", "leave_one_out"], **options).tidy()
+    pd.testing.assert_frame_equal(listed, run(formula, both, kind=None, **options).tidy())
+    pd.testing.assert_frame_equal(
+        run(formula, both, kind=["model"], **options).tidy(), run(formula, both, **options).tidy()
+    )
+    with pytest.raises(InputError, match="kind: got 'subject_to_subject'"):
+        run(formula, both, kind=["model", "subject_to_subject"], **options)
 
 
 def test_letters_of_a_comparison():

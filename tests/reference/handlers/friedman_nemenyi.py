@@ -36,7 +36,8 @@ def check(case: dict[str, Any], directory: Path, cases: dict[str, Any]) -> None:
         close(found["p_value"], result["iman_davenport_p"], rtol=TOLERANCE)
         ranks = apa.mean_ranks(wide.to_numpy()).tidy()["estimate"]
         for name, rank in zip(wide.columns, ranks, strict=True):
-            close(rank, result["mean_ranks"][name], rtol=TOLERANCE)
+            # R ranks from the lowest score
+            close(wide.shape[1] + 1 - rank, result["mean_ranks"][name], rtol=TOLERANCE)
     elif function == "ptukey":
         check_nemenyi(wide, result)
     elif function.startswith("pairwise."):
