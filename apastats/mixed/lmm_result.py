@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from apastats.arguments import array, checked
 from apastats.errors import DesignError, InputError, SingularFitWarning, warn
-from apastats.mixed.engine import intervals, summaries, terms
+from apastats.mixed.engine import intervals, predictions, summaries, terms
 from apastats.mixed.engine.core import Fitted, refit_design
 from apastats.mixed.engine.design import transform_outcome
 from apastats.mixed.engine.grid import reference_grid
@@ -301,26 +301,65 @@ class LmmResult(Result):
         return np.asarray(core.design.y - core.fitted_values)
 
     @checked
-    def predict(self, data: pd.DataFrame | None = None) -> np.ndarray:
-        """Population prediction Xb of new rows (or of the rows used), random effects at 0.
+    def predict(
+        self,
+        data: pd.DataFrame | None = None,
+        *,
+        random: bool = False,
+        new_levels: str = "error",
+        interval: str | None = None,
+        conf_level: float | None = None,
+    ) -> np.ndarray | pd.DataFrame:
+        """Predictions of new rows (or of the rows used), on the scale of the model.
+
+        Parameters
+        ----------
+        data : pandas.DataFrame, optional
+            New rows; the rows used where None.
+        random : bool
+            Whether the predicted effects of the levels are added; False predicts the population, Xb.
+        new_levels : {"error", "zero"}
+            With ``random``: what to do about levels the fit has not seen; their expected effect is 0.
+        interval : {"confidence", "prediction"}, optional
+            Interval of the population mean, or of a new outcome with all levels drawn anew (variance of the mean, of
+            the random part and of the residual). Not with ``random``.
+        conf_level : float, optional
+            Level of the interval; that of the fit where None.
+
+        Returns
+        -------
+        numpy.ndarray or pandas.DataFrame
+            ``[n]``; with an interval ``estimate, std_error, df, conf_low, conf_high, conf_level``. NaN where an empty
+            combination of levels leaves the value undetermined.
 
         Raises
         ------
         InputError
-            For a column that is missing or a level the fit has not seen.
+            For a column that is missing, a level the fit has not seen, or options that do not go together.
         """
         core = self._core("predict")
-        if data is None:
-            return np.asarray(core.design.fixed.X @ core.beta)
-        fixed = core.design.fixed
-        for name in (*fixed.factors, *fixed.covariates):
-            if name not in data.columns:
-                raise InputError("data", list(map(str, data.columns)), f"a column {name!r}")
-        for name, levels in fixed.factors.items():
-            unknown = set(data[name].unique()) - set(levels)
-            if unknown:
-                raise InputError(name, sorted(map(str, unknown))[0], f"one of {levels}")
-        return np.asarray(fixed.rows(data) @ core.beta)
+        if interval not in (None, "confidence", "prediction"):
+            raise InputError("interval", interval, "'confidence', 'prediction' or None")
+        if new_levels not in ("error", "zero"):
+            raise InputError("new_levels", new_levels, "'error' or 'zero'")
+        if interval is not None and random:
+            raise InputError("interval", interval, "None with random=True")
+        rows = core.design.frame if data is None else data
+        L, offset = predictions.fixed_rows(core.design, rows)
+        mean = L @ core.beta + offset
+        if random:
+            return mean + predictions.random_part(core, rows, new_levels=new_levels)
+        if interval is None:
+            return np.asarray(mean)
+        level = float(self.info["conf_level"]) if conf_level is None else check_level(conf_level)
+        inference = core.inference(self.info["df_method"])
+        se = inference.std_errors(L)
+        if interval == "prediction":
+            if core.groups is not None or core.design.weights is not None:
+                raise InputError("interval", interval, "'confidence' with weights or residual_by")
+            se = np.sqrt(se**2 + predictions.random_variance_of_rows(core, rows) + core.sigma2)
+        table = summaries.coefficient_table([""] * len(mean), mean, se, inference.dfs(L), level)
+        return table[["estimate", "std_error", "df", "conf_low", "conf_high", "conf_level"]]
 
     def diagnostics(self) -> pd.DataFrame:
         """Numbers to look at before believing the fit: ``item, value, detail``."""

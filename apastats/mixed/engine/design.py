@@ -27,6 +27,7 @@ __all__ = [
     "Grouping",
     "build_design",
     "build_groupings",
+    "effect_columns",
     "transform_outcome",
 ]
 
@@ -400,7 +401,7 @@ def _member_codes(frame: pd.DataFrame, columns: tuple[str, ...]) -> tuple[np.nda
     return codes.reshape(len(columns), -1).T.astype(np.int64), [str(v) for v in levels]
 
 
-def _effect_columns(
+def effect_columns(
     term: RandomTerm, frame: pd.DataFrame, formula: MixedFormula
 ) -> list[tuple[np.ndarray, list[str]]]:
     """One set of columns per covariance block of the term."""
@@ -461,7 +462,7 @@ def build_groupings(formula: MixedFormula, frame: pd.DataFrame) -> tuple[Groupin
         free = np.zeros((0, 0), dtype=bool)
         for term in terms:
             start = len(effects)
-            for W, names in _effect_columns(term, frame, formula):
+            for W, names in effect_columns(term, frame, formula):
                 k = len(names)
                 old = len(effects)
                 grown = np.zeros((old + k, old + k), dtype=bool)
