@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import DataError, InputError
-from apastats.folders import building
+from apastats.folders import alone, building
 from apastats.io.bmd import BMD_EXTRA_ROIS, BMD_ROIS
 from apastats.table import ScoreTable
 
@@ -27,7 +27,7 @@ def write_study(study: SimulatedStudy, folder: Path, *, layout: str, overwrite: 
     """Write a simulated study; see :meth:`apastats.simulation.study.SimulatedStudy.write`."""
     if layout not in ("tidy", "scoresheets"):
         raise InputError("layout", layout, "'tidy' or 'scoresheets'")
-    with building(folder, overwrite=overwrite) as part:
+    with alone(folder), building(folder, overwrite=overwrite) as part:
         if layout == "tidy":
             study.scores.frame.to_csv(part / "scores.csv", index=False)
             (part / "truth").mkdir()

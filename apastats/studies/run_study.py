@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from apastats.arguments import checked
-from apastats.folders import alone, building, refuse_existing
+from apastats.folders import alone, beside, building, refuse_existing, refuse_foreign
 from apastats.studies.folder import Difference, compare_results, read_folder, render, write_folder
 from apastats.studies.pipeline import Pipeline, Progress
 from apastats.studies.schema import Locator, locate_study
@@ -226,7 +226,10 @@ def _execute(
     refuse_existing(folder, overwrite)
     with alone(folder):
         # results are kept beside the folder while it is in the making: an interrupted run continues there
-        store = Store(folder.with_name(folder.name + ".unfinished"))
+        unfinished = beside(folder, ".unfinished")
+        for working in (unfinished, beside(folder, ".part")):
+            refuse_foreign(working)  # before anything is computed
+        store = Store(unfinished)
         try:
             results = Pipeline(parsed, step, store, locate=locate).run(scores)
             step("writing the report")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from apastats.errors import ApaWarning, ReadError
+from apastats.folders import clear, mark, ours, remove
 from apastats.io.load_result import load_result
 from apastats.results import jsonable, package_versions
 from apastats.studies.sections import StudyFile
@@ -98,20 +98,23 @@ class Store:
     folder: Path | None = None
     messages: list[str] = field(default_factory=list)
 
-    def begin(self, mark: str) -> None:
+    def begin(self, stamp: str) -> None:
         """Drop what an earlier run left unless it had the same fingerprint."""
         if self.folder is None:
             return
         manifest = self.folder / "manifest"
-        if self.folder.exists() and (not manifest.exists() or manifest.read_text("utf-8") != mark):
-            shutil.rmtree(self.folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        manifest.write_text(mark, "utf-8")
+        same = manifest.is_file() and manifest.read_bytes() == stamp.encode()
+        if not same or not ours(self.folder):
+            clear(self.folder)
+        if not same:
+            self.folder.mkdir(parents=True)
+            mark(self.folder)
+            manifest.write_text(stamp, "utf-8")
 
     def drop(self) -> None:
         """Remove what was kept."""
-        if self.folder is not None and self.folder.exists():
-            shutil.rmtree(self.folder)
+        if self.folder is not None and ours(self.folder):
+            remove(self.folder)
 
     def forget(self, name: str) -> None:
         """Make the result of that name anew, even if an interrupted run had finished it."""
