@@ -16,6 +16,7 @@ from apastats.mixed.engine import intervals, predictions, summaries, terms
 from apastats.mixed.engine.core import Fitted, refit_design
 from apastats.mixed.engine.design import transform_outcome
 from apastats.mixed.engine.grid import reference_grid
+from apastats.mixed.engine.influence import influence_table
 from apastats.mixed.engine.statsmodels_engine import StatsmodelsFit
 from apastats.recording import verb
 from apastats.results import Result
@@ -360,6 +361,29 @@ class LmmResult(Result):
             se = np.sqrt(se**2 + predictions.random_variance_of_rows(core, rows) + core.sigma2)
         table = summaries.coefficient_table([""] * len(mean), mean, se, inference.dfs(L), level)
         return table[["estimate", "std_error", "df", "conf_low", "conf_high", "conf_level"]]
+
+    def influence(self, group: str = "subject") -> pd.DataFrame:
+        """Coefficients of fits without each level of a column in turn (leave one subject out).
+
+        Parameters
+        ----------
+        group : str
+            Column of the data, such as ``subject``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per level and coefficient: ``<group>, term, estimate`` (without the level), ``change`` (with minus
+            without), ``dfbetas`` (in standard errors of the full fit), ``cooks_distance`` (of the level).
+
+        Raises
+        ------
+        InputError
+            For an unknown column, or a fit with weights.
+        DesignError
+            If there are fewer than three levels.
+        """
+        return influence_table(self._core("influence"), group)
 
     def diagnostics(self) -> pd.DataFrame:
         """Numbers to look at before believing the fit: ``item, value, detail``."""

@@ -49,3 +49,25 @@ def test_intervals_of_means_and_of_new_outcomes() -> None:
     np.testing.assert_allclose(wide["std_error"] ** 2, mean["std_error"] ** 2 + total, rtol=1e-9)
     with pytest.raises(InputError, match="interval"):
         fit.predict(new, random=True, interval="confidence")
+
+
+def test_influence_is_the_fit_without_each_subject() -> None:
+    data = study(n_subject=6, drop=9)
+    # one subject whose differences between models stand out
+    odd = (data["subject"] == "s2") & (data["model"] == "m3")
+    data.loc[odd, "score"] += 1.0
+    fit = apa.lmm("score ~ model + (1 | subject) + (1 | model:subject)", data)
+    table = fit.influence("subject")
+    for level in ("s0", "s2"):
+        direct = apa.lmm(fit.info["formula"], data[data["subject"] != level])
+        mine = table[table["subject"] == level]
+        np.testing.assert_allclose(mine["estimate"], direct.table["estimate"], atol=1e-6)
+        change = fit.table["estimate"].to_numpy() - direct.table["estimate"].to_numpy()
+        np.testing.assert_allclose(mine["dfbetas"], change / fit.table["std_error"], atol=1e-5)
+        V = fit.arrays["vcov"]
+        assert mine["cooks_distance"].iloc[0] == pytest.approx(
+            change @ np.linalg.solve(V, change) / len(change), abs=1e-5
+        )
+    assert table.groupby("subject")["cooks_distance"].first().idxmax() == "s2"
+    with pytest.raises(InputError, match="group: got 'person'"):
+        fit.influence("person")
