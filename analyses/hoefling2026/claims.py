@@ -334,6 +334,40 @@ def strict_counts(
     return strict.counts()
 
 
+def another_brain(
+    table: apa.ScoreTable, best: apa.ScoreTable
+) -> tuple[list[dict[str, object]], pd.DataFrame | None]:
+    """9, not a claim of the paper: could each network be another brain (RSA, over all regions)?"""
+    kinds = table.levels("kind")
+    pairs = "subject_to_subject" in kinds
+    if not pairs and "leave_one_out" not in kinds:
+        return [claim(9, "A network could be another brain", MUTE, "no brain rows")], None
+    rsa = table.where(metric="rsa", split=best.levels("split"))
+    kind = "subject_to_subject" if pairs else "leave_one_out"
+    margins = {
+        "score": apa.margin(SHARE, of=apa.noise_ceiling(rsa, kind=kind)),
+        "agreement": Z_MARGIN,
+    }
+    found = apa.brain_test(
+        rsa, margin=margins, outcome="both", over="all", selection=best.where(metric="rsa")
+    )
+    who = "a person" if pairs else "the mean of the other people"
+    supported = found.claims().set_index("model")["claim"]
+    rows = []
+    for model, part in found.table.groupby("model", sort=False):
+        score = part[part["outcome"] == "score"].iloc[0]
+        words = [
+            f"{r.outcome}: {r.estimate:.3f} [{r.conf_low:.3f}, {r.conf_high:.3f}] from {who}"
+            f", margin {r.bound_low:.3f}, {r.decision}; a person like any other: {r.like_a_person}"
+            for r in part.itertuples()
+        ]  # fmt: skip
+        verdict = SUPPORTED if supported[model].startswith("as a comp") else str(score["decision"])
+        reading = f"{'. '.join(words)}. Evidence for a claim: {supported[model]}"
+        rows.append(claim(9, f"{model} could be another brain", verdict, reading, estimate=score["estimate"],
+                          conf_low=score["conf_low"], conf_high=score["conf_high"]))  # fmt: skip
+    return rows, found.table
+
+
 def both_agreements(table: apa.ScoreTable, best: apa.ScoreTable) -> pd.DataFrame:
     """Mean agreement of each chosen layer and of the brain per ROI, one column per reference."""
     patterns = apa.alignment_patterns(table.where(split=best.levels("split")))
@@ -378,6 +412,10 @@ def verdicts(
         vjepa_excluded(ours),
         criterion_shrinks(rsa_parts, strict),
     ]
+    further, tested = another_brain(table, best)
+    rows += further
+    if tested is not None:
+        tables["brain_test"] = tested
     if strict is not None:
         tables["strict_counts"] = strict
     return pd.DataFrame(rows), tables

@@ -11,6 +11,7 @@ from apastats.arguments import instance
 from apastats.errors import InputError
 from apastats.plots.curves import layer_agreement
 from apastats.plots.decisions import sensitivity
+from apastats.plots.people import among_people
 from apastats.plots.rows import ceilings, estimates, forest
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def draw_result(result: Any, ax: Axes | None, options: dict[str, Any]) -> Axes:
         return layer_agreement(result, ax=ax, **options)
     if result.kind == "agreement_sensitivity":
         return _sensitivity(result, ax=ax, **options)
+    if result.kind == "brain_test" and "person_low" in result.table.columns:
+        return _among_people(result, ax, options)
     where = options.pop("where", None)
     frame, keep = chosen(deciding(result), where)
     columns = set(frame.columns)
@@ -53,6 +56,17 @@ def draw_result(result: Any, ax: Axes | None, options: dict[str, Any]) -> Axes:
         frame = frame.assign(_row=row_names(frame, named))
         return estimates(frame, ax=ax, **({"rows": "_row", "points": points} | options))
     raise InputError("result", result.kind, "a result that has a plot; this one has a table only")
+
+
+def _among_people(result: Any, ax: Axes | None, options: dict[str, Any]) -> Axes:
+    """Every model among the people."""
+    frame, keep = chosen(result.table, options.pop("where", None))
+    names = [
+        c for c in ("roi", "outcome", "direction") if c in frame.columns and frame[c].nunique() > 1
+    ]
+    records = frame[["model", *names]].astype(str).agg(" \u00b7 ".join, axis=1)
+    people = result.arrays["people"][:, keep]
+    return among_people(frame.assign(_row=records), people, ax=ax, **({"rows": "_row"} | options))
 
 
 def deciding(result: Any) -> pd.DataFrame:

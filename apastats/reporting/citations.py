@@ -91,6 +91,12 @@ def strict(result: Any) -> tuple[str, ...]:
     return ("schuirmann1987", *((key,) if key else ()), *common(result))
 
 
+def brain_test(result: Any) -> tuple[str, ...]:
+    """The question, the tests with a margin, and the round robin where people are candidates."""
+    people = () if result.info.get("people_pooled") else ("warner1979", "schaefer2005")
+    return ("feather2025", "schuirmann1987", *people, *common(result))
+
+
 def against_null(result: Any) -> tuple[str, ...]:
     """Agreement against a null that was sampled or enumerated."""
     drawn = ("phipson2010",) if result.info.n_resamples else ()

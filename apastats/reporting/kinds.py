@@ -7,8 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from apastats.errors import InputError
+from apastats.reporting import (
+    brain_words,
+    curve_panels,
+    methods,
+    model_panels,
+    prose,
+    row_prose,
+    sections,
+)
 from apastats.reporting import citations as cites
-from apastats.reporting import curve_panels, methods, model_panels, prose, row_prose, sections
 from apastats.reporting.markup import plain
 from apastats.reporting.numbers import NumberStyle, as_style
 from apastats.reporting.phrases import ceiling_words, outcome_of, outcome_words
@@ -175,6 +183,10 @@ KINDS: dict[str, Kind] = {
     "strict_alignment": Kind(
         called("Strict alignment: score and agreement"), "agreement", prose.told_by(row_prose.strict),
         section=figures(None, sections.counts_table), cites=cites.strict,
+    ),
+    "brain_test": Kind(
+        called("Could a model be another brain? Brain test of {}"), "equivalence", brain_words.verdicts,
+        figures(brain_words.place_figures, brain_words.claims_table), cites=cites.brain_test,
     ),
     "lmm": Kind(
         called("Linear mixed model of {}"), "models", prose.coefficients, sections.mixed,

@@ -165,6 +165,8 @@ def planned(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> st
         return led(
             cell(row, frame), f"{n:g} subjects would be needed to show {claim} of {contrast}"
         )
+    if "question" in row:
+        return _answered(row, frame, style)
     value = style.number(row["estimate"], 3)
     if "term" in row:
         error = (
@@ -181,6 +183,22 @@ def planned(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> st
         f"With {sym('n')} = {row['n']:g}, a standard deviation of {row['sd']:g} and a true difference of "
         f"{row['difference']:g}, the power to show equivalence within {bounds} was {value}"
     )
+
+
+def _answered(row: Row, frame: pd.DataFrame, style: NumberStyle) -> str:
+    """Power of a question of the brain test, or the people it needs."""
+    d = decimals_for(frame["difference"].to_numpy("f8"), least=2)
+    far = f"{style.number(row['difference'], d)} from people"
+    shown = f"that {name(row['model'])}, {far}, is {name(row['question'])}"
+    if "n" in row:
+        text = f"with {sym('n')} = {row['n']:g}, the power to show {shown} was {style.number(row['estimate'], 3)}"
+    elif pd.isna(row["estimate"]):
+        text = f"how many people would show {shown} is not known"
+    elif row["estimate"] == float("inf"):
+        text = f"no number of people would show {shown}"
+    else:
+        text = f"{row['estimate']:g} people would be needed to show {shown}"
+    return led(cell(row, frame), text)
 
 
 def analysis(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> str:

@@ -58,6 +58,13 @@ def every_kind() -> dict[str, Any]:
     rdms = apa.simulate_rdms(n_subject=4, n_stimulus=12, rois=["V1", "V2"], n_model=2, rng=0)
     wide = best.where(roi="V1").frame.pivot_table(index="subject", columns="model", values="score")
     draws = np.random.default_rng(0).normal(size=(3, 400))
+    brains = apa.brain_test(
+        study.scores.where(split="test"),
+        margin={"score": 0.1, "agreement": 0.3},
+        outcome="both",
+        selection=best,
+        n_resamples=199,
+    )
     return {
         "normalized": apa.normalize(best, ceiling),
         "comparison": apa.compare("score ~ model | roi", best, adjust="holm"),
@@ -69,6 +76,18 @@ def every_kind() -> dict[str, Any]:
             "score ~ model | roi", best, bounds=0.02, hypothesis="noninferiority"
         ),
         "strict": apa.strict_alignment(best, agreement, score_bounds=0.1, agreement_bounds=0.3),
+        "brain test": brains,
+        "brain test over all": apa.brain_test(
+            study.scores.where(split="test"),
+            margin=0.1,
+            over="all",
+            selection=best,
+            n_resamples=199,
+        ),
+        "brain test with pools": apa.brain_test(
+            study.scores.where(split="test"), margin=0.1, selection=best, brain="leave_one_out"
+        ),
+        "power of the brain test": apa.power_brain_test(brains, n=[6, 20]),
         "agreement test": apa.agreement_test(patterns, selection=best),
         "agreement bootstrap": apa.agreement_bootstrap(patterns, selection=best),
         "identification": apa.pattern_identification(patterns, selection=best),
