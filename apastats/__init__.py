@@ -28,6 +28,7 @@ EXPORTS: dict[str, str] = {
     "boot_ci": "apastats.bootstrapping.boot_ci",
     "bootstrap": "apastats.bootstrapping.bootstrap",
     "brain_test": "apastats.patterns.brain_test",
+    "calibrate": "apastats.planning.calibrate",
     "check": "apastats.ceilings.check",
     "closed_p": "apastats.numbers.closed",
     "cluster": "apastats.resampling.cluster",

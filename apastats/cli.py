@@ -381,6 +381,56 @@ def _print_check(found: Any, title: str) -> None:
 
 
 @app.command()
+def calibrate(
+    trials: Annotated[
+        list[str] | None, typer.Argument(metavar="[TRIAL]...", help="What to try; all by default.")
+    ] = None,
+    n: Annotated[
+        list[int] | None, typer.Option("--n", help="Subjects; repeat for several.")
+    ] = None,
+    design: Annotated[
+        list[str] | None,
+        typer.Option(help="normal, skewed, heavy, unequal, ties; repeat for several."),
+    ] = None,
+    pilot: Annotated[
+        Path | None, typer.Option(help="Scores whose regions, models and spreads are taken.")
+    ] = None,
+    n_replicate: Annotated[int, typer.Option(help="Simulated studies per design and n.")] = 200,
+    seed: Annotated[int, typer.Option(help="Seed.")] = 1,
+    n_jobs: Annotated[int, typer.Option(help="Workers.")] = 1,
+    workdir: Annotated[
+        Path | None, typer.Option(help="Folder of finished blocks, to go on after an interruption.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Markdown file to write the table to.")
+    ] = None,
+) -> None:
+    """Measure error rates, coverage and power of the defaults on simulated studies, for your own design."""
+    from apastats.planning.calibrate import calibrate as measure
+    from apastats.planning.calibrate import to_page
+
+    source: Any = design or "normal"
+    if pilot is not None:
+        from apastats.io.read import read
+
+        source = read(pilot)
+    found = measure(
+        trials or None,
+        n=n or [8, 10],
+        design=source,
+        n_replicate=n_replicate,
+        rng=seed,
+        n_jobs=n_jobs,
+        workdir=workdir,
+    )
+    page = to_page(found)
+    if out is None:
+        typer.echo(page)
+    else:
+        out.write_text(page, "utf-8")
+
+
+@app.command()
 def simulate(
     folder: Annotated[Path, typer.Argument(help="Folder to make.")],
     layout: Annotated[

@@ -122,7 +122,7 @@ BASE: dict[str, Callable[[], Call]] = {
     "correlation_tost": lambda: {"x": numbers(seed=1), "y": numbers(seed=2), "bounds": 0.3},
     "correlation_tost_summary": lambda: {"r": 0.1, "n": 40, "bounds": 0.3},
     "disattenuated_agreement": _patterns(),
-    "discriminability": _cells(n_resamples=99, rng=1),
+    "discriminability": _cells(rng=1),
     "effect_size": lambda: {"x": numbers(seed=1), "y": numbers(seed=2)},
     "emmeans": lambda: {"fit": fit(), "specs": "model"},
     "equivalence": _cells(bounds=0.02),
@@ -350,7 +350,6 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "discriminability": {
         "against": lambda: agreement(),
         "against_outcome": lambda: needing("z", against=agreement()),
-        "n_resamples": 199,
         "rng": 2,
         "within": needing(["roi", "metric"], formula="score ~ model", within="roi"),
     },

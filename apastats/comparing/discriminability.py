@@ -6,20 +6,22 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.special import fdtrc, fdtri, stdtr, stdtrit
+from scipy.special import fdtrc, fdtri, ncfdtr, stdtr, stdtrit
 
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.equivalence import usable_block
 from apastats.errors import DegenerateWarning, DesignError, warn
 from apastats.numbers.best import confidence_set, moments
 from apastats.recording import verb
-from apastats.resampling.plans import Plan, Resamples, subject_counts
 from apastats.results import Provenance, Result
-from apastats.seeds import RngLike, recorded_seed, seed_sequence
+from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import Kinds, ScoreTable
 from apastats.words import Info
 
 __all__ = ["Discriminability", "discriminability"]
+
+_TESTS = 4_000_000  # paired tests of the simulated studies behind an interval
+_MEMORY = 4_000_000  # numbers at a time
 
 
 class Discriminability(Result):
@@ -62,7 +64,6 @@ def discriminability(
     against: ScoreTable | None = None,
     against_outcome: str = "agreement",
     alpha: float = 0.05,
-    n_resamples: Resamples = "auto",
     rng: RngLike = None,
     cluster: str = "subject",
     within: Any = None,
@@ -82,8 +83,8 @@ def discriminability(
         Its outcome column.
     alpha : float
         Family-wise level of separated pairs; intervals have level ``1 - alpha``.
-    n_resamples, rng
-        Subject bootstrap of the counts (999 unless a number is given), as in :func:`apastats.bootstrap`.
+    rng : int, Generator, SeedSequence or None
+        For the simulated studies behind the intervals of counts.
     cluster, within, kind
         As in :func:`apastats.equivalence`.
 
@@ -102,7 +103,8 @@ def discriminability(
     -----
     Model and error variance come from the two-way layout; ``F = MS_model / MS_error`` gives exact intervals under
     normal errors (``signal_to_noise = (F - 1) / n``, limits by ``F / F quantile``). Separated pairs: paired t
-    tests with Holm.
+    tests with Holm; its interval and that of the size of the set are of what n subjects are expected to give, by
+    studies simulated from plausible means.
 
     The comparison is paired: the difference of both outcomes' ``log F``, with the standard error of the delete-one
     jackknife over subjects (both outcomes of a subject left out together), against t with ``n - 1`` df. F has no
@@ -146,14 +148,13 @@ def discriminability(
             raise DesignError(
                 f"discriminability: {n} complete {cluster}s in one cell; at least 3 are needed"
             )
-        plan = subject_counts(n, n_resamples if isinstance(n_resamples, int) else 999, root)
         named = [(block.formula.outcome, x[keep][:, :, j])]
         if y is not None:
             named.append((against_outcome, y[keep][:, :, j]))
         for outcome, values in named:
             rows += [
                 {**cell, "outcome": outcome, **row, "n_subject": n, "n_model": k}
-                for row in _describe(values, alpha, plan)
+                for row in _describe(values, alpha, block_generator(root, j))
             ]
         if y is not None:
             rows += [
@@ -184,7 +185,7 @@ def discriminability(
         conf_level=1 - alpha,
         n_subject=int(max(r["n_subject"] for r in rows)),
         by=list(block.formula.by),
-        resampled=f"{cluster}s (counts); {cluster}s left out in turn (comparison)",
+        resampled=f"simulated studies (intervals of counts); {cluster}s left out in turn (comparison)",
         held_fixed="stimuli, chosen layers, the models themselves: a claim about other models is not supported",
     )
     return Discriminability(
@@ -227,7 +228,7 @@ def separated_pairs(x: np.ndarray, alpha: float) -> np.ndarray:
     )
 
 
-def _describe(x: np.ndarray, alpha: float, plan: Plan) -> list[dict[str, Any]]:
+def _describe(x: np.ndarray, alpha: float, g: np.random.Generator) -> list[dict[str, Any]]:
     n, k = x.shape
     pairs = k * (k - 1) / 2
     count = float(separated_pairs(x, alpha))
@@ -261,38 +262,78 @@ def _describe(x: np.ndarray, alpha: float, plan: Plan) -> list[dict[str, Any]]:
                 "method": "variance components, F",
             }
         )
-    _count_limits(rows, x, alpha, plan)
+    _count_limits(rows, x, alpha, g)
     return rows
 
 
-def _count_limits(rows: list[dict[str, Any]], x: np.ndarray, alpha: float, plan: Plan) -> None:
-    """Bootstrap limits of the counts, written into their rows (subjects resampled)."""
+def _count_limits(
+    rows: list[dict[str, Any]], x: np.ndarray, alpha: float, g: np.random.Generator
+) -> None:
+    """Limits of the counts that n subjects are expected to give, written into their rows.
+
+    Counts of subjects drawn with replacement are too high (a repeated subject makes every t larger), so that their
+    percentiles lie above what is to be covered. Instead studies are drawn under normal errors from plausible truths,
+    and the mean count of each truth is taken: the observed means scaled to both exact limits of the noncentrality
+    of F (how much models differ in all), and observed means with errors of their own size (which of them differ).
+    The limits are the extremes of the first and the ``alpha / 2`` quantiles of the second, and hold the estimate.
+    """
     n, k = x.shape
-    _, same = np.unique(x, axis=0, return_inverse=True)
-    counts = plan.matrix.astype(int)
-    # a resample of fewer than three different subjects has no spread to speak of
-    different = (counts @ np.eye(same.max() + 1)[same] > 0).sum(axis=1)
-    counts = counts[different > 2]
-    drawn = np.repeat(np.tile(np.arange(n), len(counts)), counts.ravel()).reshape(-1, n)
-    found = np.empty((len(drawn), 2))
-    batch = max(1, 2_000_000 // (n * k * (k - 1)))
-    for start in range(0, len(drawn), batch):
-        part = slice(start, start + batch)
-        s = x[drawn[part]]
-        found[part, 0] = separated_pairs(s, alpha)
-        found[part, 1] = confidence_set(moments(s), alpha, p_values=False)[0].sum(axis=-1)
-    if len(found):
-        low, high = np.quantile(found, [alpha / 2, 1 - alpha / 2], axis=0, method="nearest")
-        scale = {
-            "separated_pairs": (0, 1.0),
-            "separated_share": (0, k * (k - 1) / 2),
-            "set_size": (1, 1.0),
-        }
-        for row in rows:
-            if row["term"] in scale:
-                column, unit = scale[row["term"]]
-                row["conf_low"], row["conf_high"] = low[column] / unit, high[column] / unit
-                row["method"] += f"; percentile bootstrap over {n} subjects"
+    mean = x.mean(axis=0)
+    _, error, f = variance_components(x)
+    ends = [
+        _noncentrality(float(f), k - 1.0, (n - 1.0) * (k - 1), q)
+        for q in (1 - alpha / 2, alpha / 2)
+    ]
+    between = float(((mean - mean.mean()) ** 2).sum())
+    if not (error > 0 and between > 0 and np.isfinite(f)):
+        return
+    sd = float(np.sqrt(error))
+    # as many studies as a bounded number of tests allows; with many pairs one study is near its expectation
+    studies = int(np.clip(_TESTS // (k * (k - 1) // 2), 1, 480))
+    truths = int(np.clip(studies // 8, 20, 60))
+    each = max(1, studies // truths)
+
+    def expected(means: np.ndarray, size: int) -> np.ndarray:
+        """Mean counts ``[truth, 2]``."""
+        out = np.empty((len(means), 2))
+        step = max(1, _MEMORY // (n * k * (k - 1) // 2 * size))
+        for start in range(0, len(means), step):
+            part = means[start : start + step, None, None, :]
+            drawn = part + sd * g.standard_normal((part.shape[0], size, n, k))
+            out[start : start + step, 0] = separated_pairs(drawn, alpha).mean(axis=1)
+            inside = confidence_set(moments(drawn), alpha, p_values=False)[0]
+            out[start : start + step, 1] = inside.sum(axis=-1).mean(axis=1)
+        return out
+
+    scaled = np.array([(mean - mean.mean()) * np.sqrt(e * error / n / between) for e in ends])
+    at_ends = expected(scaled, max(1, studies // 6))
+    around = expected(mean + sd / np.sqrt(n) * g.standard_normal((truths, k)), each)
+    quantiles = np.quantile(around, [alpha / 2, 1 - alpha / 2], axis=0)
+    low = np.minimum(at_ends.min(axis=0), quantiles[0])
+    high = np.maximum(at_ends.max(axis=0), quantiles[1])
+    pairs = k * (k - 1) / 2
+    scale = {"separated_pairs": (0, 1.0), "separated_share": (0, pairs), "set_size": (1, 1.0)}
+    for row in rows:
+        if row["term"] in scale:
+            column, unit = scale[row["term"]]
+            row["conf_low"] = min(low[column] / unit, row["estimate"])
+            row["conf_high"] = max(high[column] / unit, row["estimate"])
+            row["method"] += "; studies simulated from plausible means"
+
+
+def _noncentrality(f: float, df1: float, df2: float, p: float) -> float:
+    """Noncentrality of F at which a value as small as ``f`` has probability p; 0 where none has."""
+    from scipy.optimize import brentq
+
+    def excess(nc: float) -> float:
+        return float(ncfdtr(df1, df2, nc, f)) - p
+
+    if not np.isfinite(f) or excess(0.0) <= 0:
+        return 0.0
+    high = 10.0 + df1 * f
+    while excess(high) > 0:
+        high *= 2
+    return float(brentq(excess, 0.0, high))
 
 
 def _log_f(x: np.ndarray) -> np.ndarray:

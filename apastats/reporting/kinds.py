@@ -203,6 +203,7 @@ KINDS: dict[str, Kind] = {
         called("Bayesian hierarchical model"), "models", prose.posteriors,
         figures(curve_panels.posterior_blocks), cites=cites.bayes("capretto2022", "vehtari2021"),
     ),
+    "calibration": Kind(called("Calibration of the defaults"), "planning", prose.calibrated, methods=methods.silent),
     "power": Kind(
         called("Power"), "planning", prose.told_by(row_prose.planned), figures(curve_panels.planning_figures),
         cites=cites.power,

@@ -277,6 +277,28 @@ def coefficients(result: Any, style: NumberStyle, short: bool, max_rows: int) ->
     return [*head_sentences(result), *lines, *cautions(result)]
 
 
+_MEASURED = {
+    "coverage": "held the value in",
+    "error": "claimed falsely in",
+    "power": "made the claim in",
+}
+
+
+def calibrated(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
+    """How each default behaved, a sentence a row."""
+    lines = []
+    for row in result.table.head(max_rows).to_dict(orient="records"):
+        where = f"{row['n_replicate']} simulated studies of {row['n']} subjects ({row['design']})"
+        if row["quantity"] == "bias":
+            found = f"missed by {row['estimate']:.3f} on average in {where}"
+        else:
+            found = f"{_MEASURED[row['quantity']]} {100 * row['estimate']:.1f} % of {where}"
+        nominal = row["nominal"]
+        promised = f"; nominal is {100 * nominal:g} %" if nominal > 0 else ""
+        lines.append(f"{name(row['verb'])}, {row['what']}: {found}{promised}.")
+    return lines + _more(result.table, max_rows)
+
+
 def decision_counts(frame: pd.DataFrame) -> str:
     """``3 equivalent, 2 different, 5 undecided of 10 comparisons``."""
     counts = frame["decision"].astype(str).value_counts()

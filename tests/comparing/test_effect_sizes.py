@@ -79,15 +79,57 @@ def test_discriminability_prefers_the_cleaner_outcome():
     noise = noise.with_frame(
         noise.frame.rename(columns={"score": "agreement"}), outcomes=["agreement"]
     )
-    found = apa.discriminability(
-        "score ~ model | roi", clean, against=noise, n_resamples=99, rng=1
-    ).tidy()
+    found = apa.discriminability("score ~ model | roi", clean, against=noise, rng=1).tidy()
     by = found.set_index(["outcome", "term"])["estimate"]
     assert by["score", "separated_pairs"] > by["agreement", "separated_pairs"]
     assert by["score", "reliability_1"] > by["agreement", "reliability_1"]
     row = found[found["term"] == "difference signal"].iloc[0]
     assert row["estimate"] < 0
     assert row["p_value"] <= 0.05
+
+
+def test_noncentrality_is_the_inverse_of_the_distribution_of_f():
+    from apastats.comparing.discriminability import _noncentrality
+
+    for f, p in ((6.0, 0.975), (6.0, 0.025), (1.2, 0.025)):
+        nc = _noncentrality(f, 5.0, 45.0, p)
+        assert stats.ncf.cdf(f, 5, 45, nc) == pytest.approx(p, abs=1e-6)
+    # so small an F that no noncentrality makes it likelier: models do not differ
+    assert _noncentrality(0.3, 5.0, 45.0, 0.975) == 0.0
+
+
+@pytest.mark.calibration
+@pytest.mark.parametrize(
+    "truth",
+    [
+        np.zeros(6),
+        np.linspace(0, 1.5, 6),
+        np.r_[2.0, np.zeros(5)],
+        np.r_[2 * np.ones(4), np.zeros(4)],
+    ],
+)
+def test_intervals_of_counts_hold_what_as_many_subjects_are_expected_to_give(truth, long):
+    from apastats.comparing.discriminability import (
+        _describe,
+        confidence_set,
+        moments,
+        separated_pairs,
+    )
+
+    n, k, replicates = 8, len(truth), 400 if long else 60
+    g = np.random.default_rng(11)
+    many = truth + g.standard_normal((4000, n, k))
+    expected = {
+        "separated_pairs": separated_pairs(many, 0.05).mean(),
+        "set_size": confidence_set(moments(many), 0.05, p_values=False)[0].sum(axis=1).mean(),
+    }
+    held = dict.fromkeys(expected, 0)
+    for _ in range(replicates):
+        rows = {r["term"]: r for r in _describe(truth + g.standard_normal((n, k)), 0.05, g)}
+        for term, value in expected.items():
+            held[term] += rows[term]["conf_low"] <= value <= rows[term]["conf_high"]
+    least = 0.95 - 0.05 - 3 * np.sqrt(0.05 * 0.95 / replicates)
+    assert min(held.values()) / replicates >= least, held
 
 
 def test_noncentral_limits_pass_holes_of_the_series():
