@@ -141,6 +141,7 @@ BASE: dict[str, Callable[[], Call]] = {
     "pattern_reliability": _patterns(),
     "power_brain_test": lambda: {"result": brained()},
     "power_correlation": lambda: {"n": 50, "bounds": 0.3},
+    "calibrate": lambda: {"what": "compare", "n": 6, "n_replicate": 10, "rng": 1},
     "power_study": lambda: {
         "n": [8, 12],
         "bounds": 0.02,
@@ -425,6 +426,14 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "pattern_identification": {},
     "pattern_reliability": {},
     "power_correlation": {"n": [40, 50], "rho": 0.1, "method": "published"},
+    "calibrate": {
+        "n": [6, 8],
+        "design": "skewed",
+        "n_replicate": 20,
+        "rng": 2,
+        "n_jobs": 2,
+        "workdir": folder,
+    },
     "power_study": {
         "n": 8,
         "n_model": 5,

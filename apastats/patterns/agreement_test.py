@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr, ndtri
 
 from apastats import arguments
 from apastats.arguments import applies, choice
-from apastats.errors import InputError
+from apastats.errors import DegenerateWarning, InputError, warn
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.arrays import PatternArrays
 from apastats.patterns.compared import (
@@ -26,7 +28,13 @@ from apastats.patterns.compared import (
     predictors_of,
     take_predictors,
 )
-from apastats.patterns.null_statistics import Permutations, flip_test, one_roi, permutation_frame
+from apastats.patterns.null_statistics import (
+    Permutations,
+    flip_test,
+    inflation_by_shared_geometry,
+    one_roi,
+    permutation_frame,
+)
 from apastats.patterns.pattern_agreement import brain_similarity, model_similarity
 from apastats.patterns.pattern_similarity import check_similarity
 from apastats.patterns.permutations import roi_permutations, spin_coordinates
@@ -43,6 +51,7 @@ __all__ = ["AgreementTest", "agreement_test", "label_permutations"]
 PERMUTATIONS = ("permuted_rois", "within_stream", "spatial")
 BASELINES = ("other_roi", "mean_pattern", "models")
 RANDOM = "random_models"
+MOST_INFLATION = 1.3  # of a variance: a level of .05 becomes .075
 _SENTENCE = {
     "permuted_rois": "the entries of a pattern are exchangeable: ROI labels of the predictor's pattern permuted",
     "within_stream": "entries are exchangeable within a stream: ROI labels permuted within streams",
@@ -213,6 +222,7 @@ def agreement_test(
                 arrays, cell, kind, similarity, null, null_models, flips, alternative, conf_level
             )
     table = pd.concat(frames, ignore_index=True)
+    notes = _shared_geometry(arrays, kind, reference) if null == "permuted_rois" else ()
     size = f"{len(null_models or ())} null models"
     if plan is not None:
         size = f"{'exact' if plan.exact else 'sampled'} ({plan.n_resamples} resamples)"
@@ -238,7 +248,28 @@ def agreement_test(
         },
     )
     provenance = Provenance(data_hash=patterns.provenance.data_hash, seed=plan.seed if plan else "")
-    return AgreementTest(table, info, provenance)
+    return AgreementTest(table, info, provenance, notes=notes)
+
+
+def _shared_geometry(arrays: PatternArrays, kind: str, reference: str) -> tuple[str, ...]:
+    """Warn where regions are so alike that their labels cannot be exchanged; the text is also a note."""
+    lead = tuple(range(1, 1 + (2 if kind == "subject_to_subject" else 1)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        mean = np.nanmean(brain_stack(arrays, kind), axis=lead)
+    ratios = np.array([inflation_by_shared_geometry(p) for p in mean])
+    known = ratios[np.isfinite(ratios)]  # none without a region's own entry
+    ratio = float(np.median(known)) if known.size else 1.0
+    if ratio <= MOST_INFLATION:
+        return ()
+    claimed = float(ndtr(-ndtri(0.95) / np.sqrt(ratio)))
+    text = (
+        f"regions share geometry: the agreement of an unrelated model varies {ratio:.1f} times as much as its "
+        f"permutations do, so that about {100 * claimed:.0f} % of such models have p below .05. Use null='spatial' or "
+        "'within_stream', or compare with untrained networks (null='random_models')"
+    )
+    warn(text, DegenerateWarning)
+    return (text,)
 
 
 def _cells(

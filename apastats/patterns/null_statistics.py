@@ -21,6 +21,7 @@ from apastats.resampling.plans import BLOCK, Plan
 from apastats.resampling.relabel import permutation_p
 
 __all__ = [
+    "inflation_by_shared_geometry",
     "Crossed",
     "Permutations",
     "cross_patterns",
@@ -294,3 +295,30 @@ def _flip_p(
     if flips.exact:
         return alone / flips.n_resamples, largest / flips.n_resamples
     return (alone + 1) / (flips.n_resamples + 1), (largest + 1) / (flips.n_resamples + 1)
+
+
+def inflation_by_shared_geometry(patterns: np.ndarray) -> np.ndarray:
+    """How much more an unrelated pattern's agreement varies than its permutations do, ``[n_roi]``.
+
+    A model that has nothing to do with the brain still scores alike in regions whose geometries are alike. With S the
+    similarity of the regions' geometries and y the centred pattern of a region, the covariance of an unrelated
+    pattern x with y has variance ``y' S y``; if entries are exchanged freely it is ``y'y tr(HSH) / (n - 1)``, H the
+    centring. The ratio is 1 where regions are independent. S is estimated from the mean brain patterns themselves,
+    ``P_ij + P_ji`` over the ceilings ``2 sqrt(P_ii P_jj)``.
+
+    Parameters
+    ----------
+    patterns : numpy.ndarray
+        ``[n_roi, n_roi]`` mean brain patterns: predictor, target.
+    """
+    own = np.sqrt(np.maximum(np.diag(patterns), 0.0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        similar = (patterns + patterns.T) / (2 * np.outer(own, own))
+    similar = np.clip(np.nan_to_num(similar), -1.0, 1.0)
+    np.fill_diagonal(similar, 1.0)
+    n = len(similar)
+    centred = similar - similar.mean(axis=0) - similar.mean(axis=1, keepdims=True) + similar.mean()
+    y = patterns - patterns.mean(axis=1, keepdims=True)
+    free = (y**2).sum(axis=1) * np.trace(centred) / (n - 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.einsum("ij,jk,ik->i", y, similar, y) / free)

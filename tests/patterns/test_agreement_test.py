@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import apastats as apa
-from apastats.errors import InputError
+from apastats.errors import DegenerateWarning, InputError
 from apastats.patterns.pattern_similarity import SIMILARITIES
 from apastats.patterns.permutations import contract, roi_permutations, spin_coordinates
 from tests.patterns.naive import Pairs, mean_known, similar
@@ -351,3 +351,30 @@ def test_place_among_random_feature_models():
         apa.random_feature_models(rdms)
     with pytest.raises(InputError, match="n_model: got 0"):
         apa.random_feature_models(rdms.brain, n_model=0)
+
+
+def test_inflation_is_the_variance_of_unrelated_patterns_over_that_of_their_permutations():
+    from apastats.patterns.null_statistics import inflation_by_shared_geometry
+
+    g = np.random.default_rng(3)
+    places = np.arange(9)
+    similar = np.exp(-np.abs(places[:, None] - places) / 2.0)
+    ceiling = g.uniform(0.3, 0.6, 9)
+    patterns = similar * np.sqrt(np.outer(ceiling, ceiling))
+    unrelated = g.multivariate_normal(np.zeros(9), similar, 60_000)
+    y = patterns - patterns.mean(axis=1, keepdims=True)
+    seen = (unrelated @ y.T).var(axis=0)
+    shuffled = g.permuted(unrelated, axis=1)
+    np.testing.assert_allclose(
+        inflation_by_shared_geometry(patterns), seen / (shuffled @ y.T).var(axis=0), rtol=0.05
+    )
+    np.testing.assert_allclose(inflation_by_shared_geometry(0.5 * np.eye(9)), 1.0)
+
+
+@pytest.mark.filterwarnings("always::apastats.errors.DegenerateWarning")
+def test_regions_that_share_geometry_are_said():
+    study = apa.simulate(n_subject=5, n_model=2, n_layer=2, rng=1)
+    patterns = apa.alignment_patterns(study.scores.where(split="test"))
+    with pytest.warns(DegenerateWarning, match="regions share geometry"):
+        found = apa.agreement_test(patterns, n_resamples=99, rng=1)
+    assert "null='spatial'" in found.notes[0]
