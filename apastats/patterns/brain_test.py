@@ -203,7 +203,7 @@ def brain_test(
     >>> study = apa.simulate(n_subject=8, n_model=3, n_layer=1, rois=["V1", "V4", "IT"], rng=1)
     >>> found = apa.brain_test(study.scores.where(split="test"), margin=0.1, over="all")
     >>> found.table["as_good"].tolist()
-    ['undecided', 'undecided', 'undecided']
+    ['within the margin', 'within the margin', 'within the margin']
     """
     options = Options(
         choice("over", over, ("roi", "all")),
@@ -255,7 +255,7 @@ def brain_test(
         )
         warn(message, SmallSampleWarning)
     beside = {k: np.concatenate([a[k] for a in arrays], -1) for k in ("people", "between", "pair")}
-    info = _words(options, margins, outcomes, kinds, min(counts), symmetric, similarity)
+    info = _words(options, margins, outcomes, kinds, min(counts), symmetric, similarity, direction)
     made_with = Provenance(data_hash=table.hash, seed=recorded_seed(root))
     return BrainTest(out, info, made_with, beside)
 
@@ -393,6 +393,7 @@ def _words(
     n: int,
     symmetric: list[bool],
     similarity: str,
+    direction: str,
 ) -> Info:
     pooled = "leave_one_out" in kinds
     scale = "Fisher z" if SIMILARITIES[similarity].fisher else ""
@@ -402,12 +403,21 @@ def _words(
         if pooled
         else "prediction interval for one more person (t, n - 1 df, people as targets and predictors) and exact rank"
     )
+    if not pooled:
+        side = "only below people" if options.alternative == "less" else "below or above people"
+        second += f", {side}"
+    ways = {
+        "model_to_brain": "models predict people",
+        "brain_to_model": "people predict models",
+        "both": "models predict people, and people models",
+    }
+    compared = {"similarity": similarity} if "agreement" in outcomes else {}
     both = "score and agreement" if len(outcomes) > 1 else outcomes[0]
     return Info(
         estimand=f"mean of the model less that of {POOL if pooled else 'a person'}",
         outcome=Outcome(both, scale=scale if outcomes == ["agreement"] else ""),
         method=f"as good as {POOL if pooled else 'a person'}: t tests of people's shares in all roles (jackknife); "
-        f"a person like any other: {second}",
+        f"a person like any other: {second}; {ways[direction]}",
         statistic="t",
         test="jackknife of people",
         hypothesis="noninferiority and equivalence; one more person",
@@ -435,6 +445,8 @@ def _words(
         extra={
             "over": options.over,
             "side": options.alternative,
+            "direction": direction,
+            **compared,
             "people_pooled": pooled,
             "symmetric": bool(symmetric) and all(symmetric),
             "smallest_rank_p": 1 / (n + 1),

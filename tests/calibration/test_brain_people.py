@@ -22,7 +22,9 @@ def test_score(structure: str, n: int, long: bool) -> None:
         for what in ("region", "mean", "any", "profile"):
             assert not above(found[f"{what}_{side}"], 0.05, sets), (what, side, found)
     for name in ("margin_poor", "margin_all_poor", "margin_truth", "margin_all_truth"):
-        assert not above(found[name], 0.05, sets), (name, found)
+        # people who differ much in reliability: few of them, and a skewed mean
+        most = 0.085 if structure == "hetero" else 0.05
+        assert not above(found[name], most, sets), (name, found)
     assert not above(found["rank"], 1 / (n + 1), sets)
     assert not below(found["rank"], 1 / (n + 1), sets)
     # a geometry without noise: as good as a person in all data sets, and never below people
