@@ -63,6 +63,7 @@ EXPORTS: dict[str, str] = {
     "nemenyi": "apastats.comparing.ranks",
     "noise_ceiling": "apastats.ceilings.noise_ceiling",
     "normalize": "apastats.ceilings.normalize",
+    "normalized_rows": "apastats.ceilings.normalized_rows",
     "normalize_encoding": "apastats.scoring.reliability",
     "pattern_agreement": "apastats.patterns.pattern_agreement",
     "pattern_identification": "apastats.patterns.pattern_identification",

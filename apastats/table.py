@@ -413,6 +413,32 @@ class ScoreTable:
         return Block(values[order], clusters, axes[1][1], axes[2][1], f, cluster)
 
 
+def averaged_block(
+    data: ScoreTable, formula: str | CellFormula, *, cluster: str, within: Any, kind: Kinds
+) -> Block:
+    """Block of the formula, the levels of ``within`` averaged inside each cluster (NaN if one is missing)."""
+    f = formula if isinstance(formula, CellFormula) else parse_formula(formula)
+    if within is None:
+        return data.block(f, cluster=cluster, kind=kind)
+    columns = names("within", within)
+    taken = {f.outcome, cluster, *f.compare, *f.by}
+    if set(columns) & taken:
+        raise InputError(
+            "within", within, "columns that are neither in the formula nor the cluster"
+        )
+    full = data.block(replace(f, by=(*f.by, *columns)), cluster=cluster, kind=kind)
+    by = list(f.by)
+    if by:
+        codes = full.cells.groupby(by, sort=False, observed=True).ngroup().to_numpy()
+        cells = full.cells[by].drop_duplicates().reset_index(drop=True)
+    else:
+        codes, cells = np.zeros(len(full.cells), dtype=int), pd.DataFrame(index=range(1))
+    values = np.stack(
+        [full.values[:, :, codes == j].mean(axis=2) for j in range(len(cells))], axis=2
+    )
+    return Block(values, full.clusters, full.groups, cells, f, cluster)
+
+
 def of_kinds(frame: pd.DataFrame, kind: str | Sequence[str]) -> pd.Series:
     """Rows of one kind or of several; a kind that no row has is an error, so that none is silently nothing."""
     wanted = names("kind", kind)

@@ -14,6 +14,7 @@ from tests.verb_data import (
     STREAMS,
     best,
     brains,
+    ceiling,
     files,
     folder,
     images,
@@ -22,10 +23,12 @@ from tests.verb_data import (
     new_folder,
     numbers,
     patterns,
+    rdm_scores,
     rdms,
     repeats,
     study,
     tested,
+    two_bounds,
 )
 
 P = [0.01, 0.02, 0.2]
@@ -54,6 +57,7 @@ BASE: dict[str, Callable[[], Call]] = {
         "ceilings": {key: 0.6 for key in brains()},
         "scale": "r2",
     },
+    "normalized_rows": lambda: {"table": best(), "ceiling": ceiling()},
     "pattern_agreement": lambda: {"patterns": patterns()},
     "pattern_similarity": lambda: {"x": numbers(6, 3).T, "y": numbers(6, 3, seed=1).T},
     "random_feature_models": lambda: {
@@ -126,6 +130,13 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "measure": {"name": "neighbours"},
     "ncsnr": {"n_average": 2},
     "normalize_encoding": {"scale": "r", "minimum": 0.1},
+    "normalized_rows": {
+        "how": "ratio_of_means",
+        "bound": lambda: needing(
+            "upper", table=rdm_scores(), ceiling=two_bounds(), bound="lower", on_low="nan"
+        ),
+        "on_low": "nan",
+    },
     "pattern_similarity": {"similarity": "cosine"},
     "random_feature_models": {"n_model": 4, "n_feature": 30, "rng": 2},
     "rdm_similarity": {

@@ -308,6 +308,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "bootstrap": {
         "scheme": needing("bayesian", n_resamples=99, rng=1),
         "strata": needing("half", n_resamples=99, rng=1),
+        "within": needing(["roi", "metric"], formula="score ~ model", within="roi"),
         # with one layer per model there is a call without it
         "reselect": Other("layer", {}, {"on": "out_of_bag"}),
         "on": lambda: needing("out_of_bag", data=study().scores, reselect="layer"),

@@ -45,6 +45,7 @@ def bootstrap(
     cluster: str | Sequence[str] = "subject",
     scheme: str = "bootstrap",
     strata: str | None = None,
+    within: str | Sequence[str] | None = None,
     reselect: str | None = None,
     on: str = "train",
     models: RDMSet | Any = None,
@@ -81,6 +82,9 @@ def bootstrap(
         Counts of a draw with replacement, or Dirichlet weights (Rubin 1981).
     strata : str, optional
         Column with groups of subjects; every group keeps its size in every resample.
+    within : str or sequence of str, optional
+        Columns (``"roi"``) averaged inside each subject first, as in :func:`apastats.equivalence`; a subject that
+        lacks one of their levels in a cell does not enter there.
     reselect : {"layer"}, optional
         Choose the best layer of each model anew in every resample.
     on : {"train", "out_of_bag"}
@@ -185,6 +189,7 @@ def bootstrap(
 
         table: dict[str, Any] = {"to": ["scores"], "chosen": "RDMs", "by": "data"}
         applies("strata", strata, **table)
+        applies("within", within, **table)
         applies("reselect", reselect, **table)
         applies("on", on, **table, default="train")
         applies("kind", kind, **table)
@@ -209,7 +214,7 @@ def bootstrap(
     applies("ceiling", ceiling, **rdms, default=True)
     applies("on", on, to=["layer"], chosen=str(reselect), by="reselect", default="train")
     interval = "studentized" if interval == "auto" else interval
-    cells = _cells(formula, data, cluster, scheme, strata, reselect, on, kind)
+    cells = _cells(formula, data, cluster, scheme, strata, within, reselect, on, kind)
     found = _run(cells, data, cluster, scheme, interval, **shared)
     return replace(found, info=found.info.but(rows=kind))
 
@@ -220,6 +225,7 @@ def _cells(
     cluster: str | Sequence[str],
     scheme: str,
     strata: str | None,
+    within: str | Sequence[str] | None,
     reselect: str | None,
     on: str,
     kind: str | None,
@@ -227,6 +233,14 @@ def _cells(
     """Data of the design that was asked for."""
     f = parse_formula(formula)
     special = not isinstance(cluster, str) or cluster == "dyad" or strata is not None
+    if within is not None and (
+        reselect is not None or cluster == "dyad" or not isinstance(cluster, str)
+    ):
+        raise InputError(
+            "within",
+            within,
+            "None where layers are chosen anew, and for dyads and pairs of columns",
+        )
     if scheme == "bayesian" and reselect is not None and on == "out_of_bag":
         raise InputError(
             "scheme", scheme, "'bootstrap' for on='out_of_bag': with weights nobody is left out"
@@ -250,7 +264,7 @@ def _cells(
         if strata is not None:
             raise InputError("strata", strata, "None for dyads")
         return dyad_cells(f, data, kind or "subject_to_subject")
-    return mean_cells(f, data, cluster, kind or "model", strata)
+    return mean_cells(f, data, cluster, kind or "model", strata, within)
 
 
 def _run(

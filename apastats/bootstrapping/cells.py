@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import names
 from apastats.errors import DataError, DesignError, InputError
 from apastats.resampling.designs import nested_counts, stratified_counts
 from apastats.resampling.plans import Plan, Resamples, subject_counts, subject_weights
 from apastats.seeds import RngLike
-from apastats.table import Block, CellFormula, ScoreTable
+from apastats.table import Block, CellFormula, ScoreTable, averaged_block
 
 __all__ = ["Cells", "dyad_cells", "mean_cells", "nested_cells", "option_cells"]
 
@@ -65,12 +66,19 @@ class Cells:
 
 
 def mean_cells(
-    formula: CellFormula, data: ScoreTable, cluster: str, kind: str, strata: str | None
+    formula: CellFormula,
+    data: ScoreTable,
+    cluster: str,
+    kind: str,
+    strata: str | None,
+    within: str | Sequence[str] | None = None,
 ) -> Cells:
-    """One value per level of ``cluster`` and cell."""
-    block = data.block(formula, cluster=cluster, kind=kind)
+    """One value per level of ``cluster`` and cell, the levels of ``within`` averaged in it."""
+    block = averaged_block(data, formula, cluster=cluster, within=within, kind=kind)
     keys, values, notes = _present(block, data, kind)
     words, drawn = f"over {cluster}s", f"{cluster}s"
+    if within is not None:
+        words += f" of the mean over levels of {', '.join(names('within', within))}"
     if strata is None:
         return Cells("means", keys, values, block.clusters, formula, words, drawn, notes=notes)
     labels = _of_each(data, cluster, strata, block.clusters)
@@ -251,16 +259,16 @@ def _present(
     empty = ~np.isfinite(values).any(axis=0)
     if not empty.any():
         return keys, values, ()
-    names = [*block.formula.compare, *block.formula.by]
+    columns = [*block.formula.compare, *block.formula.by]
     frame = data.frame if kind is None else data.frame[data.frame["kind"] == kind]
-    present = set(frame[names].itertuples(index=False, name=None))
+    present = set(frame[columns].itertuples(index=False, name=None))
     for row in keys[empty].itertuples(index=False, name=None):
-        if row in present or not names:
+        if row in present or not columns:
             raise DesignError(
-                f"bootstrap: cell {dict(zip(names, row, strict=True))} has rows but no value; "
+                f"bootstrap: cell {dict(zip(columns, row, strict=True))} has rows but no value; "
                 f"leave it out or repair the data"
             )
     note = (
-        f"{int(empty.sum())} of {empty.size} combinations of {names} have no rows and no estimate"
+        f"{int(empty.sum())} of {empty.size} combinations of {columns} have no rows and no estimate"
     )
     return keys[~empty].reset_index(drop=True), np.ascontiguousarray(values[:, ~empty]), (note,)

@@ -109,11 +109,8 @@ def normalize(
     """
     choice("how", how, ("ratio_of_means", "mean_of_ratios"))
     choice("on_low", on_low, ("error", "nan"))
-    bounds = list(dict.fromkeys(ceiling.table["bound"]))
-    if bound is None and len(bounds) == 1:
-        bound = bounds[0]
-    if bound not in bounds:
-        raise InputError("bound", bound, f"one of the bounds of the ceiling, {bounds}")
+    mine = pick_bound(ceiling, bound)
+    bound = str(ceiling.table["bound"].iloc[mine[0]])
     if interval is None:
         interval = "fieller" if how == "ratio_of_means" else "t"
     if interval != "fieller" or how != "ratio_of_means":
@@ -135,7 +132,6 @@ def normalize(
         raise DesignError(
             f"normalize: scores and ceiling share {len(shared)} subjects; at least 2 are needed"
         )
-    mine = np.flatnonzero((ceiling.table["bound"] == bound).to_numpy())
     rows = ceiling.table[by].iloc[mine].itertuples(index=False, name=None)
     place = {tuple(row): j for j, row in zip(mine, rows, strict=True)}
     cells = list(block.cells.itertuples(index=False, name=None))
@@ -147,7 +143,7 @@ def normalize(
     at = np.ix_(np.array([subjects.index(s) for s in shared]), names)
     reference, person = ceiling.arrays["values"][at], ceiling.arrays["person"][at]
     alike = without_interval(ceiling.info["ceiling_kind"], ceiling.arrays["values"][:, names])
-    _refuse_low(alike, reference, person, by, cells, how, on_low, conf_level)
+    refuse_low(alike, reference, person, by, cells, how, on_low, conf_level)
     m, k = len(block.groups), len(cells)
     top = score.transpose(0, 2, 1).reshape(len(shared), k * m)
     own = np.repeat(reference, m, axis=1)
@@ -216,7 +212,17 @@ def normalize(
     return NormalizedScores(table_out, info, provenance, arrays, notes)
 
 
-def _refuse_low(
+def pick_bound(ceiling: NoiseCeiling, bound: str | None) -> np.ndarray:
+    """Rows of a ceiling that belong to one of its bounds."""
+    bounds = list(dict.fromkeys(ceiling.table["bound"]))
+    if bound is None and len(bounds) == 1:
+        bound = bounds[0]
+    if bound not in bounds:
+        raise InputError("bound", bound, f"one of the bounds of the ceiling, {bounds}")
+    return np.flatnonzero((ceiling.table["bound"] == bound).to_numpy())
+
+
+def refuse_low(
     alike: np.ndarray,
     reference: np.ndarray,
     person: np.ndarray,

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import names
 from apastats.comparing.against_best import VARIANCES
 from apastats.comparing.choices import MATCHED_TESTS, STATISTICS, Choice, choose
 from apastats.comparing.decisions import (
@@ -37,7 +36,7 @@ from apastats.recording import verb
 from apastats.resampling.plans import Resamples
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
-from apastats.table import Block, Kinds, ScoreTable, parse_formula
+from apastats.table import Block, Kinds, ScoreTable, averaged_block
 from apastats.words import Info, Outcome
 
 __all__ = ["EquivalenceResult", "equivalence"]
@@ -59,32 +58,6 @@ class EquivalenceResult(Result):
     """
 
     kind: ClassVar[str] = "equivalence"
-
-
-def averaged_block(
-    data: ScoreTable, formula: str, *, cluster: str, within: Any, kind: Kinds
-) -> Block:
-    """Block of the formula, the levels of ``within`` averaged inside each cluster (NaN if one is missing)."""
-    f = parse_formula(formula)
-    if within is None:
-        return data.block(f, cluster=cluster, kind=kind)
-    columns = names("within", within)
-    taken = {f.outcome, cluster, *f.compare, *f.by}
-    if set(columns) & taken:
-        raise InputError(
-            "within", within, "columns that are neither in the formula nor the cluster"
-        )
-    full = data.block(replace(f, by=(*f.by, *columns)), cluster=cluster, kind=kind)
-    by = list(f.by)
-    if by:
-        codes = full.cells.groupby(by, sort=False, observed=True).ngroup().to_numpy()
-        cells = full.cells[by].drop_duplicates().reset_index(drop=True)
-    else:
-        codes, cells = np.zeros(len(full.cells), dtype=int), pd.DataFrame(index=range(1))
-    values = np.stack(
-        [full.values[:, :, codes == j].mean(axis=2) for j in range(len(cells))], axis=2
-    )
-    return Block(values, full.clusters, full.groups, cells, f, cluster)
 
 
 @verb
