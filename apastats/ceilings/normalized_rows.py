@@ -128,7 +128,7 @@ def _places(
     if lacking:
         raise InputError("ceiling", f"by {by}", f"columns among {list(table.frame.columns)}")
     people = pd.Index([str(s) for s in ceiling.arrays["subjects"]])
-    row = people.get_indexer(table.frame["subject"].astype(str))
+    row = people.get_indexer(pd.Index(table.frame["subject"].astype(str)))
     col = pd.MultiIndex.from_tuples(cells).get_indexer(pd.MultiIndex.from_frame(table.frame[by]))
     for found, what in ((row, ["subject"]), (col, by)):
         if (found < 0).any():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -166,18 +166,18 @@ class Pipeline:
         # subjects share references: each person's share in the agreement is the sample, where there is one
         of_agreement = "z_person" if "z_person" in table.outcomes else "z"
         outcome = of_agreement if name == "agreement" else "score"
-        formula = f"{outcome} ~ model | {' + '.join(by)}"
         self.step(f"bootstrap of {name}")
         options = self.study.bootstrap.model_dump() | {"rng": self._seed}
+        formula = _formula(outcome, by, options["within"])
         if name == "agreement":
             options["reselect"] = None  # agreement is computed at the layers chosen
         if options["workdir"] is not None:
             options["workdir"] = str(Path(options["workdir"]) / name)
         data = table if options["reselect"] is None else every
         self._keep(f"bootstrap_{name}", lambda: bootstrap(formula, data, **options), "bootstrap")
-        self._equivalence(name, formula, table)
+        self._equivalence(name, outcome, by, table)
 
-    def _equivalence(self, name: str, formula: str, table: ScoreTable) -> None:
+    def _equivalence(self, name: str, outcome: str, by: list[str], table: ScoreTable) -> None:
         section = "equivalence" if name == "score" else "equivalence_agreement"
         chosen: EquivalenceSection | None = getattr(self.study, section)
         models = table.frame.loc[table.frame["kind"] == "model", "model"].nunique()
@@ -188,6 +188,7 @@ class Pipeline:
 
         self.step(f"equivalence of {name}")
         options = chosen.model_dump() | {"rng": self._seed}
+        formula = _formula(outcome, by, chosen.within)
         options["bounds"] = stated_margin(chosen.bounds, self.results, f"{section}.bounds")
         self._keep(f"equivalence_{name}", lambda: equivalence(formula, table, **options), section)
 
@@ -211,3 +212,10 @@ class Pipeline:
             if needs_fit(entry, entries[i + 1 :]):
                 self.store.forget(entry.name)
             self._keep(entry.name, make, "analysis")
+
+
+def _formula(outcome: str, by: list[str], within: str | Sequence[str] | None) -> str:
+    """Models compared in every cell; columns that are averaged inside subjects are no cells."""
+    averaged = [within] if isinstance(within, str) else list(within or ())
+    cells = [c for c in by if c not in averaged]
+    return f"{outcome} ~ model" + (f" | {' + '.join(cells)}" if cells else "")

@@ -238,6 +238,7 @@ class BootstrapSection(_Section):
     cluster: str | tuple[str, str] = "subject"
     scheme: Literal["bootstrap", "bayesian"] = "bootstrap"
     strata: str | None = None
+    within: str | tuple[str, ...] | None = None
     reselect: Literal["layer"] | None = None
     on: Literal["train", "out_of_bag"] = "train"
     n_resamples: Resamples = "auto"

@@ -143,6 +143,7 @@ WORDS: dict[str, dict[str, str]] = {
         "cluster": "who is drawn",
         "scheme": "bootstrap, or bayesian weights",
         "strata": "column whose groups keep their size",
+        "within": 'columns averaged inside each subject first ("roi": one mean per model)',
         "reselect": "layer: choose layers anew in every resample",
         "on": "what reselect chooses on: train, out_of_bag",
         "n_resamples": "auto (exact up to 10 subjects), exact, or a number",
