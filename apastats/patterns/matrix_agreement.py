@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import choice
+from apastats.arguments import array, choice
 from apastats.errors import DegenerateWarning, DesignError, InputError, warn
-from apastats.patterns.agreement_test import label_permutations
+from apastats.numbers.adjust_p import adjust_p
+from apastats.patterns.agreement_test import PERMUTATIONS, check_null, label_permutations
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.compared import (
     REFERENCES,
@@ -23,18 +26,23 @@ from apastats.patterns.pattern_similarity import inner_products, unit_patterns
 from apastats.recording import verb
 from apastats.resampling.plans import BLOCK, Resamples
 from apastats.resampling.relabel import permutation_p
+from apastats.resampling.rewire import rewired
 from apastats.results import Provenance, Result
-from apastats.seeds import RngLike
+from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.words import Info, Outcome
 
 __all__ = ["MatrixAgreement", "matrix_agreement"]
+
+DEGREE = "degree"
+GRAPHS = 4999  # random graphs, where their number is left open
 
 
 class MatrixAgreement(Result):
     """Agreement of the rows of a matrix with the brain's patterns.
 
     ``table``: ``roi`` ("all": mean over ROIs, then each), ``metric, split, estimate`` (mean over subjects),
-    ``null_mean, null_sd, statistic, p_value, p_value_adjusted, mcse, n_subject, method``.
+    ``null_mean, null_sd, statistic, p_value, p_value_adjusted`` (max-T), ``p_value_fdr`` (Benjamini-Hochberg over
+    ROIs), ``mcse, n_subject, method``.
     """
 
     kind: ClassVar[str] = "matrix_agreement"
@@ -43,7 +51,7 @@ class MatrixAgreement(Result):
 @verb
 def matrix_agreement(
     patterns: AlignmentPatterns,
-    matrix: pd.DataFrame,
+    matrix: pd.DataFrame | Sequence[pd.DataFrame] | np.ndarray,
     *,
     reference: str = "leave_one_out",
     similarity: str = "pearson",
@@ -62,15 +70,18 @@ def matrix_agreement(
     ----------
     patterns : AlignmentPatterns
         From :func:`alignment_patterns`, row profile.
-    matrix : pandas.DataFrame
-        ROI names as index and columns; its diagonal is never used.
+    matrix : pandas.DataFrame, sequence of them, or array, shape (n_person, n_roi, n_roi)
+        ROI names as index and columns; the diagonal is never used. Of a stack (the connectomes of many people) the
+        mean over people is taken; an array has its ROIs in the order of the patterns.
     reference : {"leave_one_out", "released", "matched"}
         Brain patterns a row is compared with, as for a model in :func:`pattern_agreement`.
     similarity : {"pearson", "spearman", "cosine"}
     brain : {"subject_to_subject", "leave_one_out"}, optional
         Brain rows to use; pairs where there are pairs.
-    null : {"permuted_rois", "within_stream", "spatial"}
-        Which relabellings of the matrix are as likely as the real one.
+    null : {"permuted_rois", "within_stream", "spatial", "degree"}
+        Which relabellings of the matrix are as likely as the real one; or ``"degree"``: random graphs in which every
+        ROI keeps its number of connections (symmetric matrices in which some entries are 0; of a stack those that
+        are 0 in everybody).
     streams, coordinates, distances
         As in :func:`agreement_test`.
     n_resamples : "auto", "exact" or int
@@ -94,8 +105,9 @@ def matrix_agreement(
     The entry at which predictor ROI and target ROI are the same is left out of both sides. The null renames
     the ROIs of the matrix: rows and columns together, so that a diagonal entry stays on the diagonal and
     every other entry stays off it (Mantel 1967); a row can then not get its own diagonal entry, nor can
-    entries shift by one. ``p_value_adjusted`` is single-step max-T over ROIs. Subjects with a missing entry
-    off the diagonal do not enter for that ROI.
+    entries shift by one. With ``"degree"`` connections are exchanged instead (Maslov and Sneppen 2002).
+    ``p_value_adjusted`` is single-step max-T over ROIs, ``p_value_fdr`` the false discovery rate. Subjects
+    with a missing entry off the diagonal do not enter for that ROI.
 
     Examples
     --------
@@ -118,9 +130,19 @@ def matrix_agreement(
     arrays = patterns.dense
     kind = brain_kind(arrays, brain)
     enough_subjects(arrays, kind, reference)
-    values = _matrix(matrix, arrays.rois)
-    plan = label_permutations(null, arrays.rois, streams, coordinates, distances, n_resamples, rng)
-    drawn = plan.matrix.astype(np.intp)
+    values, n_person = _matrix(matrix, arrays.rois)
+    choice("null", null, (*PERMUTATIONS, DEGREE))
+    if null == DEGREE:
+        check_null(null, (DEGREE,), streams, coordinates, distances)
+        drawn = _graphs(values, n_resamples, rng)
+    else:
+        plan = label_permutations(
+            null, arrays.rois, streams, coordinates, distances, n_resamples, rng
+        )
+        drawn = _Drawn(
+            partial(_relabelled, values, plan.matrix.astype(np.intp)),
+            plan.n_resamples, plan.exact, plan.kind, plan.seed,
+        )  # fmt: skip
     frames = []
     for c, label in enumerate(arrays.cells):
         compared = compare_with(
@@ -133,38 +155,95 @@ def matrix_agreement(
         seen = _agreement(values[None], targets, similarity)[0]
         null_values = np.concatenate(
             [
-                _agreement(values[d[:, :, None], d[:, None, :]], targets, similarity)
-                for d in (drawn[i : i + BLOCK] for i in range(0, len(drawn), BLOCK))
+                _agreement(drawn.matrices(i), targets, similarity)
+                for i in range(0, drawn.n_resamples, BLOCK)
             ]
         )
-        frame = _rows(seen, null_values, arrays.rois, n_subject, plan.exact, alternative)
-        frames.append(frame.assign(metric=label[0], split=label[1], method=plan.kind))
+        frame = _rows(seen, null_values, arrays.rois, n_subject, drawn.exact, alternative)
+        frames.append(frame.assign(metric=label[0], split=label[1], method=drawn.kind))
     table = pd.concat(frames, ignore_index=True)
     info = Info(
         estimand="agreement of a row",
         alternative=alternative,
         outcome=Outcome("agreement"),
-        n_resamples=plan.n_resamples,
-        exact=plan.exact,
+        n_resamples=drawn.n_resamples,
+        exact=drawn.exact,
         method=(
             f"agreement of the rows of a matrix with brain patterns, {null.replace('_', ' ')}, "
-            f"{'exact' if plan.exact else 'sampled'} ({plan.n_resamples} resamples)"
+            f"{'exact' if drawn.exact else 'sampled'} ({drawn.n_resamples} resamples)"
         ),
-        null="the ROI names of the matrix are exchangeable (rows and columns together)",
+        null=(
+            "the matrix is any graph with these degrees"
+            if null == DEGREE
+            else "the ROI names of the matrix are exchangeable (rows and columns together)"
+        ),
         reference=reference,
         adjust="max-t",
         family="ROIs",
         n_subject=len(arrays.subjects),
-        resampled="ROI names of the matrix",
+        resampled="connections of the matrix" if null == DEGREE else "ROI names of the matrix",
         held_fixed="subjects, stimuli",
-        extra={"similarity": similarity, "brain": kind},
+        extra={"similarity": similarity, "brain": kind, "n_person": n_person},
     )
     return MatrixAgreement(
-        table, info, Provenance(data_hash=patterns.provenance.data_hash, seed=plan.seed)
+        table, info, Provenance(data_hash=patterns.provenance.data_hash, seed=drawn.seed)
     )
 
 
-def _matrix(matrix: Any, rois: list[str]) -> np.ndarray:
+@dataclass(frozen=True)
+class _Drawn:
+    """Matrices under the null: ``matrices(i)`` gives ``[row, n, n]`` from the i-th on, a block of them."""
+
+    matrices: Callable[[int], np.ndarray]
+    n_resamples: int
+    exact: bool
+    kind: str
+    seed: str
+
+
+def _relabelled(values: np.ndarray, orders: np.ndarray, start: int) -> np.ndarray:
+    d = orders[start : start + BLOCK]
+    return values[d[:, :, None], d[:, None, :]]
+
+
+def _graphs(values: np.ndarray, n_resamples: Resamples, rng: RngLike) -> _Drawn:
+    """Random graphs with the degrees of the matrix; there is no list of all of them."""
+    if n_resamples == "exact":
+        raise InputError("n_resamples", "exact", "a number, or 'auto', for null='degree'")
+    n = GRAPHS if n_resamples == "auto" else int(n_resamples)
+    root = seed_sequence(rng)
+    made = rewired(values, n, root)
+    return _Drawn(
+        lambda i: made[i : i + BLOCK], n, False, "graphs with the same degrees", recorded_seed(root)
+    )
+
+
+def _matrix(matrix: Any, rois: list[str]) -> tuple[np.ndarray, int]:
+    """Mean matrix ``[n, n]`` in the order of the ROIs, its diagonal 0, and over how many people."""
+    if isinstance(matrix, pd.DataFrame):
+        stack = _named(matrix, rois)[None]
+    elif isinstance(matrix, np.ndarray) and matrix.ndim == 3:
+        stack = array("matrix", matrix, ndim=3, infinite=True)
+        if stack.shape[1:] != (len(rois), len(rois)) or not len(stack):
+            raise InputError(
+                "matrix",
+                f"an array of shape {stack.shape}",
+                f"(n_person, {len(rois)}, {len(rois)})",
+            )
+    elif isinstance(matrix, (list, tuple)) and len(matrix):
+        stack = np.stack([_named(m, rois) for m in matrix])
+    else:
+        allowed = "a DataFrame with ROI names on both sides, a list of them, or an array [person, ROI, ROI]"
+        raise InputError("matrix", matrix, allowed)
+    off = ~np.eye(len(rois), dtype=bool)
+    if not np.isfinite(stack[:, off]).all():
+        raise InputError("matrix", "NaN or infinite", "finite numbers off the diagonal")
+    values = stack.mean(axis=0)
+    np.fill_diagonal(values, 0.0)
+    return values, len(stack)
+
+
+def _named(matrix: Any, rois: list[str]) -> np.ndarray:
     if not isinstance(matrix, pd.DataFrame):
         raise InputError(
             "matrix", type(matrix).__name__, "a DataFrame with ROI names on both sides"
@@ -172,12 +251,7 @@ def _matrix(matrix: Any, rois: list[str]) -> np.ndarray:
     lacking = [r for r in rois if r not in matrix.index or r not in matrix.columns]
     if lacking:
         raise InputError("matrix", lacking[0], "a row and a column for every ROI of the patterns")
-    values = matrix.loc[rois, rois].to_numpy("f8", copy=True)
-    off = ~np.eye(len(rois), dtype=bool)
-    if not np.isfinite(values[off]).all():
-        raise InputError("matrix", "NaN or infinite", "finite numbers off the diagonal")
-    np.fill_diagonal(values, 0.0)
-    return values
+    return matrix.loc[rois, rois].to_numpy("f8", copy=True)
 
 
 def _off_diagonal(values: np.ndarray) -> np.ndarray:
@@ -251,6 +325,7 @@ def _rows(
             "statistic": t,
             "p_value": p,
             "p_value_adjusted": adjusted,
+            "p_value_fdr": np.append(p[:1], adjust_p(p[1:], "bh")),
             "mcse": 0.0 if exact else np.sqrt(p * (1 - p) / len(values)),
             "n_subject": [int(n_subject.max()), *n_subject],
         }
