@@ -53,6 +53,7 @@ EXPORTS: dict[str, str] = {
     "linear_predictivity": "apastats.scoring.linear_predictivity",
     "lmm": "apastats.mixed.lmm",
     "load_result": "apastats.io.load_result",
+    "map_test": "apastats.comparing.map_test",
     "margin": "apastats.comparing.margin",
     "margin_curve": "apastats.comparing.margin_curve",
     "matrix_agreement": "apastats.patterns.matrix_agreement",

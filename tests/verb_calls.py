@@ -131,6 +131,7 @@ BASE: dict[str, Callable[[], Call]] = {
     "friedman": _cells(),
     "layer_agreement": _patterns(),
     "lmm": lambda: {"formula": "score ~ model + roi + (1 | subject)", "data": best()},
+    "map_test": lambda: {"x": numbers(8, 12)},
     "margin_curve": lambda: {"result": tested()},
     "matrix_agreement": lambda: {"patterns": patterns(), "matrix": near(), "rng": 1},
     "mean_ranks": _cells(),
@@ -399,6 +400,15 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "engine": "closed_form",
         "max_evaluations": 400,
     },
+    "map_test": {
+        "y": lambda: numbers(8, 12, seed=1),
+        "method": lambda: needing("tfce", method="cluster", adjacency="lattice"),
+        "margin": lambda: needing(0.2, y=numbers(8, 12, seed=1), margin=0.1),
+        "adjacency": lambda: needing(_ring(12), method="cluster", adjacency="lattice"),
+        "threshold": lambda: needing(1.0, method="cluster", adjacency="lattice"),
+        "step": lambda: needing(0.1, method="tfce", adjacency="lattice"),
+        "labels": {"vertex": [f"v{i}" for i in range(12)]},
+    },
     "margin_curve": {"margins": [0.01, 0.02]},
     "matrix_agreement": {**_PERMUTED, "null": lambda: needing("within_stream", streams=STREAMS)},
     "mean_ranks": {"data": lambda: best().where(roi=["V1", "V2"])},
@@ -536,3 +546,13 @@ SPECIAL: dict[str, dict[str, Any]] = {
 
 def _rdm_options(**more: Any) -> Call:
     return {"data": rdms().brain, "models": one_of_each(), "n_resamples": 49, "rng": 1, **more}
+
+
+def _ring(n: int) -> Any:
+    """Neighbours on a ring."""
+    from scipy.sparse import csr_array
+
+    i = np.arange(n)
+    j = (i + 1) % n
+    ones = np.ones(2 * n)
+    return csr_array((ones, (np.r_[i, j], np.r_[j, i])), shape=(n, n))

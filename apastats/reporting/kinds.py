@@ -122,6 +122,10 @@ KINDS: dict[str, Kind] = {
     "discriminability": Kind(
         called("Separation of the models"), "scores", prose.coefficients, figures(curve_panels.term_figures)
     ),
+    "map_test": Kind(
+        called("Tests over a map"), "scores", prose.told_by(row_prose.mapped),
+        cites=cites.fixed("nichols2002", "maris2007", "smith2009")
+    ),
     "effect_size": Kind(
         called("Effect sizes"), "scores", prose.coefficients, figures(curve_panels.term_figures),
         cites=cites.effect_sizes,

@@ -14,7 +14,9 @@ from apastats.reporting.tables import p_error, scale_decimals
 from apastats.rounding import decimals_for
 from apastats.words import Info
 
-__all__ = ["RowWriter", "analysis", "measured", "planned", "smallest_margin", "strict", "what_is_there"]  # fmt: skip
+__all__ = [
+    "RowWriter", "analysis", "mapped", "measured", "planned", "smallest_margin", "strict", "what_is_there",
+]  # fmt: skip
 
 Row: TypeAlias = Mapping[str, Any]
 # row, table, info, style -> sentence without its full stop
@@ -227,6 +229,20 @@ def smallest_margin(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyl
     )
     value = style.number(row["margin_equivalent"], d)
     return led(cell(row, frame), f"{contrast} would be equivalent at a margin of {value} or more")
+
+
+def mapped(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> str:
+    """One point of a map: ``unit 10: mean 0.21, t = 3.20, p = .012, above 0``."""
+    axes = list(frame.columns[: list(frame.columns).index("estimate")])
+    where = ", ".join(f"{name(a)} {name(row[a])}" for a in axes)
+    d = scale_decimals(frame, style)
+    parts = [
+        f"{info.estimand} {style.number(row['estimate'], d)}",
+        style.statistic(info.statistic, row["statistic"], None, None),
+        f"adjusted {style.p(row['p_value'], mcse=p_error(row, 'p_value'))}",
+        name(row["decision"]),
+    ]
+    return f"{where}: {', '.join(parts)}"
 
 
 def what_is_there(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> str:

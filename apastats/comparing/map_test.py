@@ -1,0 +1,324 @@
+"""`map_test`: tests over many units or time points at once, also of being no worse than another brain or a ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from apastats import arguments
+from apastats.comparing.decisions import check_alpha
+from apastats.errors import DesignError, InputError, SmallSampleWarning, warn
+from apastats.numbers.maps import clusters, edges_of, flipped_t, maps_under, mass_map, tfce_map
+from apastats.recording import verb
+from apastats.resampling.plans import Resamples
+from apastats.resampling.relabel import sign_flips
+from apastats.results import Provenance, Result
+from apastats.seeds import RngLike
+from apastats.words import Info
+
+__all__ = ["MapTest", "map_test"]
+
+METHODS = {
+    "max-t": "the largest t",
+    "cluster": "the largest cluster mass (sum of t over neighbours), clusters above a t",
+    "tfce": "the largest threshold-free cluster enhancement",
+}
+ENUMERATED = 12  # subjects whose sign flips are all made by default
+SAMPLED = 4_999
+POINTS = 320_000  # points of maps worked on at once
+
+
+class MapTest(Result):
+    """Tests of every point of a map, adjusted for all of them.
+
+    ``table``: one row per point, ``unit`` (and ``time``, or the names of the axes given), ``estimate`` (mean over
+    subjects, of the difference where there is a ``y``), ``statistic`` (t, against the margin where there is one), for
+    clusters ``cluster`` (number, 0 for none; negative on the negative side) and ``mass``, for tfce ``tfce``, then
+    ``p_value`` (adjusted) and ``decision``.
+    """
+
+    kind: ClassVar[str] = "map_test"
+
+
+@verb
+@arguments.checked
+def map_test(
+    x: Any,
+    y: Any = None,
+    *,
+    method: str = "max-t",
+    margin: float | None = None,
+    alternative: str = "greater",
+    adjacency: Any = None,
+    threshold: float | None = None,
+    step: float | None = None,
+    labels: Any = None,
+    alpha: float = 0.05,
+    n_resamples: Resamples = "auto",
+    rng: RngLike = None,
+) -> MapTest:
+    """Test every point of a map over subjects by sign flips, adjusted for all points.
+
+    Parameters
+    ----------
+    x : array
+        ``[n_subject, n_unit]``, ``[n_subject, n_time]`` or ``[n_subject, n_unit, n_time]`` scores.
+    y : array, optional
+        Another model's scores, those of another brain or ceilings, of the same shape: ``x - y`` is tested. An array
+        ``[n_unit, ...]`` is the same for every subject.
+    method : {"max-t", "cluster", "tfce"}
+        What is compared with its largest value under every flip: t of a point, mass of the cluster it is in, or its
+        threshold-free enhancement (Smith and Nichols 2009, E = 0.5, H = 2).
+    margin : float, optional
+        Test non-inferiority: that ``x - y`` is above ``-margin`` (above 0 it would be better). Needs ``y``.
+    alternative : {"greater", "less", "two-sided"}
+        Side of the test; of non-inferiority it is "greater".
+    adjacency : scipy.sparse matrix or "lattice", optional
+        Neighbours: ``[n_unit, n_unit]``, not 0 between neighbours, or "lattice" where neighbours along the axis are
+        neighbours. Further axes (time) are lines. For ``cluster`` and ``tfce``.
+    threshold : float, optional
+        t above which points form clusters; the one-sided 5 % point of t by default (2.5 % on either side).
+    step : float, optional
+        Step of the heights of ``tfce``; 0.2 by default.
+    labels : sequence of sequences, optional
+        Names of the points of every axis; numbers by default. A mapping from names of axes to them names the axes too.
+    alpha : float
+        Level of the decisions.
+    n_resamples : "auto", "exact" or int
+        All flips up to 12 subjects and 4,999 above by default.
+    rng : int, Generator, SeedSequence or None
+        Used by sampled flips only.
+
+    Returns
+    -------
+    MapTest
+
+    Raises
+    ------
+    InputError
+        If an argument is not allowed.
+    DesignError
+        With fewer than 2 subjects.
+
+    Warns
+    -----
+    SmallSampleWarning
+        If there are so few flips that no p-value can reach ``alpha``.
+
+    Notes
+    -----
+    Family-wise level in the weak sense for clusters and enhancement, in the strong sense for max-t: a cluster says that
+    there is an effect in it, not where. Exact where differences are symmetric about the null value. A sign flip is made
+    of what is tested, ``x - y + margin``, so that non-inferiority is exact at its margin. References: Nichols and
+    Holmes 2002, Human Brain Mapping 15:1; Maris and Oostenveld 2007, Journal of Neuroscience Methods 164:177; Smith
+    and Nichols 2009, NeuroImage 44:83.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import apastats as apa
+    >>> rng = np.random.default_rng(1)
+    >>> scores = 0.1 * rng.standard_normal((8, 40))
+    >>> scores[:, 10:20] += 0.2
+    >>> found = apa.map_test(scores, method="cluster", adjacency="lattice").table
+    >>> found.loc[found["p_value"] <= 0.05, "unit"].tolist()
+    [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]
+    """
+    arguments.choice("method", method, METHODS)
+    arguments.choice("alternative", alternative, ("greater", "less", "two-sided"))
+    alpha = check_alpha(alpha)
+    number = arguments.number
+    if step is not None:
+        arguments.applies("step", step, to=["tfce"], chosen=method, by="method")
+    step = 0.2 if step is None else number("step", step, above=0)
+    if threshold is not None:
+        arguments.applies("threshold", threshold, to=["cluster"], chosen=method, by="method")
+        threshold = number("threshold", threshold, least=0)
+    values, given = _differences(x, y)
+    if margin is not None:
+        margin = number("margin", margin, least=0)
+        if y is None or alternative != "greater":
+            raise InputError(
+                "margin", margin, "None without y=, or with another side than 'greater'"
+            )
+    n, shape = len(values), values.shape[1:]
+    flat = values.reshape(n, -1)
+    tested = flat + (margin or 0.0)
+    edges = _edges(method, shape, adjacency)
+    if threshold is None:
+        threshold = float(stdtrit(n - 1, 0.975 if alternative == "two-sided" else 0.95))
+    rows = n_resamples
+    if rows == "auto":
+        rows = "exact" if n <= ENUMERATED else SAMPLED
+    plan = sign_flips(n, rows, rng)
+    statistic = _statistic(method, edges, threshold, step)
+    sides = {"greater": (1,), "less": (-1,), "two-sided": (1, -1)}[alternative]
+    t = flipped_t(tested, np.ones((1, n)))
+    seen = {side: statistic(side * t)[0] for side in sides}
+    largest = _largest(plan, tested, statistic, sides)
+    observed = np.max([seen[side] for side in sides], axis=0)
+    p = _p_values(observed, largest, plan.exact)
+    if (1 / len(largest) if plan.exact else 1 / (len(largest) + 1)) > alpha:
+        warn(
+            f"{n} subjects have {len(largest)} sign flips: no p-value can be at or below {alpha:g}",
+            SmallSampleWarning,
+        )
+    table = _points(shape, labels).assign(estimate=flat.mean(axis=0), statistic=t[0])
+    if method == "cluster":
+        number_ = np.zeros(flat.shape[1], dtype=int)
+        for side in sides:
+            number_ += side * (clusters(side * t[0], edges, threshold) + 1)
+        table = table.assign(cluster=number_, mass=sum(side * seen[side] for side in sides))
+    elif method == "tfce":
+        table = table.assign(tfce=sum(side * seen[side] for side in sides))
+    claim = (
+        "not inferior" if margin is not None else "different from 0" if y is None else "different"
+    )
+    if margin is None and alternative != "two-sided":
+        claim = {"greater": "above", "less": "below"}[alternative] + (" 0" if y is None else " y")
+    if method != "max-t":
+        claim = f"in a cluster {claim}"
+    table = table.assign(p_value=p, n_subject=n, decision=np.where(p <= alpha, claim, "undecided"))
+    what = "x - y" if given else "x"
+    null = f"{what} is at most {-margin:g}" if margin is not None else f"{what} has the mean 0"
+    info = Info(
+        method=_words(method, given, margin, alternative, threshold, step, alpha),
+        estimand="mean difference" if given else "mean",
+        test="sign flip",
+        statistic="t",
+        alternative=alternative,
+        null=f"at every point of the map {null}",
+        hypothesis="" if margin is None else "noninferiority",
+        rule=f"a point is {claim} where its adjusted p-value is at most {alpha:g}",
+        margin="" if margin is None else f"{margin:g}",
+        margin_origin="" if margin is None else "raw",
+        adjust="max-t" if method == "max-t" else "",
+        family="points of the map",
+        family_size=flat.shape[1],
+        alpha=alpha,
+        n_subject=n,
+        resampled="signs of subjects",
+        held_fixed="units, stimuli",
+        n_resamples=len(largest),
+        exact=plan.exact,
+        not_concluded=""
+        if method == "max-t"
+        else "a cluster has an effect somewhere in it; which of its points have it is not shown",
+        extra={
+            "threshold": threshold if method == "cluster" else None,
+            "step": step if method == "tfce" else None,
+            "shape": shape,
+        },
+    )
+    provenance = Provenance(data_hash="", seed=plan.seed)
+    return MapTest(table, info, provenance, {"largest": largest})
+
+
+def _words(
+    method: str,
+    given: bool,
+    margin: float | None,
+    alternative: str,
+    threshold: float,
+    step: float,
+    alpha: float,
+) -> str:
+    what = "differences" if given else "scores"
+    if margin is not None:
+        what += f" plus the margin of {margin:g}"
+    side = {"greater": "above", "less": "below", "two-sided": "on either side of"}[alternative]
+    how = {"cluster": f" of {threshold:.4g}", "tfce": f" in steps of {step:g}"}.get(method, "")
+    return (
+        f"sign flips of subjects' {what}, tested to be {side} 0 at the level {alpha:g}; p-values from "
+        f"{METHODS[method]}{how} over the map under every flip"
+    )
+
+
+def _differences(x: Any, y: Any) -> tuple[np.ndarray, bool]:
+    """What is tested, ``[n_subject, ...]``, and whether it is a difference."""
+    allowed = "[n_subject, n_unit] or [n_subject, n_unit, n_time] finite numbers"
+    values = arguments.array("x", x, ndim=(2, 3), missing=False, allowed=allowed)
+    if len(values) < 2:
+        raise DesignError(f"x: {len(values)} subject; at least 2 are needed")
+    if not values.size:
+        raise InputError("x", values.shape, allowed)
+    if y is None:
+        return values, False
+    other = arguments.array("y", y, ndim=(1, 2, 3), missing=False, allowed=allowed)
+    if other.shape not in (values.shape, values.shape[1:]):
+        raise InputError("y", other.shape, f"shape {values.shape} or {values.shape[1:]}, as x")
+    return values - other, True
+
+
+def _edges(method: str, shape: tuple[int, ...], adjacency: Any) -> np.ndarray:
+    if method == "max-t":
+        arguments.applies(
+            "adjacency", adjacency, to=["cluster", "tfce"], chosen=method, by="method"
+        )
+        return np.empty((2, 0), dtype=int)
+    if isinstance(adjacency, str) and adjacency == "lattice":
+        return edges_of(shape, None)
+    import scipy.sparse as sp
+
+    allowed = f"'lattice', or a symmetric scipy.sparse matrix ({shape[0]}, {shape[0]})"
+    if not sp.issparse(adjacency) or adjacency.shape != (shape[0], shape[0]):
+        raise InputError("adjacency", type(adjacency).__name__, allowed)
+    found = sp.csr_array(adjacency != 0)
+    if (found != found.T).nnz:
+        raise InputError("adjacency", "neighbours in one direction only", allowed)
+    return edges_of(shape, found)
+
+
+def _statistic(
+    method: str, edges: np.ndarray, threshold: float, step: float
+) -> Callable[[np.ndarray], np.ndarray]:
+    if method == "cluster":
+        return lambda t: mass_map(t, edges, threshold)
+    if method == "tfce":
+        return lambda t: tfce_map(t, edges, step)
+    return lambda t: t
+
+
+def _largest(
+    plan: Any,
+    tested: np.ndarray,
+    statistic: Callable[[np.ndarray], np.ndarray],
+    sides: Sequence[int],
+) -> np.ndarray:
+    """Largest value of the statistic over the map and the sides, under every flip."""
+    size = max(1, POINTS // tested.shape[1])
+    found = []
+    for k in range(plan.n_blocks):
+        signs = plan.block(k)
+        best = np.full(len(signs), -np.inf)
+        for side in sides:
+            maps = maps_under(side * signs, tested, statistic, size)
+            best = np.maximum(best, np.concatenate([m.max(axis=1) for m in maps]))
+        found.append(best)
+    return np.concatenate(found)[: plan.n_resamples]
+
+
+def _p_values(observed: np.ndarray, largest: np.ndarray, exact: bool) -> np.ndarray:
+    """Share of flips whose largest value reaches the observed one, up to rounding; the data count as one flip."""
+    ordered = np.sort(largest)
+    reached = observed - 1e-9 * np.abs(observed)
+    count = len(ordered) - np.searchsorted(ordered, reached, side="left")
+    return np.asarray(count / len(ordered) if exact else (count + 1) / (len(ordered) + 1))
+
+
+def _points(shape: tuple[int, ...], labels: Any) -> pd.DataFrame:
+    """One row per point with the label of every axis."""
+    names = ["unit", "time"][: len(shape)]
+    if isinstance(labels, dict):
+        names, labels = [str(k) for k in labels], list(labels.values())
+    if labels is None:
+        labels = [range(size) for size in shape]
+    sizes = tuple(len(v) for v in labels)
+    if sizes != shape or len(set(names)) < len(names):
+        raise InputError("labels", f"{sizes} names", f"names of the points of every axis, {shape}")
+    index = pd.MultiIndex.from_product([list(v) for v in labels], names=names)
+    return index.to_frame(index=False)
