@@ -144,7 +144,7 @@ def test_noninferiority_is_the_test_of_the_difference_plus_the_margin(method: st
     np.testing.assert_array_equal(found["p_value"], shifted["p_value"])
     np.testing.assert_allclose(found["estimate"], (x - y).mean(axis=0))
     claim = "not inferior" if method == "max-t" else "in a cluster not inferior"
-    assert set(found["decision"]) == {claim, "undecided"}
+    assert claim in set(found["decision"]) <= {claim, "undecided"}
     # a ceiling that is the same for everybody
     ceiling = apa.map_test(x, y[0], margin=0.4, method=method, adjacency=space).table
     np.testing.assert_allclose(ceiling["estimate"], (x - y[0]).mean(axis=0))
