@@ -139,14 +139,14 @@ def test_max_t_by_hand() -> None:
 def test_noninferiority_is_the_test_of_the_difference_plus_the_margin(method: str) -> None:
     x, y = scores(8), scores(8, seed=2)
     space = None if method == "max-t" else "lattice"
-    found = apa.map_test(x, y, margin=0.4, method=method, adjacency=space).table
-    shifted = apa.map_test(x - y + 0.4, method=method, adjacency=space).table
+    found = apa.map_test(x, y, margin=1.0, method=method, adjacency=space).table
+    shifted = apa.map_test(x - y + 1.0, method=method, adjacency=space).table
     np.testing.assert_array_equal(found["p_value"], shifted["p_value"])
     np.testing.assert_allclose(found["estimate"], (x - y).mean(axis=0))
     claim = "not inferior" if method == "max-t" else "in a cluster not inferior"
     assert claim in set(found["decision"]) <= {claim, "undecided"}
     # a ceiling that is the same for everybody
-    ceiling = apa.map_test(x, y[0], margin=0.4, method=method, adjacency=space).table
+    ceiling = apa.map_test(x, y[0], margin=1.0, method=method, adjacency=space).table
     np.testing.assert_allclose(ceiling["estimate"], (x - y[0]).mean(axis=0))
 
 
