@@ -438,12 +438,13 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "pattern_reliability": {},
     "power_correlation": {"n": [40, 50], "rho": 0.1, "method": "published"},
     "calibrate": {
+        "what": "power",
         "n": [6, 8],
         "design": "skewed",
         "n_replicate": 20,
         "rng": 2,
         "n_jobs": 2,
-        "workdir": folder,
+        "workdir": lambda: folder("calibrate"),
     },
     "power_study": {
         "n": 8,

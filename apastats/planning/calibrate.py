@@ -135,7 +135,7 @@ def calibrate(
         estimand="error rate, coverage, power or bias of a default",
         resampled=f"{n_replicate} simulated studies per design and n",
         held_fixed="the populations; see the table of designs",
-        extra={"designs": [p.name for p in populations], "trials": names},
+        extra={"designs": [p.name for p in populations], "subjects": sizes, "trials": names},
     )
     return Calibration(pd.DataFrame(rows), info, Provenance(seed=recorded_seed(seed)))
 

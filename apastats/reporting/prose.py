@@ -286,7 +286,12 @@ _MEASURED = {
 
 def calibrated(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
     """How each default behaved, a sentence a row."""
-    lines = []
+    info = result.info
+    sizes = ", ".join(str(n) for n in info.extra["subjects"])
+    lines = [
+        f"Measured on {info.resampled} ({', '.join(info.extra['designs'])} scores; {sizes} subjects), "
+        "analysed with the defaults."
+    ]
     for row in result.table.head(max_rows).to_dict(orient="records"):
         where = f"{row['n_replicate']} simulated studies of {row['n']} subjects ({row['design']})"
         if row["quantity"] == "bias":
