@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from apastats.ceilings.noise_ceiling import (
 )
 from apastats.errors import CeilingError, CeilingWarning, DataError, DesignError, InputError, warn
 from apastats.recording import verb
-from apastats.resampling.intervals import Alternative, Interval, check_interval, from_replicates
+from apastats.resampling.intervals import Alternative, check_interval, from_replicates
 from apastats.resampling.means import describe_cells, summarise_means
 from apastats.resampling.plans import Resamples, subject_counts
 from apastats.resampling.ratios import summarise_ratios
@@ -157,9 +157,9 @@ def normalize(
             # what a person adds to the others' ceilings acts on the mean share in proportion
             others = (bottom - paired) / np.nanmean(paired, axis=0)
             share = top / own - np.nanmean(top / own, axis=0) * others
-            found = summarise_means(share, plan, [cast(Interval, interval)], **options)
+            found = summarise_means(share, plan, [interval], **options)
     else:
-        found = summarise_ratios(top, bottom, plan, [cast(Interval, interval)], **options)
+        found = summarise_ratios(top, bottom, plan, [interval], **options)
         warn_unlogged(found, interval)
     low, high = found.limits[interval][:2]
     gap, gap_error, gap_n = describe_cells(top - bottom)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,6 @@ from apastats.patterns.pattern_similarity import SIMILARITIES, check_similarity,
 from apastats.recording import verb
 from apastats.resampling.intervals import (
     INTERVALS,
-    Interval,
     Replicates,
     acceleration,
     check_interval,
@@ -298,7 +297,7 @@ def _estimates(
     """
     n = options.n_subject
     jackknife = options.interval == "jackknife"
-    kind = cast(Interval, "t" if jackknife else options.interval)
+    kind = "t" if jackknife else options.interval
     error = _error(fixed, drawn, weights, jackknife)
     p = _two_sided(fixed[0], error, n)
     plain = fixed[0], error

@@ -29,7 +29,9 @@ __all__ = [
     "tests_by_inversion",
 ]
 
-Interval: TypeAlias = Literal["normal", "basic", "percentile", "bca", "studentized", "t", "fieller"]
+Interval: TypeAlias = (
+    str  # a key of INTERVALS, which is open: a Literal would have to be kept beside it
+)
 Alternative: TypeAlias = Literal["two-sided", "greater", "less"]
 # interval -> [4, m]: low, high, and the Monte-Carlo error of each
 Limits: TypeAlias = dict[str, np.ndarray]
