@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import comb, gcd
 from typing import Any
 
@@ -77,39 +77,75 @@ def contrast_rows(method: Any, labels: list[str], ref: Any = None) -> tuple[list
     Labels that hold an operator stand in parentheses, ``a - (b - c)``, so that no two contrasts read alike.
     """
     k = len(labels)
-    eye = np.eye(k)
     if isinstance(method, Mapping):
         return _custom(method, labels)
     name = canonical_method(method)
     if ref is not None and name != "trt.vs.ctrl":
         raise InputError("ref", ref, "None unless method is 'trt.vs.ctrl'")
-    if k < 2 and name != "identity":
+    if name == "identity":
+        return list(labels), np.eye(k)
+    if k < 2:
         raise InputError("method", method, "two means or more to compare")
     shown = [_clear(v) for v in labels]
-    if name == "identity":
-        return list(labels), eye
-    if name in ("pairwise", "revpairwise"):
-        i, j = np.triu_indices(k, 1)
-        if name == "revpairwise":
-            i, j = j, i
-        return [f"{shown[a]} - {shown[b]}" for a, b in zip(i, j, strict=True)], eye[i] - eye[j]
     if name == "trt.vs.ctrl":
         r = k - 1 if method == "trt.vs.ctrlk" and ref is None else _reference(ref, labels)
-        others = [i for i in range(k) if i != r]
-        return [f"{shown[i]} - {shown[r]}" for i in others], eye[others] - eye[r]
-    if name == "deviation":
-        return [f"{v} effect" for v in shown], eye - 1 / k
-    if name == "deviation_others":
-        return [f"{v} effect" for v in shown], (eye - 1 / k) * (k / (k - 1))
-    if name == "consecutive":
-        return [f"{shown[i + 1]} - {shown[i]}" for i in range(k - 1)], eye[1:] - eye[:-1]
-    if name == "mean_change":
-        rows = [np.where(np.arange(k) <= i, -1 / (i + 1), 1 / (k - 1 - i)) for i in range(k - 1)]
-        return [f"{shown[i]}|{shown[i + 1]}" for i in range(k - 1)], np.array(rows)
+        others = np.delete(np.arange(k), r)
+        return _differences(shown, others, np.full(k - 1, r))
+    return _ROWS[name](shown)
+
+
+Rows = tuple[list[str], np.ndarray]
+
+
+def _differences(shown: list[str], i: np.ndarray, j: np.ndarray) -> Rows:
+    """Each mean of ``i`` minus that of ``j``."""
+    eye = np.eye(len(shown))
+    return [f"{shown[a]} - {shown[b]}" for a, b in zip(i, j, strict=True)], eye[i] - eye[j]
+
+
+def _pairwise(shown: list[str]) -> Rows:
+    return _differences(shown, *np.triu_indices(len(shown), 1))
+
+
+def _reversed(shown: list[str]) -> Rows:
+    return _differences(shown, *np.triu_indices(len(shown), 1)[::-1])
+
+
+def _consecutive(shown: list[str]) -> Rows:
+    later = np.arange(1, len(shown))
+    return _differences(shown, later, later - 1)
+
+
+def _deviation(shown: list[str]) -> Rows:
+    return [f"{v} effect" for v in shown], np.eye(len(shown)) - 1 / len(shown)
+
+
+def _deviation_others(shown: list[str]) -> Rows:
+    # a mean minus that of the k - 1 others is k / (k - 1) times its deviation from the mean of all
+    k = len(shown)
+    return [f"{v} effect" for v in shown], (np.eye(k) - 1 / k) * (k / (k - 1))
+
+
+def _mean_change(shown: list[str]) -> Rows:
+    k = len(shown)
+    rows = [np.where(np.arange(k) <= i, -1 / (i + 1), 1 / (k - 1 - i)) for i in range(k - 1)]
+    return [f"{shown[i]}|{shown[i + 1]}" for i in range(k - 1)], np.array(rows)
+
+
+def _polynomials(shown: list[str]) -> Rows:
+    k = len(shown)
     degrees = range(1, min(k - 1, 6) + 1)
     words = ["linear", "quadratic", "cubic", "quartic"]
     names = [words[d - 1] if d <= 4 else f"degree {d}" for d in degrees]
     return names, np.array([_polynomial(k, d) for d in degrees], dtype=float)
+
+
+# a new method is a line here and its name in METHODS
+_ROWS: dict[str, Callable[[list[str]], Rows]] = {
+    "pairwise": _pairwise, "revpairwise": _reversed, "deviation": _deviation,
+    "deviation_others": _deviation_others, "consecutive": _consecutive, "mean_change": _mean_change,
+    "poly": _polynomials,
+}  # fmt: skip
 
 
 def _custom(method: Mapping[str, Any], labels: list[str]) -> tuple[list[str], np.ndarray]:

@@ -122,22 +122,11 @@ def grouped_information(
     matrices = [c.matrix(products.factors[c.factor].size) for c in components]
     levels = [T @ T.T for T in state.T]
     values = np.array([levels[c.factor][c.first, c.second] for c in components]) * sigma2
-    # columns of PZ, Py and V^-1X as combinations of the weighted columns of [Z, X, y]
-    r = B.shape[0]
-
-    def lift(G: np.ndarray, columns: slice | int) -> np.ndarray:
-        picked = np.eye(r)[:, columns]
-        picked = picked.reshape(r, -1)
-        return np.asarray(
-            picked - np.vstack([G @ (B[:-1] @ picked), np.zeros((1, picked.shape[1]))])
-        )
-
-    KZ = {"P": lift(parts.GP, slice(0, q)), "V": lift(parts.GV, slice(0, q))}
-    Ky, KX = lift(parts.GP, r - 1)[:, 0], lift(parts.GV, slice(q, q + p))
-    S = {name: K[:q].copy() for name, K in KZ.items()}
-    for name, K in KZ.items():
-        S[name] = B[:q] @ K  # Z'PZ and Z'V^-1Z
-    m, g = len(components), objective.n_groups
+    KZ = _lift(parts.GP, B, slice(0, q))
+    Ky, KX = (
+        _lift(parts.GP, B, slice(B.shape[0] - 1, None))[:, 0],
+        _lift(parts.GV, B, slice(q, q + p)),
+    )
     big = [_wide(M, products, c.factor) for c, M in zip(components, matrices, strict=True)]
     moved = [
         apply_blocks(parts, products, c.factor, M)
@@ -146,58 +135,29 @@ def grouped_information(
     # first all products with the groups' tables: each is used by every pair of parameters below
     DKy = np.einsum("gij,j->gi", D, Ky)
     DKX = np.einsum("gij,jk->gik", D, KX)
-    trace = {"P": np.zeros((m + g, m + g)), "V": np.zeros((m + g, m + g))}
-    quad = np.zeros((m + g, m + g))
-    N = np.zeros((m + g, m + g, p, p)) if second else None
-    for name, G in (("P", parts.GP), ("V", parts.GV)):
-        GC = [G @ D[h, :-1, :-1] for h in range(g)]
-        for i in range(m):
-            for j in range(m):
-                trace[name][i, j] = np.einsum("ij,ji->", big[i] @ S[name], big[j] @ S[name])
-            for h in range(g):
-                inner = w[h] ** 2 * KZ[name].T @ D[h] @ KZ[name]
-                trace[name][i, m + h] = trace[name][m + h, i] = np.einsum("ij,ji->", big[i], inner)
-        for h in range(g):
-            for k in range(g):
-                # tr(P E_h P E_k) of two diagonal blocks of P: the rows of different groups meet through G alone, so
-                # what the identity adds is there for h = k only
-                both = w[h] ** 2 * w[k] ** 2 * np.einsum("ij,ji->", GC[h], GC[k])
-                alone = w[h] ** 2 * objective.sizes[h] - 2 * w[h] ** 3 * np.trace(GC[h])
-                trace[name][m + h, m + k] = both + (alone if h == k else 0.0)
-    for i in range(m):
-        for j in range(m):
-            quad[i, j] = moved[i][1] @ S["P"] @ moved[j][1]
-            if N is not None:
-                N[i, j] = moved[i][0].T @ S["P"] @ moved[j][0]
-        for h in range(g):
-            quad[i, m + h] = quad[m + h, i] = w[h] ** 2 * moved[i][1] @ KZ["P"].T @ DKy[h]
-            if N is not None:
-                N[i, m + h] = w[h] ** 2 * moved[i][0].T @ KZ["P"].T @ DKX[h]
-                N[m + h, i] = N[i, m + h].T
-    for h in range(g):
-        for k in range(g):
-            scale = w[h] ** 2 * w[k] ** 2
-            # y'P E_h P E_k P y: P in the middle is W minus its low-rank part, and W meets E_h E_k for h = k only
-            quad[m + h, m + k] = -scale * DKy[h, :-1] @ parts.GP @ DKy[k, :-1]
-            if h == k:
-                quad[m + h, m + k] += w[h] ** 3 * Ky @ DKy[h]
-            if N is not None:
-                N[m + h, m + k] = -scale * DKX[h, :-1].T @ parts.GP @ DKX[k, :-1]
-                if h == k:
-                    N[m + h, m + k] += w[h] ** 3 * KX.T @ DKX[h]
+    SP = B[:q] @ KZ  # Z'PZ
+    expected = _traces(parts.GP, KZ, SP, big, objective, w)
+    if reml:
+        chosen, S, trace = parts.GP, SP, expected
+    else:
+        # ML's traces have V^-1 where REML's have P
+        chosen, KV = parts.GV, _lift(parts.GV, B, slice(0, q))
+        S = B[:q] @ KV
+        trace = _traces(chosen, KV, S, big, objective, w)
+    of_y = [v[1][:, None] for v in moved]
+    quad = _between(parts.GP, KZ, SP, of_y, Ky[:, None], DKy[:, :, None], w)[..., 0, 0]
+    N = None
+    if second:
+        N = _between(parts.GP, KZ, SP, [v[0] for v in moved], KX, DKX, w) / sigma2**3
     # derivatives of the covariance of the fixed effects, (X'V^-1X)^-1: what Kenward and Roger and Satterthwaite need
     phi1 = parts.GP[q:, q:]
-    slopes = np.zeros((m + g, p, p))
-    for i in range(m):
-        slopes[i] = phi1 @ (parts.Zx.T @ moved[i][0]) @ phi1
-    for h in range(g):
-        slopes[m + h] = phi1 @ (w[h] ** 2 * KX.T @ DKX[h]) @ phi1
-    observed = quad / sigma2**3 - trace["P" if reml else "V"] / sigma2**2 / 2
-    if N is not None:
-        N /= sigma2**3
-    single = np.array([np.einsum("ij,ji->", B_, S["P" if reml else "V"]) for B_ in big])
+    inner = [parts.Zx.T @ v[0] for v in moved] + [
+        f**2 * KX.T @ table for f, table in zip(w, DKX, strict=True)
+    ]
+    slopes = np.array([phi1 @ M @ phi1 for M in inner])
+    observed = quad / sigma2**3 - trace / sigma2**2 / 2
+    single = np.array([np.einsum("ij,ji->", B_, S) for B_ in big])
     squares = np.array([v[1] @ parts.zy for v in moved])
-    chosen = parts.GP if reml else parts.GV
     of_groups = w * objective.sizes - w**2 * np.einsum("ij,gij->g", chosen, D[:, :-1, :-1])
     group_squares = w**2 * np.einsum("i,gi->g", Ky, DKy)
     score = np.append(
@@ -207,11 +167,76 @@ def grouped_information(
         tuple(components),
         np.append(values, sigma2 / w),
         (observed + observed.T) / 2,
-        trace["P"] / sigma2**2 / 2,
+        expected / sigma2**2 / 2,
         slopes,
         N,
         score,
     )
+
+
+def _lift(G: np.ndarray, B: np.ndarray, columns: slice) -> np.ndarray:
+    """Columns of P[Z, X, y] as combinations ``[r, c]`` of the weighted columns of [Z, X, y]; V^-1 by its own G.
+
+    P c = W c - W C G C'W c: the column itself, less G times its products with C.
+    """
+    picked = np.eye(B.shape[0])[:, columns]
+    return picked - np.vstack([G @ (B[:-1] @ picked), np.zeros((1, picked.shape[1]))])
+
+
+def _traces(
+    G: np.ndarray,
+    K: np.ndarray,
+    S: np.ndarray,
+    big: list[np.ndarray],
+    groups: ResidualGroups,
+    w: np.ndarray,
+) -> np.ndarray:
+    """tr(P V_a P V_b) ``[m + g, m + g]``, components first; with the G, K, S of V^-1 those of ML."""
+    m, g = len(big), len(w)
+    out = np.zeros((m + g, m + g))
+    # a component's V_a = Z (I x M_a) Z', so its trace is that of (I x M_a) Z'PZ: nothing longer than Z is wide
+    BS = [B @ S for B in big]
+    out[:m, :m] = [[np.einsum("ij,ji->", left, right) for right in BS] for left in BS]
+    GC = [G @ table[:-1, :-1] for table in groups.tables]
+    for h in range(g):
+        inner = w[h] ** 2 * K.T @ groups.tables[h] @ K
+        out[:m, m + h] = out[m + h, :m] = [np.einsum("ij,ji->", B, inner) for B in big]
+        for k in range(g):
+            # tr(P E_h P E_k) of two diagonal blocks of P: the rows of different groups meet through G alone, so what
+            # the identity adds is there for h = k only
+            out[m + h, m + k] = w[h] ** 2 * w[k] ** 2 * np.einsum("ij,ji->", GC[h], GC[k])
+        out[m + h, m + h] += w[h] ** 2 * groups.sizes[h] - 2 * w[h] ** 3 * np.trace(GC[h])
+    return out
+
+
+def _between(
+    G: np.ndarray,
+    KZ: np.ndarray,
+    SP: np.ndarray,
+    moved: list[np.ndarray],
+    K: np.ndarray,
+    DK: np.ndarray,
+    w: np.ndarray,
+) -> np.ndarray:
+    """Products c'A V_a P V_b A c ``[m + g, m + g, c, c]``: y'P V_a P V_b P y (A = P), or X'V^-1 V_a P V_b V^-1 X.
+
+    ``moved`` are (I x M_a) Z'A c of the components, ``K`` the lifted columns of c and ``DK`` their products with the
+    tables of the groups.
+    """
+    m, g, c = len(moved), len(w), K.shape[1]
+    out = np.zeros((m + g, m + g, c, c))
+    for i, left in enumerate(moved):
+        for j, right in enumerate(moved):
+            out[i, j] = left.T @ SP @ right
+        for h in range(g):
+            out[i, m + h] = w[h] ** 2 * left.T @ KZ.T @ DK[h]
+            out[m + h, i] = out[i, m + h].T
+    for h in range(g):
+        for k in range(g):
+            # P in the middle is W minus its low-rank part, and W meets E_h E_k for h = k only
+            out[m + h, m + k] = -(w[h] ** 2) * w[k] ** 2 * DK[h, :-1].T @ G @ DK[k, :-1]
+        out[m + h, m + h] += w[h] ** 3 * K.T @ DK[h]
+    return out
 
 
 def _wide(M: np.ndarray, products: Products, factor: int) -> np.ndarray:

@@ -154,49 +154,18 @@ def information(
     levels = [T @ T.T for T in state.T]
     values = np.array([levels[c.factor][c.first, c.second] for c in components]) * sigma2
     m = len(components)
-    traceV, traceP, quadratic = np.zeros((m, m)), np.zeros((m, m)), np.zeros((m, m))
-    single_v, single_p, single_q = np.zeros(m), np.zeros(m), np.zeros(m)
-    N = np.zeros((m + 1, m + 1, p, p)) if second else None
-    first = products.first
-    q1 = first.n_levels * first.size if first is not None else 0
-    k1 = first.size if first is not None else 1
     moved = [
         apply_blocks(parts, products, c.factor, M)
         for c, M in zip(components, matrices, strict=True)
     ]
-    # rows of Z'PZ are made a block of levels at a time and used for every pair of components before the next block:
-    # the whole matrix of all random effects would not fit
-    for t, f in enumerate(products.factors):
+    sums = _Sums.empty(m, p if second else 0)
+    for t in range(len(products.factors)):
         mine = [i for i, c in enumerate(components) if c.factor == t]
-        for low in range(0, f.n_levels, CHUNK):
-            high = min(low + CHUNK, f.n_levels)
-            rows = slice(parts.starts[t] + low * f.size, parts.starts[t] + high * f.size)
-            SP = _rows(parts, parts.GP, q1, products.q2, rows, k1)
-            SV = SP if reml else _rows(parts, parts.GV, q1, products.q2, rows, k1)
-            for i in mine:
-                MZx, Mz = moved[i][0][rows], moved[i][1][rows]
-                left_p = _times(matrices[i], SP, f.size)
-                left_v = left_p if reml else _times(matrices[i], SV, f.size)
-                at = np.arange(rows.start, rows.stop)
-                single_p[i] += left_p[np.arange(len(at)), at].sum()
-                single_v[i] += left_v[np.arange(len(at)), at].sum()
-                single_q[i] += float(Mz @ parts.zy[rows])
-                row = Mz @ SP
-                inner = MZx.T @ SP if second else None
-                for j, c in enumerate(components):
-                    g = products.factors[c.factor]
-                    columns = slice(
-                        parts.starts[c.factor], parts.starts[c.factor] + g.n_levels * g.size
-                    )
-                    traceP[i, j] += _double(left_p, SP, matrices[j], columns, g.size)
-                    if not reml:
-                        traceV[i, j] += _double(left_v, SV, matrices[j], columns, g.size)
-                    quadratic[i, j] += row[columns] @ moved[j][1][columns]
-                    if N is not None and inner is not None:
-                        N[i, j] += inner[:, columns] @ moved[j][0][columns]
+        _add_rows(sums, t, mine, parts, products, components, matrices, moved, reml)
     # ML's traces have V^-1 where REML's have P
-    if reml:
-        traceV, single_v = traceP, single_p
+    traceP, single_p, quadratic, single_q = sums.P, sums.p, sums.quadratic, sums.q
+    traceV, single_v = (sums.P, sums.p) if reml else (sums.V, sums.v)
+    N = sums.N if second else None
     phi1 = parts.GP[products.q2 :, products.q2 :]
     slopes = np.zeros((m + 1, p, p))
     for i in range(m):
@@ -221,6 +190,72 @@ def information(
     return Information(
         tuple(components), all_values, quads - traces / 2, expected, slopes, N, score
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Traces tr(P V_a P V_b) ``[m, m]`` and tr(P V_a) ``[m]``, those with V^-1, quadratic forms of y, forms of X."""
+
+    P: np.ndarray
+    p: np.ndarray
+    V: np.ndarray
+    v: np.ndarray
+    quadratic: np.ndarray
+    q: np.ndarray
+    N: np.ndarray
+
+    @classmethod
+    def empty(cls, m: int, p: int) -> _Sums:
+        square, line = (m, m), (m,)
+        shapes = (square, line, square, line, square, line, (m + 1, m + 1, p, p))
+        return cls(*(np.zeros(s) for s in shapes))
+
+
+def _add_rows(
+    sums: _Sums,
+    t: int,
+    mine: list[int],
+    parts: _Blocks,
+    products: Products,
+    components: list[Component],
+    matrices: list[np.ndarray],
+    moved: list[tuple[np.ndarray, np.ndarray]],
+    reml: bool,
+) -> None:
+    """Add what the rows of grouping ``t``, whose components are ``mine``, give.
+
+    Rows of Z'PZ are made a block of levels at a time and used for every pair of components before the next block: the
+    whole matrix of all random effects would not fit.
+    """
+    first, f = products.first, products.factors[t]
+    q1 = first.n_levels * first.size if first is not None else 0
+    k1 = first.size if first is not None else 1
+    second = sums.N.size > 0
+    for low in range(0, f.n_levels, CHUNK):
+        high = min(low + CHUNK, f.n_levels)
+        rows = slice(parts.starts[t] + low * f.size, parts.starts[t] + high * f.size)
+        at = np.arange(rows.start, rows.stop)
+        SP = _rows(parts, parts.GP, q1, products.q2, rows, k1)
+        SV = SP if reml else _rows(parts, parts.GV, q1, products.q2, rows, k1)
+        for i in mine:
+            MZx, Mz = moved[i][0][rows], moved[i][1][rows]
+            left_p = _times(matrices[i], SP, f.size)
+            left_v = left_p if reml else _times(matrices[i], SV, f.size)
+            sums.p[i] += left_p[np.arange(len(at)), at].sum()
+            sums.v[i] += left_v[np.arange(len(at)), at].sum()
+            sums.q[i] += float(Mz @ parts.zy[rows])
+            row = Mz @ SP
+            inner = MZx.T @ SP if second else None
+            for j, c in enumerate(components):
+                g = products.factors[c.factor]
+                start = parts.starts[c.factor]
+                columns = slice(start, start + g.n_levels * g.size)
+                sums.P[i, j] += _double(left_p, SP, matrices[j], columns, g.size)
+                if not reml:
+                    sums.V[i, j] += _double(left_v, SV, matrices[j], columns, g.size)
+                sums.quadratic[i, j] += row[columns] @ moved[j][1][columns]
+                if inner is not None:
+                    sums.N[i, j] += inner[:, columns] @ moved[j][0][columns]
 
 
 def factor_information(
