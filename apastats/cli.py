@@ -259,14 +259,51 @@ def init(
 
 
 @app.command()
+def plan(
+    study_file: Annotated[Path, typer.Argument(metavar="STUDY.TOML", help="The study.")],
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one key.")
+    ] = None,
+    pilot: Annotated[
+        Path | None, typer.Option(help="Finished study whose variances give the power.")
+    ] = None,
+    n: Annotated[
+        list[int] | None, typer.Option("--n", help="Subjects at which power is simulated.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a plan.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Freeze margins, tests, exclusions, layer rule and power of a study under a hash, before it is run."""
+    from apastats.studies.plan import read_plan, write_plan
+
+    made = write_plan(
+        study_file, assignments=assignments or (), pilot=pilot, n=n or (), overwrite=overwrite
+    )
+    code = read_plan(made)["hash"]
+    if as_json:
+        typer.echo(json.dumps({"plan": str(made), "hash": code}))
+    else:
+        _say(f"plan: {made}\nsummary: {made.with_suffix('.md')}\nSHA-256: {code}", quiet)
+
+
+@app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(help="Folder of a finished study.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished study, or a plan.")],
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a finished study again and compare every number bit for bit; exit code 1 if any differs."""
+    from apastats.studies.plan import SUFFIX, read_plan
     from apastats.studies.run_study import verify_study
 
+    if folder.name.endswith(SUFFIX):
+        code = read_plan(folder)["hash"]
+        if as_json:
+            typer.echo(json.dumps({"same": True, "hash": code}))
+        else:
+            _say(f"{folder}: unchanged, {code}", quiet)
+        return
     with _Progress(quiet or as_json) as progress:
         differences = verify_study(folder, progress=progress)
     if as_json:

@@ -103,6 +103,10 @@ KINDS: dict[str, Kind] = {
         called("What is in the data"), "design", prose.told_by(row_prose.what_is_there), sections.design,
         methods.silent,
     ),
+    "plan_kept": Kind(
+        called("What was planned, and what was run"), "design", prose.told_by(row_prose.kept), sections.plan,
+        methods.silent,
+    ),
     "noise_ceiling": Kind(
         _ceiling_title, "ceilings", prose.estimates, sections.ceiling, methods.ceiling, cites.ceiling
     ),

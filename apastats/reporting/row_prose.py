@@ -15,7 +15,7 @@ from apastats.rounding import decimals_for
 from apastats.words import Info
 
 __all__ = [
-    "RowWriter", "analysis", "mapped", "measured", "planned", "smallest_margin", "strict", "what_is_there",
+    "RowWriter", "analysis", "kept", "mapped", "measured", "planned", "smallest_margin", "strict", "what_is_there",
 ]  # fmt: skip
 
 Row: TypeAlias = Mapping[str, Any]
@@ -243,6 +243,19 @@ def mapped(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> str
         name(row["decision"]),
     ]
     return f"{where}: {', '.join(parts)}"
+
+
+def kept(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> str:
+    """A part of a plan: kept, deviated from, or not planned."""
+    part = name(str(row["part"]).removeprefix("analysis."))
+    if row["status"] == "kept":
+        return f"{part} was run as planned ({row['run']})"
+    if row["status"] == "exploratory":
+        return f"{part} was not planned: it is exploratory"
+    if not row["key"]:
+        return f"{part} was planned and not run: a deviation"
+    was, now = (name(str(row[k])) or "nothing" for k in ("planned", "run"))
+    return f"{name(row['key'])} was planned as {was} and run as {now}: a deviation"
 
 
 def what_is_there(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> str:

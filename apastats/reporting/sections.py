@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from apastats.errors import DataError
-from apastats.reporting import model_panels, panels, pattern_panels
+from apastats.reporting import model_panels, panels, pattern_panels, row_prose
 from apastats.reporting.blocks import Block, FigureBlock, Listing, Paragraph, TableBlock
 from apastats.reporting.markup import name
 from apastats.reporting.phrases import adjusted_sentence, counted, outcome_of, outcome_words
@@ -68,6 +68,17 @@ def ceiling(result: Any, context: Any, title: str, told: list[Block]) -> list[Bl
             context.slug(f"table-{title}"), caption, result.table, context.style, info=result.info
         ),
     ]
+
+
+def plan(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
+    """What deviated from a plan and what was not planned, all of it, before the table."""
+    table = result.table
+    other = table[table["status"] != "kept"].to_dict(orient="records")
+    lines = [row_prose.kept(r, table, result.info, context.style) for r in other]
+    count = f"{len(table) - len(other)} of {len(table)} parts were run as planned."
+    blocks: list[Block] = [*_intro(result), Paragraph(count)]
+    blocks += [Listing(tuple(lines))] if lines else []
+    return [*blocks, table_block(context.slug("table-plan"), f"{title}.", table, context.style)]
 
 
 def means(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:

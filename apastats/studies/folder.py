@@ -83,9 +83,16 @@ def render(
     messages: Sequence[str],
 ) -> None:
     """Write the report in the formats of the study, and the figures; nothing is computed."""
+    from apastats.reporting.kinds import title_of
     from apastats.reporting.report import report
 
     titles = {entry.name: entry.title for entry in study.analysis}
+    if "plan" in results:
+        for name in _not_as_planned(results["plan"]) & set(results):
+            own = titles.get(name) or (
+                "" if isinstance(results[name], ScoreTable) else title_of(results[name])
+            )
+            titles[name] = f"{own or name} (not as planned)"
     document = report(
         *results.values(),
         headings=[titles.get(name) for name in results],
@@ -100,6 +107,13 @@ def render(
         document.save(folder / f"report.{suffix}", overwrite=True)
     document.references.save(folder / "references.bib", overwrite=True)
     document.figures(folder / "figures", formats=tuple(study.report.figures), overwrite=True)
+
+
+def _not_as_planned(kept: Any) -> set[str]:
+    """Names of results that were not planned, or not as they were run."""
+    rows = kept.table[(kept.table["status"] != "kept") & (kept.table["run"] != "")]
+    parts = {str(p).removeprefix("analysis.") for p in rows["part"]}
+    return {"equivalence_score" if p == "equivalence" else p for p in parts}
 
 
 def read_folder(path: str | Path) -> StudyFolder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from apastats.arguments import checked
 from apastats.folders import alone, beside, building, refuse_existing, refuse_foreign
 from apastats.studies.folder import Difference, compare_results, read_folder, render, write_folder
 from apastats.studies.pipeline import Pipeline, Progress
+from apastats.studies.plan import compare_with_plan, plan_beside, read_plan, verify_plan
 from apastats.studies.schema import Locator, locate_study
 from apastats.studies.sections import StudyFile
 from apastats.studies.store import Store
@@ -81,7 +83,8 @@ def run_study(
     Raises
     ------
     StudyError
-        If the study file is wrong; the message names file, line and key.
+        If the study file is wrong; the message names file, line and key. If there is a plan beside it
+        (``apastats plan``) that was changed after it was made. The report says what of a plan was kept.
     OutputExistsError
         If the output folder exists. Nothing is written half: the folder appears when it is complete.
     """
@@ -90,7 +93,9 @@ def run_study(
     folder = Path(output) if output is not None else Path("apastats_out") / parsed.study.name
     sets = "".join(f" --set {a}" for a in assignments)
     command = f"apastats run {path}{sets}"
-    return _execute(parsed, text, command, folder, overwrite, progress, locate=locate)
+    beside_it = plan_beside(path)
+    plan = read_plan(beside_it) if beside_it.is_file() else None
+    return _execute(parsed, text, command, folder, overwrite, progress, locate=locate, plan=plan)
 
 
 def run_demo(
@@ -220,6 +225,7 @@ def _execute(
     scores: ScoreTable | None = None,
     truth: pd.DataFrame | None = None,
     locate: Locator | None = None,
+    plan: Mapping[str, Any] | None = None,
 ) -> StudyRun:
     """Run all steps, then write everything; the folder appears under its name when complete."""
     step = progress or (lambda _: None)
@@ -232,12 +238,18 @@ def _execute(
         store = Store(unfinished)
         try:
             results = Pipeline(parsed, step, store, locate=locate).run(scores)
+            if plan is not None:
+                results = {"plan": compare_with_plan(plan, parsed), **results}
             step("writing the report")
             with building(folder, overwrite=overwrite) as part:
                 if truth is not None and scores is not None:
                     (part / "data").mkdir()
                     scores.frame.to_csv(part / "data" / "scores.csv", index=False)
                     truth.to_csv(part / "truth.csv", index=False)
+                if plan is not None:
+                    (part / "plan.json").write_text(
+                        json.dumps(plan, indent=1, ensure_ascii=False), "utf-8"
+                    )
                 write_folder(part, parsed, text, command, results, store.messages)
         except Exception:
             store.drop()  # a mistake, not an interruption: nothing is left half
@@ -301,4 +313,7 @@ def verify_study(folder: str | Path, *, progress: Progress | None = None) -> lis
             update={"inputs": study.inputs.model_copy(update={"scores": scores})}
         )
     results = Pipeline(study, progress or (lambda _: None)).run()
-    return compare_results(f.results, results)
+    saved = {k: v for k, v in f.results.items() if k != "plan"}
+    planned = "plan" in f.results or (f.path / "plan.json").exists()
+    kept = verify_plan(f.path, f.results.get("plan")) if planned else []
+    return kept + compare_results(saved, results)
