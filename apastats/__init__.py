@@ -30,6 +30,7 @@ EXPORTS: dict[str, str] = {
     "brain_test": "apastats.patterns.brain_test",
     "calibrate": "apastats.planning.calibrate",
     "check": "apastats.ceilings.check",
+    "claims": "apastats.planning.claims",
     "closed_p": "apastats.numbers.closed",
     "cluster": "apastats.resampling.cluster",
     "coefficient_equivalence": "apastats.comparing.rope",

@@ -105,6 +105,18 @@ BASE: dict[str, Callable[[], Call]] = {
         "df": [10.0, 12.0],
         "bounds": 0.1,
     },
+    "claims": lambda: {
+        "stated": [
+            {
+                "name": "1",
+                "statement": "model_01 is best",
+                "result": "tested",
+                "says": "within",
+                "value": 0.02,
+            }
+        ],
+        "results": {"tested": tested()},
+    },
     "compare": _cells(),
     "correlation_difference": lambda: {
         "x": numbers(seed=1),
@@ -324,6 +336,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "batch": lambda: needing(2, data=study().scores, reselect="layer"),
         "workdir": lambda: needing(folder("bootstrap"), **_rdm_options(cluster="stimulus")),
     },
+    "claims": {"power": 0.95},
     "compare": {option: value for option, value in _TESTS.items() if option != "bounds"},
     "correlation_difference": {
         "bounds": 0.4,

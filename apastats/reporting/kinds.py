@@ -9,6 +9,7 @@ from typing import Any
 from apastats.errors import InputError
 from apastats.reporting import (
     brain_words,
+    claim_words,
     curve_panels,
     methods,
     model_panels,
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 TOPICS = {
+    "claims": "Claims",
     "design": "Design of the data",
     "ceilings": "Noise ceilings",
     "scores": "Scores",
@@ -212,6 +214,10 @@ KINDS: dict[str, Kind] = {
         figures(curve_panels.posterior_blocks), cites=cites.bayes("capretto2022", "vehtari2021"),
     ),
     "calibration": Kind(called("Calibration of the defaults"), "planning", prose.calibrated, methods=methods.silent),
+    "claims": Kind(
+        called("Claims and verdicts"), "claims", claim_words.summary, figures(None, claim_words.verdict_table),
+        cites=cites.fixed("berger1982"),
+    ),
     "power": Kind(
         called("Power"), "planning", prose.told_by(row_prose.planned), figures(curve_panels.planning_figures),
         cites=cites.power,

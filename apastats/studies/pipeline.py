@@ -63,6 +63,7 @@ class Pipeline:
             if agreement is not None:
                 self._outcome("agreement", agreement, agreement)
             self._further()
+            self._claims()
         return self.results
 
     def _streams(self, scores: ScoreTable) -> ScoreTable:
@@ -212,6 +213,16 @@ class Pipeline:
             if needs_fit(entry, entries[i + 1 :]):
                 self.store.forget(entry.name)
             self._keep(entry.name, make, "analysis")
+
+    def _claims(self) -> None:
+        """The stated claims, judged by everything computed before."""
+        stated = [c.model_dump() for c in self.study.claims]
+        if not stated:
+            return
+        from apastats.planning.claims import claims
+
+        self.step("claims")
+        self._keep("claims", lambda: claims(stated, self.results), "claims")
 
 
 def _formula(outcome: str, by: list[str], within: str | Sequence[str] | None) -> str:

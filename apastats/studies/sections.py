@@ -311,6 +311,28 @@ class AnalysisSection(_Section):
     then: list[FollowSection] = Field(default_factory=list)
 
 
+class ClaimTest(_Section):
+    """What a claim asks of the rows of one result."""
+
+    result: str
+    says: Literal["above", "below", "within", "p"] = "above"
+    value: float | tuple[float, float] = 0.0
+    where: dict[str, Any] = Field(default_factory=dict)
+    rows: Literal["all", "any", "most"] | float = "all"
+    together: bool = False
+    column: str = ""
+    estimand: str = ""
+    needs: str = ""
+
+
+class ClaimSection(_Section):
+    """A claim of a paper or a plan; options of one claim of ``apastats.claims``."""
+
+    name: str
+    statement: str
+    tests: list[ClaimTest]
+
+
 class ReportSection(_Section):
     """What is written; options of ``apastats.report``."""
 
@@ -337,6 +359,7 @@ class StudyFile(_Section):
     equivalence: EquivalenceSection | None = None
     equivalence_agreement: EquivalenceSection | None = None
     analysis: list[AnalysisSection] = Field(default_factory=list)
+    claims: list[ClaimSection] = Field(default_factory=list)
     report: ReportSection = Field(default_factory=ReportSection)
 
     @model_validator(mode="after")

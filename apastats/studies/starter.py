@@ -94,7 +94,7 @@ def starter_text(
         "",
     ]
     for section in keys_of_study():
-        if section in ("inputs.networks.NAME", "analysis"):
+        if section in ("inputs.networks.NAME", "analysis", "claims"):
             continue
         lines += _section(section, stated.get(section))
         if section == "inputs":
@@ -117,6 +117,11 @@ _MORE = [
     '# formula = "score ~ model | roi"',
     '# data = "selected"',
     "# options = { bounds = 0.02 }",
+    "# Claims, each with a verdict in the report: supported, refuted, undecided, or not testable here.",
+    "# [[claims]]",
+    '# name = "1"',
+    '# statement = "Some model is within 0.02 of the best in most regions"',
+    '# tests = [{ result = "equivalence_score", says = "within", value = 0.02, rows = "most" }]',
     "",
 ]
 

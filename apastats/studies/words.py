@@ -168,6 +168,12 @@ WORDS: dict[str, dict[str, str]] = {
         "options": "keyword arguments; { result = \"NAME\" } stands for a result, with column and where for its numbers",
         "then": "methods called on the result in turn: [{ method = \"contrast\", options = { ... } }]",
     },
+    "claims": {
+        "name": "number or name of the claim",
+        "statement": "the claim in words",
+        "tests": "what all must hold, [{ result = \"equivalence_score\", where = { model = \"a\" }, says = \"within\", value = 0.02 }]: "
+        "says above, below, within or p; rows all, any, most or a share; needs names the data it waits for; see `apastats.claims`",
+    },
     "report": {
         "formats": "html, md, tex, docx",
         "figures": "formats of the figures folder: svg, png, pdf",
@@ -221,7 +227,7 @@ def reference_table() -> str:
     """Table of all keys, Markdown."""
     rows = ["| section | key | default | meaning |", "| --- | --- | --- | --- |"]
     for section, model in keys_of_study().items():
-        label = f"`[[{section}]]`" if section == "analysis" else f"`[{section}]`"
+        label = f"`[[{section}]]`" if section in ("analysis", "claims") else f"`[{section}]`"
         for key, field in model.model_fields.items():
             default = field.get_default(call_default_factory=True)
             if field.is_required():

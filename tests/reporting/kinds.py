@@ -98,6 +98,22 @@ def every_kind() -> dict[str, Any]:
         "emmeans": means,
         "contrasts": contrasts,
         "tested contrasts": contrasts.test(bounds=0.2),
+        "claims": apa.claims(
+            [
+                {
+                    "name": "1",
+                    "statement": "All models tie with the best",
+                    "tests": [{"result": "tested", "says": "within", "value": 0.02}],
+                },
+                {
+                    "name": "2",
+                    "statement": "People differ",
+                    "result": "people",
+                    "needs": "pairs of people",
+                },
+            ],
+            {"tested": tested},
+        ),
         "power": apa.power_tost(n=[10, 20, 40], sd=0.03, bounds=0.02),
         "margins": apa.margin_curve(tested),
         "needed": apa.subjects_needed(tested),
