@@ -115,7 +115,7 @@ BASE: dict[str, Callable[[], Call]] = {
                 "value": 0.02,
             }
         ],
-        "results": {"tested": tested()},
+        "results": {"tested": tested().table},
     },
     "compare": _cells(),
     "correlation_difference": lambda: {
