@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Info", "Provenance", "Result", "jsonable"]
 
+MAX_ROWS_SHOWN = 40
 _PACKAGES = ("apastats", "numpy", "scipy", "pandas", "statsmodels", "rsatoolbox")
 
 
@@ -170,18 +171,132 @@ class Result:
 
         return text(self, style=style, short=short, max_rows=max_rows)
 
+    @checked
+    def to_latex(
+        self,
+        *,
+        columns: Any = None,
+        decimals: int | None = None,
+        label: str = "",
+        caption: str | None = None,
+        wide: str | None = None,
+        style: Any = "apa",
+    ) -> str:
+        r"""Table as LaTeX (booktabs), with ``\\caption`` and ``\\label``, to paste into a manuscript.
+
+        Parameters
+        ----------
+        columns : sequence of str or mapping of str to str, optional
+            Columns of :meth:`tidy` shown, in this order; a mapping also gives their headings. Limits of an interval
+            share one column. Those that a report shows where None.
+        decimals : int, optional
+            Decimals of everything on the scale of the estimates; what their standard errors bear where None.
+        label : str
+            Label to refer to.
+        caption : str, optional
+            Caption; what the table holds where None.
+        wide : str, optional
+            Column (``"roi"``) whose levels become columns: a row per model, the best of each column in bold and, of a
+            set, all models in it. The cells hold ``columns``, or the mean (else the estimate).
+        style : {"apa", "nature"} or dict
+            How numbers are written.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        InputError
+            If a column is unknown, or ``wide`` leaves several rows in one cell.
+
+        Examples
+        --------
+        >>> import apastats as apa
+        >>> study = apa.simulate(n_subject=8, n_layer=1, rois=["V1", "V4"], rng=1)
+        >>> means = apa.bootstrap(
+        ...     "score ~ model | roi", study.scores.where(kind="model", split="test")
+        ... )
+        >>> print(means.to_markdown(wide="roi", decimals=2, caption="Scores").splitlines()[0])
+        | model | V1 | V4 |
+        """
+        from apastats.reporting.result_tables import latex
+
+        options = {"columns": columns, "decimals": decimals, "caption": caption, "wide": wide}
+        return latex(self, label=label, style=style, **options)
+
+    @checked
+    def to_markdown(
+        self,
+        *,
+        columns: Any = None,
+        decimals: int | None = None,
+        label: str = "",
+        caption: str | None = None,
+        wide: str | None = None,
+        style: Any = "apa",
+    ) -> str:
+        """Table as Markdown (a pipe table, label as Quarto reads it); the options are those of :meth:`to_latex`."""
+        from apastats.reporting.result_tables import markdown
+
+        options = {"columns": columns, "decimals": decimals, "caption": caption, "wide": wide}
+        return markdown(self, label=label, style=style, **options)
+
+    @checked
+    def to_html(
+        self,
+        *,
+        columns: Any = None,
+        decimals: int | None = None,
+        label: str = "",
+        caption: str | None = None,
+        wide: str | None = None,
+        style: Any = "apa",
+    ) -> str:
+        """Table as one ``table`` element of HTML, ``label`` as its id; the options are those of :meth:`to_latex`."""
+        from apastats.reporting.result_tables import page
+
+        options = {"columns": columns, "decimals": decimals, "caption": caption, "wide": wide}
+        return page(self, label=label, style=style, **options)
+
+    @checked
+    def to_word(
+        self,
+        path: str | Path,
+        *,
+        columns: Any = None,
+        decimals: int | None = None,
+        caption: str | None = None,
+        wide: str | None = None,
+        style: Any = "apa",
+        overwrite: bool = False,
+    ) -> Path:
+        """Table as a Word file (needs the extra ``docx``); the options are those of :meth:`to_latex`.
+
+        An existing file is kept unless ``overwrite`` is True.
+        """
+        from apastats.reporting.result_tables import word
+
+        options = {"columns": columns, "decimals": decimals, "caption": caption, "wide": wide}
+        return word(self, Path(path), overwrite=overwrite, style=style, **options)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {len(self.table)} rows; {self.provenance.call}>"
 
     def __str__(self) -> str:
-        return self.summary()
+        import shutil
+
+        from apastats.reporting.result_tables import compact
+
+        return compact(self, width=max(40, shutil.get_terminal_size((100, 24)).columns))
 
     def _repr_html_(self) -> str:
         import html
 
-        head = html.escape(self.kind.replace("_", " "))
+        from apastats.reporting.result_tables import page
+
         notes = "".join(f"<p><em>note: {html.escape(n)}</em></p>" for n in self.notes)
-        return f"<h4>{head}</h4>{self.table.to_html(index=False, escape=True, border=0)}{notes}"
+        return page(self, max_rows=MAX_ROWS_SHOWN) + notes
 
     @checked
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:

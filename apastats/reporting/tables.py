@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -170,13 +171,17 @@ def table_block(
     hidden |= {c for c in frame.columns if c.startswith("conf_")} - {*shown, *shown.values()}
     keys = [k for k in frame.columns if k not in hidden] if only is None else list(only)
     columns: list[Column] = []
+    pairs = PAIRS | shown
+    if only is not None:  # limits that were asked for are an interval, whichever it is
+        ends = [c for c in only if c.startswith("conf_low") and "mcse" not in c]
+        pairs |= {c: c.replace("conf_low", "conf_high") for c in ends}
     for key in keys:
-        pairs = PAIRS | shown
         if key in pairs.values() and any(k in keys for k, v in pairs.items() if v == key):
             continue
         if key in pairs and pairs[key] in frame.columns:
             joint = info is not None and info.jointly
-            columns.append(_pair(key, pairs[key], frame, style, decimals, joint))
+            pair = _pair(key, pairs[key], frame, style, decimals, joint and key in shown)
+            columns.append(replace(pair, label=labels[key]) if labels and key in labels else pair)
         else:
             columns.append(
                 _single(
