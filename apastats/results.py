@@ -149,7 +149,58 @@ class Result:
 
     @checked
     def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
-        """Draw the result on ``ax`` (a new figure where None) and return the Axes."""
+        """Draw the result on ``ax`` (a new figure where None) and return the Axes.
+
+        Sizes of texts are those of ``matplotlib.rcParams``. The error that a wrong option raises lists those of the
+        kind: tests with a margin and sets take ``where, order, labels, colors, interval, outcome, title``; means,
+        coefficients and contrasts ``ceilings, points`` too.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw on; give its figure ``layout="constrained"``, so that names have room.
+        where : mapping
+            Rows drawn: a column and its value, ``{"roi": "V1"}``.
+        order : sequence of str
+            Names of the rows drawn, from top to bottom.
+        labels : mapping of str to str
+            What is written for names of models, regions, terms.
+        colors : mapping of str to str
+            Colours of models; of decisions where these are drawn.
+        interval : {"deciding", "single", "joint", "difference", "joint margin"}
+            Interval drawn: that of the decisions, or another one of the table.
+        ceilings : NoiseCeiling or list of them
+            Drawn as lines.
+        points : bool
+            Whether the subjects' own values are drawn.
+        outcome : str
+            Label of the axis of the estimates.
+        title : str
+            Title.
+        term : str
+            Of a sensitivity analysis: ``"decisions"``, or a term of the table.
+        model : str
+            Of patterns and identification: the model (or ``"brain"``) whose matrix is drawn.
+        metric : str
+            Metric drawn, where there are several.
+        roi : str
+            Of layers: the region; the mean over regions where not given.
+        numbers : bool
+            Whether numbers are written into a matrix.
+        margin : float
+            Of decisions over margins: a margin, as a line.
+        target : float
+            Power wanted, as a line.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        InputError
+            If an option is not one of this kind, or names what does not occur.
+        """
         from apastats import plots
 
         return plots.draw(self, ax=ax, **options)

@@ -187,7 +187,7 @@ def test_palette_can_be_told_apart_by_the_colour_blind() -> None:
 def test_labels_are_text() -> None:
     assert plots.label("a$b$c") == r"a\$b\$c"
     assert plots.label("a\nb") == "a \u21b5 b"
-    assert len(plots.label("x" * 200)) == 32
+    assert len(plots.label("x" * 200)) == 40
     assert "\u2026" in plots.label("x" * 200)
 
 
@@ -255,7 +255,145 @@ def test_sensitivity_needs_one_decision_each() -> None:
         plots.sensitivity(frame)
 
 
-def test_a_result_without_a_plot_says_so() -> None:
-    study = apa.simulate(n_subject=4, n_model=2, n_tied=1, rng=0)
-    with pytest.raises(InputError, match="a result that has a plot"):
-        apa.check(study.scores).plot()
+def every_result() -> dict[str, Any]:
+    """Every kind of result, with those that other tests leave to themselves."""
+    from tests.reporting.kinds import every_kind
+
+    study = apa.simulate(n_subject=5, n_model=3, n_tied=2, rois=ROIS, rng=0)
+    best = apa.select_layer(study.scores, on="train")
+    return every_kind() | {
+        "check": apa.check(study.scores),
+        "patterns": apa.alignment_patterns(study.scores),
+        "ceiling": apa.noise_ceiling(study.scores),
+        "means": apa.bootstrap("score ~ model | roi", best),
+        "tests": apa.equivalence("score ~ model | roi", best, bounds=0.05, reference="best"),
+    }
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, Any]:
+    return every_result()
+
+
+def test_every_result_has_a_plot_and_says_what_it_takes(results: dict[str, Any]) -> None:
+    from matplotlib import rc_context
+
+    from apastats.plots.choice import OPTIONS, plot_of
+    from apastats.results import Result
+
+    for name, result in results.items():
+        assert isinstance(result.plot(), Axes), name
+        options = plot_of(result).options
+        assert set(options) <= set(OPTIONS), name
+        assert all(f"{o} :" in Result.plot.__doc__ for o in options)
+        with pytest.raises(
+            InputError, match=f"plot: got 'hue'; allowed: options of a {result.kind}"
+        ):
+            result.plot(hue="model")
+        with rc_context(
+            {"font.size": 6, "xtick.labelsize": 5, "ytick.labelsize": 5, "axes.labelsize": 6}
+        ):
+            ax = new_figure(6, 9).add_subplot()
+            assert result.plot(ax=ax, title="t") is ax, name
+            texts = [
+                *ax.texts,
+                ax.xaxis.label,
+                ax.yaxis.label,
+                *ax.get_yticklabels(),
+                *ax.get_xticklabels(),
+            ]
+            sizes = {t.get_fontsize() for t in texts if t.get_text()}
+            assert not sizes or max(sizes) <= 6, (name, sizes)
+
+
+def test_rows_are_named_once(results: dict[str, Any]) -> None:
+    """No row repeats the name of another without the cell it stands in."""
+    for name in (
+        "emmeans",
+        "contrasts",
+        "tested contrasts",
+        "agreement bootstrap",
+        "reliability",
+        "means",
+        "tests",
+    ):
+        ax = results[name].plot()
+        rows = [t.get_text() for t in ax.get_yticklabels()] or [t.get_text() for t in ax.texts]
+        assert len(set(rows)) == len(rows) > 1, name
+    assert any("early" in t.get_text() for t in results["emmeans"].plot().get_yticklabels())
+
+
+def test_order_labels_colors_interval_and_ceilings(results: dict[str, Any]) -> None:
+    means, tests = results["means"], results["tests"]
+    models = list(means.table["model"].unique())
+    ax = means.plot(
+        where={"roi": "V1"}, order=models[::-1][:2], labels={models[-1]: "Mine"}, colors={models[-1]: "#ff0000"},
+        ceilings=results["ceiling"],
+    )  # fmt: skip
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["Mine", models[-2]]
+    shade = {to_hex(c) for group in ax.collections for c in np.atleast_2d(group.get_edgecolor())}
+    assert "#ff0000" in shade | {
+        to_hex(c) for g in ax.collections for c in np.atleast_2d(g.get_facecolor())
+    }
+    line = means_ceiling(results, "V1")
+    assert any(np.allclose(one.get_xdata(), line) for one in ax.lines)
+    with pytest.raises(InputError, match="order: got 'nobody'; allowed: names among"):
+        means.plot(order=["nobody"])
+    with pytest.raises(InputError, match="interval: got 'wide'; allowed: one of"):
+        tests.plot(interval="wide")
+    with pytest.raises(InputError, match="ceilings: got 'EquivalenceResult'|ceilings: got"):
+        means.plot(ceilings=tests)
+    for interval, tail in (("single", ""), ("deciding", "_joint_margin"), ("joint", "_joint")):
+        ends = tests.table[[f"conf_low{tail}", f"conf_high{tail}"]].to_numpy("f8")
+        drawn = [
+            p
+            for c in tests.plot(interval=interval).collections
+            for p in getattr(c, "get_segments", list)()
+        ]
+        found = np.array(sorted([d[:, 0].tolist() for d in drawn]))
+        finite = ends[np.isfinite(ends).all(axis=1)]
+        assert len(found) == len(ends)
+        for low, high in finite:
+            assert np.isclose(found, [low, high]).all(axis=1).any()
+
+
+def means_ceiling(results: dict[str, Any], roi: str) -> float:
+    table = results["ceiling"].table
+    return float(table.loc[table["roi"] == roi, "estimate"].iloc[0])
+
+
+def test_a_set_is_drawn_as_differences_with_its_margin(results: dict[str, Any]) -> None:
+    found = results["set with margin"]
+    ax = found.plot(where={"roi": "V1"})
+    table = found.table[found.table["roi"] == "V1"]
+    assert ax.get_xlabel() == "score: model minus the best other model (RSA)"
+    points = np.concatenate(
+        [np.asarray(c.get_offsets()) for c in ax.collections if len(c.get_offsets())]
+    )
+    assert set(np.round(table["estimate"], 12)) <= set(np.round(points[:, 0], 12))
+    low = table["bound_low"].iloc[0]
+    assert any(np.isclose(p.get_x(), low) for p in ax.patches)
+    assert max(abs(v) for v in ax.get_xlim()) < 2 * np.nanmax(
+        np.abs(table[["conf_low", "conf_high", "bound_low"]])
+    )
+
+
+def test_open_ends_are_arrows() -> None:
+    frame = rows().assign(conf_high=[np.inf, 0.3, 0.6], conf_low=[0.2, -np.inf, 0.4])
+    ax = plots.forest(frame, rows="model")
+    assert np.isfinite(ax.get_xlim()).all()
+    offsets = [np.asarray(c.get_offsets()) for c in ax.collections if len(c.get_offsets()) == 1]
+    beyond = [o[0, 0] for o in offsets]
+    assert max(beyond) > 0.6
+    assert min(beyond) < 0.1
+
+
+def test_units_and_metric_on_every_axis(results: dict[str, Any]) -> None:
+    for name, words in (
+        ("means", "mean score (RSA)"),
+        ("ceiling", "noise ceiling (RSA)"),
+        ("tests", "difference in score (RSA)"),
+        ("emmeans", "marginal mean (of agreement (Fisher z))"),
+        ("margins", "margin (in score) (RSA)"),
+    ):
+        assert words in results[name].plot().get_xlabel(), (name, results[name].plot().get_xlabel())

@@ -21,6 +21,7 @@ from apastats.plots.style import (
     label,
     legend,
     new_axes,
+    rc,
     rows_axis,
 )
 
@@ -75,7 +76,7 @@ def variance_components(
             xytext=(4, 0),
             textcoords="offset points",
             va="center",
-            fontsize=8,
+            fontsize=rc("xtick.labelsize"),
             color=MUTED,
         )
     names = [
@@ -154,7 +155,7 @@ def posterior(
     )
     ax.axvline(0, color=MUTED, linewidth=0.8, zorder=1)
     rows_axis(ax, list(frame[rows]))
-    legend(ax, loc="best")
+    legend(ax, below=0.55)
     return finish(ax, x=outcome, title=title)
 
 

@@ -1,7 +1,9 @@
-"""Which plot fits a result."""
+"""Which plot fits a result, and the options it takes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,102 +11,108 @@ import pandas as pd
 
 from apastats.arguments import instance
 from apastats.errors import InputError
-from apastats.plots.curves import layer_agreement
-from apastats.plots.decisions import sensitivity
+from apastats.plots import checks, curves, decisions, grids, rows
 from apastats.plots.people import among_people
-from apastats.plots.rows import ceilings, estimates, forest
+from apastats.plots.style import MUTED, label, model_colors, with_metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["deciding", "draw_result"]
+__all__ = ["OPTIONS", "deciding", "draw_result", "row_names"]
 
 CELLS = ("roi", "metric", "split", "stream")
+NAMES = ("contrast", "model", "term", "level", "roi")
+INTERVALS = {
+    "single": "",
+    "joint": "_joint",
+    "difference": "_difference",
+    "joint margin": "_joint_margin",
+}
+# what each option of a plot does; result.plot() documents them from here
+OPTIONS = {
+    "where": 'rows drawn: ``{"roi": "V1"}``, a column and its value',
+    "order": "names of the rows drawn, in the order from top to bottom",
+    "labels": "mapping of names (of models, regions, terms) to what is written for them",
+    "colors": "mapping of names of models, or of decisions, to colours",
+    "interval": 'which interval: ``"deciding"`` (the default), ``"single"``, ``"joint"``, ``"difference"``',
+    "ceilings": "noise ceiling, or a list of them, drawn as lines",
+    "points": "whether the subjects' own values are drawn",
+    "outcome": "label of the axis of the estimates",
+    "title": "title",
+    "term": '``"decisions"``, or one term of the table',
+    "model": "model (or ``brain``) whose matrix is drawn",
+    "metric": "metric drawn, where there are several",
+    "roi": "region drawn; the mean over regions where not given",
+    "numbers": "whether numbers are written into the cells",
+    "margin": "margin, drawn as a line",
+    "target": "power wanted, drawn as a line",
+}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """How a kind is drawn: ``draw(result, ax, **options)``, and the options it takes."""
+
+    draw: Callable[..., Axes]
+    options: tuple[str, ...]
+
+
+ROWS = ("where", "order", "labels", "colors", "interval", "outcome", "title")
+MEANS = (*ROWS, "ceilings", "points")
 
 
 def draw_result(result: Any, ax: Axes | None, options: dict[str, Any]) -> Axes:
-    """Draw by the kind of the result, else by the columns of its table."""
+    """Draw by the kind of the result, else by the columns of its table.
+
+    Raises
+    ------
+    InputError
+        If an option is not one of this kind, or a value does not occur.
+    """
     if ax is not None:
         from matplotlib.axes import Axes as AxesClass
 
         instance("ax", ax, AxesClass, "an Axes of matplotlib, or None")
-    if result.kind == "layer_agreement":
-        return layer_agreement(result, ax=ax, **options)
-    if result.kind == "agreement_sensitivity":
-        return _sensitivity(result, ax=ax, **options)
-    if result.kind == "brain_test" and "person_low" in result.table.columns:
-        return _among_people(result, ax, options)
-    where = options.pop("where", None)
-    frame, keep = chosen(deciding(result), where)
-    columns = set(frame.columns)
-    points = result.arrays.get("values")
-    if points is not None and points.ndim == 2 and points.shape[1] == len(result.table):
-        points = points[:, keep]
-    else:
-        points = None
-    if result.kind == "noise_ceiling":
-        return ceilings(frame, ax=ax, **({"points": points} | options))
-    if {"bound_low", "bound_high", "conf_low", "conf_high", "estimate"} <= columns:
-        frame = frame.assign(
-            _row=row_names(frame, "contrast" if "contrast" in columns else "model")
-        )
-        return forest(frame, ax=ax, **({"rows": "_row"} | options))
+    plot = plot_of(result)
+    for option in options:
+        if option not in plot.options:
+            raise InputError("plot", option, f"options of a {result.kind}: {list(plot.options)}")
+    return plot.draw(result, ax, **options)
+
+
+def plot_of(result: Any) -> Plot:
+    """Plot of a result."""
+    columns = set(result.table.columns)
+    if result.kind in KINDS:
+        return KINDS[result.kind](columns)
+    if {"bound_low", "conf_low", "conf_high", "estimate"} <= columns:
+        return FOREST
     if "estimate" in columns:
-        named = next(
-            (c for c in ("model", "contrast", "term", "roi") if c in columns), frame.columns[0]
-        )
-        frame = frame.assign(_row=row_names(frame, named))
-        return estimates(frame, ax=ax, **({"rows": "_row", "points": points} | options))
+        return ESTIMATES
     raise InputError("result", result.kind, "a result that has a plot; this one has a table only")
 
 
-def _among_people(result: Any, ax: Axes | None, options: dict[str, Any]) -> Axes:
-    """Every model among the people."""
-    frame, keep = chosen(result.table, options.pop("where", None))
-    names = [
-        c for c in ("roi", "outcome", "direction") if c in frame.columns and frame[c].nunique() > 1
-    ]
-    records = frame[["model", *names]].astype(str).agg(" \u00b7 ".join, axis=1)
-    people = result.arrays["people"][:, keep]
-    return among_people(frame.assign(_row=records), people, ax=ax, **({"rows": "_row"} | options))
-
-
-def deciding(result: Any) -> pd.DataFrame:
+def deciding(result: Any, interval: str = "deciding") -> pd.DataFrame:
     """Table whose ``conf_low, conf_high, conf_level`` are those of the interval that goes with its decisions.
 
-    With a margin, that of the tests of the margin; the joint one where p-values are adjusted.
+    With a margin, that of the tests of the margin; the joint one where p-values are adjusted. An open end is infinite.
     """
     table: pd.DataFrame = result.table
-    found = result.info.interval_columns(table.columns, margin="bound_low" in table.columns)
+    if interval == "deciding":
+        found = result.info.interval_columns(table.columns, margin="bound_low" in table.columns)
+    else:
+        there = [k for k, tail in INTERVALS.items() if f"conf_low{tail}" in table.columns]
+        if interval not in there:
+            raise InputError("interval", interval, f"one of {['deciding', *there]}")
+        found = tuple(f"conf_{end}{INTERVALS[interval]}" for end in ("low", "high", "level"))
     ends = dict(zip(("conf_low", "conf_high", "conf_level"), found, strict=True))
-    out = table.assign(**{k: table[c] for k, c in ends.items() if c in table.columns})
-    if "conf_high" not in out.columns or "estimate" not in out.columns:
-        return out
-    for end in ("conf_low", "conf_high"):
-        # an open end is drawn as far as the others reach
-        limit, estimate = out[end].to_numpy("f8"), out["estimate"].to_numpy("f8")
-        if np.isinf(limit).any():
-            other = out["conf_high" if end == "conf_low" else "conf_low"].to_numpy("f8")
-            reach = 2 * np.nanmax(np.abs(np.where(np.isfinite(other), other, np.nan) - estimate))
-            out[end] = np.where(np.isinf(limit), estimate + np.sign(limit) * reach, limit)
-    return out
+    return table.assign(**{k: table[c] for k, c in ends.items() if c in table.columns})
 
 
-def _sensitivity(result: Any, *, ax: Axes | None, term: str = "decisions", **options: Any) -> Axes:
-    """Decisions per ROI and analysis, or one term of the table over the analyses."""
-    if term == "decisions":
-        return sensitivity(result.decisions(), ax=ax, **({"rows": "roi"} | options))
-    frame = result.table[result.table["term"] == term]
-    if frame.empty:
-        raise InputError(
-            "term", term, f"'decisions' or one of {list(result.table['term'].unique())}"
-        )
-    frame = frame.assign(row=frame["what"] + ": " + frame["analysis"])
-    return estimates(frame, ax=ax, **({"rows": "row", "outcome": term} | options))
-
-
-def chosen(table: pd.DataFrame, where: Any) -> tuple[pd.DataFrame, Any]:
+def chosen(table: pd.DataFrame, where: Any) -> tuple[pd.DataFrame, np.ndarray]:
     """Rows in which the columns named in ``where`` have the values given, and their mask."""
+    if where is not None:
+        instance("where", where, Mapping, "a mapping of columns to values")
     keep = np.ones(len(table), dtype=bool)
     for column, value in (where or {}).items():
         if column not in table.columns:
@@ -115,10 +123,480 @@ def chosen(table: pd.DataFrame, where: Any) -> tuple[pd.DataFrame, Any]:
     return table[keep].reset_index(drop=True), keep
 
 
-def row_names(frame: pd.DataFrame, column: str) -> list[str]:
-    """Name of each row: the column, with the cell where there are several."""
-    varying = [c for c in CELLS if c in frame.columns and c != column and frame[c].nunique() > 1]
-    if not varying:
-        return [str(v) for v in frame[column]]
+def row_names(
+    frame: pd.DataFrame,
+    column: str,
+    by: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Name of each row: the column, with the cells it stands in where there are several."""
+    varying = [
+        c
+        for c in dict.fromkeys([*by, *CELLS])
+        if c in frame.columns and c != column and frame[c].nunique() > 1
+    ]
+    if frame.duplicated([column, *varying]).any():
+        # whatever text tells rows apart
+        text = [c for c in frame.columns if not pd.api.types.is_float_dtype(frame[c])]
+        for c in text:
+            again = frame.duplicated([column, *varying]).sum()
+            if (
+                c not in (column, *varying)
+                and frame.duplicated([column, *varying, c]).sum() < again
+            ):
+                varying.append(c)
     records = frame[[column, *varying]].to_dict(orient="records")
-    return [" \u00b7 ".join(str(r[c]) for c in (column, *varying)) for r in records]
+    words = labels or {}
+    return [
+        " \u00b7 ".join(str(words.get(str(r[c]), r[c])) for c in (column, *varying))
+        for r in records
+    ]
+
+
+def _named(frame: pd.DataFrame, candidates: Sequence[str] = NAMES) -> str:
+    return next((c for c in candidates if c in frame.columns), str(frame.columns[0]))
+
+
+def _prepared(
+    result: Any,
+    table: pd.DataFrame,
+    named: str,
+    where: Any,
+    order: Any,
+    labels: Any,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Rows to draw with their names in ``_row``, and their positions in the table."""
+    frame, keep = chosen(table, where)
+    at = np.flatnonzero(keep)
+    if labels is not None:
+        instance("labels", labels, Mapping, "a mapping of names to texts")
+    frame = frame.assign(_row=row_names(frame, named, result.info.by, labels))
+    if order is not None:
+        names = [str(n) for n in order]
+        there = list(dict.fromkeys(frame[named].astype(str)))
+        for n in names:
+            if n not in there:
+                raise InputError("order", n, f"names among {there}")
+        rank = frame[named].astype(str).map({n: i for i, n in enumerate(names)})
+        sequence = np.argsort(rank.to_numpy("f8"), kind="stable")[: int(rank.notna().sum())]
+        frame, at = frame.iloc[sequence].reset_index(drop=True), at[sequence]
+    return frame, at
+
+
+def _shades(frame: pd.DataFrame, colors: Any, every: pd.DataFrame) -> dict[str, str]:
+    """Colour of each row, by its model; the same model has one colour."""
+    if colors is not None:
+        instance("colors", colors, Mapping, "a mapping of names to colours")
+    key = next((c for c in ("model", "term", "contrast", "roi") if c in frame.columns), "_row")
+    base = model_colors(every[key]) if key == "model" else {}
+    own = base | {str(k): str(v) for k, v in (colors or {}).items()}
+    return {
+        str(row): own[str(name)]
+        for row, name in zip(frame["_row"], frame[key], strict=True)
+        if str(name) in own
+    }
+
+
+def axis_words(result: Any, frame: pd.DataFrame, difference: bool) -> str:
+    """What the axis of the estimates shows: quantity, scale and metric."""
+    info = result.info
+    what = str(info.outcome) if info.outcome else ""
+    if not what:
+        return info.estimand or "estimate"
+    if result.kind == "equivalence_set":
+        words = f"{what}: model minus the best other model"
+    elif difference or "contrast" in frame.columns:
+        words = f"difference in {what}"
+    elif result.kind in ("bootstrap", "rdm_evaluation"):
+        words = f"mean {what}"
+    elif result.kind in ("emmeans", "lmm", "bayes_lmm"):
+        words = f"{info.estimand or 'coefficient'} (of {what})"
+    elif info.estimand and what not in info.estimand:
+        words = info.estimand
+    else:
+        words = info.estimand or what
+    return with_metric(words, info, frame)
+
+
+def _forest(
+    result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, colors: Any = None,
+    interval: str = "deciding", outcome: str | None = None, title: str = "",
+) -> Axes:  # fmt: skip
+    table = deciding(result, interval)
+    if "bound_high" not in table.columns:
+        table = table.assign(bound_high=np.inf)  # a set: not worse than the best by the margin
+    named = "model" if result.kind == "equivalence_set" else _named(table)
+    frame, _ = _prepared(result, table, named, where, order, labels)
+    if colors is not None:
+        instance("colors", colors, Mapping, "a mapping of decisions to colours")
+    said = axis_words(result, frame, True) if outcome is None else outcome
+    return rows.forest(frame, ax=ax, rows="_row", estimate=said, colors=colors, title=title)
+
+
+def _estimates(
+    result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, colors: Any = None,
+    interval: str = "deciding", outcome: str | None = None, ceilings: Any = None, points: bool = True,
+    title: str = "", named: str | None = None,
+) -> Axes:  # fmt: skip
+    table = deciding(result, interval)
+    named = named or _named(table, ("model", "contrast", "term", "level", "roi"))
+    frame, at = _prepared(result, table, named, where, order, labels)
+    own = result.arrays.get("values")
+    fits = own is not None and own.ndim == 2 and own.shape[1] == len(result.table)
+    shades = _shades(frame, colors, result.table)
+    said = axis_words(result, frame, False) if outcome is None else outcome
+    bands, marks = _bands(ceilings, frame)
+    ax = rows.estimates(
+        frame, ax=ax, rows="_row", points=own[:, at] if points and fits else None, band=bands, colors=shades,
+        outcome=said, title=title,
+    )  # fmt: skip
+    for k, x in enumerate(marks):
+        y = np.flatnonzero(np.isfinite(x))
+        style = ("-", "--", ":")[k % 3]
+        ax.vlines(x[y], y - 0.4, y + 0.4, color=MUTED, linewidth=1.4, linestyle=style, zorder=1)
+    return ax
+
+
+def _bands(ceilings: Any, frame: pd.DataFrame) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
+    """Ceilings as bands where all rows have the same, else where each row has its own."""
+    bands: list[dict[str, Any]] = []
+    marks: list[np.ndarray] = []
+    given = (
+        () if ceilings is None else ceilings if isinstance(ceilings, (list, tuple)) else (ceilings,)
+    )
+    for c in given:
+        if getattr(c, "kind", "") != "noise_ceiling":
+            raise InputError("ceilings", type(c).__name__, "noise ceilings")
+        keys = [k for k in CELLS if k in c.table.columns and k in frame.columns]
+        for bound, part in (
+            c.table.groupby("bound", sort=False) if "bound" in c.table else [("", c.table)]
+        ):
+            tail = "" if bound in ("", "reference") else f" {bound}"
+            words = f"ceiling, {str(c.info.get('ceiling_kind', '')).replace('_', ' ')}{tail}"
+            if not keys:
+                bands.append({**part.iloc[0].to_dict(), "label": words})
+                continue
+            here = frame[keys].merge(part.drop_duplicates(keys), on=keys, how="left")
+            if here["estimate"].nunique() == 1 and here["estimate"].notna().all():
+                bands.append({**{str(k): v for k, v in here.iloc[0].items()}, "label": words})
+            else:
+                marks.append(here["estimate"].to_numpy("f8"))
+    return bands, marks
+
+
+def _ceiling(
+    result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, colors: Any = None,
+    outcome: str | None = None, points: bool = True, title: str = "",
+) -> Axes:  # fmt: skip
+    named = _named(result.table, ("roi",))
+    frame, at = _prepared(result, result.table, named, where, order, labels)
+    cells = [c for c in CELLS if c in frame.columns and c != named]
+    frame = frame.assign(
+        _row=row_names(frame.assign(**{c: frame[c] for c in cells}), named, (), labels)
+    )
+    own = result.arrays.get("values")
+    fits = points and own is not None and own.ndim == 2 and own.shape[1] == len(result.table)
+    said = with_metric("noise ceiling", result.info, frame) if outcome is None else outcome
+    return rows.ceilings(
+        frame, ax=ax, rows="_row", points=own[:, at] if fits else None, outcome=said, colors=colors, title=title
+    )  # fmt: skip
+
+
+def _ranks(
+    result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, colors: Any = None,
+    outcome: str = "place (1 is the best)", title: str = "",
+) -> Axes:  # fmt: skip
+    table = result.table.rename(
+        columns={"place": "rank", "place_low": "rank_low", "place_high": "rank_high"}
+    )
+    frame, _ = _prepared(result, table, _named(table), where, order, labels)
+    shades = _shades(frame, colors, table)
+    return rows.rank_intervals(
+        frame, ax=ax, rows="_row", colors=shades, outcome=outcome, title=title
+    )
+
+
+def _statistics(
+    result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, colors: Any = None,
+    outcome: str | None = None, title: str = "",
+) -> Axes:  # fmt: skip
+    """Test statistics of cells, where nothing else was estimated."""
+    value = "kendall_w" if "kendall_w" in result.table.columns else "statistic"
+    table = result.table.assign(estimate=result.table[value])
+    named = _named(table, ("roi", *NAMES, "method"))
+    frame, _ = _prepared(result, table, named, where, order, labels)
+    said = (
+        ("Kendall's W" if value == "kendall_w" else "test statistic")
+        if outcome is None
+        else outcome
+    )
+    return rows.estimates(
+        frame, ax=ax, rows="_row", colors=_shades(frame, colors, table), outcome=said, title=title
+    )
+
+
+def _decided(
+    result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, colors: Any = None,
+    title: str = "",
+) -> Axes:  # fmt: skip
+    """Decision on each model in each region."""
+    table, _ = chosen(result.table, where)
+    across = "roi" if "roi" in table.columns else "_all"
+    frame, _ = _prepared(result, table.assign(_all="decision"), "model", None, order, None)
+    words = labels or {}
+    cells = [c for c in ("metric", "split") if c in frame.columns and frame[c].nunique() > 1]
+    frame["_row"] = [str(words.get(str(m), m)) for m in frame["model"]]
+    frame["_cell"] = row_names(frame, across, cells, labels) if cells else [
+        str(words.get(str(v), v)) for v in frame[across]
+    ]  # fmt: skip
+    return decisions.sensitivity(
+        frame, ax=ax, rows="_row", analysis="_cell", colors=colors, title=title
+    )
+
+
+def _checked(
+    result: Any, ax: Axes | None, *, labels: Any = None, colors: Any = None, title: str = ""
+) -> Axes:
+    """What was looked at in the data, and whether it is as it should be."""
+    table = result.table
+    named = "item"
+    words = labels or {}
+    frame = table.assign(_all="status", _row=[str(words.get(str(v), v)) for v in table[named]])
+    frame = frame.drop_duplicates("_row")
+    return decisions.sensitivity(
+        frame, ax=ax, rows="_row", analysis="_all", decision="status", colors=colors, title=title
+    )
+
+
+def _sensitivity(
+    result: Any, ax: Axes | None, *, term: str = "decisions", order: Any = None, labels: Any = None,
+    colors: Any = None, title: str = "",
+) -> Axes:  # fmt: skip
+    """Decisions per ROI and analysis, or one term of the table over the analyses."""
+    if term == "decisions":
+        frame = result.decisions()
+        frame, _ = _prepared(result, frame, "roi", None, order, labels)
+        return decisions.sensitivity(frame, ax=ax, rows="roi", colors=colors, title=title)
+    frame = result.table[result.table["term"] == term]
+    if frame.empty:
+        raise InputError(
+            "term", term, f"'decisions' or one of {list(result.table['term'].unique())}"
+        )
+    frame = frame.assign(_row=frame["what"] + ": " + frame["analysis"])
+    return rows.estimates(frame, ax=ax, rows="_row", outcome=term, title=title)
+
+
+def _matrix(
+    result: Any, ax: Axes | None, *, model: str = "brain", metric: str | None = None, order: Any = None,
+    labels: Any = None, numbers: bool | None = None, title: str = "",
+) -> Axes:  # fmt: skip
+    """Mean pattern of one model (or of the brain): predictors by regions."""
+    table = result.table
+    frame = table.assign(model=np.where(table["kind"] == "model", table["model"], "brain"))
+    for name, value in (("model", model), ("metric", metric)):
+        there = list(dict.fromkeys(frame[name].astype(str)))
+        if value is not None and str(value) not in there:
+            raise InputError(name, value, f"one of {there}")
+    frame = frame[frame["model"].astype(str) == str(model)]
+    if model == "brain":
+        frame = frame[frame["kind"] == frame["kind"].iloc[0]]
+    frame = frame[frame["metric"] == (metric or frame["metric"].iloc[0])]
+    split = "test" if "test" in set(frame["split"]) else frame["split"].iloc[0]
+    frame = frame[frame["split"] == split]
+    value = "value"
+    wide = frame.groupby(["layer", "roi"], sort=False)[value].mean().unstack()
+    wide = wide.reindex(columns=list(dict.fromkeys(frame["roi"])))
+    if order is not None:
+        names = [str(n) for n in order]
+        there = [str(c) for c in wide.columns]
+        for n in names:
+            if n not in there:
+                raise InputError("order", n, f"names among {there}")
+        wide = wide[names].reindex([r for r in names if r in wide.index] or wide.index)
+    wide = wide.rename(index=labels or {}, columns=labels or {})
+    said = with_metric("mean score", result.info, frame)
+    return grids.heatmap(
+        wide, ax=ax, outcome=said, x="target ROI", y="layer" if model != "brain" else "predictor ROI", numbers=numbers,
+        title=title,
+    )  # fmt: skip
+
+
+def _identified(
+    result: Any, ax: Axes | None, *, model: str | None = None, labels: Any = None, title: str = ""
+) -> Axes:
+    """Confusion of regions for one model (or the brain)."""
+    names = [str(m) for m in result.arrays["models"]]
+    wanted = model or ("brain" if "brain" in names else names[0])
+    if wanted not in names:
+        raise InputError("model", model, f"one of {names}")
+    rois = [str((labels or {}).get(str(r), r)) for r in result.arrays["rois"]]
+    matrix = pd.DataFrame(
+        np.asarray(result.arrays["confusion"])[names.index(wanted)], index=rois, columns=rois
+    )
+    return decisions.identification(matrix, ax=ax, outcome="share of subjects", title=title)
+
+
+def _null(
+    result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, colors: Any = None,
+    outcome: str | None = None, title: str = "",
+) -> Axes:  # fmt: skip
+    frame, _ = _prepared(
+        result, result.table, _named(result.table, ("model", "roi")), where, order, labels
+    )
+    said = axis_words(result, frame, False) if outcome is None else outcome
+    shades = _shades(frame, colors, result.table)
+    return curves.against_null(frame, ax=ax, rows="_row", outcome=said, colors=shades, title=title)
+
+
+def _margins(
+    result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None,
+    margin: float | None = None, title: str = "",
+) -> Axes:  # fmt: skip
+    """Decision of each contrast at each margin."""
+    frame, _ = chosen(result.table, where)
+    single = frame.drop_duplicates([c for c in ("contrast", *CELLS) if c in frame.columns])
+    single, _ = _prepared(result, single.reset_index(drop=True), "contrast", None, order, labels)
+    keys = [c for c in ("contrast", *CELLS) if c in frame.columns]
+    frame = single[[*keys, "_row"]].merge(frame, on=keys, how="left")
+    ax = curves.margin_decisions(frame, ax=ax, rows="_row", margin=margin, title=title)
+    unit = str(result.info.outcome) if result.info.outcome else ""
+    ax.set_xlabel(with_metric(f"margin (in {unit})" if unit else "margin", result.info, frame))
+    return ax
+
+
+def _needed(
+    result: Any,
+    ax: Axes | None,
+    *,
+    where: Any = None,
+    order: Any = None,
+    labels: Any = None,
+    title: str = "",
+) -> Axes:
+    frame, _ = _prepared(result, result.table, _named(result.table), where, order, labels)
+    return curves.subjects_needed(frame, ax=ax, rows="_row", title=title)
+
+
+def _power(
+    result: Any, ax: Axes | None, *, where: Any = None, target: float | None = 0.8, title: str = ""
+) -> Axes:
+    frame, _ = chosen(result.table, where)
+    if "term" in frame.columns:
+        frame = frame.assign(power=frame["estimate"], term=frame["term"].str.replace("_", " "))
+        ax = checks.power_curve(
+            frame[["n", "term", "power"]], ax=ax, x="n", by=["term"], target=target, title=title
+        )
+        ax.set_ylabel("share of simulated studies")
+        return ax
+    return checks.power_curve(frame, ax=ax, target=target, title=title)
+
+
+def _posterior(
+    result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, colors: Any = None,
+    outcome: str | None = None, title: str = "",
+) -> Axes:  # fmt: skip
+    table = result.table[result.table["estimate"].notna()]
+    frame, _ = _prepared(
+        result, table, _named(table, ("contrast", "term", "model")), where, order, labels
+    )
+    said = "posterior" if outcome is None else outcome
+    return checks.posterior(
+        frame, ax=ax, rows="_row", colors=_shades(frame, colors, table), outcome=said, title=title
+    )
+
+
+def _layers(
+    result: Any, ax: Axes | None, *, roi: str | None = None, metric: str | None = None, colors: Any = None,
+    labels: Any = None, title: str | None = None,
+) -> Axes:  # fmt: skip
+    """Curve of every model over its layers, for one region or the mean over regions."""
+    frame = result.table
+    for column, value in (("roi", roi), ("metric", metric)):
+        if value is not None and value not in set(frame[column]):
+            raise InputError(column, value, f"one of {list(frame[column].unique())}")
+    frame = frame[frame["metric"] == (metric or frame["metric"].iloc[0])]
+    frame = frame if roi is None else frame[frame["roi"] == roi]
+    if "depth" not in frame.columns:
+        frame = frame.assign(depth=frame.groupby(["model", "roi"], sort=False).cumcount())
+    mean = frame.groupby(["model", "depth"], sort=False)["estimate"].mean().reset_index()
+    shades = model_colors(mean["model"]) | dict(colors or {})
+    if labels:
+        shades |= {str(labels[m]): shades[m] for m in labels if m in shades}
+        mean["model"] = [labels.get(m, m) for m in mean["model"]]
+    level = float(frame["brain"].mean()) if "brain" in frame.columns else None
+    ax = curves.layer_curves(
+        mean, ax=ax, level=level, colors=shades, outcome=axis_words(result, frame, False),
+        x_label="depth of the layer" if "depth" in result.table else "layer",
+        title=(label(roi) if roi else "mean over ROIs") if title is None else title,
+    )  # fmt: skip
+    return ax
+
+
+def _people(
+    result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, colors: Any = None,
+    title: str = "",
+) -> Axes:  # fmt: skip
+    """Every model among the people."""
+    frame, at = _prepared(result, result.table, "model", where, order, labels)
+    cells = [c for c in ("outcome", "direction") if c in frame.columns]
+    frame = frame.assign(_row=row_names(frame, "model", cells, labels))
+    people = result.arrays["people"][:, at]
+    return among_people(frame, people, ax=ax, rows="_row", colors=colors, title=title)
+
+
+ESTIMATES = Plot(_estimates, MEANS)
+FOREST = Plot(_forest, ROWS)
+PLAIN = tuple(o for o in ROWS if o not in ("interval",))
+NULL = Plot(_null, PLAIN)
+POSTERIOR = Plot(_posterior, PLAIN)
+LAYERS = Plot(_layers, ("roi", "metric", "colors", "labels", "title"))
+
+
+def _always(plot: Plot) -> Callable[[set[str]], Plot]:
+    return lambda columns: plot
+
+
+def _power_of(columns: set[str]) -> Plot:
+    if "n_equivalence" in columns:
+        return Plot(_needed, ("where", "order", "labels", "title"))
+    return Plot(_power, ("where", "target", "title"))
+
+
+def _people_of(columns: set[str]) -> Plot:
+    if "person_low" in columns:
+        return Plot(_people, ("where", "order", "labels", "colors", "title"))
+    return FOREST if {"bound_low", "conf_low"} <= columns else ESTIMATES
+
+
+def _rank_of(columns: set[str]) -> Plot:
+    if {"place_low"} <= columns or {"rank_low"} <= columns:
+        return Plot(_ranks, PLAIN)
+    if "estimate" in columns and "conf_low" in columns:
+        return FOREST if "bound_low" in columns else ESTIMATES
+    return Plot(_statistics, PLAIN)
+
+
+# one row per kind that its columns alone do not say
+KINDS: dict[str, Callable[[set[str]], Plot]] = {
+    "noise_ceiling": _always(Plot(_ceiling, (*PLAIN, "points"))),
+    "equivalence_set": _always(FOREST),
+    "rank": _rank_of,
+    "strict_alignment": _always(Plot(_decided, ("where", "order", "labels", "colors", "title"))),
+    "design": _always(Plot(_checked, ("labels", "colors", "title"))),
+    "agreement_sensitivity": _always(
+        Plot(_sensitivity, ("term", "order", "labels", "colors", "title"))
+    ),
+    "alignment_patterns": _always(
+        Plot(_matrix, ("model", "metric", "order", "labels", "numbers", "title"))
+    ),
+    "pattern_identification": _always(Plot(_identified, ("model", "labels", "title"))),
+    "agreement_test": _always(NULL),
+    "matrix_agreement": _always(NULL),
+    "margin_curve": _always(Plot(_margins, ("where", "order", "labels", "margin", "title"))),
+    "power": _power_of,
+    "rope": _always(POSTERIOR),
+    "bayes_lmm": _always(POSTERIOR),
+    "brain_test": _people_of,
+    "layer_agreement": _always(LAYERS),
+    "rdm_evaluation": lambda columns: LAYERS if "layer" in columns else ESTIMATES,
+}

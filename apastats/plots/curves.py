@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from apastats.errors import InputError
+from apastats.plots.panel import Panel
 from apastats.plots.rows import height_of, need
 from apastats.plots.style import (
     DECISIONS,
@@ -19,7 +19,6 @@ from apastats.plots.style import (
     finish,
     label,
     legend,
-    model_colors,
     new_axes,
     rows_axis,
 )
@@ -97,10 +96,13 @@ def margin_decisions(
             )
     if margin is not None:
         ax.axvline(margin, color=INK, linewidth=1.0, linestyle=":", label="stated margin", zorder=3)
-    ax.set_xlim(0, float(grid[-1]))
-    rows_axis(ax, names, show=show_names, limit=40)
+    if isinstance(ax, Panel):
+        ax.x_limits = (0.0, float(grid[-1]))
+    else:
+        ax.set_xlim(0, float(grid[-1]))
+    rows_axis(ax, names, show=show_names)
     if show_legend:
-        legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        legend(ax, beside=True)
     return finish(ax, x="margin", title=title)
 
 
@@ -235,7 +237,7 @@ def against_null(
         frame["estimate"], y, s=30, color=shade, edgecolors="white", zorder=3, label="observed"
     )
     rows_axis(ax, list(frame[rows]))
-    legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legend(ax, beside=True)
     return finish(ax, x=outcome, title=title)
 
 
@@ -280,8 +282,8 @@ def subjects_needed(
         had = float(frame["n_subject"].iloc[0])
         ax.axvline(had, color=MUTED, linewidth=1.2, linestyle="--", label=f"there were {had:g}")
     _logarithmic(ax)
-    rows_axis(ax, list(frame[rows]), limit=40)
-    legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    rows_axis(ax, list(frame[rows]))
+    legend(ax, beside=True)
     return finish(ax, x="subjects", title=title)
 
 
@@ -293,46 +295,3 @@ def _logarithmic(ax: Axes) -> None:
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-
-
-def layer_agreement(
-    result: Any,
-    *,
-    ax: Axes | None = None,
-    roi: str | None = None,
-    metric: str | None = None,
-    **options: Any,
-) -> Axes:
-    """Curve of every model over the depth of its layers, for one ROI or the mean over ROIs.
-
-    Parameters
-    ----------
-    result : LayerAgreement
-        What to draw.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw on.
-    roi, metric : str, optional
-        Rows to draw: the mean over ROIs, the first metric where not given.
-    **options
-        Passed to ``ax.plot``.
-    """
-    frame = result.table
-    for column, value in (("roi", roi), ("metric", metric)):
-        if value is not None and value not in set(frame[column]):
-            raise InputError(column, value, f"one of {list(frame[column].unique())}")
-    frame = frame[frame["metric"] == (metric or frame["metric"].iloc[0])]
-    frame = frame if roi is None else frame[frame["roi"] == roi]
-    ax = new_axes(ax)
-    colors = model_colors(frame["model"].unique())
-    for model, part in frame.groupby("model", sort=False):
-        curve = part.groupby("depth", sort=True)["estimate"].mean()
-        ax.plot(
-            curve.index, curve, marker="o", color=colors[str(model)], label=str(model), **options
-        )
-    ax.axhline(
-        frame["brain"].mean(), color=colors.get("brain", "0.2"), linestyle="--", label="brain"
-    )
-    legend(ax)
-    return finish(
-        ax, x="depth of the layer", y="agreement", title=roi or "mean over ROIs", grid="y"
-    )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from apastats.errors import InputError
-from apastats.plots.grids import heatmap
+from apastats.plots.grids import heatmap, name_sides
+from apastats.plots.panel import block_size, size_of, width_of_page, wrapped
 from apastats.plots.rows import height_of, need
 from apastats.plots.style import (
     DECISIONS,
+    GRID,
     INK,
     MARKERS,
     MUTED,
@@ -22,6 +24,7 @@ from apastats.plots.style import (
     label,
     legend,
     new_axes,
+    rc,
     rows_axis,
 )
 
@@ -161,7 +164,7 @@ def letters(
                 letter,
                 transform=ax.get_yaxis_transform(),
                 va="center",
-                fontsize=9,
+                fontsize=rc("axes.labelsize"),
                 color=INK,
             )
     rows_axis(ax, list(frame[rows]))
@@ -175,6 +178,7 @@ def sensitivity(
     rows: str = "model",
     analysis: str = "analysis",
     decision: str = "decision",
+    colors: Mapping[str, str] | None = None,
     title: str = "",
 ) -> Axes:
     """Decision of each model under each analysis: sign and colour, so that changes show.
@@ -187,6 +191,8 @@ def sensitivity(
         Axes to draw on.
     rows, analysis, decision : str
         Names of the columns.
+    colors : mapping of str to str, optional
+        Colour by decision.
     title : str
         Title.
 
@@ -202,34 +208,47 @@ def sensitivity(
             "one decision each; choose a cell first",
         )
     names, ways = list(dict.fromkeys(frame[rows])), list(dict.fromkeys(frame[analysis]))
-    ax = new_axes(ax, 2.4 + 0.6 * len(ways), height_of(len(names), 0.26) + 0.6)
+    if ax is None and len(ways) > len(names) and 0.13 * len(ways) > 0.6 * width_of_page():
+        # the longer side downwards, where there is room for its names
+        return sensitivity(
+            frame, rows=analysis, analysis=rows, decision=decision, colors=colors, title=title
+        )
+    labels = [label(n) for n in names]
+    size = size_of("xtick.labelsize")
+    if ax is None:
+        labels = [wrapped(n, size, 0.4 * width_of_page()) for n in labels]
+        room = 0.2 + max(block_size(n, size)[0] for n in labels)
+        cell = min(0.3, (width_of_page() - room - 0.1) / len(ways))
+        high = max(0.19, size * 1.2 / 72 * max(n.count("\n") + 1 for n in labels) + 0.03)
+        ax = new_axes(None, inner=(cell * len(ways), high * len(names)))
+    figure: Any = ax.figure
+    room = 72 * ax.get_position().width * figure.get_figwidth() / len(ways)
+    size_of_mark = min(6.8, 0.75 * room)
+    place, row = ({v: i for i, v in enumerate(values)} for values in (ways, names))
     found = list(dict.fromkeys(frame[decision].astype(str)))
     for outcome in [d for d in DECISIONS if d in found] + [d for d in found if d not in DECISIONS]:
         k = found.index(outcome)
         other = (PALETTE[(k + 3) % len(PALETTE)], MARKERS[(k + 1) % len(MARKERS)], True)
         color, marker, filled = DECISIONS.get(outcome, other)
+        color = (colors or {}).get(outcome, color)
         part = frame[frame[decision].astype(str) == outcome]
-        ax.scatter(
-            [ways.index(a) for a in part[analysis]],
-            [names.index(m) for m in part[rows]],
+        ax.plot(
+            [place[a] for a in part[analysis]],
+            [row[m] for m in part[rows]],
+            linestyle="none",
             marker=marker,
-            s=46,
-            facecolors=color if filled else "none",
-            edgecolors=color,
-            linewidths=1.2,
+            markersize=size_of_mark,
+            markerfacecolor=color if filled else "none",
+            markeredgecolor=color,
+            markeredgewidth=1.2 if size_of_mark > 4 else 0.7,
             label=outcome,
         )
-    rows_axis(ax, names)
-    ax.set_xticks(
-        range(len(ways)),
-        [label(w, 24) for w in ways],
-        rotation=35,
-        ha="right",
-        rotation_mode="anchor",
-    )
     ax.set_xlim(-0.6, len(ways) - 0.4)
-    legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return finish(ax, title=title, grid="both")
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    high = name_sides(ax, labels, [label(w) for w in ways], size)
+    legend(ax, below=high + 0.05)
+    ax.hlines(range(len(names)), -0.5, len(ways) - 0.5, color=GRID, linewidth=0.5, zorder=0)
+    return finish(ax, title=title, grid="none")
 
 
 def identification(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from apastats.plots.rows import height_of, need
+from apastats.plots.panel import Panel, block_size, size_of, text_width, width_of_page, wrapped
+from apastats.plots.rows import need
 from apastats.plots.style import (
     BAND,
     DIVERGING,
@@ -20,6 +22,7 @@ from apastats.plots.style import (
     label,
     legend,
     new_axes,
+    rc,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ def heatmap(
     diverging: bool = False,
     limits: tuple[float, float] | None = None,
     numbers: bool | None = None,
+    best: np.ndarray | None = None,
+    rules: Sequence[float] = (),
     title: str = "",
 ) -> Axes:
     """Matrix as colours, with the numbers written in where there is room.
@@ -57,7 +62,11 @@ def heatmap(
     limits : (float, float), optional
         Values of the ends of the colour scale.
     numbers : bool, optional
-        Whether numbers are written; where None, up to 12 columns.
+        Whether numbers are written (there is no colour bar then); where None, in up to 620 cells.
+    best : numpy.ndarray, optional
+        Cells written in bold, or marked where there are no numbers, ``[n_row, n_col]`` of bool.
+    rules : sequence of float
+        Where rows are set apart by a line.
     title : str
         Title.
 
@@ -66,7 +75,26 @@ def heatmap(
     matplotlib.axes.Axes
     """
     n_row, n_col = matrix.shape
-    ax = new_axes(ax, 2.6 + 0.36 * n_col, height_of(n_row, 0.27))
+    page = width_of_page()
+    if ax is None and n_col > n_row and n_col * 0.13 > 0.6 * page:
+        # the longer side downwards, where there is room for its names
+        turned = None if best is None else best.T
+        return heatmap(
+            matrix.T, outcome=outcome, x=y or "", y=x, diverging=diverging, limits=limits, numbers=numbers, best=turned,
+            title=title,
+        )  # fmt: skip
+    rows, columns = ([label(v) for v in names] for names in (matrix.index, matrix.columns))
+    size = size_of("xtick.labelsize")
+    written = numbers if numbers is not None else n_row * n_col <= MOST_NUMBERS
+    if ax is None:
+        rows = [wrapped(r, size, 0.4 * page) for r in rows]
+        lines = max((r.count("\n") + 1 for r in rows), default=1)
+        room = 0.2 + max((block_size(r, size)[0] for r in rows), default=0)
+        room += size_of("axes.labelsize") * 1.5 / 72 if y else 0.0
+        cell = min(0.36, (page - room - 0.1) / n_col)
+        written = written and cell >= 0.26
+        cell = cell if written else min(0.3, (page - room - 1.0) / n_col)
+        ax = new_axes(None, inner=(cell * n_col, max(0.2, lines * size * 1.2 / 72 + 0.02) * n_row))
     values = matrix.to_numpy("f8")
     finite = values[np.isfinite(values)]
     if limits is not None:
@@ -84,45 +112,88 @@ def heatmap(
         vmax=high,
         interpolation="none",
     )
-    ax.set_xticks(
-        range(n_col),
-        [label(c, 16) for c in matrix.columns],
-        rotation=60,
-        ha="right",
-        rotation_mode="anchor",
-    )
-    ax.set_yticks(range(n_row), [label(r) for r in matrix.index])
-    ax.tick_params(labelsize=8 if n_row < 30 else 6.5, length=0, colors=INK)
+    name_sides(ax, rows, columns, size)
+    if written:
+        _write_numbers(ax, values, image, best, 0.8 * size)
+    else:
+        if best is not None:
+            i, j = np.nonzero(best)
+            ax.scatter(j, i, s=5, color="#ffffff", edgecolors="#000000", linewidths=0.6, zorder=3)
+        _color_bar(ax, image, outcome)
+    for v in rules:
+        ax.axhline(v, color="#ffffff", linewidth=2.0)
+    return finish(ax, x=x, y=y, title=title, grid="none")
+
+
+MOST_NUMBERS = 620
+LEAST_SIZE = (
+    5.0  # points; where names would have to be smaller, every second (third, ...) is left out
+)
+
+
+def name_sides(ax: Axes, rows: list[str], columns: list[str], size: float) -> float:
+    """Names of rows and columns as texts (a tick is five artists), no larger than their cell.
+
+    Returns the inches that the names of the columns reach down.
+    """
+    figure: Any = ax.figure
     for side in ("left", "right", "top", "bottom"):
         ax.spines[side].set_visible(False)
-    if numbers if numbers is not None else (n_col <= 12 and n_row <= 30):
-        _write_numbers(ax, values, image)
-    bar = ax.figure.colorbar(image, ax=ax, shrink=0.8, pad=0.02, aspect=18)
-    bar.set_label(outcome, fontsize=8, color=INK)
-    bar.ax.tick_params(labelsize=7, colors=INK, length=2)
-    bar.outline.set_visible(False)  # type: ignore[operator]
-    ax.set_xlabel(x, fontsize=9, color=INK)
-    ax.set_ylabel(y, fontsize=9, color=INK)
-    if title:
-        ax.set_title(title, fontsize=9.5, color=INK, loc="left", fontweight="bold")
-    return ax
+    ax.set_xticks([])
+    ax.set_yticks([])
+    place = ax.get_position()
+    wide, high = (72 * v for v in figure.get_size_inches() * (place.width, place.height))
+    deep = max((r.count("\n") + 1 for r in rows), default=1)
+    down = max(min(size, high / max(len(rows), 1) / 1.2 / deep), LEAST_SIZE)
+    skip = max(1, math.ceil(1.15 * down * deep * len(rows) / high))
+    across = max(min(size, wide / max(len(columns), 1) / 1.15), LEAST_SIZE)
+    step = max(1, math.ceil(1.1 * across * len(columns) / wide))
+    for i, words in list(enumerate(rows))[::skip]:
+        ax.text(-0.06 / (wide / 72), i, words, transform=ax.get_yaxis_transform(), ha="right", va="center",
+                fontsize=down, color=INK)  # fmt: skip
+    flat = max((text_width(c, across) for c in columns), default=0) <= 0.95 * wide / 72 / max(
+        len(columns), 1
+    )
+    for j, words in list(enumerate(columns))[::step]:
+        ax.text(j, -0.06 / (high / 72), words, transform=ax.get_xaxis_transform(), ha="center", va="top",
+                rotation=0 if flat else 90, fontsize=across, color=INK)  # fmt: skip
+    longest = max(
+        (across * 1.2 / 72 if flat else text_width(c, across) for c in columns), default=0
+    )
+    reach = longest + 0.14
+    ax.xaxis.set_label_coords(0.5, -reach / (high / 72))
+    longest = max((block_size(r, down)[0] for r in rows), default=0)
+    ax.yaxis.set_label_coords(-(longest + 0.14) / (wide / 72), 0.5)
+    return reach
 
 
-def _write_numbers(ax: Axes, values: np.ndarray, image: object) -> None:
+def _color_bar(ax: Axes, image: Any, outcome: str) -> None:
+    """Colour bar at the right, as high as the matrix but no higher than two inches."""
+    figure: Any = ax.figure
+    if hasattr(figure, "inner"):
+        wide, high = figure.get_size_inches()
+        x, y, w, h = ax.get_position().bounds
+        tall = min(h, 2.0 / high)
+        beside = figure.add_axes((x + w + 0.12 / wide, y + h - tall, 0.13 / wide, tall))
+        bar = figure.colorbar(image, cax=beside)
+    else:
+        bar = figure.colorbar(image, ax=ax, shrink=0.8, pad=0.02, aspect=18)
+    bar.set_label(outcome, color=INK)
+    bar.ax.tick_params(colors=INK, length=2)
+    bar.outline.set_visible(False)
+
+
+def _write_numbers(ax: Axes, values: np.ndarray, image: Any, best: Any, size: float) -> None:
+    shade = image.cmap(image.norm(np.where(np.isfinite(values), values, 0.0)))
+    dark = shade[..., :3] @ (0.299, 0.587, 0.114) < 0.55
     for (i, j), v in np.ndenumerate(values):
         if np.isfinite(v):
-            r, g, b, _ = image.cmap(image.norm(v))  # type: ignore[attr-defined]
-            dark = 0.299 * r + 0.587 * g + 0.114 * b < 0.55
             text = f"{v:.2f}".replace("0.", ".", 1) if abs(v) < 1 else f"{v:.1f}"
             ax.text(
-                j,
-                i,
-                text,
-                ha="center",
-                va="center",
-                fontsize=6.5,
-                color="#ffffff" if dark else "#000000",
-            )
+                j, i, text.replace("-", "\u2212"), ha="center", va="center", fontsize=size,
+                color="#ffffff" if dark[i, j] else "#000000",
+                fontweight="bold" if best is not None and best[i, j] else "normal",
+            )  # fmt: skip
 
 
 def pattern_lines(
@@ -186,21 +257,17 @@ def pattern_lines(
             ax.plot(
                 x, heights, color=color, linewidth=1.3, marker="o", markersize=3, label=label(name)
             )
-    elif names:
-        from matplotlib.collections import LineCollection
-
-        lines = [np.column_stack([x, heights]) for heights in wide.to_numpy("f8")]
-        shade = [color_of(name, colors) for name in names]
-        ax.add_collection(LineCollection(lines, colors=shade, linewidths=0.7, alpha=0.55))
-        ax.autoscale_view()
-    if show_names:
-        ax.set_xticks(
-            x, [label(r, 16) for r in order], rotation=60, ha="right", rotation_mode="anchor"
-        )
+    else:
+        for name, heights in zip(names, wide.to_numpy("f8"), strict=True):
+            ax.plot(x, heights, color=color_of(name, colors), linewidth=0.7, alpha=0.55)
+    if isinstance(ax, Panel):
+        ax.columns = [label(r) for r in order]
+    elif show_names:
+        ax.set_xticks(x, [label(r) for r in order], rotation=90)
     else:
         ax.set_xticks([])
     if few:
-        legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        legend(ax, beside=True)
     return finish(ax, y=outcome, title=title, grid="y")
 
 
@@ -258,11 +325,11 @@ def score_agreement(
     if names and len(frame) <= 12:
         for row in frame.itertuples(index=False):
             ax.annotate(
-                label(row.model, 20),
+                label(row.model),
                 (float(str(row.score)), float(str(row.agreement))),
                 xytext=(4, 3),
                 textcoords="offset points",
-                fontsize=7,
+                fontsize=rc("xtick.labelsize"),
                 color=MUTED,
             )
     legend(ax, loc="best")

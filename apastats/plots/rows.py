@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import DataError
+from apastats.plots.panel import Panel
 from apastats.plots.style import (
     BAND,
     DECISIONS,
@@ -96,7 +97,11 @@ def estimates(
         )
     shade = [color_of(n, colors) for n in frame[rows]]
     if {"conf_low", "conf_high"} <= set(frame.columns):
-        ax.hlines(y, frame["conf_low"], frame["conf_high"], color=shade, linewidth=2.0, zorder=3)
+        low, high, arrows = drawn_ends(frame)
+        ax.hlines(y, low, high, color=shade, linewidth=2.0, zorder=3)
+        for sign, at in arrows.items():
+            for k in np.flatnonzero(np.isfinite(at)):
+                ax.scatter(at[k], y[k], s=26, marker=sign, color=shade[k], linewidths=0, zorder=3)
     brain = (frame[rows].astype(str) == "brain").to_numpy()
     for marker, part in (("o", ~brain), ("D", brain)):
         ax.scatter(
@@ -110,6 +115,8 @@ def estimates(
             zorder=4,
         )
     rows_axis(ax, list(frame[rows]), show=show_names)
+    if band:
+        legend(ax, below=0.55)
     return finish(ax, x=outcome, title=title)
 
 
@@ -133,6 +140,9 @@ def ceilings(
     ax: Axes | None = None,
     rows: str = "roi",
     points: np.ndarray | None = None,
+    outcome: str = "noise ceiling",
+    colors: Mapping[str, str] | None = None,
+    show_names: bool = True,
     title: str = "",
 ) -> Axes:
     """Noise ceilings by ROI with their own intervals; lower and upper bounds share a row.
@@ -147,6 +157,12 @@ def ceilings(
         Column that names the rows.
     points : numpy.ndarray, optional
         Values of the subjects, ``[n_subject, n_row]``.
+    outcome : str
+        Label of the x axis.
+    colors : mapping of str to str, optional
+        Colour by bound.
+    show_names : bool
+        Whether the rows are named at this Axes.
     title : str
         Title.
 
@@ -175,6 +191,7 @@ def ceilings(
                 own.ravel(), fan.ravel(), s=8, color=POINT, linewidths=0, alpha=0.7, zorder=2
             )
         color, marker = ((INK, "o"), ("#0072b2", "s"), ("#d55e00", "^"))[k % 3]
+        color = (colors or {}).get(str(bound), color)
         if {"conf_low", "conf_high"} <= set(part.columns):
             ax.hlines(y, part["conf_low"], part["conf_high"], color=color, linewidth=1.8, zorder=3)
         ax.scatter(
@@ -188,10 +205,10 @@ def ceilings(
             zorder=4,
             label=label(bound),
         )
-    rows_axis(ax, names)
+    rows_axis(ax, names, show=show_names)
     if len(bounds) > 1:
-        legend(ax, loc="best")
-    return finish(ax, x="noise ceiling", title=title)
+        legend(ax, below=0.55)
+    return finish(ax, x=outcome, title=title)
 
 
 def forest(
@@ -200,6 +217,7 @@ def forest(
     ax: Axes | None = None,
     rows: str = "contrast",
     estimate: str = "difference",
+    colors: Mapping[str, str] | None = None,
     show_legend: bool = True,
     show_names: bool = True,
     title: str = "",
@@ -210,13 +228,15 @@ def forest(
     ----------
     frame : pandas.DataFrame
         Columns ``rows, estimate, conf_low, conf_high`` and, where there is a margin, ``bound_low,
-        bound_high`` and ``decision``.
+        bound_high`` and ``decision``. A limit that is infinite is drawn as an arrow.
     ax : matplotlib.axes.Axes, optional
         Axes to draw on.
     rows : str
         Column that names the rows.
     estimate : str
         Label of the x axis.
+    colors : mapping of str to str, optional
+        Colour by decision.
     show_legend : bool
         Whether decisions and margin are explained in a legend.
     show_names : bool
@@ -232,8 +252,11 @@ def forest(
     ax = new_axes(ax, 6.4, height_of(len(frame)))
     y = np.arange(len(frame))
     if {"bound_low", "bound_high"} <= set(frame.columns):
-        _shade_margin(ax, frame["bound_low"].to_numpy("f8"), frame["bound_high"].to_numpy("f8"))
+        low, high = frame["bound_low"].to_numpy("f8"), frame["bound_high"].to_numpy("f8")
+        # a margin without an upper end (a set: not worse than the best) reaches over all limits
+        _shade_margin(ax, low, np.where(high == np.inf, _reach(frame)[1], high))
     ax.axvline(0, color=MUTED, linewidth=0.9, zorder=1)
+    low, high, arrows = drawn_ends(frame)
     decision = (
         frame["decision"]
         if "decision" in frame.columns
@@ -245,12 +268,14 @@ def forest(
     ]:
         keep = (decision == outcome).to_numpy()
         color, marker, filled = DECISIONS.get(outcome, (INK, "o", True))
-        part = frame[keep]
-        ax.hlines(
-            y[keep], part["conf_low"], part["conf_high"], color=color, linewidth=1.8, zorder=3
-        )
+        color = (colors or {}).get(outcome, color)
+        ax.hlines(y[keep], low[keep], high[keep], color=color, linewidth=1.8, zorder=3)
+        for sign, at in arrows.items():
+            use = keep & np.isfinite(at)
+            if use.any():
+                ax.scatter(at[use], y[use], s=26, marker=sign, color=color, linewidths=0, zorder=3)
         ax.scatter(
-            part["estimate"],
+            frame["estimate"].to_numpy("f8")[keep],
             y[keep],
             s=30,
             marker=marker,
@@ -260,12 +285,32 @@ def forest(
             zorder=4,
             label=outcome or None,
         )
-    rows_axis(ax, list(frame[rows]), limit=40, show=show_names)
+    rows_axis(ax, list(frame[rows]), show=show_names)
     if show_legend:
-        legend(
-            ax, loc="upper left", bbox_to_anchor=(0, -0.55 / height_of(len(frame)) * 1.6), ncols=2
-        )
+        legend(ax, below=0.55)
     return finish(ax, x=estimate, title=title)
+
+
+def drawn_ends(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Limits as they are drawn, and where arrows stand: an open end goes beyond all other limits."""
+    low, high = frame["conf_low"].to_numpy("f8"), frame["conf_high"].to_numpy("f8")
+    least, most = _reach(frame)
+    arrows = {
+        "<": np.where(low == -np.inf, least, np.nan),
+        ">": np.where(high == np.inf, most, np.nan),
+    }
+    return np.where(low == -np.inf, least, low), np.where(high == np.inf, most, high), arrows
+
+
+def _reach(frame: pd.DataFrame) -> tuple[float, float]:
+    """Just below and just above all that is finite."""
+    ends = ("conf_low", "conf_high", "estimate", "bound_low", "bound_high")
+    seen = frame[[c for c in ends if c in frame.columns]].to_numpy("f8")
+    seen = seen[np.isfinite(seen)]
+    if not seen.size:
+        return -1.0, 1.0
+    room = 0.06 * float(np.ptp(seen)) or 0.1
+    return float(seen.min()) - room, float(seen.max()) + room
 
 
 def _shade_margin(ax: Axes, low: np.ndarray, high: np.ndarray) -> None:
@@ -283,7 +328,7 @@ def _shade_margin(ax: Axes, low: np.ndarray, high: np.ndarray) -> None:
             zorder=0,
             label="inside the margin",
         )
-        for edge in (low[known][0], high[known][0]):
+        for edge in {low[known][0], high[known][0]}:
             ax.axvline(edge, color=MARGIN, linewidth=1.0, zorder=1)
         return
     y = np.flatnonzero(known)
@@ -309,6 +354,7 @@ def rank_intervals(
     ax: Axes | None = None,
     rows: str = "model",
     colors: Mapping[str, str] | None = None,
+    outcome: str = "rank (1 is the best)",
     show_names: bool = True,
     title: str = "",
 ) -> Axes:
@@ -324,6 +370,8 @@ def rank_intervals(
         Column that names the rows.
     colors : mapping of str to str, optional
         Colour by row name.
+    outcome : str
+        Label of the x axis.
     show_names : bool
         Whether the rows are named at this Axes.
     title : str
@@ -344,6 +392,9 @@ def rank_intervals(
         ax.scatter(
             frame["rank"], y, s=30, color=shade, edgecolors="white", linewidths=0.7, zorder=3
         )
-    ax.locator_params(axis="x", integer=True)
+    if isinstance(ax, Panel):
+        ax.whole = True
+    else:
+        ax.locator_params(axis="x", integer=True)
     rows_axis(ax, list(frame[rows]), show=show_names)
-    return finish(ax, x="rank (1 is the best)", title=title)
+    return finish(ax, x=outcome, title=title)

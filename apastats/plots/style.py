@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+from apastats.plots.panel import Panel, narrow, on_page, size_of, width_of_page, wrapped
 from apastats.printable import clean
+from apastats.words import Info
 
 __all__ = ["BRAIN_COLOR", "INK", "label", "model_colors", "new_axes", "new_figure"]
 
@@ -77,13 +80,126 @@ def new_figure(width: float = 6.4, height: float = 4.0, **options: Any) -> Figur
     return figure
 
 
-def new_axes(ax: Axes | None, width: float = 6.4, height: float = 4.0) -> Axes:
-    """The Axes given, or those of a new figure."""
-    return new_figure(width, height).add_subplot() if ax is None else ax
+def new_axes(
+    ax: Axes | None,
+    width: float = 6.4,
+    height: float = 4.0,
+    *,
+    inner: tuple[float, float] | None = None,
+) -> Axes:
+    """The Axes given, or one of a new figure that grows with its texts (see :func:`fit`).
+
+    ``width`` and ``height`` are those of the figure with names of usual length, ``inner`` those of the Axes.
+    """
+    if ax is not None:
+        return ax
+    inner = inner or (max(1.6, min(width, width_of_page()) - 1.5), max(0.6, height - 0.75))
+    figure = new_figure(*inner, layout=None)
+    own: Axes = figure.add_axes((0, 0, 1, 1))
+    figure.inner = inner  # type: ignore[attr-defined]
+    return own
 
 
-def label(text: object, limit: int = 32) -> str:
-    """Label as literal text: no mathtext, no line breaks, long names cut in the middle."""
+PAD = 0.08  # inches around all that is drawn
+LEAST = 1.1  # inches of an Axes that names may leave
+
+
+def fit(figure: Figure) -> None:
+    """Size of a figure of ours from what is drawn: the Axes keep their size in inches, texts get what they need.
+
+    Nothing collapses and nothing is cut, however long names are. Where the page is narrower than that, the Axes give
+    way, then the names are broken into lines.
+    """
+    if not hasattr(figure, "inner"):
+        return
+    box = _around(figure)
+    page = width_of_page()
+    over = box.width + 2 * PAD - page
+    if over > 0:
+        main = figure.axes[0]
+        wide = main.get_position().width * figure.get_figwidth()
+        _legend_below(main, box.x0)
+        box = _around(figure)
+        over = box.width + 2 * PAD - page
+        if wide - over < LEAST:
+            room = page - 2 * PAD - max(LEAST, 0.4 * page)
+            _wrap_names(main, room)
+            _legend_below(main, _around(figure).x0)
+            box = _around(figure)
+            over = box.width + 2 * PAD - page
+        if over > 0:
+            _resize(figure, max(LEAST, wide - over))
+            box = _around(figure)
+    width, height = figure.get_size_inches()
+    places = [a.get_position().bounds for a in figure.axes]
+    new = (box.width + 2 * PAD, box.height + 2 * PAD)
+    figure.set_size_inches(*new)
+    for ax, (x, y, w, h) in zip(figure.axes, places, strict=True):
+        ax.set_position(
+            (
+                (x * width - box.x0 + PAD) / new[0],
+                (y * height - box.y0 + PAD) / new[1],
+                w * width / new[0],
+                h * height / new[1],
+            )
+        )
+
+
+def _around(figure: Figure) -> Any:
+    """Box of all that is drawn, in inches; labels of axes count with their whole length."""
+    from matplotlib.transforms import Bbox
+
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    boxes = []
+    for ax in figure.axes:
+        boxes.append(ax.get_tightbbox(renderer))
+        said = [ax.xaxis.label, ax.yaxis.label, ax.title, ax._left_title]  # type: ignore[attr-defined]
+        boxes += [t.get_window_extent(renderer) for t in said if t.get_text()]
+    around = Bbox.union([b for b in boxes if b is not None])
+    return around.transformed(figure.dpi_scale_trans.inverted())
+
+
+def _resize(figure: Figure, wide: float) -> None:
+    """Give the first Axes another width; those beside it keep their distance."""
+    width, _ = figure.get_size_inches()
+    main = figure.axes[0]
+    x, y, w, h = main.get_position().bounds
+    change = wide / width - w
+    main.set_position((x, y, wide / width, h))
+    for other in figure.axes[1:]:
+        a, b, c, d = other.get_position().bounds
+        other.set_position((a + change, b, c, d))
+
+
+def _wrap_names(ax: Axes, room: float) -> None:
+    """Break the names of the rows into lines."""
+    size = size_of("ytick.labelsize")
+    broken = [wrapped(t.get_text(), size, room) for t in ax.get_yticklabels()]
+    if any("\n" in b for b in broken):
+        ax.set_yticks(ax.get_yticks(), broken)
+    for t in ax.texts:
+        if getattr(t, "names_row", False):
+            t.set_text(wrapped(t.get_text(), size, room))
+    if ax.get_title(loc="left"):
+        title = size_of("axes.titlesize")
+        ax.set_title(wrapped(ax.get_title(loc="left"), title, room + LEAST, bold=True), loc="left")
+
+
+def _legend_below(ax: Axes, left: float) -> None:
+    """Put a legend that stands beside or below the Axes under it, from the left end of all that is drawn (inches)."""
+    legend = ax.get_legend()
+    distance = getattr(legend, "below", 0.0)
+    if legend is not None and distance:
+        figure: Any = ax.figure
+        place = ax.get_position()
+        wide, high = figure.get_size_inches()
+        x = (left - place.x0 * wide) / (place.width * wide)
+        legend.set_loc("upper left")
+        legend.set_bbox_to_anchor((x, -distance / (place.height * high)), transform=ax.transAxes)
+
+
+def label(text: object, limit: int = 40) -> str:
+    """Label as literal text: no mathtext, no line breaks, only names of more than 40 characters cut in the middle."""
     out = clean(str(text)).replace("\n", " \u21b5 ")
     if len(out) > limit:
         head = (limit - 1) * 2 // 3
@@ -91,56 +207,103 @@ def label(text: object, limit: int = 32) -> str:
     return out.replace("$", r"\$")
 
 
+def with_metric(what: str, info: Info, frame: pd.DataFrame) -> str:
+    """What an axis shows, with the measure its numbers are in."""
+    metrics = list(frame["metric"].unique()) if "metric" in frame.columns else []
+    known = info.outcome.metric if info.outcome else ""
+    found = str(metrics[0]) if len(metrics) == 1 else known
+    if not found or found in ("score", "-", "nan") or found in what:
+        return what
+    return f"{what} ({metric_words(found)})"
+
+
+def metric_words(metric: str) -> str:
+    """Measure of a score as it is written: ``RSA``, ``linear predictivity``."""
+    return {"rsa": "RSA", "cka": "CKA", "r2": "R\u00b2", "rmse": "RMSE"}.get(
+        metric.lower(), metric.replace("_", " ")
+    )
+
+
+def rc(setting: str) -> Any:
+    """Setting of matplotlib."""
+    from matplotlib import rcParams
+
+    return rcParams[setting]
+
+
 def finish(
-    ax: Axes, *, x: str = "", y: str = "", title: str = "", grid: Literal["x", "y", "both"] = "x"
+    ax: Axes,
+    *,
+    x: str = "",
+    y: str = "",
+    title: str = "",
+    grid: Literal["x", "y", "both", "none"] = "x",
 ) -> Axes:
-    """Axis labels, quiet spines and grid."""
+    """Axis labels, quiet spines and grid; sizes of texts are those of ``matplotlib.rcParams``."""
+    if isinstance(ax, Panel):
+        ax.x_label, ax.y_label, ax.title, ax.grid = x, y, title or ax.title, grid
+        return ax
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
+    for side in ("left", "bottom") if grid != "none" else ():
         ax.spines[side].set_color(MUTED)
         ax.spines[side].set_linewidth(0.8)
-    ax.tick_params(colors=INK, labelsize=8, width=0.8, length=3)
-    if grid:
+    ax.tick_params(colors=INK, width=0.8, length=3)
+    if grid != "none":
         ax.grid(True, axis=grid, color=GRID, linewidth=0.6)
     ax.set_axisbelow(True)
     if x:
-        ax.set_xlabel(x, fontsize=9, color=INK)
+        ax.set_xlabel(x, color=INK)
     if y:
-        ax.set_ylabel(y, fontsize=9, color=INK)
+        ax.set_ylabel(y, color=INK)
     if title:
-        ax.set_title(title, fontsize=9.5, color=INK, loc="left", fontweight="bold")
+        ax.set_title(title, color=INK, loc="left", fontweight="bold")
+    if not on_page():
+        fit(ax.figure)  # type: ignore[arg-type]
     return ax
 
 
-def rows_axis(ax: Axes, names: Sequence[object], *, limit: int = 32, show: bool = True) -> None:
-    """Put names on the y axis, the first on top; ``show=False`` leaves them to a neighbour."""
-    if not show:
-        ax.set_yticks([])
-        ax.set_ylim(len(names) - 0.5, -0.5)
+def rows_axis(ax: Axes, names: Sequence[object], *, show: bool = True) -> None:
+    """Put names on the y axis, the first on top; ``show=False`` leaves them to a neighbour.
+
+    On an Axes that is too low for them their size follows the distance of the rows, so that they never touch.
+    """
+    if isinstance(ax, Panel):
+        ax.names = [label(n) for n in names]
+        ax.y_limits = (len(names) - 0.5, -0.5)
         return
     ax.set_ylim(len(names) - 0.5, -0.5)
+    if not show:
+        ax.set_yticks([])
+        return
+    size = size_of("ytick.labelsize")
+    high = ax.get_position().height * ax.figure.get_figheight()  # type: ignore[union-attr]
+    size = min(size, 72 * high / max(len(names), 1) / 1.2)
     if len(names) > MANY_ROWS:
         # a tick is five artists, a text is one
         ax.set_yticks([])
+        across = ax.get_yaxis_transform()
         for i, n in enumerate(names):
-            ax.text(
-                -0.02,
-                i,
-                label(n, limit),
-                transform=ax.get_yaxis_transform(),
-                ha="right",
-                va="center",
-                fontsize=6.5,
-                color=INK,
-            )
+            text = ax.text(
+                -0.02, i, label(n), transform=across, ha="right", va="center", fontsize=size, color=INK
+            )  # fmt: skip
+            text.names_row = True  # type: ignore[attr-defined]
         return
-    ax.set_yticks(range(len(names)), [label(n, limit) for n in names], fontsize=8)
+    ax.set_yticks(range(len(names)), [label(n) for n in names], fontsize=size)
     ax.tick_params(axis="y", length=0)
 
 
-def legend(ax: Axes, **options: Any) -> None:
-    """Legend without a frame."""
+def legend(ax: Axes, *, beside: bool = False, below: float = 0.0, **options: Any) -> None:
+    """Legend without a frame: ``beside`` the Axes (below it where the page is narrow), or inches ``below`` it."""
+    if isinstance(ax, Panel):
+        return
     handles, _ = ax.get_legend_handles_labels()
-    if handles:
-        ax.legend(**({"fontsize": 8, "frameon": False, "labelcolor": INK} | options))
+    if not handles:
+        return
+    if beside or below:
+        high = ax.get_position().height * ax.figure.get_figheight()  # type: ignore[union-attr]
+        place: Any = (0, -(below or 0.55) / high) if below or narrow() else (1.0, 1.0)
+        options |= {"loc": "upper left", "bbox_to_anchor": place}
+        options |= {"ncols": 1 if narrow() else 2} if below else {}
+    made = ax.legend(**({"frameon": False, "labelcolor": INK} | options))
+    made.below = below or 0.55 * beside  # type: ignore[attr-defined]

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from apastats import plots
 from apastats.plots.choice import row_names
-from apastats.plots.style import new_figure
+from apastats.plots.sheet import sheet
 from apastats.reporting.blocks import Block, FigureBlock, Paragraph
 from apastats.reporting.markup import name
-from apastats.reporting.panels import (
-    _shared_legend,
-    any_figures,
-    cells_of,
-    grid,
-    split_metrics,
-)
+from apastats.reporting.panels import FIRST, any_figures, cells_of, split_metrics
 from apastats.reporting.tables import table_block
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = [
     "difference_figures", "layer_figures", "margin_blocks", "null_figures", "planning_figures", "posterior_blocks",
@@ -75,60 +65,23 @@ def margin_blocks(result: Any, context: Any, title: str) -> list[Block]:
     ]
 
 
-def _margin_grid(part: pd.DataFrame) -> Any:
+def _margin_grid(part: pd.DataFrame, axis: str = "margin") -> Any:
     cells = cells_of(part)
     versus = "reference" in part.columns and all(
         part.iloc[w]["reference"].nunique() == 1 for _, w in cells
     )
     rows = "model" if versus else "contrast"
-    names = list(dict.fromkeys(part[rows]))
-    most = max((part.iloc[w][rows].nunique() for _, w in cells), default=1)
 
-    def draw(ax: Axes, i: int, named: bool) -> None:
+    def draw(ax: Any, i: int) -> None:
         cell, where = cells[i]
         shown = part.iloc[where]
-        heading = plots.label(cell.get("roi", ""), 24)
+        heading = plots.label(cell.get("roi", ""))
         if versus and heading:
-            heading = f"{heading}: minus {plots.label(shown['reference'].iloc[0], 18)}"
-        plots.margin_decisions(
-            shown, ax=ax, rows=rows, show_legend=False, show_names=True, title=heading
-        )
-        ax.set_xlabel("margin" if len(cells) == 1 else "")
+            heading = f"{heading}: minus {plots.label(shown['reference'].iloc[0])}"
+        plots.margin_decisions(shown, ax=ax, rows=rows, show_legend=False, title=heading)
 
     # the contrasts differ from ROI to ROI, so every panel names its own
-    longest = max(len(str(plots.label(n, 40))) for n in names)
-    n_col = 1 if len(cells) == 1 or longest > 30 else 2
-    n_row = math.ceil(len(cells) / n_col)
-    left, gap = 0.25 + 0.07 * longest, 0.55
-    inner = 0.24 * max(most, 3)
-    w, h = n_col * (left + 3.2) + 0.2, 0.35 + n_row * (inner + gap) + 0.65
-    figure = new_figure(w, h, layout=None)
-    axes = figure.subplots(n_row, n_col, squeeze=False)
-    figure.subplots_adjust(
-        left=left / w,
-        right=1 - 0.2 / w,
-        top=1 - 0.35 / h,
-        bottom=1.0 / h,
-        wspace=left / 3.0,
-        hspace=gap / inner,
-    )
-    for i, ax in enumerate(axes.ravel()):
-        if i < len(cells):
-            draw(ax, i, True)
-        else:
-            ax.set_visible(False)
-    figure.supxlabel("margin", fontsize=9, y=0.62 / h)
-    _wide_legend(figure, 3)
-    return figure
-
-
-def _wide_legend(figure: Any, n_col: int) -> None:
-    """One legend for all panels, in few columns."""
-    _shared_legend(figure)
-    for old in figure.legends:
-        handles, texts = old.legend_handles, [t.get_text() for t in old.get_texts()]
-        old.remove()
-        figure.legend(handles, texts, loc="lower center", ncols=n_col, fontsize=7.5, frameon=False)
+    return sheet(len(cells), draw, x_label=axis, panel_width=2.8, first=FIRST, own_names=True)
 
 
 def posterior_blocks(result: Any, context: Any, title: str) -> list[Block]:
@@ -182,43 +135,6 @@ def _level(table: pd.DataFrame) -> str:
     )
 
 
-def _panels(n: int, draw: Callable[[Axes, int], object], legend_columns: int = 5) -> Any:
-    """Panels of curves on a grid with one legend below."""
-    n_col = min(4, n)
-    n_row = math.ceil(n / n_col)
-    w, h = max(0.8 + 2.7 * n_col, 5.0), 0.35 + 2.35 * n_row + 0.65
-    figure = new_figure(w, h, layout=None)
-    axes = figure.subplots(n_row, n_col, squeeze=False)
-    figure.subplots_adjust(
-        left=0.7 / w,
-        right=1 - 0.15 / w,
-        top=1 - 0.35 / h,
-        bottom=0.95 / h,
-        wspace=0.28,
-        hspace=0.42,
-    )
-    for i, ax in enumerate(axes.ravel()):
-        if i >= n:
-            ax.set_visible(False)
-            continue
-        draw(ax, i)
-        old = ax.get_legend()
-        if old is not None:
-            old.remove()
-        if i + n_col < n:
-            ax.set_xlabel("")
-        if i % n_col:
-            ax.set_ylabel("")
-    texts = {text for ax in figure.axes for text in ax.get_legend_handles_labels()[1]}
-    more = 0.17 * max(
-        0, math.ceil(len(texts) / legend_columns) - 2
-    )  # rows beyond the room left for two
-    figure.set_size_inches(w, h + more)
-    figure.subplots_adjust(top=1 - 0.35 / (h + more), bottom=(0.95 + more) / (h + more))
-    _wide_legend(figure, legend_columns)
-    return figure
-
-
 def layer_figures(result: Any, context: Any, title: str) -> list[Block]:
     """A curve over the layers for each model, a panel per ROI, with the brain's level or the ceiling."""
     table = result.table
@@ -236,7 +152,7 @@ def layer_figures(result: Any, context: Any, title: str) -> list[Block]:
                 continue
         cells = cells_of(part)
 
-        def draw(ax: Axes, i: int, part: pd.DataFrame = part, cells: Any = cells) -> None:
+        def draw(ax: Any, i: int, part: pd.DataFrame = part, cells: Any = cells) -> None:
             cell, rows = cells[i]
             shown = part.iloc[rows]
             extra: dict[str, Any] = {}
@@ -254,13 +170,10 @@ def layer_figures(result: Any, context: Any, title: str) -> list[Block]:
                 x_label="depth (0 first, 1 last layer)" if agreement else "layer",
                 outcome="agreement" if agreement else "similarity",
                 colors=context.colors,
-                title=plots.label(cell.get("roi", ""), 24),
+                title=plots.label(cell.get("roi", "")),
                 **extra,
             )
-            if not agreement:
-                from matplotlib.ticker import MaxNLocator
-
-                ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+            ax.whole = not agreement
 
         tail = f", {name(label)}" if label else ""
         what = (
@@ -279,7 +192,7 @@ def layer_figures(result: Any, context: Any, title: str) -> list[Block]:
                 f"layers-{title}-{label}",
                 f"{title}{tail}: {what}, a line per model; {mark}.",
                 f"Curves over layers for {part['model'].nunique()} models in {len(cells)} panels.",
-                partial(_panels, len(cells), draw),
+                partial(sheet, len(cells), draw, panel_width=2.4, inner=1.7),
                 part,
             )
         )
@@ -296,9 +209,12 @@ def term_figures(result: Any, context: Any, title: str) -> list[Block]:
         return []
     terms = [t for t, p in table.groupby("term", sort=False) if p["estimate"].notna().any()]
     if "roi" not in table.columns:
-        caption = f"{title}: estimates with intervals."
+        caption = f"{title}: estimates with intervals, each quantity on its own scale."
         alt = f"Points with intervals for {len(terms)} quantities."
-        make_one = partial(_term_figure, table)
+        plain = table[table["term"].isin(terms)].assign(_row="").reset_index(drop=True)
+        if plain["term"].duplicated().any():
+            return []
+        make_one = partial(_term_panels, plain, terms, [""])
         return [_figure(context, f"terms-{title}", caption, alt, make_one, table)]
     frame = table.assign(_row=row_names(table, "roi"))
     rows = list(dict.fromkeys(frame["_row"]))
@@ -306,27 +222,23 @@ def term_figures(result: Any, context: Any, title: str) -> list[Block]:
         return []
 
     def make() -> Any:
-        def draw(ax: Axes, i: int, named: bool) -> None:
-            part = frame[frame["term"] == terms[i]].set_index("_row").reindex(rows).reset_index()
-            plots.estimates(
-                part,
-                ax=ax,
-                rows="_row",
-                outcome="",
-                show_names=named,
-                title=str(terms[i]).replace("_", " "),
-            )
-
-        return grid(len(terms), rows, draw, x_label="estimate")
+        return _term_panels(frame, terms, rows)
 
     caption = f"{title}: estimates with intervals, a panel per quantity, each on its own scale."
     alt = f"Points with intervals for {len(terms)} quantities."
     return [_figure(context, f"terms-{title}", caption, alt, make, table)]
 
 
-def _term_figure(table: pd.DataFrame) -> Any:
-    """Figure of quantities that share an axis."""
-    return plots.estimates(table, rows="term", outcome="estimate").figure
+def _term_panels(frame: pd.DataFrame, terms: Sequence[Any], rows: Sequence[str]) -> Any:
+    """A panel per quantity, each on a scale of its own."""
+
+    def draw(ax: Any, i: int) -> None:
+        part = frame[frame["term"] == terms[i]].set_index("_row").reindex(rows).reset_index()
+        heading = str(terms[i]).replace("_", " ")
+        plots.estimates(part, ax=ax, rows="_row", outcome="", title=plots.label(heading))
+        ax.x_limits = ax.extent("x")
+
+    return sheet(len(terms), draw, x_label="value of the quantity above", shared_x=False)
 
 
 def _null_figure(part: pd.DataFrame) -> Any:

@@ -7,10 +7,11 @@ import hashlib
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from apastats.plots.panel import PAGE, page_width
 from apastats.plots.style import GRID, INK, MUTED
 from apastats.reporting.blocks import FigureBlock
 
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_MARKS", "Drawings", "inline_figure"]
 
-MAX_MARKS = 3000  # more marks than that become pixels
+MAX_MARKS = 6000  # more marks than that become pixels
 MAX_SVG = 350_000
 PNG_DPI = 110
+NARROW = 3.6  # inches: the width of a page on a telephone
 
 
 @contextmanager
@@ -39,6 +41,11 @@ def _settings(salt: str) -> Iterator[None]:
                 "font.family": "sans-serif",
                 "font.sans-serif": ["DejaVu Sans"],
                 "font.size": 9,
+                "axes.titlesize": 9,
+                "axes.labelsize": 9,
+                "xtick.labelsize": 8,
+                "ytick.labelsize": 8,
+                "legend.fontsize": 8,
                 "text.color": INK,
                 "axes.edgecolor": MUTED,
                 # a fixed place: to find one, every panel would be measured at every drawing
@@ -88,7 +95,10 @@ def _pixels(figure: Figure) -> bytes:
 
 def _made(block: FigureBlock) -> Figure:
     """Figure whose layout is settled, so that every format and every run has the same one."""
+    from apastats.plots.style import fit
+
     figure = block.make()
+    fit(figure)
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
@@ -102,11 +112,19 @@ class Drawings:
         self._bytes: dict[tuple[str, str], bytes] = {}
         self._figures: dict[str, Figure] = {}
 
+    def narrow(self, block: FigureBlock, suffix: str) -> bytes:
+        """The figure as it is drawn for a narrow screen."""
+        key = (block.slug, f"narrow {suffix}")
+        if key not in self._bytes:
+            with _settings(_salt(f"{block.slug}-narrow")), page_width(NARROW):
+                self._bytes[key] = _write(_made(block), suffix)
+        return self._bytes[key]
+
     def get(self, block: FigureBlock, *suffixes: str) -> dict[str, bytes]:
         """The figure in each format."""
         missing = [s for s in suffixes if (block.slug, s) not in self._bytes]
         if missing:
-            with _settings(_salt(block.slug)):
+            with _settings(_salt(block.slug)), page_width(PAGE):
                 for s in missing:
                     self._bytes[block.slug, s] = _write(self._figure(block, s), s)
         return {s: self._bytes[block.slug, s] for s in suffixes}
@@ -121,24 +139,64 @@ class Drawings:
 
 
 def inline_figure(block: FigureBlock, drawings: Drawings) -> str:
-    """SVG element, or an img element with PNG data where the SVG would be large; no request either way."""
+    """The figure for a wide and for a narrow screen, of which the page's style shows one; no request for either.
+
+    SVG elements, or img elements with PNG data where the SVG would be large. A figure that is narrow anyway is there
+    once.
+    """
+    wide, width = _embedded(block, lambda s: drawings.get(block, s)[s], "")
+    if width <= NARROW * 96 + 1:
+        return wide
+    slim, _ = _embedded(block, lambda s: drawings.narrow(block, s), "-narrow")
+    return f'<div class="wide">{wide}</div><div class="slim">{slim}</div>'
+
+
+def _embedded(block: FigureBlock, draw: Callable[[str], bytes], tail: str) -> tuple[str, float]:
+    """Element of a figure, and its width in pixels of the page."""
     import html
 
-    svg = b"" if block.n_mark > MAX_MARKS else drawings.get(block, "svg")["svg"]
+    svg = b"" if block.n_mark > MAX_MARKS else draw("svg")
     if svg and len(svg) <= MAX_SVG:
-        return embed_svg(svg.decode("utf-8"), block.slug, block.alt)
-    png = drawings.get(block, "png")["png"]
+        body = embed_svg(svg.decode("utf-8"), f"{block.slug}{tail}", block.alt)
+        found = re.search(r' width="(\d+)"', body[: body.index(">")])
+        return body, float(found.group(1)) if found else 0.0
+    png = draw("png")
     width = int.from_bytes(png[16:20], "big") * 96 // PNG_DPI
     height = int.from_bytes(png[20:24], "big") * 96 // PNG_DPI
     data = base64.b64encode(png).decode()
     alt = html.escape(block.alt, quote=True)
-    return f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{alt}">'
+    image = (
+        f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{alt}">'
+    )
+    return image, width
 
 
 # what matplotlib writes for a line of which nothing is finite
 _EMPTY_PATH = re.compile(r'<path(?![^>]*\sd=")[^>]*/>\s*')
 # a style like `font: 9px 'DejaVu Sans'`; the page's own font takes over inside a page
 _FONT = re.compile(r"font(-family)?:([^;\"]*?)'DejaVu Sans'[^;\"]*")
+
+
+# a number with more decimals than a screen shows
+_LONG = re.compile(r"(\d+\.\d\d)\d+")
+_TAG = re.compile(r"<[^>]*>")
+# marks of one style, as matplotlib writes them: the style stands at each
+_MARKS = re.compile(r"<g([^>]*)>\s*((?:<use [^>]*/>\s*)+)</g>")
+_STYLE = re.compile(r' style="([^"]*)"')
+
+
+def _shorter(body: str) -> str:
+    """The same drawing in fewer bytes."""
+
+    def together(found: re.Match[str]) -> str:
+        inside = found.group(2)
+        styles = set(_STYLE.findall(inside))
+        if len(styles) != 1 or " style=" in found.group(1):
+            return found.group(0)
+        plain = re.sub(r"\s*\n\s*", "", _STYLE.sub("", inside))
+        return f'<g{found.group(1)} style="{styles.pop()}">{plain}</g>'
+
+    return _TAG.sub(lambda tag: _LONG.sub(r"\1", tag.group()), _MARKS.sub(together, body))
 
 
 def embed_svg(svg: str, slug: str, alt: str) -> str:
@@ -152,7 +210,7 @@ def embed_svg(svg: str, slug: str, alt: str) -> str:
     body = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{prefix}\1"', body)
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.DOTALL)
-    body = _EMPTY_PATH.sub("", body)
+    body = _shorter(_EMPTY_PATH.sub("", body))
     body = _FONT.sub(lambda m: f"font{m.group(1) or ''}:{m.group(2)}var(--font)", body)
     for color, variable in ((INK, "--ink"), (MUTED, "--muted"), (GRID, "--grid")):
         body = re.sub(rf"(stroke|fill): {color}\b", rf"\1: var({variable}, {color})", body)

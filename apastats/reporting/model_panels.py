@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from apastats import plots
 from apastats.plots.choice import row_names
+from apastats.plots.panel import narrow, width_of_page
+from apastats.plots.sheet import sheet
 from apastats.plots.style import new_figure
 from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.markup import name
-from apastats.reporting.panels import cells_of, grid, split_metrics
-
-if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from apastats.reporting.panels import MAX_PANELS, cells_of, split_metrics
+from apastats.reporting.panels import MAX_ROWS as FOREST_ROWS
 
 __all__ = [
     "column_figures",
@@ -64,8 +61,9 @@ def model_figures(result: Any, context: Any) -> list[Block]:
     if residual is not None and fitted is not None and len(residual) == len(fitted):
 
         def make() -> Any:
-            figure = new_figure(8.4, 3.6)
-            left, right = figure.subplots(1, 2)
+            stacked = narrow()
+            figure = new_figure(min(8.4, width_of_page()), 6.4 if stacked else 3.6)
+            left, right = figure.subplots(*((2, 1) if stacked else (1, 2)))
             plots.qq(residual, ax=left, title="Normal quantiles")
             plots.residuals(fitted, residual, ax=right, title="Residuals and fitted values")
             return figure
@@ -184,6 +182,8 @@ def set_figures(result: Any, context: Any, title: str) -> list[Block]:
         return []
     out: list[Block] = []
     for label, where in split_metrics(table):
+        if len(where) > FOREST_ROWS and table["roi"].nunique() > MAX_PANELS:
+            continue  # drawn in place of the intervals
         part = table.iloc[where][["model", "roi", "decision"]].reset_index(drop=True)
         if part.duplicated(["model", "roi"]).any():
             return []
@@ -218,15 +218,14 @@ def place_figures(result: Any, context: Any, title: str) -> list[Block]:
     models = list(dict.fromkeys(table["model"]))
 
     def make() -> Any:
-        def draw(ax: Axes, i: int, named: bool) -> None:
+        def draw(ax: Any, i: int) -> None:
             cell, where = cells[i]
             part = table.iloc[where].set_index("model").reindex(models).reset_index()
-            heading = plots.label(cell.get("roi", ""), 24)
-            plots.rank_intervals(
-                part, ax=ax, colors=context.colors, show_names=named, title=heading
-            )
+            heading = plots.label(cell.get("roi", ""))
+            axis = "place (1 is the best)"
+            plots.rank_intervals(part, ax=ax, colors=context.colors, outcome=axis, title=heading)
 
-        return grid(len(cells), models, draw, x_label="place (1 is the best)")
+        return sheet(len(cells), draw)
 
     return [
         FigureBlock(

@@ -3,98 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from apastats import plots
 from apastats.plots.choice import deciding
-from apastats.plots.style import DECISIONS, MANY_ROWS, new_figure
+from apastats.plots.sheet import sheet
+from apastats.plots.style import DECISIONS, with_metric
 from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.markup import name
 from apastats.reporting.phrases import adjusted
 from apastats.words import Info
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = [
     "cells_of",
     "ceiling_figures",
     "estimate_figures",
     "forest_figures",
-    "grid",
     "split_metrics",
     "subject_figures",
 ]
 
-Draw = Callable[["Axes", int, bool], object]
-
-
-def grid(
-    n: int,
-    names: Sequence[object],
-    draw: Draw,
-    *,
-    width: float = 2.3,
-    x_label: str = "",
-    limit: int = 32,
-) -> Figure:
-    """Panels on a grid that share their row labels; ``draw(ax, i, named)`` draws panel i."""
-    per_row = 0.2 if len(names) <= 20 else 0.135
-    longest = max((len(str(plots.label(m, limit))) for m in names), default=4)
-    left = 0.3 + (0.068 if len(names) <= MANY_ROWS else 0.056) * longest
-    n_col = max(1, min(n, 5, int((11.5 - left) // width))) if n > 1 else 1
-    n_row = math.ceil(n / n_col)
-    inner = per_row * max(len(names), 3)
-    gap, top, bottom = 0.5, 0.35, 0.95
-    w, h = (
-        left + (5.0 if n == 1 else width * n_col) + 0.15,
-        top + n_row * inner + (n_row - 1) * gap + bottom,
-    )
-    figure = new_figure(w, h, layout=None)
-    # margins are set in inches: an automatic layout of many panels takes most of the time of a report
-    axes = figure.subplots(n_row, n_col, squeeze=False)
-    figure.subplots_adjust(
-        left=left / w,
-        right=1 - 0.15 / w,
-        top=1 - top / h,
-        bottom=bottom / h,
-        wspace=0.14,
-        hspace=gap / inner,
-    )
-    for i, ax in enumerate(axes.ravel()):
-        if i >= n:
-            ax.set_visible(False)
-            continue
-        draw(ax, i, i % n_col == 0)
-        ax.set_xlabel(x_label if i + n_col >= n else "", fontsize=8.5)
-        # a place for labels that are empty would be searched at every drawing
-        for axis in (ax.xaxis, ax.yaxis):
-            if not axis.get_label_text():
-                axis.set_label_coords(0.0, 0.0)
-    used = axes.ravel()[:n]
-    if not any(ax.get_legend_handles_labels()[1] for ax in used):
-        # no legend below: no room for one
-        spare = 0.4
-        figure.set_size_inches(w, h - spare)
-        figure.subplots_adjust(top=1 - top / (h - spare), bottom=(bottom - spare) / (h - spare))
-    _common_scale(list(used))
-    for ax in used:
-        ax.locator_params(axis="x", nbins=4)
-    return figure
-
-
-def _common_scale(axes: Sequence[Axes]) -> None:
-    """One x scale for all panels, unless that would flatten some of them."""
-    limits = np.array([ax.get_xlim() for ax in axes])
-    low, high = limits[:, 0].min(), limits[:, 1].max()
-    if high - low <= 3.5 * np.median(limits[:, 1] - limits[:, 0]):
-        for ax in axes:
-            ax.set_xlim(low, high)
+FIRST = (*DECISIONS, "inside the margin")  # entries of a legend that stand first
+MAX_ROWS = 300  # intervals of one figure; more of them are shown as a matrix of decisions
+MAX_PANELS = 6  # regions with panels of their own; more of them are shown as a matrix of scores
 
 
 SHOWN = (
@@ -155,9 +90,10 @@ def ceiling_figures(result: Any, context: Any) -> list[Block]:
         part = table.iloc[where].reset_index(drop=True)
         points = None if values is None or values.shape[1] != len(table) else values[:, where]
 
-        def make(part: pd.DataFrame = part, points: Any = points) -> Any:
-            ax = plots.ceilings(part, points=points)
-            return ax.figure
+        axis = with_metric("noise ceiling", result.info, part)
+
+        def make(part: pd.DataFrame = part, points: Any = points, axis: str = axis) -> Any:
+            return plots.ceilings(part, points=points, outcome=axis).figure
 
         tail = f", {name(label)}" if label else ""
         dots = " Grey dots are subjects." if points is not None else ""
@@ -206,9 +142,11 @@ def estimate_figures(result: Any, context: Any, what: str) -> list[Block]:
     for label, where in split_metrics(table):
         part = table.iloc[where].reset_index(drop=True)
         points = None if values is None or values.shape[1] != len(table) else values[:, where]
-        out.append(_estimate_grid(result, part, points, label, context, what))
-        if "roi" in part.columns and part["roi"].nunique() > 1 and part["model"].nunique() > 1:
-            out.append(_estimate_heatmap(part, label, context, what))
+        several = part["model"].nunique() > 1 and "roi" in part.columns
+        if several and part["roi"].nunique() > MAX_PANELS:
+            out.append(_score_matrix(result.info, part, label, context, what))
+        else:
+            out.append(_estimate_grid(result, part, points, label, context, what))
     return out
 
 
@@ -237,10 +175,12 @@ def any_figures(
     out: list[Block] = []
     for label, where in split_metrics(table, ("term", "metric", "split")):
         part = table.iloc[where].reset_index(drop=True)
+        if result.kind == "equivalence_set":
+            part["bound_high"] = np.inf
         rows = "contrast" if "contrast" in columns else "model"
         if rows not in columns or part.duplicated([rows, "roi"]).any():
             return []
-        if rows == "contrast":
+        if rows == "contrast" or result.kind == "equivalence_set":
             out.append(_forest_grid(part, cells_of(part), rows, label, context, what, result.info))
         else:
             out.append(_estimate_grid(result, part, None, label, context, what, lead))
@@ -272,8 +212,10 @@ def _estimate_grid(
     with_bands = what == "score"
     rank = {m: i for i, m in enumerate(order)}
 
+    axis = with_metric(what, Info() if result is None else result.info, part)
+
     def make() -> Any:
-        def draw(ax: Axes, i: int, named: bool) -> None:
+        def draw(ax: Any, i: int) -> None:
             cell, where = cells[i]
             rows = part.iloc[where]
             index = np.full(len(order), -1)
@@ -292,14 +234,11 @@ def _estimate_grid(
                 points=own,
                 band=bands_for(key, context) if with_bands and cell else (),
                 colors=context.colors,
-                outcome=what,
-                show_names=named,
-                title=plots.label(cell.get("roi", ""), 24),
+                outcome=axis,
+                title=plots.label(cell.get("roi", "")),
             )
 
-        figure = grid(len(cells), order, draw, x_label=what)
-        _shared_legend(figure)
-        return figure
+        return sheet(len(cells), draw)
 
     roi = f" in {len(cells)} ROIs" if len(cells) > 1 else ""
     tail = f", {name(label)}" if label else ""
@@ -324,48 +263,53 @@ def _estimate_grid(
     )
 
 
-def _shared_legend(figure: Figure) -> None:
-    """One legend for all panels, under the figure."""
-    found: dict[str, Any] = {}
-    for ax in figure.axes:
-        for handle, text in zip(*ax.get_legend_handles_labels(), strict=True):
-            found.setdefault(text, handle)
-    first = [*DECISIONS, "inside the margin"]
-    found = {
-        k: found[k]
-        for k in sorted(found, key=lambda k: first.index(k) if k in first else len(first))
-    }
-    if found:
-        figure.legend(
-            list(found.values()),
-            list(found),
-            loc="lower center",
-            ncols=min(5, len(found)),
-            fontsize=8,
-            frameon=False,
-        )
-
-
-def _estimate_heatmap(part: pd.DataFrame, label: str, context: Any, what: str) -> FigureBlock:
+def _score_matrix(
+    info: Info, part: pd.DataFrame, label: str, context: Any, what: str
+) -> FigureBlock:
+    """Models by regions as colours and numbers, the best of each region in bold, ceilings in rows below."""
     order = model_order(part)
     rois = list(dict.fromkeys(part["roi"]))
     matrix = part.assign(model=part["model"].astype(str)).pivot_table(
         index="model", columns="roi", values="estimate", sort=False, dropna=False
     )
     matrix = matrix.reindex(index=order, columns=rois)
+    bold = np.zeros(matrix.shape, dtype=bool)
+    rivals = matrix.to_numpy("f8").copy()
+    rivals[[m == "brain" for m in order]] = np.nan
+    with np.errstate(invalid="ignore"):
+        bold |= rivals == np.fmax.reduce(rivals, axis=0)
+    if what == "score":
+        for words, values in _ceiling_rows(part, rois, context):
+            matrix.loc[words] = values
+            bold = np.vstack([bold, np.zeros(len(rois), dtype=bool)])
+    axis = with_metric(f"mean {what}", info, part)
+    ruled = (len(order) - 0.5,) if len(matrix) > len(order) else ()
 
     def make() -> Any:
-        return plots.heatmap(matrix, outcome=f"mean {what}", x="ROI").figure
+        return plots.heatmap(matrix, outcome=axis, x="ROI", best=bold, rules=ruled).figure
 
     tail = f", {name(label)}" if label else ""
+    under = "; noise ceilings stand in the last rows" if ruled else ""
     return FigureBlock(
-        context.slug(f"figure-{what}-heatmap-{label}"),
-        f"Mean {what} by model and ROI{tail}.",
-        f"Heatmap of the mean {what}, {len(order)} models by {len(rois)} ROIs.",
+        context.slug(f"figure-{what}-matrix-{label}"),
+        f"Mean {what} of {len(order)} models in {len(rois)} ROIs{tail}. The highest of each ROI is marked{under}.",
+        f"Matrix of the mean {what}, {len(order)} models by {len(rois)} ROIs.",
         make,
-        matrix.reset_index(),
+        matrix.rename_axis("model").reset_index(),
         matrix.size,
     )
+
+
+def _ceiling_rows(
+    part: pd.DataFrame, rois: Sequence[Any], context: Any
+) -> list[tuple[str, list[float]]]:
+    """Ceilings of the ROIs by the words of each kind."""
+    metric = {"metric": part["metric"].iloc[0]} if "metric" in part.columns else {}
+    found: dict[str, dict[Any, float]] = {}
+    for roi in rois:
+        for band in bands_for({"roi": roi, **metric}, context):
+            found.setdefault(str(band["label"]), {})[roi] = float(band["estimate"])
+    return [(words, [v.get(r, math.nan) for r in rois]) for words, v in found.items()]
 
 
 def forest_figures(result: Any, context: Any, what: str) -> list[Block]:
@@ -395,6 +339,8 @@ def _forest_grid(
     what: str,
     info: Info,
 ) -> FigureBlock:
+    if len(part) > MAX_ROWS and len(cells) > MAX_PANELS and "decision" in part.columns:
+        return _decision_matrix(part, rows, label, context, what, info)
     middle = (
         part.groupby(rows, sort=False)["estimate"]
         .median()
@@ -403,38 +349,32 @@ def _forest_grid(
     order = list(middle.index)
     rank = {m: i for i, m in enumerate(order)}
 
+    of_set = "in_set" in part.columns
+    axis = with_metric(
+        f"{what}: model minus the best other model" if of_set else f"difference in {what}",
+        info,
+        part,
+    )
+
     def make() -> Any:
-        def draw(ax: Axes, i: int, named: bool) -> None:
+        def draw(ax: Any, i: int) -> None:
             cell, where = cells[i]
             index = np.full(len(order), -1)
             for k in where:
                 index[rank[part[rows].iloc[k]]] = k
             shown = part.reindex(index)
             shown[rows] = order
-            title = plots.label(cell.get("roi", ""), 24)
-            if rows == "model":
-                title = (
-                    f"{title}: minus {plots.label(part['reference'].iloc[where[0]], 14)}"
-                    if title
-                    else ""
-                )
-            plots.forest(
-                shown,
-                ax=ax,
-                rows=rows,
-                estimate=f"difference in {what}",
-                show_legend=False,
-                show_names=named,
-                title=title,
-            )
+            title = plots.label(cell.get("roi", ""))
+            if rows == "model" and "reference" in part.columns:
+                reference = plots.label(part["reference"].iloc[where[0]])
+                title = f"{title}: minus {reference}" if title else f"minus {reference}"
+            plots.forest(shown, ax=ax, rows=rows, estimate=axis, show_legend=False, title=title)
 
-        figure = grid(len(cells), order, draw, x_label=f"difference in {what}", limit=40)
-        _shared_legend(figure)
-        return figure
+        return sheet(len(cells), draw, first=FIRST)
 
     roi = f" in {len(cells)} ROIs" if len(cells) > 1 else ""
     tail = f", {name(label)}" if label else ""
-    margin = "bound_low" in part.columns
+    margin = "bound_low" in part.columns and bool(part["bound_low"].notna().any())
     scale, shaded = (
         (", on the scale of the margin (shaded)", " and the margin") if margin else ("", "")
     )
@@ -444,14 +384,56 @@ def _forest_grid(
         if adjusted(info) and not info.jointly and info.family_size != 1:
             decided = " Colour and shape show the decision, which accounts for the adjustment; the intervals do not."
     joint = "joint " if info.jointly else ""
+    family = f" ({family_words(info)})" if info.jointly else ""
+    if np.isinf(part[["conf_low", "conf_high"]].to_numpy("f8")).any():
+        decided += " An arrow is an open end: the interval has no limit on that side."
+    if of_set:
+        what = f"{what} from the best other model"
+        scale, shaded = (", the margin shaded", " and the margin") if margin else ("", "")
     return FigureBlock(
         context.slug(f"figure-{'equivalence' if margin else 'differences'}-{what}-{label}"),
-        f"Differences in {what}{roi}{tail} with {_level(part)} {joint}intervals{scale}.{decided}",
+        f"Differences in {what}{roi}{tail} with {_level(part)} {joint}intervals{family}{scale}.{decided}",
         f"Forest plot of {len(part)} differences in {what} with intervals{shaded}.",
         make,
         shown_data(part),
         len(part) * 5,
     )
+
+
+def _decision_matrix(
+    part: pd.DataFrame, rows: str, label: str, context: Any, what: str, info: Info
+) -> FigureBlock:
+    """Decision on each model or contrast in each region, where intervals would fill pages."""
+    order = list(
+        part.groupby(rows, sort=False)["estimate"].median().sort_values(ascending=False).index
+    )
+    shown = part.assign(_rank=part[rows].map({m: i for i, m in enumerate(order)}))
+    shown = shown.sort_values("_rank", kind="stable").drop(columns="_rank").reset_index(drop=True)
+
+    def make() -> Any:
+        return plots.sensitivity(shown, rows=rows, analysis="roi").figure
+
+    tail = f", {name(label)}" if label else ""
+    against = "the best other model" if "in_set" in part.columns else "what it is compared with"
+    if rows == "contrast":
+        against = "each other"
+    return FigureBlock(
+        context.slug(f"figure-decisions-{what}-{label}"),
+        f"Differences in {what}{tail}: decision on each {rows} in each ROI, against {against}. The intervals "
+        "that decide are in the table.",
+        f"Signs of {len(part)} decisions in {part['roi'].nunique()} ROIs.",
+        make,
+        shown_data(part),
+        len(part),
+    )
+
+
+def family_words(info: Info) -> str:
+    """Family of joint intervals in few words: ``Holm, 133 tests``."""
+    how = {"holm": "Holm", "bonferroni": "Bonferroni", "tukey": "Tukey", "max-t": "max-t"}.get(
+        info.adjust, info.adjust
+    )
+    return f"{how}, {info.family_size} tests" if info.family_size else f"{how} over all tests"
 
 
 def subject_figures(table: Any, context: Any) -> list[Block]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from apastats import plots
-from apastats.plots.style import new_figure
+from apastats.plots.sheet import sheet
+from apastats.plots.style import metric_words, with_metric
 from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.markup import name
 from apastats.reporting.panels import split_metrics
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from apastats.words import Info
 
 __all__ = [
     "agreement_figures",
@@ -44,10 +42,10 @@ def brain_pattern_figures(table: Any, context: Any) -> list[Block]:
             mean = part.groupby(["layer", "roi"], sort=False)[table.outcomes[0]].mean().unstack()
             matrix = mean.reindex(index=rows, columns=rois)
 
-            def make(matrix: pd.DataFrame = matrix) -> Any:
-                return plots.heatmap(
-                    matrix, outcome="mean score", x="target ROI", y="predictor ROI"
-                ).figure
+            axis = with_metric("mean score", Info(), part)
+
+            def make(matrix: pd.DataFrame = matrix, axis: str = axis) -> Any:
+                return plots.heatmap(matrix, outcome=axis, x="target ROI", y="predictor ROI").figure
 
             tail = f", {name(label)}" if label else ""
             words = (
@@ -185,39 +183,19 @@ def _pattern_grid(frame: pd.DataFrame, rois: list[str], label: str, context: Any
     models = [m for m in dict.fromkeys(frame["model"]) if m != "brain"]
 
     def make() -> Any:
-        n_col = 3 if len(rois) > 8 else 4
-        n_row = math.ceil(len(rois) / n_col)
-        width, height = 11.0, 0.5 + 1.75 * n_row + 0.7
-        figure = new_figure(width, height, layout=None)
-        axes = figure.subplots(n_row, n_col, squeeze=False, sharey=True)
-        figure.subplots_adjust(
-            left=0.55 / width,
-            right=1 - 0.1 / width,
-            top=1 - 0.3 / height,
-            bottom=0.95 / height,
-            wspace=0.06,
-            hspace=0.35,
-        )
-        for i, ax in enumerate(axes.ravel()):
-            if i >= len(rois):
-                ax.set_visible(False)
-                continue
-            _pattern_panel(
-                ax, frame[frame["target"] == rois[i]], rois, context, i + n_col >= len(rois)
+        def draw(ax: Any, i: int) -> None:
+            part = frame[frame["target"] == rois[i]]
+            plots.pattern_lines(
+                part[part["model"] != "brain"],
+                ax=ax,
+                rois=rois,
+                band=part[part["model"] == "brain"],
+                colors=context.colors,
+                outcome=f"score ({metric_words(label)})" if label else "score",
+                title=plots.label(rois[i]),
             )
-            if i % n_col:
-                ax.set_ylabel("")
-        handles, texts = axes[0, 0].get_legend_handles_labels()
-        if len(texts) > 1:
-            figure.legend(
-                handles,
-                texts,
-                loc="lower center",
-                ncols=min(6, len(texts)),
-                fontsize=8,
-                frameon=False,
-            )
-        return figure
+
+        return sheet(len(rois), draw, panel_width=2.4 if len(rois) <= 8 else 3.2)
 
     tail = f", {name(label)}" if label else ""
     return FigureBlock(
@@ -231,29 +209,6 @@ def _pattern_grid(frame: pd.DataFrame, rois: list[str], label: str, context: Any
         frame,
         len(frame),
     )
-
-
-def _pattern_panel(
-    ax: Axes, part: pd.DataFrame, rois: list[str], context: Any, named: bool
-) -> None:
-    plots.pattern_lines(
-        part[part["model"] != "brain"],
-        ax=ax,
-        rois=rois,
-        band=part[part["model"] == "brain"],
-        colors=context.colors,
-        outcome="score",
-        show_names=named,
-        title=plots.label(part["target"].iloc[0], 24),
-    )
-    _drop_legend(ax)
-    ax.tick_params(labelsize=6.5)
-
-
-def _drop_legend(ax: Axes) -> None:
-    legend = ax.get_legend()
-    if legend is not None:
-        legend.remove()
 
 
 def score_agreement_figures(context: Any) -> list[Block]:
@@ -329,24 +284,10 @@ def _scatter_grid(
 ) -> FigureBlock:
     rois = list(dict.fromkeys(both["roi"]))
 
+    models = [str(m) for m in dict.fromkeys(both["model"])]
+
     def make() -> Any:
-        n_col = min(5, len(rois))
-        n_row = math.ceil(len(rois) / n_col)
-        width, height = 0.7 + 2.1 * n_col, 0.9 + 1.9 * n_row
-        figure = new_figure(width, height, layout=None)
-        axes = figure.subplots(n_row, n_col, squeeze=False, sharey=True)
-        figure.subplots_adjust(
-            left=0.6 / width,
-            right=1 - 0.1 / width,
-            top=1 - 0.3 / height,
-            bottom=0.75 / height,
-            wspace=0.08,
-            hspace=0.4,
-        )
-        for i, ax in enumerate(axes.ravel()):
-            if i >= len(rois):
-                ax.set_visible(False)
-                continue
+        def draw(ax: Any, i: int) -> None:
             part = both[both["roi"] == rois[i]]
             line = brain.loc[brain["roi"] == rois[i], "estimate"]
             plots.score_agreement(
@@ -356,13 +297,16 @@ def _scatter_grid(
                 strict=list(part.loc[part["strict"], "model"]),
                 brain=float(line.iloc[0]) if len(line) else None,
                 names=False,
-                x="score" if i + n_col >= len(rois) else "",
-                y="agreement (z)" if i % n_col == 0 else "",
-                title=plots.label(rois[i], 24),
+                x=with_metric("score", Info(), both),
+                y="agreement (Fisher z)",
+                title=plots.label(rois[i]),
             )
-            _drop_legend(ax)
-        _color_legend(figure, [str(m) for m in dict.fromkeys(both["model"])], context)
-        return figure
+            if len(models) <= 10:  # what the colours mean
+                for m in models:
+                    color = context.colors.get(m, "black")
+                    ax.scatter([math.nan], [math.nan], color=color, label=plots.label(m))
+
+        return sheet(len(rois), draw, panel_width=1.8)
 
     tail = f", {name(label)}" if label else ""
     ring = " Ringed models are inside the margin of the best on both." if ringed else ""
@@ -375,31 +319,6 @@ def _scatter_grid(
         both,
         len(both) * 4,
     )
-
-
-def _color_legend(figure: Figure, models: list[str], context: Any) -> None:
-    """What the colours mean, where there are few models."""
-    from matplotlib.lines import Line2D
-
-    if len(models) <= 10:
-        handles = [
-            Line2D(
-                [],
-                [],
-                linestyle="",
-                marker="o",
-                color=context.colors.get(m, "black"),
-                label=plots.label(m, 24),
-            )
-            for m in models
-        ]
-        figure.legend(
-            handles=handles,
-            loc="lower center",
-            ncols=min(6, len(models)),
-            fontsize=8,
-            frameon=False,
-        )
 
 
 def identification_figures(result: Any, context: Any) -> list[Block]:

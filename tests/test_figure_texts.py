@@ -1,0 +1,154 @@
+"""No figure cuts a name, lets texts overlap or collapses: boxes measured over kinds and generated designs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from apastats import plots
+from apastats.plots.panel import page_width
+from apastats.plots.style import DECISIONS, fit, model_colors
+from apastats.reporting import panels
+from apastats.reporting.blocks import FigureBlock
+from apastats.reporting.drawing import NARROW, _settings
+from apastats.words import Info, Outcome
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzMWQ_-0123456789"
+WIDE = 11.0
+
+
+class Context(SimpleNamespace):
+    """What the panels of a report ask for."""
+
+    def slug(self, wish: str) -> str:
+        return wish
+
+
+def design(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Names of 1 to 40 characters, 2 to 60 regions, 2 to 12 models: table of differences and of means."""
+    random = np.random.default_rng(seed)
+
+    def some(n: int, longest: int) -> list[str]:
+        out: list[str] = []
+        while len(out) < n:
+            size = int(random.integers(1, longest + 1))
+            word = "".join(random.choice(list(LETTERS), size))
+            if word not in out:
+                out.append(word)
+        return out
+
+    longest = (8, 40, 40)[seed % 3]
+    rois = some((2, 3, 7, 19, 60)[seed % 5], longest)
+    models = some(int(random.integers(2, 13)), longest)
+    frame = pd.DataFrame([(r, m) for r in rois for m in models], columns=["roi", "model"])
+    n = len(frame)
+    frame["estimate"] = random.normal(0, 0.1, n)
+    half = random.uniform(0.01, 0.2, n)
+    frame["conf_low"], frame["conf_high"] = frame["estimate"] - half, frame["estimate"] + half
+    frame["conf_level"] = 0.95
+    tested = frame.assign(reference=models[0], bound_low=-0.05, bound_high=0.05)
+    tested["decision"] = random.choice(list(DECISIONS), n)
+    tested.loc[::3, "conf_high"] = np.inf
+    return tested, frame
+
+
+def kinds() -> dict[str, Callable[[pd.DataFrame, pd.DataFrame], Any]]:
+    info = Info(outcome=Outcome("score", metric="rsa"))
+
+    def context(frame: pd.DataFrame) -> Any:
+        return Context(ceilings=[], colors=model_colors(frame["model"]), items=[])
+
+    def block(made: FigureBlock) -> Any:
+        return made.make()
+
+    def forest(tested: pd.DataFrame, frame: pd.DataFrame) -> Any:
+        cells = panels.cells_of(tested)
+        return block(
+            panels._forest_grid(tested, cells, "model", "", context(tested), "score", info)
+        )
+
+    def first(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["roi"] == frame["roi"].iloc[0]].reset_index(drop=True)
+
+    def wide(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.pivot(index="model", columns="roi", values="estimate")
+
+    result = SimpleNamespace(info=info)
+    return {
+        "forest panels": forest,
+        "estimate panels": lambda t, f: block(
+            panels._estimate_grid(result, f, None, "", context(f), "score")
+        ),
+        "score matrix": lambda t, f: block(panels._score_matrix(info, f, "", context(f), "score")),
+        "heatmap": lambda t, f: plots.heatmap(wide(f), y="model", x="ROI").figure,
+        "decisions": lambda t, f: plots.sensitivity(t, analysis="roi").figure,
+        "forest": lambda t, f: plots.forest(first(t), rows="model").figure,
+        "estimates": lambda t, f: plots.estimates(first(f)).figure,
+        "ranks": lambda t, f: plots.rank_intervals(first(f).assign(rank_low=1, rank_high=3, rank=2)).figure,
+        "ceilings": lambda t, f: plots.ceilings(f.drop_duplicates("roi")).figure,
+        "posterior": lambda t, f: plots.posterior(first(f), rows="model", rope=(-0.1, 0.1)).figure,
+    }  # fmt: skip
+
+
+def touching(figure: Any) -> list[str]:
+    """Texts that leave the figure, and pairs of texts that overlap by more than a point."""
+    renderer = figure.canvas.get_renderer()
+    figure.draw_without_rendering()
+    texts = [t for t in figure.get_children() if isinstance(t, Text)]
+    for ax in figure.axes:
+        texts += [*ax.texts, ax.title, ax._left_title, ax.xaxis.label, ax.yaxis.label]
+        # ticks beyond the limits of an axis exist and are not drawn
+        ticks = [*ax.xaxis._update_ticks(), *ax.yaxis._update_ticks()]
+        texts += [text for t in ticks for text in (t.label1, t.label2)]
+        texts += ax.get_legend().get_texts() if ax.get_legend() else []
+    texts = [t for t in texts if t.get_visible() and t.get_text().strip()]
+    shown, boxes = [], []
+    for t in texts:
+        box = t.get_window_extent(renderer)
+        if np.isfinite(box.extents).all() and box.width > 0:
+            shown.append(t.get_text())
+            boxes.append(box.extents)
+    wide, high = figure.get_size_inches() * figure.dpi
+    slack = figure.dpi / 72 * 1.5
+    edges = np.array(boxes)
+    out = [
+        f"cut: {t!r}"
+        for t, (x0, y0, x1, y1) in zip(shown, edges, strict=True)
+        if x0 < -slack or y0 < -slack or x1 > wide + slack or y1 > high + slack
+    ]
+    over = np.minimum(edges[:, None, 2:], edges[None, :, 2:]) - np.maximum(
+        edges[:, None, :2], edges[None, :, :2]
+    )
+    hit = np.argwhere(np.triu((over > slack).all(axis=2), 1))
+    return out + [f"overlap: {shown[i]!r} and {shown[j]!r}" for i, j in hit]
+
+
+@pytest.mark.parametrize("page", [WIDE, NARROW])
+@pytest.mark.parametrize("kind", list(kinds()))
+def test_texts_have_room(kind: str, page: float) -> None:
+    """Over 20 designs; no text is cut in the middle either, and the figure is no wider than the page."""
+    draw = kinds()[kind]
+    for seed in range(20):
+        tested, frame = design(seed)
+        with _settings("x"), page_width(page):
+            figure = draw(tested, frame)
+            fit(figure)
+            found = touching(figure)
+            assert not found, (seed, len(found), found[:3])
+            assert figure.get_figwidth() <= page + 0.05, (seed, figure.get_figwidth())
+            assert min(_boxes(figure)) >= 0.08, seed
+
+
+def _boxes(figure: Any) -> list[float]:
+    """Widths and heights of axes and panels in inches: none has collapsed."""
+    drawn = [v for box in getattr(figure, "panel_boxes", []) for v in box[2:]]
+    for ax in figure.axes:
+        place = ax.get_position()
+        drawn += [place.width * figure.get_figwidth(), place.height * figure.get_figheight()]
+    return drawn
