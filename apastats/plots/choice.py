@@ -541,7 +541,14 @@ def _people(
     cells = [c for c in ("outcome", "direction") if c in frame.columns]
     frame = frame.assign(_row=row_names(frame, "model", cells, labels))
     people = result.arrays["people"][:, at]
-    return among_people(frame, people, ax=ax, rows="_row", colors=colors, title=title)
+    return among_people(
+        frame,
+        people,
+        ax=ax,
+        rows="_row",
+        colors=_shades(frame, colors or {}, frame) if colors else None,
+        title=title,
+    )
 
 
 ESTIMATES = Plot(_estimates, MEANS)

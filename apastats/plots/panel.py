@@ -249,8 +249,8 @@ class Panel:
         clip_on: bool = True,
     ) -> None:
         """Points; colours, areas and widths of edges for all or each."""
-        x, y = (np.atleast_1d(np.asarray(v, dtype=float)) for v in (x, y))
-        x, y = np.broadcast_arrays(x, y)
+        x, y = (np.asarray(v, dtype=float) for v in (x, y))
+        x, y = (np.atleast_1d(v).ravel() for v in np.broadcast_arrays(x, y))
         self._seen(x, y)
         face = color if facecolors is None else facecolors
         n = len(x)

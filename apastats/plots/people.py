@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ def among_people(
     *,
     ax: Axes | None = None,
     rows: str = "model",
+    colors: Mapping[str, str] | None = None,
     show_legend: bool = True,
     show_names: bool = True,
     title: str = "",
@@ -38,6 +40,8 @@ def among_people(
         Axes to draw on.
     rows : str
         Column that names the rows.
+    colors : mapping of str to str, optional
+        Colour by row name.
     show_legend, show_names : bool
         Whether there is a legend, and names of rows.
     title : str
@@ -51,15 +55,14 @@ def among_people(
     ax = new_axes(ax, 6.4, height_of(len(frame)))
     y = np.arange(len(frame))
     low, high = (frame[c].to_numpy("f8") for c in ("person_low", "person_high"))
+    shade = [(colors or {}).get(str(n), INK) for n in frame[rows]]
     ax.barh(y, high - low, left=low, height=0.8, color=MARGIN, alpha=0.25, linewidth=0, zorder=0,
             label="one more person")  # fmt: skip
     ax.vlines(frame["mean_person"], y - 0.4, y + 0.4, color=MUTED, linewidth=1.2, zorder=1)
     ax.scatter(people.T, np.repeat(y[:, None], len(people), 1), s=10, color=MUTED, alpha=0.6, linewidths=0,
                zorder=2, label="people")  # fmt: skip
-    ax.scatter(frame["mean_model"], y, s=34, marker="D", color=INK, zorder=4, label="model")
-    rows_axis(ax, list(frame[rows]), limit=40, show=show_names)
+    ax.scatter(frame["mean_model"], y, s=34, marker="D", color=shade, zorder=4, label="model")
+    rows_axis(ax, list(frame[rows]), show=show_names)
     if show_legend:
-        legend(
-            ax, loc="upper left", bbox_to_anchor=(0, -0.55 / height_of(len(frame)) * 1.6), ncols=3
-        )
+        legend(ax, below=0.55)
     return finish(ax, x="mean over people", title=title)

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from apastats import plots
+from apastats.plots.sheet import sheet
 from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.how_made import cautions, head_sentences
 from apastats.reporting.markup import name
 from apastats.reporting.numbers import NumberStyle
-from apastats.reporting.panels import cells_of, grid, split_metrics
+from apastats.reporting.panels import cells_of, split_metrics
 from apastats.reporting.phrases import adjusted, joined
 from apastats.reporting.prose import p_text, place
 from apastats.reporting.tables import scale_decimals, table_block
@@ -106,14 +107,17 @@ def place_figures(result: Any, context: Any, title: str) -> list[Block]:
             cells: Any = cells,
             names: Any = names,
         ) -> Any:
-            def draw(ax: Any, i: int, named: bool) -> None:
+            # models that are not in every region are named in each
+            own = any(list(part["model"].iloc[rows]) != names for _, rows in cells)
+
+            def draw(ax: Any, i: int) -> None:
                 cell, rows = cells[i]
                 plots.among_people(
-                    part.iloc[rows], people[:, rows], ax=ax, show_names=named, show_legend=False,
-                    title=plots.label(cell.get("roi", ""), 24),
+                    part.iloc[rows], people[:, rows], ax=ax, show_legend=False,
+                    title=plots.label(cell.get("roi", "")),
                 )  # fmt: skip
 
-            return grid(len(cells), names, draw, x_label="mean over people")
+            return sheet(len(cells), draw, own_names=own)
 
         tail = f", {name(label)}" if label else ""
         caption = (
