@@ -111,10 +111,7 @@ def describe(value: Any, *, data: bool = False) -> str:
     if isinstance(value, Path):
         return repr(str(value))
     if isinstance(value, np.ndarray):
-        if data or value.size > MAX_NUMBERS or value.dtype.hasobject:
-            ends = "" if data or value.dtype.kind not in "iuf" else _ends(value.ravel())
-            return f"<array {value.shape}{ends}>"
-        return repr(value.tolist())
+        return _array(value, data)
     if isinstance(value, pd.DataFrame | pd.Series):
         return f"<{type(value).__name__} {value.shape}>"
     if isinstance(value, Mapping):
@@ -122,6 +119,18 @@ def describe(value: Any, *, data: bool = False) -> str:
         return f"{{{items}}}" if len(items) <= MAX_TEXT else f"<dict of {len(value)}>"
     if isinstance(value, list | tuple | range | set | frozenset):
         return _sequence(value, data)
+    return _other(value)
+
+
+def _array(value: np.ndarray, data: bool) -> str:
+    if data or value.size > MAX_NUMBERS or value.dtype.hasobject:
+        ends = "" if data or value.dtype.kind not in "iuf" else _ends(value.ravel())
+        return f"<array {value.shape}{ends}>"
+    return repr(value.tolist())
+
+
+def _other(value: Any) -> str:
+    """What a value that no call can hold is: a function by its name, a table by its own line."""
     if inspect.isroutine(value):
         name = value.__name__
         return "<lambda>" if name == "<lambda>" else f"<function {name}>"

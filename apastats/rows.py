@@ -62,21 +62,17 @@ def standardise(
     others = [c for c in frame.columns if c not in KEY_COLUMNS and c not in outcomes]
     columns: dict[str, Any] = {}
     codes: dict[str, tuple[np.ndarray, int]] = {}
-    for c in (*KEY_COLUMNS, *others, *outcomes):
+    for c in KEY_COLUMNS:
         if c in defaults:
             columns[c] = _text(np.zeros(n, np.int8), [defaults[c]])
-        elif c in KEY_COLUMNS:
-            codes[c], columns[c] = _labels(frame[c], c, source)
-        elif c in outcomes:
-            columns[c] = _outcome(frame[c], c, source)
         else:
-            if c not in covariates:
-                found, levels = _factors(frame[c])
-                codes[c] = (found, len(levels))
-            text = isinstance(frame[c].dtype, pd.CategoricalDtype) and all(
-                isinstance(v, str) for v in frame[c].cat.categories
-            )
-            columns[c] = _text(*_factors(frame[c])) if text else frame[c].array
+            codes[c], columns[c] = _labels(frame[c], c, source)
+    for c in others:
+        if c not in covariates:
+            found, levels = _factors(frame[c])
+            codes[c] = (found, len(levels))
+        columns[c] = _kept(frame[c])
+    columns |= {c: _outcome(frame[c], c, source) for c in outcomes}
     kinds = [DEFAULTS["kind"]] if "kind" in defaults else _factors(frame["kind"])[1]
     unknown = [k for k in map(str, kinds) if k not in KINDS]
     if unknown:
@@ -115,6 +111,15 @@ def _factors(column: pd.Series) -> tuple[np.ndarray, pd.Index]:
         return column.array.codes, column.cat.categories
     codes, levels = pd.factorize(column)
     return codes, pd.Index(levels)
+
+
+def _kept(column: pd.Series) -> Any:
+    """A column that is no key and no outcome, as it is; categories of text become text."""
+    if isinstance(column.dtype, pd.CategoricalDtype) and all(
+        isinstance(v, str) for v in column.cat.categories
+    ):
+        return _text(*_factors(column))
+    return column.array
 
 
 def _text(codes: np.ndarray, levels: Any) -> Any:

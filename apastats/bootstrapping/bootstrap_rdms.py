@@ -63,11 +63,8 @@ def bootstrap_rdms(
     """Bootstrap scores of models against brains from their RDMs; see :func:`apastats.bootstrap`."""
     drawn = _factors(cluster)
     if models is None:
-        raise InputError(
-            "data",
-            type(data).__name__,
-            "a ScoreTable, or RDMs of brains together with models= (apa.read and apa.read_rdms make them)",
-        )
+        allowed = "a ScoreTable, or RDMs of brains together with models= (apa.read and apa.read_rdms make them)"
+        raise InputError("data", type(data).__name__, allowed)
     method = parse_method(method)
     brain, predictors, log = aligned(
         checked_brain(as_rdms(data, "data")), checked_models(as_rdms(models, "models"))
@@ -99,7 +96,6 @@ def bootstrap_rdms(
             "blocks": None if blocks is None else len(set(map(str, blocks))),
         },
     )
-    treated = comparison(method).stimuli
     if ceiling and not comparison(method).pools:
         log = [*log, f"{method} has no pooled RDM: no noise ceilings"]
         ceiling, info = False, info.but(ceiling_rois=None)
@@ -119,18 +115,7 @@ def bootstrap_rdms(
         held = "stimuli, layers"
         info = info.but(interval="studentized" if interval == "auto" else interval)
     else:
-        if scheme == "bayesian" and treated in ("copies", "subset"):
-            raise InputError(
-                "scheme",
-                scheme,
-                f"'bootstrap' for {method}: it takes copies of stimuli, no weights",
-            )
-        if interval == "studentized" and treated == "subset":
-            raise InputError(
-                "interval",
-                interval,
-                f"another one for {method}: a resample is a subset of the stimuli",
-            )
+        _stimuli_can_be_drawn(method, scheme, interval)
         info = info.but(interval="t" if interval == "auto" else interval)
         units, plan, others = _stimulus_plans(
             drawn, brain, blocks, len(subjects), n_resamples, root, scheme == "bayesian"
@@ -183,6 +168,17 @@ def _factors(cluster: str | Sequence[str]) -> tuple[str, ...]:
             "cluster", cluster, "'subject', 'stimulus' or ('subject', 'stimulus') for RDMs"
         )
     return drawn
+
+
+def _stimuli_can_be_drawn(method: str, scheme: str, interval: str) -> None:
+    """Refuse what has no meaning for a comparison that takes copies, or a subset, of the stimuli."""
+    treated = comparison(method).stimuli
+    if scheme == "bayesian" and treated in ("copies", "subset"):
+        allowed = f"'bootstrap' for {method}: it takes copies of stimuli, no weights"
+        raise InputError("scheme", scheme, allowed)
+    if interval == "studentized" and treated == "subset":
+        allowed = f"another one for {method}: a resample is a subset of the stimuli"
+        raise InputError("interval", interval, allowed)
 
 
 def _groups(f: CellFormula, models: RDMSet) -> pd.DataFrame:

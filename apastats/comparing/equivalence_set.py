@@ -12,7 +12,7 @@ from apastats.arguments import applies, choice
 from apastats.comparing.against_best import VARIANCES, Competition, adjusted_family
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.equivalence import usable_block
-from apastats.comparing.margin import Bounds, as_margin
+from apastats.comparing.margin import Bounds, Margin, as_margin
 from apastats.errors import DegenerateWarning, DesignError, InputError, MarginError, warn
 from apastats.numbers.against_all import SHOWN, SHOWN_FOR_CLAIMS, AgainstAll
 from apastats.numbers.best import Moments, confidence_set, residuals, with_the_best
@@ -146,15 +146,7 @@ def equivalence_set(
     choice("variance", variance, tuple(VARIANCES))
     choice("family", family, ("cell", "all"))
     applies("step_down", step_down, to=["mcs"], chosen=method, by="method", default=False)
-    margin = None if bounds is None else as_margin(bounds)
-    if margin is None and method == "tost":
-        as_margin(None)
-    if margin is not None and margin.origin == "sd":
-        raise MarginError(
-            "bounds", margin, "a margin in units of the outcome, a ceiling or a difference"
-        )
-    if margin is not None and margin.low >= 0:
-        raise MarginError("bounds", margin, "a margin whose lower bound is below 0")
+    margin = None if bounds is None and method != "tost" else _lower_margin(bounds)
     block = usable_block(
         data, formula, "equivalence_set", cluster=cluster, within=within, kind=kind
     )
@@ -208,6 +200,18 @@ def equivalence_set(
     provenance = Provenance(data_hash=data.hash, seed=recorded_seed(root) if sampled else "")
     arrays = {"values": block.values, "subjects": np.asarray(block.clusters, dtype=str)}
     return EquivalenceSet(table, info, provenance, arrays, notes)
+
+
+def _lower_margin(bounds: Any) -> Margin:
+    """A margin that can say how much worse than the best a model may be."""
+    margin = as_margin(bounds)
+    if margin.origin == "sd":
+        raise MarginError(
+            "bounds", margin, "a margin in units of the outcome, a ceiling or a difference"
+        )
+    if margin.low >= 0:
+        raise MarginError("bounds", margin, "a margin whose lower bound is below 0")
+    return margin
 
 
 def _undefined(table: pd.DataFrame) -> tuple[str, ...]:

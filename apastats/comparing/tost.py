@@ -206,10 +206,7 @@ def tost(
     if not np.isfinite(tested.p_value).all():
         raise DesignError("x: the differences have no variation; a test is not defined")
     name, what, resampled = allowed[test]
-    if second is None:
-        name = name.replace("paired t", "one-sample t")
-    if equal_var:
-        name = name.replace("Yuen-Welch", "Yuen").replace("Welch", "Student")
+    name = _test_name(name, second is not None, equal_var)
     table = tidy_row(tested, low, high, alpha, hypothesis, name, second is not None)
     if test == "brunner_munzel":
         table["contrast"] = "P(x > y)"
@@ -243,6 +240,15 @@ def tost(
     seed = recorded_seed(choice.rng) if two_drawn else choice.seed()
     notes = (*choice.notes(n, two=not single, sd_units=in_sd), *chance)
     return EquivalenceResult(table, info, Provenance(seed=seed), notes=notes)
+
+
+def _test_name(name: str, two: bool, equal_var: bool) -> str:
+    """The name of a test as it was run: on one sample, or with one variance for both."""
+    if not two:
+        name = name.replace("paired t", "one-sample t")
+    if equal_var:
+        name = name.replace("Yuen-Welch", "Yuen").replace("Welch", "Student")
+    return name
 
 
 def _measured(test: str, margin: Margin) -> dict[str, Any]:

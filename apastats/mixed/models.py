@@ -194,13 +194,7 @@ def _model_formula(frame: pd.DataFrame, outcome: str, by: str | None, generalise
         random.append("model")
     if several and _varies(frame, "subject", "roi") and {"subject", "roi"} <= set(random):
         random.append("subject:roi")
-    # subjects differ in every fixed effect that varies within them; without its term rows pass for subjects
-    crossed: list[tuple[str, ...]] = [("model", "subject")] if several else []
-    crossed += [(by, "subject")] if by is not None else []
-    crossed += [("model", by, "subject")] if stream and by is not None else []
-    if several and generalise == "subject+roi":
-        crossed += [("model", "roi"), *([(by, "roi")] if family and by is not None else [])]
-    for columns in crossed:
+    for columns in _crossed(by, several, family, generalise):
         if {"subject", "roi"} & set(columns) & set(random) and _varies(frame, *columns):
             random.append(":".join(columns))
     if stream and generalise == "subject" and "roi" in random and "subject" in random:
@@ -208,6 +202,21 @@ def _model_formula(frame: pd.DataFrame, outcome: str, by: str | None, generalise
         fixed = "model * roi"
         random.remove("roi")
     return f"{outcome} ~ {fixed}" + "".join(f" + (1 | {g})" for g in random)
+
+
+def _crossed(by: str | None, several: bool, family: bool, generalise: str) -> list[tuple[str, ...]]:
+    """Fixed effects that may vary between subjects, and between ROIs where those are a sample."""
+    # subjects differ in every fixed effect that varies within them; without its term rows pass for subjects
+    crossed: list[tuple[str, ...]] = [("model", "subject")] if several else []
+    if by is not None:
+        crossed.append((by, "subject"))
+        if several and not family:
+            crossed.append(("model", by, "subject"))
+    if several and generalise == "subject+roi":
+        crossed.append(("model", "roi"))
+        if family and by is not None:
+            crossed.append((by, "roi"))
+    return crossed
 
 
 def _pair_formula(frame: pd.DataFrame, outcome: str, by: str | None) -> str:

@@ -36,44 +36,31 @@ def _info(items: Sequence[Any], key: str) -> list[str]:
 
 def key_facts(items: Sequence[Any], command: str | None) -> dict[str, str]:
     """What a careful reader looks for first, label -> inline text."""
-    facts: dict[str, str] = {}
     results = results_of(items)
-    data = data_words(items)
-    if data:
-        facts["Data"] = data
-    margins = _margins(results)
     tested = [r for r in results if r.info.margin or "decision" in r.table.columns]
-    facts["Margin"] = "; ".join(margins) or "none stated: no claim of equivalence is made"
-    tests = unique([str(r.info.method) for r in tested])
-    if tests:
-        facts["Test"] = "; ".join(name(t) for t in tests)
-    adjust = unique([adjusted_sentence(r.info).rstrip(".") for r in tested])
-    if adjust:
-        levels = _info(tested, "alpha")
-        facts["Adjustment"] = "; ".join(adjust) + (f"; level {', '.join(levels)}" if levels else "")
-    resampled = [v for v in _info(items, "resampled") if not v.startswith("nothing")] or _info(
-        items, "resampled"
-    )
-    if resampled:
-        facts["Resampling unit"] = "; ".join(name(v) for v in resampled)
-    held = _info(items, "held_fixed")
-    if held:
-        facts["Held fixed"] = name(", ".join(unique([w for h in held for w in h.split(", ")])))
+    adjust = "; ".join(unique([adjusted_sentence(r.info).rstrip(".") for r in tested]))
+    levels = ", ".join(_info(tested, "alpha"))
+    every = _info(items, "resampled")
+    resampled = [v for v in every if not v.startswith("nothing")] or every
+    held = unique([w for h in _info(items, "held_fixed") for w in h.split(", ")])
     seeds = unique([r.provenance.seed for r in results])
-    facts["Seed"] = code(", ".join(seeds)) if seeds else "no random numbers were drawn"
-    versions = package_versions()
-    facts["Software"] = (
-        ", ".join(f"{k} {v}" for k, v in list(versions.items())[:4])
-        + f", Python {platform.python_version()}"
-    )
+    versions = list(package_versions().items())[:4]
     hashes = unique([r.provenance.data_hash for r in results])
-    if hashes:
-        facts["Data hash"] = code(", ".join(hashes[:3])) + (
-            f" and {len(hashes) - 3} more" if len(hashes) > 3 else ""
-        )
-    if command:
-        facts["Command"] = code(command)
-    return facts
+    more = f" and {len(hashes) - 3} more" if len(hashes) > 3 else ""
+    facts = {
+        "Data": data_words(items),
+        "Margin": "; ".join(_margins(results)) or "none stated: no claim of equivalence is made",
+        "Test": "; ".join(map(name, unique([str(r.info.method) for r in tested]))),
+        "Adjustment": f"{adjust}; level {levels}" if adjust and levels else adjust,
+        "Resampling unit": "; ".join(map(name, resampled)),
+        "Held fixed": name(", ".join(held)) if held else "",
+        "Seed": code(", ".join(seeds)) if seeds else "no random numbers were drawn",
+        "Software": ", ".join(f"{k} {v}" for k, v in versions)
+        + f", Python {platform.python_version()}",
+        "Data hash": code(", ".join(hashes[:3])) + more if hashes else "",
+        "Command": code(command) if command else "",
+    }
+    return {label: text for label, text in facts.items() if text}
 
 
 def _margins(results: Sequence[Any]) -> list[str]:

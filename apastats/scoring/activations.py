@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -230,11 +230,9 @@ def activations(
     if _are_layers(stimuli, modules) and not _are_layers(layers, modules):
         stimuli, layers = layers, stimuli
     wanted = names("layers", layers)
-    for name in wanted:
-        if name not in modules or name == "":
-            raise InputError(
-                "layers", name, f"names of submodules: {[m for m in modules if m][:50]}"
-            )
+    allowed = [m for m in modules if m]
+    if unknown := [name for name in wanted if name not in allowed]:
+        raise InputError("layers", unknown[0], f"names of submodules: {allowed[:50]}")
     arguments.whole("batch_size", batch_size, least=1)
     arguments.whole("seed", seed, least=0, most=2**32 - 1)
     if project is not None:
@@ -248,38 +246,25 @@ def activations(
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise InputError("device", device, f"a device of torch ({shown(error)})") from error
-    if folder is None:
-        target = Path(tempfile.mkdtemp(prefix="apastats_activations_")) / type(model).__name__
-    else:
-        target = Path(folder)
-    existed = target.exists()
-    if existed and not (overwrite and target.is_dir()):
-        raise OutputExistsError(
-            f"{target} exists and is kept; pass overwrite=True to write into it"
-        )
-    target.mkdir(parents=True, exist_ok=True)
+    target, existed = _target(folder, type(model).__name__, overwrite)
     layer_of = [
         _Layer(n, target / _file_name(k), project, seed, frame_axis, _chosen(element, n))
         for k, n in enumerate(wanted)
     ]
     items = Stimuli(stimuli, torch)
+    batches = _batches(items, batch_size, frames, transform, torch)
     handles = [modules[layer.name].register_forward_hook(layer.hook) for layer in layer_of]
-    own = next(iter(model.parameters()), None)
-    own_device = None if own is None else own.device
-    dtype = own.dtype if own is not None and own.is_floating_point() else torch.float32
+    own = next(iter(model.parameters()), torch.zeros(0))
+    own_device = own.device
+    dtype = own.dtype if own.is_floating_point() else torch.float32
     was_training = model.training
     count = 0
     try:
         model.eval()
         model.to(device)
         with torch.inference_mode(), _full_precision(torch):
-            for batch, sizes in _batches(items, batch_size, frames, transform, torch):
-                for layer in layer_of:
-                    layer.expect(len(batch), sizes if frames == "each" else None)
-                whole = not batch.is_floating_point()
-                model(batch.to(device=device, dtype=torch.int64 if whole else dtype))
-                for layer in layer_of:
-                    layer.check()
+            for batch, sizes in batches:
+                _run(model, batch, sizes if frames == "each" else None, layer_of, device, dtype)
                 count += len(sizes)
         if count == 0:
             raise InputError("stimuli", "nothing", "at least one stimulus")
@@ -297,8 +282,7 @@ def activations(
         for handle in handles:
             handle.remove()
         model.train(was_training)
-        if own is not None:
-            model.to(own_device)
+        model.to(own_device)
     index = {
         "layers": list(wanted),
         "n_stimulus": count,
@@ -313,6 +297,33 @@ def activations(
     if folder is None:
         weakref.finalize(found, shutil.rmtree, target.parent, ignore_errors=True)
     return found
+
+
+def _target(folder: str | Path | None, name: str, overwrite: bool) -> tuple[Path, bool]:
+    """The folder that is written, made where it is not there, and whether it was there."""
+    made = Path(folder or tempfile.mkdtemp(prefix="apastats_activations_"))
+    target = made if folder else made / name
+    existed = target.exists()
+    if existed and not (overwrite and target.is_dir()):
+        raise OutputExistsError(
+            f"{target} exists and is kept; pass overwrite=True to write into it"
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    return target, existed
+
+
+def _run(
+    model: Any, batch: Any, frames: Any, layers: Sequence[_Layer], device: str, dtype: Any
+) -> None:
+    """One batch through the network; ``frames`` is how many belong to each stimulus, or None."""
+    import torch
+
+    for layer in layers:
+        layer.expect(len(batch), frames)
+    whole = not batch.is_floating_point()
+    model(batch.to(device=device, dtype=torch.int64 if whole else dtype))
+    for layer in layers:
+        layer.check()
 
 
 def _are_layers(values: Any, modules: Mapping[str, Any]) -> bool:
