@@ -177,6 +177,14 @@ def _parse(value: Any, decimal: str) -> float | None:
         return None
 
 
+def _look_of_numbers(values: np.ndarray) -> str:
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return "empty"
+    with np.errstate(invalid="ignore"):
+        return "whole" if (values == np.floor(values)).all() else "number"
+
+
 def look(column: pd.Series, decimal: str = ".") -> str:
     """What a column holds: ``whole``, ``number``, ``mixed`` (more numbers than text), ``text``, ``date`` or ``empty``.
 
@@ -188,12 +196,7 @@ def look(column: pd.Series, decimal: str = ".") -> str:
     """
     kind = getattr(column.dtype, "kind", "O")
     if kind in "iuf" and not isinstance(column.dtype, pd.CategoricalDtype):
-        values = column.to_numpy(dtype="f8", na_value=np.nan)
-        values = values[~np.isnan(values)]
-        if not len(values):
-            return "empty"
-        with np.errstate(invalid="ignore"):
-            return "whole" if (values == np.floor(values)).all() else "number"
+        return _look_of_numbers(column.to_numpy(dtype="f8", na_value=np.nan))
     if kind in "mM":
         return "date"
     if kind in "bc":

@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from apastats.errors import DataError, InputError
 from apastats.rows import KEY_COLUMNS
@@ -267,11 +268,9 @@ def plan_columns(
     """
     rename = dict(rename or {})
     spread, chosen = _spread_over(wide)
-    for argument, named in (("rename", rename), ("wide", chosen or ()), ("keys", keys),
-                            ("covariates", covariates), ("ignore", ignore)):  # fmt: skip
-        absent = [c for c in named if c not in looks and c not in rename.values()]
-        if absent:
-            raise InputError(argument, absent[0], f"columns among {list(looks)}")
+    named = {"rename": rename, "wide": chosen or (), "keys": keys, "covariates": covariates,
+             "ignore": ignore}  # fmt: skip
+    _are_there(looks, named)
     there = [
         c for c in looks if spread in (canonical(c), rename.get(c)) and c not in (chosen or ())
     ]
@@ -280,32 +279,40 @@ def plan_columns(
             "wide", wide, f"a column that the data do not have yet; {there[0]!r} is {spread}"
         )
     found: list[Column] = []
-    problems: list[str] = []
+    # what an argument says of a column, the first that names it
+    said: tuple[tuple[str, Collection[str], str], ...] = (
+        ("ignore=", ignore, "ignored"), ("covariates=", covariates, "covariate"),
+        ("keys=", keys, "further label"), ("wide=", chosen or (), "level"),
+    )  # fmt: skip
     for name, look in looks.items():
         target = rename.get(name, name)
-        names = {name, target}
-        if names & set(ignore):
-            found.append(Column(name, "ignored", None, "ignore="))
-        elif names & set(covariates):
-            found.append(Column(name, "covariate", target, "covariates="))
-        elif names & set(keys):
-            found.append(Column(name, "further label", target, "keys="))
-        elif chosen is not None and names & set(chosen):
-            found.append(Column(name, "level", spread, "wide="))
+        by_argument = next(((why, r) for why, v, r in said if {name, target} & set(v)), None)
+        if by_argument is not None:
+            why, role = by_argument
+            taken = {"ignored": None, "level": spread}.get(role, target)
+            found.append(Column(name, role, taken, why))
         elif name in rename:
             role = target if target in NAMES else canonical(target) or "other label"
             found.append(Column(name, role, target, "rename="))
         else:
             found.append(_by_name(name, look, looks, same, spread if chosen is None else None))
-    for column in found:
-        if column.role == "unknown":
-            problems.append(f"column {column.name!r}: {column.why}")
-    options = [f"--covariates {shlex.quote(c.name)}" for c in found if c.role == "unknown"]
+    unknown = [c for c in found if c.role == "unknown"]
+    problems = [f"column {c.name!r}: {c.why}" for c in unknown]
+    options = [f"--covariates {shlex.quote(c.name)}" for c in unknown]
     for claiming, text in _claimed_twice(found):
         problems.append(text)
         options.append(f"--ignore {shlex.quote(claiming[-1])}")
     absent, ways = _absent(found, looks, given, spread)
     return Plan(tuple(found), tuple(problems + absent), tuple(ways or options))
+
+
+def _are_there(looks: Mapping[str, str], named: Mapping[str, Any]) -> None:
+    """Every column that an argument names is there, or another is renamed to it."""
+    allowed = {*looks, *named["rename"].values()}
+    for argument, columns in named.items():
+        for column in columns:
+            if column not in allowed:
+                raise InputError(argument, column, f"columns among {list(looks)}")
 
 
 def _spread_over(wide: object) -> tuple[str | None, list[str] | None]:
@@ -326,15 +333,11 @@ def _by_name(
     name: str, look: str, looks: Mapping[str, str], same: Collection[str], spread: str | None
 ) -> Column:
     """Role of a column that no argument names."""
-    doubled = _DOUBLED.match(name)
-    if (
-        doubled
-        and doubled["base"] in looks
-        and canonical(doubled["base"]) in (*KEY_COLUMNS, "score")
-    ):
+    base = _doubles(name, looks)
+    if base is not None:
         if name in same:
-            return Column(name, "ignored", None, f"the same as {doubled['base']}")
-        return Column(name, "unknown", None, f"doubles {doubled['base']!r} with other values; "
+            return Column(name, "ignored", None, f"the same as {base}")
+        return Column(name, "unknown", None, f"doubles {base!r} with other values; "
                       f"ignore=[{name!r}], or rename= it")  # fmt: skip
     role = canonical(name)
     if look == "empty" and role not in (*KEY_COLUMNS, "score"):
@@ -367,6 +370,14 @@ def _by_name(
     if spread is not None and look == "mixed":
         return Column(name, "unknown", None, _ask(name, "numbers and text", spread))
     return Column(name, "bookkeeping" if look == "date" else "other label", name, look)
+
+
+def _doubles(name: str, looks: Mapping[str, str]) -> str | None:
+    """The label or score that a column such as ``score.1`` repeats by its name."""
+    doubled = _DOUBLED.match(name)
+    base = doubled["base"] if doubled else None
+    known = base in looks and canonical(str(base)) in (*KEY_COLUMNS, "score")
+    return base if known else None
 
 
 def _ask(name: str, what: str, spread: str | None) -> str:

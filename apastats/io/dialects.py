@@ -278,6 +278,11 @@ def _separator(
         fits.append((_known(header, known), (s, header, one_more and not trailing, trailing, rows)))
     if not fits:
         raise ReadError(name, _nothing_fits(body, near))
+    return _best_fit(fits, name)
+
+
+def _best_fit(fits: list[tuple[int, Fitted]], name: str) -> Fitted:
+    """The separator under which most columns have known names; the ending decides between equals."""
     most = max(score for score, _ in fits)
     best = [f for score, f in fits if score == most]
     by_ending = [f for f in best if name.lower().endswith(".tsv") and f[0] == "\t"]

@@ -247,34 +247,31 @@ def _json(path: str, options: FileOptions) -> list[Part]:
         what = "JSON"
     except json.JSONDecodeError:
         content, what = _json_lines(text, path), "JSON lines"
+    frame = _records(content, path)
+    return [Part(path, frame, what, lambda row: f"{path}, record {row + 1}")]
+
+
+def _records(content: Any, path: str) -> pd.DataFrame:
+    """Rows of what a JSON file holds: a list of dicts, a dict of columns, or one dict."""
     if isinstance(content, dict) and {"columns", "data"} <= set(content):
         content = [dict(zip(content["columns"], r, strict=False)) for r in content["data"]]
-    if (
-        isinstance(content, dict)
-        and all(isinstance(v, (dict, list)) for v in content.values())
-        and content
-    ):
-        columns = {k: list(v.values()) if isinstance(v, dict) else v for k, v in content.items()}
-        if len({len(v) for v in columns.values()}) > 1:
-            raise ReadError(path, "is a dict of columns of different lengths")
-        frame = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()})
-    elif isinstance(content, list) and content and all(isinstance(r, dict) for r in content):
+    if isinstance(content, list) and content and all(isinstance(r, dict) for r in content):
         names = list(dict.fromkeys(k for r in content for k in r))
-        frame = pd.DataFrame(
-            [[r.get(n) for n in names] for r in content], columns=names, dtype=object
-        )
-    elif (
-        isinstance(content, dict)
-        and what == "JSON"
-        and content
-        and not isinstance(next(iter(content.values())), list)
-    ):
-        frame = pd.DataFrame([list(content.values())], columns=list(content), dtype=object)
-    else:
-        raise ReadError(
-            path, "holds no records: a list of dicts, a dict of columns, or one dict a line is read"
-        )
-    return [Part(path, frame, what, lambda row: f"{path}, record {row + 1}")]
+        rows = [[r.get(n) for n in names] for r in content]
+        return pd.DataFrame(rows, columns=names, dtype=object)
+    if isinstance(content, dict) and content:
+        if all(isinstance(v, (dict, list)) for v in content.values()):
+            columns = {
+                k: list(v.values()) if isinstance(v, dict) else v for k, v in content.items()
+            }
+            if len({len(v) for v in columns.values()}) > 1:
+                raise ReadError(path, "is a dict of columns of different lengths")
+            return pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()})
+        if not isinstance(next(iter(content.values())), list):
+            return pd.DataFrame([list(content.values())], columns=list(content), dtype=object)
+    raise ReadError(
+        path, "holds no records: a list of dicts, a dict of columns, or one dict a line is read"
+    )
 
 
 def _json_lines(text: str, path: str) -> list[Any]:

@@ -21,6 +21,9 @@ COMPLEX = 0x0800
 DEEPEST = 20
 
 
+_Parts = list[tuple[int, memoryview]]
+
+
 def check_mat5(path: Path) -> None:
     """Walk all elements and compare the sizes they declare with the bytes that are there.
 
@@ -70,6 +73,25 @@ def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
         place += step
 
 
+def _n_entry(kind: int, dims: memoryview, order: str) -> int:
+    """Number of entries of an array, from its shape."""
+    if kind != 5 or len(dims) < 8 or len(dims) % 4:
+        raise ValueError("no shape of an array")
+    shape = struct.unpack(f"{order}{len(dims) // 4}i", dims)
+    if min(shape) < 0:
+        raise ValueError("an impossible shape or name")
+    return math.prod(shape)
+
+
+def _fields(parts: _Parts, order: str) -> tuple[int, _Parts]:
+    """Number of fields of a struct, and the values that follow their names."""
+    (length_kind, length_data), (names_kind, names) = parts[0], parts[1]
+    length = struct.unpack(order + "i", length_data)[0]
+    if length_kind != 5 or names_kind != 1 or length < 1 or len(names) % length:
+        raise ValueError("impossible names of fields")
+    return len(names) // length, parts[2:]
+
+
 def _matrix(kind: int, data: memoryview, order: str, depth: int) -> None:
     """Check one array: as much data as its shape says, and its parts likewise."""
     if kind != MATRIX or depth > DEEPEST:
@@ -84,20 +106,13 @@ def _matrix(kind: int, data: memoryview, order: str, depth: int) -> None:
     what = flag & 0xFF
     if what not in range(1, 16):
         return  # functions and opaque objects have no shape
-    if dims_kind != 5 or len(dims) < 8 or len(dims) % 4:
-        raise ValueError("no shape of an array")
-    shape = struct.unpack(f"{order}{len(dims) // 4}i", dims)
-    if min(shape) < 0 or parts[2][0] not in (1, 2, 16):
+    n, rest = _n_entry(dims_kind, dims, order), parts[3:]
+    if parts[2][0] not in (1, 2, 16):
         raise ValueError("an impossible shape or name")
-    n, rest = math.prod(shape), parts[3:]
     if what in (CELL, STRUCT, OBJECT):
         if what != CELL:
-            rest = rest[1:] if what == OBJECT else rest
-            length = struct.unpack(order + "i", rest[0][1])[0]
-            names = len(rest[1][1])
-            if rest[0][0] != 5 or rest[1][0] != 1 or length < 1 or names % length:
-                raise ValueError("impossible names of fields")
-            n, rest = n * (names // length), rest[2:]
+            n_field, rest = _fields(rest[1:] if what == OBJECT else rest, order)
+            n *= n_field
         if len(rest) != n:
             raise ValueError("a struct or cell with fewer parts than its shape says")
         for part, inner in rest:

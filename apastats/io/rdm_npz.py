@@ -31,24 +31,11 @@ def read_npz(path: Path, layout: Layout, labelled: bool = False) -> RawRDMs:
     """Every stack of RDMs of an npz file; ``labelled``: labels of all RDMs are given, none are needed."""
     arrays, objects = load_npz(path)
     log = [f"array {k!r} holds Python objects and is left out" for k in objects]
-    if layout is None and "vectors" in arrays and any(k.startswith("label_") for k in arrays):
+    if layout is None and _is_own(arrays):
         return _own(arrays, log)
-    entries = None
-    if layout is not None:
-        if not isinstance(layout, (list, tuple)) or not layout:
-            raise InputError("layout", layout, "a list of mappings, one per stack of RDMs")
-        entries = [_entry(e, path, arrays) for e in layout]
-    if entries is None:
-        names = [k for k, v in arrays.items() if _is_stack(v)] or _condensed(arrays)
-        if not names:
-            _no_stack(path, arrays, objects)
-        entries = [{"array": k} for k in names]
+    entries = _entries(layout, path, arrays, objects)
     stacks = [e["array"] for e in entries]
-    constants = {
-        k: str(v)
-        for k, v in arrays.items()
-        if v.ndim == 0 and v.dtype.kind in "US" and role_of(k) and str(v) not in ("", "None")
-    }
+    constants = _constants(arrays)
     one_dim = {k: v for k, v in arrays.items() if v.ndim == 1 and k not in stacks}
     parts = []
     patterns: dict[str, np.ndarray] = {}
@@ -73,11 +60,35 @@ def read_npz(path: Path, layout: Layout, labelled: bool = False) -> RawRDMs:
         raise ReadError(
             path, f"stacks of different numbers of stimuli: {shapes}; choose with layout="
         )
-    if len(parts) > 1:  # one name for one label, in stacks that call it differently
-        parts = [(v, f.rename(columns=_roles(f, [g for _, g in parts]))) for v, f in parts]
-    frame = pd.concat([f for _, f in parts], ignore_index=True).fillna("-")
+    frames = [f for _, f in parts]
+    if len(frames) > 1:  # one name for one label, in stacks that call it differently
+        frames = [f.rename(columns=_roles(f, frames)) for f in frames]
+    frame = pd.concat(frames, ignore_index=True).fillna("-")
     vectors = np.concatenate([v for v, _ in parts])
     return RawRDMs(vectors, frame, patterns, _measure(arrays), log)
+
+
+def _entries(
+    layout: Layout, path: Path, arrays: Mapping[str, np.ndarray], objects: Sequence[str]
+) -> list[Mapping[str, Any]]:
+    """The stacks that are read: those of ``layout``, or all that look like one."""
+    if layout is None:
+        names = [k for k, v in arrays.items() if _is_stack(v)] or _condensed(arrays)
+        if not names:
+            _no_stack(path, arrays, objects)
+        return [{"array": k} for k in names]
+    if not isinstance(layout, (list, tuple)) or not layout:
+        raise InputError("layout", layout, "a list of mappings, one per stack of RDMs")
+    return [_entry(e, path, arrays) for e in layout]
+
+
+def _constants(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Labels that hold for every RDM of the file: single texts under the name of a role."""
+    return {
+        k: str(v)
+        for k, v in arrays.items()
+        if v.ndim == 0 and v.dtype.kind in "US" and role_of(k) and str(v) not in ("", "None")
+    }
 
 
 def _roles(frame: pd.DataFrame, frames: Sequence[pd.DataFrame]) -> dict[str, str]:
@@ -85,6 +96,10 @@ def _roles(frame: pd.DataFrame, frames: Sequence[pd.DataFrame]) -> dict[str, str
     names = {role: {c for f in frames for c in f.columns if role_of(c) == role}
              for role in map(role_of, frame.columns) if role}  # fmt: skip
     return {c: r for c in frame.columns if (r := role_of(c)) and len(names[r]) > 1}
+
+
+def _is_own(arrays: Mapping[str, np.ndarray]) -> bool:
+    return "vectors" in arrays and any(k.startswith("label_") for k in arrays)
 
 
 def _own(arrays: Mapping[str, np.ndarray], log: list[str]) -> RawRDMs:

@@ -407,20 +407,8 @@ def joined(sets: Sequence[RDMSet], source: str = "joined RDMs") -> RDMSet:
     DataError
         If only some sets name their stimuli, unnamed ones differ in number, or labels repeat.
     """
-    first, log = sets[0], [line for s in sets for line in s.log]
-    bare = [s for s in sets if not s.named]
-    if bare and len(bare) < len(sets):
-        raise DataError(
-            f"{bare[0].source}: stimuli have no names, those of other sets have; name them by "
-            f"read_rdms(..., stimuli=[...])"
-        )
-    if bare and len({len(s.stimuli) for s in sets}) > 1:
-        raise DataError(
-            f"{source}: sets of {sorted({len(s.stimuli) for s in sets})} stimuli without names cannot be joined; "
-            f"name them by read_rdms(..., stimuli=[...])"
-        )
-    if bare and len(sets) > 1:
-        log.append("sets of RDMs are joined by the position of their stimuli: none names them")
+    first = sets[0]
+    log = [line for s in sets for line in s.log] + _by_position(sets, source)
     stimuli = list(dict.fromkeys(name for s in sets for name in s.stimuli))
     lacking = [s for s in sets if len(s.stimuli) < len(stimuli)]
     if lacking:
@@ -445,3 +433,24 @@ def joined(sets: Sequence[RDMSet], source: str = "joined RDMs") -> RDMSet:
         source,
         log=tuple(dict.fromkeys(log)),
     )
+
+
+def _by_position(sets: Sequence[RDMSet], source: str) -> list[str]:
+    """What joining sets without names of stimuli means; refused where positions cannot say which is which."""
+    bare = [s for s in sets if not s.named]
+    if not bare:
+        return []
+    if len(bare) < len(sets):
+        raise DataError(
+            f"{bare[0].source}: stimuli have no names, those of other sets have; name them by "
+            f"read_rdms(..., stimuli=[...])"
+        )
+    sizes = sorted({len(s.stimuli) for s in sets})
+    if len(sizes) > 1:
+        raise DataError(
+            f"{source}: sets of {sizes} stimuli without names cannot be joined; "
+            f"name them by read_rdms(..., stimuli=[...])"
+        )
+    if len(sets) == 1:
+        return []
+    return ["sets of RDMs are joined by the position of their stimuli: none names them"]

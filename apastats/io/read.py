@@ -159,8 +159,7 @@ def read(
         if any(v not in (None, ()) for v in shape.values()):
             raise InputError("source", source, "a table that is not read yet, with these arguments")
         return _keep(source, rois)
-    paths: list[Path] | None = [Path(p) for p in ([source] if isinstance(source, (str, Path)) else source)] if (
-        is_paths(source) and source != "") else None  # fmt: skip
+    paths = _paths_of(source)
     arguments = shape | {"layout": layout, "on_duplicate": on_duplicate}
     arguments["rois"] = rois if rois is None else list(rois)
     if cache is not None and paths is not None:
@@ -186,6 +185,13 @@ def read(
     return table
 
 
+def _paths_of(source: Any) -> list[Path] | None:
+    """The paths that a source is, None where it is an object."""
+    if not is_paths(source) or source == "":
+        return None
+    return [Path(p) for p in ([source] if isinstance(source, (str, Path)) else source)]
+
+
 def is_scoresheets(path: Path) -> bool:
     """Whether a folder has the layout of the published score sheets."""
     return path.is_dir() and any(
@@ -207,6 +213,33 @@ def look_into(source: Any, **options: Any) -> Found:
     -------
     Found
     """
+    given = _column_options(options)
+    rename, defaults = dict(given["rename"] or {}), dict(options.get("defaults") or {})
+    files, log = _parts(source, options, given)
+    parts = [_with_entities(p, set(defaults), set(given["ignore"])) for p in files]
+    # what the names of files state in place of a column is not left out again
+    stated = {k for p in parts for k in p.entities}
+    given["ignore"] = [c for c in given["ignore"] if c not in stated]
+    frame, locate, source_name = _joined(parts)
+    decimals = {p.decimal for p in parts}
+    decimal = decimals.pop() if len(decimals) == 1 else "."
+    looks = _looks(frame, given, decimal)
+    same = {c for c in frame.columns if "." in c and c.rsplit(".", 1)[0] in frame.columns
+            and _equal(frame[c], frame[c.rsplit(".", 1)[0]])}  # fmt: skip
+    plan = plan_columns(
+        looks, rename=rename, wide=given["wide"], keys=given["keys"], covariates=given["covariates"],
+        ignore=given["ignore"], given=set(defaults), same=same,
+    )  # fmt: skip
+    what = list(dict.fromkeys(p.what for p in parts))
+    if is_paths(source):
+        n = sum(p.n_file for p in parts)
+        log.insert(0, f"read {n} file{'s' * (n != 1)}, {len(frame)} rows: {'; '.join(what)}")
+    log += dict.fromkeys(note for p in parts for note in p.notes)
+    return Found(what, plan, frame, source_name, locate, log, decimal)
+
+
+def _column_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options about columns, of the types they must have."""
     given: dict[str, Any] = {k: options.get(k) for k in ("rename", "wide")}
     for name in ("keys", "covariates", "ignore"):
         value = given[name] = options.get(name) or ()
@@ -221,17 +254,13 @@ def look_into(source: Any, **options: Any) -> Found:
             isinstance(v, str) for v in (value.values() if name == "rename" else value)
         ):
             raise InputError(name, value, "a mapping of text to text")
-    rename, defaults = dict(given["rename"] or {}), dict(options.get("defaults") or {})
-    files, log = _parts(source, options, given)
-    parts = [_with_entities(p, set(defaults), set(given["ignore"])) for p in files]
-    # what the names of files state in place of a column is not left out again
-    stated = {k for p in parts for k in p.entities}
-    given["ignore"] = [c for c in given["ignore"] if c not in stated]
-    frame, locate, source_name = _joined(parts)
-    decimals = {p.decimal for p in parts}
-    decimal = decimals.pop() if len(decimals) == 1 else "."
-    # names of labels and scores need no look at what they hold
+    return given
+
+
+def _looks(frame: pd.DataFrame, given: Mapping[str, Any], decimal: str) -> dict[str, str]:
+    """What every column holds; names of labels and scores need no look."""
     plain = KEY_COLUMNS if given["wide"] is not None else (*KEY_COLUMNS, "score")
+    rename = given["rename"] or {}
     looks: dict[str, str] = {}
     for c in map(str, frame.columns):
         role = canonical(rename.get(c, c))
@@ -239,18 +268,7 @@ def look_into(source: Any, **options: Any) -> Found:
             looks[c] = "empty" if void(frame[c]).all() else "text"
         else:
             looks[c] = "known" if role in plain else look(frame[c], decimal)
-    same = {c for c in frame.columns if "." in c and c.rsplit(".", 1)[0] in frame.columns
-            and _equal(frame[c], frame[c.rsplit(".", 1)[0]])}  # fmt: skip
-    plan = plan_columns(
-        looks, rename=rename, wide=given["wide"], keys=given["keys"], covariates=given["covariates"],
-        ignore=given["ignore"], given=set(defaults), same=same,
-    )  # fmt: skip
-    what = list(dict.fromkeys(p.what for p in parts))
-    if is_paths(source):
-        n = sum(p.n_file for p in parts)
-        log.insert(0, f"read {n} file{'s' * (n != 1)}, {len(frame)} rows: {'; '.join(what)}")
-    log += dict.fromkeys(note for p in parts for note in p.notes)
-    return Found(what, plan, frame, source_name, locate, log, decimal)
+    return looks
 
 
 def _parts(

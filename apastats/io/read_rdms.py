@@ -305,30 +305,13 @@ def _read_mapping(source: Mapping[Any, Any], options: _Options) -> RDMSet:
         name = text([key])[0]
         if name in named:
             raise InputError("source", list(source), "names that differ as text")
-        part = value
-        if isinstance(value, (list, tuple)) and not any(map(_is_source, value)):
-            try:
-                part = np.asarray(value, dtype="f8")
-            except (TypeError, ValueError) as error:
-                raise InputError("source", {name: type(value).__name__}, TAKEN) from error
-        try:
-            named[name] = _read_any(part, options)
-        except InputError as error:
-            raise InputError(
-                "source", {name: error.value}, error.allowed, hint=getattr(error, "hint", "")
-            ) from error
+        named[name] = _read_named(name, value, options)
     plain = all(_bare(s) and len(s) == 1 for s in named.values())
     sizes = {s.vectors.shape[1] for s in named.values()}
     if plain and len(sizes) > 1 and not all(s.named for s in named.values()):
         shapes = {k: s.vectors.shape for k, s in named.items()}
         raise InputError("source", shapes, "one RDM per name, all of the same size")
-    have = {c for s in named.values() for c in s.labels.columns}
-    if "subject" in have and "roi" not in have:
-        label = "roi"
-    elif "roi" in have and "subject" not in have:
-        label = "subject"
-    else:
-        label = "model" if "model" not in have and "subject" not in have else "name"
+    label = _label_of_names({c for s in named.values() for c in s.labels.columns})
     log = [] if label == "model" else [f"names of the mapping taken as {label}"]
     sets = []
     for name, part in named.items():
@@ -337,6 +320,31 @@ def _read_mapping(source: Mapping[Any, Any], options: _Options) -> RDMSet:
         sets.append(replace(part, labels=frame[[label, *(c for c in frame if c != label)]]))
     found = joined(sets, "data")
     return replace(found, log=(*found.log, *log))
+
+
+def _read_named(name: str, value: Any, options: _Options) -> RDMSet:
+    """One entry of a mapping; an error says which."""
+    part = value
+    if isinstance(value, (list, tuple)) and not any(map(_is_source, value)):
+        try:
+            part = np.asarray(value, dtype="f8")
+        except (TypeError, ValueError) as error:
+            raise InputError("source", {name: type(value).__name__}, TAKEN) from error
+    try:
+        return _read_any(part, options)
+    except InputError as error:
+        raise InputError(
+            "source", {name: error.value}, error.allowed, hint=getattr(error, "hint", "")
+        ) from error
+
+
+def _label_of_names(have: set[str]) -> str:
+    """What the names of a mapping stand for: the label that RDMs with these labels lack."""
+    if "subject" in have and "roi" not in have:
+        return "roi"
+    if "roi" in have and "subject" not in have:
+        return "subject"
+    return "model" if "model" not in have and "subject" not in have else "name"
 
 
 def _is_source(value: Any) -> bool:

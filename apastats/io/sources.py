@@ -105,13 +105,20 @@ def _folder(path: str, suffixes: tuple[str, ...]) -> tuple[list[str], list[str]]
     left = [n for n in names if n not in kept]
     if subjects or not files:
         for folder in subjects or [e.name for e in entries if e.is_dir() and e.name[0] != "."]:
-            for base, folders, inner in os.walk(os.path.join(path, folder)):
-                folders.sort()
-                files += [os.path.join(base, n) for n in sorted(inner)
-                          if n.lower().endswith(table) and n not in _SIDE_FILES]  # fmt: skip
+            files += _below(os.path.join(path, folder), table)
     if not files:
         raise ReadError(path, f"holds no table file; allowed: {', '.join(suffixes)}")
     return files, left
+
+
+def _below(folder: str, table: tuple[str, ...]) -> list[str]:
+    """Table files of a folder and all folders in it."""
+    found = []
+    for base, folders, inner in os.walk(folder):
+        folders.sort()
+        good = [n for n in sorted(inner) if n.lower().endswith(table) and n not in _SIDE_FILES]
+        found += [os.path.join(base, n) for n in good]
+    return found
 
 
 def entities(path: str) -> dict[str, str]:

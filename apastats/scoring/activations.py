@@ -242,10 +242,7 @@ def activations(
     if frame_axis is not None:
         applies("frame_axis", frame_axis, to=("clip",), chosen=str(frames), by="frames")
         arguments.whole("frame_axis", frame_axis, least=1)
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError("device", device, f"a device of torch ({shown(error)})") from error
+    _check_device(device)
     target, existed = _target(folder, type(model).__name__, overwrite)
     layer_of = [
         _Layer(n, target / _file_name(k), project, seed, frame_axis, _chosen(element, n))
@@ -299,10 +296,19 @@ def activations(
     return found
 
 
+def _check_device(device: str) -> None:
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError("device", device, f"a device of torch ({shown(error)})") from error
+
+
 def _target(folder: str | Path | None, name: str, overwrite: bool) -> tuple[Path, bool]:
     """The folder that is written, made where it is not there, and whether it was there."""
-    made = Path(folder or tempfile.mkdtemp(prefix="apastats_activations_"))
-    target = made if folder else made / name
+    made = Path(tempfile.mkdtemp(prefix="apastats_activations_") if folder is None else folder)
+    target = made / name if folder is None else made
     existed = target.exists()
     if existed and not (overwrite and target.is_dir()):
         raise OutputExistsError(
