@@ -207,7 +207,9 @@ def run(
     """Run a study: from its inputs to a folder with report, tables and figures."""
     from contextlib import nullcontext
 
+    from apastats.studies.inputs import code_places
     from apastats.studies.run_study import run_study
+    from apastats.studies.schema import locate_study
     from apastats.studies.starter import toml_value
 
     # options of the reader stand for keys of [inputs.scores]
@@ -223,6 +225,8 @@ def run(
 
         where = cluster(scheduler)
         assignments.append("bootstrap.n_jobs=-1")
+    for place in code_places(locate_study(study_file, assignments)[0]):
+        sys.stderr.write(f"runs the Python code of {place}\n")
     with where, _Progress(quiet or as_json) as progress:
         study = run_study(
             study_file,
@@ -290,12 +294,19 @@ def plan(
 @app.command()
 def verify(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished study, or a plan.")],
+    tolerance: Annotated[
+        float | None,
+        typer.Option(help="Let numbers differ by this share of the largest of their column."),
+    ] = None,
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Run Python files that the study names.")
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a finished study again and compare every number bit for bit; exit code 1 if any differs."""
+    """Run a finished study again and compare every number, word and figure; exit code 1 if any differs."""
     from apastats.studies.plan import SUFFIX, read_plan
-    from apastats.studies.run_study import verify_study
+    from apastats.studies.verify_study import verify_study
 
     if folder.name.endswith(SUFFIX):
         code = read_plan(folder)["hash"]
@@ -305,7 +316,9 @@ def verify(
             _say(f"{folder}: unchanged, {code}", quiet)
         return
     with _Progress(quiet or as_json) as progress:
-        differences = verify_study(folder, progress=progress)
+        differences = verify_study(
+            folder, tolerance=tolerance, allow_code=allow_code, progress=progress
+        )
     if as_json:
         found = [{"result": d.result, "difference": d.what} for d in differences]
         typer.echo(json.dumps({"same": not differences, "differences": found}, ensure_ascii=False))
@@ -313,7 +326,8 @@ def verify(
         for d in differences:
             typer.echo(f"{d.result}: {d.what}")
         if not differences:
-            _say(f"{folder}: every number is the same", quiet)
+            within = "" if tolerance is None else f" within {tolerance:g}"
+            _say(f"{folder}: every number is the same{within}, and every word", quiet)
     if differences:
         raise typer.Exit(EXIT_DATA)
 

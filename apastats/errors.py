@@ -188,6 +188,10 @@ class ConvergenceWarning(ApaWarning):
     """A fit or a chain did not converge as it should."""
 
 
+class ReproducibilityWarning(ApaWarning):
+    """A study was made by another machine or other versions: digits beyond the printed ones are not compared."""
+
+
 def warn(message: str, category: type[ApaWarning]) -> None:
     """Warn at the line that called into the package, however many of its own calls lie between."""
     own, level = str(Path(__file__).parent) + os.sep, 1

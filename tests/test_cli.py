@@ -161,7 +161,7 @@ def test_verify_report_and_view(tmp_path: Path) -> None:
     data.write_text("\n".join([*lines[:-1], f"{head},{float(last) + 1e-9}"]) + "\n")
     done = cli("verify", folder)
     assert done.returncode == 1
-    assert "scores: columns differ: score" in done.stdout
+    assert "data/scores.csv: columns differ: score: score in row" in done.stdout
 
 
 def test_a_folder_of_someone_else_is_never_replaced(tmp_path: Path) -> None:

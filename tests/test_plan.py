@@ -19,7 +19,7 @@ from apastats.studies.plan import (
     read_plan,
     write_plan,
 )
-from apastats.studies.run_study import verify_study
+from apastats.studies.verify_study import verify_study
 from apastats.studies.schema import parse_study
 
 STUDY = """

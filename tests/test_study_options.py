@@ -13,7 +13,6 @@ import pytest
 
 import apastats as apa
 from apastats.errors import StudyError
-from apastats.studies.run_study import verify_study
 from apastats.studies.schema import parse_study
 from apastats.studies.sections import (
     NetworkInput,
@@ -24,6 +23,7 @@ from apastats.studies.sections import (
 )
 from apastats.studies.starter import starter_text
 from apastats.studies.steps import METHODS, NOT_IN_STUDIES, verbs
+from apastats.studies.verify_study import verify_study
 from apastats.studies.words import keys_of_study
 
 # section, its verb, arguments that a study gives in another way, keys that are no arguments

@@ -44,7 +44,7 @@ def key_facts(items: Sequence[Any], command: str | None) -> dict[str, str]:
     resampled = [v for v in every if not v.startswith("nothing")] or every
     held = unique([w for h in _info(items, "held_fixed") for w in h.split(", ")])
     seeds = unique([r.provenance.seed for r in results])
-    versions = list(package_versions().items())[:4]
+    versions, python = _software(items)
     hashes = unique([r.provenance.data_hash for r in results])
     more = f" and {len(hashes) - 3} more" if len(hashes) > 3 else ""
     facts = {
@@ -55,8 +55,8 @@ def key_facts(items: Sequence[Any], command: str | None) -> dict[str, str]:
         "Resampling unit": "; ".join(map(name, resampled)),
         "Held fixed": name(", ".join(held)) if held else "",
         "Seed": code(", ".join(seeds)) if seeds else "no random numbers were drawn",
-        "Software": ", ".join(f"{k} {v}" for k, v in versions)
-        + f", Python {platform.python_version()}",
+        "Software": ", ".join(f"{k} {v}" for k, v in list(versions.items())[:4])
+        + f", Python {python}",
         "Data hash": code(", ".join(hashes[:3])) + more if hashes else "",
         "Command": code(command) if command else "",
     }
@@ -316,10 +316,15 @@ def _data_line(items: Sequence[Any]) -> str:
     return f"Alignment scores were analysed ({data}){' ' + cite(*keys) if keys else ''}."
 
 
+def _software(items: Sequence[Any]) -> tuple[dict[str, str], str]:
+    """Versions that made the results, which may not be those that render them."""
+    for result in results_of(items):
+        return dict(result.provenance.versions), result.provenance.python
+    return package_versions(), platform.python_version()
+
+
 def _software_line(items: Sequence[Any]) -> str:
-    found = results_of(items)
-    versions = dict(found[0].provenance.versions) if found else package_versions()
-    python = found[0].provenance.python if found else platform.python_version()
+    versions, python = _software(items)
     words = []
     for package, version in versions.items():
         key = {"apastats": "apastats", "numpy": "harris2020", "scipy": "virtanen2020"}.get(package)

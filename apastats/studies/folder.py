@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import pandas as pd
 
 from apastats.errors import ReadError
 from apastats.results import jsonable, package_versions
@@ -17,7 +15,7 @@ from apastats.studies.sections import StudyFile
 from apastats.studies.store import load, save
 from apastats.table import ScoreTable
 
-__all__ = ["Difference", "StudyFolder", "compare_results", "read_folder", "render", "write_folder"]
+__all__ = ["StudyFolder", "machine", "read_folder", "render", "write_folder"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +42,17 @@ class StudyFolder:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Difference:
-    """One result that is not the same, and where."""
+def machine() -> dict[str, str]:
+    """What numbers may depend on beside versions: interpreter, system, and the kernel BLAS takes for this processor."""
+    from threadpoolctl import threadpool_info
 
-    result: str
-    what: str
+    pools = [p for p in threadpool_info() if p["user_api"] == "blas"]
+    kernels = sorted({f"{p['internal_api']} {p.get('architecture') or ''}".strip() for p in pools})
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "kernel": ", ".join(kernels),
+    }
 
 
 def write_folder(
@@ -59,6 +62,7 @@ def write_folder(
     command: str,
     results: Mapping[str, Any],
     messages: Sequence[str],
+    recipe: Mapping[str, Any],
 ) -> None:
     """Tables, saved results, figures, report and recipe of a study."""
     (part / "tables").mkdir()
@@ -70,6 +74,7 @@ def write_folder(
     (part / "study.toml").write_text(text, "utf-8")
     run = {"command": command, "study": jsonable(study.model_dump()), "results": list(results)}
     run |= {"warnings": list(messages), "versions": package_versions()}
+    run |= {"machine": machine(), **recipe}
     (part / "run.json").write_text(json.dumps(run, indent=1, ensure_ascii=False), "utf-8")
     render(part, study, text, command, results, messages)
 
@@ -134,46 +139,3 @@ def read_folder(path: str | Path) -> StudyFolder:
         raise ReadError(folder, f"not the folder of a finished study ({error})") from error
     results = {name: load(folder / "results", name)[0] for name in names}
     return StudyFolder(folder, study, text, command, results, messages)
-
-
-def compare_results(saved: Mapping[str, Any], again: Mapping[str, Any]) -> list[Difference]:
-    """Differences between two sets of results, bit for bit (NaN equals NaN)."""
-    found = [Difference(name, "is missing now") for name in saved if name not in again]
-    found += [Difference(name, "is new") for name in again if name not in saved]
-    for name in saved:
-        if name not in again:
-            continue
-        old, new = saved[name], again[name]
-        if isinstance(old, ScoreTable):
-            found += _compare_frames(name, old.frame, new.frame)
-            continue
-        found += _compare_frames(name, old.table, new.table)
-        for key in sorted({*old.arrays, *new.arrays}):
-            if key not in old.arrays or key not in new.arrays:
-                found.append(Difference(name, f"array {key!r} is in one of them only"))
-            elif not _same_array(np.asarray(old.arrays[key]), np.asarray(new.arrays[key])):
-                found.append(Difference(name, f"array {key!r} differs"))
-    return found
-
-
-def _same_array(a: np.ndarray, b: np.ndarray) -> bool:
-    if a.shape != b.shape:
-        return False
-    numbers = a.dtype.kind in "fc" and b.dtype.kind in "fc"
-    return bool(np.array_equal(a, b, equal_nan=numbers))
-
-
-def _compare_frames(name: str, old: pd.DataFrame, new: pd.DataFrame) -> list[Difference]:
-    if list(old.columns) != list(new.columns) or len(old) != len(new):
-        return [Difference(name, f"table has shape {new.shape}, was {old.shape}")]
-    differing = [c for c in old.columns if not _same_column(old[c], new[c])]
-    if not differing:
-        return []
-    return [Difference(name, f"columns differ: {', '.join(map(str, differing))}")]
-
-
-def _same_column(a: pd.Series, b: pd.Series) -> bool:
-    if pd.api.types.is_numeric_dtype(a) and pd.api.types.is_numeric_dtype(b):
-        return _same_array(a.to_numpy("f8"), b.to_numpy("f8"))
-    blank = a.isna().to_numpy() & b.isna().to_numpy()
-    return bool(np.all((a.astype(str).to_numpy() == b.astype(str).to_numpy()) | blank))

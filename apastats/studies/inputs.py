@@ -25,7 +25,7 @@ from apastats.table import ScoreTable
 if TYPE_CHECKING:
     from apastats.io.rdm_set import RDMSet
 
-__all__ = ["Loaded", "load_inputs"]
+__all__ = ["Loaded", "code_places", "load_inputs"]
 
 Sets: TypeAlias = dict[tuple[str, str], Any]  # labels -> patterns, or (train, test)
 
@@ -320,6 +320,13 @@ def _stimuli(path: str) -> Any:
     if not file.is_file():
         raise ReadError(path, "not an npy file of stimuli, and no folder of pictures")
     return load_npy(file, mmap=True)
+
+
+def code_places(study: StudyFile) -> list[str]:
+    """Every ``FILE.py:FUNCTION`` that a study would run."""
+    networks = study.inputs.networks.values()
+    places = [p for n in networks for p in (n.code, n.transform) if p is not None]
+    return list(dict.fromkeys(places))
 
 
 def code_of(place: str) -> Callable[..., Any]:

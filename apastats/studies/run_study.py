@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from apastats.arguments import checked
-from apastats.folders import alone, beside, building, refuse_existing, refuse_foreign
-from apastats.studies.folder import Difference, compare_results, read_folder, render, write_folder
+from apastats.folders import (
+    alone,
+    beside,
+    building,
+    files,
+    refuse_existing,
+    refuse_foreign,
+    seal,
+)
+from apastats.studies.folder import read_folder, render, write_folder
 from apastats.studies.pipeline import Pipeline, Progress
-from apastats.studies.plan import compare_with_plan, plan_beside, read_plan, verify_plan
+from apastats.studies.plan import compare_with_plan, plan_beside, read_plan, write_plan_copy
 from apastats.studies.schema import Locator, locate_study
 from apastats.studies.sections import StudyFile
 from apastats.studies.store import Store
-from apastats.table import ScoreTable
 
-__all__ = ["StudyRun", "render_again", "run_demo", "run_study", "verify_study"]
+if TYPE_CHECKING:
+    from apastats.simulation.study import SimulatedStudy
+
+__all__ = ["StudyRun", "render_again", "run_demo", "run_study"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +103,14 @@ def run_study(
     command = f"apastats run {path}{sets}"
     beside_it = plan_beside(path)
     plan = read_plan(beside_it) if beside_it.is_file() else None
-    return _execute(parsed, text, command, folder, overwrite, progress, locate=locate, plan=plan)
+    recipe = {
+        "base": str(path.parent.resolve()),
+        "here": str(Path.cwd()),
+        "assignments": list(assignments),
+    }
+    return _execute(
+        parsed, text, command, folder, overwrite, progress, locate=locate, recipe=recipe, plan=plan
+    )
 
 
 def run_demo(
@@ -122,11 +137,6 @@ def run_demo(
     -------
     StudyRun
     """
-    from apastats.simulation.simulate import simulate
-
-    simulated = simulate(
-        n_subject=10, n_model=8, n_layer=5, n_tied=3, gap=0.1, mimic=False, rng=seed
-    )
     text = DEMO_STUDY.replace("@SEED@", str(seed))
     parsed = StudyFile.model_validate(tomllib.loads(text))
     return _execute(
@@ -136,9 +146,22 @@ def run_demo(
         Path(output),
         overwrite,
         progress,
-        scores=simulated.scores,
-        truth=simulated.truth,
+        simulated=demo_data(seed),
     )
+
+
+def demo_data(seed: int) -> SimulatedStudy:
+    """The simulated study of the demonstration."""
+    from apastats.simulation.simulate import simulate
+
+    return simulate(n_subject=10, n_model=8, n_layer=5, n_tied=3, gap=0.1, mimic=False, rng=seed)
+
+
+def write_demo_data(folder: Path, simulated: SimulatedStudy) -> None:
+    """Scores and truth of the demonstration, as its folder holds them."""
+    (folder / "data").mkdir()
+    simulated.scores.frame.to_csv(folder / "data" / "scores.csv", index=False)
+    simulated.truth.to_csv(folder / "truth.csv", index=False)
 
 
 DEMO_STUDY = """# Simulated study: eight models of which the first three are truly equal and the best everywhere.
@@ -222,9 +245,9 @@ def _execute(
     overwrite: bool,
     progress: Progress | None,
     *,
-    scores: ScoreTable | None = None,
-    truth: pd.DataFrame | None = None,
+    simulated: SimulatedStudy | None = None,
     locate: Locator | None = None,
+    recipe: Mapping[str, Any] = MappingProxyType({}),
     plan: Mapping[str, Any] | None = None,
 ) -> StudyRun:
     """Run all steps, then write everything; the folder appears under its name when complete."""
@@ -237,20 +260,17 @@ def _execute(
             refuse_foreign(working)  # before anything is computed
         store = Store(unfinished)
         try:
+            scores = None if simulated is None else simulated.scores
             results = Pipeline(parsed, step, store, locate=locate).run(scores)
             if plan is not None:
                 results = {"plan": compare_with_plan(plan, parsed), **results}
             step("writing the report")
             with building(folder, overwrite=overwrite) as part:
-                if truth is not None and scores is not None:
-                    (part / "data").mkdir()
-                    scores.frame.to_csv(part / "data" / "scores.csv", index=False)
-                    truth.to_csv(part / "truth.csv", index=False)
+                if simulated is not None:
+                    write_demo_data(part, simulated)
                 if plan is not None:
-                    (part / "plan.json").write_text(
-                        json.dumps(plan, indent=1, ensure_ascii=False), "utf-8"
-                    )
-                write_folder(part, parsed, text, command, results, store.messages)
+                    write_plan_copy(part, plan)
+                write_folder(part, parsed, text, command, results, store.messages, recipe)
         except Exception:
             store.drop()  # a mistake, not an interruption: nothing is left half
             raise
@@ -277,43 +297,8 @@ def render_again(folder: str | Path) -> Path:
         If the folder is not that of a finished study.
     """
     f = read_folder(folder)
+    before = {name: (f.path / name).stat().st_mtime_ns for name in files(f.path)}
     render(f.path, f.study, f.text, f.command, f.results, f.warnings)
+    written = [n for n in files(f.path) if (f.path / n).stat().st_mtime_ns != before.get(n)]
+    seal(f.path, again=written)
     return f.path / "report.html"
-
-
-def verify_study(folder: str | Path, *, progress: Progress | None = None) -> list[Difference]:
-    """Run a finished study again from its inputs and compare every number bit for bit.
-
-    Parameters
-    ----------
-    folder : str or path
-        Made by :func:`run_study`.
-    progress : callable, optional
-        Called with the name of each step.
-
-    Returns
-    -------
-    list of Difference
-        Empty if nothing changed.
-
-    Raises
-    ------
-    ReadError
-        If the folder is not that of a finished study, or an input has gone.
-    """
-    f = read_folder(folder)
-    study = f.study
-    if study.inputs.scores is not None:
-        # the demonstration keeps its data inside its own folder
-        path = study.inputs.scores.path
-        inside = [str(f.path.resolve() / p) for p in ([path] if isinstance(path, str) else path)]
-        moved = inside[0] if isinstance(path, str) else inside
-        scores = study.inputs.scores.model_copy(update={"path": moved})
-        study = study.model_copy(
-            update={"inputs": study.inputs.model_copy(update={"scores": scores})}
-        )
-    results = Pipeline(study, progress or (lambda _: None)).run()
-    saved = {k: v for k, v in f.results.items() if k != "plan"}
-    planned = "plan" in f.results or (f.path / "plan.json").exists()
-    kept = verify_plan(f.path, f.results.get("plan")) if planned else []
-    return kept + compare_results(saved, results)

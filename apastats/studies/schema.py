@@ -103,12 +103,19 @@ def locate_study(path: Path, assignments: Sequence[str] = ()) -> tuple[StudyFile
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: cannot be read ({error})") from error
+    return study_of(text, path, assignments, base=path.parent.resolve(), here=Path.cwd())
+
+
+def study_of(
+    text: str, path: Path, assignments: Sequence[str], *, base: Path, here: Path
+) -> tuple[StudyFile, str, Locator]:
+    """As :func:`locate_study`, of a text; its paths are relative to ``base``, assigned ones to ``here``."""
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyError(f"{path}: not valid TOML: {error}") from error
-    content = _absolute(content, (), path.parent.resolve())
-    assigned = [_assign(content, a) for a in assignments]
+    content = _absolute(content, (), base)
+    assigned = [_assign(content, a, here) for a in assignments]
     locator = Locator(path, text, assigned)
     if assignments:
         noted = " ".join(f"--set {a}" for a in assignments)
@@ -136,8 +143,8 @@ def _value(text: str) -> Any:
         return text
 
 
-def _assign(content: dict[str, Any], assignment: str) -> tuple[str, ...]:
-    """Put a value given on the command line into the content; its paths are relative to the current folder."""
+def _assign(content: dict[str, Any], assignment: str, here: Path) -> tuple[str, ...]:
+    """Put a value given on the command line into the content; its paths are relative to ``here``."""
     key, equals, text = assignment.partition("=")
     keys = tuple(key.strip().split("."))
     if not equals or not all(keys):
@@ -145,7 +152,7 @@ def _assign(content: dict[str, Any], assignment: str) -> tuple[str, ...]:
     value = str(Path(text.strip()).expanduser()) if _is_path(keys) else _value(text.strip())
     if _is_path(keys) and text.strip().startswith(("{", "[", '"', "'")):
         value = _value(text.strip())
-    value = _absolute(value, keys, Path.cwd())
+    value = _absolute(value, keys, here)
     place: Any = content
     for depth, k in enumerate(keys[:-1]):
         if isinstance(place, list):
