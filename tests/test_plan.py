@@ -19,8 +19,8 @@ from apastats.studies.plan import (
     read_plan,
     write_plan,
 )
-from apastats.studies.verify_study import verify_study
 from apastats.studies.schema import parse_study
+from apastats.studies.verify_study import verify_study
 
 STUDY = """
 [study]

@@ -12,14 +12,14 @@ import pandas as pd
 
 from apastats.errors import OutputExistsError, ReadError, StudyError
 from apastats.results import Provenance, Result, jsonable
-from apastats.studies.folder import Difference, read_folder
+from apastats.studies.folder import read_folder
 from apastats.studies.schema import parse_study
 from apastats.studies.sections import StudyFile
 from apastats.words import Info
 
 __all__ = [
     "PlanKept", "compare_with_plan", "decisions", "freeze", "plan_beside", "plan_hash", "read_plan",
-    "verify_plan", "write_plan",
+    "write_plan", "write_plan_copy",
 ]  # fmt: skip
 
 SUFFIX = ".plan.json"

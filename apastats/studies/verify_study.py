@@ -107,7 +107,7 @@ def verify_study(
         if plan is not None:
             write_plan_copy(new, plan)
         kept = {name: _as_made(path, name, value, measure) for name, value in results.items()}
-        recipe = {k: run[k] for k in ("base", "here", "assignments") if k in run}
+        recipe: dict[str, Any] = {k: run[k] for k in ("base", "here", "assignments") if k in run}
         write_folder(new, study, text, run["command"], kept, store.messages, recipe)
         (new / "run.json").write_text(
             json.dumps(_environment_of(run, new / "run.json"), indent=1, ensure_ascii=False),
