@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 EXPORTS: dict[str, str] = {
     "Activations": "apastats.scoring.activations",
     "AlignmentPatterns": "apastats.patterns.alignment_patterns",
+    "FittedEvaluation": "apastats.bootstrapping.evaluate_fitted",
+    "FittedModel": "apastats.scoring.fitted.fitted",
     "RDMEvaluation": "apastats.scoring.evaluate_rdms",
     "RDMSet": "apastats.io.rdm_set",
     "Reliability": "apastats.scoring.reliability",
@@ -47,7 +49,9 @@ EXPORTS: dict[str, str] = {
     "emmeans": "apastats.mixed.emmeans",
     "equivalence": "apastats.comparing.equivalence",
     "equivalence_set": "apastats.comparing.equivalence_set",
+    "evaluate_fitted": "apastats.bootstrapping.evaluate_fitted",
     "evaluate_rdms": "apastats.scoring.evaluate_rdms",
+    "fitted": "apastats.scoring.fitted.fitted",
     "friedman": "apastats.comparing.ranks",
     "hierarchical_p": "apastats.numbers.closed",
     "layer_agreement": "apastats.patterns.layer_agreement",

@@ -46,6 +46,7 @@ BASE: dict[str, Callable[[], Call]] = {
     "cluster": lambda: {"client": "tcp://127.0.0.1:9"},
     "compact_letters": lambda: {"labels": ["a", "b"], "different": [("a", "b")]},
     "concat": lambda: {"tables": (best().where(roi="V1"), best().where(roi="V2"))},
+    "fitted": lambda: {"kind": "weighted", "members": rdms().models},
     "hierarchical_p": lambda: {"p": P, "groups": ["a", "a", "b"]},
     "linear_predictivity": lambda: {"brain": brains(), "models": layers(), "n_fold": 3},
     "load_result": lambda: {"path": f"{files()}/result"},
@@ -96,6 +97,15 @@ BASE: dict[str, Callable[[], Call]] = {
 }
 
 SPECIAL: dict[str, dict[str, Any]] = {
+    "fitted": {
+        "name": "mine",
+        "nonnegative": False,
+        "ridge": 0.1,
+        "groups": Other(["a", "b", "b"], {"kind": "features", "members": numbers(12, 3)}),
+        "stimuli": Other(
+            [f"i{k}" for k in range(12)], {"kind": "features", "members": numbers(12, 3)}
+        ),
+    },
     "activations": {
         "folder": lambda: folder("activations_2"),
         "batch_size": 2,

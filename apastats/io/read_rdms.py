@@ -259,8 +259,9 @@ def _of_model(model: Any) -> RawRDMs:
         raise InputError(
             "models",
             f"{type(model).__name__} {name!r}",
-            "models without parameters; its RDM depends on weights that have to be fitted, and evaluated on other data",
-            hint="Take its member RDMs as models of their own: read_rdms(model.rdm_obj).",
+            "models without parameters: its RDM has to be fitted first",
+            hint="evaluate_fitted(brain, models) fits it and evaluates it on other data; "
+            "read_rdms(model.rdm_obj) takes its members as models of their own.",
         )
     raw = raw_of_rsatoolbox(model.predict_rdm())
     raw.labels = pd.DataFrame({"model": [str(model.name)] * len(raw.vectors)})

@@ -118,6 +118,10 @@ KINDS: dict[str, Kind] = {
         called("Similarity of the RDMs of models and brain"), "scores", prose.estimates,
         figures(curve_panels.layer_figures), cites=cites.fixed("kriegeskorte2008", "nili2014"),
     ),
+    "fitted_evaluation": Kind(
+        called("Cross-validated similarity of the RDMs of fitted models and brain"), "scores", prose.estimates,
+        sections.means, methods.means, cites.fixed("kriegeskorte2008", "nili2014"),
+    ),
     "comparison": Kind(
         called("Comparison of {}"), "scores", prose.contrasts, figures(None, sections.letters_table),
         cites=cites.comparison,

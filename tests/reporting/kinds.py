@@ -125,6 +125,9 @@ def every_kind() -> dict[str, Any]:
             n=[8, 12], bounds=0.02, n_model=4, n_tied=2, n_replicate=20, rng=1
         ),
         "matrix": apa.matrix_agreement(patterns, near, n_resamples=99, rng=1),
+        "fitted": apa.evaluate_fitted(
+            rdms.brain, apa.fitted("weighted", rdms.models), n_resamples=49, rng=1
+        ),
         "rdms": apa.evaluate_rdms(rdms.brain, rdms.models),
         "layers": apa.layer_agreement(patterns),
         "bayes": bayes(),

@@ -178,14 +178,18 @@ class PairKernel:
         tri = np.triu_indices(s)
         if self._products is None:
             x, y = self.z[:s], self.z[s:]
-            products = [(x[:, None] * y[None]).reshape(s * m, -1), x[tri[0]] * x[tri[1]], y * y]
+            products = [
+                (x[:, None] * y[None]).reshape(s * m, x.shape[1]),
+                x[tri[0]] * x[tri[1]],
+                y * y,
+            ]
             if self.comparison.centred:
                 products += [x, y]
             self._products = np.concatenate(products).T.copy()
         w = c[:, self.iu] * c[:, self.ju]
         p = w @ self._products
         ends = np.cumsum([s * m, len(tri[0]), m, s])
-        xy = p[:, : ends[0]].reshape(-1, s, m)
+        xy = p[:, : ends[0]].reshape(len(c), s, m)
         xx = np.empty((len(c), s, s))
         xx[:, tri[0], tri[1]] = xx[:, tri[1], tri[0]] = p[:, ends[0] : ends[1]]
         yy = p[:, ends[1] : ends[2]]

@@ -21,7 +21,7 @@ from apastats.scoring.stimuli.literal import LiteralKernel
 from apastats.scoring.stimuli.pair_weights import PairKernel
 from apastats.scoring.stimuli.two_factor import as_counts, dual_variance
 
-__all__ = ["StimulusSetup", "stimulus_arrays"]
+__all__ = ["StimulusSetup", "stimulus_arrays", "two_factor_df"]
 
 Kernel: TypeAlias = PairKernel | LiteralKernel | BuresKernel | DistinctKernel
 
@@ -232,7 +232,7 @@ def _group_errors(
     return np.sqrt(variance)
 
 
-def _two_factor_df(subjects: np.ndarray, stimuli: np.ndarray, s: int, k: int) -> np.ndarray:
+def two_factor_df(subjects: np.ndarray, stimuli: np.ndarray, s: int, k: int) -> np.ndarray:
     """Degrees of freedom of a sum of two variances (Satterthwaite 1946), from min(s, k) - 1 upwards."""
     with np.errstate(invalid="ignore", divide="ignore"):
         df = (subjects + stimuli) ** 2 / (subjects**2 / (s - 1) + stimuli**2 / (k - 1))
@@ -297,7 +297,7 @@ def _finish(setup: StimulusSetup, arrays: dict[str, np.ndarray]) -> dict[str, np
             shrink = np.where(variance > 0, np.sqrt(corrected / variance), 1.0)
         out["replicates"] = centre + (replicates - centre) * shrink
         out["std_error"] = np.sqrt(corrected)
-        out["df"] = _two_factor_df(parts[1] * s / (s - 1), parts[2] * k / (k - 1), s, k)
+        out["df"] = two_factor_df(parts[1] * s / (s - 1), parts[2] * k / (k - 1), s, k)
         out["influence"] = np.concatenate([influence, (values - values.mean(axis=0)) / s])
         out["variance_both"], out["variance_subjects"], out["variance_stimuli"] = parts
     out["std_error_mcse"] = out["std_error"] / np.sqrt(2 * len(replicates))
