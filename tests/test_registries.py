@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,17 @@ import pytest
 import apastats as apa
 from apastats.comparing.margin import ORIGINS, Origin
 from apastats.errors import ApaError
+from apastats.io import formats, rdm_files
+from apastats.io.frames import Part
+from apastats.io.rdm_labels import RawRDMs
+from apastats.numbers.adjust_p import ADJUSTMENTS
 from apastats.patterns.pattern_similarity import SIMILARITIES, Similarity
+from apastats.reporting.kinds import KINDS, Kind, title_of
 from apastats.resampling.intervals import INTERVALS
+from apastats.results import Provenance, Result
 from apastats.scoring.methods import METHODS, Comparison
+from apastats.studies.sections import EquivalenceSection
+from apastats.words import Info
 
 STUDY = apa.simulate(n_subject=9, n_model=2, n_layer=3, rng=1)
 PATTERNS = apa.alignment_patterns(STUDY.scores.where(split="test"))
@@ -164,6 +173,11 @@ def test_an_interval_without_a_test_is_refused_by_tests() -> None:
         apa.tost(np.arange(9.0), bounds=1, test="bootstrap", interval="t")
 
 
+def test_study_files_take_every_interval() -> None:
+    field = EquivalenceSection.model_fields["interval"]
+    assert set(get_args(field.annotation)) == {"auto", *INTERVALS}
+
+
 # ---------------------------------------------------------------- kinds of margin
 @pytest.fixture
 def fake_margin(monkeypatch: pytest.MonkeyPatch) -> str:
@@ -195,6 +209,73 @@ def test_every_verb_takes_a_new_kind_of_margin(fake_margin: str) -> None:
     assert not np.array_equal(near["p_value_equiv"], exact["p_value_equiv"])
     with pytest.raises(ApaError, match="bounds"):
         apa.tost(np.arange(9.0), bounds=one)
+
+
+# ---------------------------------------------------------------- formats of tables and RDMs
+def test_a_new_format_of_tables_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    rows = pd.DataFrame({"model": "m", "roi": "V1", "subject": ["a", "b"], "score": [0.25, 0.5]})
+
+    def reader(path: str, options: formats.FileOptions) -> list[Part]:
+        n = int(Path(path).read_text())
+        return [Part(path, rows.head(n), "fake", lambda row: f"{path}, row {row}")]
+
+    monkeypatch.setitem(formats.FORMATS, "fake", ((".fake",), "the number of its rows"))
+    monkeypatch.setitem(formats._READERS, "fake", reader)
+    for n in (1, 2):
+        (tmp_path / "scores.fake").write_text(str(n))
+        table = apa.read(tmp_path / "scores.fake")
+        assert table.frame["score"].tolist() == [0.25, 0.5][:n]
+
+
+def test_a_new_format_of_rdms_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def reader(path: Path, layout: Any, labelled: bool) -> RawRDMs:
+        values = np.frombuffer(path.read_bytes()[4:], "u1").astype(float)
+        return RawRDMs(values[None], pd.DataFrame({"model": ["m"]}))
+
+    monkeypatch.setitem(rdm_files.FORMATS, "fake", "one byte per pair")
+    monkeypatch.setitem(rdm_files.BEGINNINGS, b"FAKE", "fake")
+    monkeypatch.setitem(rdm_files._READERS, "fake", reader)
+    path = tmp_path / "rdm.any"
+    path.write_bytes(b"FAKE" + bytes([3, 1, 2, 5, 4, 7]))
+    assert apa.read_rdms(path).vectors.tolist() == [[3, 1, 2, 5, 4, 7]]
+
+
+def test_every_kind_of_rdm_file_has_a_reader() -> None:
+    named = {ending for endings in rdm_files.FORMATS for ending in endings.split(", ")}
+    assert set(rdm_files._READERS) - {"mat73"} <= named
+    assert set(rdm_files.BEGINNINGS.values()) <= set(rdm_files._READERS)
+    assert set(formats.FORMATS) == set(formats._READERS)
+
+
+# ---------------------------------------------------------------- adjustments
+def test_every_verb_takes_a_new_adjustment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ADJUSTMENTS, "fake", lambda p: np.minimum(1.0, 3 * p))
+    p = np.array([0.01, 0.2, 0.5])
+    np.testing.assert_allclose(apa.adjust_p(p, "fake"), [0.03, 0.6, 1], rtol=1e-12)
+    table = STUDY.scores.where(split="test", kind="model", layer="layer_01")
+    for verb, options in ((apa.compare, {}), (apa.equivalence, {"bounds": 0.05})):
+        found = verb("score ~ model | roi", table, adjust="fake", **options)
+        assert "adjusted by fake" in apa.report(found).markdown()
+        columns = [c for c in found.table if c.endswith("_adjusted")]
+        assert columns
+        for column in columns:
+            raw = found.table[column.removesuffix("_adjusted")]
+            np.testing.assert_allclose(
+                found.table[column], np.minimum(1, 3 * raw), rtol=1e-12, err_msg=column
+            )
+
+
+# ---------------------------------------------------------------- kinds of result
+def test_a_report_takes_a_new_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fake(Result):
+        kind: ClassVar[str] = "fake"
+
+    row = Kind(lambda _: "A result of a new kind", "planning")
+    monkeypatch.setitem(KINDS, "fake", row)
+    result = Fake(pd.DataFrame({"estimate": [0.5]}), Info(method="a new method"), Provenance())
+    assert title_of(result) == "A result of a new kind"
+    page = apa.report(result)
+    assert "A result of a new kind" in page.markdown()
 
 
 # ---------------------------------------------------------------- unknown names

@@ -104,7 +104,7 @@ def normalized_rows(
         with np.errstate(invalid="ignore", divide="ignore"):
             share = score / own
     else:
-        share = _linearised(frame, table.outcomes[0], score, own, person[row, col], by)
+        share = _linearised(frame, score, own, person[row, col], by)
     bottom = f"the {ceiling.info['ceiling_kind'].replace('_', '-')} ceiling"
     log = f"share: {table.outcomes[0]} over {bottom}, {how.replace('_', ' ')}"
     quantity = Outcome("share", quantity="share of the noise ceiling")
@@ -139,7 +139,6 @@ def _places(
 
 def _linearised(
     frame: pd.DataFrame,
-    outcome: str,
     score: np.ndarray,
     own: np.ndarray,
     person: np.ndarray,

@@ -131,30 +131,18 @@ def map_test(
     arguments.choice("method", method, METHODS)
     arguments.choice("alternative", alternative, ("greater", "less", "two-sided"))
     alpha = check_alpha(alpha)
-    number = arguments.number
-    if step is not None:
-        arguments.applies("step", step, to=["tfce"], chosen=method, by="method")
-    step = 0.2 if step is None else number("step", step, above=0)
-    if threshold is not None:
-        arguments.applies("threshold", threshold, to=["cluster"], chosen=method, by="method")
-        threshold = number("threshold", threshold, least=0)
+    step, threshold = _heights(method, step, threshold)
     values, given = _differences(x, y)
     if margin is not None:
-        margin = number("margin", margin, least=0)
-        if y is None or alternative != "greater":
-            raise InputError(
-                "margin", margin, "None without y=, or with another side than 'greater'"
-            )
+        margin = _margin(margin, y, alternative)
     n, shape = len(values), values.shape[1:]
     flat = values.reshape(n, -1)
     tested = flat + (margin or 0.0)
     edges = _edges(method, shape, adjacency)
     if threshold is None:
         threshold = float(stdtrit(n - 1, 0.975 if alternative == "two-sided" else 0.95))
-    rows = n_resamples
-    if rows == "auto":
-        rows = "exact" if n <= ENUMERATED else SAMPLED
-    plan = sign_flips(n, rows, rng)
+    enough: Resamples = "exact" if n <= ENUMERATED else SAMPLED
+    plan = sign_flips(n, enough if n_resamples == "auto" else n_resamples, rng)
     statistic = _statistic(method, edges, threshold, step)
     sides = {"greater": (1,), "less": (-1,), "two-sided": (1, -1)}[alternative]
     t = flipped_t(tested, np.ones((1, n)))
@@ -168,20 +156,14 @@ def map_test(
             SmallSampleWarning,
         )
     table = _points(shape, labels).assign(estimate=flat.mean(axis=0), statistic=t[0])
+    signed = sum(side * seen[side] for side in sides)
     if method == "cluster":
-        number_ = np.zeros(flat.shape[1], dtype=int)
-        for side in sides:
-            number_ += side * (clusters(side * t[0], edges, threshold) + 1)
-        table = table.assign(cluster=number_, mass=sum(side * seen[side] for side in sides))
+        # points below the threshold have the number -1, which becomes 0
+        number = sum(side * (clusters(side * t[0], edges, threshold) + 1) for side in sides)
+        table = table.assign(cluster=number, mass=signed)
     elif method == "tfce":
-        table = table.assign(tfce=sum(side * seen[side] for side in sides))
-    claim = (
-        "not inferior" if margin is not None else "different from 0" if y is None else "different"
-    )
-    if margin is None and alternative != "two-sided":
-        claim = {"greater": "above", "less": "below"}[alternative] + (" 0" if y is None else " y")
-    if method != "max-t":
-        claim = f"in a cluster {claim}"
+        table = table.assign(tfce=signed)
+    claim = _claim(method, alternative, margin is not None, y is None)
     table = table.assign(p_value=p, n_subject=n, decision=np.where(p <= alpha, claim, "undecided"))
     what = "x - y" if given else "x"
     null = f"{what} is at most {-margin:g}" if margin is not None else f"{what} has the mean 0"
@@ -216,6 +198,37 @@ def map_test(
     )
     provenance = Provenance(data_hash="", seed=plan.seed)
     return MapTest(table, info, provenance, {"largest": largest})
+
+
+def _heights(
+    method: str, step: float | None, threshold: float | None
+) -> tuple[float, float | None]:
+    """Step of the heights of tfce and threshold of clusters, each refused with the other method."""
+    if step is not None:
+        arguments.applies("step", step, to=["tfce"], chosen=method, by="method")
+    step = 0.2 if step is None else arguments.number("step", step, above=0)
+    if threshold is not None:
+        arguments.applies("threshold", threshold, to=["cluster"], chosen=method, by="method")
+        threshold = arguments.number("threshold", threshold, least=0)
+    return step, threshold
+
+
+def _margin(margin: float, y: Any, alternative: str) -> float:
+    margin = arguments.number("margin", margin, least=0)
+    if y is None or alternative != "greater":
+        raise InputError("margin", margin, "None without y=, or with another side than 'greater'")
+    return margin
+
+
+def _claim(method: str, alternative: str, with_margin: bool, alone: bool) -> str:
+    """What is said of a point whose p-value is small enough."""
+    if with_margin:
+        claim = "not inferior"
+    elif alternative == "two-sided":
+        claim = "different from 0" if alone else "different"
+    else:
+        claim = f"{'above' if alternative == 'greater' else 'below'} {'0' if alone else 'y'}"
+    return claim if method == "max-t" else f"in a cluster {claim}"
 
 
 def _words(

@@ -188,7 +188,7 @@ def sniff(
     found = _separator(body, name, sep, mark, known)
     header, row_names, trailing, rows = found[1:]
     used = len("".join(lines[:first]).encode())
-    start = used if header_in_comment else used + len(_first_record(body, found[0]).encode())
+    start = used if header_in_comment else used + len(_first_record(body).encode())
     names = ["", *header] if row_names else header
     return Dialect(
         encoding,
@@ -202,7 +202,7 @@ def sniff(
     )
 
 
-def _first_record(body: list[str], sep: str) -> str:
+def _first_record(body: list[str]) -> str:
     """The lines of the header, which may hold line breaks in quotes."""
     for n in range(1, len(body) + 1):
         record = "".join(body[:n])
@@ -414,7 +414,7 @@ def read_text(
     except (pa.ArrowException, OSError, ValueError) as error:
         if wrong:
             fields, row = wrong[0]
-            line = _line_of(view, row, dialect.start, data)
+            line = _line_of(row, dialect.start, data)
             raise ReadError(
                 name,
                 f"cannot be read: line {line} has {fields} fields and the header {len(names)} "
@@ -423,7 +423,7 @@ def read_text(
         raise ReadError(name, f"cannot be read ({type(error).__name__}: {error})") from error
 
 
-def _line_of(view: memoryview, row: str, start: int, data: pa.Buffer) -> int:
+def _line_of(row: str, start: int, data: pa.Buffer) -> int:
     """Line of the file (from 1) that holds a row."""
     whole = bytes(memoryview(data))
     at = whole.find(row.encode(), start)

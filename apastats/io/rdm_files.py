@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,11 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import DataError, InputError, ReadError
+from apastats.io.rdm_grids import read_csv, read_netcdf
+from apastats.io.rdm_hdf5 import read_h5, read_mat73
 from apastats.io.rdm_labels import RawRDMs
+from apastats.io.rdm_mat import read_mat, read_meadows_json
+from apastats.io.rdm_npz import read_npy, read_npz
 
 __all__ = ["FORMATS", "read_file", "write_npz"]
 
@@ -24,6 +28,26 @@ FORMATS = {
     "csv, tsv, txt": "one square RDM, with names of stimuli in the first row and column",
     "nc": "netCDF: the square variable, its coordinates as labels and names",
 }
+Reader = Callable[[Path, Sequence[Mapping[str, Any]] | None, bool], RawRDMs]
+
+
+def _by_path(read: Callable[[Path], RawRDMs]) -> Reader:
+    """A reader of files that need no layout and whose labels stand in them."""
+    return lambda path, layout, labelled: read(path)
+
+
+# kind -> who reads it; a new one also has a line in FORMATS and its first bytes in BEGINNINGS
+_READERS: dict[str, Reader] = {
+    "npz": read_npz,
+    "npy": _by_path(read_npy),
+    "h5": _by_path(read_h5),
+    "mat73": _by_path(read_mat73),
+    "mat": _by_path(read_mat),
+    "json": _by_path(read_meadows_json),
+    "nc": _by_path(read_netcdf),
+    "csv": _by_path(read_csv),
+}
+BEGINNINGS = {b"\x93NUMPY": "npy", b"MATLAB": "mat", b"CDF": "nc"}
 HDF5 = b"\x89HDF\r\n\x1a\n"
 KNOWN = {
     b"PAR1": "a parquet table; tables of scores are read by apa.read",
@@ -63,7 +87,7 @@ def read_file(
     if layout is not None and kind != "npz":
         raise InputError("layout", layout, "None, unless the file is an npz")
     try:
-        return _read(kind, path, layout, labelled)
+        return _READERS[kind](path, layout, labelled)
     except ReadError:
         raise
     except InputError:
@@ -72,24 +96,6 @@ def read_file(
         raise ReadError(path, str(error).removeprefix(f"{path}: ")) from error
     except (OSError, MemoryError) as error:
         raise ReadError(path, f"cannot be read ({error or type(error).__name__})") from error
-
-
-def _read(kind: str, path: Path, layout: Any, labelled: bool) -> RawRDMs:
-    if kind in ("npz", "npy"):
-        from apastats.io.rdm_npz import read_npy, read_npz
-
-        return read_npz(path, layout, labelled) if kind == "npz" else read_npy(path)
-    if kind in ("h5", "mat73"):
-        from apastats.io.rdm_hdf5 import read_h5, read_mat73
-
-        return read_h5(path) if kind == "h5" else read_mat73(path)
-    if kind in ("mat", "json"):
-        from apastats.io.rdm_mat import read_mat, read_meadows_json
-
-        return read_mat(path) if kind == "mat" else read_meadows_json(path)
-    from apastats.io.rdm_grids import read_csv, read_netcdf
-
-    return read_netcdf(path) if kind == "nc" else read_csv(path)
 
 
 def kind_of(path: Path) -> str:
@@ -114,18 +120,17 @@ def kind_of(path: Path) -> str:
         raise ReadError(path, "is empty")
     if ending in (".pkl", ".pickle"):
         raise ReadError(path, "a pickle is refused (it can run code); save the arrays as npz")
-    if head.startswith(b"\x93NUMPY"):
-        return "npy"
     if head.startswith(b"PK"):
         return _zip(path)
     if HDF5 in (head[:8], head[512:520]):
         if head.startswith(b"MATLAB") or ending == ".mat":
             return "mat73"
         return "nc" if ending in (".nc", ".nc4", ".cdf") else "h5"
-    if head.startswith(b"MATLAB") or ending == ".mat":
+    for begin, kind in BEGINNINGS.items():
+        if head.startswith(begin):
+            return kind
+    if ending == ".mat":
         return "mat"
-    if head.startswith(b"CDF"):
-        return "nc"
     for magic, what in KNOWN.items():
         if head.startswith(magic):
             raise ReadError(path, f"is {what}")

@@ -310,14 +310,13 @@ def _run(table: ScoreTable, options: dict[str, Any], alpha: float) -> dict[str, 
         "models": mean.loc[[names[i] for i in models]],
         "brain": mean.loc[BRAIN],
         "winner": winner,
-        "decision": _decide(gaps, mean, names, models, own, rois, alpha),
+        "decision": _decide(gaps, mean, models, own, rois, alpha),
     }
 
 
 def _decide(
     gaps: np.ndarray,
     mean: pd.DataFrame,
-    names: list[str],
     models: list[int],
     own: int,
     rois: list[str],

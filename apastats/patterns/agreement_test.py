@@ -222,7 +222,7 @@ def agreement_test(
                 arrays, cell, kind, similarity, null, null_models, flips, alternative, conf_level
             )
     table = pd.concat(frames, ignore_index=True)
-    notes = _shared_geometry(arrays, kind, reference) if null == "permuted_rois" else ()
+    notes = _shared_geometry(arrays, kind) if null == "permuted_rois" else ()
     size = f"{len(null_models or ())} null models"
     if plan is not None:
         size = f"{'exact' if plan.exact else 'sampled'} ({plan.n_resamples} resamples)"
@@ -251,7 +251,7 @@ def agreement_test(
     return AgreementTest(table, info, provenance, notes=notes)
 
 
-def _shared_geometry(arrays: PatternArrays, kind: str, reference: str) -> tuple[str, ...]:
+def _shared_geometry(arrays: PatternArrays, kind: str) -> tuple[str, ...]:
     """Warn where regions are so alike that their labels cannot be exchanged; the text is also a note."""
     lead = tuple(range(1, 1 + (2 if kind == "subject_to_subject" else 1)))
     with warnings.catch_warnings():

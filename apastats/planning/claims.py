@@ -260,7 +260,7 @@ def _judge(test: _Test, results: Mapping[str, Any], power: float) -> dict[str, A
     verdict = SUPPORTED if enough else REFUTED if refuted else UNDECIDED
     needed = np.nan
     if verdict == UNDECIDED and test.says != "p":
-        needed = _people(frame, middle, low, high, region, shown, against, share, power, used)
+        needed = _people(frame, middle, low, high, region, shown, against, share, power)
     i = _telling(middle, test, verdict) if test.says != "p" else 0
     people = _column(frame, "n_subject")
     found = empty | {
@@ -369,7 +369,6 @@ def _people(
     against: np.ndarray,
     share: float,
     power: float,
-    column: str,
 ) -> float:
     """People with which the claim would be decided if estimates and spreads are what they seem."""
     n, k = _column(frame, "n_subject"), len(frame)

@@ -144,7 +144,8 @@ def adjusted_sentence(info: Info, cited: str = "") -> str:
     if not adjusted(info):
         return "P-values were not adjusted for multiplicity."
     over = f" over {name(info.family)}" if info.family else ""
-    return f"P-values were adjusted by {ADJUSTMENTS[info.adjust]}{over}{cited}."
+    words = ADJUSTMENTS.get(info.adjust, info.adjust)
+    return f"P-values were adjusted by {words}{over}{cited}."
 
 
 # setting in ``Info.extra`` -> its sentence

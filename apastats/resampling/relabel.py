@@ -23,7 +23,6 @@ __all__ = [
     "MAX_EXACT",
     "group_signs",
     "orderings",
-    "p_value_error",
     "permutation_p",
     "sign_flips",
 ]
@@ -184,9 +183,3 @@ def permutation_p(
     count = (values >= seen - slack).sum(axis=0)
     out: np.ndarray = count / len(values) if exact else (count + 1) / (len(values) + 1)
     return out
-
-
-def p_value_error(p: np.ndarray, n_resamples: int, *, exact: bool) -> np.ndarray:
-    """Monte-Carlo standard error of a resampling p-value: ``sqrt(p (1 - p) / B)``, 0 if enumerated."""
-    p = np.asarray(p, dtype=float)
-    return np.zeros(p.shape) if exact else np.sqrt(p * (1 - p) / n_resamples)

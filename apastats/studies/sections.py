@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -13,6 +13,8 @@ from pydantic import (
     model_validator,
 )
 
+from apastats.resampling.intervals import INTERVALS
+
 __all__ = ["EquivalenceSection", "Inputs", "StudyFile"]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
@@ -21,7 +23,10 @@ Alpha = Annotated[float, Field(gt=0, lt=0.5)]
 Count = Annotated[int, Field(ge=1)]
 Resamples = Literal["auto", "exact"] | Count
 Alternative = Literal["two-sided", "greater", "less"]
-Interval = Literal["auto", "studentized", "bca", "percentile", "basic", "normal", "t"]
+if TYPE_CHECKING:
+    Interval = str
+else:
+    Interval = Literal["auto", *INTERVALS]
 Brain = Literal["subject_to_subject", "leave_one_out"]
 References = tuple[Brain, ...]
 Backend = Literal["numpy", "torch"]

@@ -18,7 +18,6 @@ from apastats.resampling.plans import (
 from apastats.resampling.relabel import (
     group_signs,
     orderings,
-    p_value_error,
     permutation_p,
     sign_flips,
 )
@@ -101,11 +100,6 @@ def test_permutation_p_is_never_zero() -> None:
     assert permutation_p(statistics, 3.0, exact=True, alternative="greater") == 0.25
     assert permutation_p(statistics, 9.0, exact=False) == 0.2
     assert permutation_p(statistics, -9.0, exact=False, alternative="less") == 0.2
-
-
-def test_error_of_a_p_value() -> None:
-    assert p_value_error(np.array(0.5), 100, exact=False) == 0.05
-    assert p_value_error(np.array(0.5), 100, exact=True) == 0
 
 
 def test_replayed_tables() -> None:
