@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, numbers, whole
-from apastats.errors import DataError, DegenerateWarning, DesignError, warn
+from apastats.arguments import checked, choice, flag, items, numbers, whole
+from apastats.errors import (
+    ConvergenceWarning,
+    DataError,
+    DegenerateWarning,
+    DesignError,
+    InputError,
+    warn,
+)
 from apastats.numbers.units import scale_of, varies
+from apastats.scoring.folds import check_shuffled, held_out
 from apastats.scoring.response_patterns import (
     Patterns,
     check_same_rows,
@@ -32,6 +40,12 @@ def linear_predictivity(
     alphas: Any = ALPHAS,
     n_fold: int = 5,
     seed: int = 1,
+    folds: str = "shuffled",
+    groups: Sequence[Any] | None = None,
+    score: str = "r2",
+    per: str = "set",
+    delays: Sequence[int] = (0,),
+    by_unit: bool = False,
 ) -> ScoreTable:
     """Explained variance of responses by cross-validated ridge regression on model features.
 
@@ -49,17 +63,32 @@ def linear_predictivity(
     alphas : array
         Ridge penalties; one is chosen per fold and target by efficient leave-one-out.
     n_fold, seed : int
-        Shuffled folds over the train stimuli, those of scikit-learn's ``KFold``.
+        Folds over the train stimuli; shuffled ones are those of scikit-learn's ``KFold``.
+    folds : {"shuffled", "contiguous", "leave_one_out"}
+        Shuffled stimuli, blocks of neighbours, or each group in turn (leave one run out).
+    groups : sequence, optional
+        A label for every train stimulus (run, story, the stimulus that was repeated): stimuli of one label are held out
+        together.
+    score : {"r2", "r"}
+        Coefficient of determination, or Pearson's correlation of predicted and measured responses.
+    per : {"set", "unit"}
+        Whether a penalty is chosen for all vertices of a subject and ROI together, or for every vertex.
+    delays : sequence of int
+        Rows of a time series by which features are late, each a copy of them; 0 where there is nothing before.
+    by_unit : bool
+        Whether to keep the scores of single vertices, one row each (column ``unit``, its place in the array).
 
     Returns
     -------
     ScoreTable
-        Metric ``linear_predictivity``. Train rows: R2 on the held-out folds, weighted by their size;
+        Metric ``linear_predictivity`` (``linear_predictivity_r`` for correlations). Train rows: R2
+        on the held-out folds, weighted by their size;
         test rows: mean over the fold models of R2 on the test stimuli, standardised with train means
         and SDs. R2 is averaged uniformly over vertices and can be negative. Columns
         ``n_feature_predictor`` and ``n_feature_brain`` are the numbers of features used; of the vertices
         of a subject and ROI ``n_unit`` were scored in every part (all folds, or the test stimuli), and
-        ``n_left_out`` were left out of the mean of at least one part.
+        ``n_left_out`` were left out of the mean of at least one part. ``penalty`` is the median of the penalties chosen
+        over folds (and vertices), a covariate.
 
     Raises
     ------
@@ -71,6 +100,10 @@ def linear_predictivity(
     DegenerateWarning
         Where vertices are constant (up to rounding: 1e-13 of the scale of the data) on the train stimuli,
         in a fold or on the test stimuli. They have no R2 there and are left out of the mean of that part.
+    PseudoreplicationWarning
+        Where neighbouring rows correlate and folds part them: features that know the position would predict them.
+    ConvergenceWarning
+        Where the least or the largest of the ``alphas`` given was chosen in more than half of the folds.
 
     Notes
     -----
@@ -90,15 +123,21 @@ def linear_predictivity(
     """
     wanted = parse_references(references)
     brain, models, log = rows_by_name(brain, models)
-    full = {k: p.compact() for k, p in checked_patterns(brain, "brain", pairs=True).items()}
+    raw = checked_patterns(brain, "brain", pairs=True)
+    full = {k: p.compact() for k, p in raw.items()}
     data = {k: _varying(k, p) for k, p in full.items()}
     predictors = {} if models is None else checked_patterns(models, "models", pairs=True)
     check_same_rows(data, predictors)
     penalties = np.array(numbers("alphas", alphas, above=0))
     n_train = len(next(iter(data.values())).train)
-    allowed = f"a whole number from 2 to half the {n_train} train stimuli"
-    whole("n_fold", n_fold, least=2, most=n_train // 2, allowed=allowed)
     whole("seed", seed, least=0, most=2**32 - 1)
+    choice("score", score, ("r2", "r"))
+    choice("per", per, ("set", "unit"))
+    late = _delays(delays, n_train)
+    out = held_out(n_train, folds, n_fold=n_fold, groups=groups, seed=seed)
+    parted = check_shuffled([p.train for p in data.values()], out)
+    log = (*log, parted) if parted else log
+    fit = _Fit(penalties, out, score, per, late, flag("by_unit", by_unit))
     jobs: list[tuple[str, str, str, Patterns, list[tuple[str, str]]]] = [
         ("model", model, layer, p.compact(), list(data)) for (model, layer), p in predictors.items()
     ]
@@ -115,21 +154,79 @@ def linear_predictivity(
     rows: list[dict[str, Any]] = []
     for kind, model, layer, p, keys in jobs:
         if keys:
-            rows += _ridge_rows(
-                kind, model, layer, p, {k: data[k] for k in keys}, penalties, n_fold, seed
-            )
+            rows += _ridge_rows(kind, model, layer, p, {k: data[k] for k in keys}, fit)
     if not rows:
         raise DesignError("nothing to score: no models, and no reference that two subjects allow")
     frame = pd.DataFrame(rows)
+    if by_unit:
+        places = {k: np.flatnonzero(p.features()) for k, p in raw.items()}
+        kept = {k: places[k][_kept(p)] for k, p in full.items()}
+        frame["unit"] = [
+            int(kept[s, r][u])
+            for s, r, u in zip(frame["subject"], frame["roi"], frame["unit"], strict=True)
+        ]
+        frame = frame[np.isfinite(frame["score"])].reset_index(drop=True)
     units = pd.Series({k: p.train.shape[1] for k, p in full.items()})
     keys_of_rows = pd.MultiIndex.from_frame(frame[["subject", "roi"]])
     frame["n_left_out"] = units.reindex(keys_of_rows).to_numpy() - frame["n_unit"].to_numpy()
-    return ScoreTable(frame, log=(*log, *_said(frame)), source="linear predictivity")
+    said = (*_said(frame), *_at_edges(frame, penalties, alphas is not ALPHAS))
+    frame = frame.drop(columns="at_edge")
+    return ScoreTable(
+        frame, covariates=("penalty",), log=(*log, *said), source="linear predictivity"
+    )
+
+
+class _Fit(NamedTuple):
+    """How every model is fitted and scored."""
+
+    alphas: np.ndarray
+    folds: list[np.ndarray]
+    score: str
+    per: str
+    delays: tuple[int, ...]
+    by_unit: bool
+
+    def late(self, x: np.ndarray | None) -> np.ndarray | None:
+        """Features ``[n, p]`` with their copies by delay, ``[n, p x n_delay]``."""
+        if x is None or self.delays == (0,):
+            return x
+        out = np.zeros((len(x), x.shape[1] * len(self.delays)))
+        for k, d in enumerate(self.delays):
+            out[d:, k * x.shape[1] : (k + 1) * x.shape[1]] = x[: len(x) - d]
+        return out
+
+
+def _delays(delays: Any, n: int) -> tuple[int, ...]:
+    found = items("delays", delays, "a list of whole numbers, each once")
+    if not found or len(set(found)) < len(found):
+        raise InputError("delays", delays, "a list of whole numbers, each once")
+    return tuple(whole("delays", d, least=0, most=n - 1) for d in found)
+
+
+def _kept(p: Patterns) -> np.ndarray:
+    """Vertices that vary on the train stimuli."""
+    return varies(p.train, scale_of(p.train, p.train[:0] if p.test is None else p.test))
+
+
+def _at_edges(frame: pd.DataFrame, alphas: np.ndarray, given: bool) -> tuple[str, ...]:
+    """The sets whose penalty lies at an end of the grid in most folds; a warning where the grid was given."""
+    edge = frame[frame["at_edge"] > 0.5].drop_duplicates(["model", "layer", "subject", "roi"])
+    if edge.empty or len(alphas) == 1:
+        return ()
+    first = edge.iloc[0]
+    message = (
+        f"the penalty chosen is the least or the largest of alphas in most folds for {len(edge)} pairs of features "
+        f"and responses, first {first['model']} ({first['layer']}) and {(first['subject'], first['roi'])}: a wider "
+        f"grid may fit better"
+    )
+    if given:
+        warn(message, ConvergenceWarning)
+    return (message,)
 
 
 def _varying(key: tuple[str, str], p: Patterns) -> Patterns:
     """Without vertices that are constant on the train stimuli."""
-    kept = varies(p.train, scale_of(p.train, p.train[:0] if p.test is None else p.test))
+    kept = _kept(p)
     if not kept.any():
         raise DataError(f"brain[{key}]: every vertex is constant on the train stimuli")
     return Patterns(p.train[:, kept], None if p.test is None else p.test[:, kept])
@@ -160,22 +257,23 @@ def _ridge_rows(
     layer: str,
     predictor: Patterns,
     targets: Mapping[tuple[str, str], Patterns],
-    alphas: np.ndarray,
-    n_fold: int,
-    seed: int,
+    fit: _Fit,
 ) -> list[dict[str, Any]]:
     with_test = predictor.test is not None
+    train = fit.late(predictor.train)
     found = ridge_scores(
-        predictor.train,
+        predictor.train if train is None else train,
         [t.train for t in targets.values()],
-        x_test=predictor.test,
+        x_test=fit.late(predictor.test),
         targets_test=[t.test for t in targets.values() if t.test is not None]
         if with_test
         else None,
-        alphas=alphas,
-        n_fold=n_fold,
-        seed=seed,
+        alphas=fit.alphas,
+        folds=fit.folds,
+        score=fit.score,
+        per=fit.per,
     )
+    ends = fit.alphas.min(), fit.alphas.max()
     rows = []
     for k, ((subject, roi), t) in enumerate(targets.items()):
         common = {
@@ -184,16 +282,21 @@ def _ridge_rows(
             "layer": layer,
             "subject": subject,
             "roi": roi,
-            "metric": "linear_predictivity",
+            "metric": "linear_predictivity" + "_r" * (fit.score == "r"),
             "reference_from": "mean_patterns" if kind == "leave_one_out" else "-",
             "n_feature_predictor": predictor.train.shape[1],
             "n_feature_brain": t.train.shape[1],
+            "penalty": float(np.median(found.alphas[k])),
+            "at_edge": float(np.isin(found.alphas[k], ends).mean()),
         }
-        for split, score, scored in (
-            ("train", found.train, found.train_units),
-            ("test", found.test, found.test_units),
+        for split, score, scored, values in (
+            ("train", found.train, found.train_units, found.train_values),
+            ("test", found.test, found.test_units, found.test_values),
         ):
             if split == "train" or with_test:
-                n_unit = int(scored[k].sum())
-                rows.append({**common, "n_unit": n_unit, "split": split, "score": score[k]})
+                row = {**common, "n_unit": int(scored[k].sum()), "split": split}
+                if fit.by_unit:
+                    rows += [{**row, "unit": u, "score": v} for u, v in enumerate(values[k])]
+                else:
+                    rows.append({**row, "score": score[k]})
     return rows

@@ -176,6 +176,12 @@ class LinearPredictivitySection(_Section):
     alphas: list[Annotated[float, Field(gt=0)]] | None = None
     n_fold: int = Field(default=5, ge=2)
     seed: int = 1
+    folds: Literal["shuffled", "contiguous", "leave_one_out"] = "shuffled"
+    groups: list[str] | None = None
+    score: Literal["r2", "r"] = "r2"
+    per: Literal["set", "unit"] = "set"
+    delays: tuple[int, ...] = (0,)
+    by_unit: bool = False
 
 
 class RDMsFromPatternsSection(_Section):

@@ -98,6 +98,12 @@ WORDS: dict[str, dict[str, str]] = {
         "alphas": "ridge penalties; nothing: 10^0 to 10^9",
         "n_fold": "folds over the train stimuli",
         "seed": "seed of the folds",
+        "folds": "shuffled, contiguous, leave_one_out",
+        "groups": "a label (run, story) for every train stimulus, held out together",
+        "score": "r2 or r",
+        "per": "a penalty for every set of responses, or every unit",
+        "delays": "rows by which features are late",
+        "by_unit": "keep the scores of single units",
     },
     "rdms_from_patterns": {
         "method": "correlation, euclidean, cosine, mahalanobis, crossnobis, poisson, poisson_cv",
