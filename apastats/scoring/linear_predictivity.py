@@ -103,7 +103,7 @@ def linear_predictivity(
     PseudoreplicationWarning
         Where neighbouring rows correlate and folds part them: features that know the position would predict them.
     ConvergenceWarning
-        Where the least or the largest of the ``alphas`` given was chosen in more than half of the folds.
+        Where the least or the largest of the ``alphas`` given (three or more) was chosen in more than half of the folds.
 
     Notes
     -----
@@ -211,7 +211,7 @@ def _kept(p: Patterns) -> np.ndarray:
 def _at_edges(frame: pd.DataFrame, alphas: np.ndarray, given: bool) -> tuple[str, ...]:
     """The sets whose penalty lies at an end of the grid in most folds; a warning where the grid was given."""
     edge = frame[frame["at_edge"] > 0.5].drop_duplicates(["model", "layer", "subject", "roi"])
-    if edge.empty or len(alphas) == 1:
+    if edge.empty or len(alphas) < 3:  # of two, every one is an end
         return ()
     first = edge.iloc[0]
     message = (

@@ -130,7 +130,7 @@ def test_the_penalty_and_the_edge_of_the_grid() -> None:
     x, y = data()
     assert scored(x, y, alphas=[5.0]).frame["penalty"].item() == 5
     with pytest.warns(ConvergenceWarning, match="least or the largest of alphas"):
-        table = scored(x, y, alphas=[1e5, 1e6])
+        table = scored(x, y, alphas=[1e5, 1e6, 1e7])
     assert table.frame["penalty"].item() == 1e5
     assert any("wider grid" in line for line in table.log)
     assert table.covariates == ("penalty",)
