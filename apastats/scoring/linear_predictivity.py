@@ -103,7 +103,7 @@ def linear_predictivity(
     PseudoreplicationWarning
         Where neighbouring rows correlate and folds part them: features that know the position would predict them.
     ConvergenceWarning
-        Where the least or the largest of the ``alphas`` given (three or more) was chosen in more than half of the folds.
+        Where the least or the largest of the ``alphas`` given (three or more) was chosen in most folds.
 
     Notes
     -----
