@@ -128,9 +128,14 @@ def test_equivalence_rule_by_hand(published):
 def test_every_claim_gets_a_verdict(sheets, modules, tmp_path):
     modules["claims"].main(sheets[0], tmp_path / "out", 300)
     found = pd.read_csv(tmp_path / "out" / "claims.csv")
-    assert sorted(set(found["claim"])) == [2, 3, 4, 5, 6, 7, 8]
+    assert sorted(set(found["claim"])) == [2, 3, 4, 5, 6, 7, 8, 9]
     words = {"supported", "contradicted", "undecided", "not testable here"}
-    assert set(found["verdict"]) <= words
+    brains = found[found["claim"] == 9]
+    assert set(found["verdict"]) - set(brains["verdict"]) <= words
+    # one verdict per network, against people: the sheets have pairs of them
+    assert len(brains) == 4
+    assert brains["reading"].str.contains("from a person").all()
+    assert not brains["reading"].str.contains("cannot be asked").any()
     assert found.loc[found["claim"] == 3, "verdict"].item() == "not testable here"
     assert found.loc[found["claim"] == 5, "verdict"].item() == "supported"
     assert "released" in (tmp_path / "out" / "claims.md").read_text("utf-8")
@@ -174,7 +179,12 @@ def test_verdicts_on_the_real_numbers(data_dir, modules):
     untestable = found[found["verdict"] == "not testable here"]["claim"]
     assert list(untestable) == [4]
     assert "shared predictors" in found.loc[found["claim"] == 6, "reading"].item()
-    assert set(tables) == {"published_rule", "strict_counts", "agreements"}
+    assert set(tables) == {"published_rule", "strict_counts", "agreements", "brain_test"}
+    brains = found[found["claim"] == 9]
+    # no person is a candidate in leave-one-out rows: the mean of the others is what all five are worse than
+    assert set(brains["verdict"]) == {"worse than the mean of the other people"}
+    assert len(brains) == 5
+    assert brains["reading"].str.contains("cannot be asked").all()
 
 
 @pytest.mark.parametrize(("ratio", "same"), [(1.0, 0.0), (1.0, 1.0), (4.0, 0.5)])
