@@ -46,6 +46,8 @@ BASE: dict[str, Callable[[], Call]] = {
     "cluster": lambda: {"client": "tcp://127.0.0.1:9"},
     "compact_letters": lambda: {"labels": ["a", "b"], "different": [("a", "b")]},
     "concat": lambda: {"tables": (best().where(roi="V1"), best().where(roi="V2"))},
+    "commonality": lambda: {"brain": rdms().brain, "models": rdms().models},
+    "partial_similarity": lambda: {"brain": rdms().brain, "models": rdms().models},
     "fitted": lambda: {"kind": "weighted", "members": rdms().models},
     "hierarchical_p": lambda: {"p": P, "groups": ["a", "a", "b"]},
     "linear_predictivity": lambda: {"brain": brains(), "models": layers(), "n_fold": 3},
@@ -97,6 +99,14 @@ BASE: dict[str, Callable[[], Call]] = {
 }
 
 SPECIAL: dict[str, dict[str, Any]] = {
+    "commonality": {
+        "method": "pearson",
+        "groups": lambda: {
+            str(m): [f"{m} {x}" for x in part["layer"]]
+            for m, part in rdms().models.labels.groupby("model")
+        },
+    },
+    "partial_similarity": {"method": "kendall", "kind": "semipartial"},
     "fitted": {
         "name": "mine",
         "nonnegative": False,
