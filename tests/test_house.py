@@ -126,3 +126,60 @@ def test_a_name_stays_the_verb_after_its_module_is_imported(first: str) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_every_name_on_the_map_is_there() -> None:
+    for row in ROWS:
+        for name in re.findall("`(.+?)`", row):
+            assert (ROOT / "apastats" / name.removeprefix("apastats/")).exists(), name
+    recipes = (ROOT / "CONTRIBUTING.md").read_text().split("## Where new code goes")[1]
+    recipes = recipes.split("\n## ")[0]
+    named = re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", recipes)
+    assert len(named) > 10
+    for name in named:
+        places = (ROOT / name, ROOT / "apastats" / name)
+        assert any(place.exists() for place in places), name
+
+
+# forks in the way through a function; a function inside it counts for itself
+FORKS = (ast.If, ast.IfExp, ast.For, ast.While, ast.ExceptHandler, ast.Assert, ast.comprehension)
+LONGEST = 25
+# not in parts yet; what is cut goes from here, nothing comes
+UNCUT = {
+    "_judge": 29,
+    "_pivot": 31,
+    "_fitted": 28,
+    "table_block": 33,
+    "sheet": 61,
+    "evaluate_fitted": 31,
+}
+
+
+def complexity(function: ast.AST) -> int:
+    """Return McCabe's number as radon counts it: forks, conditions joined by and/or, comprehensions."""
+    count, left = 1, list(ast.iter_child_nodes(function))
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.FunctionDef):
+            continue
+        left += ast.iter_child_nodes(node)
+        count += isinstance(node, FORKS)
+        if isinstance(node, ast.BoolOp):
+            count += len(node.values) - 1
+        if isinstance(node, ast.comprehension):
+            count += len(node.ifs)
+        if isinstance(node, ast.For | ast.While | ast.Try) and node.orelse:
+            count += 1
+    return count
+
+
+def test_no_function_forks_more_than_25_times() -> None:
+    one = ast.parse("def f(x):\n return [v for v in x if v and x or x[0]]").body[0]
+    assert complexity(one) == 5
+    over = {
+        f"{module}.{node.name}": complexity(node)
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and complexity(node) > UNCUT.get(node.name, LONGEST)
+    }
+    assert over == {}, "cut it in parts"

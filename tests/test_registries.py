@@ -174,8 +174,8 @@ def test_an_interval_without_a_test_is_refused_by_tests() -> None:
 
 
 def test_study_files_take_every_interval() -> None:
-    field = EquivalenceSection.model_fields["interval"]
-    assert set(get_args(field.annotation)) == {"auto", *INTERVALS}
+    fields = EquivalenceSection.model_fields
+    assert set(get_args(fields["interval"].annotation)) == {"auto", *INTERVALS}
 
 
 # ---------------------------------------------------------------- kinds of margin

@@ -278,7 +278,7 @@ class EquivalenceSection(_Section):
     kind: str | None = "model"
     trim: float | None = Field(default=None, ge=0, lt=0.5)
     exact: bool | None = None
-    interval: str = "studentized"
+    interval: Interval = "studentized"
     small_sample: bool = True
     variance: str | None = None
     n_resamples: Resamples = "auto"
