@@ -22,6 +22,7 @@ import pandas as pd
 
 from apastats.errors import DesignError, InputError
 from apastats.seeds import RngLike
+from apastats.threads import one_thread
 
 __all__ = [
     "applies",
@@ -352,7 +353,8 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         args_, kwargs_ = plain(args, kwargs)
-        return function(*args_, **kwargs_)
+        with one_thread():
+            return function(*args_, **kwargs_)
 
     return run
 

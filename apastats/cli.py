@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import typer
 
 from apastats import __version__
 from apastats.errors import ApaError
+from apastats.printable import clean
 
 app = typer.Typer(
     name="apastats",
@@ -130,7 +132,7 @@ def _options(
 
 def _say(text: str, quiet: bool) -> None:
     if not quiet:
-        typer.echo(text)
+        typer.echo(clean(text))
 
 
 def _finish(study: Any, quiet: bool, as_json: bool) -> None:
@@ -226,7 +228,7 @@ def run(
         where = cluster(scheduler)
         assignments.append("bootstrap.n_jobs=-1")
     for place in code_places(locate_study(study_file, assignments)[0]):
-        sys.stderr.write(f"runs the Python code of {place}\n")
+        sys.stderr.write(f"runs the Python code of {clean(place)}\n")
     with where, _Progress(quiet or as_json) as progress:
         study = run_study(
             study_file,
@@ -324,7 +326,7 @@ def verify(
         typer.echo(json.dumps({"same": not differences, "differences": found}, ensure_ascii=False))
     else:
         for d in differences:
-            typer.echo(f"{d.result}: {d.what}")
+            typer.echo(clean(f"{d.result}: {d.what}"))
         if not differences:
             within = "" if tolerance is None else f" within {tolerance:g}"
             _say(f"{folder}: every number is the same{within}, and every word", quiet)
@@ -415,20 +417,20 @@ def _print_check(found: Any, title: str) -> None:
     from rich.text import Text
 
     colours = {"ok": "green", "note": "yellow", "problem": "bold red"}
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(clean(title)), title_justify="left")
     for column in ("item", "value", "status", "detail"):
         table.add_column(column, overflow="fold")
     for row in found.table.itertuples(index=False):
         table.add_row(
-            Text(row.item),
-            Text(row.value),
+            Text(clean(row.item)),
+            Text(clean(row.value)),
             Text(row.status, style=colours[row.status]),
-            Text(row.detail),
+            Text(clean(row.detail)),
         )
     console = Console() if sys.stdout.isatty() else Console(width=140)
     console.print(table)
     for line in found.info["reading"]:
-        console.print(Text(line))
+        console.print(Text(clean(line)))
 
 
 @app.command()
@@ -517,6 +519,11 @@ def simulate(
     _say(f"study: {written}", quiet)
 
 
+def _fail(message: str) -> NoReturn:
+    sys.stderr.write(f"error: {clean(message)}\n")
+    sys.exit(EXIT_USER)
+
+
 def main() -> NoReturn:
     """Entry point: a user's mistake ends in one clear line and exit code 2, never in a traceback."""
     import warnings
@@ -525,14 +532,28 @@ def main() -> NoReturn:
         from apastats.errors import ApaWarning
 
         if issubclass(category, ApaWarning):
-            sys.stderr.write(f"warning: {message}\n")
+            sys.stderr.write(f"warning: {clean(str(message))}\n")
 
     warnings.showwarning = show
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show is escaped
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except ApaError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(EXIT_USER)
+        _fail(str(error))
+    except (
+        OSError
+    ) as error:  # a full disk, a folder that may not be written, a name that is too long
+        places = [str(f) for f in (error.filename, error.filename2) if f is not None]
+        _fail(": ".join([*places[-1:], error.strerror or str(error) or type(error).__name__]))
+    except UnicodeError as error:
+        _fail(f"a text that cannot be read or written in this encoding: {error}")
+    except MemoryError as error:
+        _fail(
+            f"there is not enough memory ({str(error) or 'none left'}); use less at a time (batch=, "
+            "n_resamples instead of 'exact'), or fewer data"
+        )
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
         sys.exit(130)

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["clean"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["clean", "spreadsheet_safe"]
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of one
 
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -19,3 +25,24 @@ def clean(text: str) -> str:
 
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _PRIVATE.sub("\ufffd", _CONTROL.sub(visible, text))
+
+
+def spreadsheet_safe(frame: pd.DataFrame) -> pd.DataFrame:
+    """Table whose texts a spreadsheet takes for text: ``=1+1`` as ``'=1+1``; numbers stay, negative ones too."""
+
+    def safe(value: Any) -> Any:
+        if not isinstance(value, str) or not value.startswith(_FORMULA):
+            return value
+        try:
+            float(value)
+        except ValueError:
+            return f"'{value}"
+        return value
+
+    out = frame.rename(columns=safe)
+    for i, kind in enumerate(frame.dtypes):
+        if kind.kind not in "biufcmM":
+            cells = frame.iloc[:, i]
+            if cells.map(lambda v: safe(v) is not v).any():
+                out.isetitem(i, list(cells.astype(object).map(safe)))
+    return out

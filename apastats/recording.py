@@ -14,6 +14,7 @@ import pandas as pd
 
 from apastats.arguments import border
 from apastats.results import Result
+from apastats.threads import one_thread
 
 __all__ = ["call_text", "verb"]
 
@@ -42,7 +43,8 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def recorded(*args: P.args, **kwargs: P.kwargs) -> R:
         checked_args, checked_kwargs = plain(args, kwargs)
-        found = function(*checked_args, **checked_kwargs)
+        with one_thread():
+            found = function(*checked_args, **checked_kwargs)
         if not isinstance(found, Result):
             return found
         made = replace(found.provenance, call=call_text(function, *args, **kwargs))

@@ -17,6 +17,7 @@ import pandas as pd
 
 from apastats.arguments import checked, whole
 from apastats.errors import DataError, OutputExistsError
+from apastats.printable import spreadsheet_safe
 from apastats.rounding import LIMIT_ERRORS, printed_decimals
 from apastats.words import Info, jsonable
 
@@ -377,7 +378,7 @@ class Result:
             )
         folder.mkdir(parents=True, exist_ok=True)
         self.table.to_parquet(folder / "table.parquet", index=False)
-        self.table.to_csv(folder / "table.csv", index=False)
+        spreadsheet_safe(self.table).to_csv(folder / "table.csv", index=False)
         # npz of plain arrays only: reading it back never unpickles
         arrays: dict[str, Any] = {k: np.asarray(v) for k, v in self.arrays.items()}
         np.savez_compressed(folder / "arrays.npz", allow_pickle=False, **arrays)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from apastats.arguments import checked, instance, items, whole
 from apastats.errors import InputError, OutputExistsError
+from apastats.printable import spreadsheet_safe
 from apastats.reporting import summary
 from apastats.reporting.blocks import FigureBlock, Listing, Section
 from apastats.reporting.drawing import Drawings
@@ -300,7 +301,7 @@ class Report:
             stem = block.slug.removeprefix("figure-")
             for suffix, data in self._drawings.get(block, *wanted).items():
                 (target / f"{stem}.{suffix}").write_bytes(data)
-            block.data.to_csv(target / f"{stem}.csv", index=False)
+            spreadsheet_safe(block.data).to_csv(target / f"{stem}.csv", index=False)
         return files
 
 

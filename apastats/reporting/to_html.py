@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from apastats.printable import clean
+from apastats.printable import clean, spreadsheet_safe
 from apastats.reporting import markup
 from apastats.reporting.blocks import (
     Block,
@@ -133,7 +133,7 @@ def csv_link(frame: pd.DataFrame) -> str:
     if len(frame) > MAX_CSV_ROWS:
         return ""
     return "data:text/csv;charset=utf-8," + quote(
-        frame.to_csv(index=False), safe="!*'();:@&=+$,/?-_.~ ".replace(" ", "")
+        spreadsheet_safe(frame).to_csv(index=False), safe="!*'();:@&=+$,/?-_.~ ".replace(" ", "")
     )
 
 

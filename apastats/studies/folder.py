@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from apastats.errors import ReadError
+from apastats.printable import spreadsheet_safe
 from apastats.results import jsonable, package_versions
 from apastats.studies.sections import StudyFile
 from apastats.studies.store import load, save
@@ -69,7 +70,7 @@ def write_folder(
     (part / "results").mkdir()
     for name, result in results.items():
         frame = result.frame if isinstance(result, ScoreTable) else result.tidy()
-        frame.to_csv(part / "tables" / f"{name}.csv", index=False)
+        spreadsheet_safe(frame).to_csv(part / "tables" / f"{name}.csv", index=False)
         save(part / "results", name, result, [])
     (part / "study.toml").write_text(text, "utf-8")
     run = {"command": command, "study": jsonable(study.model_dump()), "results": list(results)}

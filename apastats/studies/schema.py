@@ -26,7 +26,7 @@ def _is_path(keys: tuple[str, ...]) -> bool:
     """Whether the text at a key of the file is a path."""
     if keys in _OTHER_FILES:
         return True
-    if keys[:1] != ("inputs",):
+    if len(keys) < 2 or keys[0] != "inputs":
         return False
     if keys[1:2] == ("networks",):
         return len(keys) == 4 and keys[3] in _NETWORK_FILES

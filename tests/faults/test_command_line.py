@@ -1,0 +1,121 @@
+"""The command line under faults of the system: one line, exit code 2, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import apastats as apa
+from apastats.printable import spreadsheet_safe
+
+
+def cli(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "apastats", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, **options
+    )
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("error: ") == 1
+
+
+def test_parent_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    refused(cli("simulate", tmp_path / "file" / "out"))
+    assert (tmp_path / "file").read_text() == "x"
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "x" * 300, "/".join(["y" * 200] * 30)])
+def test_over_long_names(tmp_path: Path, name: str) -> None:
+    refused(cli("simulate", tmp_path / name))
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    # a limit on the size of a file fails writes as a full disk does
+    script = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)); "
+        f"sys.argv = ['apastats', 'simulate', {str(tmp_path / 'out')!r}]; "
+        "from apastats.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", script], capture_output=True, text=True, check=False
+    )
+    refused(done)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_takes_no_files() -> None:
+    refused(cli("simulate", "/proc/self/out"))
+
+
+def test_inputs_that_are_a_text(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text('inputs = "s.csv"\n[study]\nname = "s"\n')
+    done = cli("run", tmp_path / "study.toml")
+    refused(done)
+    assert "inputs" in done.stderr
+
+
+def test_a_terminal_that_knows_ascii_only(tmp_path: Path) -> None:
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = cli("simulate", tmp_path / "größe", "--subjects", 3, env=environment)
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 2)
+
+
+def test_memory_that_is_not_there(tmp_path: Path) -> None:
+    script = (
+        "import sys; from unittest import mock; from apastats import cli\n"
+        "with mock.patch('apastats.simulate', side_effect=MemoryError('Unable to allocate 9 TiB')):\n"
+        f"    sys.argv = ['apastats', 'simulate', {str(tmp_path / 'out')!r}]\n    cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    refused(done)
+    assert "batch=" in done.stderr
+
+
+def test_terminal_escapes_of_names_are_shown_and_not_sent(tmp_path: Path) -> None:
+    frame = apa.simulate(n_subject=3, n_model=2, n_tied=2, n_layer=1, rng=1).scores.frame.copy()
+    frame["model"] = (
+        frame["model"].astype(object).replace(frame["model"].iloc[0], "\x1b]0;owned\x07")
+    )
+    frame.to_csv(tmp_path / "scores.csv", index=False)
+    for arguments in (["check", "scores.csv"], ["check", "\x1b]0;owned\x07.csv"]):
+        done = cli(*arguments, cwd=tmp_path)
+        assert not {"\x1b", "\x07"} & set(done.stdout + done.stderr)
+
+
+def test_spreadsheets_are_shown_text_and_numbers_stay() -> None:
+    frame = pd.DataFrame(
+        {
+            "=name": ["=1+1", "+A1", "-A1", "@x", "m - n", "-0.5"],
+            "estimate": [-1.5, 0, 1, 2, 3, np.nan],
+        }
+    )
+    safe = spreadsheet_safe(frame)
+    assert list(safe.columns) == ["'=name", "estimate"]
+    assert list(safe["'=name"]) == ["'=1+1", "'+A1", "'-A1", "'@x", "m - n", "-0.5"]
+    assert safe["estimate"].equals(frame["estimate"])
+    assert frame["=name"].iloc[0] == "=1+1"
+
+
+def test_saved_results_are_safe_in_spreadsheets(tmp_path: Path) -> None:
+    made = apa.tost([0.1, 0.2, 0.3, 0.1], bounds=0.5)
+    from dataclasses import replace
+
+    hostile = replace(made, table=made.table.assign(contrast="=cmd|' /C calc'!A0"))
+    text = (hostile.save(tmp_path / "r") / "table.csv").read_text()
+    assert "'=cmd" in text
+    assert ",=cmd" not in text
+    assert apa.load_result(tmp_path / "r").table["contrast"].iloc[0].startswith("=cmd")
