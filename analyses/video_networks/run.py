@@ -1,0 +1,220 @@
+"""The whole way from clips to a report: ``python run.py OUT``.
+
+Simulated clips (or ``--clips FOLDER`` with mp4 files or folders of frames: activations only), untrained networks,
+simulated people with a planted geometry, scores, then the study in ``study.toml``. Every stage is kept in OUT and used
+again where its inputs, options and code are the same, so a killed run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+import apastats as apa
+from apastats.scoring.activations import projection_size
+
+sys.path.insert(0, str(Path(__file__).parent))
+import brains
+import clips
+import networks
+from stages import Stages
+
+SPLIT = {"train": 120, "test": 48}
+
+
+def make_clips(folder: Path, n: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    latent = clips.latents(n, rng)
+    np.savez(folder / "latent.npz", **latent)
+    np.save(folder / "clips.npy", clips.render(latent, rng))
+
+
+def make_activations(folder: Path, stimuli: np.ndarray, seed: int, n_component: int) -> None:
+    for name, network in networks.networks(seed).items():
+        found = apa.activations(
+            network.make(),
+            stimuli,
+            network.layers,
+            folder=folder / name,
+            frames=network.frames,
+            frame_axis=network.frame_axis if network.frames == "clip" else None,
+            project=n_component,
+            batch_size=24,
+        )
+        assert_layers(found, network.layers)
+
+
+def assert_layers(found: apa.Activations, layers: tuple[str, ...]) -> None:
+    if tuple(found.layers) != layers:
+        raise RuntimeError(f"{found.layers} instead of {layers}")
+
+
+def features(folder: Path, n_train: int) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+    """Layers as ``(train, test)``."""
+    found = {}
+    for place in sorted(p for p in folder.iterdir() if p.is_dir()):
+        sets = apa.Activations.open(place)
+        for layer in sets.layers:
+            x = np.asarray(sets[layer], dtype=np.float64)
+            found[place.name, layer] = (x[:n_train], x[n_train:])
+    return found
+
+
+def scored(brain: dict, models: dict, *, linear: bool) -> apa.ScoreTable:
+    """RSA of both splits, and linear predictivity."""
+    tables = [
+        apa.score_patterns(
+            {key: v[k] for key, v in brain.items()},
+            {key: v[k] for key, v in models.items()},
+            references=["subject_to_subject"],
+            split=split,
+        )
+        for k, split in enumerate(("train", "test"))
+    ]
+    if linear:
+        tables.append(apa.linear_predictivity(brain, models, references=["subject_to_subject"]))
+    return apa.concat(*tables)
+
+
+def true_scores(planted: dict, models: dict, n_train: int) -> pd.DataFrame:
+    """Scores without noise ``[model, region]``: RDM of a network's best layer (on train) and the planted one (test)."""
+    rows = []
+    exact = {("truth", roi): (x[:n_train], x[n_train:]) for roi, x in planted.items()}
+    for k, split in enumerate(("train", "test")):
+        table = apa.score_patterns(
+            {key: v[k] for key, v in exact.items()},
+            {key: v[k] for key, v in models.items()},
+            references=None,
+            split=split,
+        )
+        rows.append(table)
+    best = apa.select_layer(apa.concat(*rows), on="train").frame
+    return best.pivot_table(index="model", columns="roi", values="score")
+
+
+def recovery(
+    planted: dict, models: dict, truth: pd.DataFrame, n_train: int, noise: float, seeds: range
+) -> pd.DataFrame:
+    """In how many simulated studies the truth was found (RSA, short form)."""
+    rows = []
+    for seed in seeds:
+        brain = brains.responses(planted, n_train, noise, 1000 + seed)
+        tables = [
+            apa.score_patterns(
+                {key: v[k] for key, v in brain.items()},
+                {key: v[k] for key, v in models.items()},
+                references=None,
+                split=split,
+            )
+            for k, split in enumerate(("train", "test"))
+        ]
+        best = apa.select_layer(apa.concat(*tables), on="train")
+        found = apa.equivalence_set("score ~ model | roi", best).table
+        inside = found[found["in_set"]].groupby("roi")["model"].agg(set)
+        kept = all(truth[roi].idxmax() in inside[roi] for roi in truth.columns)
+        parted = apa.compare(
+            "score ~ model | roi", best.where(roi=list(brains.MOTION_ROIS)), reference="still_grey"
+        ).table
+        motion = parted[parted["model"] == "motion_energy"]
+        rows.append(
+            {"seed": seed, "best_set": kept, "motion": bool((motion["conf_low"] > 0).all())}
+        )
+    return pd.DataFrame(rows)
+
+
+def shares(found: pd.DataFrame) -> pd.DataFrame:
+    """Shares of studies with exact (Clopper-Pearson) intervals."""
+    rows = []
+    for fact in ("best_set", "motion"):
+        interval = stats.binomtest(int(found[fact].sum()), len(found)).proportion_ci()
+        rows.append({"term": fact, "estimate": found[fact].mean(), "conf_low": interval.low,
+                     "conf_high": interval.high, "n": len(found)})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+FACTS = [
+    {"name": "best set", "statement": "The set of the best holds the truly best network of all regions",
+     "result": "recovery", "where": {"term": "best_set"}, "value": 0.85, "estimand": "share of simulated studies"},
+    {"name": "motion", "statement": "The motion-blind network is parted from the motion-seeing one in MT, MST and FST",
+     "result": "recovery", "where": {"term": "motion"}, "value": 0.85, "estimand": "share of simulated studies"},
+]  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> Path:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument(
+        "--noise", type=float, default=2.0, help="SD of a trial's noise, of the signal's"
+    )
+    parser.add_argument("--train", type=int, default=SPLIT["train"])
+    parser.add_argument("--test", type=int, default=SPLIT["test"])
+    parser.add_argument(
+        "--seeds", type=int, default=40, help="simulated studies of the check of the truth"
+    )
+    parser.add_argument("--no-linear", action="store_true", help="without linear predictivity")
+    parser.add_argument(
+        "--clips", type=Path, help="read clips from here instead; only activations are made"
+    )
+    chosen = parser.parse_args(arguments)
+    n_train, n = chosen.train, chosen.train + chosen.test
+    stages = Stages(chosen.out)
+    size = min(projection_size(n_train), 2000)
+    if chosen.clips is not None:
+        shown = clips.read_clips(chosen.clips)
+        make_activations(chosen.out / "activations_of_clips", shown, chosen.seed, size)
+        return chosen.out
+    made = stages.run(
+        "clips", lambda f: make_clips(f, n, chosen.seed), [], clips, n=n, seed=chosen.seed
+    )
+    acts = stages.run(
+        "activations",
+        lambda f: make_activations(f, np.load(made / "clips.npy", mmap_mode="r"), chosen.seed, size),
+        [made], networks, seed=chosen.seed, size=size,
+    )  # fmt: skip
+    planted = brains.planted(dict(np.load(made / "latent.npz")))
+    nets = features(acts, n_train)
+    oracle = {("planted", f"of_{roi}"): (x[:n_train], x[n_train:]) for roi, x in planted.items()}
+    this = sys.modules[__name__]
+
+    def make_scores(folder: Path) -> None:
+        brain = brains.responses(planted, n_train, chosen.noise, chosen.seed)
+        scored(brain, nets | oracle, linear=not chosen.no_linear).frame.to_csv(
+            folder / "scores.csv", index=False
+        )
+
+    def make_truth(folder: Path) -> None:
+        truth = true_scores(planted, nets, n_train)
+        truth.to_csv(folder / "truth.csv")
+        found = recovery(planted, nets, truth, n_train, chosen.noise, range(chosen.seeds))
+        found.to_csv(folder / "recovery.csv", index=False)
+
+    options = {"noise": chosen.noise, "seed": chosen.seed, "n_train": n_train}
+    scores = stages.run(
+        "scores", make_scores, [acts], brains, **options, linear=not chosen.no_linear
+    )
+    checked = stages.run("truth", make_truth, [acts], this, **options, seeds=chosen.seeds)
+    study = apa.run_study(
+        Path(__file__).with_name("study.toml"),
+        assignments=[f"inputs.scores={scores / 'scores.csv'}"],
+        output=chosen.out / "study",
+        overwrite=True,
+    )
+    found = apa.claims(FACTS, {"recovery": shares(pd.read_csv(checked / "recovery.csv"))})
+    apa.report(found, study.results["claims"], title="What was planted, and what was found").save(
+        chosen.out / "truth.html", overwrite=True
+    )
+    both = pd.concat([found.verdicts(), study.results["claims"].verdicts()])
+    (chosen.out / "verdicts.json").write_text(json.dumps(both.to_dict(orient="records"), indent=1))
+    sys.stdout.write(both.to_string() + f"\nmade anew: {stages.made}\n{study.report_path}\n")
+    return chosen.out
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""The study of the video networks, from clips to the report, in short form."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import apastats as apa
+from apastats.errors import ReadError
+
+SHORT = ("--train", "40", "--test", "24", "--seeds", "2", "--no-linear")
+
+
+@pytest.fixture(scope="module")
+def code(repository: Path) -> ModuleType:
+    folder = str(repository / "analyses" / "video_networks")
+    sys.path.insert(0, folder)
+    try:
+        import run
+    finally:
+        sys.path.remove(folder)
+    return run
+
+
+@pytest.fixture(scope="module")
+def out(code, tmp_path_factory) -> Path:
+    return code.main([str(tmp_path_factory.mktemp("video") / "out"), *SHORT])
+
+
+def test_from_clips_to_the_report(out: Path) -> None:
+    report = (out / "study" / "report.html").read_text("utf-8")
+    assert "Claims and verdicts" in report
+    assert (out / "truth.html").is_file()
+    verdicts = {v["claim"]: v["verdict"] for v in json.loads((out / "verdicts.json").read_text())}
+    assert set(verdicts) == {"best set", "motion", "1", "2"}
+    assert verdicts["1"] == "supported"
+    scores = apa.read(out / "scores" / "scores.csv")
+    assert len(scores.levels("roi")) == 19
+    assert len(scores.where(kind="model").levels("subject")) == 10
+    assert scores.frame.groupby("model")["layer"].nunique()["planted"] == 19
+
+
+def test_stages_are_used_again_only_where_nothing_changed(code, out: Path) -> None:
+    stages = ("clips", "activations", "scores", "truth")
+    before = {s: (out / s / "key").read_text() for s in stages}
+    times = {s: (out / s / "key").stat().st_mtime_ns for s in stages}
+    (out / "scores.part").mkdir()  # left by a kill
+    (out / "scores" / "key").unlink()
+    code.main([str(out), *SHORT])
+    assert {s: (out / s / "key").read_text() for s in stages} == before
+    again = {s: (out / s / "key").stat().st_mtime_ns for s in stages}
+    assert [s for s in stages if again[s] != times[s]] == ["scores"]
+    code.main([str(out), *SHORT, "--noise", "3"])
+    after = {s: (out / s / "key").read_text() for s in stages}
+    assert [s for s in stages if after[s] != before[s]] == ["scores", "truth"]
+
+
+def test_what_is_blind_to_motion_cannot_tell_directions(code) -> None:
+    """Two directions of drift: alike for what sees frames, apart for what sees motion."""
+    rng = np.random.default_rng(1)
+    latent = {k: v[:1].repeat(16, axis=0) for k, v in code.clips.latents(1, rng).items()}
+    latent["direction"] = np.tile([-1.0, 1.0], 8)
+    latent["speed"] = np.full(16, 0.2)
+    shown = code.clips.render(latent, rng)
+    for name, network in code.networks.networks(0).items():
+        x = apa.activations(
+            network.make(),
+            shown,
+            network.layers,
+            frames=network.frames,
+            frame_axis=network.frame_axis,
+        )[network.layers[-1]]
+        way = latent["direction"]
+        between = np.linalg.norm(x[way > 0].mean(axis=0) - x[way < 0].mean(axis=0))
+        within = np.sqrt(x[way > 0].var(axis=0, ddof=1).sum() / 4)
+        if name == "motion_energy":
+            assert between > 3 * within
+        elif not network.sees_motion:
+            assert between < 2 * within, name
+
+
+def test_frames_and_films_are_clips(code, tmp_path: Path) -> None:
+    from PIL import Image
+
+    rng = np.random.default_rng(1)
+    shown = code.clips.render(code.clips.latents(2, rng), rng)
+    for k, clip in enumerate(shown):
+        place = tmp_path / f"clip_{k}"
+        place.mkdir()
+        for t, frame in enumerate(clip):
+            pixels = np.round(255 * frame.transpose(1, 2, 0)).astype(np.uint8)
+            Image.fromarray(pixels).save(place / f"{t:03d}.png")
+    found = code.clips.read_clips(tmp_path)
+    np.testing.assert_allclose(found, shown, atol=0.5 / 255 + 1e-6)
+    with pytest.raises(ReadError, match="12 frames; 20 are needed"):
+        code.clips.read_clips(tmp_path, seconds=5)
+    with pytest.raises(ReadError, match="no mp4 files"):
+        code.clips.read_clips(tmp_path / "clip_0")
+
+
+def test_films_are_read_at_the_frames_asked_for(code, tmp_path: Path) -> None:
+    import av
+
+    with av.open(str(tmp_path / "a.mp4"), "w") as film:
+        stream = film.add_stream("mpeg4", rate=8)
+        stream.width = stream.height = 32
+        for k in range(24):
+            level = np.full((32, 32, 3), 10 * k, dtype=np.uint8)
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(level, format="rgb24")))
+        film.mux(stream.encode())
+    found = code.clips.read_clips(tmp_path)  # 4 a second of 8
+    assert found.shape == (1, 12, 3, 32, 32)
+    np.testing.assert_allclose(found[0].mean(axis=(1, 2, 3)) * 255, 20 * np.arange(12), atol=6)
+
+
+def test_shares_of_found_facts(code) -> None:
+    found = code.shares(pd.DataFrame({"best_set": [True] * 40, "motion": [True] * 39 + [False]}))
+    assert found["estimate"].tolist() == [1.0, 0.975]
+    assert found.loc[0, "conf_low"] == pytest.approx(0.025 ** (1 / 40))  # Clopper and Pearson
