@@ -10,7 +10,14 @@ import pandas as pd
 
 from apastats.arguments import choice, whole
 from apastats.comparing.margin import Margin, as_margin
-from apastats.errors import DesignError, InputError, MarginError, SmallSampleWarning, warn
+from apastats.errors import (
+    DegenerateWarning,
+    DesignError,
+    InputError,
+    MarginError,
+    SmallSampleWarning,
+    warn,
+)
 from apastats.numbers.adjust_p import check_adjust
 from apastats.numbers.moments import moments
 from apastats.numbers.one_more_person import is_symmetric
@@ -173,6 +180,8 @@ def brain_test(
     -----
     SmallSampleWarning
         Fewer than six people.
+    DegenerateWarning
+        A model or region without enough scores.
 
     Notes
     -----
@@ -249,6 +258,10 @@ def brain_test(
     out = pd.concat(frames, ignore_index=True)
     first += ["roi"] if over == "roi" else []
     out = out[[*first, *(c for c in out.columns if c not in first)]]
+    lost = int((out["std_error"].isna() | out["mean_person"].isna()).sum())
+    if lost:
+        text = f"brain_test: {lost} of {len(out)} rows have too few scores for a test; they are NaN and undecided"
+        warn(text, DegenerateWarning)
     if min(counts) < FEW:
         message = (
             f"brain_test: {min(counts)} people; what one more person may be like is hardly known"

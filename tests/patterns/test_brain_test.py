@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 import apastats as apa
-from apastats.errors import DesignError, InputError, MarginError
+from apastats.errors import DegenerateWarning, DesignError, InputError, MarginError
 from apastats.numbers.one_more_person import (
     as_candidates,
     correlation_of,
@@ -383,3 +383,15 @@ def test_a_profile_of_one_region_is_that_region() -> None:
         == pytest.approx(-found.statistic[0, 0])
         == pytest.approx(profile.largest[0])
     )
+
+
+def test_a_region_without_scores_is_said_and_left_undecided(brains: apa.ScoreTable) -> None:
+    frame = brains.frame.copy()
+    gone = (frame["kind"] == "model") & (frame["model"] == "poor") & (frame["roi"] == "r3")
+    frame.loc[gone, "score"] = float("nan")
+    with pytest.warns(DegenerateWarning, match="1 of 24 rows"):
+        table = apa.brain_test(
+            brains.with_frame(frame), margin=0.1, selection=own_layers(brains)
+        ).table
+    row = table[(table["model"] == "poor") & (table["roi"] == "r3")].iloc[0]
+    assert row["decision"] == row["as_good"] == row["like_a_person"] == "undecided"
