@@ -103,7 +103,8 @@ def agreement_sensitivity(
     reference, similarity, self_entry, scale, brain
         The baseline, see :func:`alignment_patterns` and :func:`pattern_agreement`.
     vary : sequence of str
-        Choices to change: ``metric, similarity, self_entry, scale, reference, brain, selection`` (layers
+        Choices to change: ``metric`` (``measure`` is the same: tables of ``score_patterns(measure=[...])`` have one
+        metric for each), ``similarity, self_entry, scale, reference, brain, selection`` (layers
         chosen on agreement, by the same rule and split as on score, or across subjects), ``partners`` (fewer per
         subject, drawn), ``subjects`` (one left out at a time).
     n_partner : sequence of int
@@ -136,9 +137,10 @@ def agreement_sensitivity(
     >>> found.table["what"].unique().tolist()
     ['baseline', 'similarity', 'self_entry']
     """
-    for what in names("vary", vary):
-        choice("vary", what, VARY)
+    for what in names("vary", vary, least=0):
+        choice("vary", what, (*VARY, "measure"))
     vary = [vary] if isinstance(vary, str) else list(vary)
+    vary = list(dict.fromkeys("metric" if v == "measure" else v for v in vary))
     n_partner = [whole("n_partner", k, least=1) for k in items("n_partner", n_partner)]
     kinds = set(table.frame["kind"].unique())
     if "model" not in kinds or len(kinds) < 2:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -138,3 +140,24 @@ def test_bad_input(scores):
         apa.agreement_sensitivity(scores.frame)
     with pytest.raises(DesignError, match="model rows and brain rows"):
         apa.agreement_sensitivity(scores.where(kind="model"))
+
+
+def test_measures_are_varied_as_metrics() -> None:
+    rng = np.random.default_rng(4)
+    rois = ["V1", "V2", "V4"]
+    common = {r: rng.standard_normal((20, 6)) for r in rois}
+    brain = {(s, r): common[r] + 0.5 * rng.standard_normal((20, 6)) for s in "abcd" for r in rois}
+    models = {("m", "1"): common["V1"] @ rng.standard_normal((6, 5)), ("k", "1"): common["V4"]}
+    table = apa.score_patterns(brain, models, measure=["cka-debiased", "procrustes", "mutual-knn"])
+    found, same = (
+        apa.agreement_sensitivity(table, metric="cka-debiased", vary=[what]).table
+        for what in ("measure", "metric")
+    )
+    pd.testing.assert_frame_equal(found, same)
+    rows = found[found["what"] == "metric"]
+    assert rows["analysis"].unique().tolist() == ["procrustes", "mutual-knn"]
+    alone = apa.agreement_sensitivity(table, metric="procrustes", vary="self_entry").table
+    of_it = rows[rows["analysis"] == "procrustes"].set_index("term")["estimate"]
+    kept = ["brain", "best_model", "gap"]
+    alone = alone[alone["what"] == "baseline"].set_index("term")["estimate"]
+    np.testing.assert_allclose(of_it[kept], alone[kept])
