@@ -90,6 +90,7 @@ EXPORTS: dict[str, str] = {
     "read_patterns": "apastats.io.read_patterns",
     "read_rdms": "apastats.io.read_rdms",
     "references": "apastats.reporting.references",
+    "regression_rsa": "apastats.scoring.regression_rsa",
     "report": "apastats.reporting.report",
     "rm_anova": "apastats.comparing.rm_anova",
     "rope": "apastats.comparing.rope",

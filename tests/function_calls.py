@@ -47,6 +47,7 @@ BASE: dict[str, Callable[[], Call]] = {
     "compact_letters": lambda: {"labels": ["a", "b"], "different": [("a", "b")]},
     "concat": lambda: {"tables": (best().where(roi="V1"), best().where(roi="V2"))},
     "commonality": lambda: {"brain": rdms().brain, "models": rdms().models},
+    "regression_rsa": lambda: {"brain": rdms().brain, "models": rdms().models},
     "partial_similarity": lambda: {"brain": rdms().brain, "models": rdms().models},
     "fitted": lambda: {"kind": "weighted", "members": rdms().models},
     "hierarchical_p": lambda: {"p": P, "groups": ["a", "a", "b"]},
@@ -106,6 +107,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
             for m, part in rdms().models.labels.groupby("model")
         },
     },
+    "regression_rsa": {"method": "pearson"},
     "partial_similarity": {"method": "kendall", "kind": "semipartial"},
     "fitted": {
         "name": "mine",

@@ -70,6 +70,19 @@ def test_parts_sum_to_r2_and_unique_parts_are_squared_semipartial_correlations()
             assert mine[f"unique m{k}"] == pytest.approx(square, abs=1e-10)
 
 
+@pytest.mark.parametrize("method", ["pearson", "spearman"])
+def test_coefficients_are_those_of_least_squares(method: str) -> None:
+    brain, models = sets()
+    found = apa.regression_rsa(brain, models, method=method).frame
+    change = rankdata if method == "spearman" else np.asarray
+    x, y = (np.apply_along_axis(change, 1, s.vectors) for s in (brain, models))
+    x, y = ((v - v.mean(1, keepdims=True)) / v.std(1, keepdims=True) for v in (x, y))
+    for s, subject in enumerate("abcd"):
+        expected = np.linalg.lstsq(y.T, x[s], rcond=None)[0]
+        mine = found[found["subject"] == subject].set_index("model")["score"]
+        np.testing.assert_allclose(mine[["m0", "m1", "m2"]], expected, rtol=0, atol=1e-10)
+
+
 def test_a_group_is_one_predictor() -> None:
     brain, models = sets()
     found = apa.commonality(brain, models, groups={"first": ["m0", "m2"], "second": ["m1"]}).frame

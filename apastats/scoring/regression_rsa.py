@@ -1,0 +1,67 @@
+"""Regression RSA: every subject's RDM on the RDMs of all models at once."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from apastats.arguments import checked, choice
+from apastats.scoring.partial_similarity import correlations, predictors_of
+from apastats.table import ScoreTable
+
+__all__ = ["regression_rsa"]
+
+
+@checked
+def regression_rsa(
+    brain: Any, models: Any, *, method: Literal["pearson", "spearman"] = "spearman"
+) -> ScoreTable:
+    """Standardised regression coefficient of every model in a regression of a subject's RDM on all of them.
+
+    Parameters
+    ----------
+    brain, models : RDMSet or anything :func:`apastats.read_rdms` takes
+        As in :func:`apastats.partial_similarity`.
+    method : {"spearman", "pearson"}
+        Regression of ranks or of dissimilarities.
+
+    Returns
+    -------
+    ScoreTable
+        A row per model, ROI and subject; the coefficients are in units of standard deviations.
+
+    Raises
+    ------
+    InputError, DataError
+        As :func:`apastats.partial_similarity`.
+
+    Notes
+    -----
+    ``b = R^-1 r`` with R the correlations among models and r those with the subject.
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> rdms = apa.simulate_rdms(
+    ...     n_subject=3, n_stimulus=12, rois=["V1", "V2"], n_model=2, n_layer=1, rng=0
+    ... )
+    >>> regression_rsa(rdms.brain, rdms.models)
+    <ScoreTable: 12 rows; 3 subjects, 2 ROIs, 2 models; outcomes score>
+    """
+    choice("method", method, ("pearson", "spearman"))
+    targets, predictors, log = predictors_of(brain, models)
+    among, toward = correlations(targets, predictors, method)
+    b = np.linalg.solve(among, toward.T).T
+    s, k = (i.ravel() for i in np.indices(b.shape))
+    frame = pd.DataFrame(
+        {
+            "kind": "model",
+            **{c: predictors.labels[c].to_numpy()[k] for c in ("model", "layer")},
+            **{c: targets.labels[c].to_numpy()[s] for c in ("subject", "roi")},
+            "metric": f"standardised coefficient ({method})",
+            "score": b.ravel(),
+        }
+    )
+    return ScoreTable(frame, log=tuple(log), source=f"regression of {targets.source}")
