@@ -43,7 +43,7 @@ class Measure:
     invariant : tuple of str
         Transformations of the features that change no score.
     stimuli : {"weights", "subsets"}
-        How stimuli are resampled: by a weight each, or by leaving some out.
+        Whether it is defined for stimuli with a weight each, or for subsets alone.
     needs : str
         What it needs besides finite numbers.
     symmetric : bool

@@ -137,7 +137,7 @@ def measures_page() -> str:
     """The table of the documentation, from the registry; sources by their keys in the bibliography."""
     head = (
         "| `measure` | score | in the literature | range | identical | independent | does not change with "
-        "| resampled by | symmetric | needs | source |"
+        "| allows weights of stimuli | symmetric | needs | source |"
     )
     lines = [head, "|" + " --- |" * (head.count(" | ") + 1)]
     for m in MEASURES.values():
@@ -150,7 +150,7 @@ def measures_page() -> str:
             m.identical,
             m.independent,
             ", ".join(m.invariant) or "-",
-            m.stimuli,
+            "yes" if m.stimuli == "weights" else "no",
             "yes" if m.symmetric else "no",
             m.needs,
             ", ".join(m.sources),
