@@ -223,6 +223,7 @@ def _double_centre(a: np.ndarray) -> np.ndarray:
     """Take away what a target has for all predictors of the matrix, then each pattern's own mean."""
     if not a.size:
         return a
+    # rows first, then columns: with all entries there the order does not matter, with gaps the last one is exact
     centred = a - _nanmean(a, -2)
     out: np.ndarray = centred - _nanmean(centred, -1)
     return out

@@ -143,6 +143,10 @@ def node_replicates(problem: NodeProblem, counts: np.ndarray) -> tuple[np.ndarra
 
 
 def _chunk(q: NodeProblem, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    # a person is a node, a pattern (p predicts t) an edge. Drawing people c times makes c_p c_t copies of an edge, and
+    # none between two copies of one person: the sum over drawn edges is a product of edge values with c_p c_t, so
+    # no resample is ever laid out. The references are weighted means themselves, and similarity is not linear in them:
+    # they are averaged first and compared afterwards, in every resample anew
     weight = c[:, q.target] * c[:, q.predictor] if q.pairwise else c[:, q.target]
     if q.reference == "matched" and q.pairwise:
         return _matched(q, c, weight)
@@ -151,7 +155,8 @@ def _chunk(q: NodeProblem, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     own = c[:, q.predictor] if q.pairwise else np.ones_like(weight)
     brain = _over_subjects(*_over_partners(q, per_pattern, own), c)
     if q.reference == "released":
-        # the references are single patterns: nothing about them changes
+        # the references are single patterns, which no draw changes: similarities are made once, [pattern, model], and
+        # only their weights differ between resamples
         model = q.model_ready[q.target]
         products = np.einsum("nje,ne->nj", model.rows, q.brain_ready.rows)
         fixed = similarity_of_products(products, model, q.brain_ready[:, None], q.similarity)
@@ -185,6 +190,8 @@ def _of_single_patterns(
 def _outside(q: NodeProblem, weight: np.ndarray) -> Prepared:
     """Reference of every subject ``[subject, row]``: the mean of all patterns that do not involve it."""
     out = np.empty((q.n_subject, len(weight), len(q.keep)))
+    # one product per subject: total less the subject's own edges would be one product for all, but it cancels where
+    # a resample is nearly that subject alone
     for s in range(q.n_subject):
         rest = (q.target != s) & (q.predictor != s)
         out[s] = _mean(weight[:, rest], q.brain[rest])
@@ -202,6 +209,7 @@ def _mean(weight: np.ndarray, patterns: np.ndarray) -> np.ndarray:
 def _outside_two(q: NodeProblem, weight: np.ndarray, i: int) -> Prepared:
     """Reference ``[row]`` of pattern i under ``matched``: neither of its two people has a part in it."""
     pair = (q.target[i], q.predictor[i])
+    # the pattern itself has p's errors as predictor and t's as target: an edge that touches either shares noise with it
     rest = ~np.isin(q.target, pair) & ~np.isin(q.predictor, pair)
     with np.errstate(invalid="ignore", divide="ignore"):
         return prepare(_mean(weight[:, rest], q.brain[rest]), q.similarity)
@@ -235,6 +243,8 @@ def _over_partners(
     """Mean over the patterns of each target, ``[row, subject]``, and where there is one."""
     weight = np.where(np.isfinite(values), weight, 0.0)
     values = np.where(np.isfinite(values), values, 0.0)
+    # sums over the edges of each target as one product with the incidence matrix of edges and targets; a target with
+    # many partners counts as one person afterwards, whatever it weighed here
     member = (q.target[:, None] == np.arange(q.n_subject)).astype(np.float64)
     total = weight @ member
     mean = (weight * values) @ member / np.where(total > 0, total, np.nan)
@@ -252,6 +262,7 @@ def _over_subjects(mean: np.ndarray, there: np.ndarray, c: np.ndarray) -> np.nda
 
 def _weighted(similar: np.ndarray, there: np.ndarray, q: NodeProblem, c: np.ndarray) -> np.ndarray:
     """Mean over subjects of ``[subject, row, model]``."""
+    # c_t once: partners are averaged within the reference already, so a subject weighs its own copies alone
     weight = np.where(there, c.T, 0.0)
     total = weight.T @ q.has_model.astype(np.float64)
     usable = there[..., None] & q.has_model[:, None]
@@ -318,6 +329,9 @@ def dyadic_std_error(values: np.ndarray) -> float:
     """
     target, predictor = np.nonzero(np.isfinite(values))
     e = values[target, predictor] - values[target, predictor].mean()
+    # e'Se / N^2 with S = 1 where two pairs have a person in common: covariances of all other pairs are 0, those of the
+    # rest are estimated by the products of their residuals. S is not positive definite, so the sum may be negative.
+    # n / (n - 1) because residuals from an estimated mean are too small
     share = (target[:, None] == target) | (predictor[:, None] == predictor)
     share |= (target[:, None] == predictor) | (predictor[:, None] == target)
     people = len(np.union1d(target, predictor))

@@ -197,6 +197,9 @@ def _from_moments(
     x: np.ndarray, y: np.ndarray, known_x: np.ndarray, known_y: np.ndarray, formula: Formula
 ) -> np.ndarray:
     """A formula of moments from pairwise sums, which are six matrix products."""
+    # entries shared by a pair are where both masks are 1: a sum over them is a product of values (0 where missing) with
+    # the other side's mask. var = E a^2 - (E a)^2 loses digits where the mean is large, so rows are centred on their own
+    # mean first; what is left of it among the shared entries is small, and moments do not mind the shift
     a, mean_a = _centre(x, known_x)
     b, mean_b = _centre(y, known_y)
     ka, kb = known_x.astype(np.float64), _swap(known_y.astype(np.float64))
@@ -206,6 +209,7 @@ def _from_moments(
     ma, mb = (a @ kb) / size, (ka @ b) / size
     raw_a, raw_b = ((a * a) @ kb) / size, (ka @ (b * b)) / size
     var_a, var_b = raw_a - ma * ma, raw_b - mb * mb
+    # constant up to rounding, measured by the size of the entries before centring: no variance, so no similarity
     scale_a = _FLAT**2 * (raw_a + mean_a * mean_a) + 1e-14 * raw_a
     scale_b = _FLAT**2 * (raw_b + _swap(mean_b * mean_b)) + 1e-14 * raw_b
     var_a, var_b = (
@@ -238,6 +242,8 @@ def _cosine(x: np.ndarray, y: np.ndarray, known_x: np.ndarray, known_y: np.ndarr
 
 def _pair_ranks(x: np.ndarray, known_x: np.ndarray, known_y: np.ndarray) -> np.ndarray:
     """Midranks of each row of ``x`` among the entries shared with each row of y, ``[..., n_x, n_y, entry]``."""
+    # the rank of entry i is 1/2 + the number of entries below it + half of those equal to it, itself among them; summing
+    # over the entries of each mask is one product, where ranking anew for every pair would be n_x n_y sorts
     above = (x[..., :, None] > x[..., None, :]) + 0.5 * (x[..., :, None] == x[..., None, :])
     above = above * known_x[..., None, :]
     mask = _swap(known_y.astype(np.float64))[..., None, :, :]
@@ -253,6 +259,7 @@ def _pearson(x: np.ndarray, y: np.ndarray, known_x: np.ndarray, known_y: np.ndar
 def _spearman(x: np.ndarray, y: np.ndarray, known_x: np.ndarray, known_y: np.ndarray) -> np.ndarray:
     if known_x.all() and known_y.all():
         return _pearson_complete(midranks(x, axis=-1), midranks(y, axis=-1))
+    # ranks change with the entries a pair shares, so they cannot be moments of the rows: one array per pair
     both = known_x[..., :, None, :] & known_y[..., None, :, :]
     ranks_x = _pair_ranks(x, known_x, known_y)
     ranks_y = np.swapaxes(_pair_ranks(y, known_y, known_x), -2, -3)
@@ -284,10 +291,12 @@ def _correlation(
 def _concordance(
     cov: np.ndarray, var_x: np.ndarray, var_y: np.ndarray, shift: np.ndarray
 ) -> np.ndarray:
+    # Lin (1989): 1 less the mean squared difference over what it would be were x and y uncorrelated
     return np.asarray(2 * cov / (var_x + var_y + shift * shift))
 
 
 def _nrmse(cov: np.ndarray, var_x: np.ndarray, var_y: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    # E (x - y)^2 = var x + var y - 2 cov + (mean x - mean y)^2; rounding alone can make it negative
     squares = np.maximum(var_x + var_y + shift * shift - 2 * cov, 0.0)
     return np.asarray(1 - np.sqrt(squares / var_y))
 
