@@ -223,7 +223,7 @@ def _double_centre(a: np.ndarray) -> np.ndarray:
     """Take away what a target has for all predictors of the matrix, then each pattern's own mean."""
     if not a.size:
         return a
-    # rows first, then columns: with all entries there the order does not matter, with gaps the last one is exact
+    # one axis, then the other: without gaps the order does not matter, with gaps the means of the last alone are 0
     centred = a - _nanmean(a, -2)
     out: np.ndarray = centred - _nanmean(centred, -1)
     return out

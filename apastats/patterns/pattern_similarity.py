@@ -198,8 +198,8 @@ def _from_moments(
 ) -> np.ndarray:
     """A formula of moments from pairwise sums, which are six matrix products."""
     # entries shared by a pair are where both masks are 1: a sum over them is a product of values (0 where missing) with
-    # the other side's mask. var = E a^2 - (E a)^2 loses digits where the mean is large, so rows are centred on their own
-    # mean first; what is left of it among the shared entries is small, and moments do not mind the shift
+    # the other side's mask. var = E a^2 - (E a)^2 loses digits where the mean is large, so rows are centred on their
+    # own mean first; what is left of it among the shared entries is small, and moments do not mind the shift
     a, mean_a = _centre(x, known_x)
     b, mean_b = _centre(y, known_y)
     ka, kb = known_x.astype(np.float64), _swap(known_y.astype(np.float64))
@@ -242,7 +242,7 @@ def _cosine(x: np.ndarray, y: np.ndarray, known_x: np.ndarray, known_y: np.ndarr
 
 def _pair_ranks(x: np.ndarray, known_x: np.ndarray, known_y: np.ndarray) -> np.ndarray:
     """Midranks of each row of ``x`` among the entries shared with each row of y, ``[..., n_x, n_y, entry]``."""
-    # the rank of entry i is 1/2 + the number of entries below it + half of those equal to it, itself among them; summing
+    # the rank of entry i is 1/2 + the number of entries below it + half of those equal to it, itself too; summing
     # over the entries of each mask is one product, where ranking anew for every pair would be n_x n_y sorts
     above = (x[..., :, None] > x[..., None, :]) + 0.5 * (x[..., :, None] == x[..., None, :])
     above = above * known_x[..., None, :]
