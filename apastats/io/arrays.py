@@ -14,7 +14,7 @@ import numpy as np
 
 from apastats.errors import ReadError
 
-__all__ = ["affordable", "load_npy", "load_npz", "npz_arrays"]
+__all__ = ["DAMAGED", "affordable", "first_line", "load_npy", "load_npz", "npz_arrays"]
 
 # what damaged files raise: of zip archives, of compressed streams, of headers, of dtypes
 DAMAGED = (
@@ -88,7 +88,7 @@ def load_npy(path: Path, *, mmap: bool = False) -> np.ndarray:
     except ReadError:
         raise
     except (*DAMAGED, MemoryError) as error:
-        raise ReadError(path, f"is no readable npy file ({_first(error)})") from error
+        raise ReadError(path, f"is no readable npy file ({first_line(error)})") from error
 
 
 def load_npz(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
@@ -132,7 +132,7 @@ def npz_arrays(path: Path) -> Iterator[tuple[str, np.ndarray | None]]:
     except ReadError:
         raise
     except (*DAMAGED, MemoryError) as error:
-        raise ReadError(path, f"is no readable npz ({_first(error)})") from error
+        raise ReadError(path, f"is no readable npz ({first_line(error)})") from error
 
 
 _PICKLED = "holds pickled objects, which are refused (they can run code); save plain arrays"
@@ -149,7 +149,7 @@ def _header(handle: Any) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def _first(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """First line of a message, or what kind of error it was."""
     lines = str(error).splitlines()
     return lines[0][:200] if lines else type(error).__name__

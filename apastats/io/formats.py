@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from apastats.errors import InputError, MissingExtraError, ReadError
+from apastats.io.arrays import affordable
 from apastats.io.dialects import Dialect, to_utf8
 from apastats.io.frames import Part, from_arrow, from_xarray
 from apastats.io.sources import entities
@@ -174,11 +177,15 @@ def _excel(path: str, options: FileOptions) -> list[Part]:
     except ImportError:
         raise MissingExtraError("openpyxl", "excel") from None
     try:
+        with zipfile.ZipFile(path) as archive:
+            affordable(Path(path), sum(m.file_size for m in archive.infolist()))
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         sheets = {
             s.title: [list(r) for r in s.iter_rows(values_only=True)] for s in book.worksheets
         }
         book.close()
+    except ReadError:
+        raise
     except Exception as error:  # openpyxl lets errors of zip, xml and its own through
         raise ReadError(path, f"cannot be read ({type(error).__name__}: {error})") from error
     filled = {k: v for k, v in sheets.items() if any(c is not None for r in v for c in r)}
@@ -291,14 +298,18 @@ def _parquet(path: str, options: FileOptions) -> list[Part]:
     import pyarrow.parquet as pq
 
     try:
-        schema = pq.read_schema(path)
+        schema, declared = pq.read_schema(path), pq.read_metadata(path)
+        # runs of one value take no room in the file; in memory each row takes its own
+        affordable(Path(path), declared.num_rows * 8 * max(1, declared.num_columns))
         text = [
             f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)
         ]
         table = pq.read_table(path, read_dictionary=text)
         table.validate(full=True)
         return [_arrow_part(table, path, "parquet")]
-    except (*_DAMAGED, pa.ArrowException) as error:
+    except ReadError:
+        raise
+    except (*_DAMAGED, pa.ArrowException, MemoryError) as error:
         raise ReadError(path, f"cannot be read ({type(error).__name__}: {error})") from error
 
 

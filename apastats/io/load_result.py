@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from apastats.arguments import checked
-from apastats.errors import ReadError
+from apastats.errors import ApaError, ReadError
+from apastats.io.arrays import DAMAGED, affordable, first_line, load_npz
 from apastats.results import Provenance, Result
 from apastats.words import Info
 
@@ -36,16 +36,23 @@ def load_result(path: str | Path) -> Result:
     folder = Path(path)
     try:
         meta = json.loads((folder / "result.json").read_text("utf-8"))
-        table = pd.read_parquet(folder / "table.parquet")
-        with np.load(folder / "arrays.npz", allow_pickle=False) as npz:
-            arrays = {k: npz[k] for k in npz.files}
-        kind, words = meta["kind"], meta["info"]
+        table = read_parquet(folder / "table.parquet")
+        arrays, objects = load_npz(folder / "arrays.npz")
+        if objects:
+            raise TypeError(f"array {objects[0]!r} holds Python objects")
+        kind, words, notes = meta["kind"], meta["info"], tuple(meta["notes"])
         provenance = Provenance(**meta["provenance"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if not isinstance(kind, str) or not all(isinstance(n, str) for n in notes):
+            raise TypeError("its kind or notes are no text")
+        if not isinstance(provenance.versions, dict):
+            raise TypeError("its versions are no mapping")
+    except ReadError as error:
         raise ReadError(folder, f"not a saved apastats result ({error})") from error
+    except (*DAMAGED, RecursionError, MemoryError) as error:
+        raise ReadError(folder, f"not a saved apastats result ({first_line(error)})") from error
     try:
         info = Info.from_dict(words)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ReadError(
             folder,
             f"its words are not those of this version (saved by apastats {provenance.versions.get('apastats', '?')}); "
@@ -55,7 +62,20 @@ def load_result(path: str | Path) -> Result:
     cls = Result._registry.get(kind)
     if cls is None:
         raise ReadError(folder, f"result of unknown kind {kind!r}")
-    return cls(table, info, provenance, arrays, tuple(meta["notes"]))
+    try:
+        return cls(table, info, provenance, arrays, notes)
+    except (*DAMAGED, ApaError) as error:
+        raise ReadError(folder, f"its parts do not fit together ({first_line(error)})") from error
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Table of a parquet file, after a look at how much data it declares."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        groups = range(file.metadata.num_row_groups)
+        affordable(path, sum(file.metadata.row_group(i).total_byte_size for i in groups))
+    return pd.read_parquet(path)
 
 
 def load_kinds() -> None:

@@ -7,12 +7,14 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from apastats.errors import InputError, ReadError
+from apastats.io.arrays import affordable
 from apastats.io.columns import canonical
 from apastats.io.dialects import Dialect, lines_of_rows, read_text, sniff, to_utf8
 from apastats.io.frames import Part, from_arrow
@@ -229,6 +231,9 @@ def plain_text(path: str, options: FileOptions) -> list[Part]:
         return [_text_part(file.read_buffer(), path, options)]
 
 
+CHUNK = 2**26  # bytes unpacked at once
+
+
 def compressed(path: str, options: FileOptions) -> list[Part]:
     """The table of a gzip or bzip2 file."""
     import pyarrow as pa
@@ -237,8 +242,15 @@ def compressed(path: str, options: FileOptions) -> list[Part]:
         with pa.input_stream(
             path, compression="gzip" if path.lower().endswith("gz") else "bz2"
         ) as file:
-            data = file.read_buffer()
-    except (OSError, pa.ArrowException) as error:
+            parts, size = [], 0
+            while part := file.read(
+                CHUNK
+            ):  # piece by piece: how large it is unpacked shows only then
+                size += len(part)
+                affordable(Path(path), size)
+                parts.append(part)
+        data = pa.py_buffer(b"".join(parts))
+    except (OSError, pa.ArrowException, MemoryError) as error:
         raise ReadError(path, f"cannot be unpacked ({error})") from error
     return [replace(p, what=f"compressed {p.what}") for p in [_text_part(data, path, options)]]
 
@@ -251,6 +263,8 @@ def zipped(path: str, options: FileOptions) -> list[Part]:
 
     try:
         with zipfile.ZipFile(path) as archive:
+            # no more than it declares is ever unpacked
+            affordable(Path(path), sum(m.file_size for m in archive.infolist()))
             members = [m for m in sorted(archive.namelist()) if m.lower().endswith(TEXT)
                        and not m.startswith("__MACOSX")]  # fmt: skip
             if not members:
