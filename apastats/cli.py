@@ -137,13 +137,15 @@ def _say(text: str, quiet: bool) -> None:
 
 def _finish(study: Any, quiet: bool, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"folder": str(study.folder), "report": str(study.report_path)}))
+        found = {"folder": str(study.folder), "report": str(study.report_path)}
+        typer.echo(json.dumps(found | {"answer": study.answer}, ensure_ascii=False))
     else:
+        _say(study.answer, quiet)
         _say(f"report: {study.report_path}", quiet)
 
 
 class _Progress:
-    """Spinner with the current step on a terminal; silent otherwise."""
+    """Bar with the current step on a terminal; silent otherwise."""
 
     def __init__(self, quiet: bool) -> None:
         self.on = not quiet and sys.stderr.isatty()
@@ -151,18 +153,27 @@ class _Progress:
     def __enter__(self) -> _Progress:
         if self.on:
             from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-            self.status = Console(stderr=True).status("starting")
-            self.status.start()
+            columns = (BarColumn(24), TimeElapsedColumn(), TextColumn("{task.description}"))
+            self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            # how many steps there are is known when the study has been read
+            self.task = self.bar.add_task("starting", total=None)
+            self.bar.start()
         return self
+
+    def expect(self, total: int) -> None:
+        """Number of steps to come."""
+        if self.on:
+            self.bar.update(self.task, total=total)
 
     def __call__(self, step: str) -> None:
         if self.on:
-            self.status.update(step)
+            self.bar.update(self.task, description=step, advance=1)
 
     def __exit__(self, *_: object) -> None:
         if self.on:
-            self.status.stop()
+            self.bar.stop()
 
 
 @app.command()

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import checked, whole
-from apastats.errors import DataError, OutputExistsError
+from apastats.errors import DataError, InputError, MissingExtraError, OutputExistsError
 from apastats.printable import spreadsheet_safe
 from apastats.rounding import LIMIT_ERRORS, printed_decimals
 from apastats.words import Info, jsonable
@@ -352,26 +352,32 @@ class Result:
 
     @checked
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write ``path/`` with ``table.parquet``, ``table.csv``, ``arrays.npz`` and ``result.json``.
+        """Write the whole result as a folder, or its table or report as a file; the ending says which.
 
         Parameters
         ----------
         path : str or path
-            Folder to make.
+            Without an ending: a folder with ``table.parquet``, ``table.csv``, ``arrays.npz``, ``result.json``, which
+            :func:`apastats.load_result` reads. ``.csv``, ``.parquet``, ``.xlsx`` (extra ``excel``): the table,
+            nothing rounded. ``.html``, ``.md``, ``.tex``, ``.docx``: a report of this result alone.
         overwrite : bool
-            Whether an existing folder may be replaced.
+            Whether an existing folder or file may be replaced.
 
         Returns
         -------
         pathlib.Path
-            The folder.
+            The folder or file.
 
         Raises
         ------
+        InputError
+            If the ending is that of another format.
         OutputExistsError
-            If the folder exists and ``overwrite`` is False.
+            If it exists and ``overwrite`` is False.
         """
         folder = Path(path)
+        if folder.suffix and not folder.is_dir():
+            return self._save_file(folder, overwrite)
         if folder.exists() and not overwrite:
             raise OutputExistsError(
                 f"{folder} exists and is kept; pass overwrite=True to replace it"
@@ -390,6 +396,33 @@ class Result:
         }
         (folder / "result.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False), "utf-8")
         return folder
+
+    def _save_file(self, file: Path, overwrite: bool) -> Path:
+        """The table or the report as one file."""
+        suffix = file.suffix.lower()
+        tables, reports = (".csv", ".parquet", ".xlsx"), (".html", ".md", ".tex", ".docx")
+        if suffix not in (*tables, *reports):
+            raise InputError(
+                "path", str(file), f"a folder without an ending, or a file in {[*tables, *reports]}"
+            )
+        if file.exists() and not overwrite:
+            raise OutputExistsError(f"{file} exists and is kept; pass overwrite=True to replace it")
+        if suffix in reports:
+            from apastats.reporting.kinds import title_of
+            from apastats.reporting.report import report
+
+            return report(self, title=title_of(self)).save(file, overwrite=overwrite)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if suffix == ".csv":
+            self.table.to_csv(file, index=False)
+        elif suffix == ".parquet":
+            self.table.to_parquet(file, index=False)
+        else:
+            try:
+                self.table.to_excel(file, index=False)
+            except ImportError as error:
+                raise MissingExtraError("openpyxl", "excel") from error
+        return file
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

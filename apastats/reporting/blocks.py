@@ -20,6 +20,7 @@ __all__ = [
     "Paragraph",
     "Section",
     "TableBlock",
+    "Texts",
 ]
 
 
@@ -81,16 +82,27 @@ class FigureBlock:
     make: Callable[[], Any]
     data: pd.DataFrame
     n_mark: int = 0
+    narrow: Callable[[], Any] | None = None  # the same for a phone
 
 
-Block: TypeAlias = Paragraph | Listing | Code | TableBlock | FigureBlock
+@dataclass(frozen=True)
+class Texts:
+    """Texts to copy, by format (``text, md, tex``); a page offers them, other formats have them already."""
+
+    slug: str
+    label: str
+    texts: Mapping[str, str]
+
+
+Block: TypeAlias = Paragraph | Listing | Code | TableBlock | FigureBlock | Texts
 
 
 @dataclass(frozen=True)
 class Section:
-    """Section of a report; ``level`` 2 stands in the table of contents."""
+    """Section of a report; ``gist`` says in a line what it holds."""
 
     slug: str
     title: str
     blocks: tuple[Block, ...] = ()
     children: tuple[Section, ...] = ()
+    gist: str = ""

@@ -91,6 +91,13 @@ def _mean_title(result: Any) -> str:
     return f"{of[:1].upper()}{of[1:]}" + (" by model" if "model" in result.table.columns else "")
 
 
+def _set_title(result: Any) -> str:
+    # what is shown is not what could not be excluded
+    what = "shown to be close to the best" if result.info.margin else "that can be the best"
+    compared = "ROIs" if "level" in result.table.columns else "Models"
+    return f"{compared} {what}, by {outcome_words(result)}"
+
+
 def _any_title(result: Any) -> str:
     title, what = str(result.kind).replace("_", " ").capitalize(), outcome_of(result)
     return f"{title} of {what}" if what else title
@@ -145,7 +152,7 @@ KINDS: dict[str, Kind] = {
         methods.equivalence, cites.equivalence,
     ),
     "equivalence_set": Kind(
-        called("Equivalence sets of {}"), "equivalence", prose.sets,
+        _set_title, "equivalence", prose.sets,
         figures(None, model_panels.set_figures), cites=cites.sets,
     ),
     "margin_curve": Kind(

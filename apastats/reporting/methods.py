@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from apastats.reporting.how_made import margin_sentence
-from apastats.reporting.markup import cite, name, sym
-from apastats.reporting.phrases import adjusted_sentence, ceiling_words, outcome_of, outcome_words
+from apastats.reporting.how_made import (
+    SIDES,
+    interval_sentences,
+    margin_sentence,
+    reference_sentence,
+)
+from apastats.reporting.markup import cite, code, name, sym
+from apastats.reporting.phrases import (
+    adjusted_sentence,
+    capital,
+    ceiling_words,
+    outcome_of,
+    outcome_words,
+    pattern_sentence,
+    resampling_sentence,
+    sentence,
+    settings_sentences,
+)
 
-__all__ = ["Maker", "ceiling", "equivalence", "generic", "means", "patterns", "silent"]
+__all__ = ["Maker", "ceiling", "equivalence", "generic", "layers", "means", "patterns", "silent"]
 
 # result, title, keys of its works -> sentences
 Maker: TypeAlias = Callable[[Any, str, list[str]], list[str]]
@@ -39,12 +55,17 @@ def _what(result: Any) -> str:
     return outcome_words(result) if outcome_of(result) else "the outcome"
 
 
+def _model(info: Any) -> str:
+    """The formula, which says what was compared within what."""
+    return f" ({code(info.formula)})" if info.formula else ""
+
+
 def means(result: Any, title: str, keys: list[str]) -> list[str]:
     """Means and how their intervals were made."""
     info, what = result.info, _what(result)
     return [
-        f"Means of {what} have {_level(info)}{name(info.interval)} intervals from the {name(info.method)}; "
-        f"resampled: {name(info.resampled)} {cite(*keys)}."
+        f"Means of {what}{_model(info)} have {_level(info)}{name(info.interval)} intervals from the "
+        f"{name(info.method)}: {name(info.resampled)} {cite(*keys)}."
     ]
 
 
@@ -54,38 +75,29 @@ def equivalence(result: Any, title: str, keys: list[str]) -> list[str]:
     test = cite(*(k for k in keys if k not in OF_ADJUSTMENT))
     n = f" ({sym('n')} = {info.n_subject})" if info.n_subject else ""
     out = [
-        f"Differences in {what} were tested by the {name(info.method or 'equivalence tests')}{n} {test}."
+        f"Differences in {what}{_model(info)} were tested by the {name(info.method or 'equivalence tests')}{n} {test}."
     ]
-    if info.margin:
-        out.append(margin_sentence(info))
     if info.comparison:
-        out.append(f"Contrasts: {name(info.comparison)}.")
+        out.append(sentence(name(info.comparison)))
+    out += [margin_sentence(info)] if info.margin else []
     out += _adjusted(info, keys)
     if info.rule:
-        out.append(f"Rule of decision: {name(info.rule)}.")
+        out.append(sentence(name(info.rule)))
+    out += interval_sentences(info)
     return [" ".join(out)]
 
 
 def _adjusted(info: Any, keys: list[str]) -> list[str]:
     cited = cite(*(k for k in keys if k in OF_ADJUSTMENT))
-    sentence = adjusted_sentence(info, f" {cited}" if cited else "")
-    if sentence and "alpha" in info:
-        return [sentence, f"Decisions were taken at the level {float(info.alpha):g}."]
-    return [sentence] if sentence else []
+    told = adjusted_sentence(info, f" {cited}" if cited else "")
+    if told and "alpha" in info:
+        return [told, f"The significance level was {float(info.alpha):g}."]
+    return [told] if told else []
 
 
 def patterns(result: Any, title: str, keys: list[str]) -> list[str]:
     """What an alignment pattern is."""
-    info = result.info
-    details = [
-        f"{k.replace('_', ' ')}: {name(info[k])}"
-        for k in ("profile", "self_entry", "scale")
-        if k in info
-    ]
-    return [
-        "An alignment pattern is the vector of one predictor's scores over all ROIs of a subject "
-        f"({'; '.join(details)}) {cite(*keys)}."
-    ]
+    return [f"{pattern_sentence(result.info)[:-1]} {cite(*keys)}."]
 
 
 def silent(result: Any, title: str, keys: list[str]) -> list[str]:
@@ -97,25 +109,45 @@ def _titled(result: Any, title: str) -> str:
     """Method after its title, unless it says that itself."""
     method = result.info.method
     if method.lower().startswith(title.lower()):
-        return name(method[:1].upper() + method[1:])
+        return capital(name(method))
     return f"{title}: {name(method)}"
 
 
 def generic(result: Any, title: str, keys: list[str]) -> list[str]:
-    """What any result says about itself."""
+    """What any result says about itself: method, formula, null, reference, margin, family, rule, resampling."""
     info = result.info
     if "method" not in info:
         return []
-    extra = []
-    for key, label in (
-        ("null", "null"), ("margin", "margin"), ("alternative", "alternative"), ("interval", "interval"),
-        ("resampled", "resampled"),
-    ):  # fmt: skip
-        if info.get(key):
-            extra.append(f"{label}: {name(info[key])}")
-    tail = f" ({'; '.join(extra)})" if extra else ""
     test = cite(*(k for k in keys if k not in OF_ADJUSTMENT))
-    words = [f"{_titled(result, title)}{tail}{' ' + test if test else ''}."]
+    words = [f"{_titled(result, title)}{_model(info)}{' ' + test if test else ''}."]
+    words += [f"The null hypothesis was that {name(info.null)}."] if info.null else []
+    words += [margin_sentence(info)] if info.margin else []
+    words += [SIDES[info.alternative]] if info.alternative in SIDES else []
+    if info.reference and not info.comparison:
+        words.append(reference_sentence(info))
+    elif info.comparison:
+        words.append(sentence(name(info.comparison)))
+    words += [f"Intervals are {name(info.interval)} intervals."] if info.interval else []
+    words += settings_sentences(info)
     if info.adjust:
         words += _adjusted(info, keys)
+    elif info.family:
+        words.append(f"The error rate is that of {name(info.family)}.")
+    words += [sentence(name(info.rule))] if info.rule and "overlap" not in info.rule else []
+    promise = str(info.get("promise", ""))
+    words += [sentence(name(promise))] if promise else []
+    words += filter(None, [resampling_sentence(info)])
     return [" ".join(words)]
+
+
+def layers(table: Any) -> list[str]:
+    """How the layer of each model was chosen, from what its choice noted down."""
+    for line in table.log:
+        found = re.fullmatch(r"layer of (\d+) .* chosen on (.*?), (.*); reported: (.*)", line)
+        if found:
+            cells, outcome, basis, split = found.groups()
+            return [
+                f"For each model, ROI and metric, the layer with the highest mean {name(outcome)} on {name(basis)} was "
+                f"chosen ({cells} choices), and its scores on the {name(split)} data were analysed."
+            ]
+    return []

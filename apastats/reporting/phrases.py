@@ -11,7 +11,7 @@ from apastats.words import Info
 
 __all__ = [
     "ADJUSTMENTS", "adjusted", "adjusted_sentence", "capital", "ceiling_words", "counted", "held_sentence", "joined",
-    "margin_words", "number_word", "outcome_of", "outcome_words", "resampling_sentence", "sentence",
+    "margin_words", "number_word", "outcome_of", "outcome_words", "pattern_sentence", "resampling_sentence", "sentence",
     "settings_sentences", "term_words",
 ]  # fmt: skip
 
@@ -77,6 +77,9 @@ def number_word(count: int) -> str:
 def capital(text: str) -> str:
     """With a capital; marks of inline text are passed over."""
     at = next((i for i, c in enumerate(text) if not "\ue000" <= c <= "\ue009"), 0)
+    first = text[at:].split(" ", 1)[0]
+    if "_" in first or any(c.isdigit() for c in first):
+        return text  # a name stays as it is
     return text[:at] + text[at : at + 1].upper() + text[at + 1 :]
 
 
@@ -105,10 +108,17 @@ def resampling_sentence(info: Info) -> str:
     return sentence(name(rest)) if rest else ""
 
 
+HELD = {
+    "the models themselves: a claim about other models is not supported": "the models compared",
+    "levels of model": "the models compared",
+    "partners": "partners drawn",
+}
+
+
 def held_sentence(held: Sequence[str]) -> str:
     """What results are conditional on; ``held`` are the texts of ``Info.held_fixed``."""
     items = [w for text in held for w in str(text).split(", ") if w and w != "nothing"]
-    items = [i.split(":")[0].strip() for i in dict.fromkeys(items)]
+    items = [HELD.get(i, i).split(":")[0].strip() for i in dict.fromkeys(items)]
     if not items:
         return ""
     told = [i if i.startswith(("the ", "everything")) else f"the {i}" for i in dict.fromkeys(items)]
@@ -130,6 +140,19 @@ def term_words(term: object, formula: str) -> str:
         return f"{factor} {level}" if factor and not level.startswith(("_", "[")) else text
 
     return " \u00d7 ".join(part(t) for t in str(term).split(":"))
+
+
+def pattern_sentence(info: Info) -> str:
+    """What an alignment pattern is, with the choices made."""
+    of = "scores of one predictor over all ROIs of a subject"
+    if str(info.get("profile", "row")) == "column":
+        of = "scores of all predictors on one ROI of a subject"
+    text = f"An alignment pattern is the vector of {of}"
+    if info.get("self_entry") == "out":
+        text += "; the entry of a ROI with itself is left out"
+    if str(info.get("scale", "raw")) not in ("raw", ""):
+        text += f"; entries are scaled ({name(str(info['scale']).replace('_', ' '))})"
+    return f"{text}."
 
 
 def adjusted(info: Info) -> bool:

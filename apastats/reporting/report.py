@@ -14,14 +14,18 @@ from apastats.arguments import checked, instance, items, whole
 from apastats.errors import InputError, OutputExistsError
 from apastats.printable import spreadsheet_safe
 from apastats.reporting import summary
+from apastats.reporting.answer import answer, margins_of, results_of
 from apastats.reporting.blocks import FigureBlock, Listing, Section
 from apastats.reporting.drawing import Drawings
-from apastats.reporting.markup import name
+from apastats.reporting.lead import lead_figure
+from apastats.reporting.markup import name, plain
 from apastats.reporting.numbers import as_style
+from apastats.reporting.phrases import sentence
 from apastats.reporting.references import Bibliography, references
 from apastats.reporting.tables import table_block
 from apastats.reporting.to_docx import write_docx
 from apastats.reporting.topics import Context, topic_sections
+from apastats.reporting.truth import truth_sentences
 
 __all__ = ["Report", "report"]
 
@@ -52,46 +56,63 @@ class Report:
         style: Any,
         max_rows: int,
         headings: Sequence[str | None] = (),
+        truth: pd.DataFrame | None = None,
     ) -> None:
         self.items, self.title = tuple(items), title
         self.study_text, self.command, self.notes = study_text, command, tuple(notes)
         self.style, self.max_rows = as_style(style), max_rows
         pairs = zip(self.items, headings or (None,) * len(self.items), strict=True)
         self.headings = {id(item): text for item, text in pairs if text}
+        self.truth = truth
         self._drawings = Drawings()
 
     def __repr__(self) -> str:
         return f"<Report: {self.title!r}; {len(self.items)} results>"
 
     @cached_property
-    def facts(self) -> dict[str, str]:
-        """Key facts, label -> inline text."""
-        return summary.key_facts(self.items, self.command)
+    def answer(self) -> str:
+        """The main results in one paragraph of at most 120 words, as plain text."""
+        return plain(self._answer)
 
     @cached_property
+    def _answer(self) -> str:
+        return answer(self.items, self.style, truth_sentences(self.items, self.truth))
+
+    @cached_property
+    def margin(self) -> str:
+        """The margins that claims of equivalence rest on, inline text."""
+        return margins_of(self.items)
+
+    @property
+    def lead(self) -> FigureBlock | None:
+        """The figure that carries the result."""
+        return self._lead_and_sections[0]
+
+    @property
     def sections(self) -> list[Section]:
-        """Sections in reading order."""
+        """Sections in reading order, after the answer and the leading figure."""
+        return self._lead_and_sections[1]
+
+    @cached_property
+    def _lead_and_sections(self) -> tuple[FigureBlock | None, list[Section]]:
         from apastats.plots.style import model_colors
 
         colors = model_colors(self._models())
         context = Context(self.items, self.style, colors, headings=self.headings)
-        context.slugs |= {"main", "live", "theme", "key-facts", "references"}
-        plain = Section(
-            context.slug("results"),
-            "Results in plain words",
-            tuple(summary.plain_words(self.items, self.style)),
-        )
+        context.slugs |= {"main", "live", "theme", "answer", "figure-answer", "references"}
+        lead, topics = lead_figure(self.items, topic_sections(context))
         limits = Section(
-            context.slug("not-concluded"),
-            "What may not be concluded",
-            tuple(summary.not_concluded(self.items)),
+            context.slug("limitations"), "Limitations", tuple(summary.limitations(self.items))
         )
-        topics = topic_sections(context)
-        methods = Section(
-            context.slug("methods"), "Methods", (summary.methods_paragraph(self.items),)
+        warnings = self._warnings()
+        noted = (
+            [Section(context.slug("warnings"), "Warnings", (Listing(warnings),))]
+            if warnings
+            else []
         )
+        methods = summary.methods_section(self.items, context.slug)
+        made: list[Any] = [summary.origin(self.items, self.command)]
         rows = pd.DataFrame(summary.provenance_rows(self.items))
-        again: list[Any] = []
         if len(rows):
             provenance = table_block(
                 context.slug("table-provenance"),
@@ -100,19 +121,16 @@ class Report:
                 self.style,
                 only=["result", "call", "data_hash", "seed", "created"],
             )
-            again = summary.recipe(self.items, self.study_text, self.command, provenance)
-        recipe = Section(context.slug("again"), "How to run it again", tuple(again))
-        warnings = self._warnings()
-        tail = (
-            [Section(context.slug("warnings"), "Warnings", (Listing(warnings),))]
-            if warnings
-            else []
+            made += summary.recipe(self.items, self.study_text, self.command, provenance)
+        origin = Section(
+            context.slug("provenance"), "Provenance and how to run it again", tuple(made)
         )
-        return [plain, limits, *topics, *tail, methods, *([recipe] if again else [])]
+        return lead, [*topics, limits, *noted, methods, origin]
 
     def _warnings(self) -> tuple[str, ...]:
-        own = [n for r in summary.results_of(self.items) for n in r.notes]
-        return tuple(name(n) for n in summary.unique([*self.notes, *own]))
+        # notes of results stand with the results
+        own = {n for r in results_of(self.items) for n in r.notes}
+        return tuple(sentence(name(n)) for n in summary.unique(self.notes) if n not in own)
 
     def _models(self) -> list[str]:
         """Models in order of appearance, the brain included, so that colours agree between figures."""
@@ -133,7 +151,7 @@ class Report:
 
     def figure_blocks(self) -> list[FigureBlock]:
         """All figures in reading order."""
-        out: list[FigureBlock] = []
+        out: list[FigureBlock] = [] if self.lead is None else [self.lead]
         for section in self.sections:
             for part in (section, *section.children):
                 out += [b for b in part.blocks if isinstance(b, FigureBlock)]
@@ -144,15 +162,7 @@ class Report:
         from apastats import __version__
         from apastats.reporting.to_html import render_html
 
-        return render_html(
-            title=self.title,
-            facts=self.facts,
-            sections=self.sections,
-            bibliography=self.references,
-            version=__version__,
-            max_rows=self.max_rows,
-            drawings=self._drawings,
-        )
+        return render_html(**self._parts(), version=__version__, drawings=self._drawings)
 
     def markdown(self, figures: Mapping[str, str] | None = None) -> str:
         """Markdown text.
@@ -181,7 +191,9 @@ class Report:
     def _parts(self) -> dict[str, Any]:
         return {
             "title": self.title,
-            "facts": self.facts,
+            "answer": self._answer,
+            "lead": self.lead,
+            "margin": self.margin,
             "sections": self.sections,
             "bibliography": self.references,
             "max_rows": self.max_rows,
@@ -324,6 +336,7 @@ def report(
     style: Any = "apa",
     max_rows: int = 200,
     headings: Sequence[str | None] | None = None,
+    truth: pd.DataFrame | None = None,
 ) -> Report:
     """Report of results: words, figures, tables, methods, references and recipe, from the same numbers.
 
@@ -345,6 +358,8 @@ def report(
         Rows of a table shown at most; its csv has all.
     headings : sequence of str or None, optional
         Heading of each result, in their order; None where it names itself.
+    truth : pandas.DataFrame, optional
+        Truth of a simulated study (:class:`apastats.SimulatedStudy`): the report then says how often it was found.
 
     Returns
     -------
@@ -378,6 +393,11 @@ def report(
         for heading in items("headings", headings, "one text per result", length=len(results)):
             if heading is not None:
                 instance("headings", heading, str, "texts or None")
+    if truth is not None:
+        instance("truth", truth, pd.DataFrame, "the truth of a simulated study, a table")
+        for column in ("kind", "model", "layer", "roi", "metric", "split", "truth"):
+            if column not in truth.columns:
+                raise InputError("truth", list(truth.columns), f"a table with a column {column!r}")
     return Report(
         results,
         title=title,
@@ -387,4 +407,5 @@ def report(
         style=style,
         max_rows=max_rows,
         headings=headings or (),
+        truth=truth,
     )

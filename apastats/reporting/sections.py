@@ -9,9 +9,16 @@ import pandas as pd
 
 from apastats.errors import DataError
 from apastats.reporting import model_panels, panels, pattern_panels, row_prose
+from apastats.reporting.answer import verdict
 from apastats.reporting.blocks import Block, FigureBlock, Listing, Paragraph, TableBlock
 from apastats.reporting.markup import name
-from apastats.reporting.phrases import adjusted_sentence, counted, outcome_of, outcome_words
+from apastats.reporting.phrases import (
+    number_word,
+    outcome_of,
+    outcome_words,
+    pattern_sentence,
+    sentence,
+)
 from apastats.reporting.tables import table_block
 
 __all__ = ["SectionMaker", "estimated", "with_figures"]
@@ -20,25 +27,12 @@ __all__ = ["SectionMaker", "estimated", "with_figures"]
 SectionMaker: TypeAlias = Callable[[Any, Any, str, list[Block]], list[Block]]
 
 
-def _intro(result: Any) -> list[Block]:
-    """One paragraph on how it was made."""
-    info = result.info
-    words = []
-    for key, label in (
-        ("method", ""),
-        ("margin", "Margin: "),
-        ("rule", "Rule: "),
-        ("comparison", "Compared: "),
-    ):
-        if info.get(key):
-            text = str(info[key])
-            words.append(f"{label}{name(text[:1].upper() + text[1:])}.")
-    words += [adjusted_sentence(info)] if info.adjust else []
-    if info.resampled:
-        words.append(f"Resampled: {name(info.resampled)}.")
-    if info.held_fixed:
-        words.append(f"Held fixed: {name(info.held_fixed)}.")
-    return [Paragraph(" ".join(words))] if words else []
+def _intro(result: Any, context: Any) -> list[Block]:
+    """What it came to; how it was made stands in the methods."""
+    told = verdict(result, context.style)
+    if told:
+        return [Paragraph(told)]
+    return [Paragraph(sentence(name(result.info.method)))] if result.info.method else []
 
 
 def design(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
@@ -46,23 +40,33 @@ def design(result: Any, context: Any, title: str, told: list[Block]) -> list[Blo
     table = result.table
     blocks: list[Block] = []
     if "status" in table.columns:
-        troubles = counted(int((table["status"] == "problem").sum()), "problem")
-        notes = counted(int((table["status"] == "note").sum()), "thing")
-        blocks.append(Paragraph(f"{troubles} and {notes} to note were found in the data."))
+        blocks.append(Paragraph(_troubles(table["status"])))
     blocks.append(
         table_block(context.slug("table-design"), "What is in the data.", table, context.style)
     )
     reading = [str(line) for line in result.info.get("reading", [])]
     if reading:
-        blocks += [Paragraph("What reading did:"), Listing(tuple(name(line) for line in reading))]
+        blocks += [
+            Paragraph("When the data were read:"),
+            Listing(tuple(name(line) for line in reading)),
+        ]
     return blocks
+
+
+def _troubles(status: pd.Series) -> str:
+    """How many problems the check found."""
+    n, notes = int((status == "problem").sum()), int((status == "note").sum())
+    told = f"{number_word(n)} problem{'' if n == 1 else 's'}"
+    if notes:
+        told += f" and {number_word(notes)} point{'' if notes == 1 else 's'} to note"
+    return f"The check of the data found {told}."
 
 
 def ceiling(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
     """Noise ceilings by ROI."""
     caption = f"{title}. Mean over subjects and its interval."
     return [
-        *_intro(result),
+        *_intro(result, context),
         *panels.ceiling_figures(result, context),
         table_block(
             context.slug(f"table-{title}"), caption, result.table, context.style, info=result.info
@@ -76,14 +80,14 @@ def plan(result: Any, context: Any, title: str, told: list[Block]) -> list[Block
     other = table[table["status"] != "kept"].to_dict(orient="records")
     lines = [row_prose.kept(r, table, result.info, context.style) for r in other]
     count = f"{len(table) - len(other)} of {len(table)} parts were run as planned."
-    blocks: list[Block] = [*_intro(result), Paragraph(count)]
+    blocks: list[Block] = [*_intro(result, context), Paragraph(count)]
     blocks += [Listing(tuple(lines))] if lines else []
     return [*blocks, table_block(context.slug("table-plan"), f"{title}.", table, context.style)]
 
 
 def means(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
     """Means with their intervals."""
-    blocks = _intro(result) + told
+    blocks = _intro(result, context) + told
     blocks += panels.estimate_figures(result, context, outcome_words(result))
     caption = f"{title}: estimates and intervals over {result.info.get('cluster', 'subject')}s."
     return [
@@ -96,7 +100,7 @@ def means(result: Any, context: Any, title: str, told: list[Block]) -> list[Bloc
 
 def equivalence(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
     """Tests with a margin: forests, counts of decisions, and the table with the decision before the numbers."""
-    blocks = _intro(result) + told
+    blocks = _intro(result, context) + told
     blocks += panels.forest_figures(result, context, outcome_words(result))
     blocks += _decision_table(result, context, title)
     wanted = [c for c in ("contrast",) if {"model", "reference"} <= set(result.table.columns)]
@@ -129,14 +133,12 @@ def _decision_table(result: Any, context: Any, title: str) -> list[Block]:
 def patterns(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
     """Patterns are shown as figures; the table has one row per number and stays in the saved tables."""
     info = result.info
-    made = [
-        f"{k.replace('_', ' ')}: {name(str(info[k]).replace('_', ' '))}"
-        for k in ("profile", "self_entry", "scale")
-        if k in info
-    ]
-    words = f"{len(result.table)} numbers, one per predictor, subject, metric, split and ROI, are in the saved table."
+    words = (
+        f"The {len(result.table):,} scores of the patterns, one per predictor, subject, metric, split and ROI, are in "
+        "the saved table."
+    )
     return [
-        Paragraph(f"Alignment patterns ({'; '.join(made)})."),
+        Paragraph(pattern_sentence(info)),
         *pattern_panels.pattern_figures(result, context),
         Paragraph(words, "note"),
     ]
@@ -145,7 +147,7 @@ def patterns(result: Any, context: Any, title: str, told: list[Block]) -> list[B
 def identification(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
     """Shares of ROIs that are identified."""
     return [
-        *_intro(result),
+        *_intro(result, context),
         *told,
         *pattern_panels.identification_figures(result, context),
         table_block(
@@ -160,7 +162,7 @@ def identification(result: Any, context: Any, title: str, told: list[Block]) -> 
 
 def mixed(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
     """Coefficients and variance components of a mixed model."""
-    blocks = _intro(result) + model_panels.model_figures(result, context)
+    blocks = _intro(result, context) + model_panels.model_figures(result, context)
     if len(result.table):
         caption = f"{title}: coefficients."
         blocks.append(
@@ -188,7 +190,7 @@ def with_figures(figures: Figures | None = None, *beside: Figures) -> SectionMak
     """Section of a table with a figure: the one given, or whichever fits its columns; ``beside`` follow it."""
 
     def make(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
-        blocks = _intro(result) + told
+        blocks = _intro(result, context) + told
         blocks += figures(result, context, title) if figures else []
         if not any(isinstance(b, FigureBlock) for b in blocks):
             what = outcome_of(result) or "estimate"
@@ -233,10 +235,9 @@ def letters_table(result: Any, context: Any, title: str) -> list[Block]:
     letters = _letters(result)
     if letters is None:
         return []
-    caption = (
-        "Compact letters: models of a row of which two share a letter were not separated, which does not make them "
-        "equivalent."
-    )
+    factor = result.info.formula.partition("~")[2].split("|")[0].strip()
+    compared = {"roi": "ROIs", "model": "Models"}.get(factor, "Levels")
+    caption = f"{compared} sharing a letter did not differ significantly, which does not make them equivalent."
     return [table_block(context.slug("table-letters"), caption, letters, context.style)]
 
 
@@ -247,11 +248,12 @@ def _letters(result: Any) -> pd.DataFrame | None:
         return result.letters() if getattr(result, "grid", None) is not None else None
     table = result.table
     cells = [c for c in result.info.by if c in table.columns]
+    compared = "level" if "level" in table.columns else "model"
     rows = []
     for cell, _ in panels.cells_of(table, cells):
         try:
             found = result.letters(**cell)
         except DataError:
             return None
-        rows += [{**cell, "model": m, "letters": text} for m, text in found.items()]
+        rows += [{**cell, compared: m, "letters": text} for m, text in found.items()]
     return pd.DataFrame(rows)

@@ -43,6 +43,26 @@ LABELS = {
     "p_inside_interval": "share of the interval inside",
     "p_direction": "probability of direction",
     "p_significance": "share beyond the region",
+    "in_set": "in the set",
+    "bound_low": "lower bound",
+    "n_model": "models",
+    "n_layer": "layers",
+    "n_pair": "pairs",
+    "n_effective": "n, effective",
+    "null_mean": "mean under the null",
+    "null_sd": "SD under the null",
+    "reliability_model": "reliability, model",
+    "reliability_reference": "reliability, brain",
+    "self_entry": "own ROI",
+    "r_squared": "r\u00b2",
+    "place_low": "place, from",
+    "place_high": "place, to",
+    "n_equivalence": "n for equivalence",
+    "n_difference": "n for a difference",
+    "margin_equivalent": "smallest margin, equivalence",
+    "margin_noninferior": "smallest margin, non-inferiority",
+    "margin_nonsuperior": "smallest margin, non-superiority",
+    "margin_minimal_effect": "largest margin, minimal effect",
     "rank_low": "rank, from",
     "rank_high": "rank, to",
 }
@@ -158,7 +178,9 @@ def table_block(
     constants = constant_columns(frame)
     words = {k: v for k, v in constants.items() if k != "conf_level"}
     # a single metric "score", kind "model" or bound "reference" needs no words
-    told = [_told(k, v) for k, v in words.items() if k != "mcse" and str(v) not in SILENT]
+    # how a result was made stands in the methods
+    silent = ("mcse",) if info is None else ("mcse", "method")
+    told = [_told(k, v) for k, v in words.items() if k not in silent and str(v) not in SILENT]
     hidden = HIDDEN | set(words) | {k for k in RAW if f"{k}_adjusted" in frame.columns}
     if "statistic" in frame.columns:
         hidden.add("std_error")
@@ -199,7 +221,7 @@ def table_block(
 def _told(key: str, value: Any) -> str:
     """Constant column in the caption."""
     if key in ("n_subject", "df"):
-        return f"{sym('n' if key == 'n_subject' else 'df')} = {value:g}"
+        return f"{sym('n' if key == 'n_subject' else 'df')} = {round(float(value), 2):g}"
     return f"{column_label(key)}: {name(value)}"
 
 

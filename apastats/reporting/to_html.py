@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from apastats.reporting.blocks import (
     Paragraph,
     Section,
     TableBlock,
+    Texts,
 )
 from apastats.reporting.drawing import Drawings, inline_figure
 from apastats.reporting.references import Bibliography
@@ -30,6 +32,8 @@ __all__ = ["render_html"]
 
 MAX_CSV_ROWS = 4000
 MAX_TWICE = 500  # rows that a figure and its table may both hold
+MAX_OPEN = 40  # rows of a table that stand on the page unfolded
+FORMATS = {"text": "text", "md": "Markdown", "tex": "LaTeX"}
 
 
 class Renderer:
@@ -73,7 +77,9 @@ class Renderer:
             )
         if isinstance(block, TableBlock):
             return self._table(block)
-        return self._figure(block)
+        if isinstance(block, Texts):
+            return self._texts(block)
+        return self.figure(block)
 
     def blocks(self, blocks: Sequence[Block]) -> Any:
         """Blocks, one after the other."""
@@ -81,6 +87,16 @@ class Renderer:
 
         self.beside = [b.frame for b in blocks if isinstance(b, TableBlock)]
         return Markup("\n").join(self.block(b) for b in blocks)
+
+    def _texts(self, block: Texts) -> Any:
+        from markupsafe import Markup
+
+        rendered = self.environment.get_template("texts.html.j2").render(
+            slug=block.slug,
+            label=block.label,
+            texts=[(k, FORMATS[k], clean(text)) for k, text in block.texts.items()],
+        )
+        return Markup(rendered)
 
     def _table(self, block: TableBlock) -> Any:
         from markupsafe import Markup
@@ -97,6 +113,7 @@ class Renderer:
             columns=columns,
             rows=[[self.text(cell) for cell in row] for row in rows],
             hidden=len(block.frame) - len(rows),
+            folded=len(rows) > MAX_OPEN,
             csv=csv_link(block.frame),
         )
         return Markup(rendered)
@@ -108,7 +125,8 @@ class Renderer:
             for f in self.beside
         )
 
-    def _figure(self, block: FigureBlock) -> Any:
+    def figure(self, block: FigureBlock) -> Any:
+        """Figure with its caption and data; for a phone its narrow form, where it has one."""
         from markupsafe import Markup
 
         self.n_figure += 1
@@ -117,10 +135,19 @@ class Renderer:
             label=f"Figure {self.n_figure}.",
             caption=self.text(block.caption),
             image=Markup(inline_figure(block, self.drawings)),
+            narrow=self._narrow(block),
             csv="" if (repeated := self._repeated(block.data)) else csv_link(block.data),
             repeated=repeated,
         )
         return Markup(rendered)
+
+    def _narrow(self, block: FigureBlock) -> Any:
+        from markupsafe import Markup
+
+        if block.narrow is None:
+            return ""
+        slim = replace(block, slug=f"{block.slug}-narrow", make=block.narrow, narrow=None)
+        return Markup(inline_figure(slim, self.drawings))
 
 
 def _cited(keys: str) -> str:
@@ -153,7 +180,9 @@ def references_html(bibliography: Bibliography) -> Any:
 def render_html(
     *,
     title: str,
-    facts: Mapping[str, str],
+    answer: str,
+    lead: FigureBlock | None,
+    margin: str,
     sections: Sequence[Section],
     bibliography: Bibliography,
     version: str,
@@ -169,15 +198,19 @@ def render_html(
         return {
             "slug": section.slug,
             "title": clean(section.title),
+            "gist": render.text(section.gist),
             "body": render.blocks(section.blocks),
             "children": [shown(c) for c in section.children],
         }
 
+    # the leading figure comes first, so that it has the first number
+    first = "" if lead is None else render.figure(lead)
     body = [shown(s) for s in sections]
     body.append(
         {
             "slug": "references",
             "title": "References",
+            "gist": "",
             "body": references_html(bibliography),
             "children": [],
         }
@@ -185,7 +218,9 @@ def render_html(
     page = render.environment.get_template("report.html.j2").render(
         title=clean(title),
         version=version,
-        facts=[(label, render.text(text)) for label, text in facts.items()],
+        answer=render.text(answer),
+        margin=render.text(margin),
+        lead=first,
         sections=body,
         css=Markup(resource("report.css")),
         js=Markup(resource("report.js")),

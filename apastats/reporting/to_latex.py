@@ -14,6 +14,7 @@ from apastats.reporting.blocks import (
     Paragraph,
     Section,
     TableBlock,
+    Texts,
 )
 from apastats.reporting.references import Bibliography
 from apastats.reporting.tables import heading
@@ -134,6 +135,8 @@ def _block(block: Block, count: _Counter) -> str:
         left = len(block.frame) - count.max_rows
         more = f" The first {count.max_rows} of {len(block.frame)} rows." if left > 0 else ""
         return table_latex(block, count.max_rows, text(block.caption) + more)
+    if isinstance(block, Texts):
+        return ""
     return _figure(block, count)
 
 
@@ -156,7 +159,9 @@ def _figure(block: FigureBlock, count: _Counter) -> str:
 def render_latex(
     *,
     title: str,
-    facts: Mapping[str, str],
+    answer: str,
+    lead: FigureBlock | None,
+    margin: str,
     sections: Sequence[Section],
     bibliography: Bibliography,
     max_rows: int,
@@ -170,11 +175,9 @@ def render_latex(
         r"\author{}",
         r"\date{}",
     ]
-    parts += [r"\begin{document}", r"\maketitle", r"\section*{Key facts}", r"\begin{description}"]
-    parts += [
-        rf"\item[{markup.escape_latex(label)}] {text(value)}" for label, value in facts.items()
-    ]
-    parts.append(r"\end{description}")
+    parts += [r"\begin{document}", r"\maketitle", text(answer)]
+    parts += [] if lead is None else [_block(lead, count)]
+    parts.append(text(margin))
     for section in sections:
         parts.append(rf"\section{{{markup.escape_latex(section.title)}}}")
         parts += [_block(b, count) for b in section.blocks]

@@ -15,6 +15,7 @@ from apastats.reporting.blocks import (
     Paragraph,
     Section,
     TableBlock,
+    Texts,
 )
 from apastats.reporting.references import Bibliography
 from apastats.reporting.tables import heading
@@ -67,7 +68,7 @@ def _block(block: Block, count: _Counter) -> str:
         left = len(block.frame) - count.max_rows
         more = f" The first {count.max_rows} of {len(block.frame)} rows." if left > 0 else ""
         return f"**Table {count.table}.** {text(block.caption)}{more}\n\n{table_markdown(block, count.max_rows)}"
-    return _figure(block, count)
+    return "" if isinstance(block, Texts) else _figure(block, count)
 
 
 def _figure(block: FigureBlock, count: _Counter) -> str:
@@ -82,7 +83,9 @@ def _figure(block: FigureBlock, count: _Counter) -> str:
 def render_markdown(
     *,
     title: str,
-    facts: Mapping[str, str],
+    answer: str,
+    lead: FigureBlock | None,
+    margin: str,
     sections: Sequence[Section],
     bibliography: Bibliography,
     max_rows: int,
@@ -90,8 +93,9 @@ def render_markdown(
 ) -> str:
     """The whole report; ``figures`` maps the slug of a figure to its path."""
     count = _Counter(max_rows, figures)
-    parts = [f"# {markup.escape_markdown_name(clean(title))}", "## Key facts"]
-    parts.append("\n".join(f"- **{label}:** {text(value)}" for label, value in facts.items()))
+    parts = [f"# {markup.escape_markdown_name(clean(title))}", text(answer)]
+    parts += [] if lead is None else [_block(lead, count)]
+    parts.append(text(margin))
     for section in sections:
         parts.append(f"## {markup.escape_markdown(section.title)}")
         parts += [_block(b, count) for b in section.blocks]

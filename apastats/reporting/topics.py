@@ -10,11 +10,12 @@ from typing import Any
 import pandas as pd
 
 from apastats.reporting import panels, pattern_panels
+from apastats.reporting.answer import verdict
 from apastats.reporting.blocks import Block, Listing, Paragraph, Section
-from apastats.reporting.how_made import cautions
 from apastats.reporting.kinds import TOPICS, kind_of, sentences, topic_of
 from apastats.reporting.markup import name
 from apastats.reporting.numbers import NumberStyle
+from apastats.reporting.phrases import sentence
 from apastats.reporting.tables import table_block
 
 __all__ = ["Context", "topic_sections"]
@@ -33,6 +34,7 @@ class Context:
     titles: set[str] = field(default_factory=lambda: set(TOPICS.values()))
     headings: Mapping[int, str] = field(default_factory=dict)
     told: dict[str, list[Any]] = field(default_factory=dict)
+    noted: set[str] = field(default_factory=set)
 
     def slug(self, wish: str) -> str:
         """Identifier that no other block has."""
@@ -98,7 +100,17 @@ def topic_sections(context: Context) -> list[Section]:
         groups["agreement"].append(
             Section(context.slug(title), context.title(title), tuple(together))
         )
-    return [Section(context.slug(k), TOPICS[k], (), tuple(v)) for k, v in groups.items() if v]
+    return [
+        Section(context.slug(k), TOPICS[k], (), tuple(v), _gist(k, context))
+        for k, v in groups.items()
+        if v
+    ]
+
+
+def _gist(topic: str, context: Context) -> str:
+    """The verdict of the first result of a topic that has one."""
+    of = [i for i in context.items if hasattr(i, "info") and topic_of(i) == topic]
+    return next((text for i in of if (text := verdict(i, context.style))), "")
 
 
 def _result_section(result: Any, context: Context) -> Section:
@@ -109,10 +121,10 @@ def _result_section(result: Any, context: Context) -> Section:
     told: list[Block] = [Listing(tuple(lines))] if lines else []
     blocks = kind.section(result, context, found, told)
     title = context.heading(found, result)
-    notes: list[Block] = [Paragraph(name(n), "note") for n in result.notes]
-    blocked = cautions(result)
-    if blocked and result.kind != "noise_ceiling":
-        blocks.append(Paragraph(" ".join(blocked), "caution"))
+    # a note that several results carry is told where it is met first
+    new = [n for n in result.notes if n not in context.noted]
+    context.noted.update(new)
+    notes: list[Block] = [Paragraph(sentence(name(n)), "note") for n in new]
     return Section(context.slug(title), title, tuple([*blocks, *notes]))
 
 

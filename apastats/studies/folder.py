@@ -64,7 +64,7 @@ def write_folder(
     results: Mapping[str, Any],
     messages: Sequence[str],
     recipe: Mapping[str, Any],
-) -> None:
+) -> str:
     """Tables, saved results, figures, report and recipe of a study."""
     (part / "tables").mkdir()
     (part / "results").mkdir()
@@ -77,7 +77,7 @@ def write_folder(
     run |= {"warnings": list(messages), "versions": package_versions()}
     run |= {"machine": machine(), **recipe}
     (part / "run.json").write_text(json.dumps(run, indent=1, ensure_ascii=False), "utf-8")
-    render(part, study, text, command, results, messages)
+    return render(part, study, text, command, results, messages)
 
 
 def render(
@@ -87,8 +87,8 @@ def render(
     command: str,
     results: Mapping[str, Any],
     messages: Sequence[str],
-) -> None:
-    """Write the report in the formats of the study, and the figures; nothing is computed."""
+) -> str:
+    """Write the report in the formats of the study, and the figures, and return its answer; nothing is computed."""
     from apastats.reporting.kinds import title_of
     from apastats.reporting.report import report
 
@@ -99,8 +99,10 @@ def render(
                 "" if isinstance(results[name], ScoreTable) else title_of(results[name])
             )
             titles[name] = f"{own or name} (not as planned)"
+    known = folder / "truth.csv"
     document = report(
         *results.values(),
+        truth=pd.read_csv(known) if known.exists() else None,
         headings=[titles.get(name) for name in results],
         title=study.study.title or study.study.name,
         study_text=text,
@@ -113,6 +115,7 @@ def render(
         document.save(folder / f"report.{suffix}", overwrite=True)
     document.references.save(folder / "references.bib", overwrite=True)
     document.figures(folder / "figures", formats=tuple(study.report.figures), overwrite=True)
+    return document.answer
 
 
 def _not_as_planned(kept: Any) -> set[str]:

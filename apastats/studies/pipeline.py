@@ -19,9 +19,18 @@ from apastats.table import ScoreTable
 if TYPE_CHECKING:
     from apastats.io.rdm_set import RDMSet
 
-__all__ = ["Pipeline", "Progress"]
+__all__ = ["Pipeline", "Progress", "steps_of"]
 
 Progress = Callable[[str], None]
+
+
+def steps_of(study: StudyFile) -> int:
+    """Steps a study is about to take, the report included; scores without a brain take fewer."""
+    agreement = 2 * bool(study.agreement.run) + bool(
+        study.agreement.run and study.equivalence_agreement
+    )
+    # reading, the check, ceilings, layers, the bootstrap, the report
+    return 6 + bool(study.equivalence) + agreement + len(study.analysis)
 
 
 @dataclass

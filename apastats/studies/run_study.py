@@ -20,7 +20,7 @@ from apastats.folders import (
     seal,
 )
 from apastats.studies.folder import read_folder, render, write_folder
-from apastats.studies.pipeline import Pipeline, Progress
+from apastats.studies.pipeline import Pipeline, Progress, steps_of
 from apastats.studies.plan import compare_with_plan, plan_beside, read_plan, write_plan_copy
 from apastats.studies.schema import Locator, locate_study
 from apastats.studies.sections import StudyFile
@@ -44,11 +44,14 @@ class StudyRun:
         In the order they were computed.
     warnings : tuple of str
         Warnings given on the way; the report lists them too.
+    answer : str
+        The first paragraph of the report: what was asked, and what it came to.
     """
 
     folder: Path
     results: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+    answer: str = ""
 
     @property
     def report_path(self) -> Path:
@@ -223,7 +226,7 @@ options = { against = { result = "agreement" }, against_outcome = "z_person" }
 name = "model"
 verb = "lmm"
 data = "agreement"
-formula = "z_person ~ model + (1 | subject) + (1 | roi) + (1 | subject:roi) + (1 | model:subject)"
+formula = "z_person ~ model + (1 | subject) + (1 | roi) + (1 | subject:roi) + (1 | model:subject) + (1 | model:roi)"
 
 [[analysis]]
 name = "against_the_brain"
@@ -252,6 +255,8 @@ def _execute(
 ) -> StudyRun:
     """Run all steps, then write everything; the folder appears under its name when complete."""
     step = progress or (lambda _: None)
+    if hasattr(step, "expect"):
+        step.expect(steps_of(parsed))
     refuse_existing(folder, overwrite)
     with alone(folder):
         # results are kept beside the folder while it is in the making: an interrupted run continues there
@@ -270,12 +275,12 @@ def _execute(
                     write_demo_data(part, simulated)
                 if plan is not None:
                     write_plan_copy(part, plan)
-                write_folder(part, parsed, text, command, results, store.messages, recipe)
+                answer = write_folder(part, parsed, text, command, results, store.messages, recipe)
         except Exception:
             store.drop()  # a mistake, not an interruption: nothing is left half
             raise
         store.drop()
-    return StudyRun(folder, results, tuple(store.messages))
+    return StudyRun(folder, results, tuple(store.messages), answer)
 
 
 def render_again(folder: str | Path) -> Path:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+import apastats as apa
 from tests.reporting.browser import Browser, executable
 from tests.reporting.conftest import HOSTILE, Study
 
@@ -61,6 +63,7 @@ def test_opens_quietly(browser: Browser, path: Path, width: int, scheme: str) ->
     browser.open(path, width=width, scheme=scheme)
     assert browser.requests() == [path.as_uri()]
     assert browser.complaints() == []
+    browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     assert (
         browser.run("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         <= 0
@@ -68,14 +71,71 @@ def test_opens_quietly(browser: Browser, path: Path, width: int, scheme: str) ->
     assert browser.run(CONTRAST) == []
 
 
-def test_key_facts_are_on_the_first_screen(browser: Browser, path: Path) -> None:
-    browser.open(path, width=1280, height=900)
-    assert browser.run("document.querySelector('.facts').getBoundingClientRect().bottom") < 900
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_the_answer_fills_the_first_screen(
+    browser: Browser, path: Path, width: int, height: int
+) -> None:
+    browser.open(path, width=width, height=height)
+    assert browser.run("document.getElementById('answer').getBoundingClientRect().bottom") <= height
+    pictures = browser.run(
+        "[...document.querySelectorAll('#answer svg')].filter(e => e.checkVisibility()).length"
+    )
+    assert pictures == 1
+    words = browser.run("document.body.innerText.split(/\\s+/).length")
+    assert words < 1000
+
+
+def test_tables_are_sorted_and_long_ones_searched(
+    browser: Browser, study: Study, tmp_path: Path
+) -> None:
+    table = pd.concat([study.means.table.assign(roi=f"R{i}") for i in range(5)], ignore_index=True)
+    many = type(study.means)(table, study.means.info, study.means.provenance)
+    path = apa.report(many).save(tmp_path / "many.html")
+    browser.open(path)
+    browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    fold = "#table-mean-score-by-model details.rows"
+    cells = f"[...document.querySelectorAll('{fold} tbody tr')].map(r => r.cells[2].textContent)"
+    for direction in (1, -1):
+        browser.run(f"document.querySelectorAll('{fold} button.sort')[2].click()")
+        found = [direction * float(v.replace("\u2212", "-")) for v in browser.run(cells)]
+        assert found == sorted(found)
+    browser.run(
+        f"(() => {{ const f = document.querySelector('{fold} input'); f.value = 'R3 model_02'; "
+        "f.dispatchEvent(new Event('input')); })()"
+    )
+    shown = browser.run(
+        f"[...document.querySelectorAll('{fold} tbody tr')].filter(r => !r.hidden).map(r => r.textContent)"
+    )
+    assert len(shown) == int(((table["roi"] == "R3") & (table["model"] == "model_02")).sum())
+    assert all("R3" in text and "model_02" in text for text in shown)
+    assert browser.requests() == [path.as_uri()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"),
+    [("text", "Data and choice of layers."), ("md", "**Data"), ("tex", r"\paragraph")],
+)
+def test_methods_are_copied(browser: Browser, path: Path, kind: str, start: str) -> None:
+    browser.open(path)
+    browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    browser.run(f"document.querySelector('[data-text={kind}]').click()")
+    text = browser.run(f"document.querySelector('textarea[data-as={kind}]').value")
+    assert text.startswith(start)
+    assert "layer with the highest mean" in text
+    assert not browser.run(f"document.querySelector('textarea[data-as={kind}]').hidden")
+
+
+def test_a_link_unfolds_its_target(browser: Browser, path: Path) -> None:
+    browser.open(path)
+    browser.run("location.hash = '#table-mean-score-by-model'")
+    browser.run("new Promise(r => setTimeout(r, 200))")
+    assert browser.run("document.querySelector('#table-mean-score-by-model').checkVisibility()")
 
 
 def test_pictures_have_a_size(browser: Browser, path: Path) -> None:
     browser.open(path)
-    sizes = browser.run(HEIGHTS)
+    browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    sizes = [h for h in browser.run(HEIGHTS) if h]
     assert len(sizes) > 8
     assert min(sizes) > 80
 

@@ -23,9 +23,8 @@ def test_markdown_has_all_parts(study: Study, tmp_path: Path) -> None:
     text = path.read_text("utf-8")
     for heading in (
         "# A small study",
-        "## Key facts",
         "## Methods",
-        "## How to run it again",
+        "## Provenance and how to run it again",
         "## References",
     ):
         assert f"\n{heading}\n" in f"\n{text}"
@@ -110,7 +109,7 @@ def test_docx_round_trip(which: str, request: pytest.FixtureRequest, tmp_path: P
     back = re.sub(
         r"\s+", " ", pypandoc.convert_file(str(path), "plain", extra_args=["--wrap=none"])
     )
-    assert "How to run it again" in back
+    assert "how to run it again" in back
     if which == "hostile":
         written = "".join(t.text or "" for t in root.iter(f"{space}t"))
         for name in HOSTILE:

@@ -154,37 +154,61 @@ def test_numbers_of_tables_are_those_of_tidy(study: Study, page: Page) -> None:
         assert numbers == pytest.approx(expected, abs=0.00051)
 
 
-def test_key_facts(study: Study, page: Page) -> None:
-    facts = {
-        d.all("dt")[0].text(): d.all("dd")[0].text() for d in page.root.all("dl")[0].all("div")
-    }
-    assert study.equivalence.info["margin"] in facts["Margin"]
-    assert study.equivalence.info["method"] in facts["Test"]
-    assert "n = 6 subjects, 3 models, 4 ROIs" in facts["Data"]
-    assert "Holm" in facts["Adjustment"]
-    assert "level 0.05" in facts["Adjustment"]
-    assert "resamples" in facts["Resampling unit"]
-    assert "apastats" in facts["Software"]
-    assert "numpy" in facts["Software"]
-    assert facts["Seed"] == "no random numbers were drawn"
-    assert study.means.provenance.data_hash in facts["Data hash"]
-    assert facts["Command"] == "apastats run study.toml"
-    # the box comes first, right after the title
+def test_the_answer_comes_first(study: Study, page: Page) -> None:
     main = page.root.all("main")[0]
     blocks = [c for c in main.children if isinstance(c, Element)]
-    assert [b.tag for b in blocks[:2]] == ["h1", "section"]
-    assert "facts" in classes(blocks[1])
+    assert [b.tag for b in blocks[:2]] == ["h1", "div"]
+    first = [c for c in blocks[1].children if isinstance(c, Element)]
+    assert [e.tag for e in first] == ["p", "figure", "p"]
+    answer = first[0].text()
+    assert answer == study.report.answer
+    assert len(answer.split()) <= 120
+    assert "6 subjects" in answer
+    assert "3 models" in answer
+    assert "4 ROIs" in answer
+    assert first[1].all("figcaption")[0].text().strip().startswith("Figure 1.")
+    assert first[2].text() == (
+        "Margins: ±10 % of the leave-one-out noise ceiling for score; ±0.02 in units of the outcome, stated by the "
+        "analyst for score."
+    )
+    # everything else is folded, provenance last but the references
+    folded = page.root.all("details")
+    topics = [d for d in folded if "topic" in classes(d)]
+    assert all("open" not in d.attributes for d in topics)
+    headings = [d.all("h2")[0].text() for d in topics]
+    assert headings[-2:] == ["Provenance and how to run it again", "References"]
+    made = topics[-2].text()
+    for word in ("apastats", "numpy", "no random numbers were drawn", "apastats run study.toml"):
+        assert word in made
+    assert study.means.provenance.data_hash in made
 
 
 def test_no_margin_is_said(study: Study) -> None:
     import apastats as apa
 
-    assert "none stated: no claim of equivalence is made" in apa.report(study.means).html()
+    assert "No margin was stated, so nothing is claimed" in apa.report(study.means).html()
+
+
+def test_long_tables_are_folded(study: Study) -> None:
+    import apastats as apa
+
+    page = Page(apa.report(study.patterns, study.scores, study.pairwise).html())
+    short = [f for f in page.root.all("figure") if "table" in classes(f)]
+    assert short
+    long = study.equivalence.table
+    many = type(study.equivalence)(
+        pd.concat([long.assign(roi=f"R{i}") for i in range(6)], ignore_index=True),
+        study.equivalence.info,
+        study.equivalence.provenance,
+    )
+    folds = [d for d in Page(apa.report(many).html()).root.all("details") if "rows" in classes(d)]
+    assert [f"({len(many.table)} rows)" in d.text() for d in folds] == [True]
+    assert all(len(f.all("tr")) <= 41 or f.all("details") for f in short)
 
 
 def test_every_result_is_there(study: Study, source: str) -> None:
-    assert "How to run it again" in source
-    assert "What may not be concluded" in source
+    assert "how to run it again" in source
+    assert "Limitations" in source
     for result in study.results.values():
         if hasattr(result, "provenance"):
             assert result.provenance.call.split("(")[0] in source
@@ -201,10 +225,10 @@ def test_a_result_of_unknown_kind_gets_a_section() -> None:
 
     table = pd.DataFrame({"thing": ["one", "two"], "amount": [0.25, 1e-9], "good": [True, False]})
     strange = Strange(
-        table, {"method": "looked hard"}, Provenance("strange()"), notes=("careful with it",)
+        table, {"method": "looked hard"}, Provenance("strange()"), notes=("Careful with it",)
     )
     html = apa.report(strange).html()
-    for word in ("Strange test kind", "Looked hard", "careful with it", "one", "0.25", "yes"):
+    for word in ("Strange test kind", "Looked hard", "Careful with it", "one", "0.25", "yes"):
         assert word in html
 
 

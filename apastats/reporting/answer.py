@@ -1,0 +1,347 @@
+"""The answer of a report: what each question came to in one sentence, and all of it in one short paragraph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from apastats.reporting.markup import name, plain, sym
+from apastats.reporting.numbers import NumberStyle
+from apastats.reporting.phrases import (
+    capital,
+    ceiling_words,
+    counted,
+    joined,
+    margin_words,
+    outcome_of,
+    outcome_words,
+)
+from apastats.reporting.prose import DECISION_WORDS
+from apastats.reporting.tables import scale_decimals
+
+__all__ = ["answer", "data_of", "margins_of", "verdict"]
+
+LONGEST = 120  # words that a reader takes in at once
+Verdict: TypeAlias = Callable[[Any, NumberStyle], str]
+WHY = ", as their intervals cross the margin"
+WHY_ONE = ", as its interval crosses the margin"
+METRICS = {
+    "rsa": "representational similarity",
+    "linear_predictivity": "linear predictivity",
+    "score": "",
+}
+
+
+def results_of(items: Sequence[Any]) -> list[Any]:
+    """Results proper (not score tables)."""
+    return [r for r in items if hasattr(r, "table") and hasattr(r, "info")]
+
+
+def data_of(items: Sequence[Any]) -> dict[str, Any]:
+    """Numbers of subjects, models and ROIs, and names of metrics, as far as the items hold scores."""
+    for item in items:
+        frame = getattr(item, "frame", None)
+        if frame is None:
+            continue
+        models = frame.loc[(frame["kind"] == "model") & (frame["model"] != "brain"), "model"]
+        return {
+            "subject": frame["subject"].nunique(),
+            "model": models.nunique(),
+            "rois": [str(r) for r in frame["roi"].unique()],
+            "metrics": [str(m) for m in frame["metric"].unique() if m != "score"],
+        }
+    return {}
+
+
+def _regions(table: pd.DataFrame) -> str:
+    """``in each of 19 ROIs``, ``in V1``."""
+    if "roi" not in table.columns:
+        return ""
+    rois = table["roi"].astype(str).unique()
+    return f"in {name(rois[0])}" if len(rois) == 1 else f"in each of {len(rois)} ROIs"
+
+
+def _range(table: pd.DataFrame, style: NumberStyle) -> str:
+    d = scale_decimals(table, style)
+    low, high = style.number(table["estimate"].min(), d), style.number(table["estimate"].max(), d)
+    return f"by {low}" if low == high else f"by {low} to {high}"
+
+
+def _equivalence(result: Any, style: NumberStyle) -> str:
+    table, info = result.table, result.info
+    counts = table["decision"].astype(str).value_counts().to_dict()
+    n = len(table)
+    inside = counts.get("equivalent", 0) + counts.get("different but inside the margin", 0)
+    apart, open_ = counts.get("different", 0), counts.get("undecided", 0)
+    what = outcome_of(result) or "outcome"
+    of = f"{counted(n, 'comparison')} of {what}"
+    if info.reference == "best":
+        of += " with the best model"
+        of += " of each ROI" if _regions(table).startswith("in each") else ""
+    elif info.reference:
+        of += " with the brain" if info.reference == "brain" else f" with {name(info.reference)}"
+    else:
+        of += " between " + ("ROIs" if "level" in table.columns else "models")
+    scale = f" {info.outcome.scale}" if info.outcome is not None and info.outcome.scale else ""
+    margin = _short_margin(info, scale)
+    parts = [f"{inside or 'none'} {'was' if inside < 2 else 'were'} equivalent within {margin}"]
+    if apart:
+        told = table[table["decision"] == "different"]
+        gaps = _range(told, style)
+        low, high = bool((told["estimate"] < 0).all()), bool((told["estimate"] > 0).all())
+        named = bool(info.reference)
+        worse = "lower" if named and low else "higher" if named and high else "different"
+        parts.append(f"{apart} {'was' if apart == 1 else 'were'} {worse} ({gaps}{scale})")
+    if open_:
+        parts.append(f"{open_} stayed undecided{WHY if open_ > 1 else WHY_ONE}")
+    return f"Of {of}, {joined(parts)}."
+
+
+def _short_margin(info: Any, scale: str = "") -> str:
+    text = margin_words(info).replace(", stated by the analyst", "")
+    return name(text.replace(" in units of the outcome", scale).replace("\u00b1", ""))
+
+
+def _sets(result: Any, style: NumberStyle) -> str:
+    table, info = result.table, result.info
+    cells = [c for c in info.by if c in table.columns]
+    noun = "ROIs" if "level" in table.columns else "models"
+    parts = [p for _, p in table.groupby(cells, sort=False)] if cells else [table]
+    sizes = pd.Series([int(p["in_set"].sum()) for p in parts])
+    total = max(len(p) for p in parts)
+    span = str(sizes.min()) if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+    where = f"{capital(_regions(table))}, " if _regions(table) else ""
+    of = f"of {total} {noun} by {outcome_words(result)}"
+    if info.margin:
+        return f"{where}{span} {of} were shown to be within {_short_margin(info)} of the best."
+    return f"{where}{span} {of} cannot be excluded from being best."
+
+
+def _strict(result: Any, style: NumberStyle) -> str:
+    table, info = result.table, result.info
+    counts = table["decision"].astype(str).value_counts().to_dict()
+    n = counts.get("aligned", 0)
+    to = "the brain" if info.get("agreement_reference") == "brain" else "the best model"
+    told = {"not aligned": "failed a criterion", "undecided": "stayed undecided"}
+    rest = joined([f"{counts[d]} {told[d]}" for d in told if d in counts])
+    both = f"on score (against the best model) and on agreement (against {to}) at once"
+    of = f"{len(table)} combinations of model and ROI"
+    if not n:
+        return f"Judged {both}, no model was aligned with {to} in any ROI; of {of}, {rest}."
+    tail = f"; {rest}" if rest else ""
+    verb = "was" if n == 1 else "were"
+    return f"Judged {both}, {n} of {of} {verb} aligned with {to}{tail}."
+
+
+def _differences(result: Any, style: NumberStyle) -> str:
+    table = result.table
+    n, shown = len(table), int(table["different"].sum())
+    of = f"{counted(n, 'paired comparison')} of {outcome_of(result) or 'the outcome'}"
+    return f"Of {of}, {shown or 'none'} showed a difference."
+
+
+def _contrasts(result: Any, style: NumberStyle) -> str:
+    table = result.table
+    if "decision" not in table.columns:
+        return ""
+    counts = table["decision"].astype(str).value_counts()
+    told = joined([f"{counts[d]} {d}" for d in DECISION_WORDS if d in counts.index])
+    verb = "was" if len(table) == 1 else "were"
+    return (
+        f"Of {counted(len(table), 'contrast')} of marginal means, {told.replace(' ', f' {verb} ', 1)} "
+        f"({_range(table, style)}; margin {_short_margin(result.info)})."
+    )
+
+
+def _ceiling(result: Any, style: NumberStyle) -> str:
+    table = result.table
+    if "roi" not in table.columns or not len(table):
+        return ""
+    d = scale_decimals(table, style)
+    label = ceiling_words(result.info.get("ceiling_kind", ""))
+    out = []
+    bounds = list(dict.fromkeys(table["bound"])) if "bound" in table.columns else [""]
+    for bound in bounds:
+        part = table[table["bound"] == bound] if bound else table
+        part = part[part["estimate"].notna()]
+        if part.empty:
+            continue
+        low, high = part.loc[part["estimate"].idxmin()], part.loc[part["estimate"].idxmax()]
+        head = f"the {bound} bound " if len(bounds) > 1 else ""
+        if low["roi"] == high["roi"]:
+            out.append(f"{head}was {style.number(low['estimate'], d)} in {name(low['roi'])}")
+            continue
+        out.append(
+            f"{head}ranged from {style.number(low['estimate'], d)} in {name(low['roi'])} to "
+            f"{style.number(high['estimate'], d)} in {name(high['roi'])}"
+        )
+    if not out:
+        return ""
+    return f"{label}{':' if len(bounds) > 1 else ''} {joined(out)}.".replace(
+        "ceilings was", "ceilings were"
+    )
+
+
+def _means(result: Any, style: NumberStyle) -> str:
+    """Which model is highest in how many ROIs."""
+    table = result.table
+    if "model" not in table.columns:
+        return ""
+    models = table[(table["model"].astype(str) != "brain") & table["estimate"].notna()]
+    if models.empty or models["model"].nunique() < 2:
+        return ""
+    word = f"Mean {outcome_words(result)}"
+    cells = [c for c in ("roi", "metric") if c in table.columns and table[c].nunique() > 1]
+    if not cells:
+        return f"{word} was highest for {name(models.loc[models['estimate'].idxmax(), 'model'])}."
+    best = models.loc[models.groupby(cells, sort=False)["estimate"].idxmax()]
+    counts = best["model"].astype(str).value_counts()
+    noun = (
+        "ROIs"
+        if cells == ["roi"]
+        else "combinations of ROI and metric"
+        if len(cells) == 2
+        else "metrics"
+    )
+    first = f"{name(counts.index[0])} ({counts.iloc[0]} of {len(best)} {noun})"
+    more = [f"{name(m)} ({k})" for m, k in counts.iloc[1:3].items()]
+    return f"{word} was highest most often for {joined([first, *more])}."
+
+
+def _tests(result: Any, style: NumberStyle) -> str:
+    """How many rows a test with p-values showed."""
+    table, info = result.table, result.info
+    key = "p_value_adjusted" if "p_value_adjusted" in table.columns else "p_value"
+    if key not in table.columns or not table[key].notna().any():
+        return ""
+    alpha = info.alpha or 0.05
+    shown = int((table[key] <= alpha).sum())
+    what = SUBJECTS.get(info.estimand, capital(info.estimand or "the effect"))
+    tests = counted(int(table[key].notna().sum()), "test")
+    return f"{what} was above chance in {shown or 'none'} of {tests} ({sym('p')} \u2264 {alpha:g})."
+
+
+SUBJECTS = {
+    "agreement against a null": "Agreement",
+    "agreement of a row": "Agreement with the matrix",
+    "share of ROIs identified": "Identification",
+}
+
+
+def _margins(result: Any, style: NumberStyle) -> str:
+    """Rows are margins tried, not comparisons."""
+    keys = [c for c in ("roi", "metric", "contrast") if c in result.table.columns]
+    n = len(result.table.drop_duplicates(keys))
+    which = "the comparison" if n == 1 else f"each of {n} comparisons"
+    return f"Shown is the smallest margin at which {which} would be equivalent; it does not replace the margin stated."
+
+
+VERDICTS: dict[str, Verdict] = {
+    "margin_curve": _margins,
+    "equivalence": _equivalence,
+    "equivalence_set": _sets,
+    "strict_alignment": _strict,
+    "comparison": _differences,
+    "emmeans_contrasts": _contrasts,
+    "noise_ceiling": _ceiling,
+    "bootstrap": _means,
+    "agreement_test": _tests,
+    "pattern_identification": _tests,
+    "matrix_agreement": _tests,
+}
+# the most telling first
+ORDER = (
+    "equivalence", "strict_alignment", "equivalence_set", "comparison", "emmeans_contrasts", "agreement_test",
+    "pattern_identification", "matrix_agreement", "bootstrap", "noise_ceiling",
+)  # fmt: skip
+
+
+def verdict(result: Any, style: NumberStyle) -> str:
+    """What a result came to, in one sentence; nothing where it has none."""
+    make = VERDICTS.get(result.kind)
+    if make is None or not len(result.table):
+        return ""
+    return make(result, style)
+
+
+def _asked(items: Sequence[Any], results: Sequence[Any]) -> str:
+    """What was asked, of which data."""
+    data = data_of(items)
+    kinds = {r.kind for r in results}
+    if not data:
+        n = next((r.info.n_subject for r in results if r.info.n_subject), None)
+        return f"Data of {counted(n, 'subject')} were analysed." if n else ""
+    tested = [r for r in results if r.kind in ("equivalence", "equivalence_set", "comparison")]
+    about = [outcome_of(r) for r in tested]
+    best = any(r.kind == "equivalence_set" or r.info.reference == "best" for r in tested)
+    rois = data["rois"]
+    where = f"in {name(rois[0])}" if len(rois) == 1 else f"in {len(rois)} ROIs"
+    questions = []
+    models = counted(data["model"], "model") if data["model"] else "the models"
+    if "score" in about or best:
+        questions.append(
+            f"which of {models} score as well as the best {where}"
+            if best
+            else f"how {models} compare {where}"
+        )
+    if "agreement" in about or "strict_alignment" in kinds:
+        subject = "their patterns" if questions else f"the score patterns of {models}"
+        tail = "" if questions else f" {where}"
+        questions.append(f"whether {subject} over ROIs agree with the brain's{tail}")
+    if not questions:
+        questions.append(f"how well {models} predict the brain {where}")
+    metrics = [METRICS.get(m, m) for m in data["metrics"]]
+    measure = f", {joined([name(m) for m in metrics if m])}" if len(metrics) in (1, 2) else ""
+    people = counted(data["subject"], "subject")
+    return f"We asked {joined(questions)} ({people}{measure})."
+
+
+def answer(items: Sequence[Any], style: NumberStyle, truth: Sequence[str] = ()) -> str:
+    """At most 120 words: what was asked of which data, the main result of each question, what stays undecided."""
+    results = results_of(items)
+    told: list[tuple[float, str]] = [(-1, _asked(items, results))]
+    told += [(0.5 + i / 100, text) for i, text in enumerate(truth)]
+    seen: set[tuple[str, str]] = set()
+    for place, result in enumerate(results):
+        if result.kind not in ORDER:
+            continue
+        # one verdict for each question: a set repeats what the comparisons with the best have told
+        question = (
+            "best"
+            if result.kind == "equivalence_set" or result.info.reference == "best"
+            else result.kind
+        )
+        if (question, outcome_of(result)) in seen:
+            continue
+        text = verdict(result, style)
+        if text:
+            seen.add((question, outcome_of(result)))
+            told.append((ORDER.index(result.kind) + place / 1000, text))
+    lines: list[str] = []
+    left = LONGEST
+    for _, text in sorted(told, key=lambda t: t[0]):
+        words = len(plain(text).split())
+        if lines and any(WHY in line for line in lines):
+            text = text.replace(WHY, "").replace(WHY_ONE, "")
+            words = len(plain(text).split())
+        if text and words <= left:
+            lines.append(text)
+            left -= words
+    return " ".join(lines) or "No results were given."
+
+
+def margins_of(items: Sequence[Any]) -> str:
+    """Every margin once, with what it was for where there are several."""
+    used: dict[str, list[str]] = {}
+    for r in results_of(items):
+        if r.info.margin and r.kind != "strict_alignment":
+            what = outcome_words(r) if r.info.outcome is not None else "effects"
+            used.setdefault(margin_words(r.info), []).append(what)
+    if not used:
+        return "No margin was stated, so nothing is claimed to be equivalent."
+    if len(used) == 1:
+        return f"Margin: {name(next(iter(used)))}."
+    parts = [f"{name(m)} for {joined(list(dict.fromkeys(t)))}" for m, t in used.items()]
+    return f"Margins: {'; '.join(parts)}."

@@ -1,0 +1,265 @@
+"""The answer of a report: short, idiomatic, and every number of it one of a table."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import apastats as apa
+from apastats.errors import InputError, OutputExistsError
+from apastats.reporting.answer import VERDICTS, verdict
+from apastats.reporting.blocks import Listing, Paragraph
+from apastats.reporting.markup import plain
+from apastats.reporting.numbers import APA
+from tests.reporting.conftest import Study
+
+NUMBER = re.compile(r"(?<![\w.])[\u2212-]?\d+(?:\.\d+)?(?![\w]|\.\d)")
+# what must not come back: sentences of earlier reports that misled or could not be read
+BANNED = (
+    "its uncertainty is carried",
+    "brings its own value",
+    "comparisons are undecided; they may not be cited",
+    "Overlap of intervals says neither",
+    "an ordinary test, and two one-sided tests",
+    "A highest mean alone says nothing",
+    "Rule: ",
+    "both: different but inside the margin",
+    "Resampled: ",
+    "Held fixed: ",
+    "Compared: ",
+    "a claim about other models is not supported, levels of",
+    "things to note",
+    "0 problems",
+    "5 to 5 partners",
+    "What reading did",
+    "Compact letters: models",
+    "the set holds no model",
+    "Sets of the best models",
+    "conf low free",
+    "in set",
+    "separated_pairs",
+    "modelmodel_01",
+)
+
+
+def written(report: Any) -> str:
+    """Everything a report says in sentences, the answer first."""
+    out = [report.answer, plain(report.margin)]
+    for section in report.sections:
+        out.append(plain(section.gist))
+        for part in (section, *section.children):
+            out.append(part.title)
+            for block in part.blocks:
+                if isinstance(block, Paragraph):
+                    out.append(plain(block.text))
+                elif isinstance(block, Listing):
+                    out += [plain(i) for i in block.items]
+                elif hasattr(block, "caption"):
+                    out.append(plain(block.caption))
+                    out += [c.label for c in getattr(block, "columns", ())]
+    return "\n".join(out)
+
+
+@pytest.fixture(scope="module")
+def simulated() -> Any:
+    return apa.simulate(n_subject=10, n_model=5, n_layer=3, n_tied=3, gap=0.1, mimic=False, rng=1)
+
+
+@pytest.fixture(scope="module")
+def tied(simulated: Any) -> dict[str, Any]:
+    best = apa.select_layer(simulated.scores, on="train")
+    ceiling = apa.noise_ceiling(simulated.scores)
+    return {
+        "scores": simulated.scores,
+        "best": best,
+        "ceiling": ceiling,
+        "means": apa.bootstrap("score ~ model | roi", best),
+        "equivalence": apa.equivalence(
+            "score ~ model | roi", best, bounds=apa.margin(0.1, of=ceiling), reference="best"
+        ),
+        "set": apa.equivalence_set("score ~ model | roi", best),
+    }
+
+
+@pytest.mark.parametrize("which", ["study", "all_kinds"])
+def test_the_sentences_that_must_not_come_back(which: str, request: Any) -> None:
+    found: Study = request.getfixturevalue(which)
+    text = written(found.report)
+    for banned in BANNED:
+        assert banned not in text, banned
+    for result in found.results.values():
+        if hasattr(result, "info"):
+            told = result.text(max_rows=3)
+            for banned in BANNED:
+                assert banned not in told, (banned, result.kind)
+            assert not re.search(r"\w+ = [^;.]+; \w+ = ", told), (result.kind, told)
+
+
+def test_a_limitation_is_said_once(study: Study) -> None:
+    text = written(study.report)
+    assert text.count("do not generalise to other stimuli") == 1
+    assert text.count("Overlapping intervals are not a test") == 1
+    assert text.count("is a result: neither a difference nor equivalence was shown") == 1
+
+
+def known_numbers(items: Any) -> set[float]:
+    """Numbers of the tables, and counts of their rows and words."""
+    out: set[float] = set()
+    for item in items:
+        frame = item.table if hasattr(item, "info") else item.frame
+        out |= {float(len(frame)), *(float(frame[c].nunique()) for c in frame.columns)}
+        if not hasattr(item, "info"):
+            continue
+        numeric = frame.select_dtypes("number")
+        out |= set(np.unique(numeric.to_numpy("f8")))
+        for column in frame.columns:
+            if frame[column].nunique() < 40:
+                out |= set(map(float, frame[column].astype(str).value_counts()))
+        if {"roi", "in_set"} <= set(frame.columns):
+            out |= set(map(float, frame.groupby("roi")["in_set"].sum()))
+            out |= set(map(float, frame.groupby("roi").size()))
+        if {"roi", "model", "estimate"} <= set(frame.columns) and frame["estimate"].notna().any():
+            top = frame.loc[frame.groupby("roi")["estimate"].idxmax().dropna()]
+            out |= set(map(float, top["model"].value_counts()))
+        if "decision" in frame.columns:
+            out.add(
+                float(
+                    frame["decision"].isin(["equivalent", "different but inside the margin"]).sum()
+                )
+            )
+        # a margin in words holds the share it was stated as
+        out |= {float(n) for n in re.findall(r"\d+(?:\.\d+)?", item.info.margin)}
+        out |= {float(item.info.alpha or 0.05), float(item.info.n_subject or 0)}
+        out |= {float(item.info.family_size or 0)}
+    return {v for v in out if np.isfinite(v)}
+
+
+def traced(text: str, known: set[float]) -> list[str]:
+    """Numbers of a text that are none of the known ones at their printed precision."""
+    values = np.array(sorted(known))
+    lost = []
+    for found in NUMBER.findall(text):
+        number = float(found.replace("\u2212", "-"))
+        half = 0.5 * 10.0 ** -(len(found.split(".")[1]) if "." in found else 0)
+        tolerance = half if "." in found else 0.0
+        if not (np.abs(values - number) <= tolerance + 1e-12).any():
+            lost.append(found)
+    return lost
+
+
+@pytest.mark.parametrize("which", ["study", "all_kinds"])
+def test_every_number_of_every_sentence_is_one_of_a_table(which: str, request: Any) -> None:
+    found: Study = request.getfixturevalue(which)
+    items = list(found.results.values())
+    known = known_numbers(items)
+    assert traced(found.report.answer, known) == []
+    for item in items:
+        if hasattr(item, "info"):
+            text = plain(verdict(item, APA))
+            assert (
+                traced(text, known_numbers([item, *[i for i in items if not hasattr(i, "info")]]))
+                == []
+            ), text
+    assert traced("0.98765 of 1234567", known) == ["0.98765", "1234567"]
+
+
+def test_verdicts_count_what_the_tables_hold(tied: dict[str, Any]) -> None:
+    result = tied["equivalence"]
+    counts = result.table["decision"].value_counts()
+    text = plain(verdict(result, APA))
+    match = re.match(
+        r"Of (\d+) comparisons of score with the best model of each ROI, (\d+) were equivalent within 10 % of the "
+        r"leave-one-out noise ceiling, (\d+) were lower \(by (\S+) to (\S+)\) and (\d+) stayed undecided",
+        text,
+    )
+    assert match, text
+    numbers = [int(match[i]) for i in (1, 2, 3, 6)]
+    assert numbers == [
+        len(result.table),
+        *(counts[d] for d in ("equivalent", "different", "undecided")),
+    ]
+    apart = result.table.loc[result.table["decision"] == "different", "estimate"]
+    ends = [float(match[i].replace("\u2212", "-")) for i in (4, 5)]
+    np.testing.assert_allclose(ends, [apart.min(), apart.max()], atol=0.00051)
+    sizes = tied["set"].table.groupby("roi")["in_set"].sum()
+    assert f"{sizes.min()} to {sizes.max()} of 5 models by score cannot be excluded" in plain(
+        verdict(tied["set"], APA)
+    )
+
+
+def test_the_truth_is_told_and_counted(simulated: Any, tied: dict[str, Any]) -> None:
+    report = apa.report(*tied.values(), truth=simulated.truth)
+    table = tied["equivalence"].table
+    of = tied["best"].frame.drop_duplicates(["model", "roi"])[["model", "roi", "layer"]]
+    models = simulated.truth.query("kind == 'model' and split == 'test'")
+    true = of.merge(models, on=["model", "roi", "layer"]).set_index(["roi", "model"])["truth"]
+    gap = [
+        true[r, a] - true[r, b]
+        for r, a, b in zip(table["roi"], table["model"], table["reference"], strict=True)
+    ]
+    equal = np.abs(gap) < 1e-9
+    shown = int((equal & (table["decision"] == "equivalent")).sum())
+    wrong = (np.abs(gap) >= table["bound_high"]) & (table["decision"] == "equivalent")
+    wrong |= equal & (table["decision"] == "different")
+    assert not wrong.any()
+    assert (
+        f"By construction, model_01, model_02 and model_03 are equal: {shown} of {equal.sum()} such pairs were shown "
+        "to be equivalent, with no false claims." in report.answer
+    )
+    # a claim that is false is counted as one
+    bent = table.assign(decision=np.where(equal, "different", table["decision"]))
+    lied = type(tied["equivalence"])(bent, tied["equivalence"].info, tied["equivalence"].provenance)
+    told = apa.report(tied["best"], lied, truth=simulated.truth).answer
+    assert f"with {equal.sum()} false claims" in told
+    assert "By construction" not in apa.report(*tied.values()).answer
+
+
+def test_aligned_names_its_reference(all_kinds: Study) -> None:
+    strict = all_kinds.strict
+    assert "aligned with the brain" in plain(verdict(strict, APA))
+    for line in strict.text(short=True, max_rows=len(strict.table)).split("\n"):
+        if " aligned" in line:
+            assert "aligned with the brain" in line
+
+
+@pytest.mark.parametrize("kind", sorted(VERDICTS))
+def test_verdicts_are_one_or_two_sentences(kind: str, all_kinds: Study, study: Study) -> None:
+    every = [
+        r for s in (all_kinds, study) for r in s.results.values() if getattr(r, "kind", "") == kind
+    ]
+    assert every, kind
+    for result in every:
+        text = plain(verdict(result, APA))
+        if text:
+            assert text[0].isupper()
+            assert text.endswith(".")
+            assert len(text.split()) < 60
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "xlsx", "html", "md", "tex"])
+def test_a_result_is_saved_by_its_ending(study: Study, tmp_path: Any, suffix: str) -> None:
+    result = study.pairwise
+    file = result.save(tmp_path / f"eq.{suffix}")
+    assert file.is_file()
+    with pytest.raises(OutputExistsError):
+        result.save(file)
+    result.save(file, overwrite=True)
+    readers = {"csv": pd.read_csv, "parquet": pd.read_parquet, "xlsx": pd.read_excel}
+    if suffix in readers:
+        back = readers[suffix](file)
+        np.testing.assert_allclose(back["estimate"], result.table["estimate"], rtol=1e-12)
+        assert list(back.columns) == list(result.table.columns)
+    else:
+        assert "Methods" in file.read_text("utf-8")
+    with pytest.raises(InputError, match="a folder without an ending"):
+        result.save(tmp_path / "eq.pkl")
+    assert result.save(tmp_path / "folder").is_dir()
+
+
+def test_truth_must_be_one(study: Study) -> None:
+    with pytest.raises(InputError, match="truth"):
+        apa.report(study.means, truth=pd.DataFrame({"model": ["a"]}))
