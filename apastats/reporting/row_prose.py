@@ -15,7 +15,8 @@ from apastats.rounding import decimals_for
 from apastats.words import Info
 
 __all__ = [
-    "RowWriter", "analysis", "kept", "mapped", "measured", "planned", "smallest_margin", "strict", "what_is_there",
+    "RowWriter", "analysis", "kept", "mapped", "measured", "planned", "scored", "smallest_margin", "strict",
+    "what_is_there",
 ]  # fmt: skip
 
 Row: TypeAlias = Mapping[str, Any]
@@ -262,3 +263,12 @@ def what_is_there(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle)
     """An item of the check of the data."""
     status = {"note": " (to note)", "problem": " (a problem)"}.get(str(row.get("status")), "")
     return f"{sentence(name(row['item']))[:-1]}: {name(row['value'])}{status}"
+
+
+def scored(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> str:
+    """One entry of a pattern."""
+    d = decimals_for(frame["value"].to_numpy("f8"), least=2)
+    layer = f" ({name(row['layer'])})" if "layer" in row else ""
+    who = f"{name(row['model'])}{layer}"
+    value = style.number(row["value"], d)
+    return led(cell(row, frame), f"the entry of {who} for {name(row['subject'])} was {value}")
