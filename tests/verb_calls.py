@@ -368,7 +368,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "z_error": 0.2,
         "small_sample": False,
     },
-    "disattenuated_agreement": {},
+    "disattenuated_agreement": {"least_reliability": 0.1},
     "discriminability": {
         "against": lambda: agreement(),
         "against_outcome": lambda: needing("z", against=agreement()),

@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DesignError, InputError
+from apastats.arguments import number
+from apastats.errors import DegenerateWarning, DesignError, InputError, warn
 from apastats.numbers.correlation import spearman_brown
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.compared import (
@@ -52,6 +53,7 @@ def disattenuated_agreement(
     selection: ScoreTable | None = None,
     reference: str = "leave_one_out",
     brain: str | None = None,
+    least_reliability: float = 0.2,
     conf_level: float = 0.95,
 ) -> DisattenuatedAgreement:
     """Agreement of models corrected for the noise in both patterns.
@@ -67,6 +69,9 @@ def disattenuated_agreement(
         shared: no reliability corrects for that.
     brain : {"subject_to_subject", "leave_one_out"}, optional
         Brain rows to use; pairs where there are pairs.
+    least_reliability : float
+        Where a reliability is lower, the corrected value is NaN: dividing by the square root of next to nothing gives
+        values far beyond 1. 0 corrects wherever both are positive.
     conf_level : float
         Level of the intervals (jackknife over subjects, t).
 
@@ -85,7 +90,7 @@ def disattenuated_agreement(
     -----
     ``A / sqrt(r_model r_reference)`` (Spearman 1904): A the mean Pearson agreement; r_model the mean
     correlation of the model's patterns between subjects; r_reference as in :func:`pattern_reliability`.
-    NaN where a reliability is not positive.
+    NaN where a reliability is not positive, or below ``least_reliability``.
 
     Examples
     --------
@@ -96,6 +101,7 @@ def disattenuated_agreement(
     114
     """
     arrays = _check(patterns, conf_level)
+    least = number("least_reliability", least_reliability, least=0, below=1)
     if reference not in ("leave_one_out", "matched"):
         raise InputError("reference", reference, "'leave_one_out' or 'matched'")
     kind = brain_kind(arrays, brain)
@@ -133,6 +139,11 @@ def disattenuated_agreement(
             for s in range(n)
         ]
         error, low, high = _jackknife(full[0], left, conf_level)
+        with np.errstate(invalid="ignore"):
+            weak = (full[2] < least) | (full[3] < least)
+        corrected, error, low, high = (
+            np.where(weak, np.nan, v) for v in (full[0], error, low, high)
+        )
         n_roi = len(arrays.rois)
         frames.append(
             pd.DataFrame(
@@ -147,7 +158,7 @@ def disattenuated_agreement(
                     "reliability_model": full[2].ravel(),
                     "reliability_reference": full[3].ravel(),
                     "n_effective": full[4].ravel(),
-                    "estimate": full[0].ravel(),
+                    "estimate": corrected.ravel(),
                     "std_error": error.ravel(),
                     "conf_low": low.ravel(),
                     "conf_high": high.ravel(),
@@ -168,12 +179,31 @@ def disattenuated_agreement(
         conf_level=conf_level,
         resampled="subjects (left out one at a time, in both roles)",
         held_fixed="stimuli, chosen layers",
-        extra={"brain": kind},
+        extra={"brain": kind, "least_reliability": least},
     )
     provenance = Provenance(data_hash=patterns.provenance.data_hash)
+    table = pd.concat(frames, ignore_index=True)
     return DisattenuatedAgreement(
-        pd.concat(frames, ignore_index=True), info, provenance, notes=_shared(kind)
+        table, info, provenance, notes=(*_shared(kind), *_doubtful(table, least))
     )
+
+
+def _doubtful(table: pd.DataFrame, least: float) -> tuple[str, ...]:
+    """Warn about values that were not corrected, and about those beyond 1; the texts are also notes."""
+    weak = (table[["reliability_model", "reliability_reference"]] < least).any(axis=1)
+    beyond = table["estimate"].abs() > 1
+    out = []
+    if weak.any():
+        out.append(
+            f"{int(weak.sum())} of {len(table)} agreements were not corrected: a reliability is below {least:g}"
+        )
+        warn(out[0], DegenerateWarning)
+    if beyond.any():
+        out.append(
+            f"{int(beyond.sum())} of {len(table)} corrected agreements are beyond 1 in size, as reliabilities are "
+            "estimated; they say that the patterns agree as far as their noise lets them"
+        )
+    return tuple(out)
 
 
 def _model_reliability(model: np.ndarray, index: np.ndarray, self_out: bool) -> np.ndarray:

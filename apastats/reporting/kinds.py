@@ -165,7 +165,8 @@ KINDS: dict[str, Kind] = {
         figures(curve_panels.posterior_blocks), cites=cites.bayes(),
     ),
     "alignment_patterns": Kind(
-        called("Alignment patterns of {}"), "patterns", prose.told_by(row_prose.scored), sections.patterns, methods.patterns, PATTERNS
+        called("Alignment patterns of {}"), "patterns", prose.told_by(row_prose.scored),
+        sections.patterns, methods.patterns, PATTERNS,
     ),
     "pattern_identification": Kind(
         called("Identification of ROIs by their patterns"), "patterns", measured, section=sections.identification,

@@ -179,6 +179,7 @@ SETTINGS = {
     "profile": "Profiles were those of a {}.",
     "self_entry": "The entry of a ROI with itself was {}.",
     "scale": "Entries were scaled by {}.",
+    "least_reliability": "Agreements with a reliability below {} were not corrected.",
     "null_models": "Null models were {}.",
     "trim": "A share of {} was cut from each end.",
     "quantile_rule": "Quantiles follow the rule {}.",

@@ -49,7 +49,9 @@ def test_disattenuated_agreement_of_a_true_model_is_unbiased(reliability, long):
         sd = np.sqrt(1 / reliability - 1)
         brain = truth + sd * g.normal(size=(N_SUBJECT, N_ROI, N_ROI))
         model = 0.6 * (truth + sd * g.normal(size=(N_SUBJECT, N_ROI, N_ROI))) + 0.1
-        result = apa.disattenuated_agreement(apa.alignment_patterns(table_of(brain, model))).table
+        result = apa.disattenuated_agreement(
+            apa.alignment_patterns(table_of(brain, model)), least_reliability=0
+        ).table
         own = result[result["layer"] == result["roi"]]
         found.append(own["estimate"].mean())
         plain.append(own["agreement"].mean())
@@ -68,7 +70,9 @@ def test_partly_true_model(long):
         real = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(truth, other, strict=True)])
         brain = truth + 0.7 * g.normal(size=(N_SUBJECT, N_ROI, N_ROI))
         model = other + 0.7 * g.normal(size=(N_SUBJECT, N_ROI, N_ROI))
-        result = apa.disattenuated_agreement(apa.alignment_patterns(table_of(brain, model))).table
+        result = apa.disattenuated_agreement(
+            apa.alignment_patterns(table_of(brain, model)), least_reliability=0
+        ).table
         own = result[result["layer"] == result["roi"]]
         found.append(own["estimate"].mean() - real)
     assert abs(np.mean(found)) < 0.02

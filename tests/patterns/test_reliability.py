@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import apastats as apa
-from apastats.errors import DesignError, InputError
+from apastats.errors import DegenerateWarning, DesignError, InputError
 from apastats.numbers.correlation import spearman_brown
 from tests.patterns.naive import similar
 
@@ -93,7 +93,7 @@ def test_jackknife_is_what_smaller_tables_give(frame):
 def test_disattenuated_by_hand(frame, self_entry):
     table = apa.ScoreTable(frame[frame["kind"] != "subject_to_subject"])
     patterns = apa.alignment_patterns(table, self_entry=self_entry)
-    found = apa.disattenuated_agreement(patterns).table
+    found = apa.disattenuated_agreement(patterns, least_reliability=0).table
     a, m = patterns.arrays["leave_one_out"][0], patterns.arrays["model"][0]
     for row in found.itertuples():
         r = int(row.roi[1])
@@ -116,7 +116,9 @@ def test_disattenuated_by_hand(frame, self_entry):
 def test_selection(make_frame):
     table = apa.ScoreTable(make_frame(n_subject=6, n_predictor=4, splits=("train", "test"), rng=2))
     best = apa.select_layer(table)
-    found = apa.disattenuated_agreement(apa.alignment_patterns(table), selection=best).table
+    found = apa.disattenuated_agreement(
+        apa.alignment_patterns(table), selection=best, least_reliability=0
+    ).table
     assert len(found) == 2 * 5
     chosen = best.frame.drop_duplicates(["model", "roi"]).set_index(["model", "roi"])["layer"]
     found = found.set_index(["model", "roi"])["layer"]
@@ -191,3 +193,24 @@ def test_bad_input(frame, make_frame):
     brain = apa.alignment_patterns(apa.ScoreTable(frame[frame["kind"] != "model"]))
     with pytest.raises(DesignError, match="there are no models"):
         apa.disattenuated_agreement(brain)
+
+
+def test_what_is_hardly_reliable_is_not_corrected(frame):
+    patterns = apa.alignment_patterns(frame)
+    every = apa.disattenuated_agreement(patterns, least_reliability=0).table
+    reliable = every[["reliability_model", "reliability_reference"]].min(axis=1)
+    least = float(reliable.median())
+    with pytest.warns(DegenerateWarning, match=f"a reliability is below {least:g}"):
+        found = apa.disattenuated_agreement(patterns, least_reliability=least)
+    weak = (reliable < least).to_numpy()
+    assert weak.any()
+    assert not weak.all()
+    for column in ("estimate", "std_error", "conf_low", "conf_high"):
+        assert found.table.loc[weak, column].isna().all()
+        np.testing.assert_array_equal(found.table.loc[~weak, column], every.loc[~weak, column])
+    assert "were not corrected" in found.notes[-1] or "were not corrected" in found.notes[-2]
+    assert "is not defined (uncorrected" in found.text(max_rows=len(every))
+    beyond = int((found.table["estimate"].abs() > 1).sum())
+    assert any(n.startswith(f"{beyond} of") for n in found.notes) == (beyond > 0)
+    with pytest.raises(InputError, match="least_reliability"):
+        apa.disattenuated_agreement(patterns, least_reliability=1.5)
