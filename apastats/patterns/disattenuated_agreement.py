@@ -140,6 +140,7 @@ def disattenuated_agreement(
         ]
         error, low, high = _jackknife(full[0], left, conf_level)
         with np.errstate(invalid="ignore"):
+            # 0 corrects wherever it can be done
             weak = (full[2] < least) | (full[3] < least)
         corrected, error, low, high = (
             np.where(weak, np.nan, v) for v in (full[0], error, low, high)
@@ -193,7 +194,7 @@ def _doubtful(table: pd.DataFrame, least: float) -> tuple[str, ...]:
     weak = (table[["reliability_model", "reliability_reference"]] < least).any(axis=1)
     beyond = table["estimate"].abs() > 1
     out = []
-    if weak.any():
+    if least > 0 and weak.any():
         out.append(
             f"{int(weak.sum())} of {len(table)} agreements were not corrected: a reliability is below {least:g}"
         )

@@ -238,7 +238,16 @@ def _margins(result: Any, style: NumberStyle) -> str:
     return f"Shown is the smallest margin at which {which} would be equivalent; it does not replace the margin stated."
 
 
+def _claims(result: Any, style: NumberStyle) -> str:
+    counts = result.verdicts()["verdict"].value_counts(sort=False)
+    told = [
+        f"{number} {'was' if number == 1 else 'were'} {said}" for said, number in counts.items()
+    ]
+    return f"Of {counted(int(counts.sum()), 'claim')} stated, {joined(told)}."
+
+
 VERDICTS: dict[str, Verdict] = {
+    "claims": _claims,
     "margin_curve": _margins,
     "equivalence": _equivalence,
     "equivalence_set": _sets,
@@ -253,7 +262,7 @@ VERDICTS: dict[str, Verdict] = {
 }
 # the most telling first
 ORDER = (
-    "equivalence", "strict_alignment", "equivalence_set", "comparison", "emmeans_contrasts", "agreement_test",
+    "claims", "equivalence", "strict_alignment", "equivalence_set", "comparison", "emmeans_contrasts", "agreement_test",
     "pattern_identification", "matrix_agreement", "bootstrap", "noise_ceiling",
 )  # fmt: skip
 

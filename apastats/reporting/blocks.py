@@ -82,7 +82,6 @@ class FigureBlock:
     make: Callable[[], Any]
     data: pd.DataFrame
     n_mark: int = 0
-    narrow: Callable[[], Any] | None = None  # the same for a phone
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["lead_figure"]
 
-WIDE, NARROW = 8.2, 3.65  # inches: a column of text, a phone
+WIDE = 8.2  # inches: a column of text
 REFERENCE = "reference of the comparison"
 KINDS = ("equivalence", "equivalence_set", "strict_alignment")
 
@@ -39,6 +39,8 @@ def _fits(table: pd.DataFrame) -> bool:
 
 
 def _verdicts(result: Any) -> FigureBlock:
+    from apastats.plots.panel import width_of_page
+
     columns = [
         c for c in ("model", "reference", "roi", "estimate", "decision") if c in result.table
     ]
@@ -57,10 +59,9 @@ def _verdicts(result: Any) -> FigureBlock:
         "figure-answer",
         f"The verdict on every model in every ROI, by {what}{against}.",
         f"Signs of {len(data)} verdicts, models by ROIs; the table of the comparisons has them in words.",
-        lambda: verdict_matrix(data, WIDE),
+        lambda: verdict_matrix(data, min(WIDE, width_of_page())),
         data,
         len(data),
-        narrow=lambda: verdict_matrix(data, NARROW),
     )
 
 

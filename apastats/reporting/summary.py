@@ -112,11 +112,7 @@ def provenance_rows(items: Sequence[Any]) -> list[Mapping[str, str]]:
 
 
 # topic of results -> heading of its methods
-METHODS = {
-    "design": "Data and choice of layers", "ceilings": TOPICS["ceilings"], "scores": TOPICS["scores"],
-    "equivalence": TOPICS["equivalence"], "patterns": TOPICS["patterns"], "agreement": TOPICS["agreement"],
-    "models": TOPICS["models"], "planning": TOPICS["planning"], "other": TOPICS["other"], "software": "Software",
-}  # fmt: skip
+METHODS = {"design": "", **TOPICS} | {"design": "Data and choice of layers", "software": "Software"}
 
 
 def methods_section(items: Sequence[Any], slug: Any) -> Section:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib import resources
 from typing import Any
 from urllib.parse import quote
@@ -126,7 +125,7 @@ class Renderer:
         )
 
     def figure(self, block: FigureBlock) -> Any:
-        """Figure with its caption and data; for a phone its narrow form, where it has one."""
+        """Figure with its caption and data."""
         from markupsafe import Markup
 
         self.n_figure += 1
@@ -135,19 +134,10 @@ class Renderer:
             label=f"Figure {self.n_figure}.",
             caption=self.text(block.caption),
             image=Markup(inline_figure(block, self.drawings)),
-            narrow=self._narrow(block),
             csv="" if (repeated := self._repeated(block.data)) else csv_link(block.data),
             repeated=repeated,
         )
         return Markup(rendered)
-
-    def _narrow(self, block: FigureBlock) -> Any:
-        from markupsafe import Markup
-
-        if block.narrow is None:
-            return ""
-        slim = replace(block, slug=f"{block.slug}-narrow", make=block.narrow, narrow=None)
-        return Markup(inline_figure(slim, self.drawings))
 
 
 def _cited(keys: str) -> str:

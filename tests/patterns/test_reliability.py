@@ -196,7 +196,7 @@ def test_bad_input(frame, make_frame):
 
 
 def test_what_is_hardly_reliable_is_not_corrected(frame):
-    patterns = apa.alignment_patterns(frame)
+    patterns = apa.alignment_patterns(apa.ScoreTable(frame))
     every = apa.disattenuated_agreement(patterns, least_reliability=0).table
     reliable = every[["reliability_model", "reliability_reference"]].min(axis=1)
     least = float(reliable.median())
