@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from apastats.errors import ReadError
 from apastats.printable import spreadsheet_safe
 from apastats.results import jsonable, package_versions
