@@ -311,7 +311,7 @@ def answer(items: Sequence[Any], style: NumberStyle, truth: Sequence[str] = ()) 
     """At most 120 words: what was asked of which data, the main result of each question, what stays undecided."""
     results = results_of(items)
     told: list[tuple[float, str]] = [(-1, _asked(items, results))]
-    told += [(0.5 + i / 100, text) for i, text in enumerate(truth)]
+    told += [(ORDER.index("equivalence") + 0.5, text) for text in truth]
     seen: set[tuple[str, str]] = set()
     for place, result in enumerate(results):
         if result.kind not in ORDER:
