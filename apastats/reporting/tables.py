@@ -174,48 +174,67 @@ def table_block(
     info : Info, optional
         Of the result the frame is the table of: letter of the statistic, intervals that go with the decisions.
     """
-    decimals = scale_decimals(frame, style)
-    constants = constant_columns(frame)
-    words = {k: v for k, v in constants.items() if k != "conf_level"}
-    # a single metric "score", kind "model" or bound "reference" needs no words
-    # how a result was made stands in the methods
-    silent = ("mcse",) if info is None else ("mcse", "method")
-    told = [_told(k, v) for k, v in words.items() if k not in silent and str(v) not in SILENT]
-    hidden = HIDDEN | set(words) | {k for k in RAW if f"{k}_adjusted" in frame.columns}
-    if "statistic" in frame.columns:
-        hidden.add("std_error")
-    letter = (
-        {"chi2": "\u03c7\u00b2", "": "statistic"}.get(info.statistic, info.statistic)
-        if info
-        else "statistic"
-    )
+    words = {k: v for k, v in constant_columns(frame).items() if k != "conf_level"}
     shown = intervals_shown(frame, info)
-    hidden |= {c for c in frame.columns if c.startswith("conf_")} - {*shown, *shown.values()}
-    keys = [k for k in frame.columns if k not in hidden] if only is None else list(only)
-    columns: list[Column] = []
+    keys = list(only) if only is not None else _visible(frame, words, shown)
     pairs = PAIRS | shown
     if only is not None:  # limits that were asked for are an interval, whichever it is
         ends = [c for c in only if c.startswith("conf_low") and "mcse" not in c]
         pairs |= {c: c.replace("conf_low", "conf_high") for c in ends}
+    named = {"statistic": _letter(info)} | dict(labels or {})
+    return TableBlock(
+        slug,
+        caption + _in_caption(words, info),
+        frame,
+        _columns(keys, pairs, shown, frame, style, named, info is not None and info.jointly),
+    )
+
+
+def _visible(frame: pd.DataFrame, words: Mapping[str, Any], shown: Mapping[str, str]) -> list[str]:
+    """Columns that a reader needs, in their order."""
+    hidden = HIDDEN | set(words) | {k for k in RAW if f"{k}_adjusted" in frame.columns}
+    if "statistic" in frame.columns:
+        hidden.add("std_error")
+    hidden |= {c for c in frame.columns if c.startswith("conf_")} - {*shown, *shown.values()}
+    return [k for k in frame.columns if k not in hidden]
+
+
+def _letter(info: Info | None) -> str:
+    """Heading of the test statistic."""
+    if info is None:
+        return "statistic"
+    return {"chi2": "\u03c7\u00b2", "": "statistic"}.get(info.statistic, info.statistic)
+
+
+def _in_caption(words: Mapping[str, Any], info: Info | None) -> str:
+    """What is the same in every row; how a result was made stands in the methods."""
+    silent = ("mcse",) if info is None else ("mcse", "method")
+    # a single metric "score", kind "model" or bound "reference" needs no words
+    told = [_told(k, v) for k, v in words.items() if k not in silent and str(v) not in SILENT]
+    return f" {told[0][:1].upper()}{'; '.join(told)[1:]}." if told else ""
+
+
+def _columns(
+    keys: Sequence[str],
+    pairs: Mapping[str, str],
+    shown: Mapping[str, str],
+    frame: pd.DataFrame,
+    style: NumberStyle,
+    labels: Mapping[str, str],
+    joint: bool,
+) -> list[Column]:
+    """A column for each key; the two limits of an interval share one."""
+    decimals = scale_decimals(frame, style)
+    columns: list[Column] = []
     for key in keys:
-        if key in pairs.values() and any(k in keys for k, v in pairs.items() if v == key):
+        if any(k in keys for k, v in pairs.items() if v == key):
             continue
         if key in pairs and pairs[key] in frame.columns:
-            joint = info is not None and info.jointly
             pair = _pair(key, pairs[key], frame, style, decimals, joint and key in shown)
-            columns.append(replace(pair, label=labels[key]) if labels and key in labels else pair)
+            columns.append(replace(pair, label=labels.get(key, pair.label)))
         else:
-            columns.append(
-                _single(
-                    key,
-                    frame,
-                    style,
-                    decimals,
-                    {"statistic": letter} | dict(labels or {}),
-                )
-            )
-    text = caption + (f" {told[0][:1].upper()}{'; '.join(told)[1:]}." if told else "")
-    return TableBlock(slug, text, frame, columns)
+            columns.append(_single(key, frame, style, decimals, labels))
+    return columns
 
 
 def _told(key: str, value: Any) -> str:
