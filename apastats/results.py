@@ -414,12 +414,12 @@ class Result:
             return report(self, title=title_of(self)).save(file, overwrite=overwrite)
         file.parent.mkdir(parents=True, exist_ok=True)
         if suffix == ".csv":
-            self.table.to_csv(file, index=False)
+            spreadsheet_safe(self.table).to_csv(file, index=False)
         elif suffix == ".parquet":
             self.table.to_parquet(file, index=False)
         else:
             try:
-                self.table.to_excel(file, index=False)
+                spreadsheet_safe(self.table).to_excel(file, index=False)
             except ImportError as error:
                 raise MissingExtraError("openpyxl", "excel") from error
         return file
