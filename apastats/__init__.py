@@ -55,6 +55,7 @@ EXPORTS: dict[str, str] = {
     "fitted": "apastats.scoring.fitted.fitted",
     "friedman": "apastats.comparing.ranks",
     "hierarchical_p": "apastats.numbers.closed",
+    "hyperalign": "apastats.scoring.hyperalign",
     "layer_agreement": "apastats.patterns.layer_agreement",
     "linear_predictivity": "apastats.scoring.linear_predictivity",
     "lmm": "apastats.mixed.lmm",

@@ -51,6 +51,7 @@ BASE: dict[str, Callable[[], Call]] = {
     "partial_similarity": lambda: {"brain": rdms().brain, "models": rdms().models},
     "fitted": lambda: {"kind": "weighted", "members": rdms().models},
     "hierarchical_p": lambda: {"p": P, "groups": ["a", "a", "b"]},
+    "hyperalign": lambda: {"brain": {k: (v, v + 0.1) for k, v in brains().items()}},
     "linear_predictivity": lambda: {"brain": brains(), "models": layers(), "n_fold": 3},
     "load_result": lambda: {"path": f"{files()}/result"},
     "margin": lambda: {"value": 0.1},
@@ -135,6 +136,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "adjust_p": {"adjust": "bh", "family_size": 5},
     "closed_p": {"local": "bonferroni"},
     "hierarchical_p": {"local": "bonferroni"},
+    "hyperalign": {"n_component": 2, "n_iteration": 3},
     "linear_predictivity": {
         "models": lambda: layers() | {("m3", "l1"): numbers(30, 5)},
         "references": ["leave_one_out"],

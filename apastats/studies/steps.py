@@ -35,6 +35,7 @@ NOT_IN_STUDIES = {
     "compact_letters": "method letters of a comparison",
     "concat": "inputs.tables",
     "hierarchical_p": "takes and gives bare p-values",
+    "hyperalign": "prepares inputs.patterns",
     "load_result": "reads a saved result",
     "margin": "{ share = 0.1, of = ... }",
     "models": "formulas",
