@@ -54,7 +54,8 @@ def hyperalign(
     the Procrustes hyperalignment of Haxby et al. (2011): orthonormal maps ``W_s`` and a shared response ``S`` that
     minimise ``sum_s |X_s - S W_s'|^2`` over the train stimuli, in turn ``W_s = U V'`` of the singular vectors of
     ``X_s' S`` and ``S = mean_s X_s W_s``. Columns are centred by their train means. Test stimuli are mapped,
-    never fitted; all people of a region share the fit, so rows of people who predict people are no longer independent of each other.
+    never fitted; all people of a region share the fit, so rows of people who predict people are no longer
+    independent of each other.
 
     Examples
     --------
