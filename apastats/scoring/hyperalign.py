@@ -70,14 +70,15 @@ def hyperalign(
     """
     whole("n_iteration", n_iteration, least=1)
     brain = rows_by_name(brain, None)[0]
-    sets = {k: p.compact() for k, p in checked_patterns(brain, "brain", pairs=True).items()}
-    for key, pair in sets.items():
-        if not isinstance(pair, tuple) or len(pair) != 2 or pair[1] is None:
-            raise InputError(
-                "brain", key, "pairs (train, test): the maps are fitted on train stimuli"
-            )
-        if not all(np.isfinite(x).all() for x in pair):
+    sets: dict[tuple[str, str], Pair] = {}
+    for key, patterns in checked_patterns(brain, "brain", pairs=True).items():
+        kept = patterns.compact()
+        if kept.test is None:
+            allowed = "pairs (train, test): the maps are fitted on train stimuli"
+            raise InputError("brain", key, allowed)
+        if not (np.isfinite(kept.train).all() and np.isfinite(kept.test).all()):
             raise DataError(f"brain: {key} holds values that are missing")
+        sets[key] = (kept.train, kept.test)
     found: dict[tuple[str, str], Pair] = {}
     for roi in dict.fromkeys(r for _, r in sets):
         people = [k for k in sets if k[1] == roi]
