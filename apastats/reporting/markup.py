@@ -13,7 +13,18 @@ from collections.abc import Callable
 
 from apastats.printable import clean
 
-__all__ = ["cite", "code", "name", "plain", "strong", "sym", "to_html", "to_latex", "to_markdown"]
+__all__ = [
+    "cite",
+    "code",
+    "name",
+    "plain",
+    "strong",
+    "sym",
+    "to_html",
+    "to_latex",
+    "to_markdown",
+    "to_typst",
+]
 
 _OPEN = {"i": "\ue000", "n": "\ue002", "c": "\ue004", "b": "\ue006", "k": "\ue008"}
 _CLOSE = {k: chr(ord(v) + 1) for k, v in _OPEN.items()}
@@ -228,4 +239,19 @@ def to_latex(text: str, cited: Callable[[str], str]) -> str:
             "c": cited,
         },
         escape_latex_name,
+    )
+
+
+def to_typst(text: str, literal: Callable[[str], str], cited: Callable[[str], str]) -> str:
+    """Content of Typst; ``literal`` writes a text in which nothing is markup."""
+    return _render(
+        text,
+        literal,
+        {
+            "i": lambda s: f"#emph[{s}]",
+            "n": str,
+            "b": lambda s: f"#strong[{s}]",
+            "k": lambda s: f'#text(font: "DejaVu Sans Mono", size: 0.85em)[{s}]',
+            "c": cited,
+        },
     )

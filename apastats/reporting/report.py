@@ -24,12 +24,13 @@ from apastats.reporting.phrases import sentence
 from apastats.reporting.references import Bibliography, references
 from apastats.reporting.tables import table_block
 from apastats.reporting.to_docx import write_docx
+from apastats.reporting.to_typst import render_typst, write_pdf
 from apastats.reporting.topics import Context, topic_sections
 from apastats.reporting.truth import truth_sentences
 
 __all__ = ["Report", "report"]
 
-SUFFIXES = (".html", ".md", ".tex", ".docx")
+SUFFIXES = (".html", ".md", ".tex", ".docx", ".pdf")
 FIGURE_FORMATS = ("pdf", "svg", "png")
 
 
@@ -213,8 +214,8 @@ class Report:
         Parameters
         ----------
         path : str or path
-            Ends in ``.html``, ``.md``, ``.tex`` or ``.docx`` (needs the extra ``docx``). Markdown and LaTeX
-            put their figures into ``<name>_figures`` beside them, LaTeX its references into ``<name>.bib``.
+            Ends in ``.html``, ``.md``, ``.tex``, ``.docx`` (extra ``docx``) or ``.pdf`` (extra ``pdf``). Markdown and
+            LaTeX put their figures into ``<name>_figures`` beside them, LaTeX its references into ``<name>.bib``.
         overwrite : bool
             Whether an existing file may be replaced.
 
@@ -240,6 +241,10 @@ class Report:
         target.parent.mkdir(parents=True, exist_ok=True)
         if suffix == ".html":
             write_text(target, self.html())
+        elif suffix == ".pdf":
+            with tempfile.TemporaryDirectory() as folder:
+                paths = self._figure_files(Path(folder), "figures", "pdf")
+                write_pdf(render_typst(**self._parts(), figures=paths), Path(folder), target)
         elif suffix == ".docx":
             with tempfile.TemporaryDirectory() as folder:
                 paths = self._figure_files(Path(folder), "figures", "png")

@@ -347,7 +347,7 @@ class ClaimSection(_Section):
 class ReportSection(_Section):
     """What is written; options of ``apastats.report``."""
 
-    formats: tuple[Literal["html", "md", "tex", "docx"], ...] = ("html",)
+    formats: tuple[Literal["html", "md", "tex", "docx", "pdf"], ...] = ("html",)
     figures: tuple[Literal["svg", "png", "pdf"], ...] = ("svg",)
     style: str | dict[str, Any] = "apa"
     max_rows: Count = 200

@@ -181,7 +181,7 @@ WORDS: dict[str, dict[str, str]] = {
         "says above, below, within or p; rows all, any, most or a share; needs names the data it waits for; see `apastats.claims`",
     },
     "report": {
-        "formats": "html, md, tex, docx",
+        "formats": "html, md, tex, docx, pdf",
         "figures": "formats of the figures folder: svg, png, pdf",
         "style": "apa, nature, or a table of settings",
         "max_rows": "rows of a table shown at most; its csv has all",

@@ -117,6 +117,27 @@ def test_docx_round_trip(which: str, request: pytest.FixtureRequest, tmp_path: P
             assert wanted in re.sub(r"[\s\u2068\u2069]+", "", written), name
 
 
+@pytest.mark.parametrize("which", ["study", "hostile"])
+def test_pdf(which: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Every block reaches the PDF, whatever names hold; the same report gives the same source."""
+    from apastats.reporting.to_typst import render_typst
+
+    example: Study = request.getfixturevalue(which)
+    path = example.report.save(tmp_path / "report.pdf")
+    assert path.read_bytes().startswith(b"%PDF")
+    assert [p.name for p in tmp_path.iterdir()] == ["report.pdf"]
+    source = render_typst(**example.report._parts(), figures={})
+    assert source == render_typst(**example.report._parts(), figures={})
+    tables = [
+        b
+        for s in example.report.sections
+        for p in (s, *s.children)
+        for b in p.blocks
+        if hasattr(b, "columns")
+    ]
+    assert source.count("kind: table, caption") == len(tables) > 3
+
+
 def test_figures_folder(study: Study, tmp_path: Path) -> None:
     files = study.report.figures(tmp_path / "figures")
     assert len(files) == 4 * len(study.report.figure_blocks())
