@@ -13,6 +13,7 @@ from matplotlib.text import Text
 
 from apastats import plots
 from apastats.plots.panel import page_width
+from apastats.plots.sheet import Sheet
 from apastats.plots.style import DECISIONS, fit, model_colors
 from apastats.reporting import panels
 from apastats.reporting.blocks import FigureBlock
@@ -138,16 +139,20 @@ def test_texts_have_room(kind: str, page: float) -> None:
         tested, frame = design(seed)
         with _settings("x"), page_width(page):
             figure = draw(tested, frame)
+            if isinstance(figure, Sheet):
+                boxes, figure = figure.boxes, figure.figure()
+            else:
+                boxes = []
             fit(figure)
             found = touching(figure)
             assert not found, (seed, len(found), found[:3])
             assert figure.get_figwidth() <= page + 0.05, (seed, figure.get_figwidth())
-            assert min(_boxes(figure)) >= 0.08, seed
+            assert min(_boxes(figure, boxes)) >= 0.08, seed
 
 
-def _boxes(figure: Any) -> list[float]:
+def _boxes(figure: Any, panels: list[Any]) -> list[float]:
     """Widths and heights of axes and panels in inches: none has collapsed."""
-    drawn = [v for box in getattr(figure, "panel_boxes", []) for v in box[2:]]
+    drawn = [v for box in panels for v in box[2:]]
     for ax in figure.axes:
         place = ax.get_position()
         drawn += [place.width * figure.get_figwidth(), place.height * figure.get_figheight()]

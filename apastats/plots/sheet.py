@@ -28,7 +28,7 @@ from apastats.plots.panel import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["sheet"]
+__all__ = ["Sheet", "sheet"]
 
 
 class _Paths:
@@ -41,14 +41,17 @@ class _Paths:
         if len(xy):
             self.groups.setdefault(key, []).append(xy)
 
+    def in_order(self) -> list[tuple[tuple[Any, ...], list[np.ndarray]]]:
+        """Styles and their paths, those that lie below first."""
+        return sorted(self.groups.items(), key=lambda item: float(item[0][1]))
+
     def draw(self, figure: Figure, transform: Any) -> None:
         from matplotlib.lines import Line2D
         from matplotlib.patches import PathPatch
         from matplotlib.path import Path
 
-        for key in sorted(self.groups, key=lambda k: (k[1], list(self.groups).index(k))):
+        for key, parts in self.in_order():
             what, z, color, edge, width, dash, alpha, marker, size = key
-            parts = self.groups[key]
             if what == "point":
                 xy = np.concatenate(parts)
                 artist: Any = Line2D(
@@ -127,6 +130,43 @@ def ticks(
     return []
 
 
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """Marks and texts of all panels in inches from the upper left corner, and the boxes of the panels."""
+
+    width: float
+    height: float
+    paths: _Paths
+    texts: list[tuple[Any, ...]]
+    boxes: list[tuple[float, float, float, float]]
+
+    def figure(self) -> Figure:
+        """Figure of matplotlib, for pixels and pdf; without an Axes."""
+        from matplotlib.text import Text
+        from matplotlib.transforms import Affine2D
+
+        from apastats.plots.style import new_figure
+
+        figure = new_figure(self.width, self.height, layout=None)
+        down = Affine2D().scale(1, -1).translate(0, self.height) + figure.dpi_scale_trans
+        self.paths.draw(figure, down)
+        for x, at, words, size, ha, va, turn, bold, color in self.texts:
+            figure.add_artist(
+                Text(
+                    x, at, words.replace(r"\$", "$"), fontsize=size, ha=ha, va=va, rotation=turn, color=color,
+                    transform=down, fontweight="bold" if bold else "normal", linespacing=1.1, zorder=9,
+                    parse_math=False,
+                )
+            )  # fmt: skip
+        return figure
+
+    def svg(self) -> str:
+        """The same drawing as an SVG document."""
+        from apastats.plots.sheet_svg import sheet_svg
+
+        return sheet_svg(self)
+
+
 @dataclass
 class _Axis:
     """Sizes of texts in points."""
@@ -148,7 +188,8 @@ def sheet(
     own_names: bool = False,
     shared_x: bool = True,
     shared_y: bool = True,
-) -> Figure:
+    kept: list[Panel] | None = None,
+) -> Sheet:
     """Figure of ``n`` panels, as many beside each other as the page is wide; every text has its room.
 
     Parameters
@@ -167,11 +208,10 @@ def sheet(
         Whether every panel names its rows, or only the first of each line.
     shared_x, shared_y : bool
         Whether panels have one x scale, and curves one y scale.
+    kept : list of Panel, optional
+        Panels of an earlier call; filled where it is empty, so that another width is laid out without drawing again.
     """
-    from matplotlib.text import Text
-    from matplotlib.transforms import Affine2D
-
-    from apastats.plots.style import GRID, INK, MUTED, new_figure
+    from apastats.plots.style import GRID, INK, MUTED
 
     sizes = _Axis(
         *(
@@ -179,9 +219,11 @@ def sheet(
             for w in ("ytick.labelsize", "axes.labelsize", "axes.titlesize", "legend.fontsize")
         )
     )
-    panels = [Panel() for _ in range(n)]
-    for i, panel in enumerate(panels):
-        draw(panel, i)
+    panels = kept if kept is not None else []
+    if not panels:
+        panels += [Panel() for _ in range(n)]
+        for i, panel in enumerate(panels):
+            draw(panel, i)
     _common_limits(panels, shared_x, shared_y)
     page = width_of_page()
     gap = 0.32
@@ -302,19 +344,7 @@ def sheet(
     total = min(page, max(used, min(longest + 0.6, page), 3.2))
     y = _legend(paths, texts, entries, y, total, sizes, INK)
     total = max([total, *(_right(t) + 0.04 for t in texts)])
-    figure = new_figure(total, y + 0.06, layout=None)
-    # without an Axes: artists stand on the figure, in inches from its upper left corner
-    down = Affine2D().scale(1, -1).translate(0, y + 0.06) + figure.dpi_scale_trans
-    paths.draw(figure, down)
-    for x, at, words, size, ha, va, turn, bold, color in texts:
-        figure.add_artist(
-            Text(
-                x, at, words, fontsize=size, ha=ha, va=va, rotation=turn, color=color, transform=down,
-                fontweight="bold" if bold else "normal", linespacing=1.1, zorder=9, parse_math=False,
-            )
-        )  # fmt: skip
-    figure.panel_boxes = boxes  # type: ignore[attr-defined]
-    return figure
+    return Sheet(total, y + 0.06, paths, texts, boxes)
 
 
 def _right(text: tuple[Any, ...]) -> float:

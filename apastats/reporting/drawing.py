@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from apastats.plots.panel import PAGE, page_width
+from apastats.plots.sheet import Sheet
 from apastats.plots.style import GRID, INK, MUTED
 from apastats.reporting.blocks import FigureBlock
 
@@ -93,11 +94,23 @@ def _pixels(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def _drawn(block: FigureBlock, suffix: str) -> bytes:
+    """A figure in one format; a sheet writes its own SVG."""
+    if suffix != "svg":
+        return _write(_made(block), suffix)
+    made = block.make()
+    return made.svg().encode() if isinstance(made, Sheet) else _write(_settled(made), suffix)
+
+
 def _made(block: FigureBlock) -> Figure:
     """Figure whose layout is settled, so that every format and every run has the same one."""
+    made = block.make()
+    return made.figure() if isinstance(made, Sheet) else _settled(made)
+
+
+def _settled(figure: Figure) -> Figure:
     from apastats.plots.style import fit
 
-    figure = block.make()
     fit(figure)
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
@@ -110,14 +123,13 @@ class Drawings:
 
     def __init__(self) -> None:
         self._bytes: dict[tuple[str, str], bytes] = {}
-        self._figures: dict[str, Figure] = {}
 
     def narrow(self, block: FigureBlock, suffix: str) -> bytes:
         """The figure as it is drawn for a narrow screen."""
         key = (block.slug, f"narrow {suffix}")
         if key not in self._bytes:
             with _settings(_salt(f"{block.slug}-narrow")), page_width(NARROW):
-                self._bytes[key] = _write(_made(block), suffix)
+                self._bytes[key] = _drawn(block, suffix)
         return self._bytes[key]
 
     def get(self, block: FigureBlock, *suffixes: str) -> dict[str, bytes]:
@@ -126,16 +138,8 @@ class Drawings:
         if missing:
             with _settings(_salt(block.slug)), page_width(PAGE):
                 for s in missing:
-                    self._bytes[block.slug, s] = _write(self._figure(block, s), s)
+                    self._bytes[block.slug, s] = _drawn(block, s)
         return {s: self._bytes[block.slug, s] for s in suffixes}
-
-    def _figure(self, block: FigureBlock, suffix: str) -> Figure:
-        """Figure to be written: pixels leave traces in it that a later pdf would show, so they get their own."""
-        if suffix == "png":
-            return _made(block)
-        if block.slug not in self._figures:
-            self._figures[block.slug] = _made(block)
-        return self._figures[block.slug]
 
 
 def inline_figure(block: FigureBlock, drawings: Drawings) -> str:

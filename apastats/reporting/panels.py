@@ -11,6 +11,7 @@ import pandas as pd
 
 from apastats import plots
 from apastats.plots.choice import deciding
+from apastats.plots.panel import Panel
 from apastats.plots.sheet import sheet
 from apastats.plots.style import DECISIONS, with_metric
 from apastats.reporting.blocks import Block, FigureBlock
@@ -214,6 +215,8 @@ def _estimate_grid(
 
     axis = with_metric(what, Info() if result is None else result.info, part)
 
+    kept: list[Panel] = []
+
     def make() -> Any:
         def draw(ax: Any, i: int) -> None:
             cell, where = cells[i]
@@ -238,7 +241,7 @@ def _estimate_grid(
                 title=plots.label(cell.get("roi", "")),
             )
 
-        return sheet(len(cells), draw)
+        return sheet(len(cells), draw, kept=kept)
 
     roi = f" in {len(cells)} ROIs" if len(cells) > 1 else ""
     tail = f", {name(label)}" if label else ""
@@ -356,6 +359,8 @@ def _forest_grid(
         part,
     )
 
+    kept: list[Panel] = []
+
     def make() -> Any:
         def draw(ax: Any, i: int) -> None:
             cell, where = cells[i]
@@ -370,7 +375,7 @@ def _forest_grid(
                 title = f"{title}: minus {reference}" if title else f"minus {reference}"
             plots.forest(shown, ax=ax, rows=rows, estimate=axis, show_legend=False, title=title)
 
-        return sheet(len(cells), draw, first=FIRST)
+        return sheet(len(cells), draw, first=FIRST, kept=kept)
 
     roi = f" in {len(cells)} ROIs" if len(cells) > 1 else ""
     tail = f", {name(label)}" if label else ""
@@ -381,7 +386,7 @@ def _forest_grid(
     decided = ""
     if "decision" in part.columns:
         decided = " Colour and shape show the decision."
-        if adjusted(info) and not info.jointly and info.family_size != 1:
+        if adjusted(info) and not info.jointly and info.family_size != 1 and not of_set:
             decided = " Colour and shape show the decision, which accounts for the adjustment; the intervals do not."
     joint = "joint " if info.jointly else ""
     family = f" ({family_words(info)})" if info.jointly else ""

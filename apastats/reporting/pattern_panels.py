@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from apastats import plots
+from apastats.plots.panel import Panel
 from apastats.plots.sheet import sheet
 from apastats.plots.style import metric_words, with_metric
 from apastats.reporting.blocks import Block, FigureBlock
@@ -182,6 +183,8 @@ def _chosen_layers(context: Any) -> dict[tuple[str, str, str], str]:
 def _pattern_grid(frame: pd.DataFrame, rois: list[str], label: str, context: Any) -> FigureBlock:
     models = [m for m in dict.fromkeys(frame["model"]) if m != "brain"]
 
+    kept: list[Panel] = []
+
     def make() -> Any:
         def draw(ax: Any, i: int) -> None:
             part = frame[frame["target"] == rois[i]]
@@ -195,7 +198,7 @@ def _pattern_grid(frame: pd.DataFrame, rois: list[str], label: str, context: Any
                 title=plots.label(rois[i]),
             )
 
-        return sheet(len(rois), draw, panel_width=2.4 if len(rois) <= 8 else 3.2)
+        return sheet(len(rois), draw, panel_width=2.4 if len(rois) <= 8 else 3.2, kept=kept)
 
     tail = f", {name(label)}" if label else ""
     return FigureBlock(
@@ -286,6 +289,8 @@ def _scatter_grid(
 
     models = [str(m) for m in dict.fromkeys(both["model"])]
 
+    kept: list[Panel] = []
+
     def make() -> Any:
         def draw(ax: Any, i: int) -> None:
             part = both[both["roi"] == rois[i]]
@@ -306,7 +311,7 @@ def _scatter_grid(
                     color = context.colors.get(m, "black")
                     ax.scatter([math.nan], [math.nan], color=color, label=plots.label(m))
 
-        return sheet(len(rois), draw, panel_width=1.8)
+        return sheet(len(rois), draw, panel_width=1.8, kept=kept)
 
     tail = f", {name(label)}" if label else ""
     ring = " Ringed models are inside the margin of the best on both." if ringed else ""
