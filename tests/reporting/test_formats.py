@@ -176,8 +176,8 @@ def test_files_are_kept(study: Study, tmp_path: Path) -> None:
         (lambda s: apa.report(s.means, max_rows=0), "max_rows: got 0"),
         (lambda s: apa.report(s.means, style="x"), "style: got 'x'"),
         (
-            lambda s: s.report.save("report.pdf"),
-            "path: got 'report.pdf'; allowed: a name that ends in one of",
+            lambda s: s.report.save("report.odt"),
+            "path: got 'report.odt'; allowed: a name that ends in one of",
         ),
         (lambda s: s.report.figures("x", formats=("gif",)), "formats: got 'gif'"),
         (lambda s: apa.references(3), "results: got 'int'"),
