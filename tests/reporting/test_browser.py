@@ -18,7 +18,10 @@ pytestmark = [
 ]
 
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-HEIGHTS = "[...document.querySelectorAll('.plot svg, .plot img')].map(e => e.getBoundingClientRect().height)"
+SHOWN = "[...document.querySelectorAll('.plot svg, .plot img')].filter(e => e.checkVisibility())"
+HEIGHTS = f"{SHOWN}.map(e => e.getBoundingClientRect().height)"
+NARROW = f"{SHOWN}.map(e => e.closest('.scroll').scrollWidth - e.closest('.scroll').clientWidth)"
+SCALES = f"{SHOWN}.map(e => e.getBoundingClientRect().width / e.getAttribute('width'))"
 SCROLLING = """
 [...document.querySelectorAll('main *')].filter(e => !e.closest('svg')
   && (e.scrollHeight > e.clientHeight + 2 || e.scrollWidth > e.clientWidth + 2)
@@ -138,6 +141,12 @@ def test_pictures_have_a_size(browser: Browser, path: Path) -> None:
     sizes = [h for h in browser.run(HEIGHTS) if h]
     assert len(sizes) > 8
     assert min(sizes) > 80
+    wide = browser.run(f"{SHOWN}.length")
+    browser.open(path, width=390)
+    # as many figures, drawn for the width: nothing to scroll sideways, and letters keep their size
+    assert browser.run(f"{SHOWN}.length") == wide
+    assert max(browser.run(NARROW)) <= 0
+    assert min(browser.run(SCALES)) > 0.85
 
 
 @pytest.mark.parametrize(
