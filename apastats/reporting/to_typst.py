@@ -17,6 +17,7 @@ from apastats.reporting.blocks import (
     Paragraph,
     Section,
     TableBlock,
+    Texts,
 )
 from apastats.reporting.references import Bibliography
 from apastats.reporting.tables import heading
@@ -86,7 +87,7 @@ def _block(block: Block, figures: Mapping[str, str], max_rows: int) -> str:
         return '#text(font: "DejaVu Sans Mono", size: 7pt)[' + " #linebreak() ".join(lines) + "]"
     if isinstance(block, TableBlock):
         return _table(block, max_rows)
-    return _figure(block, figures)
+    return "" if isinstance(block, Texts) else _figure(block, figures)
 
 
 def _figure(block: FigureBlock, figures: Mapping[str, str]) -> str:
@@ -106,7 +107,9 @@ def _figure(block: FigureBlock, figures: Mapping[str, str]) -> str:
 def render_typst(
     *,
     title: str,
-    facts: Mapping[str, str],
+    answer: str,
+    lead: FigureBlock | None,
+    margin: str,
     sections: Sequence[Section],
     bibliography: Bibliography,
     max_rows: int,
@@ -119,9 +122,9 @@ def render_typst(
         f"#set document(title: {name[1:]}, date: none)",
         f"#align(center, text(size: 17pt)[{name}])",
     ]
-    parts += [
-        f"#terms({', '.join(f'terms.item([{text(k)}], [{text(v)}])' for k, v in facts.items())})"
-    ]
+    parts.append(text(answer))
+    parts += [] if lead is None else [_figure(lead, figures)]
+    parts.append(text(margin))
 
     def add(section: Section, level: int) -> None:
         parts.append(f"#heading(level: {level})[{literal(section.title)}]")

@@ -143,6 +143,7 @@ def test_pictures_have_a_size(browser: Browser, path: Path) -> None:
     assert min(sizes) > 80
     wide = browser.run(f"{SHOWN}.length")
     browser.open(path, width=390)
+    browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     # as many figures, drawn for the width: nothing to scroll sideways, and letters keep their size
     assert browser.run(f"{SHOWN}.length") == wide
     assert max(browser.run(NARROW)) <= 0
