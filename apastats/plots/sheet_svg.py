@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import html
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from apastats.plots.sheet import Sheet
 
 __all__ = ["sheet_svg"]
 
@@ -18,8 +15,8 @@ PITCH = 1.2  # distance of the lines of a text, in its size
 DASHES = {"--": (3.7, 1.6), ":": (1.0, 1.65), "-.": (6.4, 1.6, 1.0, 1.6)}
 
 
-def sheet_svg(sheet: Sheet) -> str:
-    """The drawing that :meth:`Sheet.figure` makes, as an SVG document; the same sheet gives the same bytes."""
+def sheet_svg(sheet: Any) -> str:
+    """The drawing that ``Sheet.figure`` makes, as an SVG document; the same sheet gives the same bytes."""
     wide, high = sheet.width * POINTS, sheet.height * POINTS
     out = [
         '<?xml version="1.0" encoding="utf-8" standalone="no"?>\n'
