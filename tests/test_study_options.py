@@ -51,7 +51,7 @@ SECTIONS: list[tuple[Any, str, set[str], set[str]]] = [
     (
         ReportSection,
         "report",
-        {"results", "title", "study_text", "command", "notes", "headings"},
+        {"results", "title", "study_text", "command", "notes", "headings", "truth"},
         {"formats", "figures"},
     ),
 ]  # fmt: skip
@@ -411,7 +411,9 @@ def test_the_starter_shows_every_key_and_its_comments_are_valid(scores: Path) ->
             assert re.search(rf"^(# )?{key} = ", part, re.M), (section, key)
     alone = "score_patterns|linear_predictivity|rdms_from_patterns"  # need patterns
     text = re.sub(rf"# \[({alone})\]\n(# .*\n)*", "", text)
-    text = re.sub(r"^# (?!ROIs|Study|Run|The |Either|Further|bounds = [0{])", "", text, flags=re.M)
+    text = re.sub(
+        r"^# (?!ROIs|Study|Run|The |Either|Further|Claims|bounds = [0{])", "", text, flags=re.M
+    )
     lines = [line for line in text.splitlines() if not re.match(r"\w+ = \.\.\.", line)]
     text = "\n".join(lines).replace("[equivalence", "[equivalence", 1)
     text = re.sub(r"(\[equivalence(_agreement)?\]\n)", r"\1bounds = 0.1\n", text)

@@ -44,14 +44,15 @@ def check(case: dict[str, Any], directory: Path, cases: dict[str, Any]) -> None:
 def check_measure(case: dict[str, Any], directory: Path) -> None:
     a, result, function = case["arguments"], case["result"], case["r_function"]
     x, y, paired = read_samples(case, directory)
+    two_samples = y is not None and not paired  # there is one variance otherwise
     row = (
         apa.effect_size(
             x,
             y,
             measures=MEASURES[function],
             paired=paired,
-            equal_var=bool(a.get("pooled_sd", True)),
-            welch_df=True,
+            equal_var=bool(a.get("pooled_sd", True)) and two_samples,
+            welch_df=two_samples,
             null=float(a.get("mu", 0)),
             conf_level=a.get("ci", 0.95),
         )
@@ -79,7 +80,7 @@ def check_smd(case: dict[str, Any], directory: Path) -> None:
             y,
             measures="g" if a.get("bias_correction", True) else "d",
             paired=paired,
-            equal_var=bool(a.get("var.equal", False)),
+            equal_var=bool(a.get("var.equal", False)) and y is not None and not paired,
             denominator=DENOMINATORS.get(a.get("denom", "auto"), "auto"),
             interval=INTERVALS[a.get("smd_ci", "nct")],
             bounds=bounds_of(bounds) if two_bounds else None,
