@@ -31,7 +31,8 @@ def spreadsheet_safe(frame: pd.DataFrame) -> pd.DataFrame:
     """Table whose texts a spreadsheet takes for text: ``=1+1`` as ``'=1+1``; numbers stay, negative ones too."""
 
     def safe(value: Any) -> Any:
-        if not isinstance(value, str) or not value.startswith(_FORMULA):
+        # a lone sign is no formula, and "-" is the layer of a model that has none
+        if not isinstance(value, str) or not value.startswith(_FORMULA) or len(value.strip()) < 2:
             return value
         try:
             float(value)

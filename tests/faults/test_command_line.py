@@ -110,6 +110,13 @@ def test_spreadsheets_are_shown_text_and_numbers_stay() -> None:
     assert frame["=name"].iloc[0] == "=1+1"
 
 
+def test_a_lone_dash_is_what_tables_say_of_a_model_without_layers() -> None:
+    assert spreadsheet_safe(pd.DataFrame({"layer": ["-", "-1+1"]}))["layer"].tolist() == [
+        "-",
+        "'-1+1",
+    ]
+
+
 def test_saved_results_are_safe_in_spreadsheets(tmp_path: Path) -> None:
     made = apa.tost([0.1, 0.2, 0.3, 0.1], bounds=0.5)
     from dataclasses import replace
