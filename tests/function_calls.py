@@ -130,6 +130,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
         ),
         "frame_axis": lambda: needing(2, stimuli=clips(), frames="clip", model=clip_network()),
         "transform": lambda: np.negative,
+        "element": lambda: {"0": None},
         # the other folder is not there yet
         "overwrite": lambda: Other(False, {}, {"folder": new_folder()}),
     },
@@ -194,6 +195,14 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "defaults": {"kind": "model"},
         "wide": lambda: Other("model", {}, {"source": wide()}),
         "rois": ["V1", "V2"],
+        "keys": ["stream"],
+        "covariates": ["stream"],
+        "ignore": ["stream"],
+        "sep": ",",
+        "decimal": ".",
+        "encoding": "utf-8",
+        "comment": "#",
+        "sheet": "scores",
         "on_duplicate": "first",
         "cache": lambda: f"{folder('cache')}/scores.parquet",
     },
@@ -207,6 +216,9 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "pattern_descriptor": lambda: needing("index", source=rdms().brain.to_rsatoolbox()),
     },
     "report": {
+        "truth": lambda: (
+            apa.simulate(n_subject=3, n_model=2, n_layer=1, rois=["V1", "V4"], rng=1).truth
+        ),
         "title": "Another title",
         "study_text": "[study]",
         "command": "apastats run study.toml",

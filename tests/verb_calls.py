@@ -70,6 +70,7 @@ def _patterns(**more: Any) -> Callable[[], Call]:
 BASE: dict[str, Callable[[], Call]] = {
     "BootstrapResult.below_ceiling": lambda: {"self": with_ceilings()},
     "BootstrapResult.ceilings": lambda: {"self": with_ceilings()},
+    "ContrastResult.contrast": lambda: {"self": contrasts()},
     "ContrastResult.test": lambda: {"self": contrasts(), "bounds": 0.02},
     "EmmeansResult.contrast": lambda: {"self": means()},
     "EmmeansResult.pairs": lambda: {"self": means()},
@@ -255,6 +256,13 @@ _MIXED: dict[str, Any] = {
     "missing": "drop",
 }
 SPECIAL: dict[str, dict[str, Any]] = {
+    "ContrastResult.contrast": {
+        "by": [],
+        "method": "consecutive",
+        "ref": lambda: needing(contrasts().table["contrast"].iloc[1], method="trt.vs.ctrl"),
+        "adjust": "bonferroni",
+        "alternative": needing("less", adjust="mvt"),
+    },
     "ContrastResult.test": {"side": "noninferiority", "bounds": 0.03},
     "EmmeansResult.contrast": {
         "method": "consecutive",
@@ -439,7 +447,10 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "labels": {"vertex": [f"v{i}" for i in range(12)]},
     },
     "margin_curve": {"margins": [0.01, 0.02]},
-    "matrix_agreement": {**_PERMUTED, "null": lambda: needing("within_stream", streams=STREAMS)},
+    "matrix_agreement": {
+        **_PERMUTED,
+        "null": lambda: Other("within_stream", {}, {"streams": STREAMS}),
+    },
     "mean_ranks": {"data": lambda: best().where(roi=["V1", "V2"])},
     "nemenyi": {"data": lambda: best().where(roi=["V1", "V2"])},
     "noise_ceiling": {

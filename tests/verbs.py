@@ -32,6 +32,7 @@ from tests.verb_calls import Call, Other
 METHODS = {
     "BootstrapResult.below_ceiling": BootstrapResult.below_ceiling,
     "BootstrapResult.ceilings": BootstrapResult.ceilings,
+    "ContrastResult.contrast": ContrastResult.contrast,
     "ContrastResult.test": ContrastResult.test,
     "EmmeansResult.contrast": EmmeansResult.contrast,
     "EmmeansResult.pairs": EmmeansResult.pairs,

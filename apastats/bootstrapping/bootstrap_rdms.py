@@ -93,7 +93,9 @@ def bootstrap_rdms(
             "cluster": " + ".join(drawn),
             "metric": method,
             "ceiling_rois": rois if ceiling else None,
-            "blocks": None if blocks is None else len(set(map(str, blocks))),
+            "blocks": None
+            if blocks is None
+            else len(set(map(str, items("blocks", blocks, "a label per stimulus")))),
         },
     )
     if ceiling and not comparison(method).pools:

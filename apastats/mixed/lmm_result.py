@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from apastats.arguments import array, checked
+from apastats.arguments import array, checked, whole
 from apastats.errors import DesignError, InputError, SingularFitWarning, warn
 from apastats.mixed.engine import intervals, predictions, summaries, terms
 from apastats.mixed.engine.core import Fitted, refit_design
@@ -392,6 +392,7 @@ class LmmResult(Result):
     @checked
     def simulate(self, n: int = 1, *, rng: RngLike = None) -> np.ndarray:
         """Outcomes ``[n, rows]`` drawn from the fitted model, on its scale."""
+        whole("n", n, least=1, most=10**6)
         generator = block_generator(seed_sequence(rng), 0)
         return intervals.simulate_outcomes(self._core("simulate"), n, generator)
 

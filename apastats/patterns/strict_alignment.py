@@ -185,7 +185,8 @@ def strict_alignment(
         estimand="decision about a model",
         outcome=Outcome("score and agreement"),
         family="models and cells",
-        method="intersection-union of two tests against a margin: score and agreement",
+        method="intersection-union of two tests against a margin: score and agreement"
+        + (", each of equivalence" if hypothesis == "equivalence" else ""),
         hypothesis=hypothesis,
         rule=(
             f"a model was called aligned where both adjusted p-values were at most {alpha:g}, and not aligned where it "

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import choice, items, numbers, whole
+from apastats.arguments import choice, items, numbers, path, whole
 from apastats.planning.populations import SCORES, Population, from_pilot
 from apastats.planning.trials import TRIALS, Study, Trial
 from apastats.recording import verb
@@ -106,6 +106,7 @@ def calibrate(
     sizes = [int(v) for v in numbers("n", n, least=3, most=1000)]
     whole("n_replicate", n_replicate, least=10, most=10**6)
     populations = _populations(design)
+    workdir = None if workdir is None else path("workdir", workdir)
     if rng is None and workdir is not None:
         rng = resumed_seed(workdir)
     seed = seed_sequence(rng)

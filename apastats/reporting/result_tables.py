@@ -46,7 +46,8 @@ def chosen_block(
     """Table of a result as it is to be shown, whatever it is rendered to."""
     table: pd.DataFrame = result.table
     labels = dict(columns) if isinstance(columns, Mapping) else {}
-    only = None if columns is None else list(names("columns", list(columns)))
+    given = list(labels) if isinstance(columns, Mapping) else columns
+    only = None if given is None else list(names("columns", given))
     for column in only or ():
         choice("columns", column, [str(c) for c in table.columns])
     for column, words in labels.items():

@@ -81,7 +81,11 @@ def read_manifest(folder: str | Path) -> dict[str, Any] | None:
     """Manifest of a work folder; None where there is no folder or an empty one."""
     folder = Path(folder)
     path = folder / _MANIFEST
-    if path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:  # a name that no file system takes
+        raise InputError("workdir", str(folder)[:80], "a folder that can be made") from error
+    if there:
         try:
             content = json.loads(path.read_text("utf-8"))
         except ValueError as error:

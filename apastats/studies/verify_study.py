@@ -108,13 +108,13 @@ def verify_study(
             write_plan_copy(new, plan)
         kept = {name: _as_made(path, name, value, measure) for name, value in results.items()}
         recipe: dict[str, Any] = {k: run[k] for k in ("base", "here", "assignments") if k in run}
+        if demo is not None:
+            write_demo_data(new, demo)  # its report speaks of the truth
         write_folder(new, study, text, run["command"], kept, store.messages, recipe)
         (new / "run.json").write_text(
             json.dumps(_environment_of(run, new / "run.json"), indent=1, ensure_ascii=False),
             "utf-8",
         )
-        if demo is not None:
-            write_demo_data(new, demo)
         by_file = {
             name: compare_files(path, new, name, measure)
             if (path / name).is_file()

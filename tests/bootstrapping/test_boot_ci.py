@@ -175,7 +175,7 @@ def test_agrees_with_scipy_on_its_own_terms() -> None:
         (
             lambda: apa.boot_ci(["a", "b"]),
             InputError,
-            "x: got 'list'; allowed: an array of numbers",
+            r"x: got \['a', 'b'\]; allowed: an array of numbers",
         ),
         (lambda: apa.boot_ci([1.0, np.inf]), DataError, r"x: inf at \(1,\)"),
         (lambda: apa.boot_ci([1.0, np.nan], np.mean), DataError, r"x: nan at \(1,\)"),

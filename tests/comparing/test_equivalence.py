@@ -173,7 +173,10 @@ def test_ceiling_margin_carries_its_uncertainty():
         "score ~ model | roi", best, bounds=apa.margin(0.2, of=ceiling), adjust="none"
     )
     row = found.tidy().iloc[0]
-    c = ceiling.per_subject().query("roi == @row.roi").sort_values("subject")["value"].to_numpy()
+    # every person's share in the ceiling, in all roles: people are in one another's pools
+    at = int(np.flatnonzero((ceiling.table["roi"] == row["roi"]).to_numpy())[0])
+    order = np.argsort(ceiling.arrays["subjects"])
+    c = np.asarray(ceiling.arrays["person"])[order, at]
     d = found.arrays["differences"][:, 0]
     assert row["bound_high"] == pytest.approx(0.2 * c.mean())
     below = stats.ttest_1samp(d - 0.2 * c, 0, alternative="less")

@@ -183,7 +183,7 @@ FORGERIES = {
     "year of a reference": ("references.bib", texts(lambda t: t.replace("20", "19", 1)), "19"),
     "a line of a figure": (
         "figures/equivalence-score.svg",
-        texts(lambda t: re.sub(r'd="M (\d)', r'd="M 1\1', t, count=1)),
+        texts(lambda t: re.sub(r'd="M ?(\d)', r'd="M1\1', t, count=1)),
         "figures",
     ),
     "figures of the report": (

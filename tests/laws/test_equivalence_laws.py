@@ -81,8 +81,9 @@ def test_intervals_of_resampling_tests_invert_them(x, y, bound, interval, small_
     assume(varied(x - y, x, y))
     size = 1999
     row = tost_row(
-        x, y, bounds=bound, test="permutation" if samples == "relabelled" else "bootstrap",
-        interval=interval, small_sample=small_sample, paired=samples == "one", n_resamples=size, rng=3,
+        x, y, bounds=bound, paired=samples == "one", n_resamples=size, rng=3,
+        **({"test": "permutation"} if samples == "relabelled" else
+           {"test": "bootstrap", "interval": interval, "small_sample": small_sample}),
     )  # fmt: skip
     # limits lie between replicates, p-values count them: near the level a few replicates decide
     if 0.035 < row["p_value_equiv"] < 0.065:

@@ -226,7 +226,7 @@ def test_results_save_and_load(simple, tmp_path) -> None:
         (lambda f: apa.emmeans(f, "model", trend="model"), InputError, "trend: got 'model'"),
         (lambda f: apa.emmeans(f, "model", df="residual"), InputError, "df: got 'residual'"),
         (lambda f: apa.emmeans(f, "model", conf_level=0), InputError, "conf_level: got 0"),
-        (lambda f: apa.emmeans("x", "model"), InputError, "fit: got 'str'"),
+        (lambda f: apa.emmeans("x", "model"), InputError, "fit: got 'x'; allowed: a LmmResult"),
         (lambda f: apa.emmeans(f, "model").contrast("tukey"), InputError, "method: got 'tukey'"),
         (lambda f: apa.emmeans(f, "model").contrast({"a": [1]}), InputError, "4 finite coefficients"),
         (lambda f: apa.emmeans(f, "model").contrast("pairwise", ref="m0"), InputError, "ref: got 'm0'"),

@@ -80,7 +80,7 @@ def test_nothing_more_and_nothing_less(all_kinds: Study, name: str, keys: set[st
 
 def test_everything_listed_is_cited_in_the_methods(study: Study) -> None:
     html = study.report.html()
-    methods = html[html.index('id="methods"') : html.index('id="again"')]
+    methods = html[html.index('id="methods"') : html.index('id="provenance"')]
     cited = set(re.findall(r'href="#ref-(\w+)"', methods))
     assert cited == set(study.report.references.keys)
 

@@ -44,7 +44,7 @@ def test_any_name_is_literal_in_html(text: str) -> None:
 @given(st.text(max_size=60))
 def test_any_name_is_harmless_in_latex(text: str) -> None:
     tex = markup.to_latex(markup.name(text), str)
-    bare = re.sub(r"\\[\\{}$&#%_]", "", tex)
+    bare = re.sub(r"\\[\\{}$&#%_]", "", tex).replace(r"\ensuremath{^2}", "")
     assert not set("$&#%_^") & set(re.sub(r"\\[a-zA-Z]+(\{-\})?", "", bare))
     depth = 0
     for c in re.sub(r"\\[{}]", "", tex):

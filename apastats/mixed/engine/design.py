@@ -174,7 +174,7 @@ class Design:
 
     def column(self, name: str) -> pd.Series | None:
         """A column of the table the fit was made of, in the rows used; None where there is none."""
-        if name not in self.source.columns:
+        if not isinstance(name, str) or name not in self.source.columns:
             return None
         return self.source[name].iloc[self.positions]
 
