@@ -111,7 +111,8 @@ def number(
 
 def level(argument: str, value: Any) -> float:
     """A probability strictly between 0 and 1: 0.95, not 95."""
-    return number(argument, value, above=0, below=1, allowed="a number between 0 and 1")
+    # closer to an end no distribution has a quantile that double precision holds
+    return number(argument, value, above=1e-12, below=1 - 1e-12, allowed="a number between 0 and 1")
 
 
 def whole(

@@ -309,9 +309,11 @@ def _counts(index: Index, samples: tuple[np.ndarray, ...]) -> tuple[np.ndarray, 
     tables = index if isinstance(index, tuple) else (index,)
     if len(tables) != len(samples):
         raise InputError("index", f"{len(tables)} tables", f"{len(samples)}, one per sample")
-    counts = tuple(
-        counts_of_index(np.asarray(t), len(s)) for t, s in zip(tables, samples, strict=True)
-    )
+    try:
+        tables = tuple(np.asarray(t) for t in tables)
+    except ValueError as error:  # ragged
+        raise InputError("index", index, "whole numbers [R, k]") from error
+    counts = tuple(counts_of_index(t, len(s)) for t, s in zip(tables, samples, strict=True))
     if len({len(c) for c in counts}) != 1:
         raise InputError("index", [len(c) for c in counts], "tables of equal length")
     return counts

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from apastats import arguments
 from apastats.errors import ApaError, ApaWarning, InputError
 from apastats.io.described import NOTE, OK, PROBLEM, Row, describe_source
 from apastats.io.formats import SUFFIXES
@@ -128,7 +129,7 @@ def is_table(data: Any) -> bool:
 
 def _endings(data: Any) -> set[str]:
     """Endings of all files of a source; none where it holds a file too large to be read twice."""
-    paths = [Path(p) for p in ([data] if isinstance(data, str | Path) else data)]
+    paths = [arguments.path("data", p) for p in ([data] if isinstance(data, str | Path) else data)]
     files: list[Path] = []
     for path in paths:
         if path.is_dir():

@@ -33,6 +33,7 @@ from apastats.numbers.ranks import midranks
 from apastats.numbers.shared_correlations import null_limits, null_p
 from apastats.numbers.tested import Tested, with_wide
 from apastats.recording import verb
+from apastats.resampling.intervals import INTERVALS
 from apastats.resampling.one_sample import Resampled, located_by_replicates, replicate_p
 from apastats.resampling.plans import Plan, Resamples, subject_counts
 from apastats.resampling.quantiles import QuantileRule
@@ -168,6 +169,7 @@ def correlation_difference(
     choice("test", test, ("williams", "steiger", "bootstrap"))
     sampling: dict[str, Any] = {"to": ["bootstrap"], "chosen": test}
     applies("interval", interval, **sampling, default="bca")
+    choice("interval", interval, tuple(k for k, v in INTERVALS.items() if v.p_value))
     applies("quantile_rule", quantile_rule, **sampling, default="linear")
     applies("n_resamples", n_resamples, **sampling, default="auto")
     applies("plan", plan, **sampling)

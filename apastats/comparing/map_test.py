@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from apastats import arguments
+from apastats.arguments import items
 from apastats.comparing.decisions import check_alpha
 from apastats.errors import DesignError, InputError, SmallSampleWarning, warn
 from apastats.numbers.maps import clusters, edges_of, flipped_t, maps_under, mass_map, tfce_map
@@ -206,7 +207,7 @@ def _heights(
     """Step of the heights of tfce and threshold of clusters, each refused with the other method."""
     if step is not None:
         arguments.applies("step", step, to=["tfce"], chosen=method, by="method")
-    step = 0.2 if step is None else arguments.number("step", step, above=0)
+    step = 0.2 if step is None else arguments.number("step", step, least=1e-3)
     if threshold is not None:
         arguments.applies("threshold", threshold, to=["cluster"], chosen=method, by="method")
         threshold = arguments.number("threshold", threshold, least=0)
@@ -330,8 +331,11 @@ def _points(shape: tuple[int, ...], labels: Any) -> pd.DataFrame:
         names, labels = [str(k) for k in labels], list(labels.values())
     if labels is None:
         labels = [range(size) for size in shape]
-    sizes = tuple(len(v) for v in labels)
+    if not isinstance(labels, (list, tuple)):
+        raise InputError("labels", labels, "a list of labels for every axis, or a dict of them")
+    every = [items("labels", v, "labels of every axis") for v in labels]
+    sizes = tuple(len(v) for v in every)
     if sizes != shape or len(set(names)) < len(names):
         raise InputError("labels", f"{sizes} names", f"names of the points of every axis, {shape}")
-    index = pd.MultiIndex.from_product([list(v) for v in labels], names=names)
+    index = pd.MultiIndex.from_product(every, names=names)
     return index.to_frame(index=False)

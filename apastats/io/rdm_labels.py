@@ -137,7 +137,7 @@ def canonical_labels(labels: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             padded = [v for v in out[c] if isinstance(v, str) and v != v.strip()]
             if padded:
                 log.append(f"blanks around labels removed in {c!r} (first: {padded[0]!r})")
-            out = out.assign(**{c: plain})
+            out = out.assign(**{str(c): plain})
     return out, log
 
 

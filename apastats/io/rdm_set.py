@@ -328,10 +328,10 @@ def _text_labels(labels: pd.DataFrame, n: int, source: str) -> pd.DataFrame:
             raise DataError(
                 f"{source}: label {c!r} is missing for RDM {int(labels[c].isna().argmax())}"
             )
-    if not all(isinstance(d, pd.StringDtype) for d in labels.dtypes):
-        labels = labels.assign(**{c: text(labels[c]) for c in labels.columns}).astype(str)
     if not all(isinstance(c, str) for c in labels.columns):
         labels = labels.rename(columns=str)
+    if not all(isinstance(d, pd.StringDtype) for d in labels.dtypes):
+        labels = labels.assign(**{c: text(labels[c]) for c in labels.columns}).astype(str)
     repeated = labels.duplicated()
     if repeated.any():
         first = int(repeated.to_numpy().argmax())

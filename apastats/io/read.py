@@ -194,7 +194,11 @@ def _paths_of(source: Any) -> list[Path] | None:
 
 def is_scoresheets(path: Path) -> bool:
     """Whether a folder has the layout of the published score sheets."""
-    return path.is_dir() and any(
+    try:
+        folder = path.is_dir()
+    except OSError:  # a name that no file system takes
+        return False
+    return folder and any(
         (path / kind).is_dir() for kind in ("benchmark", "intersubject", "pairwise")
     )
 

@@ -175,6 +175,9 @@ def _varies(frame: pd.DataFrame, *columns: str) -> bool:
 
 
 def _constant_within(frame: pd.DataFrame, column: str, group: str) -> bool:
+    for name in (column, group):
+        if name not in frame.columns:
+            raise InputError("by", name, f"columns among {list(frame.columns)}")
     return bool((frame.groupby(group, observed=True)[column].nunique() <= 1).all())
 
 

@@ -46,6 +46,8 @@ def compact_letters(labels: Sequence[str], different: Iterable[tuple[str, str]])
     apart = np.zeros((len(names), len(names)), bool)
     pairs = f"pairs of two of {shown(list(names))}"
     instance("different", different, Iterable, pairs)
+    if isinstance(different, np.ndarray) and different.ndim == 0:
+        raise InputError("different", different, pairs)
     for pair in different:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise InputError("different", pair, pairs)

@@ -207,7 +207,7 @@ def _smd_paired(
         # the same from the SD of the differences, which keeps its digits
         q = max((sd_diff**2 - (sd_x - sd_y) ** 2) / (sd_x * sd_y), 0.0)
     # variance of d by Goulet-Pelletier and Cousineau (2018), eq. 4b
-    sigma = np.sqrt(_variance_of_t(df) * (q / n + d**2) - d**2 / j**2)
+    sigma = np.sqrt(_variance_of_t(df) * (q / n + np.square(d)) - np.square(d) / j**2)
     if denominator == "z":
         sigma *= np.sqrt(q)
     if interval == "nct" and denominator == "z":

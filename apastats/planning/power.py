@@ -50,7 +50,7 @@ def _errors(n: Any, sd: float, design: str) -> tuple[float, float]:
 
 def _sizes(n: Any, design: str) -> list[Any]:
     """Sizes to go through; for two groups a tuple is one pair, and a list may hold pairs."""
-    listed = isinstance(n, (list, np.ndarray, range, pd.Series)) and np.ndim(n) > 0
+    listed = isinstance(n, (list, range, pd.Series)) or (isinstance(n, np.ndarray) and n.ndim > 0)
     out = []
     for size in list(n) if listed else [n]:
         if design == "two_sample":

@@ -61,7 +61,7 @@ class Bibliography:
             If it exists and ``overwrite`` is False.
         """
         target = Path(path)
-        if target.exists() and not overwrite:
+        if target.exists() and (not overwrite or target.is_dir()):
             raise OutputExistsError(
                 f"{target} exists and is kept; pass overwrite=True to replace it"
             )

@@ -327,7 +327,12 @@ def _run(
     for layer in layers:
         layer.expect(len(batch), frames)
     whole = not batch.is_floating_point()
-    model(batch.to(device=device, dtype=torch.int64 if whole else dtype))
+    try:
+        model(batch.to(device=device, dtype=torch.int64 if whole else dtype))
+    except (RuntimeError, IndexError) as error:
+        said = str(error).strip().splitlines()[0]
+        given = f"a batch of shape {tuple(batch.shape)}"
+        raise InputError("stimuli", given, f"what the network takes ({said})") from error
     for layer in layers:
         layer.check()
 

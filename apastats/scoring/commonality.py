@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, choice
+from apastats.arguments import checked, choice, items
 from apastats.errors import InputError
 from apastats.scoring.partial_similarity import correlations, predictors_of
 from apastats.table import ScoreTable
@@ -112,7 +112,9 @@ def commonality(
 def _members(groups: Mapping[str, Sequence[str]] | None, names: list[str]) -> dict[str, np.ndarray]:
     """Places of the models of every group."""
     given = (
-        {n: [n] for n in names} if groups is None else {str(g): list(m) for g, m in groups.items()}
+        {n: [n] for n in names}
+        if groups is None
+        else {str(g): list(items("groups", m, "lists of models")) for g, m in groups.items()}
     )
     listed = [m for some in given.values() for m in some]
     if sorted(listed) != sorted(names):

@@ -265,7 +265,7 @@ def _precisions(noise: Any, key: Any, n_feature: int, n_fold: int) -> Any:
     for matrix in noise if several else [noise]:
         try:
             m = np.asarray(matrix, dtype="f8")
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InputError("noise", matrix, "a matrix of numbers") from error
         if m.shape != (n_feature, n_feature) or not np.isfinite(m).all():
             raise InputError(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked
+from apastats.arguments import checked, items
 from apastats.errors import DesignError, InputError
 from apastats.io.rdm_set import RDMSet
 from apastats.numbers.backends import Backend, get_backend
@@ -132,7 +132,8 @@ def score_patterns(
     data = checked_patterns(brain, "brain", pairs=pairs)
     predictors = {} if models is None else checked_patterns(models, "models", pairs=pairs)
     check_same_rows(data, predictors)
-    names = () if stimuli is None else tuple(map(str, stimuli))
+    named = () if stimuli is None else items("stimuli", stimuli, "a name for every row")
+    names = tuple(map(str, named))
     if names and len(names) != len(next(iter(data.values())).train):
         raise InputError("stimuli", f"{len(names)} names", "one for every row of brain")
     log = log if stimuli is None else ()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from apastats.arguments import path
 from apastats.errors import InputError, ReadError
 
 __all__ = ["Stimuli", "tensor_of"]
@@ -67,7 +68,11 @@ class Stimuli:
                     )
                 yield from first
             return
-        for item in self.source:
+        try:
+            each = iter(self.source)
+        except TypeError as error:
+            raise InputError("stimuli", self.source, "stimuli, one after the other") from error
+        for item in each:
             if isinstance(item, (str, Path)):
                 self.names.append(Path(item).name)
                 yield _picture(Path(item))
@@ -77,6 +82,7 @@ class Stimuli:
 
 def _pictures(source: Path) -> list[Path]:
     """Pictures of a folder in the order of their names; an npy file of stimuli is no folder."""
+    source = path("stimuli", source)
     if source.is_file() and source.suffix.lower() in PICTURES:
         return [source]
     if not source.is_dir():

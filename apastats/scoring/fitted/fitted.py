@@ -198,7 +198,8 @@ def _made(kind: str, members: Any, groups: Any, stimuli: Any) -> RDMSet:
         diagonal = np.einsum("kii->ki", x)
         vectors = diagonal[:, i] + diagonal[:, j] - x[:, i, j] - x[:, j, i]
         levels = [f"component {k + 1}" for k in range(len(x))]
+    named = () if stimuli is None else items("stimuli", stimuli, "a name for every stimulus")
     try:
-        return RDMSet(vectors, pd.DataFrame({"member": levels}), tuple(stimuli or ()), source=kind)
+        return RDMSet(vectors, pd.DataFrame({"member": levels}), named, source=kind)
     except DataError as error:
         raise InputError("members", x.shape, str(error)) from error
