@@ -112,7 +112,8 @@ def number(
 def level(argument: str, value: Any) -> float:
     """A probability strictly between 0 and 1: 0.95, not 95."""
     # closer to an end no distribution has a quantile that double precision holds
-    return number(argument, value, above=1e-12, below=1 - 1e-12, allowed="a number between 0 and 1")
+    allowed = "a number between 0 and 1, at least 1e-12 from both"
+    return number(argument, value, above=1e-12, below=1 - 1e-12, allowed=allowed)
 
 
 def whole(

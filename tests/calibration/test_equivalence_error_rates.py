@@ -134,8 +134,7 @@ def test_sets_with_a_margin(n, long):
     replicates = 1000 if long else 40
     for spread in SPREADS:
         for name, rate in set_claim_rates(n, replicates, spread=spread).items():
-            # a point and a half above nominal is what is promised at these sizes
-            assert rate <= ceiling(replicates, ALPHA + 0.015), (name, spread, rate)
+            assert rate <= ceiling(replicates), (name, spread, rate)
 
 
 def test_claims_of_a_tie_with_the_best_find_ties_and_hold_the_family(long):

@@ -368,7 +368,7 @@ def test_bad_values(ragged: pd.DataFrame) -> None:
         ragged.assign(score=1.0),
     )
     bad("no rows", DataError, CROSSED, ragged.iloc[:0])
-    bad("data: got", InputError, CROSSED, [1, 2])  # type: ignore[arg-type]
+    bad(r"data: got \[1, 2\]; allowed: a ScoreTable", InputError, CROSSED, [1, 2])  # type: ignore[arg-type]
 
 
 def test_bad_options(ragged: pd.DataFrame) -> None:
