@@ -170,7 +170,9 @@ PARTS = (
             "best a third",
             "another twice",
         )
-        for name in (f"The same, SD of the {spread} that of the others",)
+        for name in (
+            f"The same, SD of {'the ' + spread if 'best' in spread else spread} that of the others",
+        )
     ),
     *(
         Part(name, 200, partial(more.best_rates, truth=truth, sd=sd), BEST, no_test=truth == "tied")
