@@ -63,9 +63,11 @@ def _regions(table: pd.DataFrame) -> str:
     return f"in {name(rois[0])}" if len(rois) == 1 else f"in each of {len(rois)} ROIs"
 
 
-def _range(table: pd.DataFrame, style: NumberStyle) -> str:
+def _range(table: pd.DataFrame, style: NumberStyle, *, sizes: bool = False) -> str:
+    """``by 0.02 to 0.11``; as sizes where a word says the direction."""
     d = scale_decimals(table, style)
-    low, high = style.number(table["estimate"].min(), d), style.number(table["estimate"].max(), d)
+    gaps = table["estimate"].abs() if sizes else table["estimate"]
+    low, high = style.number(gaps.min(), d), style.number(gaps.max(), d)
     return f"by {low}" if low == high else f"by {low} to {high}"
 
 
@@ -89,10 +91,10 @@ def _equivalence(result: Any, style: NumberStyle) -> str:
     parts = [f"{inside or 'none'} {'was' if inside < 2 else 'were'} equivalent within {margin}"]
     if apart:
         told = table[table["decision"] == "different"]
-        gaps = _range(told, style)
         low, high = bool((told["estimate"] < 0).all()), bool((told["estimate"] > 0).all())
         named = bool(info.reference)
         worse = "lower" if named and low else "higher" if named and high else "different"
+        gaps = _range(told, style, sizes=worse != "different")
         parts.append(f"{apart} {'was' if apart == 1 else 'were'} {worse} ({gaps}{scale})")
     if open_:
         parts.append(f"{open_} stayed undecided{WHY if open_ > 1 else WHY_ONE}")

@@ -125,6 +125,9 @@ def known_numbers(items: Any) -> set[float]:
         if {"roi", "model", "estimate"} <= set(frame.columns) and frame["estimate"].notna().any():
             top = frame.loc[frame.groupby("roi")["estimate"].idxmax().dropna()]
             out |= set(map(float, top["model"].value_counts()))
+        if {"decision", "estimate"} <= set(frame.columns) and item.info.reference:
+            # "lower by 0.1": the word holds the sign
+            out |= set(map(float, frame.loc[frame["decision"] == "different", "estimate"].abs()))
         if "decision" in frame.columns:
             out.add(
                 float(
@@ -184,7 +187,8 @@ def test_verdicts_count_what_the_tables_hold(tied: dict[str, Any]) -> None:
     ]
     apart = result.table.loc[result.table["decision"] == "different", "estimate"]
     ends = [float(match[i].replace("\u2212", "-")) for i in (4, 5)]
-    np.testing.assert_allclose(ends, [apart.min(), apart.max()], atol=0.00051)
+    # lower by a size
+    np.testing.assert_allclose(ends, [-apart.max(), -apart.min()], atol=0.00051)
     sizes = tied["set"].table.groupby("roi")["in_set"].sum()
     assert f"{sizes.min()} to {sizes.max()} of 5 models by score cannot be excluded" in plain(
         verdict(tied["set"], APA)
@@ -263,3 +267,10 @@ def test_a_result_is_saved_by_its_ending(study: Study, tmp_path: Any, suffix: st
 def test_truth_must_be_one(study: Study) -> None:
     with pytest.raises(InputError, match="truth"):
         apa.report(study.means, truth=pd.DataFrame({"model": ["a"]}))
+
+
+def test_a_model_is_lower_by_a_size_and_not_by_a_negative_number(study: Study) -> None:
+    text = plain(study.report.answer)
+    for low, high in re.findall(r"lower \(by ([\d.\u2212-]+) to ([\d.\u2212-]+)", text):
+        assert 0 < float(low) < float(high), text
+    assert "(by \u2212" not in text
