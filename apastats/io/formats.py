@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from apastats.errors import InputError, MissingExtraError, ReadError
+from apastats.errors import MissingExtraError, ReadError
 from apastats.io.arrays import affordable
-from apastats.io.dialects import Dialect, to_utf8
+from apastats.io.dialects import to_utf8
 from apastats.io.frames import Part, from_arrow, from_xarray
+from apastats.io.sheets import read_sheets
 from apastats.io.sources import entities
 from apastats.io.text_files import (
     TEXT,
@@ -39,7 +39,11 @@ FORMATS: dict[str, tuple[tuple[str, ...], str]] = {
         "gzip and bzip2",
     ),
     "zip": ((".zip",), "every table file inside, as a folder"),
-    "Excel sheet": ((".xlsx", ".xlsm"), "one sheet, sheet= where there are several; extra excel"),
+    "Excel sheet": (
+        (".xlsx", ".xlsm", ".xls", ".xlsb"),
+        "one sheet, sheet= where there are several; merged labels stand for all their rows; extra excel",
+    ),
+    "OpenDocument sheet": ((".ods",), "as an Excel sheet; extra excel"),
     "JSON": (
         (".json", ".jsonl", ".ndjson"),
         "one record a line, a list of records, or a dict of columns",
@@ -55,13 +59,21 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"\x93NUMPY", "a numpy array", "read_rdms or read_patterns"),
     (b"MATLAB 5.0 MAT-file", "a MATLAB file", "read_rdms, if it holds RDMs; writetable in MATLAB writes a csv"),
     (b"MATLAB 7.3 MAT-file", "a MATLAB 7.3 file", "read_rdms, if it holds RDMs; writetable in MATLAB writes a csv"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel sheet (xls)", "Excel or LibreOffice, saved as xlsx or csv"),
     (b"SQLite format 3", "an SQLite database", "pandas.read_sql, then apa.read(frame)"),
     (b"%PDF", "a PDF", "nothing here"),
     (b"RDX", "an R data file", "R, saved with write.csv"),
     (b"\x80\x02", "a pickle", ""), (b"\x80\x03", "a pickle", ""),
     (b"\x80\x04", "a pickle", ""), (b"\x80\x05", "a pickle", ""),
 )  # fmt: skip
+_OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+_BEGINS = {"zip": b"PK", "Excel sheet": b"PK", "OpenDocument sheet": b"PK", "parquet": b"PAR1"}
+_UNDER_OTHER_NAMES = (
+    (b"PK", "; it is a newer workbook, its ending should be .xlsx, .xlsb or .ods"),
+    (
+        _OLD_EXCEL,
+        "; it is an old workbook (.xls) or one with a password, which has to be taken off",
+    ),
+)
 _PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
 _BY_ENDING = {
     ".mat": ("a MATLAB file", "read_rdms, if it holds RDMs; writetable in MATLAB writes a csv"),
@@ -69,8 +81,6 @@ _BY_ENDING = {
     ".npy": ("a numpy array", "read_rdms or read_patterns"),
     ".h5": ("an HDF5 file", "read_rdms, if it holds RDMs"),
     ".hdf5": ("an HDF5 file", "read_rdms, if it holds RDMs"),
-    ".xls": ("an old Excel sheet", "Excel or LibreOffice, saved as xlsx or csv"),
-    ".ods": ("an OpenDocument sheet", "LibreOffice, saved as xlsx or csv"),
     ".rds": ("an R data file", "R, saved with write.csv"),
     ".rdata": ("an R data file", "R, saved with write.csv"),
     ".sav": ("an SPSS file", "pandas.read_spss, then apa.read(frame)"),
@@ -110,9 +120,12 @@ def kind_of(path: str, head: bytes) -> str:
         if what:
             raise ReadError(path, f"is {what}; {reader} reads it")
         raise ReadError(path, f"unknown format; allowed: {', '.join(SUFFIXES)}")
-    begins = {"zip": b"PK", "Excel sheet": b"PK", "parquet": b"PAR1"}.get(kind)
+    begins = _OLD_EXCEL if name.endswith(".xls") else _BEGINS.get(kind)
     if begins is not None and not head.startswith(begins):
-        raise ReadError(path, f"ends like {kind} and is none (it begins with {head[:8]!r})")
+        other = next((what for magic, what in _UNDER_OTHER_NAMES if head.startswith(magic)), "")
+        if not other and name.endswith(".xls"):  # many tools write text under this ending
+            other = "; text should end in .csv or .tsv, and a web page has to be saved as xlsx"
+        raise ReadError(path, f"ends like {kind} and is none (it begins with {head[:8]!r}){other}")
     if kind == "text":
         for magic, other in ((b"PK\x03\x04", ".zip or .xlsx"), (b"PAR1", ".parquet"), (b"ARROW1", ".feather"),
                              (b"\x1f\x8b", ".csv.gz"), (b"BZh", ".csv.bz2"), (b"\x89HDF", ".nc or .h5")):  # fmt: skip
@@ -169,80 +182,6 @@ def _one_file(path: str, options: FileOptions) -> Iterator[Part]:
     stated = entities(path)
     for part in _READERS[kind](path, options):
         yield replace(part, entities=stated) if stated else part
-
-
-def _excel(path: str, options: FileOptions) -> list[Part]:
-    try:
-        import openpyxl
-    except ImportError:
-        raise MissingExtraError("openpyxl", "excel") from None
-    try:
-        with zipfile.ZipFile(path) as archive:
-            affordable(Path(path), sum(m.file_size for m in archive.infolist()))
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        sheets = {
-            s.title: [list(r) for r in s.iter_rows(values_only=True)] for s in book.worksheets
-        }
-        book.close()
-    except ReadError:
-        raise
-    except Exception as error:  # openpyxl lets errors of zip, xml and its own through
-        raise ReadError(path, f"cannot be read ({type(error).__name__}: {error})") from error
-    filled = {k: v for k, v in sheets.items() if any(c is not None for r in v for c in r)}
-    wanted = options.sheet
-    if isinstance(wanted, int) and not isinstance(wanted, bool) and 0 <= wanted < len(sheets):
-        wanted = list(sheets)[wanted]
-    if wanted is not None and wanted not in sheets:
-        raise InputError("sheet", options.sheet, f"one of {list(sheets)} ({path})")
-    if wanted is None:
-        if len(filled) != 1:
-            what = (
-                f"has {len(filled)} sheets with content: sheet= names one of {list(filled)}"
-                if filled
-                else "is empty"
-            )
-            raise ReadError(path, what)
-        wanted = next(iter(filled))
-    rows = sheets[wanted]
-    top = next((i for i, r in enumerate(rows) if any(c is not None for c in r)), None)
-    if top is None:
-        raise ReadError(path, f"sheet {wanted!r} is empty")
-    names = _sheet_names(rows[top])
-    body = [[*r, *[None] * (len(names) - len(r))][: len(names)] for r in rows[top + 1 :]]
-    frame = pd.DataFrame(body, columns=names, dtype=object)
-    notes = _no_values(path, str(wanted), top, frame)
-    return [
-        Part(
-            path,
-            frame,
-            f"Excel sheet {wanted!r}",
-            lambda row: f"{path}, row {row + top + 2}",
-            notes,
-        )
-    ]
-
-
-def _no_values(path: str, sheet: str, top: int, frame: pd.DataFrame) -> tuple[str, ...]:
-    """Formulas that were never computed hold nothing, which must not pass as missing values."""
-    if not frame.isna().to_numpy().any():
-        return ()
-    import openpyxl
-
-    book = openpyxl.load_workbook(path, read_only=True)
-    for i, row in enumerate(book[sheet].iter_rows(values_only=True)):
-        for j, cell in enumerate(row[: frame.shape[1]]):
-            formula = isinstance(cell, str) and cell.startswith("=")
-            if formula and i > top and frame.iloc[i - top - 1, j] is None:
-                raise ReadError(path, f"row {i + 1}, column {frame.columns[j]!r}: the formula {cell!r} has no value; "
-                                "open and save the sheet in Excel or LibreOffice")  # fmt: skip
-    book.close()
-    return ()
-
-
-def _sheet_names(cells: Sequence[Any]) -> list[str]:
-    dialect = Dialect("utf-8", ",", ".", None, tuple("" if c is None else str(c) for c in cells), 0)
-    names = dialect.names
-    return names[: max((i + 1 for i, c in enumerate(cells) if c is not None), default=0)] or names
 
 
 def _json(path: str, options: FileOptions) -> list[Part]:
@@ -382,7 +321,8 @@ _READERS: dict[str, Callable[[str, FileOptions], list[Part]]] = {
     "text": plain_text,
     "compressed text": compressed,
     "zip": zipped,
-    "Excel sheet": _excel,
+    "Excel sheet": read_sheets,
+    "OpenDocument sheet": read_sheets,
     "JSON": _json,
     "parquet": _parquet,
     "feather and arrow": _feather,

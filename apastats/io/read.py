@@ -82,7 +82,7 @@ def read(
     Parameters
     ----------
     source : path, list of paths, or table
-        A file (text with any separator, xlsx, JSON lines, parquet, feather, netCDF; ``apastats formats`` lists
+        A file (text with any separator, workbooks, JSON lines, parquet, feather, netCDF; ``apastats formats`` lists
         them), a folder or pattern (``"scores/sub-*_scores.tsv"``, whose entities become columns), a folder of
         published score sheets; or a pandas, polars, arrow or xarray table, a Series, a dict of columns, a list
         of dicts.
@@ -105,7 +105,7 @@ def read(
     sep, decimal, encoding, comment : str, optional
         How text is written: separator, decimal mark, encoding, what comment lines begin with. Found out if None.
     sheet : str or int, optional
-        Sheet of an Excel file.
+        Sheet of a workbook (xlsx, xls, xlsb, ods).
     rois : sequence of str or "all", optional
         ROIs to keep, in this order. By default all; for score sheets the 19 analysis regions.
     on_duplicate : {"error", "first"}
