@@ -26,7 +26,7 @@ from apastats.scoring.response_patterns import (
     other_people,
     rows_by_name,
 )
-from apastats.scoring.ridge import ALPHAS, ridge_scores
+from apastats.scoring.ridge import ALPHAS, RidgeTargets, ridge_scores, ridge_targets
 from apastats.scoring.score import parse_references
 from apastats.table import ScoreTable
 
@@ -108,8 +108,8 @@ def linear_predictivity(
     Notes
     -----
     The standardised ridge of the alignment-pattern study of Hoefling et al. (2026). The Gram matrix of
-    a predictor is decomposed once per fold for all its targets; the numbers are those of
-    scikit-learn's ``RidgeCV``.
+    a predictor is decomposed once per fold for all its targets, and the errors of a set at all penalties come from
+    one product; the numbers are those of scikit-learn's ``RidgeCV``.
 
     Examples
     --------
@@ -152,9 +152,14 @@ def linear_predictivity(
             for s, r, p in other_people(checked_patterns(brain, "brain", pairs=True))
         ]
     rows: list[dict[str, Any]] = []
+    ready: dict[tuple[Any, ...], RidgeTargets] = {}
     for kind, model, layer, p, keys in jobs:
         if keys:
-            rows += _ridge_rows(kind, model, layer, p, {k: data[k] for k in keys}, fit)
+            targets = {k: data[k] for k in keys}
+            group = (*keys, p.test is None)
+            if group not in ready:  # the jobs of one target set follow each other
+                ready = {group: fit.ready(targets, p.test is not None)}
+            rows += _ridge_rows(kind, model, layer, p, targets, ready[group], fit)
     if not rows:
         raise DesignError("nothing to score: no models, and no reference that two subjects allow")
     frame = pd.DataFrame(rows)
@@ -185,6 +190,11 @@ class _Fit(NamedTuple):
     per: str
     delays: tuple[int, ...]
     by_unit: bool
+
+    def ready(self, targets: Mapping[tuple[str, str], Patterns], with_test: bool) -> RidgeTargets:
+        """Targets of one or many predictors."""
+        test = [t.test for t in targets.values() if t.test is not None] if with_test else None
+        return ridge_targets([t.train for t in targets.values()], test, self.folds)
 
     def late(self, x: np.ndarray | None) -> np.ndarray | None:
         """Features ``[n, p]`` with their copies by delay, ``[n, p x n_delay]``."""
@@ -257,19 +267,16 @@ def _ridge_rows(
     layer: str,
     predictor: Patterns,
     targets: Mapping[tuple[str, str], Patterns],
+    ready: RidgeTargets,
     fit: _Fit,
 ) -> list[dict[str, Any]]:
     with_test = predictor.test is not None
     train = fit.late(predictor.train)
     found = ridge_scores(
         predictor.train if train is None else train,
-        [t.train for t in targets.values()],
+        ready,
         x_test=fit.late(predictor.test),
-        targets_test=[t.test for t in targets.values() if t.test is not None]
-        if with_test
-        else None,
         alphas=fit.alphas,
-        folds=fit.folds,
         score=fit.score,
         per=fit.per,
     )

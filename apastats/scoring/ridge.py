@@ -12,13 +12,16 @@ from apastats.numbers.units import scale_of, varies
 __all__ = [
     "ALPHAS",
     "RidgeScores",
+    "RidgeTargets",
     "held_out_predictions",
     "ridge_scores",
+    "ridge_targets",
     "shuffled_folds",
     "unit_scores",
 ]
 
 ALPHAS = np.logspace(0, 9, 19)
+_BLOCK = 2_000_000  # numbers worked on at once
 
 
 class RidgeScores(NamedTuple):
@@ -40,6 +43,31 @@ class RidgeScores(NamedTuple):
     test_units: list[np.ndarray]
     train_values: list[np.ndarray]
     test_values: list[np.ndarray]
+
+
+class RidgeTargets(NamedTuple):
+    """Target sets made ready once for many predictors.
+
+    ``y [n_train, q], y_test [n_test, q]``: all sets side by side, standardised by the train split; ``bounds``: the
+    columns of every set; ``scored [n_fold + 1, q]``: which vary in each fold, and on the test stimuli; ``folds``.
+    """
+
+    y: np.ndarray
+    y_test: np.ndarray | None
+    bounds: list[tuple[int, int]]
+    scored: np.ndarray
+    folds: list[np.ndarray]
+
+
+def ridge_targets(
+    targets: Sequence[np.ndarray],
+    targets_test: Sequence[np.ndarray] | None,
+    folds: Sequence[np.ndarray],
+) -> RidgeTargets:
+    """Target sets ``[n_train, n_vertex]`` (and their test parts) as :func:`ridge_scores` needs them."""
+    y, y_test, bounds = _standardised(targets, targets_test)
+    scored = np.concatenate(_scored(targets, targets_test, folds), axis=1)
+    return RidgeTargets(y, y_test, bounds, scored, list(folds))
 
 
 def shuffled_folds(n: int, n_fold: int, seed: int) -> list[np.ndarray]:
@@ -67,7 +95,7 @@ def unit_scores(y: np.ndarray, predicted: np.ndarray, score: str = "r2") -> np.n
 
 def ridge_scores(
     x: np.ndarray,
-    targets: Sequence[np.ndarray],
+    targets: Sequence[np.ndarray] | RidgeTargets,
     *,
     x_test: np.ndarray | None = None,
     targets_test: Sequence[np.ndarray] | None = None,
@@ -84,8 +112,8 @@ def ridge_scores(
     ----------
     x : numpy.ndarray
         ``[n_train, n_feature]``.
-    targets : sequence of numpy.ndarray
-        ``[n_train, n_vertex]`` each.
+    targets : sequence of numpy.ndarray, or RidgeTargets
+        ``[n_train, n_vertex]`` each; or all of them with their test parts and folds, from :func:`ridge_targets`.
     x_test, targets_test
         The same rows-wise for the test split; both or neither.
     alphas : array
@@ -112,15 +140,16 @@ def ridge_scores(
     mean, scale = _moments(x)
     z = (x - mean) / scale
     z_test = None if x_test is None else (x_test - mean) / scale
-    y, y_test, bounds = _standardised(targets, targets_test)
-    n, n_set = len(x), len(targets)
-    folds = shuffled_folds(n, n_fold, seed) if folds is None else folds
-    n_fold = len(folds)
+    n = len(x)
+    if not isinstance(targets, RidgeTargets):
+        folds = shuffled_folds(n, n_fold, seed) if folds is None else folds
+        targets = ridge_targets(targets, targets_test, folds)
+    y, y_test, bounds, scored, folds = targets
+    n_fold, n_set = len(folds), len(bounds)
     held = np.full((n_fold, y.shape[1]), np.nan)
     tested = np.full((n_fold, y.shape[1]), np.nan)
     chosen = np.empty((n_set, n_fold))
     weight = np.array([len(f) for f in folds]) / n
-    scored = np.concatenate(_scored(targets, targets_test, folds), axis=1)
     choices = bounds if per == "set" else [(k, k + 1) for k in range(y.shape[1])]
     for k, out in enumerate(folds):
         kept = np.setdiff1d(np.arange(n), out)
@@ -226,25 +255,47 @@ def _dual(
     x: np.ndarray, y: np.ndarray, alphas: np.ndarray, bounds: Sequence[tuple[int, int]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Dual coefficients of centred data at the best penalty of every set, and those penalties."""
-    n = len(x)
     # adding 1 1' makes the intercept an eigenvector of its own, left unpenalised below
     values, vectors = np.linalg.eigh(x @ x.T + 1.0)
     constant = int(np.argmax(np.abs(vectors.sum(axis=0))))
     rotated = vectors.T @ y
-    square = vectors**2
-    best = np.full(len(bounds), np.inf)
-    chosen = np.zeros(len(bounds))
-    dual = np.empty_like(y)
-    starts = np.array([a for a, _ in bounds])
+    inverse = 1 / (np.maximum(values, 0) + alphas[:, None])
+    inverse[:, constant] = 0
     sizes = np.array([b - a for a, b in bounds])
-    for alpha in alphas:
-        inverse = 1 / (np.maximum(values, 0) + alpha)
-        inverse[constant] = 0
-        coefficients = vectors @ (inverse[:, None] * rotated)
-        left_out = coefficients / (square @ inverse)[:, None]
-        error = np.add.reduceat(np.einsum("ij,ij->j", left_out, left_out), starts) / (sizes * n)
-        better = error < best
-        best[better], chosen[better] = error[better], alpha
-        columns = np.repeat(better, sizes)
-        dual[:, columns] = coefficients[:, columns]
-    return dual, chosen
+    best = np.argmin(_left_out_errors(vectors, inverse, rotated, bounds), axis=1)
+    of_column = np.repeat(best, sizes)
+    dual = vectors @ (inverse[of_column].T * rotated)
+    return dual, alphas[best]
+
+
+def _left_out_errors(
+    vectors: np.ndarray,
+    inverse: np.ndarray,
+    rotated: np.ndarray,
+    bounds: Sequence[tuple[int, int]],
+) -> np.ndarray:
+    """Mean squared leave-one-out errors ``[set, penalty]``.
+
+    The errors of a set Y are ``E = D^-1 V W R`` with ``R = V' Y``, W the inverse eigenvalues and D the diagonal of
+    ``V W V'``, so their sum of squares is ``<W V' D^-2 V W, R R'>``: one product per set serves all penalties.
+    """
+    n, n_alpha = len(vectors), len(inverse)
+    diagonal = inverse @ (vectors**2).T
+    if all(b - a == 1 for a, b in bounds):
+        found = []
+        for w, d in zip(inverse, diagonal, strict=True):
+            left_out = vectors @ (w[:, None] * rotated) / d[:, None]
+            found.append(np.einsum("ij,ij->j", left_out, left_out) / n)
+        return np.stack(found, axis=1)
+    forms = np.empty((n_alpha, n, n))
+    for k, (w, d) in enumerate(zip(inverse, diagonal, strict=True)):
+        half = (vectors / d[:, None]) * w
+        np.matmul(half.T, half, out=forms[k])
+    flat = forms.reshape(n_alpha, -1).T
+    out = np.empty((len(bounds), n_alpha))
+    step = max(1, _BLOCK // (n * n))
+    for first in range(0, len(bounds), step):
+        part = bounds[first : first + step]
+        grams = np.stack([rotated[:, a:b] @ rotated[:, a:b].T for a, b in part])
+        out[first : first + step] = grams.reshape(len(part), -1) @ flat
+    return np.asarray(out / (n * np.array([b - a for a, b in bounds])[:, None]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from apastats.errors import CeilingError, DataError, DegenerateWarning, DesignEr
 from apastats.numbers.backends import get_backend
 from apastats.scoring.rdms_from_patterns import distances
 from apastats.scoring.reliability import Reliability
-from apastats.scoring.ridge import ALPHAS, ridge_scores
+from apastats.scoring.ridge import ALPHAS, ridge_scores, ridge_targets, shuffled_folds
 
 
 @pytest.fixture
@@ -175,6 +177,35 @@ def test_ridge_scores_are_those_of_scikit_learn(rng: np.random.Generator, p: int
             test.append(r2_score(z(y_test[k], y[k]), fit.predict(z(x_test, x))))
         np.testing.assert_allclose(found.train[k], train, atol=1e-10)
         np.testing.assert_allclose(found.test_folds[k], test, atol=1e-10)
+
+
+@pytest.mark.parametrize("sizes", [(1, 4, 300), (1, 1, 1)])
+def test_penalties_are_those_of_every_left_out_row(
+    rng: np.random.Generator, sizes: tuple[int, ...]
+) -> None:
+    """Leave-one-out by refitting, row by row; and targets made ready once give what they give anew."""
+    x = rng.standard_normal((24, 5))
+    y = [x @ rng.standard_normal((5, q)) + 2 * rng.standard_normal((24, q)) for q in sizes]
+    folds, alphas = shuffled_folds(24, 3, 1), np.array([0.1, 3.0, 30.0, 1e4])
+    found = ridge_scores(x, y, folds=folds, alphas=alphas)
+    ready = ridge_scores(x, ridge_targets(y, None, folds), alphas=alphas)
+    for a, b in zip(found, ready, strict=True):
+        np.testing.assert_array_equal(a if isinstance(a, np.ndarray) else np.concatenate(a),
+                                      b if isinstance(b, np.ndarray) else np.concatenate(b))  # fmt: skip
+    z, t = ((v - v.mean(0)) / v.std(0) for v in (x, np.hstack(y)))
+    ends = np.cumsum((0, *sizes))
+    for k, out in enumerate(folds):
+        kept = np.setdiff1d(np.arange(24), out)
+        errors = np.zeros((len(alphas), t.shape[1]))
+        for i, alpha in enumerate(alphas):
+            for row in kept:
+                rest = np.setdiff1d(kept, [row])
+                centre, level = z[rest].mean(0), t[rest].mean(0)
+                xs = z[rest] - centre
+                w = np.linalg.solve(xs.T @ xs + alpha * np.eye(5), xs.T @ (t[rest] - level))
+                errors[i] += (t[row] - level - (z[row] - centre) @ w) ** 2
+        best = [alphas[errors[:, a:b].sum(1).argmin()] for a, b in pairwise(ends)]
+        assert found.alphas[:, k].tolist() == best
 
 
 def test_linear_predictivity_table(rng: np.random.Generator) -> None:
