@@ -147,10 +147,6 @@ LONGEST = 25
 # not in parts yet; what is cut goes from here, nothing comes
 UNCUT = {
     "_judge": 29,
-    "_pivot": 31,
-    "_fitted": 28,
-    "table_block": 33,
-    "sheet": 61,
     "evaluate_fitted": 31,
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,22 +12,25 @@ import pandas as pd
 from apastats.arguments import instance
 from apastats.errors import InputError
 from apastats.plots import checks, curves, decisions, grids, rows
+from apastats.plots.drawn_rows import (
+    CELLS,
+    NAMES,
+    axis_words,
+    chosen,
+    deciding,
+    named_by,
+    prepared,
+    row_colors,
+    row_names,
+)  # fmt: skip
 from apastats.plots.people import among_people
 from apastats.plots.style import MUTED, label, model_colors, with_metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["OPTIONS", "deciding", "draw_result", "row_names"]
+__all__ = ["OPTIONS", "draw_result"]
 
-CELLS = ("roi", "metric", "split", "stream")
-NAMES = ("contrast", "model", "term", "level", "roi")
-INTERVALS = {
-    "single": "",
-    "joint": "_joint",
-    "difference": "_difference",
-    "joint margin": "_joint_margin",
-}
 # what each option of a plot does; result.plot() documents them from here
 OPTIONS = {
     "where": 'rows drawn: ``{"roi": "V1"}``, a column and its value',
@@ -92,132 +95,6 @@ def plot_of(result: Any) -> Plot:
     raise InputError("result", result.kind, "a result that has a plot; this one has a table only")
 
 
-def deciding(result: Any, interval: str = "deciding") -> pd.DataFrame:
-    """Table whose ``conf_low, conf_high, conf_level`` are those of the interval that goes with its decisions.
-
-    With a margin, that of the tests of the margin; the joint one where p-values are adjusted. An open end is infinite.
-    """
-    table: pd.DataFrame = result.table
-    if interval == "deciding":
-        found = result.info.interval_columns(table.columns, margin="bound_low" in table.columns)
-    else:
-        there = [k for k, tail in INTERVALS.items() if f"conf_low{tail}" in table.columns]
-        if interval not in there:
-            raise InputError("interval", interval, f"one of {['deciding', *there]}")
-        found = tuple(f"conf_{end}{INTERVALS[interval]}" for end in ("low", "high", "level"))
-    ends = dict(zip(("conf_low", "conf_high", "conf_level"), found, strict=True))
-    return table.assign(**{k: table[c] for k, c in ends.items() if c in table.columns})
-
-
-def chosen(table: pd.DataFrame, where: Any) -> tuple[pd.DataFrame, np.ndarray]:
-    """Rows in which the columns named in ``where`` have the values given, and their mask."""
-    if where is not None:
-        instance("where", where, Mapping, "a mapping of columns to values")
-    keep = np.ones(len(table), dtype=bool)
-    for column, value in (where or {}).items():
-        if column not in table.columns:
-            raise InputError("where", column, f"columns among {list(table.columns)}")
-        keep &= (table[column] == value).to_numpy()
-    if not keep.any():
-        raise InputError("where", where, "values that occur in the table")
-    return table[keep].reset_index(drop=True), keep
-
-
-def row_names(
-    frame: pd.DataFrame,
-    column: str,
-    by: Sequence[str] = (),
-    labels: Mapping[str, str] | None = None,
-) -> list[str]:
-    """Name of each row: the column, with the cells it stands in where there are several."""
-    varying = [
-        c
-        for c in dict.fromkeys([*by, *CELLS])
-        if c in frame.columns and c != column and frame[c].nunique() > 1
-    ]
-    if frame.duplicated([column, *varying]).any():
-        # whatever text tells rows apart
-        text = [c for c in frame.columns if not pd.api.types.is_float_dtype(frame[c])]
-        for c in text:
-            again = frame.duplicated([column, *varying]).sum()
-            if (
-                c not in (column, *varying)
-                and frame.duplicated([column, *varying, c]).sum() < again
-            ):
-                varying.append(c)
-    records = frame[[column, *varying]].to_dict(orient="records")
-    words = labels or {}
-    return [
-        " \u00b7 ".join(str(words.get(str(r[c]), r[c])) for c in (column, *varying))
-        for r in records
-    ]
-
-
-def _named(frame: pd.DataFrame, candidates: Sequence[str] = NAMES) -> str:
-    return next((c for c in candidates if c in frame.columns), str(frame.columns[0]))
-
-
-def _prepared(
-    result: Any,
-    table: pd.DataFrame,
-    named: str,
-    where: Any,
-    order: Any,
-    labels: Any,
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Rows to draw with their names in ``_row``, and their positions in the table."""
-    frame, keep = chosen(table, where)
-    at = np.flatnonzero(keep)
-    if labels is not None:
-        instance("labels", labels, Mapping, "a mapping of names to texts")
-    frame = frame.assign(_row=row_names(frame, named, result.info.by, labels))
-    if order is not None:
-        names = [str(n) for n in order]
-        there = list(dict.fromkeys(frame[named].astype(str)))
-        for n in names:
-            if n not in there:
-                raise InputError("order", n, f"names among {there}")
-        rank = frame[named].astype(str).map({n: i for i, n in enumerate(names)})
-        sequence = np.argsort(rank.to_numpy("f8"), kind="stable")[: int(rank.notna().sum())]
-        frame, at = frame.iloc[sequence].reset_index(drop=True), at[sequence]
-    return frame, at
-
-
-def _shades(frame: pd.DataFrame, colors: Any, every: pd.DataFrame) -> dict[str, str]:
-    """Colour of each row, by its model; the same model has one colour."""
-    if colors is not None:
-        instance("colors", colors, Mapping, "a mapping of names to colours")
-    key = next((c for c in ("model", "term", "contrast", "roi") if c in frame.columns), "_row")
-    base = model_colors(every[key]) if key == "model" else {}
-    own = base | {str(k): str(v) for k, v in (colors or {}).items()}
-    return {
-        str(row): own[str(name)]
-        for row, name in zip(frame["_row"], frame[key], strict=True)
-        if str(name) in own
-    }
-
-
-def axis_words(result: Any, frame: pd.DataFrame, difference: bool) -> str:
-    """What the axis of the estimates shows: quantity, scale and metric."""
-    info = result.info
-    what = str(info.outcome) if info.outcome else ""
-    if not what:
-        return info.estimand or "estimate"
-    if result.kind == "equivalence_set":
-        words = f"{what}: model minus the best other model"
-    elif difference or "contrast" in frame.columns:
-        words = f"difference in {what}"
-    elif result.kind in ("bootstrap", "rdm_evaluation"):
-        words = f"mean {what}"
-    elif result.kind in ("emmeans", "lmm", "bayes_lmm"):
-        words = f"{info.estimand or 'coefficient'} (of {what})"
-    elif info.estimand and what not in info.estimand:
-        words = info.estimand
-    else:
-        words = info.estimand or what
-    return with_metric(words, info, frame)
-
-
 def _forest(
     result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, colors: Any = None,
     interval: str = "deciding", outcome: str | None = None, title: str = "",
@@ -225,8 +102,8 @@ def _forest(
     table = deciding(result, interval)
     if "bound_high" not in table.columns:
         table = table.assign(bound_high=np.inf)  # a set: not worse than the best by the margin
-    named = "model" if result.kind == "equivalence_set" else _named(table)
-    frame, _ = _prepared(result, table, named, where, order, labels)
+    named = "model" if result.kind == "equivalence_set" else named_by(table)
+    frame, _ = prepared(result, table, named, where, order, labels)
     if colors is not None:
         instance("colors", colors, Mapping, "a mapping of decisions to colours")
     said = axis_words(result, frame, True) if outcome is None else outcome
@@ -239,11 +116,11 @@ def _estimates(
     title: str = "", named: str | None = None,
 ) -> Axes:  # fmt: skip
     table = deciding(result, interval)
-    named = named or _named(table, ("model", "contrast", "term", "level", "roi"))
-    frame, at = _prepared(result, table, named, where, order, labels)
+    named = named or named_by(table, ("model", "contrast", "term", "level", "roi"))
+    frame, at = prepared(result, table, named, where, order, labels)
     own = result.arrays.get("values")
     fits = own is not None and own.ndim == 2 and own.shape[1] == len(result.table)
-    shades = _shades(frame, colors, result.table)
+    shades = row_colors(frame, colors, result.table)
     said = axis_words(result, frame, False) if outcome is None else outcome
     bands, marks = _bands(ceilings, frame)
     ax = rows.estimates(
@@ -288,8 +165,8 @@ def _ceiling(
     result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, colors: Any = None,
     outcome: str | None = None, points: bool = True, title: str = "",
 ) -> Axes:  # fmt: skip
-    named = _named(result.table, ("roi",))
-    frame, at = _prepared(result, result.table, named, where, order, labels)
+    named = named_by(result.table, ("roi",))
+    frame, at = prepared(result, result.table, named, where, order, labels)
     cells = [c for c in CELLS if c in frame.columns and c != named]
     frame = frame.assign(
         _row=row_names(frame.assign(**{c: frame[c] for c in cells}), named, (), labels)
@@ -309,8 +186,8 @@ def _ranks(
     table = result.table.rename(
         columns={"place": "rank", "place_low": "rank_low", "place_high": "rank_high"}
     )
-    frame, _ = _prepared(result, table, _named(table), where, order, labels)
-    shades = _shades(frame, colors, table)
+    frame, _ = prepared(result, table, named_by(table), where, order, labels)
+    shades = row_colors(frame, colors, table)
     return rows.rank_intervals(
         frame, ax=ax, rows="_row", colors=shades, outcome=outcome, title=title
     )
@@ -323,15 +200,20 @@ def _statistics(
     """Test statistics of cells, where nothing else was estimated."""
     value = "kendall_w" if "kendall_w" in result.table.columns else "statistic"
     table = result.table.assign(estimate=result.table[value])
-    named = _named(table, ("roi", *NAMES, "method"))
-    frame, _ = _prepared(result, table, named, where, order, labels)
+    named = named_by(table, ("roi", *NAMES, "method"))
+    frame, _ = prepared(result, table, named, where, order, labels)
     said = (
         ("Kendall's W" if value == "kendall_w" else "test statistic")
         if outcome is None
         else outcome
     )
     return rows.estimates(
-        frame, ax=ax, rows="_row", colors=_shades(frame, colors, table), outcome=said, title=title
+        frame,
+        ax=ax,
+        rows="_row",
+        colors=row_colors(frame, colors, table),
+        outcome=said,
+        title=title,
     )
 
 
@@ -342,7 +224,7 @@ def _decided(
     """Decision on each model in each region."""
     table, _ = chosen(result.table, where)
     across = "roi" if "roi" in table.columns else "_all"
-    frame, _ = _prepared(result, table.assign(_all="decision"), "model", None, order, None)
+    frame, _ = prepared(result, table.assign(_all="decision"), "model", None, order, None)
     words = labels or {}
     cells = [c for c in ("metric", "split") if c in frame.columns and frame[c].nunique() > 1]
     frame["_row"] = [str(words.get(str(m), m)) for m in frame["model"]]
@@ -375,7 +257,7 @@ def _sensitivity(
     """Decisions per ROI and analysis, or one term of the table over the analyses."""
     if term == "decisions":
         frame = result.decisions()
-        frame, _ = _prepared(result, frame, "roi", None, order, labels)
+        frame, _ = prepared(result, frame, "roi", None, order, labels)
         return decisions.sensitivity(frame, ax=ax, rows="roi", colors=colors, title=title)
     frame = result.table[result.table["term"] == term]
     if frame.empty:
@@ -440,11 +322,11 @@ def _null(
     result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, colors: Any = None,
     outcome: str | None = None, title: str = "",
 ) -> Axes:  # fmt: skip
-    frame, _ = _prepared(
-        result, result.table, _named(result.table, ("model", "roi")), where, order, labels
+    frame, _ = prepared(
+        result, result.table, named_by(result.table, ("model", "roi")), where, order, labels
     )
     said = axis_words(result, frame, False) if outcome is None else outcome
-    shades = _shades(frame, colors, result.table)
+    shades = row_colors(frame, colors, result.table)
     return curves.against_null(frame, ax=ax, rows="_row", outcome=said, colors=shades, title=title)
 
 
@@ -455,7 +337,7 @@ def _margins(
     """Decision of each contrast at each margin."""
     frame, _ = chosen(result.table, where)
     single = frame.drop_duplicates([c for c in ("contrast", *CELLS) if c in frame.columns])
-    single, _ = _prepared(result, single.reset_index(drop=True), "contrast", None, order, labels)
+    single, _ = prepared(result, single.reset_index(drop=True), "contrast", None, order, labels)
     keys = [c for c in ("contrast", *CELLS) if c in frame.columns]
     frame = single[[*keys, "_row"]].merge(frame, on=keys, how="left")
     ax = curves.margin_decisions(frame, ax=ax, rows="_row", margin=margin, title=title)
@@ -473,7 +355,7 @@ def _needed(
     labels: Any = None,
     title: str = "",
 ) -> Axes:
-    frame, _ = _prepared(result, result.table, _named(result.table), where, order, labels)
+    frame, _ = prepared(result, result.table, named_by(result.table), where, order, labels)
     return curves.subjects_needed(frame, ax=ax, rows="_row", title=title)
 
 
@@ -496,12 +378,17 @@ def _posterior(
     outcome: str | None = None, title: str = "",
 ) -> Axes:  # fmt: skip
     table = result.table[result.table["estimate"].notna()]
-    frame, _ = _prepared(
-        result, table, _named(table, ("contrast", "term", "model")), where, order, labels
+    frame, _ = prepared(
+        result, table, named_by(table, ("contrast", "term", "model")), where, order, labels
     )
     said = "posterior" if outcome is None else outcome
     return checks.posterior(
-        frame, ax=ax, rows="_row", colors=_shades(frame, colors, table), outcome=said, title=title
+        frame,
+        ax=ax,
+        rows="_row",
+        colors=row_colors(frame, colors, table),
+        outcome=said,
+        title=title,
     )
 
 
@@ -537,7 +424,7 @@ def _people(
     title: str = "",
 ) -> Axes:  # fmt: skip
     """Every model among the people."""
-    frame, at = _prepared(result, result.table, "model", where, order, labels)
+    frame, at = prepared(result, result.table, "model", where, order, labels)
     cells = [c for c in ("outcome", "direction") if c in frame.columns]
     frame = frame.assign(_row=row_names(frame, "model", cells, labels))
     people = result.arrays["people"][:, at]
@@ -546,7 +433,7 @@ def _people(
         people,
         ax=ax,
         rows="_row",
-        colors=_shades(frame, colors or {}, frame) if colors else None,
+        colors=row_colors(frame, colors or {}, frame) if colors else None,
         title=title,
     )
 

@@ -19,16 +19,19 @@ from apastats.plots.panel import (
     Marks,
     Panel,
     block_size,
-    size_of,
     text_width,
     width_of_page,
     wrapped,
 )
+from apastats.plots.sheet_layout import EDGE, Layout, Ticks, ticks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["Sheet", "sheet"]
+
+Box = tuple[float, float, float, float]  # left, top, width, height
+Placing = Callable[[np.ndarray], np.ndarray]
 
 
 class _Paths:
@@ -89,9 +92,7 @@ class _Paths:
             figure.add_artist(artist)
 
 
-def _inches(
-    box: tuple[float, float, float, float], xlim: Any, ylim: Any
-) -> Callable[[np.ndarray], np.ndarray]:
+def _inches(box: Box, xlim: Any, ylim: Any) -> Placing:
     """From the coordinates of a panel to inches."""
     left, top, width, height = box
 
@@ -108,28 +109,6 @@ def _inches(
     return place
 
 
-def ticks(
-    low: float, high: float, room: float, size: float, *, whole: bool = False
-) -> list[tuple[float, str]]:
-    """Round values whose numbers do not touch in ``room`` inches."""
-    from matplotlib.ticker import MaxNLocator
-
-    for n in (5, 4, 3, 2, 1):
-        locator = MaxNLocator(nbins=n, integer=whole, steps=[1, 2, 2.5, 5, 10])
-        at = np.asarray(locator.tick_values(low, high))
-        slack = 1e-9 * (high - low)
-        at = at[(at >= low - slack) & (at <= high + slack)]
-        step = at[1] - at[0] if len(at) > 1 else 1.0
-        places = max(0, -math.floor(math.log10(step) + 1e-9)) if step < 1 else 0
-        if abs(step * 10**places - round(step * 10**places)) > 1e-6:
-            places += 1
-        words = [f"{v:.{places}f}".replace("-", "\u2212") for v in np.where(at == 0, 0.0, at)]
-        wide = max((text_width(w, size) for w in words), default=0.0)
-        if len(at) < 2 or wide * 1.25 <= room * step / (high - low):
-            return list(zip(at.tolist(), words, strict=True))
-    return []
-
-
 @dataclass(frozen=True, eq=False)
 class Sheet:
     """Marks and texts of all panels in inches from the upper left corner, and the boxes of the panels."""
@@ -138,7 +117,7 @@ class Sheet:
     height: float
     paths: _Paths
     texts: list[tuple[Any, ...]]
-    boxes: list[tuple[float, float, float, float]]
+    boxes: list[Box]
 
     def figure(self) -> Figure:
         """Figure of matplotlib, for pixels and pdf; without an Axes."""
@@ -165,16 +144,6 @@ class Sheet:
         from apastats.plots.sheet_svg import sheet_svg
 
         return sheet_svg(self)
-
-
-@dataclass
-class _Axis:
-    """Sizes of texts in points."""
-
-    tick: float
-    label: float
-    title: float
-    key: float
 
 
 def sheet(
@@ -211,140 +180,162 @@ def sheet(
     kept : list of Panel, optional
         Panels of an earlier call; filled where it is empty, so that another width is laid out without drawing again.
     """
-    from apastats.plots.style import GRID, INK, MUTED
-
-    sizes = _Axis(
-        *(
-            size_of(w)
-            for w in ("ytick.labelsize", "axes.labelsize", "axes.titlesize", "legend.fontsize")
-        )
-    )
     panels = kept if kept is not None else []
     if not panels:
         panels += [Panel() for _ in range(n)]
         for i, panel in enumerate(panels):
             draw(panel, i)
     _common_limits(panels, shared_x, shared_y)
-    page = width_of_page()
-    gap = 0.32
-    named = [p.names or [] for p in panels]
-    cap = (0.34 if page > 5 else 0.42) * page
-    broken = [[wrapped(s, sizes.tick, cap) for s in names] for names in named]
-    widest = max((block_size(s, sizes.tick)[0] for names in broken for s in names), default=0.0)
-    lines = max((s.count("\n") + 1 for names in broken for s in names), default=1)
-    y_ticks = [
-        ticks(*p.extent("y"), inner * 0.9, sizes.tick * 0.8) if p.names is None else []
-        for p in panels
-    ]
-    y_wide = max((text_width(w, sizes.tick) for t in y_ticks for _, w in t), default=0.0)
-    has_y_label = any(p.y_label for p in panels)
-    left = (
-        0.14
-        + (widest if widest else y_wide)
-        + (sizes.label * LINE / 72 + 0.06 if has_y_label else 0)
+    layout = Layout.of(
+        panels, panel_width=panel_width, inner=inner, own_names=own_names, shared_y=shared_y
     )
-    edge = 0.16
-    each = left if own_names or (not shared_y and not widest) else 0.0
-    columns = max((len(p.columns) for p in panels if p.columns), default=0)
-    least = min(max(panel_width, 0.125 * columns), page - left - edge)
-    n_col = max(1, min(n, 5, int((page - left - edge + gap) / (least + gap + each))))
-    most = 5.0 if n == 1 else max(3.0, least)
-    width = min((page - left - edge - (n_col - 1) * (gap + each)) / n_col, most)
-    n_line = math.ceil(n / n_col)
-    # without neighbours the title may reach over the names, which stand below it
-    titles = [wrapped(p.title, sizes.title, width, bold=True) if p.title else "" for p in panels]
-    per_row = max(
-        0.135 if (named and len(named[0]) > 20) else 0.19, lines * sizes.tick * 1.2 / 72 + 0.02
-    )
-    foot_names = max(
-        (text_width(c, sizes.tick) for p in panels for c in p.columns or ()), default=0.0
-    )
-    paths, texts, boxes = _Paths(), [], []
+    drawing = _Drawing(layout)
     y = 0.06
-    for line in range(n_line):
-        here = range(line * n_col, min(n, (line + 1) * n_col))
-        head = max(
-            (block_size(titles[i], sizes.title, bold=True)[1] for i in here if titles[i]),
-            default=0.0,
-        )
-        top = y + head + 0.08
-        high = max(
-            per_row * max(len(named[i]), 2) if panels[i].names is not None else inner for i in here
-        )
-        foot = sizes.tick * LINE / 72 + 0.09
-        for k, i in enumerate(here):
-            panel = panels[i]
-            x0 = left + k * (width + gap + each)
-            tall = per_row * max(len(named[i]), 2) if panel.names is not None else high
-            box = (x0, top, width, tall)
-            boxes.append(box)
-            below = i + n_col >= n
-            x_ticks = (
-                []
-                if panel.columns
-                else ticks(*panel.extent("x"), width, sizes.tick, whole=panel.whole)
-            )
-            _frame(paths, box, panel, x_ticks, y_ticks[i], (GRID, MUTED))
-            _place(paths, box, panel)
-            if titles[i]:
-                texts.append(
-                    (x0, top - 0.06, titles[i], sizes.title, "left", "bottom", 0, True, INK)
-                )
-            place = _inches(box, panel.extent("x"), panel.extent("y"))
-            for v, word in x_ticks:
-                at = place(np.array([[v, 0.0]]))[0, 0]
-                texts.append(
-                    (at, top + tall + 0.06, word, sizes.tick, "center", "top", 0, False, INK)
-                )
-            if panel.columns and below:
-                step = max(1, math.ceil(len(panel.columns) * 1.1 * sizes.tick / 72 / width))
-                for v, word in list(enumerate(panel.columns))[::step]:
-                    at = place(np.array([[float(v), 0.0]]))[0, 0]
-                    texts.append(
-                        (at, top + tall + 0.05, word, sizes.tick, "center", "top", 90, False, INK)
-                    )
-                foot = foot_names + 0.15
-            if panel.names is not None and (k == 0 or own_names):
-                for v, word in enumerate(broken[i]):
-                    at = place(np.array([[0.0, float(v)]]))[0, 1]
-                    texts.append(
-                        (x0 - 0.08, at, word, sizes.tick, "right", "center", 0, False, INK)
-                    )
-            if panel.names is None and (k == 0 or each):
-                for v, word in y_ticks[i]:
-                    at = place(np.array([[0.0, v]]))[0, 1]
-                    texts.append(
-                        (x0 - 0.06, at, word, sizes.tick, "right", "center_baseline", 0, False, INK)
-                    )
-                if panel.y_label:
-                    said = wrapped(panel.y_label, sizes.label, max(tall, 0.8))
-                    texts.append(
-                        (
-                            x0 - y_wide - 0.1,
-                            top + tall / 2,
-                            said,
-                            sizes.label,
-                            "right",
-                            "center",
-                            90,
-                            False,
-                            INK,
-                        )
-                    )
-        y = top + high + foot
-    used = left + min(n, n_col) * (width + gap + each) - gap - each + edge
-    axis_word = x_label or panels[0].x_label
+    for line in layout.lines():
+        y = drawing.line(panels, line, y)
+    y = drawing.axis_words(x_label or panels[0].x_label, y)
     entries = _legend_entries(panels, first)
-    if axis_word:
-        middle = left + (used - left - edge) / 2
-        said = wrapped(axis_word, sizes.label, 2 * min(middle, max(used, page) - middle) - 0.1)
-        texts.append((middle, y + 0.02, said, sizes.label, "center", "top", 0, False, INK))
-        y += block_size(said, sizes.label)[1] + 0.06
-    longest = max((text_width(w, sizes.key) for w, _ in entries), default=0.0)
-    total = min(page, max(used, min(longest + 0.6, page), 3.2))
-    y = _legend(paths, texts, entries, y, total, sizes, INK)
-    total = max([total, *(_right(t) + 0.04 for t in texts)])
-    return Sheet(total, y + 0.06, paths, texts, boxes)
+    longest = max((text_width(w, layout.sizes.key) for w, _ in entries), default=0.0)
+    page = width_of_page()
+    total = min(page, max(layout.used(), min(longest + 0.6, page), 3.2))
+    y = drawing.legend(entries, y, total)
+    total = max([total, *(_right(t) + 0.04 for t in drawing.texts)])
+    return Sheet(total, y + 0.06, drawing.paths, drawing.texts, drawing.boxes)
+
+
+class _Drawing:
+    """Panels and texts, placed one line after the other."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.paths = _Paths()
+        self.texts: list[tuple[Any, ...]] = []
+        self.boxes: list[Box] = []
+
+    def write(
+        self, x: float, y: float, words: str, size: float, ha: str, va: str, *, turn: int = 0, bold: bool = False
+    ) -> None:  # fmt: skip
+        """A text in ink."""
+        from apastats.plots.style import INK
+
+        self.texts.append((x, y, words, size, ha, va, turn, bold, INK))
+
+    def line(self, panels: Sequence[Panel], line: range, y: float) -> float:
+        """The panels that stand beside each other; returns where they end."""
+        lay = self.layout
+        top = y + lay.head(line) + 0.08
+        high = max(lay.rows_high(i) if panels[i].names is not None else lay.inner for i in line)
+        foot = lay.sizes.tick * LINE / 72 + 0.09
+        for k, i in enumerate(line):
+            tall = lay.rows_high(i) if panels[i].names is not None else high
+            box = (lay.left + k * lay.pitch, top, lay.width, tall)
+            self.boxes.append(box)
+            below = i + lay.n_col >= lay.n
+            self.panel(panels[i], i, box, at_left=k == 0, below=below)
+            if panels[i].columns and below:
+                foot = lay.foot_names + 0.15
+        return top + high + foot
+
+    def panel(self, panel: Panel, i: int, box: Box, *, at_left: bool, below: bool) -> None:
+        """Frame, marks and texts of a panel."""
+        lay = self.layout
+        left, top, width, _ = box
+        x_ticks = (
+            []
+            if panel.columns
+            else ticks(*panel.extent("x"), width, lay.sizes.tick, whole=panel.whole)
+        )
+        _frame(self.paths, box, panel, x_ticks, lay.y_ticks[i])
+        _place(self.paths, box, panel)
+        if lay.titles[i]:
+            self.write(
+                left, top - 0.06, lay.titles[i], lay.sizes.title, "left", "bottom", bold=True
+            )
+        place = _inches(box, panel.extent("x"), panel.extent("y"))
+        self.below(panel, box, place, x_ticks, columns=below)
+        if panel.names is None:
+            if at_left or lay.own_side:
+                self.scale(panel, box, place, lay.y_ticks[i])
+        elif at_left or lay.own_names:
+            for v, word in enumerate(lay.names[i]):
+                at = place(np.array([[0.0, float(v)]]))[0, 1]
+                self.write(left - 0.08, at, word, lay.sizes.tick, "right", "center")
+
+    def below(
+        self, panel: Panel, box: Box, place: Placing, x_ticks: Ticks, *, columns: bool
+    ) -> None:
+        """Numbers below a panel, or the names of its columns, as many as have room."""
+        _, top, width, tall = box
+        size = self.layout.sizes.tick
+        for v, word in x_ticks:
+            at = place(np.array([[v, 0.0]]))[0, 0]
+            self.write(at, top + tall + 0.06, word, size, "center", "top")
+        if panel.columns and columns:
+            step = max(1, math.ceil(len(panel.columns) * 1.1 * size / 72 / width))
+            for v, word in list(enumerate(panel.columns))[::step]:
+                at = place(np.array([[float(v), 0.0]]))[0, 0]
+                self.write(at, top + tall + 0.05, word, size, "center", "top", turn=90)
+
+    def scale(self, panel: Panel, box: Box, place: Placing, y_ticks: Ticks) -> None:
+        """Numbers of the y axis and what it shows."""
+        left, top, _, tall = box
+        sizes = self.layout.sizes
+        for v, word in y_ticks:
+            at = place(np.array([[0.0, v]]))[0, 1]
+            self.write(left - 0.06, at, word, sizes.tick, "right", "center_baseline")
+        if panel.y_label:
+            said = wrapped(panel.y_label, sizes.label, max(tall, 0.8))
+            x = left - self.layout.y_wide - 0.1
+            self.write(x, top + tall / 2, said, sizes.label, "right", "center", turn=90)
+
+    def axis_words(self, words: str, y: float) -> float:
+        """What the x axes show, below the middle of the panels; returns where it ends."""
+        if not words:
+            return y
+        lay, size = self.layout, self.layout.sizes.label
+        used = lay.used()
+        middle = lay.left + (used - lay.left - EDGE) / 2
+        said = wrapped(words, size, 2 * min(middle, max(used, width_of_page()) - middle) - 0.1)
+        self.write(middle, y + 0.02, said, size, "center", "top")
+        return y + block_size(said, size)[1] + 0.06
+
+    def legend(self, entries: list[tuple[str, Marks]], y: float, total: float) -> float:
+        """Keys one after the other, on as many lines as they need; returns where it ends."""
+        if not entries:
+            return y
+        paths, sizes = self.paths, self.layout.sizes
+        x, line = 0.1, sizes.key * LINE / 72 + 0.05
+        y += line / 2 + 0.06
+        for words, m in entries:
+            said = wrapped(words, sizes.key, total - 0.55)
+            wide, high = block_size(said, sizes.key)
+            if x > 0.1 and x + 0.32 + wide > total - 0.05:
+                x, y = 0.1, y + line
+            color = m.color if isinstance(m.color, str) else next(iter(m.color), "none")
+            if m.what == "point":
+                key = ("point", 3, color, m.edge, m.width, "-", m.alpha, m.marker, min(m.size, 7))
+                paths.add(key, np.array([[x + 0.12, y]]))
+            elif m.what == "line":
+                paths.add(
+                    ("line", 3, color, None, m.width, m.dash, m.alpha, "", 0),
+                    np.array([[x, y], [x + 0.24, y]]),
+                )
+            else:
+                corners = np.array(
+                    [
+                        [x, y - 0.05],
+                        [x + 0.24, y - 0.05],
+                        [x + 0.24, y + 0.05],
+                        [x, y + 0.05],
+                        [x, y - 0.05],
+                    ]
+                )
+                paths.add(("area", 3, color, None, 0, "-", m.alpha, "", 0), corners)
+            more = high - sizes.key * LINE / 72  # lines beyond the first
+            self.write(x + 0.31, y + more / 2, said, sizes.key, "left", "center")
+            y += more
+            x += 0.31 + wide + 0.2
+        return y + line / 2 + 0.02
 
 
 def _right(text: tuple[Any, ...]) -> float:
@@ -368,15 +359,14 @@ def _common_limits(panels: Sequence[Panel], shared_x: bool, shared_y: bool) -> N
             p.y_limits = (float(ends[:, 0].min()), float(ends[:, 1].max()))
 
 
-def _frame(
-    paths: _Paths, box: Any, panel: Panel, x_ticks: Any, y_ticks: Any, colors: tuple[str, str]
-) -> None:
+def _frame(paths: _Paths, box: Box, panel: Panel, x_ticks: Ticks, y_ticks: Ticks) -> None:
     """Left and lower spine, ticks and the grid."""
+    from apastats.plots.style import GRID, MUTED
+
     left, top, width, height = box
-    grid, muted = colors
     place = _inches(box, panel.extent("x"), panel.extent("y"))
-    line: tuple[Any, ...] = ("line", 2.5, muted, None, 0.8, "-", 1.0, "", 0)
-    faint = ("line", 0.1, grid, None, 0.6, "-", 1.0, "", 0)
+    line: tuple[Any, ...] = ("line", 2.5, MUTED, None, 0.8, "-", 1.0, "", 0)
+    faint = ("line", 0.1, GRID, None, 0.6, "-", 1.0, "", 0)
     paths.add(line, np.array([[left, top], [left, top + height], [left + width, top + height]]))
     for v, _ in x_ticks:
         x = place(np.array([[v, 0.0]]))[0, 0]
@@ -393,7 +383,7 @@ def _frame(
             paths.add(faint, np.array([[left, y], [left + width, y]]))
 
 
-def _place(paths: _Paths, box: Any, panel: Panel) -> None:
+def _place(paths: _Paths, box: Box, panel: Panel) -> None:
     """Marks of a panel in inches."""
     xlim, ylim = panel.extent("x"), panel.extent("y")
     place = _inches(box, xlim, ylim)
@@ -428,49 +418,3 @@ def _legend_entries(panels: Sequence[Panel], first: Sequence[str]) -> list[tuple
             found.setdefault(words, mark)
     rank = {w: i for i, w in enumerate(first)}
     return [(w, found[w]) for w in sorted(found, key=lambda w: rank.get(w, len(rank)))]
-
-
-def _legend(
-    paths: _Paths,
-    texts: list[Any],
-    entries: list[tuple[str, Marks]],
-    y: float,
-    total: float,
-    sizes: _Axis,
-    ink: str,
-) -> float:
-    """Keys one after the other, on as many lines as they need; returns where it ends."""
-    if not entries:
-        return y
-    x, line = 0.1, sizes.key * LINE / 72 + 0.05
-    y += line / 2 + 0.06
-    for words, m in entries:
-        said = wrapped(words, sizes.key, total - 0.55)
-        wide, high = block_size(said, sizes.key)
-        if x > 0.1 and x + 0.32 + wide > total - 0.05:
-            x, y = 0.1, y + line
-        color = m.color if isinstance(m.color, str) else next(iter(m.color), "none")
-        if m.what == "point":
-            key = ("point", 3, color, m.edge, m.width, "-", m.alpha, m.marker, min(m.size, 7))
-            paths.add(key, np.array([[x + 0.12, y]]))
-        elif m.what == "line":
-            paths.add(
-                ("line", 3, color, None, m.width, m.dash, m.alpha, "", 0),
-                np.array([[x, y], [x + 0.24, y]]),
-            )
-        else:
-            corners = np.array(
-                [
-                    [x, y - 0.05],
-                    [x + 0.24, y - 0.05],
-                    [x + 0.24, y + 0.05],
-                    [x, y + 0.05],
-                    [x, y - 0.05],
-                ]
-            )
-            paths.add(("area", 3, color, None, 0, "-", m.alpha, "", 0), corners)
-        more = high - sizes.key * LINE / 72  # lines beyond the first
-        texts.append((x + 0.31, y + more / 2, said, sizes.key, "left", "center", 0, False, ink))
-        y += more
-        x += 0.31 + wide + 0.2
-    return y + line / 2 + 0.02

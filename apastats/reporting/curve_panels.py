@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from apastats import plots
-from apastats.plots.choice import row_names
+from apastats.plots.drawn_rows import row_names
 from apastats.plots.sheet import sheet
 from apastats.reporting.blocks import Block, FigureBlock, Paragraph
 from apastats.reporting.markup import name

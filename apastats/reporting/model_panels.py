@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from apastats import plots
-from apastats.plots.choice import row_names
+from apastats.plots.drawn_rows import row_names
 from apastats.plots.panel import narrow, width_of_page
 from apastats.plots.sheet import sheet
 from apastats.plots.style import new_figure

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from apastats import plots
-from apastats.plots.choice import deciding
+from apastats.plots.drawn_rows import deciding
 from apastats.plots.panel import Panel
 from apastats.plots.sheet import sheet
 from apastats.plots.style import DECISIONS, with_metric

@@ -87,47 +87,70 @@ def _pivot(
         if column not in table.columns or not pd.api.types.is_numeric_dtype(table[column]):
             raise InputError("columns", column, "columns of numbers, for a table that is wide")
     index = _index(table, wide)
-    levels = list(dict.fromkeys(table[wide]))
-    decimals = scale_decimals(table, style)
-    set_of = "decision" in table.columns and table["decision"].isin(INSIDE).any()
+    set_of = "decision" in table.columns and bool(table["decision"].isin(INSIDE).any())
     bold = table["decision"].isin(INSIDE).to_numpy() if set_of else np.zeros(len(table), bool)
-    first = table[shown[0]].to_numpy("f8")
-    who = table[index[0]].astype(str).to_numpy()
-    best = np.zeros(len(table), bool)
-    cells = [wide, *(k for k in index[1:] if k in ("metric", "split", "bound"))]
     comparable = index[0] == "model" and (
         "mean" in table.columns or "reference" not in table.columns
     )
     if comparable:
-        for _, where in table.groupby(cells, sort=False).indices.items():
-            rivals = where[(who[where] != "brain") & np.isfinite(first[where])]
-            if len(rivals):
-                best[rivals[first[rivals] == first[rivals].max()]] = True
-    written = [_cell(row, shown, style, decimals) for row in table[shown].to_numpy("f8")]
-    texts = [markup.strong(t) if b else t for t, b in zip(written, bold | best, strict=True)]
-    frame = table[index].drop_duplicates().reset_index(drop=True)
-    place = {key: i for i, key in enumerate(frame.itertuples(index=False, name=None))}
-    grid = [["\u2013"] * len(levels) for _ in range(len(frame))]
-    for key, level, cell in zip(
-        table[index].itertuples(index=False, name=None), table[wide], texts, strict=True
-    ):
-        grid[place[key]][levels.index(level)] = cell
-    for j in range(len(levels)):
-        frame[("wide", j)] = [row[j] for row in grid]
+        bold = bold | _highest(table, shown[0], [wide, *index[1:]])
     columns = [_words(k) for k in index]
-    columns += [_level_column(str(v), str(("wide", j))) for j, v in enumerate(levels)]
-    said = " and ".join(
-        "interval of the estimate" if c.startswith("conf_low") else column_label(c)
-        for c in shown
-        if not c.startswith("conf_high")
-    )
+    frame = table[index].drop_duplicates().reset_index(drop=True)
+    grid = _grid(table, index, wide, _cells(table, shown, bold, style))
+    for j, level in enumerate(dict.fromkeys(table[wide])):
+        frame[("wide", j)] = [row[j] for row in grid]
+        columns.append(_level_column(str(level), str(("wide", j))))
     if told:
-        title = f"{title[:-1]}: {said} by {column_label(wide)}."
+        title = f"{title[:-1]}: {_said(shown)} by {column_label(wide)}."
         if comparable:
             title += " Bold: the highest" + (
                 " and all others in the set of the best." if set_of else "."
             )
     return TableBlock("table", title, frame, columns)
+
+
+def _highest(table: pd.DataFrame, column: str, cells: Sequence[str]) -> np.ndarray:
+    """The highest of each column of a wide table, ties too; the brain is no competitor."""
+    values = table[column].to_numpy("f8")
+    rivals = (table["model"].astype(str) != "brain").to_numpy() & np.isfinite(values)
+    best = np.zeros(len(table), bool)
+    keys = [c for k, c in enumerate(cells) if k == 0 or c in ("metric", "split", "bound")]
+    for _, rows in table.groupby(keys, sort=False).indices.items():
+        where = rows[rivals[rows]]
+        if len(where):
+            best[where[values[where] == values[where].max()]] = True
+    return best
+
+
+def _cells(
+    table: pd.DataFrame, shown: Sequence[str], bold: np.ndarray, style: NumberStyle
+) -> list[str]:
+    """What is written for each row of the long table."""
+    decimals = scale_decimals(table, style)
+    written = [_cell(row, shown, style, decimals) for row in table[list(shown)].to_numpy("f8")]
+    return [markup.strong(t) if b else t for t, b in zip(written, bold, strict=True)]
+
+
+def _grid(
+    table: pd.DataFrame, index: list[str], wide: str, texts: Sequence[str]
+) -> list[list[str]]:
+    """Texts by rows and levels of ``wide``; a dash where there is none."""
+    levels = list(dict.fromkeys(table[wide]))
+    names = list(table[index].itertuples(index=False, name=None))
+    place = {key: i for i, key in enumerate(dict.fromkeys(names))}
+    grid = [["\u2013"] * len(levels) for _ in place]
+    for key, level, text_of_cell in zip(names, table[wide], texts, strict=True):
+        grid[place[key]][levels.index(level)] = text_of_cell
+    return grid
+
+
+def _said(shown: Sequence[str]) -> str:
+    """What the numbers of a cell are."""
+    return " and ".join(
+        "interval of the estimate" if c.startswith("conf_low") else column_label(c)
+        for c in shown
+        if not c.startswith("conf_high")
+    )
 
 
 def _level_column(label: str, key: str) -> Column:
@@ -272,8 +295,28 @@ def compact(result: Any, *, width: int = 100, max_rows: int = 20) -> str:
 
 def _fitted(result: Any, width: int, max_rows: int) -> list[str]:
     """Lines of the table: keys, then what was found, as many columns as the width holds."""
+    only = _telling(result)
+    block = table_block(
+        "table", "", result.table.head(max_rows), as_style("apa"), only=only, info=result.info
+    )
+    rows = [[column_label(c.label) for c in block.columns], *block.rows()]
+    cells = [[_short(markup.plain(c)) for c in row] for row in rows]
+    sizes = [max(len(row[j]) for row in cells) for j in range(len(block.columns))]
+    ends = np.cumsum(sizes) + 2 * np.arange(len(sizes))
+    fit = max(1, int((ends <= width).sum()))
+    lines = []
+    for row in cells:
+        parts = [
+            words.rjust(size) if column.numeric else words.ljust(size)
+            for words, size, column in zip(row[:fit], sizes, block.columns, strict=False)
+        ]
+        lines.append("  ".join(parts).rstrip()[:width])
+    return lines
+
+
+def _telling(result: Any) -> list[str]:
+    """Columns for a terminal: the keys that differ, then what was found, all columns where nothing usual was."""
     table = result.table
-    ends = result.info.interval_columns(table.columns, margin="bound_low" in table.columns)
     several = len(table) > 1
     keys = [
         k
@@ -282,32 +325,13 @@ def _fitted(result: Any, width: int, max_rows: int) -> list[str]:
     ]
     if {"model", "reference"} <= set(keys):
         keys = [k for k in keys if k != "contrast"]
+    ends = result.info.interval_columns(table.columns, margin="bound_low" in table.columns)
     found = [ends[0] if k == "conf_low" else k for k in FOUND]
     found = [k for k in found if k in table.columns and k not in keys]
     found = [k for k in found if f"{k}_adjusted" not in found]
     if not set(found) & set(FOUND[:4]):
-        keys, found = [str(c) for c in table.columns], []
-    block = table_block(
-        "table", "", table.head(max_rows), as_style("apa"), only=[*keys, *found], info=result.info
-    )
-    rows = [[column_label(c.label) for c in block.columns], *block.rows()]
-    cells = [[_short(markup.plain(c)) for c in row] for row in rows]
-    sizes = [max(len(row[j]) for row in cells) for j in range(len(block.columns))]
-    used: list[int] = []
-    total = 0
-    for j, size in enumerate(sizes):
-        if total + size > width and used:
-            break
-        used.append(j)
-        total += size + 2
-    lines = []
-    for row in cells:
-        parts = [
-            row[j].rjust(sizes[j]) if block.columns[j].numeric else row[j].ljust(sizes[j])
-            for j in used
-        ]
-        lines.append("  ".join(parts).rstrip()[:width])
-    return lines
+        return [str(c) for c in table.columns]
+    return [*keys, *found]
 
 
 def _short(words: str, most: int = 40) -> str:
