@@ -11,34 +11,25 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from apastats.arguments import checked, level, whole
+from apastats.bootstrapping.fitted_rois import FoldPlan, RoiFound, gathered, of_roi
 from apastats.bootstrapping.result import BootstrapResult
 from apastats.bootstrapping.tables import give_warnings
 from apastats.errors import DesignError, InputError
 from apastats.io.rdm_set import RDMSet, aligned, joined
 from apastats.io.read_rdms import as_rdms
 from apastats.recording import verb
-from apastats.resampling.plans import subject_counts
 from apastats.results import Provenance
-from apastats.scoring.fitted.crossvalidated import (
-    Crossvalidated,
-    crossvalidated,
-    default_k,
-    without_fold_variance,
-)
+from apastats.scoring.fitted.crossvalidated import default_k
 from apastats.scoring.fitted.fitted import FittedModel, of_rsatoolbox
 from apastats.scoring.fitted.folds import FittedKernel, Rule
 from apastats.scoring.methods import METHODS, comparison, parse_method
 from apastats.scoring.score import checked_brain, checked_models
-from apastats.scoring.stimuli.stimuli import two_factor_df
-from apastats.scoring.stimuli.two_factor import dual_variance
-from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
+from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.table import ScoreTable
 from apastats.words import Info, Outcome
 
 __all__ = ["FittedEvaluation", "evaluate_fitted"]
 
-_ROWS = 256  # weights of pairs made at once; part of the definition of the random folds
-_PARTITIONS = 50  # of the data themselves
 _AUTO = 999
 
 
@@ -139,18 +130,6 @@ class FittedEvaluation(BootstrapResult):
         )
 
 
-@dataclass(frozen=True)
-class _Design:
-    """Folds and draws of an evaluation."""
-
-    k_subject: int
-    k_stimulus: int
-    n_cv: int
-    drawn: tuple[str, ...]
-    n_resamples: int
-    root: np.random.SeedSequence
-
-
 @verb
 def evaluate_fitted(
     brain: Any,
@@ -237,6 +216,56 @@ def evaluate_fitted(
     design = _design(
         cluster, k_subject, k_stimulus, n_cv, n_resamples, rng, len(subjects), len(targets.stimuli)
     )
+    found = _rois_found(targets, members, described, name, design)
+    m = len(described)
+    arrays = gathered([f.columns for f in found], m)
+    for key in ("member_weights", "weight_replicates", "scores"):
+        arrays[key] = np.stack([f.more[key] for f in found], axis=1 if "replicates" in key else 0)
+    apparent, arrays["optimism_replicates"] = (
+        np.stack([f.more[key] for f in found], axis=-1).reshape(*lead, -1)
+        for key, lead in (("apparent", ()), ("optimism", (design.n_resamples,)))
+    )
+    arrays["n_subject"] = np.tile([f.size for f in found], m)
+    arrays["ceiling_n_subject"] = np.repeat([f.size for f in found], 2)
+    arrays["gap_n_subject"] = arrays["n_subject"]
+    keys = pd.DataFrame(
+        {"model": np.repeat([d.name for d in described], len(rois)), "roi": np.tile(rois, m)}
+    )
+    info = _said(
+        design,
+        n_subject=len(subjects),
+        method=method,
+        interval=interval,
+        conf_level=float(conf_level),
+        more={
+            "n_stimulus": len(targets.stimuli),
+            "ceiling_rois": rois,
+            "models": [d.name for d in described],
+            "members": [[d.name, x] for d in described for x in d.members.labels["member"]],
+            "rois": rois,
+            "subjects": subjects,
+        },
+    )
+    provenance = Provenance(
+        data_hash=f"{targets.hash} {members.hash}", seed=recorded_seed(design.root)
+    )
+    table = BootstrapResult(keys, info, provenance, arrays)._table()
+    bounds = arrays["ceiling_estimate"].reshape(len(rois), 2)
+    table = table.assign(
+        ceiling_lower=np.tile(bounds[:, 0], m),
+        ceiling_upper=np.tile(bounds[:, 1], m),
+        apparent=apparent,
+        optimism=apparent - table["estimate"].to_numpy(),
+    )
+    notes = (*log, *_notes(found, design), *give_warnings(table, ["model", "roi"], info))
+    return FittedEvaluation(table, info, provenance, arrays, notes)
+
+
+def _rois_found(
+    targets: RDMSet, members: RDMSet, described: list[_Described], name: str, design: FoldPlan
+) -> list[RoiFound]:
+    """Estimates and replicates of every ROI, on one thread."""
+    subjects = sorted(targets.labels["subject"].unique())
     ends = np.cumsum([len(m.members) for m in described])[:-1]
     rules = [
         Rule(np.asarray(part, dtype=np.float64), m.rule, m.nonnegative, m.ridge)
@@ -244,7 +273,7 @@ def evaluate_fitted(
     ]
     found = []
     with threadpool_limits(1, "blas"):
-        for roi in rois:
+        for roi in pd.unique(targets.labels["roi"]):
             rows = np.flatnonzero((targets.labels["roi"] == roi).to_numpy())
             present = np.array([subjects.index(s) for s in targets.labels["subject"].iloc[rows]])
             if len(rows) < max(2, design.k_subject):
@@ -252,59 +281,49 @@ def evaluate_fitted(
                     f"ROI {roi!r} has {len(rows)} subject(s); {max(2, design.k_subject)} are needed"
                 )
             kernel = FittedKernel(targets.vectors[rows], rules, name)
-            found.append(_of_roi(kernel, design, present, len(subjects)))
-    m = len(described)
-    arrays = _gathered([f.columns for f in found], m)
-    for key in ("member_weights", "weight_replicates", "scores"):
-        arrays[key] = np.stack([f.more[key] for f in found], axis=1 if "replicates" in key else 0)
-    apparent, optimism = (
-        np.stack([f.more[key] for f in found], axis=-1).reshape(*lead, -1)
-        for key, lead in (("apparent", ()), ("optimism", (design.n_resamples,)))
-    )
-    arrays["optimism_replicates"] = optimism
-    arrays["n_subject"] = np.tile([f.size for f in found], m)
-    arrays["ceiling_n_subject"] = np.repeat([f.size for f in found], 2)
-    arrays["gap_n_subject"] = arrays["n_subject"]
-    keys = pd.DataFrame(
-        {"model": np.repeat([d.name for d in described], len(rois)), "roi": np.tile(rois, m)}
-    )
+            found.append(of_roi(kernel, design, present, len(subjects)))
+    return found
+
+
+def _said(
+    design: FoldPlan, *, n_subject: int, method: str, interval: str, conf_level: float, more: dict[str, Any],
+) -> Info:  # fmt: skip
+    """What the result says of itself."""
     words = " and ".join({"subject": "subjects", "stimulus": "stimuli"}[d] for d in design.drawn)
     folds = [
         f"{k} folds of {what}"
         for k, what in ((design.k_subject, "subjects"), (design.k_stimulus, "stimuli"))
         if k > 1
     ]
-    info = Info(
+    alone = design.drawn[0] if len(design.drawn) == 1 else ""
+    return Info(
         estimand="mean",
         outcome=Outcome("score", metric=method),
         interval=interval,
-        conf_level=float(conf_level),
+        conf_level=conf_level,
         alternative="two-sided",
-        n_subject=len(subjects),
+        n_subject=n_subject,
         method=f"bootstrap of the mean {method} similarity over {words}, models fitted in a cross-validation over "
-        f"{' x '.join(folds)} ({n_cv} random partition{'s' * (n_cv > 1)} each)",
+        f"{' x '.join(folds)} ({design.n_cv} random partition{'s' * (design.n_cv > 1)} each)",
         resampled=f"{words} ({design.n_resamples:,} sampled)",
-        held_fixed={"subject": "stimuli", "stimulus": "subjects"}[design.drawn[0]]
-        if len(design.drawn) == 1
-        else "",
+        held_fixed={"subject": "stimuli", "stimulus": "subjects"}.get(alone, ""),
         n_resamples=design.n_resamples,
         exact=False,
         extra={
             "plan": " + ".join(design.drawn),
             "quantile_rule": "linear",
             "metric": method,
-            "n_stimulus": len(targets.stimuli),
-            "ceiling_rois": rois,
-            "models": [d.name for d in described],
-            "members": [[d.name, x] for d in described for x in d.members.labels["member"]],
-            "rois": rois,
-            "subjects": subjects,
+            **more,
             "k_subject": design.k_subject,
             "k_stimulus": design.k_stimulus,
-            "n_cv": n_cv,
+            "n_cv": design.n_cv,
         },
     )
-    notes = list(log)
+
+
+def _notes(found: list[RoiFound], design: FoldPlan) -> list[str]:
+    """What was lost, and what the random folds left in the standard errors."""
+    notes = []
     lost = max(f.lost for f in found)
     if lost:
         notes.append(
@@ -316,20 +335,7 @@ def evaluate_fitted(
             "the variance that random folds add could not be told from that of the resamples for some rows "
             "and is in their standard errors, rather too large: more resamples, or n_cv of two or more"
         )
-    provenance = Provenance(
-        data_hash=f"{targets.hash} {members.hash}", seed=recorded_seed(design.root)
-    )
-    table = BootstrapResult(keys, info, provenance, arrays)._table()
-    estimate = table["estimate"].to_numpy()
-    bounds = arrays["ceiling_estimate"].reshape(len(rois), 2)
-    table = table.assign(
-        ceiling_lower=np.tile(bounds[:, 0], m),
-        ceiling_upper=np.tile(bounds[:, 1], m),
-        apparent=apparent,
-        optimism=apparent - estimate,
-    )
-    notes += give_warnings(table, ["model", "roi"], info)
-    return FittedEvaluation(table, info, provenance, arrays, tuple(notes))
+    return notes
 
 
 # ------------------------------------------------------------------ arguments
@@ -415,7 +421,7 @@ def _design(
     rng: RngLike,
     n_subject: int,
     n_stimulus: int,
-) -> _Design:
+) -> FoldPlan:
     drawn = (cluster,) if isinstance(cluster, str) else tuple(cluster)
     if drawn not in (("subject",), ("stimulus",), ("subject", "stimulus")):
         raise InputError("cluster", cluster, "'subject', 'stimulus' or ('subject', 'stimulus')")
@@ -435,143 +441,4 @@ def _design(
     if n_resamples == "exact":
         raise InputError("n_resamples", "exact", "a number or 'auto': folds are random")
     rows = _AUTO if n_resamples == "auto" else int(n_resamples)
-    return _Design(by_subject, by_stimulus, n_cv, drawn, rows, seed_sequence(rng))
-
-
-# ------------------------------------------------------------------ one ROI
-@dataclass(frozen=True)
-class _Found:
-    """Arrays of one ROI: ``columns`` have models, ceilings and gaps last; ``more`` the rest."""
-
-    columns: dict[str, np.ndarray]
-    more: dict[str, np.ndarray]
-    size: int
-    lost: int
-    corrected: bool
-
-
-def _of_roi(kernel: FittedKernel, design: _Design, present: np.ndarray, n: int) -> _Found:
-    """Estimates and replicates of one ROI, whose subjects are columns ``present`` of the plan."""
-    s, stimuli = kernel.s, kernel.n
-    ones_v, ones_c = np.ones((1, s)), np.ones((1, stimuli))
-    data = _run(kernel, ones_v, ones_c, design, _PARTITIONS, 0, 0)
-    per_subject = data.values[0].mean(axis=0)
-    if not np.isfinite(per_subject).any():
-        raise DesignError("no score could be made: too few subjects or stimuli per fold")
-    estimate = _with_gaps(per_subject.mean(axis=0))
-    children = [
-        np.random.SeedSequence(design.root.entropy, spawn_key=(*design.root.spawn_key, key))
-        for key in (0, 1)
-    ]
-    b = design.n_resamples
-    drawn_c = subject_counts(stimuli, b, children[0]).matrix if "stimulus" in design.drawn else None
-    drawn_v = (
-        subject_counts(n, b, children[1]).matrix[:, present] if "subject" in design.drawn else None
-    )
-    all_v = np.broadcast_to(ones_v, (b, s)) if drawn_v is None else drawn_v
-    all_c = np.broadcast_to(ones_c, (b, stimuli)) if drawn_c is None else drawn_c
-    replicates, apparent, weights = _resampled(kernel, all_v, all_c, design, 1)
-    m = len(kernel.rules)
-    good = np.isfinite(replicates).all(axis=(1, 2))
-    lost = int((~good).sum())
-    if good.sum() < 3:
-        raise DesignError(
-            "hardly any resample has enough subjects and stimuli for the folds; take fewer"
-        )
-    variance, corrected = without_fold_variance(replicates[good])
-    stimulus_ratio, subject_ratio = stimuli / (stimuli - 1), s / (s - 1)
-    if drawn_v is not None and drawn_c is not None:
-        alone = []
-        for key, (v, c) in (
-            (2, (drawn_v, np.broadcast_to(ones_c, (b, stimuli)))),
-            (3, (np.broadcast_to(ones_v, (b, s)), drawn_c)),
-        ):
-            part = _resampled(kernel, v, c, design, key)[0]
-            some, told = without_fold_variance(part[np.isfinite(part).all(axis=(1, 2))])
-            alone.append(some)
-            corrected = corrected & told
-        final = dual_variance(variance, alone[0], alone[1], s, stimuli)
-        df = two_factor_df(alone[0] * subject_ratio, alone[1] * stimulus_ratio, s, stimuli)
-    elif drawn_v is not None:
-        final, df = variance * subject_ratio, np.full(len(variance), s - 1.0)
-    else:
-        final, df = variance * stimulus_ratio, np.full(len(variance), stimuli - 1.0)
-    means = replicates[good].mean(axis=1)
-    centre, spread = means.mean(axis=0), means.var(axis=0, ddof=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        # fewer distinct subjects and stimuli train a resample's models, which moves its mean: no bias of the estimate
-        stretched = (means - centre) * np.where(spread > 0, np.sqrt(final / spread), 1.0)
-    columns = {
-        "replicates": np.where(np.isfinite(stretched), stretched, 0.0) + estimate,
-        "estimate": estimate,
-        "std_error": np.sqrt(final),
-        "df": df,
-        "std_error_mcse": np.sqrt(final) / np.sqrt(2 * len(means)),
-    }
-    cv = replicates.mean(axis=1)[:, :m]
-    scores = np.full((n, m + 1), np.nan)
-    scores[present] = per_subject[:, : m + 1]
-    more = {
-        "apparent": data.apparent[0].mean(axis=0),
-        "optimism": apparent - cv,
-        "member_weights": np.concatenate([w[0] for w in data.weights]),
-        "weight_replicates": weights,
-        "scores": scores,
-    }
-    # resamples that were left out: rows are filled up, so that all ROIs have the same number
-    kept = np.flatnonzero(good)
-    columns["replicates"] = columns["replicates"][np.resize(np.arange(len(kept)), b)]
-    return _Found(columns, more, s, lost, bool(corrected.all()))
-
-
-def _run(
-    kernel: FittedKernel,
-    v: np.ndarray,
-    c: np.ndarray,
-    design: _Design,
-    n_cv: int,
-    key: int,
-    chunk: int,
-) -> Crossvalidated:
-    rng = block_generator(design.root, 100 + key, chunk)
-    return crossvalidated(kernel, v, c, design.k_subject, design.k_stimulus, n_cv, rng)
-
-
-def _resampled(
-    kernel: FittedKernel, v: np.ndarray, c: np.ndarray, design: _Design, key: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Means over the drawn subjects: cross-validated ``[B, n_cv, m]``, apparent ``[B, M]``; weights ``[B, k]``."""
-    parts = []
-    per_resample = 1 + design.n_cv * design.k_stimulus * (1 if design.k_stimulus < 3 else 2)
-    step = max(1, _ROWS // per_resample)
-    for chunk, start in enumerate(range(0, len(v), step)):
-        some_v, some_c = v[start : start + step], c[start : start + step]
-        found = _run(kernel, some_v, some_c, design, design.n_cv, key, chunk)
-        share = (some_v / some_v.sum(axis=1, keepdims=True).clip(1))[:, None, :, None]
-        drawn = share > 0
-        values = np.where(drawn, found.values * share, 0.0).sum(axis=2)
-        apparent = np.where(drawn[:, 0], found.apparent * share[:, 0], 0.0).sum(axis=1)
-        values[some_v.sum(axis=1) == 0] = np.nan
-        parts.append((_with_gaps(values), apparent, np.concatenate(found.weights, axis=1)))
-    made = [np.concatenate(p) for p in zip(*parts, strict=True)]
-    return made[0], made[1], made[2]
-
-
-def _with_gaps(values: np.ndarray) -> np.ndarray:
-    """Models, lower and upper ceiling, then models minus the lower ceiling."""
-    return np.concatenate([values, values[..., :-2] - values[..., -2:-1]], axis=-1)
-
-
-def _gathered(found: list[dict[str, np.ndarray]], m: int) -> dict[str, np.ndarray]:
-    """Columns of all ROIs, cells in the order model, ROI; ceilings and gaps under their own names."""
-    arrays = {}
-    for name in found[0]:
-        parts = [f[name] for f in found]
-        for prefix, place, axis in (
-            ("", slice(0, m), -1),
-            ("ceiling_", slice(m, m + 2), -2),
-            ("gap_", slice(m + 2, None), -1),
-        ):
-            stack = np.stack([p[..., place] for p in parts], axis=axis)
-            arrays[prefix + name] = stack.reshape(*stack.shape[:-2], -1)
-    return arrays
+    return FoldPlan(by_subject, by_stimulus, n_cv, drawn, rows, seed_sequence(rng))

@@ -215,7 +215,7 @@ def _limits(value: Any, says: str) -> tuple[float, float]:
 
 
 def _judge(test: _Test, results: Mapping[str, Any], power: float) -> dict[str, Any]:
-    share = {"all": 1.0, "any": 0.0, "most": 0.5}.get(test.rows, test.rows)
+    """Verdict of one test, with what it read."""
     empty = {
         "estimand": test.estimand, "margin": _margin_words(test), "test": _test_words(test), "verdict": MUTE,
         "estimate": np.nan, "conf_low": np.nan, "conf_high": np.nan, "n_shown": 0, "n_against": 0, "n_row": 0,
@@ -236,53 +236,96 @@ def _judge(test: _Test, results: Mapping[str, Any], power: float) -> dict[str, A
     if frame.empty:
         return empty | {"reading": f"{test.result} has no row where {dict(test.where)}"}
     empty["estimand"] = test.estimand or said
-    n = len(frame)
-    if test.says == "p":
-        shown, against, used = _by_p(frame, test)
-        middle = low = high = np.full(n, np.nan)
-    else:
-        middle, (low, high), own, joint, used = _intervals(frame, test)
-        region = _limits(test.value, test.says)
-        support, oppose = (
-            (own, joint) if share == 1 else (joint, own) if share == 0 else (joint, joint)
-        )
-        shown = (support[0] >= region[0]) & (support[1] <= region[1])
-        against = (oppose[1] < region[0]) | (oppose[0] > region[1])
-    n_shown, n_against = int(shown.sum()), int(against.sum())
-    enough = n_shown == n if share == 1 else n_shown > share * n
-    refuted = (
-        n_against == n
-        if share == 0
-        else n_against > 0
-        if share == 1
-        else n_against >= (1 - share) * n
-    )
-    verdict = SUPPORTED if enough else REFUTED if refuted else UNDECIDED
-    needed = np.nan
-    if verdict == UNDECIDED and test.says != "p":
-        needed = _people(frame, middle, low, high, region, shown, against, share, power)
-    i = _telling(middle, test, verdict) if test.says != "p" else 0
+    return empty | (_by_p(frame, test) if test.says == "p" else _by_interval(frame, test, power))
+
+
+def _verdict(shown: np.ndarray, against: np.ndarray, share: float) -> str:
+    """Supported in more than the share of the rows (all of them where it is 1), refuted where that cannot be."""
+    n = len(shown)
+    if shown.sum() >= _enough(share, n, True):
+        return SUPPORTED
+    return REFUTED if against.sum() >= _enough(share, n, False) else UNDECIDED
+
+
+def _counts(
+    frame: pd.DataFrame, shown: np.ndarray, against: np.ndarray, verdict: str
+) -> dict[str, Any]:
     people = _column(frame, "n_subject")
-    found = empty | {
-        "verdict": verdict, "estimate": middle[i], "conf_low": low[i], "conf_high": high[i], "n_shown": n_shown,
-        "n_against": n_against, "n_row": n, "n_subject": np.nanmax(people) if np.isfinite(people).any() else np.nan,
-        "n_needed": needed,
-    }  # fmt: skip
-    reading = f"shown in {n_shown}, spoken against in {n_against} of {n} rows" if n > 1 else ""
-    if test.says != "p":
-        where = f" ({_name(frame.iloc[i], test)})" if n > 1 else ""
-        told = f"{middle[i]:.3g} [{low[i]:.3g}, {high[i]:.3g}]{where}"
-        reading = f"{reading}; {'nearest to the value ' if n > 1 else ''}{told}".lstrip("; ")
-    elif n == 1:
-        reading = f"p = {float(frame[used].iloc[0]):.4g}"
-    decides = ""
+    return {
+        "verdict": verdict,
+        "n_shown": int(shown.sum()),
+        "n_against": int(against.sum()),
+        "n_row": len(frame),
+        "n_subject": np.nanmax(people) if np.isfinite(people).any() else np.nan,
+    }
+
+
+def _tally(found: Mapping[str, Any]) -> str:
+    if found["n_row"] == 1:
+        return ""
+    return "shown in {n_shown}, spoken against in {n_against} of {n_row} rows".format(**found)
+
+
+def _decides(test: _Test, verdict: str, needed: float, power: float) -> str:
+    """What would decide an undecided claim."""
+    if verdict != UNDECIDED:
+        return ""
+    if test.needs or not np.isfinite(needed):
+        return test.needs or "more people; how many these data cannot say"
+    return f"about {int(needed)} people (power {power:.0%}, estimate and spread taken as true)"
+
+
+def _by_interval(frame: pd.DataFrame, test: _Test, power: float) -> dict[str, Any]:
+    """By where the intervals lie."""
+    middle, own, joint = _intervals(frame, test)
+    low, high = own
+    region, share = _limits(test.value, test.says), _share(test)
+    # that all rows hold is an intersection of claims: each by its own interval; one row that speaks against it is
+    # picked among all, so it needs the joint limits. "any" is the mirror image, shares pick on both sides
+    support, oppose = own if share == 1 else joint, own if share == 0 else joint
+    shown = (support[0] >= region[0]) & (support[1] <= region[1])
+    against = (oppose[1] < region[0]) | (oppose[0] > region[1])
+    verdict = _verdict(shown, against, share)
+    needed = np.nan
     if verdict == UNDECIDED:
-        decides = test.needs or (
-            f"about {int(needed)} people (power {power:.0%}, estimate and spread taken as true)"
-            if np.isfinite(needed)
-            else "more people; how many these data cannot say"
-        )
-    return found | {"reading": reading, "decides": decides}
+        needed = _people(frame, middle, low, high, region, shown, against, share, power)
+    found = _counts(frame, shown, against, verdict)
+    i = _telling(middle, test, verdict)
+    told = f"{middle[i]:.3g} [{low[i]:.3g}, {high[i]:.3g}]"
+    if len(frame) > 1:
+        told = f"{_tally(found)}; nearest to the value {told} ({_name(frame.iloc[i], test)})"
+    return found | {
+        "estimate": middle[i],
+        "conf_low": low[i],
+        "conf_high": high[i],
+        "n_needed": needed,
+        "reading": told,
+        "decides": _decides(test, verdict, needed, power),
+    }
+
+
+def _by_p(frame: pd.DataFrame, test: _Test) -> dict[str, Any]:
+    """By p-values, which never refute."""
+    column = test.column or (
+        "p_value_adjusted" if "p_value_adjusted" in frame.columns else "p_value"
+    )
+    if column not in frame.columns:
+        raise InputError("column", column, f"a column of {test.result}, {list(frame.columns)}")
+    p = frame[column].to_numpy("f8")
+    joint = "adjusted" in column or test.together or test.rows == "all"
+    limit = arguments.level("value", test.value) / (1 if joint else len(p))
+    shown, against = p <= limit, np.zeros(len(p), dtype=bool)
+    verdict = _verdict(shown, against, _share(test))
+    found = _counts(frame, shown, against, verdict)
+    return found | {
+        "reading": _tally(found) or f"p = {float(p[0]):.4g}",
+        "decides": _decides(test, verdict, np.nan, power=np.nan),
+    }
+
+
+def _share(test: _Test) -> float:
+    """Share of the rows in which it must hold."""
+    return float({"all": 1.0, "any": 0.0, "most": 0.5}.get(test.rows, test.rows))
 
 
 def _frame(result: Any) -> tuple[pd.DataFrame, str]:
@@ -299,20 +342,8 @@ def _column(frame: pd.DataFrame, name: str) -> np.ndarray:
     return frame[name].to_numpy("f8")
 
 
-def _by_p(frame: pd.DataFrame, test: _Test) -> tuple[np.ndarray, np.ndarray, str]:
-    column = test.column or (
-        "p_value_adjusted" if "p_value_adjusted" in frame.columns else "p_value"
-    )
-    if column not in frame.columns:
-        raise InputError("column", column, f"a column of {test.result}, {list(frame.columns)}")
-    p = frame[column].to_numpy("f8")
-    joint = "adjusted" in column or test.together or test.rows == "all"
-    limit = arguments.level("value", test.value) / (1 if joint else len(p))
-    return p <= limit, np.zeros(len(p), dtype=bool), column
-
-
 def _intervals(frame: pd.DataFrame, test: _Test) -> tuple[Any, ...]:
-    """Estimates, the interval of each, and as supporting and opposing ones the own and the joint limits."""
+    """Estimates, the interval of each, and limits that hold for all rows together."""
     column = test.column or "estimate"
     lacking = [c for c in (column, "conf_low", "conf_high") if c not in frame.columns]
     if lacking:
@@ -337,7 +368,7 @@ def _intervals(frame: pd.DataFrame, test: _Test) -> tuple[Any, ...]:
             )
         t = stdtrit(df, 1 - (1 - _level(frame)) / (2 * len(frame)))
         joint = (middle - t * error, middle + t * error)
-    return middle, own, own, joint, column
+    return middle, own, joint
 
 
 def _df(frame: pd.DataFrame) -> np.ndarray:

@@ -10,7 +10,8 @@ from scipy.linalg import solve_triangular
 
 from apastats.errors import DataError, InputError
 from apastats.mixed.engine.closed_form import closed_form_components
-from apastats.mixed.engine.design import Design, FixedPart
+from apastats.mixed.engine.design import Design
+from apastats.mixed.engine.fixed_part import FixedPart
 from apastats.mixed.engine.hetero import ResidualGroups, grouped_information
 from apastats.mixed.engine.inference import DF_METHODS, Inference, make_inference
 from apastats.mixed.engine.information import Information, factor_information, information

@@ -1,4 +1,4 @@
-"""From a formula and a frame to arrays: fixed columns, grouping codes, random-effect columns."""
+"""From a formula and a frame to arrays: grouping codes and random-effect columns beside the fixed part."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from apastats.arguments import array
 from apastats.errors import AliasedWarning, DataError, DesignError, FormulaError, InputError, warn
+from apastats.mixed.engine.fixed_part import FixedPart, column_name, fixed_part, functions
 from apastats.mixed.engine.formula import (
     MixedFormula,
     RandomTerm,
@@ -23,81 +24,12 @@ from apastats.mixed.engine.formula import (
 
 __all__ = [
     "Design",
-    "FixedPart",
     "Grouping",
     "build_design",
     "build_groupings",
     "effect_columns",
     "transform_outcome",
 ]
-
-
-@dataclass(frozen=True)
-class FixedPart:
-    """Fixed columns and how to build them again for other rows.
-
-    Attributes
-    ----------
-    X : numpy.ndarray
-        ``[n, p]``, treatment coding, the first level is the reference.
-    names : tuple of str
-        Column names in the style ``(Intercept), modelm2, modelm2:x``.
-    terms : tuple of (str, tuple of int)
-        Term and its columns, the intercept left out.
-    factors : dict
-        Factor -> its levels in order.
-    covariates : dict
-        Numeric column -> its mean.
-    spec : object
-        The library's specification of the columns.
-    kept : tuple of int
-        Columns of the library's matrix that are in ``X``, where some are aliased.
-    null : numpy.ndarray
-        ``[p_full, d]`` basis of the combinations of all columns that are 0 in every row; empty at full rank.
-    aliased : tuple of str
-        Names of the columns left out.
-    """
-
-    X: np.ndarray
-    names: tuple[str, ...]
-    terms: tuple[tuple[str, tuple[int, ...]], ...]
-    factors: dict[str, list[Any]]
-    covariates: dict[str, float]
-    spec: Any
-    kept: tuple[int, ...] = ()
-    null: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
-    aliased: tuple[str, ...] = ()
-
-    def estimable(self, L: np.ndarray) -> np.ndarray:
-        """Rows of ``L [m, p_full]`` as combinations of the columns kept ``[m, p]``; NaN where not estimable.
-
-        A combination is determined by the data if it is orthogonal to every combination of columns that is 0 in
-        all rows (Searle 1971, Linear Models, section 5.4).
-        """
-        if not self.null.size:
-            return L
-        out: np.ndarray = L[:, list(self.kept)].copy()
-        size = np.sqrt((L * L).sum(axis=1, keepdims=True))
-        out[(np.abs(L @ self.null) > 1e-8 * size).any(axis=1)] = np.nan
-        return out
-
-    def rows(self, frame: pd.DataFrame) -> np.ndarray:
-        """Fixed columns ``[n, p]`` of new rows, NaN where the data do not determine their value."""
-        return self.estimable(self.all_rows(frame))
-
-    def all_rows(self, frame: pd.DataFrame) -> np.ndarray:
-        """All fixed columns ``[n, p_full]`` of new rows, those left out as aliased included."""
-        new = pd.DataFrame(index=frame.index)
-        for name, safe in safe_names([*self.factors, *self.covariates]).items():
-            new[safe] = frame[name]
-            if name in self.factors:
-                new[safe] = pd.Categorical(frame[name], categories=self.factors[name])
-        if new.empty and not len(new.columns):
-            new["row"] = 0.0
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            built = self.spec.get_model_matrix(new, context=functions(), na_action="ignore")
-        return np.asarray(built, dtype=float)
 
 
 @dataclass(frozen=True)
@@ -281,107 +213,6 @@ def _usable_rows(
     )
 
 
-def _column_name(label: str) -> str:
-    """Library name ``model[T.m2]:x`` as ``modelm2:x``."""
-    if label == "Intercept":
-        return "(Intercept)"
-    return label.replace("[T.", "").replace("[", "").replace("]", "")
-
-
-def functions() -> dict[str, Any]:
-    """Functions of a formula that the library lacks."""
-    from apastats.mixed.engine.splines import ns
-
-    return {"sqrt": np.sqrt, "ns": ns}
-
-
-def _fixed_part(formula: MixedFormula, frame: pd.DataFrame, variables: list[str]) -> FixedPart:
-    from formulaic import Formula
-
-    factors: dict[str, list[Any]] = {}
-    covariates: dict[str, float] = {}
-    for name in variables:
-        if isinstance(frame[name].dtype, pd.CategoricalDtype):
-            factors[name] = list(frame[name].cat.categories)
-            if len(factors[name]) < 2:
-                raise DesignError(
-                    f"the factor {name!r} has one level, {factors[name][0]!r}: it cannot be an effect"
-                )
-        else:
-            covariates[name] = float(frame[name].mean())
-    ordered = [*factors, *covariates]
-    place = safe_names(ordered)
-    data = frame[ordered].rename(columns=place)
-    if not variables:  # an intercept needs rows to repeat over
-        data = pd.DataFrame({"row": np.zeros(len(frame))}, index=frame.index)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            built = Formula(renamed(formula.fixed, place)).get_model_matrix(
-                data, context=functions(), na_action="ignore"
-            )
-        except Exception as error:
-            said = original_names(str(error), ordered)
-            raise FormulaError(formula.text, f"the fixed part cannot be built ({said})") from error
-    spec = built.model_spec
-    X = np.asarray(built, dtype=float)
-    labels = [str(c) for c in built.columns]
-    terms: list[tuple[str, tuple[int, ...]]] = []
-    for part in spec.structure:
-        at = tuple(labels.index(str(c)) for c in part.columns)
-        if str(part.term) != "1" and at:
-            terms.append((original_names(str(part.term), ordered), at))
-    if X.shape[1] == 0:
-        raise FormulaError(formula.text, "the fixed part has no column; write 1 for a mean")
-    names = tuple(_column_name(original_names(c, ordered)) for c in labels)
-    if not np.isfinite(X).all():
-        row, j = np.argwhere(~np.isfinite(X))[0]
-        raise DataError(
-            f"the fixed column {names[j]!r} is {X[row, j]:g} in row {row}: outside the function's domain"
-        )
-    kept, null = _independent(X)
-    if len(kept) == X.shape[1]:
-        return FixedPart(X, names, tuple(terms), factors, covariates, spec)
-    where = {j: i for i, j in enumerate(kept)}
-    left = tuple((t, tuple(where[j] for j in at if j in where)) for t, at in terms)
-    return FixedPart(
-        X[:, kept], tuple(names[j] for j in kept), tuple((t, at) for t, at in left if at),
-        factors, covariates, spec, tuple(kept), null, tuple(n for j, n in enumerate(names) if j not in where),
-    )  # fmt: skip
-
-
-def _independent(X: np.ndarray) -> tuple[list[int], np.ndarray]:
-    """Columns to keep, and a basis ``[p, d]`` of the combinations of all columns that are 0 in every row.
-
-    Earlier columns are kept: they are made orthogonal in order, as a reader of the formula would.
-    """
-    p = X.shape[1]
-    norms = np.sqrt((X * X).sum(axis=0))
-    norms[norms == 0] = 1.0
-    scaled = X / norms
-    if len(X) >= p and np.linalg.eigvalsh(scaled.T @ scaled)[0] > 1e-9:
-        return list(range(p)), np.zeros((0, 0))
-    kept: list[int] = []
-    null: list[np.ndarray] = []
-    basis = np.empty((len(X), 0))
-    for j in range(p):
-        rest = scaled[:, j] - basis @ (basis.T @ scaled[:, j])
-        rest -= basis @ (basis.T @ rest)
-        size = float(np.linalg.norm(rest))
-        if size >= 1e-7:
-            kept.append(j)
-            basis = np.column_stack([basis, rest / size])
-            continue
-        vector = np.zeros(p)
-        vector[j] = 1 / norms[j]
-        if kept:
-            vector[kept] = (
-                -np.linalg.lstsq(scaled[:, kept], scaled[:, j], rcond=None)[0] / norms[kept]
-            )
-        null.append(vector / np.linalg.norm(vector))
-    return kept, np.array(null).T if null else np.zeros((0, 0))
-
-
 def _codes(frame: pd.DataFrame, columns: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
     """Integer codes of the combinations that occur, and their labels."""
     codes, levels = pd.factorize(frame[columns[0]], sort=True)
@@ -434,7 +265,7 @@ def effect_columns(
             said = original_names(str(error), ordered)
             raise FormulaError(formula.text, f"{term.text} cannot be built ({said})") from error
         W = np.asarray(built, dtype=float)
-        names = [_column_name(original_names(str(c), ordered)) for c in built.columns]
+        names = [column_name(original_names(str(c), ordered)) for c in built.columns]
         if not np.isfinite(W).all():
             row, j = np.argwhere(~np.isfinite(W))[0]
             raise DataError(f"the column {names[j]!r} of {term.text} is {W[row, j]:g} in row {row}")
@@ -594,7 +425,7 @@ def build_design(
     offset = _offset(formula, data)
     if offset is not None:
         y = y - offset
-    fixed = _fixed_part(formula, data, variables)
+    fixed = fixed_part(formula, data, variables)
     if fixed.aliased:
         text = (
             f"{len(fixed.aliased)} fixed column(s) can be written by the others (an empty combination of levels, or a "

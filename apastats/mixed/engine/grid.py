@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import InputError
-from apastats.mixed.engine.design import Design, FixedPart
+from apastats.mixed.engine.design import Design
+from apastats.mixed.engine.fixed_part import FixedPart
 
 __all__ = ["WEIGHTS", "Grid", "as_names", "reference_grid"]
 

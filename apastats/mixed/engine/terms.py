@@ -13,7 +13,8 @@ import pandas as pd
 
 from apastats.errors import DesignError, InputError
 from apastats.mixed.engine.core import Fitted, fit_design
-from apastats.mixed.engine.design import Design, FixedPart, build_groupings, functions
+from apastats.mixed.engine.design import Design, build_groupings
+from apastats.mixed.engine.fixed_part import FixedPart, functions
 from apastats.mixed.engine.formula import RandomTerm, original_names, renamed, safe_names
 from apastats.mixed.engine.grid import Grid
 from apastats.mixed.engine.inference import Inference
