@@ -21,6 +21,7 @@ __all__ = [
     "DataError",
     "DegenerateWarning",
     "DesignError",
+    "DirectionWarning",
     "FormulaError",
     "InputError",
     "MarginError",
@@ -158,6 +159,10 @@ class ApaWarning(UserWarning):
 
 class DegenerateWarning(ApaWarning):
     """Input without variation or without data gave NaN."""
+
+
+class DirectionWarning(ApaWarning):
+    """Scores point the wrong way: one side seems to hold similarities, not dissimilarities."""
 
 
 class MonteCarloWarning(ApaWarning):

@@ -11,11 +11,11 @@ import pandas as pd
 
 from apastats.errors import DataError
 from apastats.io.columns import MISSING
+from apastats.io.number_text import Marks, fold, parse
 
 __all__ = ["constant", "labels", "look", "numbers", "void"]
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+_BLANKS = re.compile(r"[+-]?\d{1,3}( \d{3})+([.,]\d+)?")
 _MISSING = frozenset(MISSING)
 Where = Callable[[int], str]
 
@@ -113,7 +113,9 @@ def labels(column: pd.Series, name: str, where: Where) -> tuple[pd.Series, list[
     ), notes
 
 
-def numbers(column: pd.Series, name: str, where: Where, decimal: str = ".") -> pd.Series:
+def numbers(
+    column: pd.Series, name: str, where: Where, decimal: str = ".", *, score: bool = True
+) -> tuple[pd.Series, list[str]]:
     """A column of numbers as float64.
 
     Parameters
@@ -125,12 +127,16 @@ def numbers(column: pd.Series, name: str, where: Where, decimal: str = ".") -> p
     where : callable
         From the number of a row to words, for messages.
     decimal : str
-        Decimal mark of text.
+        Marks of text, as for :class:`apastats.io.number_text.Marks`.
+    score : bool
+        Whether the column is one of scores, which cannot be left out.
 
     Returns
     -------
     pandas.Series
         NaN where a value is missing.
+    list of str
+        What was done to marks and signs.
 
     Raises
     ------
@@ -140,35 +146,79 @@ def numbers(column: pd.Series, name: str, where: Where, decimal: str = ".") -> p
     kind = getattr(column.dtype, "kind", "O")
     if kind in "iuf" and not isinstance(column.dtype, pd.CategoricalDtype):
         values = column.to_numpy(dtype="f8", na_value=np.nan)
-        return pd.Series(values, index=column.index)
+        return pd.Series(values, index=column.index), []
     if kind in "bcmM":
         what = {"b": "true and false", "c": "complex numbers"}.get(kind, "dates or times")
         raise DataError(f"{where(0)}: column {name!r} must be numbers; it holds {what}")
     codes, cells = _levels(column)
+    marks = _marks(cells, decimal)
     parsed = np.full(len(cells) + 1, np.nan)
     for i, value in enumerate(cells):
-        number = _parse(value, decimal)
+        number = _parse(value, marks)
         if number is None:
-            row = int((codes == i).argmax())
-            raise DataError(
-                f"{where(row)}: column {name!r} must be numbers, and holds {value!r}. Missing values are "
-                f"written as one of {list(MISSING)}; decimal= names another mark, keys= makes a column labels"
-            )
+            raise DataError(_no_number(where, codes == i, name, value, marks, score=score))
         parsed[i] = number
-    return pd.Series(parsed[codes], index=column.index)
+    shares = [isinstance(v, str) and v.rstrip().endswith("%") for v in cells]
+    if any(shares):
+        others = [not s and not np.isnan(x) for s, x in zip(shares, parsed[:-1], strict=True)]
+        if any(others):
+            row = int((codes == others.index(True)).argmax())
+            raise DataError(
+                f"{where(row)}: column {name!r} holds {cells[others.index(True)]!r} without and "
+                f"{cells[shares.index(True)]!r} with a percent sign; write all in one way"
+            )
+    return pd.Series(parsed[codes], index=column.index), _marks_read(cells, parsed, name, marks)
 
 
-def _parse(value: Any, decimal: str) -> float | None:
+def _marks(cells: list[Any], decimal: str) -> Marks:
+    """Marks of the cells: where one of them shows that thousands are parted, all are read so."""
+    marks = Marks(decimal)
+    if not marks.thousands and any(isinstance(v, str) and marks.seen(fold(v)) for v in cells):
+        return Marks(marks.decimal + marks.other)
+    return marks
+
+
+def _marks_read(cells: list[Any], parsed: np.ndarray, name: str, marks: Marks) -> list[str]:
+    """What was taken for what in numbers that are not written plainly."""
+    notes = []
+    for what, found in (
+        ("marks of thousands left out", lambda v: marks.other in v and marks.plain(v) != v),
+        ("minus signs and blanks of other kinds read", lambda v: not v.isascii()),
+        ("percent read as shares", lambda v: v.rstrip().endswith("%")),
+    ):
+        for value, number in zip(cells, parsed[:-1], strict=True):
+            if isinstance(value, str) and not np.isnan(number) and found(value):
+                notes.append(f"{name}: {what}, e.g. {value.strip()!r} as {number:g}")
+                break
+    return notes
+
+
+def _no_number(
+    where: Where, rows: np.ndarray, name: str, value: Any, marks: Marks, *, score: bool
+) -> str:
+    """Why a cell is refused, and what would read it."""
+    if isinstance(value, str) and marks.grouped(fold(value)):
+        way = (
+            f"{marks.other!r} may be a decimal mark or part thousands: decimal={marks.other!r}, or "
+            f"decimal={marks.decimal!r} for thousands"
+        )
+    elif isinstance(value, str) and _BLANKS.fullmatch(fold(value)):
+        way = "two numbers, or one with a blank between thousands: write it without the blank"
+    else:
+        way = f"Missing values are written as one of {list(MISSING)}; decimal= names another mark"
+        if not score:
+            way += f", ignore=[{name!r}] leaves the column out"
+        way += f", keys=[{name!r}] makes it labels" if not score else ""
+        if rows[0] and not rows[1:].any() and not re.search(r"\d", str(value)):
+            way += "; a row of units under the header has to be removed"
+    row = int(rows.argmax())
+    return f"{where(row)}: column {name!r} must be numbers, and holds {value!r}. {way}"
+
+
+def _parse(value: Any, marks: Marks) -> float | None:
     """Number of a cell, NaN for a code of a missing one, None for anything else."""
     if isinstance(value, str):
-        text = value.strip()
-        if text in _MISSING:
-            return np.nan
-        if decimal != ".":
-            text = text.replace(decimal, ".") if "." not in text else "no number"
-        if _NUMBER.fullmatch(text) or _INFINITE.fullmatch(text):
-            return float(text)
-        return None
+        return parse(value, marks)
     if isinstance(value, (bool, np.bool_, complex, np.complexfloating, bytes)):
         return None
     try:
@@ -210,10 +260,17 @@ def look(column: pd.Series, decimal: str = ".") -> str:
     # text such as 007 is a label
     if any(isinstance(v, str) and re.fullmatch(r"\s*0\d+\s*", v) for v in filled):
         return "text"
-    found = [_parse(v, decimal) for v in filled]
+    marks = _marks(filled, decimal)
+    found = [_parse(v, marks) for v in filled]
     if any(v is None for v in found):
         if all(hasattr(v, "isoformat") for v in filled):
             return "date"
+        # 1,234 beside 987: numbers whose marks are a riddle, which is asked rather than taken for text
+        left = [
+            fold(v) for v, x in zip(filled, found, strict=True) if x is None and isinstance(v, str)
+        ]
+        if left and all(marks.grouped(v) or _BLANKS.fullmatch(v) for v in left):
+            return "mixed"
         return "mixed" if sum(v is not None for v in found) > len(found) / 2 else "text"
     return "whole" if all(v is not None and float(v).is_integer() for v in found) else "number"
 

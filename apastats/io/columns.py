@@ -19,7 +19,7 @@ __all__ = ["MISSING", "NAMES", "Column", "Plan", "canonical", "plan_columns"]
 # codes for a missing number, after blanks around them are removed
 MISSING = (
     *("", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>", "#N/A"),
-    *(".", "-"),
+    *(".", "-", "–", "—", "−"),
 )
 
 # role -> names of columns, in any capitals, with or without blanks, dots, dashes and underscores

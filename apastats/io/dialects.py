@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from apastats.errors import ReadError
 from apastats.io.columns import MISSING, canonical
+from apastats.io.number_text import NUMBER, Marks, fold
 from apastats.rows import KEY_COLUMNS
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ ENCODINGS = {
     "any other": "by encoding=, e.g. cp1252 or mac-roman",
 }
 SAMPLE = 1 << 18
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
+_NUMBER = re.compile(rf"{NUMBER.pattern}|[+-]?inf(inity)?", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
+_POINT, _COMMA = Marks("."), Marks(",")
 
 
 @dataclass(frozen=True)
@@ -310,23 +311,32 @@ def _decimal(rows: list[list[str]], header: list[str], name: str) -> str:
         role = canonical(column.strip())
         if role in KEY_COLUMNS or role == "further label":
             continue
-        cells = [r[i].strip() for r in rows if i < len(r)]
+        cells = [fold(r[i]).removesuffix("%").rstrip() for r in rows if i < len(r)]
         filled = [c for c in cells if c not in MISSING]
-        with_comma = [c for c in filled if _DECIMAL_COMMA.fullmatch(c) or _THOUSANDS.fullmatch(c)]
+        if any(_POINT.seen(c) for c in filled):  # 1,234.5: the commas of this column are no riddle
+            points = True
+            continue
+        with_comma = [
+            c for c in filled if _DECIMAL_COMMA.fullmatch(c) or _POINT.grouped(c) or _COMMA.seen(c)
+        ]
         # a column of numbers: commas in free text mean nothing
-        if with_comma and all(c in with_comma or _NUMBER.fullmatch(c) for c in filled):
+        if with_comma and all(
+            c in with_comma or NUMBER.fullmatch(c) or _COMMA.grouped(c) for c in filled
+        ):
             commas += [(column, c) for c in with_comma]
-            points |= any(_DECIMAL_POINT.fullmatch(c) for c in filled)
+            points |= any(_DECIMAL_POINT.fullmatch(c) for c in filled) and not any(
+                map(_COMMA.seen, filled)
+            )
         elif role == "score":
             points |= any(_DECIMAL_POINT.fullmatch(c) for c in filled)
     if not commas:
         return "."
-    if points or all(_THOUSANDS.fullmatch(c) for _, c in commas):
+    if points or all(_POINT.grouped(c) for _, c in commas):
         column, cell = commas[0]
         raise ReadError(
             name,
             f"column {column!r}: {cell!r} fits a decimal comma and a mark of thousands: say decimal=',' or "
-            f"decimal='.' and remove the commas",
+            f"decimal='.', which reads commas as marks of thousands",
         )
     return ","
 

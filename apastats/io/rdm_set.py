@@ -21,7 +21,7 @@ from apastats.errors import (
     OutputExistsError,
 )
 from apastats.io.rdm_labels import RawRDMs, canonical_labels, stimulus_names, text
-from apastats.io.rdm_vectors import n_stimulus
+from apastats.io.rdm_vectors import like_similarities, n_stimulus
 
 __all__ = [
     "RDMSet",
@@ -265,7 +265,7 @@ class RDMSet:
             names, named_by = stimulus_names(raw.patterns, n, stimuli)
         else:
             names, named_by = tuple(text(stimuli)), []
-        log = (*raw.log, *taken, *named_by)
+        log = (*raw.log, *taken, *named_by, *like_similarities(raw.vectors, raw.measure))
         return cls(raw.vectors, labels, names, raw.measure, source, log=log)
 
     def to_rsatoolbox(self) -> Any:

@@ -6,15 +6,34 @@ import numpy as np
 
 from apastats.errors import DataError, ReadError
 
-__all__ = ["n_stimulus", "vectors_of"]
+__all__ = ["like_similarities", "n_stimulus", "vectors_of"]
 
 # float32 RDMs of 1 - r carry rounding of a few 1e-7 of their range
 ROUNDING = 1e-5
+NEGATIVE = 0.02  # share of negative entries from which they are spoken of
 
 
 def n_stimulus(n_pair: int) -> int:
     """Number of stimuli whose upper triangle has (at most) so many pairs."""
     return round((1 + (1 + 8 * n_pair) ** 0.5) / 2)
+
+
+def like_similarities(vectors: np.ndarray, measure: str | None) -> list[str]:
+    """A note where vectors may hold similarities: a part is negative, and all lie between -1 and 1.
+
+    Distances are never negative unless they are cross-validated, whose names say so.
+    """
+    if vectors.ndim != 2 or vectors.dtype.kind != "f" or "cross" in (measure or "").lower():
+        return []
+    with np.errstate(invalid="ignore"):
+        part = float((vectors < -1e-6).mean()) if vectors.size else 0.0
+        inside = bool((np.abs(vectors) <= 1 + 1e-6)[np.isfinite(vectors)].all())
+    if part < NEGATIVE or not inside:
+        return []
+    return [
+        f"{part:.0%} of the entries are negative and none is beyond -1 and 1: unless these are cross-validated "
+        "distances they are similarities, which have to be turned around (1 - s)"
+    ]
 
 
 def vectors_of(array: np.ndarray, source: str, name: str) -> np.ndarray:

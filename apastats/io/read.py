@@ -103,7 +103,8 @@ def read(
     ignore : sequence of str
         Columns left out.
     sep, decimal, encoding, comment : str, optional
-        How text is written: separator, decimal mark, encoding, what comment lines begin with. Found out if None.
+        How text is written: separator, decimal mark (where it is said, the other mark parts thousands), encoding,
+        what comment lines begin with. Found out if None.
     sheet : str or int, optional
         Sheet of a workbook (xlsx, xls, xlsb, ods).
     rois : sequence of str or "all", optional
@@ -227,6 +228,8 @@ def look_into(source: Any, **options: Any) -> Found:
     frame, locate, source_name = _joined(parts)
     decimals = {p.decimal for p in parts}
     decimal = decimals.pop() if len(decimals) == 1 else "."
+    if options.get("decimal") is not None:  # said: the other mark can only part thousands
+        decimal = {".": ".,", ",": ",."}.get(options["decimal"], decimal)
     looks = _looks(frame, given, decimal)
     same = {c for c in frame.columns if "." in c and c.rsplit(".", 1)[0] in frame.columns
             and _equal(frame[c], frame[c.rsplit(".", 1)[0]])}  # fmt: skip
@@ -298,11 +301,7 @@ def _parts(
     if not is_paths(source):
         if isinstance(source, str):
             raise InputError("source", source, "the path of a file or folder")
-        wrong = [
-            k
-            for k in ("sep", "decimal", "encoding", "comment", "sheet")
-            if options.get(k) is not None
-        ]
+        wrong = [k for k in ("sep", "encoding", "comment", "sheet") if options.get(k) is not None]
         if wrong:
             raise InputError(wrong[0], options[wrong[0]], "nothing where source is no file")
         return [from_object(source)], []
@@ -403,7 +402,8 @@ def _table(
             columns[column.target], notes = labels(values, column.target, where)
             log += notes
         elif column.target == "score":
-            columns["score"] = numbers(values, column.name, where, found.decimal)
+            columns["score"], notes = numbers(values, column.name, where, found.decimal)
+            log += notes
             infinite = np.isinf(columns["score"].to_numpy())
             if infinite.any():
                 row = where(int(infinite.argmax()))
@@ -411,15 +411,19 @@ def _table(
                     f"{row}: column {column.name!r} is infinite; scores are finite or missing"
                 )
         elif _are_numbers(column, look(values, found.decimal)):
-            columns[column.target] = numbers(values, column.name, where, found.decimal)
+            columns[column.target], notes = numbers(
+                values, column.name, where, found.decimal, score=False
+            )
+            log += notes
         else:
             columns[column.target] = values
     made = pd.DataFrame(columns, index=range(len(frame)), copy=False)
     levels = plan.of("level")
     if levels:
-        made = _melted(
+        made, notes = _melted(
             made, frame, [(c.name, levels[0].target or "") for c in levels], where, found.decimal
         )
+        log += notes
     for name, value in (shape["defaults"] or {}).items():
         if name not in made.columns:
             made[name] = constant(str(value), len(made))
@@ -459,17 +463,18 @@ def _melted(
     levels: Sequence[tuple[str, str]],
     where: Callable[[int], str],
     decimal: str,
-) -> pd.DataFrame:
-    """One row per entry of the columns that are levels."""
+) -> tuple[pd.DataFrame, list[str]]:
+    """One row per entry of the columns that are levels, and what was done to their numbers."""
     names = [name.strip() for name, _ in levels]
     n = len(frame)
-    scores = [numbers(frame[name], name, where, decimal).to_numpy() for name, _ in levels]
+    read_as = [numbers(frame[name], name, where, decimal) for name, _ in levels]
+    scores = [values.to_numpy() for values, _ in read_as]
     rows = np.tile(np.arange(n), len(names))
     out = fixed.iloc[rows].reset_index(drop=True)
     codes = np.repeat(np.arange(len(names), dtype=np.int32), n)
     out[levels[0][1]] = pd.Categorical.from_codes(codes, pd.Index(names, dtype="str"))
     out["score"] = np.concatenate(scores)
-    return out
+    return out, [note for _, notes in read_as for note in notes]
 
 
 def _ask_for_keys(frame: pd.DataFrame, plan: Plan, other: Sequence[str], source: str) -> None:

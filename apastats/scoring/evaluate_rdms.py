@@ -16,7 +16,7 @@ from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.scoring.fixed import fixed_scores, pair_variances
 from apastats.scoring.methods import parse_method
-from apastats.scoring.score import checked_brain, checked_models
+from apastats.scoring.score import checked_brain, checked_models, direction
 from apastats.table import ScoreTable
 from apastats.words import Info, Outcome
 
@@ -201,6 +201,7 @@ def evaluate_rdms(
         where = [column[s] for s in subject[members]]
         scores[k][:, where] = found.scores
         lower[k, where], upper[k, where] = found.lower, found.upper
+    log = [*log, *direction(scores, name)]
     count = np.isfinite(scores).sum(axis=2)
     mean = np.nansum(scores, axis=2) / np.where(count > 0, count, np.nan)
     spread = np.nansum((scores - mean[:, :, None]) ** 2, axis=2)

@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import checked
-from apastats.errors import DataError, DegenerateWarning, DesignError, InputError, warn
+from apastats.errors import (
+    DataError,
+    DegenerateWarning,
+    DesignError,
+    DirectionWarning,
+    InputError,
+    warn,
+)
 from apastats.io.rdm_set import RDMSet, aligned
 from apastats.io.read_rdms import as_rdms
 from apastats.numbers.backends import get_backend
@@ -21,6 +28,8 @@ from apastats.table import ScoreTable
 __all__ = ["checked_brain", "checked_models", "parse_references", "score"]
 
 REFERENCES = ("subject_to_subject", "leave_one_out")
+# scores of models below which they hardly fall by chance: so many, and of such a mean
+FEWEST, UNLIKELY = 6, -0.1
 KEPT = 2**25  # entries of scaled RDMs that are kept rather than made twice
 
 
@@ -85,6 +94,8 @@ def score(
     -----
     DegenerateWarning
         If a score is NaN.
+    DirectionWarning
+        If every score of a model is far below 0, as when one side holds similarities.
 
     Notes
     -----
@@ -134,8 +145,25 @@ def score(
             f"{n_nan} of {len(frame)} scores are NaN: an RDM is constant, or two have no pair in common",
             DegenerateWarning,
         )
+    if predictors is not None:
+        log += direction(frame["score"][frame["kind"] == "model"].to_numpy(), method)
     source = f"scores of {targets.source}"
     return ScoreTable(frame, log=tuple(log), source=source)
+
+
+def direction(scores: np.ndarray, method: str) -> list[str]:
+    """Warn, and say in the log, where every model is far below 0: as when similarities stand for distances."""
+    if method == "neg_riem_dist":  # a distance with its sign turned
+        return []
+    found = scores[np.isfinite(scores)]
+    if len(found) < FEWEST or found.max() >= 0 or found.mean() > UNLIKELY:
+        return []
+    line = (
+        f"all {len(found)} scores of models are negative ({found.min():.2f} to {found.max():.2f}), as when one side "
+        "holds similarities and the other dissimilarities: turn similarities s around (1 - s)"
+    )
+    warn(line, DirectionWarning)
+    return [line]
 
 
 def parse_references(references: Sequence[str] | None) -> tuple[str, ...]:

@@ -517,7 +517,7 @@ def test_many_small_files_name_the_one_with_the_fault(tmp_path: Path) -> None:
     [
         ("x.mat", b"MATLAB 5.0 MAT-file", "is a MATLAB file; read_rdms"),
         ("x.npy", b"\x93NUMPY", "is a numpy array; read_rdms"),
-        ("x.xls", b"\xd0\xcf\x11\xe0", "is an old Excel sheet"),
+        ("x.xls", b"\xd0\xcf\x11\xe0", "cannot be read"),
         ("x.h5", b"\x89HDF\r\n\x1a\n", "is an HDF5 file; read_rdms"),
         ("x.rds", b"\x1f\x8b", "is an R data file; R, saved with write.csv"),
         ("x.csv", b"", "is empty"),
@@ -603,7 +603,7 @@ def test_a_file_of_scores_alone_is_read_by_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [{"rename": {"a": 5}}, {"rename": ["x"]}, {"defaults": {"metric": ["a"]}}, {"keys": "a"}, {"ignore": [1]},
-     {"wide": ["clip"]}, {"wide": {"model": "clip"}}, {"wide": {"x": ["a"]}}, {"sep": ",,"}, {"decimal": "."},
+     {"wide": ["clip"]}, {"wide": {"model": "clip"}}, {"wide": {"x": ["a"]}}, {"sep": ",,"}, {"decimal": "x"}, {"encoding": "utf-8"},
      {"covariates": ["absent"]}, {"wide": {"model": ["absent"]}}],
 )  # fmt: skip
 def test_wrong_options_are_input_errors(options: dict) -> None:
