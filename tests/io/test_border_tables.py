@@ -603,8 +603,8 @@ def test_a_file_of_scores_alone_is_read_by_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [{"rename": {"a": 5}}, {"rename": ["x"]}, {"defaults": {"metric": ["a"]}}, {"keys": "a"}, {"ignore": [1]},
-     {"wide": ["clip"]}, {"wide": {"model": "clip"}}, {"wide": {"x": ["a"]}}, {"sep": ",,"}, {"decimal": "x"}, {"encoding": "utf-8"},
-     {"covariates": ["absent"]}, {"wide": {"model": ["absent"]}}],
+     {"wide": ["clip"]}, {"wide": {"model": "clip"}}, {"wide": {"x": ["a"]}}, {"sep": ",,"}, {"decimal": "x"},
+     {"encoding": "utf-8"}, {"covariates": ["absent"]}, {"wide": {"model": ["absent"]}}],
 )  # fmt: skip
 def test_wrong_options_are_input_errors(options: dict) -> None:
     with pytest.raises(InputError, match=next(iter(options))):
