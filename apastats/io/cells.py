@@ -257,22 +257,30 @@ def look(column: pd.Series, decimal: str = ".") -> str:
     filled = [v for v in cells if not (isinstance(v, str) and v.strip() in _MISSING)]
     if not filled:
         return "empty"
+    return _look_of_cells(filled, decimal)
+
+
+def _look_of_cells(filled: list[Any], decimal: str) -> str:
+    """What distinct cells hold that are not missing."""
     # text such as 007 is a label
     if any(isinstance(v, str) and re.fullmatch(r"\s*0\d+\s*", v) for v in filled):
         return "text"
     marks = _marks(filled, decimal)
     found = [_parse(v, marks) for v in filled]
-    if any(v is None for v in found):
-        if all(hasattr(v, "isoformat") for v in filled):
-            return "date"
-        # 1,234 beside 987: numbers whose marks are a riddle, which is asked rather than taken for text
-        left = [
-            fold(v) for v, x in zip(filled, found, strict=True) if x is None and isinstance(v, str)
-        ]
-        if left and all(marks.grouped(v) or _BLANKS.fullmatch(v) for v in left):
-            return "mixed"
-        return "mixed" if sum(v is not None for v in found) > len(found) / 2 else "text"
-    return "whole" if all(v is not None and float(v).is_integer() for v in found) else "number"
+    if all(v is not None for v in found):
+        return "whole" if all(float(v).is_integer() for v in found if v is not None) else "number"
+    if all(hasattr(v, "isoformat") for v in filled):
+        return "date"
+    # 1,234 beside 987: numbers whose marks are a riddle, which is asked rather than taken for text
+    left = [v for v, x in zip(filled, found, strict=True) if x is None]
+    if all(isinstance(v, str) and _riddle(fold(v), marks) for v in left):
+        return "mixed"
+    return "mixed" if sum(v is not None for v in found) > len(found) / 2 else "text"
+
+
+def _riddle(text: str, marks: Marks) -> bool:
+    """Whether digits are parted in a way that may mean two things: ``1,234``, ``1 234``."""
+    return marks.grouped(text) or _BLANKS.fullmatch(text) is not None
 
 
 def void(column: pd.Series) -> np.ndarray:

@@ -312,23 +312,11 @@ def _decimal(rows: list[list[str]], header: list[str], name: str) -> str:
         if role in KEY_COLUMNS or role == "further label":
             continue
         cells = [fold(r[i]).removesuffix("%").rstrip() for r in rows if i < len(r)]
-        filled = [c for c in cells if c not in MISSING]
-        if any(_POINT.seen(c) for c in filled):  # 1,234.5: the commas of this column are no riddle
-            points = True
-            continue
-        with_comma = [
-            c for c in filled if _DECIMAL_COMMA.fullmatch(c) or _POINT.grouped(c) or _COMMA.seen(c)
-        ]
-        # a column of numbers: commas in free text mean nothing
-        if with_comma and all(
-            c in with_comma or NUMBER.fullmatch(c) or _COMMA.grouped(c) for c in filled
-        ):
-            commas += [(column, c) for c in with_comma]
-            points |= any(_DECIMAL_POINT.fullmatch(c) for c in filled) and not any(
-                map(_COMMA.seen, filled)
-            )
-        elif role == "score":
-            points |= any(_DECIMAL_POINT.fullmatch(c) for c in filled)
+        with_comma, point = _marks_of(
+            [c for c in dict.fromkeys(cells) if c not in MISSING], score=role == "score"
+        )
+        commas += [(column, c) for c in with_comma]
+        points |= point
     if not commas:
         return "."
     if points or all(_POINT.grouped(c) for _, c in commas):
@@ -339,6 +327,21 @@ def _decimal(rows: list[list[str]], header: list[str], name: str) -> str:
             f"decimal='.', which reads commas as marks of thousands",
         )
     return ","
+
+
+def _marks_of(filled: list[str], *, score: bool) -> tuple[list[str], bool]:
+    """Cells of a column whose comma may be a decimal one, and whether points are decimal ones."""
+    if any(_POINT.seen(c) for c in filled):  # 1,234.5: the commas of this column are no riddle
+        return [], True
+    thousands = any(map(_COMMA.seen, filled))
+    point = not thousands and any(_DECIMAL_POINT.fullmatch(c) for c in filled)
+    found = [
+        c for c in filled if _DECIMAL_COMMA.fullmatch(c) or _POINT.grouped(c) or _COMMA.seen(c)
+    ]
+    # a column of numbers: commas in free text mean nothing
+    if found and all(c in found or NUMBER.fullmatch(c) or _COMMA.grouped(c) for c in filled):
+        return found, point
+    return [], point and score
 
 
 def read_text(
