@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import DesignError, InputError
+from apastats.memory import budget, way_out
 from apastats.seeds import RngLike
 from apastats.threads import one_thread
 
@@ -351,11 +352,12 @@ COMMON: dict[str, Rule] = {
 def checked(function: Callable[P, R]) -> Callable[P, R]:
     """Decorate a public function: its arguments pass its :func:`border` first."""
     plain = border(function)
+    less = way_out(inspect.signature(function).parameters)
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         args_, kwargs_ = plain(args, kwargs)
-        with one_thread():
+        with one_thread(), budget(less):
             return function(*args_, **kwargs_)
 
     return run

@@ -25,6 +25,7 @@ __all__ = [
     "FormulaError",
     "InputError",
     "MarginError",
+    "MemoryNeedError",
     "MissingExtraError",
     "MonteCarloWarning",
     "OutputExistsError",
@@ -126,6 +127,10 @@ class CeilingError(DataError):
 
 class ConvergenceError(ApaError, RuntimeError):
     """An iterative fit did not converge; the message says what was tried."""
+
+
+class MemoryNeedError(ApaError, MemoryError):
+    """More memory is needed than there is; the message says for what, and what would need less."""
 
 
 class StudyError(ApaError, ValueError):

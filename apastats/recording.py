@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import border
+from apastats.memory import budget, way_out
 from apastats.results import Result
 from apastats.threads import one_thread
 
@@ -39,11 +40,12 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
     'power_tost(n=20, sd=1, bounds=0.5)'
     """
     plain = border(function)
+    less = way_out(inspect.signature(function).parameters)
 
     @wraps(function)
     def recorded(*args: P.args, **kwargs: P.kwargs) -> R:
         checked_args, checked_kwargs = plain(args, kwargs)
-        with one_thread():
+        with one_thread(), budget(less):
             found = function(*checked_args, **checked_kwargs)
         if not isinstance(found, Result):
             return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ import pandas as pd
 
 from apastats.arguments import checked, names, text
 from apastats.errors import DesignError, FormulaError, InputError
+from apastats.memory import reserve
 from apastats.rows import DEFAULTS, KEY_COLUMNS, KINDS, standardise
 from apastats.words import Outcome
 
@@ -406,7 +408,14 @@ class ScoreTable:
                 f"first, or put the column into the formula."
             )
         axes = [_codes(frame, columns) for columns in ([cluster], list(f.compare), list(f.by))]
-        values = np.full(tuple(len(levels) for _, levels in axes), np.nan)
+        shape = tuple(len(levels) for _, levels in axes)
+        reserve(
+            f"a block of {shape[0]:,} x {shape[1]:,} x {shape[2]:,} scores ({cluster} x {' x '.join(f.compare)} x "
+            f"{' x '.join(f.by) or 'one cell'})",
+            16.0 * math.prod(shape),
+            "fewer groups or cells at once",
+        )
+        values = np.full(shape, np.nan)
         values[tuple(codes for codes, _ in axes)] = frame[f.outcome].to_numpy("f8")
         order = np.argsort(np.asarray([str(v) for v in axes[0][1][cluster]]), kind="stable")
         clusters = [axes[0][1][cluster].iloc[i] for i in order]

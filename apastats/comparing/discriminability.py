@@ -11,6 +11,7 @@ from scipy.special import fdtrc, fdtri, ncfdtr, stdtr, stdtrit
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.equivalence import usable_block
 from apastats.errors import DegenerateWarning, DesignError, warn
+from apastats.memory import reserve
 from apastats.numbers.best import confidence_set, moments
 from apastats.recording import verb
 from apastats.results import Provenance, Result
@@ -219,6 +220,9 @@ def separated_pairs(x: np.ndarray, alpha: float) -> np.ndarray:
     from apastats.numbers.location import t_location
 
     a, b = np.triu_indices(x.shape[-1], 1)
+    reserve(
+        f"differences of {len(a):,} pairs of models", 32.0 * x[..., 0].size * len(a), "fewer models"
+    )
     p = t_location(np.moveaxis(x[..., a] - x[..., b], -2, 0), alpha).p_value
     # Holm rejects the smallest p-values up to the first that fails; undefined ones are not in the family
     p = np.sort(p, axis=-1)

@@ -12,6 +12,7 @@ from apastats.comparing.choices import Choice, matched
 from apastats.comparing.decisions import claim_p
 from apastats.comparing.margin import Bounds
 from apastats.errors import DesignError, InputError
+from apastats.memory import reserve
 from apastats.numbers.adjust_p import adjust_p, check_adjust
 from apastats.numbers.closed import hierarchical_p
 from apastats.numbers.moments import moments, rounding, size_of
@@ -140,6 +141,11 @@ def run_family(
     ):
         return _to_best(block, limits, adjust=adjust, family=family, alpha=alpha, variance=variance)
     a, b = contrast_pairs(block, reference)
+    reserve(
+        f"differences of {len(a):,} pairs in {block.values.shape[2]:,} cells",
+        4.0 * len(block.values) * len(a) * block.values.shape[2] * 8,
+        "compare with one reference=, ask equivalence_set for the best, or take fewer models or cells at once",
+    )
     d = block.values[:, a, :] - block.values[:, b, :]
     sizes = size_of(block.values, axis=0)
     size = np.maximum(sizes[a], sizes[b])  # of the scores behind each contrast

@@ -12,6 +12,7 @@ from scipy.special import chdtrc, fdtrc, gammaln
 from apastats.arguments import array
 from apastats.comparing.decisions import check_alpha
 from apastats.errors import DegenerateWarning, DesignError, InputError, warn
+from apastats.memory import reserve
 from apastats.numbers.moments import rounding, size_of
 from apastats.numbers.ranks import midranks, tie_sizes
 from apastats.numbers.simultaneous import range_critical, range_sf
@@ -296,6 +297,11 @@ def nemenyi(
         ranks = subject_ranks(x).mean(axis=0)
         unit = np.sqrt(k * (k + 1) / (6 * n))
         critical = range_critical(1 - alpha, k) / np.sqrt(2) * unit
+        reserve(
+            f"a table of {k * (k - 1) // 2:,} pairs of models",
+            2000.0 * k * (k - 1) / 2,
+            "fewer models",
+        )
         a, b = np.triu_indices(k, 1)
         d = ranks[a] - ranks[b]
         q = np.sqrt(2) * np.abs(d) / unit
@@ -386,6 +392,9 @@ def mean_ranks(
         n, k = x.shape
         ranks = subject_ranks(-x).mean(axis=0)
         half = range_critical(1 - alpha, k) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n)) / 2
+        reserve(
+            f"differences of {k * (k - 1) // 2:,} pairs of models", 16.0 * n * k * k, "fewer models"
+        )
         a, b = np.triu_indices(k, 1)
         tests = t_location(x[:, a] - x[:, b], alpha, size=size_of(x))
         p = adjust_p(tests.p_value, "holm")

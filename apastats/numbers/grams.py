@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from apastats.memory import reserve
 from apastats.numbers.backends import NUMPY, Backend
 
 __all__ = [
@@ -35,6 +36,11 @@ def gram(x: Any, backend: Backend = NUMPY) -> Any:
 def squares(vectors: np.ndarray) -> np.ndarray:
     """Centred Gram matrices ``[m, n, n]`` of squared Euclidean distances ``[m, n (n - 1) / 2]``."""
     n = round((1 + np.sqrt(1 + 8 * vectors.shape[1])) / 2)
+    reserve(
+        f"Gram matrices of {len(vectors):,} RDMs of {n:,} stimuli",
+        24.0 * len(vectors) * n * n,
+        "fewer RDMs at once (batch=), or fewer stimuli",
+    )
     i, j = np.triu_indices(n, 1)
     out = np.zeros((len(vectors), n, n))
     out[:, i, j] = out[:, j, i] = np.asarray(vectors, dtype="f8") / -2

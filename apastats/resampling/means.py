@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from apastats.memory import reserve
 from apastats.numbers.moments import centred, moments
 from apastats.resampling.intervals import (
     Alternative,
@@ -145,6 +146,11 @@ def _tile(
 def mean_replicates(values: np.ndarray, plan: Plan) -> np.ndarray:
     """All replicates of the column means, ``[B, m]`` float64."""
     mean, _, _ = describe_cells(values)
+    reserve(
+        f"{plan.n_resamples:,} replicates of {values.shape[1]:,} means",
+        16.0 * plan.n_resamples * values.shape[1],
+        "fewer n_resamples, or fewer cells at once",
+    )
     out = np.empty((plan.n_resamples, values.shape[1]))
     counts = np.ascontiguousarray(plan.matrix.T)
     with threadpool_limits(1, "blas"):

@@ -12,6 +12,7 @@ from apastats.errors import DataError, DegenerateWarning, InputError, warn
 from apastats.io.rdm_set import RDMSet, aligned
 from apastats.io.rdm_vectors import n_stimulus
 from apastats.io.read_rdms import as_rdms
+from apastats.memory import reserve
 from apastats.numbers.backends import NUMPY, Backend, get_backend
 from apastats.scoring.methods import comparison, parse_method
 from apastats.scoring.similarity import features, whitening
@@ -267,6 +268,9 @@ def _products(
         return backend.numpy(
             features(x, method, whitener=w, ranked=x_ranked, backend=backend) @ right
         )
+    reserve(
+        f"similarities of {len(x):,} x {len(y):,} RDMs", 8.0 * len(x) * len(y), "fewer RDMs at once"
+    )
     out = np.empty((len(x), len(y)))
     plain = backend.name == "numpy" and comparison(method).plain
     buffer = np.empty((size, x.shape[1]), dtype=backend.dtype) if plain else None

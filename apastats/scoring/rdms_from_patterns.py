@@ -14,6 +14,7 @@ from apastats.errors import DataError, DesignError, InputError
 from apastats.io.rdm_labels import row_names, text
 from apastats.io.rdm_set import RDMSet, joined
 from apastats.io.read_patterns import PatternSets
+from apastats.memory import reserve
 from apastats.numbers.backends import NUMPY, Backend, get_backend
 from apastats.numbers.moments import ROUNDING
 from apastats.scoring.activations import Activations
@@ -54,6 +55,11 @@ def distances(
     xp = backend.xp
     x = backend.array(patterns)
     n = x.shape[1]
+    reserve(
+        f"{x.shape[0]:,} RDMs of {n:,} stimuli",
+        (8.0 * x.shape[0] + 40.0) * n * (n - 1) / 2,
+        "fewer stimuli, or fewer data sets at once",
+    )
     i, j = np.triu_indices(n, 1)
     out = np.empty((x.shape[0], len(i)), dtype=backend.dtype)
     rounding = max(ROUNDING, 16 * float(np.finfo(backend.dtype).eps))  # of a product of unit rows

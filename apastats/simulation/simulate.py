@@ -16,6 +16,7 @@ from apastats import arguments
 from apastats.arguments import checked, number, whole
 from apastats.errors import InputError
 from apastats.io.bmd import BMD_EXTRA_ROIS, BMD_ROIS, BMD_STREAMS
+from apastats.memory import reserve
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.simulation.study import SimulatedStudy
 from apastats.table import ScoreTable
@@ -368,6 +369,11 @@ def _pair_rows(
 ) -> pd.DataFrame:
     """Rows of kind subject_to_subject; RSA scores of a pair in both directions are the same numbers."""
     n, n_roi = factor.shape
+    reserve(
+        f"noise of {n:,} x {n:,} subjects in {n_roi:,} x {n_roi:,} ROIs",
+        40.0 * (n * n_roi) ** 2,
+        "fewer subjects or ROIs",
+    )
     noise = noise_sd * random.standard_normal((n, n, n_roi, n_roi))
     if metric == "rsa":
         # noise(p, r -> s, t) = noise(s, t -> p, r)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from apastats.errors import InputError
+from apastats.memory import reserve
 
 __all__ = ["METHODS", "canonical_method", "contrast_rows"]
 
@@ -99,6 +100,11 @@ Rows = tuple[list[str], np.ndarray]
 
 def _differences(shown: list[str], i: np.ndarray, j: np.ndarray) -> Rows:
     """Each mean of ``i`` minus that of ``j``."""
+    reserve(
+        f"weights of {len(i):,} contrasts of {len(shown):,} means",
+        24.0 * len(i) * len(shown),
+        "'trt.vs.ctrl' compares with one of them; best() finds those that may be the best",
+    )
     eye = np.eye(len(shown))
     return [f"{shown[a]} - {shown[b]}" for a, b in zip(i, j, strict=True)], eye[i] - eye[j]
 
