@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
 import subprocess
 import sys
+import tokenize
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -179,3 +181,43 @@ def test_no_function_forks_more_than_25_times() -> None:
 def test_no_file_is_much_above_500_lines() -> None:
     lines = {name: len(path.read_text().splitlines()) for name, path in FILES.items()}
     assert {name: n for name, n in lines.items() if n > 600} == {}
+
+
+# rooms where the mathematics is: least comment lines per 100 lines of code
+COMMENTED = {
+    "numbers": 2.5, "resampling": 2.0, "scoring": 2.0, "comparing": 2.0, "patterns": 2.0, "mixed/engine": 2.0,
+}  # fmt: skip
+
+
+def lines_of(text: str) -> tuple[int, int]:
+    """Return lines with a comment (for a reader, not for a tool), and lines of code without docstrings and imports."""
+    apart: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        said = isinstance(node, ast.Expr) and isinstance(getattr(node.value, "value", None), str)
+        if said or isinstance(node, ast.Import | ast.ImportFrom):
+            apart |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    comments, code = set(), set()
+    space = (tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            if not token.string.startswith(("# fmt:", "# noqa", "# type:")):
+                comments.add(token.start[0])
+        elif token.type not in space:
+            code |= set(range(token.start[0], token.end[0] + 1))
+    return len(comments), len(code - apart)
+
+
+def test_lines_are_counted_as_they_are_read() -> None:
+    text = '"""Said."""\nimport os\n\n# why\nx = (\n    1,  # unit\n)\ny = 2  # noqa: X\n'
+    assert lines_of(text) == (2, 4)
+
+
+@pytest.mark.parametrize("place", COMMENTED)
+def test_the_mathematics_is_commented(place: str) -> None:
+    counts = [
+        lines_of(path.read_text())
+        for path in FILES.values()
+        if path.relative_to(ROOT / "apastats").as_posix().startswith(f"{place}/")
+    ]
+    comments, code = (sum(part) for part in zip(*counts, strict=True))
+    assert 100 * comments / code >= COMMENTED[place], (comments, code)

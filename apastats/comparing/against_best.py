@@ -183,5 +183,7 @@ def levels_left(
         (lambda a: np.full(p.shape[1], a.sum())) if family == "all" else (lambda a: a.sum(axis=0))
     )
     size, rejected = over(np.isfinite(p)), over(shown)
+    # Holm goes on at alpha over the hypotheses that are left: the level of its last, failing step holds for all that
+    # remain
     left = size - rejected if adjust == "holm" else size
     return alpha / np.where(left > 0, left, np.maximum(size, 1)), shown

@@ -98,6 +98,7 @@ class Choice:
                 raise InputError("plan", f"a plan of {self.given.n} units", f"one of {n} units")
             return self.given
         if n not in self._plans:
+            # a stream per number of people: cells that lack some do not change the draws of the others
             root = np.random.SeedSequence(self.rng.entropy, spawn_key=(*self.rng.spawn_key, n))
             make = subject_counts if self.test == "bootstrap" else sign_flips
             self._plans[n] = make(n, self.n_resamples, root)
@@ -295,6 +296,8 @@ def matched(
     sizes = np.broadcast_to(size, m)
     low, high = (np.broadcast_to(v, z.shape) for v in (low, high))
     usable = np.isfinite(z) & np.isfinite(low) & np.isfinite(high)
+    # columns that lack the same people are one call of the kernel: the test depends on who is there, not on the
+    # column
     patterns, which = np.unique(usable, axis=1, return_inverse=True)
     out = {k: np.full(m, np.nan) for k in Tested.__slots__}
     out["n"] = usable.sum(axis=0)
@@ -308,6 +311,8 @@ def matched(
         kernel = choice.kernel(n, sizes[columns])
         part = z[np.ix_(rows, columns)]
         ordinary, wide = (kernel(part - null, a) for a in (alpha, alpha / 2))
+        # a bound is taken off before the test, not compared with its result: bounds may differ between people, and
+        # the tests of ranks and signs are about 0 alone
         above = kernel(part - low[np.ix_(rows, columns)], alpha)
         below = kernel(part - high[np.ix_(rows, columns)], alpha)
         tested = combine(ordinary, wide, above, below, n, back=null)

@@ -278,6 +278,8 @@ def _by_formula(
 
 def _both(first: Tested, second: Tested) -> Tested:
     """What both tests claim: the larger p-values, the hull of the intervals."""
+    # both claim: an intersection-union test, its p-value the larger of the two; the interval holds whatever one of
+    # them does not reject
     larger = {
         k: np.maximum(getattr(first, k), getattr(second, k))
         for k in ("p_value", "p_low", "p_high", "p_below", "p_above", "conf_high")
@@ -317,6 +319,8 @@ def _resampled(triple: np.ndarray, plan: Plan) -> Resampled:
     n = triple.shape[1]
 
     def correlations(weights: np.ndarray) -> np.ndarray:
+        # a resample is a weight of every item: moments are products with the weights. Profiles are standardised
+        # first, since second moments less squared means would lose the digits of a large mean
         share = weights / weights.sum(axis=1, keepdims=True)
         z = (triple - triple.mean(axis=1, keepdims=True)) / triple.std(axis=1, keepdims=True)
         mean = share @ z.T
@@ -338,6 +342,7 @@ def _resampled(triple: np.ndarray, plan: Plan) -> Resampled:
     weights = None if plan.uniform else plan.weights[usable] / plan.weights[usable].sum()
     spread = steiger_error(replicates[0], replicates[1], replicates[2], n)
     with np.errstate(invalid="ignore", divide="ignore"):
+        # a resample of few distinct items has profiles on a line and no spread: it is beyond any limit, on its side
         t_star = np.where(spread > 0, shift / spread, np.sign(shift) * 1e300)
     without = correlations(np.ones((n, n)) - np.eye(n))
     influence = (n - 1) * (estimate - (without[0] - without[1]))
@@ -443,6 +448,7 @@ def correlation_difference_summary(
     nulls = (0.0, margin.low, margin.high)
     if scale == "r":
         d = r1 - r2
+        # delta method: r has variance (1 - rho^2)^2 / n, and independent samples add
         se = float(np.sqrt((1 - r1**2) ** 2 / (n1 - 2) + (1 - r2**2) ** 2 / (n2 - 2)))
     else:
         d, se = z_difference(r1, n1, r2, n2, small_sample=False)

@@ -113,6 +113,8 @@ def _one_tested(test: OneTest, r: float, null: float, margin: Margin, alpha: flo
     above, below = test.statistics(null)
     t = above if above > 0 else below if below < 0 else 0.0
     low, high = test.statistics(margin.low), test.statistics(margin.high)
+    # tests are on the scale of z, where the error does not depend on the correlation; 1 - r^2 is dr / dz, for the
+    # error that is shown
     tested = _tested(
         r,
         test.se * (1 - r * r),

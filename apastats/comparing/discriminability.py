@@ -309,6 +309,8 @@ def _count_limits(
             out[start : start + step, 1] = inside.sum(axis=-1).mean(axis=1)
         return out
 
+    # F's noncentrality is n sum (mu - mean mu)^2 / sigma^2: means stretched to have that of either limit, their
+    # pattern kept
     scaled = np.array([(mean - mean.mean()) * np.sqrt(e * error / n / between) for e in ends])
     at_ends = expected(scaled, max(1, studies // 6))
     around = expected(mean + sd / np.sqrt(n) * g.standard_normal((truths, k)), each)

@@ -39,6 +39,7 @@ def effect_beside(
     )
     if effect == "none":
         return {}
+    # the interval of the two one-sided tests, so that effect and decision are read at one level
     level = 1 - 2 * alpha
     single = y is None or paired
     if effect in ("rank_biserial", "superiority"):

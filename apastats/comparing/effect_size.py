@@ -321,7 +321,9 @@ def rank_effect(
     r, n, ties = rank_biserial(z, None if single else y, small)
     n = n if single and how != "fisher_n" else len(z)
     n_y = None if single or y is None else len(y)
+    # a zero difference has no rank: for the interval of pairs n counts those that have one
     low, high = rank_biserial_interval(r, n, n_y, level, how, ties)
+    # r = P(X > Y) - P(X < Y), and these two and P(X = Y) sum to 1: (r + 1) / 2 counts ties half
     if measure == "superiority":
         return "probability of superiority", (r + 1) / 2, (low + 1) / 2, (high + 1) / 2
     return "rank-biserial correlation", r, low, high

@@ -291,6 +291,8 @@ def contrast_table(
     ends = [pick(tested.wide_low), pick(tested.wide_high)]
     plain = ends if two_sided else [pick(tested.conf_low), pick(tested.conf_high)]
     joint = [pick(found.joint_low), pick(found.joint_high)]
+    # one-sided tests of an alternative have an open interval, TOST has 1 - 2 alpha: each limit is the inversion of
+    # the one-sided test that stands beside it
     beside = alpha / 2 if two_sided else alpha
     g, *g_ends = pair_effects(found.differences[:, pair, cell], beside, found.scores[pair, cell])
     for limits in (plain, joint, g_ends):
@@ -412,6 +414,8 @@ def warn_undefined(table: pd.DataFrame, column: str) -> tuple[str, ...]:
 
 def _out_of_reach(choice: Choice, adjust: str, size: int, n: int, alpha: float) -> tuple[str, ...]:
     """Note that an adjustment leaves resampling p-values no room."""
+    # of 2^n sign vectors the data's own is the most extreme at best; times the number of contrasts that is still the
+    # least adjusted p-value
     least = 2.0**-n
     if choice.test not in ("sign_flip", "permutation") or adjust in ("none", "bh", "by", *JOINT):
         return ()

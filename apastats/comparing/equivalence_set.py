@@ -242,6 +242,7 @@ def _plain(inside: np.ndarray) -> np.ndarray:
 
 def _difference(mean: np.ndarray) -> np.ndarray:
     """Mean minus the best of the others."""
+    # theta_i - max over j != i of theta_j is the least of the differences: positive for the best alone
     d = mean[:, None] - mean[None, :]
     np.fill_diagonal(d, np.inf)
     return np.asarray(d.min(axis=1))
@@ -316,6 +317,8 @@ def posterior_means(x: np.ndarray, random: np.random.Generator, n: int = _DRAWS)
     """
     rows, k = x.shape
     df = (rows - 1.0) * (k - 1)
+    # y_ij = s_i + mu_j + e_ij with e of one variance: mu given sigma is normal about the column means, sigma^2 is df
+    # s^2 / chi2, and what the people share drops out of every difference
     error = float((residuals(x) ** 2).sum() / df)
     scale = np.sqrt(error * df / random.chisquare(df, n) / rows)
     draws: np.ndarray = x.mean(axis=0) + scale[:, None] * random.standard_normal((n, k))

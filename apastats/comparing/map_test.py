@@ -138,6 +138,9 @@ def map_test(
         margin = _margin(margin, y, alternative)
     n, shape = len(values), values.shape[1:]
     flat = values.reshape(n, -1)
+    # under the null of every point a subject's whole map may change its sign; the largest value over the map then
+    # bounds all points at once (Nichols and Holmes 2002, Human Brain Mapping 15:1), neighbours' dependence included.
+    # A margin moves the null, so it is added before any flip
     tested = flat + (margin or 0.0)
     edges = _edges(method, shape, adjacency)
     if threshold is None:

@@ -283,6 +283,8 @@ def _sd_pseudo_values(values: np.ndarray) -> np.ndarray:
     total = np.nansum(centred**2, axis=0)
     # sum of squares without unit i is total - n / (n - 1) * centred_i^2
     without = np.sqrt(np.maximum(total - n / (n - 1) * centred**2, 0.0) / (n - 2))
+    # n s - (n - 1) s_(i) are nearly independent values whose mean is s and whose spread is its error: the SD of a
+    # sample enters a paired test like a score
     pseudo = n * sd - (n - 1) * without
     return np.asarray(pseudo - np.nanmean(pseudo, axis=0) + sd)
 

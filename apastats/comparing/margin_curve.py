@@ -86,6 +86,8 @@ def margin_curve(
     d = differences_of(result)
     alpha = result.info["alpha"] if alpha is None else alpha
     tested = t_location_columns(d, alpha)
+    # both one-sided tests reject at margin m where the 1 - 2 alpha interval lies in (-m, m): the first such m is its
+    # end farther from 0, each test's own is one end
     reach = np.maximum(-tested["conf_low"], tested["conf_high"])
     if margins is None:
         grid = np.linspace(0, 1.1 * float(np.nanmax(reach)), 42)[1:]

@@ -223,6 +223,8 @@ def quade(
     for j in range(len(block.cells)):
         x = _complete(block, j)
         n, k = x.shape
+        # a person who tells the models apart counts more: ranks about their mean, times the place of the person's
+        # range. Of their sum of squares A, B lies between models; under the null (n - 1) B / (A - B) is near F
         weight = midranks(x.max(axis=1) - x.min(axis=1), rounding(x))
         s = weight[:, None] * (subject_ranks(x) - (k + 1) / 2)
         a, b = float((s**2).sum()), float((s.sum(axis=0) ** 2).sum()) / n
@@ -295,6 +297,8 @@ def nemenyi(
         x = _complete(block, j)
         n, k = x.shape
         ranks = subject_ranks(x).mean(axis=0)
+        # ranks of a person have variance (k^2 - 1) / 12 and covariance -(k + 1) / 12, so a difference of mean ranks
+        # has k (k + 1) / (6 n); the range of k normals is in units of one mean, hence sqrt(2)
         unit = np.sqrt(k * (k + 1) / (6 * n))
         critical = range_critical(1 - alpha, k) / np.sqrt(2) * unit
         reserve(
@@ -398,6 +402,8 @@ def mean_ranks(
         a, b = np.triu_indices(k, 1)
         tests = t_location(x[:, a] - x[:, b], alpha, size=size_of(x))
         p = adjust_p(tests.p_value, "holm")
+        # Holm controls the errors of all pairs at once, so with probability 1 - alpha every 'better' is true: at
+        # least so many models are above, and so many below
         better, worse = np.zeros(k, dtype=int), np.zeros(k, dtype=int)
         for u, v, d, q in zip(a, b, tests.estimate, p, strict=True):
             if q <= alpha:

@@ -114,6 +114,8 @@ def rm_anova(
     df1, df2 = k - 1.0, (n - 1.0) * (k - 1)
     mse, mss = ss_e / df2, ss_s / (n - 1)
     f = ss_a / df1 / mse
+    # people and levels are orthogonal in complete data, so sums of squares add up. Omega squared takes off what
+    # chance alone puts into A, df1 times the error
     shares = {
         "partial eta squared": ss_a / (ss_a + ss_e),
         "generalised eta squared": ss_a / (ss_a + ss_s + ss_e),

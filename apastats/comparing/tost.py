@@ -200,6 +200,8 @@ def tost(
     else:
         other = _require(second)
         tested = _independent(first, other, low, high, null, choice, equal_var, alpha)
+    # a bound of b estimated SDs moves with the data: with a mean of b SDs mean / (s / sqrt(n)) is a noncentral t of b
+    # sqrt(n), which the corrected test takes, and not a t about b sqrt(n)
     in_sd = margin.origin == "sd"
     if in_sd and test == "t" and choice.small_sample:
         tested = in_sd_units(tested, np.array([low]), np.array([high]), alpha)

@@ -93,6 +93,8 @@ def tost_summary(
     if r is not None:
         number("r", r, least=-1, below=1)
     choice("effect", effect, ("g", "d"))
+    # the t test needs mean, standard error and df of the difference, and the margin the SD that is its unit: of the
+    # values, of the pairs' differences by var(x - y), or of two samples
     if mean_y is None or sd_y is None or n_y is None:
         estimate, unit, se, df, n = mean_x, sd_x, sd_x / np.sqrt(n_x), n_x - 1.0, n_x
         name = "one-sample t"

@@ -245,6 +245,8 @@ def _cell(
     """All rows of one metric and split, ROI by ROI so that replicates need not be kept."""
     weights = None if plan.uniform else plan.weights
     n, on_z = options.n_subject, options.on_z
+    # leaving person i out is a resample with weight 0 for i and 1 for the rest: estimate and jackknife come from the
+    # kernel of the bootstrap, references recomputed alike
     leave_out = np.concatenate([np.ones((1, n)), 1.0 - np.eye(n)])
     parts: dict[str, list[pd.DataFrame]] = {"agreement": [], "difference": []}
     largest = {"agreement": np.zeros(len(counts)), "difference": np.zeros(len(counts))}

@@ -330,6 +330,8 @@ def _decide(
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.sqrt(np.nansum((gaps - centre) ** 2, axis=0) / (n - 1) / n)
         p = stdtr(np.maximum(n - 1, 1), -centre / error)
+    # that all models are below is an intersection of claims: each one's own test at alpha keeps the level, none is
+    # adjusted (Berger 1982)
     below = (np.where(np.isfinite(p), p, 1.0) <= alpha).all(axis=0)
     values = mean.to_numpy()
     reached = (values[models] >= values[own]).any(axis=0)

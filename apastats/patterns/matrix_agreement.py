@@ -269,6 +269,8 @@ def _targets(references: np.ndarray, similarity: str) -> tuple[np.ndarray, np.nd
         raise DesignError("matrix_agreement: a ROI has no complete brain pattern off the diagonal")
     unit = np.where(whole[..., None], unit_patterns(rows, similarity), 0.0)
     n_reference = whole.sum(axis=1)
+    # a similarity of unit patterns is their inner product, which is linear in the reference: mean over references and
+    # people first, once, and each null matrix meets one vector per ROI
     per_subject = unit.sum(axis=1) / np.maximum(n_reference, 1)[..., None]
     n_subject = (n_reference > 0).sum(axis=0)
     return per_subject.sum(axis=0) / n_subject[:, None], n_subject

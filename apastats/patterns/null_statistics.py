@@ -127,6 +127,9 @@ def permutation_statistics(crossed: Crossed, plan: Permutations) -> tuple[np.nda
         parts = [_each_pair(crossed, s, traces) for s in range(len(crossed.weight))]
         seen, *drawn = (np.sum([p(b) for p in parts], axis=0) for b in (identity, *blocks))
         return seen[0], np.concatenate(drawn)
+    # a similarity that is linear in the inner product is factor * <x, y>, the factor free of the permutation: mean
+    # over people and references first, one product [entry, entry] per test is left, and a permutation adds up k of
+    # its entries
     one = similarity_of_products(np.ones(()), crossed.x, crossed.y[..., None], crossed.similarity)
     factor = crossed.weight * np.where(crossed.weight > 0, one, 0.0)
     y = np.broadcast_to(crossed.y.rows, (*crossed.weight.shape[:2], k))
@@ -193,6 +196,8 @@ def permutation_frame(
     mean = values.mean(axis=0)
     sd = values.std(axis=0)
     sd = np.where(sd > 1e-12, sd, np.nan)
+    # tests of different spread are put on one scale before the largest is taken; mean and SD are those of all
+    # permutations, the same for every one of them, so that ranks stay exchangeable
     z, seen = (values - mean) / sd, (observed - mean) / sd
     known = np.isfinite(seen)
     p = np.full(len(observed), np.nan)
@@ -238,6 +243,7 @@ def flip_test(
     filled = np.where(known, differences, 0.0)
     square = (filled**2).sum(axis=0)
 
+    # a flip leaves the sum of squares as it is, so t depends on the sum alone: one product of signs with differences
     def t_of(total: np.ndarray) -> np.ndarray:
         mean = total / n
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -319,6 +325,8 @@ def inflation_by_shared_geometry(patterns: np.ndarray) -> np.ndarray:
     n = len(similar)
     centred = similar - similar.mean(axis=0) - similar.mean(axis=1, keepdims=True) + similar.mean()
     y = patterns - patterns.mean(axis=1, keepdims=True)
+    # E (x'Py)^2 over all permutations P of centred y: y'y tr(HSH) / (n - 1), as the orbit of y is isotropic on the n
+    # - 1 dimensions orthogonal to 1
     free = (y**2).sum(axis=1) * np.trace(centred) / (n - 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.einsum("ij,jk,ik->i", y, similar, y) / free)

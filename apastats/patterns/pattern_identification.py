@@ -183,6 +183,7 @@ def _identified(
     seen = np.trace(filled) / max(known.sum(), 1)
     values = filled[np.arange(n), drawn].sum(axis=1) / max(known.sum(), 1)
     p_all = float(permutation_p(values, seen, exact=exact, alternative="greater"))
+    # one ROI has n possible labels: its p-value is the place of the right one among them, never below 1 / n
     p_roi = (filled >= np.diag(filled)[:, None] - 1e-12).sum(axis=1) / n
     mcse = 0.0 if exact else float(np.sqrt(p_all * (1 - p_all) / len(drawn)))
     return pd.DataFrame(

@@ -71,6 +71,8 @@ def _brain_moments(
         flat = reference.reshape(-1, reference.shape[-1])
         flat = flat[np.isfinite(flat).any(axis=-1)]
         left = average(np.diag(pattern_covariance(flat, flat)), 0) - common
+        # V = C + noise for a single pattern and V_ref = C + noise / k for a mean of k of them: k = (V - C) / (V_ref -
+        # C). Pairs of patterns of a person share noise, so k is less than their number
         noise = total - common
         effective[r] = max(noise / left, 1.0) if left > 1e-12 * total and noise > 0 else np.inf
     confusion = average(brain_similarity(compared, "pearson"), 0)
@@ -85,6 +87,8 @@ def _jackknife(
     """Standard error and t limits from leaving out one subject at a time."""
     stack = np.stack(parts)
     n = len(stack)
+    # values without one person lie n - 1 times closer together than people do: (n - 1)^2 / (n (n - 1)) times their
+    # sum of squares
     error = np.sqrt((n - 1) / n * ((stack - stack.mean(axis=0)) ** 2).sum(axis=0))
     half = stdtrit(n - 1, (1 + conf_level) / 2) * error
     return error, full - half, full + half

@@ -63,6 +63,8 @@ def as_good(difference: np.ndarray, sides: list[np.ndarray], options: Options) -
         error = sd / np.sqrt(n)
         t = []
         for side in sides:
+            # the bound is a share of each person's own ceiling and varies with the score: it is taken off before the
+            # test, so its error is in the spread
             _, middle, spread = moments(difference - side[:, None])
             t.append(middle / (spread / np.sqrt(n)))
         noninferior, superior = stdtr(df, -t[0]), stdtr(df, t[1])

@@ -101,6 +101,8 @@ def hyperalign(
 
 def shared_maps(train: list[np.ndarray], k: int, n_iteration: int) -> list[np.ndarray]:
     """Orthonormal maps ``[n_vertex, k]`` of centred responses ``[n_stimulus, n_vertex]`` to what they share."""
+    # start from what all people share most of: principal components of everyone's responses side by side, of the size
+    # that one person's have
     left, size, _ = np.linalg.svd(np.hstack(train), full_matrices=False)
     shared = left[:, :k] * size[:k] / np.sqrt(len(train))
     maps: list[np.ndarray] = []
@@ -111,6 +113,8 @@ def shared_maps(train: list[np.ndarray], k: int, n_iteration: int) -> list[np.nd
 
 
 def _turn(x: np.ndarray, shared: np.ndarray) -> np.ndarray:
+    # orthogonal Procrustes (Schoenemann 1966): the orthonormal W nearest to x W = shared maximises tr(W' x' shared),
+    # which is U V' of the singular value decomposition
     u, _, vt = np.linalg.svd(x.T @ shared, full_matrices=False)
     out: np.ndarray = u @ vt
     return out

@@ -69,6 +69,8 @@ def partial_similarity(
     choice("kind", kind, ("partial", "semipartial"))
     targets, predictors, log = predictors_of(brain, models)
     among, toward = correlations(targets, predictors, method)
+    # b = R^-1 r are the standardised coefficients; the model's own share beyond the others is b_k^2 / (R^-1)_kk, and
+    # the partial correlation sets it against what all leave unexplained plus itself
     inverse = np.linalg.inv(among)
     b = toward @ inverse
     own = np.diag(inverse)

@@ -56,6 +56,8 @@ def between_subjects(vectors: np.ndarray, method: str, kind: str) -> tuple[np.nd
     row = comparison(method)
     fast = row.product and row.normalised and not np.isnan(vectors.sum())
     gram, weight = subject_gram(vectors, method) if fast else (np.empty((n, n)), np.empty(n))
+    # a person is left out in every role: as target, and in the pools of all others. Inner products of pooled RDMs are
+    # sums of the Gram matrix of subjects, so no pool is made again
     for i in range(n if n > 2 else 0):
         rest = np.delete(np.arange(n), i)
         if fast:

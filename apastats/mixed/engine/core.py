@@ -88,6 +88,8 @@ class Fitted:
     @cached_property
     def _fixed_turn(self) -> np.ndarray:
         """``[p, p]``: coefficients as reported are this times those of centred fixed columns."""
+        # a slope's column less its mean m: b_0 + b_1 x = (b_0 + m b_1) + b_1 (x - m), so the intercept as reported is
+        # that of the centred columns less m b_1
         out = np.eye(self.products.p)
         if self.coded.fixed is not self.design.fixed:
             out[0] -= self.design.fixed.X[0] - self.coded.fixed.X[0]

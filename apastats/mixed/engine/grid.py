@@ -249,6 +249,7 @@ def _rows(fixed: FixedPart, frame: pd.DataFrame, trend: str | None) -> np.ndarra
     """Fixed columns of the grid, or their derivative in a covariate (central difference)."""
     if trend is None:
         return fixed.all_rows(frame)
+    # columns are smooth in the covariate: a central difference is off by step^2, a one-sided one by step
     step = 1e-4 * max(1.0, float(np.abs(frame[trend]).max()))
     up, down = frame.copy(), frame.copy()
     up[trend] = frame[trend].astype(float) + step

@@ -45,6 +45,8 @@ def influence_table(fitted: Fitted, group: str) -> pd.DataFrame:
         left = fit_design(smaller, reml=fitted.reml)
         b = dict(zip(smaller.fixed.names, left.beta, strict=True))
         without = np.array([b.get(name, np.nan) for name in names])
+        # one contour of the joint confidence region of all coefficients: how far a level moves the estimate, in its
+        # own error
         change = beta - without
         cook = float(change @ np.linalg.solve(vcov, change)) / len(beta)
         for j, name in enumerate(names):

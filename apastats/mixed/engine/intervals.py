@@ -54,6 +54,8 @@ def _root(excess: Callable[[float], float], start: float, step: float, limit: fl
 
 def _without_column(products: Products, j: int, value: float) -> Products:
     """Products with fixed coefficient ``j`` held at ``value``."""
+    # y - x_j value has products that are linear in those of [Z, X, y]: the column x_j is taken out and put into y, M'
+    # D M, so that no row is touched
     r = products.D.shape[0]
     at = products.q2 + j
     M = np.delete(np.eye(r), at, axis=1)
@@ -109,6 +111,8 @@ class _Held:
         state = evaluate(products, pack(T, products.factors))
         if state is None or not state.rss > 0:
             return 1e300, np.zeros_like(x)
+        # sigma is a parameter here and not profiled out, as the SD that is held is sigma times an entry: d deviance /
+        # dT of a grouping is 2 (S - Q / sigma^2) T, S from log |V| and Q from the residuals
         n, s2 = products.n, sigma**2
         dev = state.log_det_v - products.log_weights + n * np.log(2 * np.pi * s2) + state.rss / s2
         sums = level_sums(state, products, reml=False)
@@ -127,11 +131,15 @@ class _Held:
         """Gradient in the row that is held (in place); what it adds to that in log sigma."""
         v = unpack(x[:-1], self.products.factors)[self.factor][self.row]
         G = slopes[self.factor][self.row].copy()
+        # the row in use is a function of the free one: for an SD its direction v / |v| at a length of value / sigma,
+        # whose derivative takes the part along v out; that part is the slope in the length, so in log sigma
         size = max(float(np.linalg.norm(v)), 1e-300)
         if self.what == "sd":
             u = v / size
             slopes[self.factor][self.row] = value / sigma / size * (G - u * (G @ u))
             return -float(G @ u) * value / sigma
+        # for a correlation with the first effect the first entry is |v| times value, the others share what is left of
+        # the length
         rest = v[1:]
         length = max(float(np.linalg.norm(rest)), 1e-300)
         w, root = rest / length, np.sqrt(max(0.0, 1 - value**2))
@@ -295,6 +303,7 @@ def bootstrap_intervals(
     beta, se = draws[:, :p], draws[:, p : 2 * p]
     own_se = np.sqrt(np.diag(fitted.vcov))
     tails = np.array([(1 - conf_level) / 2, (1 + conf_level) / 2])
+    # t* = (b* - b) / SE(b*) stands for (b - beta) / SE(b): its quantiles change sides when solved for beta
     t = (beta - fitted.beta) / se
     names = [name for name, *_ in parameter_names(fitted)]
     levels = fitted.design.residual_levels

@@ -93,6 +93,7 @@ def random_part(fitted: Fitted, data: pd.DataFrame, *, new_levels: str) -> np.nd
 def random_variance_of_rows(fitted: Fitted, data: pd.DataFrame) -> np.ndarray:
     """Variance of the random part of new rows ``[n]``, all levels drawn anew."""
     out = np.zeros(len(data))
+    # members of a row are drawn independently, so their variances add
     for M, (W, names) in zip(fitted.covariances, _by_grouping(fitted, data), strict=True):
         out += len(names) * np.einsum("na,ab,nb->n", W, M, W)
     return out

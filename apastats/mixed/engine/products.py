@@ -193,9 +193,13 @@ def make_products(
     w = np.ones(n) if design.weights is None else design.weights
     if offset is None:
         offset = np.linalg.solve(X.T @ (w[:, None] * X), X.T @ (w * y)) if design.p else np.zeros(0)
+    # rss is a difference of sums of squares: with a mean far from 0 its digits would cancel. So y is taken about its
+    # least-squares fit, which changes no likelihood and is added to the coefficients again
     y0 = y - X @ offset
     if rows is not None:
         w = np.where(rows, w, 0.0)
+    # Z1'Z1 of one grouping is block diagonal, as a row has one level of it: inverted level by level. The largest
+    # grouping goes this way, because the table that is left, [Z2, X, y], is dense and factorised at every trial value
     first, others = _order(design.groupings, eliminate)
     inside: int | None = None
     if first is not None and nested:
@@ -277,6 +281,8 @@ def _with_distinct(products: Products) -> Products:
     """Add the sums per distinct ``C1`` where they are few: an evaluation then no longer depends on J."""
     if products.C1.shape[1] != 1 or len(products.C1) == 0:
         return products
+    # eliminating level j takes E_j'E_j times a function of theta and c_j off the table: levels of equal c_j share one
+    # sum of E_j'E_j, whatever theta is
     values, inverse = np.unique(products.C1[:, 0, 0], return_inverse=True)
     r = products.D.shape[0]
     if len(values) > len(products.C1) // 2 or len(values) * r * r > 4_000_000:

@@ -58,6 +58,8 @@ def random_variance(fitted: Fitted, *, slopes: bool = True) -> float:
         if not slopes:
             keep = np.array([e == "(Intercept)" for e in g.effects])
             M = np.where(np.outer(keep, keep), M, 0.0)
+        # the random part of a row is w'(b_1 + ... + b_k) over its k levels: k w'Mw if they differ, and a level that
+        # occurs twice counts four times instead of twice. Pairs of equal levels count both
         if g.members:
             k = g.codes.shape[1]
             same = sum(
@@ -148,6 +150,8 @@ def effect_variances(fitted: Fitted, *, include_fixed: bool) -> list[np.ndarray]
         J, k = f.n_levels, f.size
         if f is products.first:
             K = state.K.reshape(J, k, k)
+            # inverse of a matrix in blocks (Schur): what is uncertain about the level itself, given the rest, and
+            # what the uncertainty G of the rest adds to it
             KE = np.matmul(K, products.E[:, :, :-1])
             own = K + np.einsum("jas,st,jbt->jab", KE, G, KE, optimize=True)
         else:

@@ -65,6 +65,8 @@ def term_contrasts(design: Design, kind: int) -> dict[str, np.ndarray]:
 
 def _sequential(X: np.ndarray, order: np.ndarray) -> np.ndarray:
     """Every column given those before it in ``order``, as rows of coefficients (Doolittle's, of unit diagonal)."""
+    # X'X = R'R: row j of R says what column j adds to those before it, so (R b)_j = 0 means that it adds nothing
+    # given them; over the diagonal, a row begins with the column's own 1
     gram = X[:, order].T @ X[:, order]
     R = np.linalg.cholesky(gram).T
     out = np.zeros_like(R)
@@ -159,6 +161,8 @@ def joint_rows(grid: Grid, chosen: list[str], members: np.ndarray | None = None)
     """
     members = np.arange(len(grid.rows)) if members is None else members
     frame = grid.rows.iloc[members]
+    # means over factors that are averaged, neighbouring differences of those that are tested; cells are products of
+    # levels, so the contrasts are Kronecker products
     C: np.ndarray = np.ones((1, 1))
     for name in reversed(grid.specs):
         k = frame[name].nunique()
@@ -299,6 +303,8 @@ def _covariances_outside(small: Fitted, large: Fitted) -> list[str]:
     Both covariances are linear in their components. Random bilinear forms u'Vw tell whether one is in the span of
     others without any n x n matrix.
     """
+    # u'Vw is linear in V: V0 lies in the span of V_1..V_m where its forms are the same combination of theirs for all
+    # probes; the other way round holds with probability 1 with more probes than components
     rng = np.random.default_rng(0)
     n_probe = 2 * (small.n_parameters + large.n_parameters) + 10
     u, w = rng.standard_normal((2, small.design.n, n_probe))

@@ -60,6 +60,8 @@ def _directions(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Canonical directions ``[p, r], [q, r]`` of centred patterns and their correlations."""
     (of_x, to_x), (of_y, to_y) = _whitener(x, penalty), _whitener(y, penalty)
+    # both sides whitened, the directions of largest correlation are the singular vectors of the product of their
+    # bases (Bjorck and Golub 1973), mapped back to features; no covariance is inverted
     a, values, bt = np.linalg.svd(of_x.T @ of_y, full_matrices=False)
     return to_x @ a, to_y @ bt.T, np.minimum(values, 1.0)
 
@@ -106,6 +108,8 @@ def _held_out(
         centre = x[kept].mean(axis=0), y[kept].mean(axis=0)
         a, b, _ = _directions(x[kept] - centre[0], y[kept] - centre[1], penalty)
         a, b = a[:, :n_component], b[:, :n_component]
+        # directions and means come from the kept stimuli; the means of the held-out ones are taken off again, as a
+        # fold is correlated within itself
         new = (x[out] - centre[0]) @ a, (y[out] - centre[1]) @ b
         new = new[0] - new[0].mean(axis=0), new[1] - new[1].mean(axis=0)
         size = np.sqrt((new[0] ** 2).sum(axis=0) * (new[1] ** 2).sum(axis=0))

@@ -61,6 +61,8 @@ class BuresKernel(_Kernel):
 
     def _scores(self, kernels: np.ndarray, c: np.ndarray) -> np.ndarray:
         """Scores ``[S, M]`` of the drawn stimuli."""
+        # C^1/2 J K J' C^1/2 with J = I - 1 p': the weighted mean is taken off rows and columns of the distinct
+        # stimuli, each then scaled by the root of its count; copies are never written out
         p = c / c.sum()
         mean = kernels @ p
         middle = mean @ p
@@ -69,6 +71,8 @@ class BuresKernel(_Kernel):
         centred *= root[:, None] * root
         x, y = centred[: len(self.x)], centred[len(self.x) :]
         values, vectors = np.linalg.eigh(y)
+        # the Bures inner product tr (Y^1/2 X Y^1/2)^1/2: the root of Y serves all subjects; eigenvalues below 0 are
+        # those of RDMs that are no squared distances
         half = (vectors * np.sqrt(np.maximum(values, 0.0))[:, None]) @ vectors.transpose(0, 2, 1)
         inner = half @ x[:, None] @ half
         shared = np.sqrt(np.maximum(np.linalg.eigvalsh(inner), 0.0)).sum(axis=2)

@@ -43,6 +43,9 @@ def dual_variance(
     """
     if n_subject < 2 or n_stimulus < 2:
         raise InputError("n_subject, n_stimulus", (n_subject, n_stimulus), "two or more of each")
+    # a plain bootstrap over S has (S - 1) / S of a factor's variance. Noise of people by stimuli is in both V_s and
+    # V_p, wanted once, and three times in V_sp, as E c_s^2 c_p^2 = 4: V_sp - V_s - V_p is that noise and comes off
+    # once
     a, b = n_subject / (n_subject - 1), n_stimulus / (n_stimulus - 1)
     v = a * subjects + b * stimuli - a * b * (both - subjects - stimuli)
     floor = np.maximum(a * subjects, b * stimuli)
