@@ -25,6 +25,7 @@ from apastats.studies.plan import compare_with_plan, plan_beside, read_plan, wri
 from apastats.studies.schema import Locator, locate_study
 from apastats.studies.sections import StudyFile
 from apastats.studies.store import Store
+from apastats.studies.unchanged import refuse_changes, stamps
 
 if TYPE_CHECKING:
     from apastats.simulation.study import SimulatedStudy
@@ -96,6 +97,7 @@ def run_study(
     StudyError
         If the study file is wrong; the message names file, line and key. If there is a plan beside it
         (``apastats plan``) that was changed after it was made. The report says what of a plan was kept.
+        If an input file was changed, removed or added while the study ran.
     OutputExistsError
         If the output folder exists. Nothing is written half: the folder appears when it is complete.
     """
@@ -264,12 +266,14 @@ def _execute(
         for working in (unfinished, beside(folder, ".part")):
             refuse_foreign(working)  # before anything is computed
         store = Store(unfinished)
+        found = stamps(parsed, folder)
         try:
             scores = None if simulated is None else simulated.scores
             results = Pipeline(parsed, step, store, locate=locate).run(scores)
             if plan is not None:
                 results = {"plan": compare_with_plan(plan, parsed), **results}
             step("writing the report")
+            refuse_changes(found, stamps(parsed, folder))
             with building(folder, overwrite=overwrite) as part:
                 if simulated is not None:
                     write_demo_data(part, simulated)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from apastats.errors import InputError, StudyError
 from apastats.studies.sections import StudyFile
 
-__all__ = ["Locator", "locate_study", "naming", "parse_study"]
+__all__ = ["Locator", "is_path", "locate_study", "naming", "parse_study"]
 
 _FILES = ("scores", "rdms", "models", "repeats", "patterns", "cache")
 _NAMED_FILES = ("tables", "more_models", "model_patterns")
@@ -22,7 +22,7 @@ _NETWORK_FILES = ("code", "weights", "stimuli", "test_stimuli", "transform")
 _OTHER_FILES = {("score", "sigma_k"), ("rdms_from_patterns", "noise"), ("bootstrap", "workdir")}
 
 
-def _is_path(keys: tuple[str, ...]) -> bool:
+def is_path(keys: tuple[str, ...]) -> bool:
     """Whether the text at a key of the file is a path."""
     if keys in _OTHER_FILES:
         return True
@@ -131,9 +131,9 @@ def _absolute(value: Any, keys: tuple[str, ...], base: Path) -> Any:
     """The same content with absolute paths."""
     if isinstance(value, dict):
         return {k: _absolute(v, (*keys, k), base) for k, v in value.items()}
-    if isinstance(value, list) and _is_path(keys):
+    if isinstance(value, list) and is_path(keys):
         return [_absolute(v, keys, base) for v in value]
-    return str(base / value) if isinstance(value, str) and _is_path(keys) else value
+    return str(base / value) if isinstance(value, str) and is_path(keys) else value
 
 
 def _value(text: str) -> Any:
@@ -149,8 +149,8 @@ def _assign(content: dict[str, Any], assignment: str, here: Path) -> tuple[str, 
     keys = tuple(key.strip().split("."))
     if not equals or not all(keys):
         raise StudyError(f"--set {assignment}: allowed is KEY=VALUE, e.g. inputs.scores=DIR")
-    value = str(Path(text.strip()).expanduser()) if _is_path(keys) else _value(text.strip())
-    if _is_path(keys) and text.strip().startswith(("{", "[", '"', "'")):
+    value = str(Path(text.strip()).expanduser()) if is_path(keys) else _value(text.strip())
+    if is_path(keys) and text.strip().startswith(("{", "[", '"', "'")):
         value = _value(text.strip())
     value = _absolute(value, keys, here)
     place: Any = content
@@ -159,7 +159,7 @@ def _assign(content: dict[str, Any], assignment: str, here: Path) -> tuple[str, 
             place = _entry(place, k, assignment)
             continue
         inner = place.setdefault(k, {})
-        if isinstance(inner, str | list) and _is_path((*keys[:depth], k)):
+        if isinstance(inner, str | list) and is_path((*keys[:depth], k)):
             inner = place[k] = {"path": inner}  # an option beside a path that stood alone
         place = inner
         if not isinstance(place, (dict, list)):
@@ -167,7 +167,7 @@ def _assign(content: dict[str, Any], assignment: str, here: Path) -> tuple[str, 
     if isinstance(place, list):
         raise StudyError(f"--set {assignment}: name the entry and its key, e.g. analysis.0.verb")
     last = keys[-1]
-    if isinstance(value, str) and _is_path(keys) and isinstance(place.get(last), dict):
+    if isinstance(value, str) and is_path(keys) and isinstance(place.get(last), dict):
         place[last]["path"] = value  # the options of the file stay
     else:
         place[last] = value

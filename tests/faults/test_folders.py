@@ -154,15 +154,3 @@ def test_simulated_studies_take_the_same_care(tmp_path: Path) -> None:
     with pytest.raises(OutputExistsError, match=r"sim\.part was not made"):
         made.write(tmp_path / "sim", overwrite=True)
     assert (tmp_path / "sim.part" / "thesis.txt").read_text() == "thesis"
-
-
-def test_an_input_that_changes_during_a_run_is_noticed(study: Path, tmp_path: Path) -> None:
-    from apastats.studies.verify_study import verify_study
-
-    def change(step: str) -> None:
-        if step == "checking the design":
-            lines = (tmp_path / "scores.csv").read_text().splitlines()
-            (tmp_path / "scores.csv").write_text("\n".join(lines[:-2]) + "\n")
-
-    apa.run_study(study, output=tmp_path / "out", progress=change)
-    assert any("scores" in d.result for d in verify_study(tmp_path / "out"))
