@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ import pandas as pd
 
 from apastats.arguments import choice, items, numbers, path, whole
 from apastats.planning.populations import SCORES, Population, from_pilot
-from apastats.planning.trials import TRIALS, Study, Trial
+from apastats.planning.trials import ALL, PEERS, TRIALS, Study, Trial
 from apastats.recording import verb
 from apastats.resampling.parallel import run_tasks
 from apastats.resampling.store import BlockStore, resumed_seed
@@ -19,7 +20,7 @@ from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.table import ScoreTable
 from apastats.words import Info
 
-__all__ = ["Calibration", "calibrate", "to_page"]
+__all__ = ["Calibration", "calibrate", "page_of", "to_page"]
 
 # a default is off where it misses by more than chance and this
 SLACK = 0.015
@@ -30,8 +31,8 @@ class Calibration(Result):
     """How the defaults behave.
 
     ``table``: ``verb, what, quantity`` (coverage, error, power, bias), ``design, n, nominal, estimate, mcse,
-    n_replicate``, ``warned`` (share of studies in which the verb gave a warning), ``verdict`` (``holds``, ``off``,
-    ``off, warned``, ``-`` where nothing is promised).
+    n_replicate``, ``warned`` (share of studies in which the verb gave a warning), ``verdict`` (``holds``,
+    ``cautious``, ``off``, ``off, warned``, ``-`` where nothing is promised).
     """
 
     kind: ClassVar[str] = "calibration"
@@ -53,7 +54,8 @@ def calibrate(
     Parameters
     ----------
     what : str or list of str, optional
-        Trials, of :data:`apastats.planning.trials.TRIALS`; all where None.
+        Trials, of :data:`apastats.planning.trials.TRIALS`; all where None. ``peers``: those of other programs
+        (:data:`apastats.planning.trials.PEERS`), which can also be named.
     n : int or list of int
         Subjects.
     design : str, list of str, or ScoreTable
@@ -86,8 +88,8 @@ def calibrate(
     The generators share no code with the verbs: scores have a subject effect and a model-by-subject deviation; RDMs of
     people share a geometry with a reliability of their own, so that all that predicts people is dyadic. Where the true
     value has no closed form (ceilings, agreement) it is the mean of the estimates over all studies of the cell.
-    ``verdict``: off where the rate is beyond nominal on the side that claims too much by more than two Monte-Carlo
-    errors and 1.5 points.
+    ``verdict``: ``off`` where the rate is beyond nominal on the side that claims too much by more than two Monte-Carlo
+    errors and 1.5 points, ``cautious`` where it is so on the other side.
 
     Examples
     --------
@@ -96,13 +98,7 @@ def calibrate(
     >>> found.table[["verb", "quantity", "n", "nominal"]].values.tolist()
     [['compare', 'error', 8, 0.05]]
     """
-    names = (
-        list(TRIALS)
-        if what is None
-        else [*((what,) if isinstance(what, str) else items("what", what))]
-    )
-    for name in names:
-        choice("what", name, tuple(TRIALS))
+    names = _names(what)
     sizes = [int(v) for v in numbers("n", n, least=3, most=1000)]
     whole("n_replicate", n_replicate, least=10, most=10**6)
     populations = _populations(design)
@@ -111,26 +107,28 @@ def calibrate(
         rng = resumed_seed(workdir)
     seed = seed_sequence(rng)
     cells = [(p, size) for p in populations for size in sizes]
+    # whole blocks, and every cell before the next block: a run that is interrupted has all cells alike, and one with
+    # more studies goes on where it ended
     tasks = [
-        (names, p, size, seed, c, start, min(start + _BLOCK, n_replicate))
-        for c, (p, size) in enumerate(cells)
+        (names, p, size, seed, start, start + _BLOCK)
         for start in range(0, n_replicate, _BLOCK)
+        for p, size in cells
     ]
     store = None
     if workdir is not None:
         manifest = {
             "what": "calibrate", "trials": names, "n": sizes, "designs": [repr(p) for p in populations],
-            "n_replicate": n_replicate, "seed": recorded_seed(seed),
+            "seed": recorded_seed(seed),
         }  # fmt: skip
         store = BlockStore(workdir, manifest)
     blocks = list(run_tasks(_block, tasks, n_jobs=n_jobs, store=store, label="calibration"))
     rows = []
     for c, (population, size) in enumerate(cells):
-        mine = [b for b, task in zip(blocks, tasks, strict=True) if task[4] == c]
+        mine = blocks[c :: len(cells)]
         for i, name in enumerate(names):
-            values = np.concatenate([b[f"values_{i}"] for b in mine])
-            warned = np.concatenate([b[f"warned_{i}"] for b in mine])
-            rows.append(_row(TRIALS[name], population.name, size, values, float(warned.mean())))
+            values = np.concatenate([b[f"values_{i}"] for b in mine])[:n_replicate]
+            warned = np.concatenate([b[f"warned_{i}"] for b in mine])[:n_replicate]
+            rows.append(_row(ALL[name], population.name, size, values, float(warned.mean())))
     info = Info(
         method="simulated studies, analysed with the defaults",
         estimand="error rate, coverage, power or bias of a default",
@@ -139,6 +137,17 @@ def calibrate(
         extra={"designs": [p.name for p in populations], "subjects": sizes, "trials": names},
     )
     return Calibration(pd.DataFrame(rows), info, Provenance(seed=recorded_seed(seed)))
+
+
+def _names(what: Any) -> list[str]:
+    if what is None:
+        return list(TRIALS)
+    given = [what] if isinstance(what, str) else list(items("what", what))
+    out: list[str] = []
+    for name in given:
+        choice("what", name, (*ALL, "peers"))
+        out += list(PEERS) if name == "peers" else [name]
+    return out
 
 
 def _populations(design: Any) -> list[Population]:
@@ -153,7 +162,6 @@ def _block(
     population: Population,
     n: int,
     seed: np.random.SeedSequence,
-    cell: int,
     start: int,
     stop: int,
 ) -> dict[str, np.ndarray]:
@@ -163,11 +171,12 @@ def _block(
     from apastats.errors import ApaError, ApaWarning
 
     values: dict[str, list[Any]] = {}
+    cell = zlib.crc32(population.name.encode())
     for r in range(start, stop):
-        own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, cell, r))
+        own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, cell, n, r))
         study = Study(population, n, own)
         for i, name in enumerate(names):
-            trial = TRIALS[name]
+            trial = ALL[name]
             nothing = [np.nan] * 4 if trial.quantity == "coverage" else np.nan
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
@@ -207,6 +216,8 @@ def _row(trial: Trial, design: str, n: int, values: np.ndarray, warned: float) -
     }[trial.quantity]
     allowed = 2 * mcse + (0.0 if trial.quantity == "bias" else SLACK)
     verdict = "-" if trial.quantity == "power" else "holds" if miss <= allowed else "off"
+    if verdict == "holds" and trial.quantity != "bias" and -miss > allowed:
+        verdict = "cautious"
     if verdict == "off" and warned > 0.5:
         verdict = "off, warned"
     return {
@@ -227,27 +238,41 @@ def _row(trial: Trial, design: str, n: int, values: np.ndarray, warned: float) -
 def to_page(found: Calibration) -> str:
     """Markdown page: how it was made, then a table of trials by n for every design."""
     made = found.provenance
+    return page_of(
+        found.table,
+        f"Made by `{made.call}` with apastats {made.versions.get('apastats', '')} on {made.created[:10]}, seed "
+        f"{made.seed}.",
+    )
+
+
+def page_of(table: pd.DataFrame, made: str) -> str:
+    """The same of a table alone, with a sentence on how it was made."""
     lines = [
         "# Calibration of the defaults",
         "",
-        f"Made by `{made.call}` with apastats {made.versions.get('apastats', '')} on {made.created[:10]}, seed "
-        f"{made.seed}.",
-        "`off`: beyond nominal, on the side that claims too much, by more than two Monte-Carlo errors and "
-        f"{100 * SLACK:g} points; `warned`: the verb warns in most of these studies. Bias is in units of the estimate.",
+        made,
+        "",
+        "Monte-Carlo errors in brackets. `off`: beyond nominal, on the side that claims too much, by more than two "
+        f"Monte-Carlo errors and {100 * SLACK:g} points; `warned`: the verb warns in most of these studies; "
+        "`cautious`: so far from nominal on the other side. Bias is in units of the estimate.",
     ]
-    for design, part in found.table.groupby("design", sort=False):
-        sizes = list(dict.fromkeys(part["n"]))
+    for design, part in table.groupby("design", sort=False):
+        sizes = sorted(set(part["n"]))
         lines += ["", f"## {design}", ""]
         lines += ["| verb | what | nominal | " + " | ".join(f"n = {v}" for v in sizes) + " |"]
         lines += ["| --- | --- | --- |" + " --- |" * len(sizes)]
         for (name, what), rows in part.groupby(["verb", "what"], sort=False):
             nominal = rows["nominal"].iloc[0]
-            cells = [
-                f"{estimate:.3f} ({error:.3f})" + (f" **{verdict}**" if "off" in verdict else "")
-                for estimate, error, verdict in zip(
-                    rows["estimate"], rows["mcse"], rows["verdict"], strict=True
-                )
-            ]
+            by_size = {row.n: _shown(row) for row in rows.itertuples()}
             shown = f"{nominal:g}" if np.isfinite(nominal) else "-"
-            lines.append(f"| {name} | {what} | {shown} | " + " | ".join(cells) + " |")
+            cells = " | ".join(by_size.get(v, "") for v in sizes)
+            lines.append(f"| {name} | {what} | {shown} | {cells} |")
     return "\n".join(lines) + "\n"
+
+
+def _shown(row: Any) -> str:
+    if not np.isfinite(row.estimate):
+        return "refused"
+    word = f" **{row.verdict}**" if "off" in row.verdict else ""
+    word = " cautious" if row.verdict == "cautious" else word
+    return f"{row.estimate:.3f} ({row.mcse:.3f}){word}"

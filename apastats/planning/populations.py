@@ -57,6 +57,8 @@ class Population:
         ``[n_model]`` SD over subjects of a model's own deviation, as a share of ``mean``.
     decimals : int or None
         Decimals that scores are rounded to, which makes ties.
+    across : float
+        Share of the variances that a subject has in common over regions.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Population:
     subject_sd: float
     model_sd: np.ndarray
     decimals: int | None = None
+    across: float = 0.5
 
     @property
     def rois(self) -> list[str]:
@@ -135,8 +138,13 @@ def score_study(
     """
     draw = NOISE[population.noise]
     k, rois = len(population.model_sd), population.rois
-    shared = 1 + population.subject_sd * draw(g, (n, 1, len(rois)))
-    own = population.model_sd[:, None] * draw(g, (n, k, len(rois)))
+    common, rest = np.sqrt(population.across), np.sqrt(1 - population.across)
+
+    def deviations(of: int) -> np.ndarray:
+        return np.asarray(common * draw(g, (n, of, 1)) + rest * draw(g, (n, of, len(rois))))
+
+    shared = 1 + population.subject_sd * deviations(1)
+    own = population.model_sd[:, None] * deviations(k)
     ceiling = population.mean * shared[:, 0] / 0.9
     score = population.mean * (shared + own - behind[:, None] / 0.9)
     if population.decimals is not None:
@@ -167,14 +175,14 @@ GEOMETRY: Mapping[str, tuple[float, float, bool]] = MappingProxyType(
 
 
 def rdm_study(
-    g: np.random.Generator, population: Population, n: int
+    g: np.random.Generator, population: Population, n: int, *, common: bool = False
 ) -> tuple[RDMSet, RDMSet, Mapping[str, Any]]:
     """RDMs of n people in several regions, and of models, so that everything people share is dyadic.
 
     A person's RDM is ``a T_roi + b F_roi + e``: the geometry T of the region with a reliability a of the person's own,
     a second dimension F that people follow more or less, and noise. Neighbouring regions share half of their geometry.
     Models: ``model_01`` is what the regions share with small errors of its own, ``further`` one more person drawn as
-    the others, ``random`` unrelated.
+    the others, ``random`` unrelated. ``common``: all regions have the geometry of the first.
     """
     draw = NOISE[population.noise]
     rois = [f"roi_{j + 1:02d}" for j in range(max(6, len(population.mean)))]
@@ -186,6 +194,8 @@ def rdm_study(
     steps = fixed.standard_normal((len(rois) + 1, pairs))
     truth = (steps[:-1] + steps[1:]) / np.sqrt(2)
     other = fixed.standard_normal((len(rois), pairs))
+    if common:
+        truth, other = (np.repeat(v[:1], len(rois), axis=0) for v in (truth, other))
     a = g.uniform(low, high, (n + 1, 1, 1))
     b = 0.5 * g.standard_normal((n + 1, 1, 1)) if second else np.zeros((n + 1, 1, 1))
     noise = draw(g, (n + 1, len(rois), pairs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 import apastats as apa
 from apastats.cli import app
 from apastats.errors import DesignError, InputError
-from apastats.planning import trials
+from apastats.planning.peers import rsatoolbox_ceiling
 from apastats.planning.populations import NOISE, SCORES, from_pilot, rdm_study, score_study
-from apastats.planning.trials import TRIALS, Study, Trial
+from apastats.planning.simulated import model_less_person
+from apastats.planning.trials import ALL, PEERS, QUANTITIES, TRIALS, Study, Trial
 
 
 @pytest.mark.parametrize("noise", NOISE)
@@ -65,6 +67,86 @@ def test_the_same_numbers_for_any_number_of_workers_and_after_an_interruption(
     for other in (two, stored, resumed):
         assert one.equals(other)
     assert len(one) == 8
+    # more studies go on from those that are there, and a size or design by itself has the same studies
+    more = {**options, "n_replicate": 34}
+    grown = apa.calibrate(["compare", "set"], workdir=tmp_path / "w", **more).table
+    assert grown.equals(apa.calibrate(["compare", "set"], **more).table)
+    alone = apa.calibrate("set", n=8, design="ties", n_replicate=34, rng=3).table
+    assert (
+        alone["estimate"].item() == grown.query("n == 8 and design == 'ties'")["estimate"].iloc[1]
+    )
+
+
+def test_on_a_dask_cluster() -> None:
+    distributed = pytest.importorskip("distributed")
+    options = {"n": 6, "n_replicate": 20, "rng": 3}
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as local,
+        distributed.Client(local) as client,
+        apa.cluster(client),
+    ):
+        there = apa.calibrate("compare", **options).table
+    assert there.equals(apa.calibrate("compare", **options).table)
+
+
+def test_what_a_part_warns_of_is_heard_by_all_who_use_it() -> None:
+    study = Study(SCORES["normal"], 5, np.random.SeedSequence(1))
+    for _ in range(2):
+        with pytest.warns(apa.errors.SmallSampleWarning):
+            TRIALS["nili upper"].run(study)
+
+
+def test_the_true_difference_to_a_person_is_the_mean_of_many_studies() -> None:
+    population = SCORES["heavy"]
+    gaps = []
+    for r in range(60):
+        brain, models, _ = rdm_study(np.random.default_rng(r), population, 12)
+        x = brain.vectors.reshape(12, -1, brain.vectors.shape[1])[:, 0]
+        each = np.corrcoef(np.vstack([x, models.vectors[:1]]))
+        gaps.append(each[-1, :-1].mean() - each[:-1, :-1][np.triu_indices(12, 1)].mean())
+    assert model_less_person(population) == pytest.approx(np.mean(gaps), abs=0.02)
+
+
+def test_the_named_number_of_subjects_is_judged_by_the_exact_power() -> None:
+    from apastats.planning.trials_scores import tost_power_here
+
+    for n, bound in ((5, 1.5), (20, 0.67)):
+        exact = apa.power_tost(n=n, sd=1.0, bounds=bound).table["estimate"].item()
+        assert tost_power_here(n, bound, 0.05) == pytest.approx(exact, abs=2e-3)
+
+
+def test_peers_have_the_numbers_of_the_program_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    rsatoolbox = pytest.importorskip("rsatoolbox")
+    from rsatoolbox.inference import boot_noise_ceiling, eval_fixed
+
+    study = Study(SCORES["normal"], 8, np.random.SeedSequence(1))
+    vectors = study.rdms[0].vectors.reshape(8, -1, study.rdms[0].vectors.shape[1])[:, 0]
+    drawn = np.array([0, 0, 1, 2, 2, 2, 5, 7])
+    for who in (np.arange(8), drawn):
+        rdms = rsatoolbox.rdm.RDMs(vectors[who], rdm_descriptors={"person": who})
+        x = vectors - vectors.mean(axis=1, keepdims=True)
+        x = x / np.linalg.norm(x, axis=1, keepdims=True)
+        ours = rsatoolbox_ceiling(x @ x.T, np.bincount(who, minlength=8))
+        theirs = boot_noise_ceiling(rdms, method="corr", rdm_descriptor="person")
+        np.testing.assert_allclose(ours, theirs, atol=1e-12)
+    models = [rsatoolbox.model.ModelFixed(f"m{i}", study.rdms[1].vectors[i]) for i in (0, 1)]
+    found = eval_fixed(models, rsatoolbox.rdm.RDMs(vectors), method="corr")
+    scores = found.evaluations[0].T
+    monkeypatch.setattr("apastats.planning.peers._wide", lambda *_: scores)
+    one = replace(SCORES["normal"], mean=np.array([0.4]))
+    again = Study(one, 8, np.random.SeedSequence(1))
+    mean = PEERS["rsatoolbox mean"].run(again)
+    np.testing.assert_allclose(mean[:3], [v[0] for v in (found.get_means(), *found.get_ci(0.95))])
+    p = found.test_pairwise()[0, 1]
+    assert PEERS["rsatoolbox pairs"].run(again) == (p <= 0.05)
+
+
+def test_peers_are_named_together() -> None:
+    found = apa.calibrate("peers", n=6, n_replicate=10, rng=1).table
+    assert len(found) == len(PEERS)
+    assert set(found["verb"].str.split(":").str[0]) == {"rsatoolbox", "TOSTER", "published rule"}
 
 
 def test_a_fault_is_found_and_a_level_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +156,7 @@ def test_a_fault_is_found_and_a_level_is_not(monkeypatch: pytest.MonkeyPatch) ->
         return [x.mean(), x.mean() - half, x.mean() + half, 0.0]
 
     bad = {"narrow": Trial("own", "an interval half as wide", "coverage", 0.95, too_narrow)}
-    monkeypatch.setattr("apastats.planning.calibrate.TRIALS", {**TRIALS, **bad})
+    monkeypatch.setattr("apastats.planning.calibrate.ALL", {**ALL, **bad})
     found = apa.calibrate(["narrow", "power"], n=8, n_replicate=200, rng=1).table
     assert found["verdict"].tolist() == ["off", "holds"]
     assert found["estimate"][0] == pytest.approx(0.63, abs=0.08)
@@ -136,6 +218,7 @@ def test_every_default_holds_its_level(long: bool) -> None:
 
 
 def test_every_trial_names_what_it_is() -> None:
-    for name, trial in trials.TRIALS.items():
-        assert trial.quantity in trials.QUANTITIES, name
+    for name, trial in ALL.items():
+        assert trial.quantity in QUANTITIES, name
         assert trial.what
+    assert len({(t.verb, t.what) for t in ALL.values()}) == len(ALL)
