@@ -178,6 +178,10 @@ class SmallSampleWarning(ApaWarning):
     """So few subjects that a procedure cannot do what its name promises."""
 
 
+class AssumptionWarning(ApaWarning):
+    """The data speak against what an interval or test takes for granted; it may be off its level."""
+
+
 class CeilingWarning(ApaWarning):
     """A noise ceiling is low, or a score lies above it."""
 

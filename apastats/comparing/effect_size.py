@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtr
 
 from apastats.arguments import applies, choice, names
-from apastats.errors import DegenerateWarning, DesignError, InputError, warn
+from apastats.errors import AssumptionWarning, DegenerateWarning, DesignError, InputError, warn
 from apastats.numbers.location import brunner_munzel
 from apastats.numbers.moments import constant, moments, rounding, size_of
 from apastats.numbers.ranks import midranks, tie_sizes
@@ -155,8 +155,17 @@ def effect_size(
 
     Warns
     -----
+    AssumptionWarning
+        If the differences of pairs vary more than the noncentral interval of Glass's delta takes for granted.
     DegenerateWarning
         If the SD that is the unit is 0 (up to the rounding of the scores); that effect size is NaN.
+
+    Notes
+    -----
+    Glass's delta of pairs, SD s of one sample, s_d of the differences: ``SE^2 = (s_d^2 / s^2 + d^2 / 2) / (n - 1)``
+    (Bonett 2008, Psychological Methods 13:99), which the ``t`` and ``normal`` intervals use. The noncentral intervals
+    take ``s_d = s`` (``nct``) or ``s_d^2 = 2 (1 - r) s^2``, that is, equal SDs (``nct_lambda``). With SDs 2 to 1, r .5
+    and 8 to 20 pairs 95 % intervals cover 78 % (``nct``), 74 % (``nct_lambda``), and 98 % (``t``).
 
     Examples
     --------
@@ -282,7 +291,21 @@ def smd(
     if paired:
         options["sd_diff"] = float(moments(x - y, size=size_of(x, y))[2])
         options["r"] = float(np.corrcoef(x, y)[0, 1]) if sx > 0 and sy > 0 else 0.0
-    return standardised_difference(mx - null, sx, len(x), my, sy, len(y), **options)
+    found = standardised_difference(mx - null, sx, len(x), my, sy, len(y), **options)
+    if paired and options.get("denominator") in ("x", "y") and found.denominator > 0:
+        _warn_of_glass(options["sd_diff"] / found.denominator, options["r"], interval)
+    return found
+
+
+def _warn_of_glass(ratio: float, r: float, interval: str) -> None:
+    """Warn where an interval takes the SD of the differences for clearly smaller than it is, both in units."""
+    assumed = {"nct": 1.0, "nct_lambda": float(np.sqrt(max(2 * (1 - r), 0.0)))}.get(interval, ratio)
+    if ratio > 1.1 * assumed:
+        text = (
+            f"effect_size: the interval {interval!r} of Glass's delta takes {assumed:.2g} for the SD of the differences"
+            f" in units of the sample's, which is {ratio:.2g} here; it is too narrow. interval='t' holds"
+        )
+        warn(text, AssumptionWarning)
 
 
 def _smd_test(e: Standardised, df: float, margin: Any) -> dict[str, Any]:

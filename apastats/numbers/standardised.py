@@ -214,7 +214,8 @@ def _smd_paired(
         # variance of the noncentral t with the factor (Viechtbauer 2007, eq. 26)
         sigma = np.sqrt(1 / n + d**2 * (1 - (df - 2) / (df * j**2)))
     if denominator in ("x", "y"):
-        sigma = j * np.sqrt(2 * ((1 - r) / n + d**2 / j / (2 * n)))
+        # Bonett (2008), eq. 13: mean and SD of normal pairs are independent, and the SDs need not be equal
+        sigma = np.sqrt(((sd_diff / unit) ** 2 + d**2 / 2) / (n - 1))
     t = (
         difference / (sd_diff / np.sqrt(n)) * np.sqrt(q)
         if denominator == "rm"

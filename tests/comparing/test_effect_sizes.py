@@ -227,3 +227,41 @@ def test_intervals_of_shares_hold_the_estimate(f: float, df1: int, df2: int) -> 
     assert row["conf_low"] <= row["estimate"]
     if row["p_value"] < 0.975:  # otherwise the noncentrality is 0 at both ends
         assert row["estimate"] <= row["conf_high"]
+
+
+def _pairs_of(sd_x: float, n: int, g: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    y = g.standard_normal(n)
+    x = sd_x * (0.5 * y + np.sqrt(0.75) * g.standard_normal(n)) + 0.8
+    return x, y
+
+
+def test_error_of_glass_delta_of_pairs_by_its_formula() -> None:
+    """The formula of TOSTER 0.9.0 (``d_est_pair``), whose SDs need not be equal."""
+    x, y = _pairs_of(2.0, 12, np.random.default_rng(1))
+    for denominator, own in (("x", x), ("y", y)):
+        for interval in ("t", "normal"):
+            row = apa.effect_size(x, y, measures="g", denominator=denominator, interval=interval)
+            g = row.table["estimate"].item()
+            error = np.sqrt((x - y).var(ddof=1) / (own.var(ddof=1) * 11) + g**2 / (2 * 11))
+            assert row.table["std_error"].item() == pytest.approx(error, rel=1e-12)
+    with pytest.warns(apa.errors.AssumptionWarning, match="too narrow"):
+        found = apa.effect_size(x, y, measures="g", denominator="y", interval="nct_lambda")
+    error = np.sqrt(
+        (x - y).var(ddof=1) / (y.var(ddof=1) * 11) + found.table["estimate"].item() ** 2 / 22
+    )
+    assert found.table["std_error"].item() == pytest.approx(error, rel=1e-12)
+
+
+@pytest.mark.parametrize("sd_x", [0.5, 1.0, 2.0])
+def test_interval_of_glass_delta_of_pairs_covers(sd_x: float) -> None:
+    g, sets = np.random.default_rng(3), 400
+    held, estimates, errors = 0, [], []
+    for _ in range(sets):
+        x, y = _pairs_of(sd_x, 10, g)
+        row = apa.effect_size(x, y, measures="glass", interval="t").table.iloc[0]
+        held += row["conf_low"] <= 0.8 <= row["conf_high"]
+        estimates.append(row["estimate"])
+        errors.append(row["std_error"])
+    assert held / sets > 0.95 - 3 * np.sqrt(0.05 * 0.95 / sets)
+    # with equal SDs taken for granted it was 0.7 of the SD of the estimates where they are 2 to 1
+    assert 0.85 < np.sqrt(np.mean(np.square(errors))) / np.std(estimates) < 1.25
