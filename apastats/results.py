@@ -387,7 +387,10 @@ class Result:
         spreadsheet_safe(self.table).to_csv(folder / "table.csv", index=False)
         # npz of plain arrays only: reading it back never unpickles
         arrays: dict[str, Any] = {k: np.asarray(v) for k, v in self.arrays.items()}
-        np.savez_compressed(folder / "arrays.npz", allow_pickle=False, **arrays)
+        if objects := [k for k, v in arrays.items() if v.dtype.hasobject]:
+            # numpy 2.0 takes allow_pickle=False for one more array
+            raise ValueError(f"arrays {objects}: Python objects, which only a pickle could hold")
+        np.savez_compressed(folder / "arrays.npz", **arrays)
         meta = {
             "kind": self.kind,
             "info": self.info.as_dict(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import fdtrc, fdtri, stdtr, stdtrit
+from scipy.special import chdtrc, chdtri, fdtrc, fdtri, stdtr, stdtrit
 
 from apastats.errors import InputError
 from apastats.numbers.adjust_p import ADJUSTMENTS, adjust_p, check_adjust
@@ -86,7 +86,9 @@ class Family:
         if name == "dunnettx":
             return dunnett_mixture_sf(size, len(t), df)
         if name == "scheffe":
-            return np.asarray(fdtrc(self.rank, _big(df), size**2 / self.rank))
+            f = fdtrc(self.rank, _big(df), size**2 / self.rank)
+            # at infinite df the limit itself: F of very many df is rounding in some releases of scipy
+            return np.where(np.isinf(df), chdtrc(self.rank, size**2), f)
         if alternative == "two-sided":
             return max_t_sf(size, self.correlation, df)
         one_sided = t if alternative == "greater" else -t
@@ -114,7 +116,9 @@ class Family:
             )
             return found, "multivariate t simultaneous"
         if name == "scheffe":
-            return np.sqrt(self.rank * fdtri(self.rank, _big(df), level)), "Scheffe simultaneous"
+            f = self.rank * fdtri(self.rank, _big(df), level)
+            limit = chdtri(self.rank, 1 - level)
+            return np.sqrt(np.where(np.isinf(df), limit, f)), "Scheffe simultaneous"
         tail = (1 - level) / tails
         if name == "sidak":
             return stdtrit(_big(df), 1 - (1 - level ** (1 / m)) / tails), "Sidak simultaneous"
