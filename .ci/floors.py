@@ -5,10 +5,11 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = ("cluster", "excel", "netcdf", "transport")
 
 
-def floors(root: Path = Path(__file__).resolve().parent.parent) -> list[str]:
+def floors(root: Path = ROOT) -> list[str]:
     """Requirements as ``name==floor``, those for other Pythons left out."""
     from packaging.requirements import Requirement
 
