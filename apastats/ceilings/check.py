@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DesignCheck", "check", "is_table"]
 
-RDM_SUFFIXES = (".npz", ".npy", ".h5", ".hdf5", ".mat")
-EITHER = (".csv", ".tsv", ".txt", ".json", ".nc", ".nc4")  # scores or RDMs
+RDM_SUFFIXES = (".npz", ".npy", ".mat")
+EITHER = (".csv", ".tsv", ".txt", ".json", ".nc", ".nc4", ".h5", ".hdf5")  # scores or RDMs
 _TWICE = 1 << 26
 
 
@@ -116,7 +116,8 @@ def is_table(data: Any) -> bool:
         return True
     # a table, unless it is refused as one and read as RDMs
     try:
-        if not look_into(data).plan.problems:
+        found = look_into(data)
+        if not found.plan.problems or found.what[0].startswith("rsatoolbox Result"):
             return True
     except ApaError:
         pass

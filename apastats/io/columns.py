@@ -414,11 +414,13 @@ def _absent(
     if not missing:
         return [], []
     free = [c.name for c in found if c.role in ("other label", "unknown", "further label")]
-    example = free[0] if free else next(iter(looks), "NAME")
     numbers = [c.name for c in found if c.role == "unknown" and looks[c.name] == "number"]
-    first = f"missing column {missing[0]!r}; found {list(looks)}. Use rename={{{example!r}: {missing[0]!r}}}"
+    # a column that is taken for something already is no candidate, unless there is no other way
+    example = free[0] if free else next(iter(looks), "NAME") if missing[0] == "score" else ""
+    uses = [f"rename={{{example!r}: {missing[0]!r}}}"] if example else []
     if missing[0] != "score":
-        first += f" or defaults={{{missing[0]!r}: ...}}"
+        uses.append(f"defaults={{{missing[0]!r}: ...}}")
+    first = f"missing column {missing[0]!r}; found {list(looks)}. Use {' or '.join(uses)}"
     ways = [
         f"--rename {shlex.quote(f'{name}={role}')}"
         for role, name in zip(missing, free, strict=False)

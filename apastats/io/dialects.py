@@ -339,7 +339,8 @@ def _marks_of(filled: list[str], *, score: bool) -> tuple[list[str], bool]:
         c for c in filled if _DECIMAL_COMMA.fullmatch(c) or _POINT.grouped(c) or _COMMA.seen(c)
     ]
     # a column of numbers: commas in free text mean nothing
-    if found and all(c in found or NUMBER.fullmatch(c) or _COMMA.grouped(c) for c in filled):
+    commas = set(found)
+    if commas and all(c in commas or NUMBER.fullmatch(c) or _COMMA.grouped(c) for c in filled):
         return found, point
     return [], point and score
 

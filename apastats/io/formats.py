@@ -14,6 +14,7 @@ from apastats.errors import MissingExtraError, ReadError
 from apastats.io.arrays import affordable
 from apastats.io.dialects import to_utf8
 from apastats.io.frames import Part, from_arrow, from_xarray
+from apastats.io.hdf5_tables import read_hdf5_table
 from apastats.io.sheets import read_sheets
 from apastats.io.sources import entities
 from apastats.io.text_files import (
@@ -51,6 +52,10 @@ FORMATS: dict[str, tuple[tuple[str, ...], str]] = {
     "parquet": ((".parquet", ".pq"), "an index that pandas stored becomes columns"),
     "feather and arrow": ((".feather", ".arrow", ".ipc"), "checked whole before use"),
     "netCDF": ((".nc", ".nc4", ".netcdf"), "xarray arrays, Brain-Score Score; extra netcdf"),
+    "HDF5": (
+        (".h5", ".hdf5"),
+        "rsatoolbox Result.save with one evaluation per subject; one table; bootstrap replicates are refused",
+    ),
 }
 SUFFIXES = tuple(s for endings, _ in FORMATS.values() for s in endings)
 
@@ -66,7 +71,13 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"\x80\x04", "a pickle", ""), (b"\x80\x05", "a pickle", ""),
 )  # fmt: skip
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
-_BEGINS = {"zip": b"PK", "Excel sheet": b"PK", "OpenDocument sheet": b"PK", "parquet": b"PAR1"}
+_BEGINS = {
+    "zip": b"PK",
+    "Excel sheet": b"PK",
+    "OpenDocument sheet": b"PK",
+    "parquet": b"PAR1",
+    "HDF5": b"\x89HDF",
+}
 _UNDER_OTHER_NAMES = (
     (b"PK", "; it is a newer workbook, its ending should be .xlsx, .xlsb or .ods"),
     (
@@ -79,8 +90,6 @@ _BY_ENDING = {
     ".mat": ("a MATLAB file", "read_rdms, if it holds RDMs; writetable in MATLAB writes a csv"),
     ".npz": ("a numpy archive", "read_rdms or read_patterns"),
     ".npy": ("a numpy array", "read_rdms or read_patterns"),
-    ".h5": ("an HDF5 file", "read_rdms, if it holds RDMs"),
-    ".hdf5": ("an HDF5 file", "read_rdms, if it holds RDMs"),
     ".rds": ("an R data file", "R, saved with write.csv"),
     ".rdata": ("an R data file", "R, saved with write.csv"),
     ".sav": ("an SPSS file", "pandas.read_spss, then apa.read(frame)"),
@@ -327,4 +336,5 @@ _READERS: dict[str, Callable[[str, FileOptions], list[Part]]] = {
     "parquet": _parquet,
     "feather and arrow": _feather,
     "netCDF": _netcdf,
+    "HDF5": lambda path, options: read_hdf5_table(path),
 }

@@ -21,6 +21,7 @@ OBJECTS = (
     "polars, arrow and every other frame that narwhals knows",
     "xarray arrays and data sets",
     "a dict of columns, a list of dicts, a structured array",
+    "rsatoolbox Results with one evaluation per subject",
 )
 
 
@@ -115,6 +116,13 @@ def from_object(source: Any) -> Part:
     if isinstance(source, pd.DataFrame):
         return _from_pandas(source, "a pandas frame")
     root = type(source).__module__.split(".")[0]
+    if hasattr(source, "evaluations") and hasattr(source, "cv_method"):
+        from apastats.io.hdf5_tables import from_result
+
+        models = source.models
+        return from_result(
+            vars(source), [str(m.name) for m in models], [type(m).__name__ for m in models]
+        )
     if root == "xarray":
         frame, notes = from_xarray(source)
         return Part("data", frame, f"an xarray {kind}", notes=notes)

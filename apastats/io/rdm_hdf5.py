@@ -13,26 +13,26 @@ from apastats.errors import ApaError, ReadError
 from apastats.io.arrays import affordable
 from apastats.io.rdm_labels import RawRDMs, role_of
 
-__all__ = ["descriptors", "guarded", "read_h5", "read_mat73", "write_h5"]
+__all__ = ["content", "descriptors", "guarded", "read_h5", "read_mat73", "write_h5"]
 
 
 def read_h5(path: Path) -> RawRDMs:
     """What ``RDMs.save`` or ``Result.save`` of rsatoolbox wrote, by h5py alone."""
-    content = _content(path, _plain)
-    if "dissimilarities" in content:
-        return _rdms(content, str(path))
-    models = content.get("models")
-    if "evaluations" in content and isinstance(models, Mapping):
-        return _result(path, models)
+    found = content(path)
+    if "dissimilarities" in found:
+        return _rdms(found, str(path))
+    models = found.get("models")
+    if "evaluations" in found and isinstance(models, Mapping):
+        return _result(path, models, found)
     raise ReadError(
         path,
-        f"no dataset 'dissimilarities', as rsatoolbox writes RDMs; found {sorted(content)}. Other arrays are read "
+        f"no dataset 'dissimilarities', as rsatoolbox writes RDMs; found {sorted(found)}. Other arrays are read "
         "by read_rdms(array)",
     )
 
 
-def _rdms(content: Mapping[str, Any], source: str) -> RawRDMs:
-    vectors = np.asarray(content["dissimilarities"])
+def _rdms(found: Mapping[str, Any], source: str) -> RawRDMs:
+    vectors = np.asarray(found["dissimilarities"])
     if vectors.ndim == 1:
         vectors = vectors[None]
     if vectors.ndim != 2 or vectors.dtype.kind not in "fiu" or not vectors.size:
@@ -40,15 +40,13 @@ def _rdms(content: Mapping[str, Any], source: str) -> RawRDMs:
             source,
             f"dissimilarities have shape {vectors.shape} and type {vectors.dtype}; allowed: numbers [n_rdm, n_pair]",
         )
-    given = [content.get(k) for k in ("rdm_descriptors", "descriptors")]
+    given = [found.get(k) for k in ("rdm_descriptors", "descriptors")]
     own, shared = (g if isinstance(g, Mapping) else {} for g in given)
-    found = descriptors(own, shared, len(vectors))
-    measure = content.get("dissimilarity_measure")
-    patterns = content.get("pattern_descriptors")
+    labels, log = descriptors(own, shared, len(vectors))
+    measure = found.get("dissimilarity_measure")
+    patterns = found.get("pattern_descriptors")
     patterns = patterns if isinstance(patterns, Mapping) else {}
-    return RawRDMs(
-        vectors, found[0], dict(patterns), None if measure is None else str(measure), found[1]
-    )
+    return RawRDMs(vectors, labels, dict(patterns), None if measure is None else str(measure), log)
 
 
 def descriptors(
@@ -76,7 +74,7 @@ def descriptors(
     return pd.DataFrame(columns, index=range(n)), log
 
 
-def _result(path: Path, models: Mapping[str, Any]) -> RawRDMs:
+def _result(path: Path, models: Mapping[str, Any], found: Mapping[str, Any]) -> RawRDMs:
     """RDMs of the models of a Result; its evaluations are scores of these."""
     parts, names = [], []
     for key in sorted(models, key=lambda k: (len(k), k)):
@@ -93,7 +91,11 @@ def _result(path: Path, models: Mapping[str, Any]) -> RawRDMs:
     frame = pd.DataFrame({"model": names})
     if len(set(names)) < len(names):  # a model of several RDMs
         frame["layer"] = np.concatenate([np.arange(len(p.vectors)) for p in parts])
-    log = ["an rsatoolbox Result: RDMs of its models are taken, not its evaluations"]
+    from apastats.io.hdf5_tables import why_no_scores
+
+    reason = why_no_scores(np.asarray(found["evaluations"]), str(found.get("cv_method") or ""))
+    what = f"; {reason}" if reason else " (apa.read reads these, one per subject)"
+    log = [f"an rsatoolbox Result: RDMs of its models are taken, not its evaluations{what}"]
     log += [
         f"{m['type']} {m.get('name', key)!r}: its member RDMs are taken as they are, nothing is fitted"
         for key, m in models.items()
@@ -103,6 +105,11 @@ def _result(path: Path, models: Mapping[str, Any]) -> RawRDMs:
 
 
 # ------------------------------------------------------------------ trees
+def content(path: Path) -> dict[str, Any]:
+    """Everything in an HDF5 file as nested dicts of arrays, text decoded."""
+    return _content(path, _plain)
+
+
 def _content(path: Path, value_of: Any) -> dict[str, Any]:
     """Everything in a file as nested dicts; nothing outside of the file is ever opened."""
     import h5py
@@ -172,6 +179,8 @@ def _plain(value: Any, file: Any, h5py: Any) -> Any:
     data = np.asarray(value)
     if data.dtype.kind == "S":
         return np.char.decode(data, "utf-8")
+    if data.dtype.names:  # a table; its columns are decoded by who reads it
+        return data
     if data.dtype.kind == "O":
         flat = [v.decode() if isinstance(v, bytes) else str(v) for v in data.ravel()]
         return np.array(flat, dtype=str).reshape(data.shape)

@@ -21,6 +21,7 @@ ENTITIES = {
     "metric": "metric", "split": "split",
 }  # fmt: skip
 _ENTITY = re.compile(r"([a-z]+)-([^_-][^_]*)")
+_ALONE = (".json", ".h5", ".hdf5")
 _SIDE_FILES = ("participants.tsv", "sessions.tsv", "dataset_description.json")
 
 
@@ -96,9 +97,11 @@ def _folder(path: str, suffixes: tuple[str, ...]) -> tuple[list[str], list[str]]
     """Table files of a folder, and names of what is none."""
     entries = sorted(os.scandir(path), key=lambda e: e.name)
     names = [e.name for e in entries if e.is_file() and e.name != MARKER and e.name[0] != "."]
-    # a json file in a folder describes the others (BIDS); alone it is read
-    table = tuple(s for s in suffixes if s != ".json")
+    # a json file in a folder describes the others (BIDS), HDF5 holds RDMs; where there is nothing else they are read
+    table = tuple(s for s in suffixes if s not in _ALONE)
     good = [n for n in names if n.lower().endswith(table) and n not in _SIDE_FILES]
+    if not good and not any(e.is_dir() for e in entries):
+        good = [n for n in names if n.lower().endswith(_ALONE) and n not in _SIDE_FILES]
     files = [os.path.join(path, n) for n in good]
     subjects = [e.name for e in entries if e.is_dir() and e.name.startswith("sub-")]
     kept = set(good)

@@ -518,7 +518,7 @@ def test_many_small_files_name_the_one_with_the_fault(tmp_path: Path) -> None:
         ("x.mat", b"MATLAB 5.0 MAT-file", "is a MATLAB file; read_rdms"),
         ("x.npy", b"\x93NUMPY", "is a numpy array; read_rdms"),
         ("x.xls", b"\xd0\xcf\x11\xe0", "cannot be read"),
-        ("x.h5", b"\x89HDF\r\n\x1a\n", "is an HDF5 file; read_rdms"),
+        ("x.h5", b"\x89HDF\r\n\x1a\n", "is no readable HDF5 file"),
         ("x.rds", b"\x1f\x8b", "is an R data file; R, saved with write.csv"),
         ("x.csv", b"", "is empty"),
         ("x.csv", b"PK\x03\x04zz", "ends like text and is binary; its ending should be .zip or .xlsx"),
