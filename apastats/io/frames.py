@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import InputError
+from apastats.io.rsatoolbox_results import from_result
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -117,12 +118,9 @@ def from_object(source: Any) -> Part:
         return _from_pandas(source, "a pandas frame")
     root = type(source).__module__.split(".")[0]
     if hasattr(source, "evaluations") and hasattr(source, "cv_method"):
-        from apastats.io.hdf5_tables import from_result
-
-        models = source.models
-        return from_result(
-            vars(source), [str(m.name) for m in models], [type(m).__name__ for m in models]
-        )
+        names, types = zip(*((str(m.name), type(m).__name__) for m in source.models), strict=True)
+        frame, what, notes = from_result(vars(source), list(names), list(types))
+        return Part("data", frame, what, notes=notes)
     if root == "xarray":
         frame, notes = from_xarray(source)
         return Part("data", frame, f"an xarray {kind}", notes=notes)

@@ -12,6 +12,7 @@ import pandas as pd
 from apastats.errors import ApaError, ReadError
 from apastats.io.arrays import affordable
 from apastats.io.rdm_labels import RawRDMs, role_of
+from apastats.io.rsatoolbox_results import why_no_scores
 
 __all__ = ["content", "descriptors", "guarded", "read_h5", "read_mat73", "write_h5"]
 
@@ -91,8 +92,6 @@ def _result(path: Path, models: Mapping[str, Any], found: Mapping[str, Any]) -> 
     frame = pd.DataFrame({"model": names})
     if len(set(names)) < len(names):  # a model of several RDMs
         frame["layer"] = np.concatenate([np.arange(len(p.vectors)) for p in parts])
-    from apastats.io.hdf5_tables import why_no_scores
-
     reason = why_no_scores(np.asarray(found["evaluations"]), str(found.get("cv_method") or ""))
     what = f"; {reason}" if reason else " (apa.read reads these, one per subject)"
     log = [f"an rsatoolbox Result: RDMs of its models are taken, not its evaluations{what}"]
