@@ -118,9 +118,7 @@ def from_object(source: Any) -> Part:
         return _from_pandas(source, "a pandas frame")
     root = type(source).__module__.split(".")[0]
     if hasattr(source, "evaluations") and hasattr(source, "cv_method"):
-        names, types = zip(*((str(m.name), type(m).__name__) for m in source.models), strict=True)
-        frame, what, notes = from_result(vars(source), list(names), list(types))
-        return Part("data", frame, what, notes=notes)
+        return _from_result(source)
     if root == "xarray":
         frame, notes = from_xarray(source)
         return Part("data", frame, f"an xarray {kind}", notes=notes)
@@ -137,6 +135,12 @@ def from_object(source: Any) -> Part:
         raise InputError("source", [type(v).__name__ for v in source[:3]],
                          "paths, or rows that are dicts")  # fmt: skip
     return _from_narwhals(source, root)
+
+
+def _from_result(source: Any) -> Part:
+    names = [str(m.name) for m in source.models]
+    frame, what, notes = from_result(vars(source), names, [type(m).__name__ for m in source.models])
+    return Part("data", frame, what, notes=notes)
 
 
 def _from_narwhals(source: Any, root: str) -> Part:

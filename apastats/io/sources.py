@@ -21,6 +21,7 @@ ENTITIES = {
     "metric": "metric", "split": "split",
 }  # fmt: skip
 _ENTITY = re.compile(r"([a-z]+)-([^_-][^_]*)")
+# a json file in a folder describes the others (BIDS), HDF5 holds RDMs; where there is nothing else they are read
 _ALONE = (".json", ".h5", ".hdf5")
 _SIDE_FILES = ("participants.tsv", "sessions.tsv", "dataset_description.json")
 
@@ -97,11 +98,10 @@ def _folder(path: str, suffixes: tuple[str, ...]) -> tuple[list[str], list[str]]
     """Table files of a folder, and names of what is none."""
     entries = sorted(os.scandir(path), key=lambda e: e.name)
     names = [e.name for e in entries if e.is_file() and e.name != MARKER and e.name[0] != "."]
-    # a json file in a folder describes the others (BIDS), HDF5 holds RDMs; where there is nothing else they are read
     table = tuple(s for s in suffixes if s not in _ALONE)
-    good = [n for n in names if n.lower().endswith(table) and n not in _SIDE_FILES]
+    good = _tables(names, table)
     if not good and not any(e.is_dir() for e in entries):
-        good = [n for n in names if n.lower().endswith(_ALONE) and n not in _SIDE_FILES]
+        good = _tables(names, _ALONE)
     files = [os.path.join(path, n) for n in good]
     subjects = [e.name for e in entries if e.is_dir() and e.name.startswith("sub-")]
     kept = set(good)
@@ -114,13 +114,16 @@ def _folder(path: str, suffixes: tuple[str, ...]) -> tuple[list[str], list[str]]
     return files, left
 
 
+def _tables(names: Sequence[str], endings: tuple[str, ...]) -> list[str]:
+    return [n for n in names if n.lower().endswith(endings) and n not in _SIDE_FILES]
+
+
 def _below(folder: str, table: tuple[str, ...]) -> list[str]:
     """Table files of a folder and all folders in it."""
     found = []
     for base, folders, inner in os.walk(folder):
         folders.sort()
-        good = [n for n in sorted(inner) if n.lower().endswith(table) and n not in _SIDE_FILES]
-        found += [os.path.join(base, n) for n in good]
+        found += [os.path.join(base, n) for n in _tables(sorted(inner), table)]
     return found
 
 
