@@ -127,6 +127,8 @@ def _text(codes: np.ndarray, levels: Any) -> Any:
     import pyarrow as pa
 
     texts = pa.array([str(v) for v in levels], pa.large_string())
+    if len(texts) == 1 and codes.min(initial=0) == 0:
+        return pd.array(pa.repeat(texts[0], len(codes)), dtype="str")
     parts = []
     # in parts: one long column of text is written into memory that grows by doubling
     for start in range(0, len(codes), _PART):

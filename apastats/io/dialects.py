@@ -263,12 +263,15 @@ def _separator(
     near: list[tuple[int, str, int, tuple[int, int]]] = []
     for s in [sep] if sep else SEPARATORS:
         try:
+            first = next(csv.reader(body, delimiter=s, skipinitialspace=s == " "), [])
+            if len(first) < 2 and not sep and (s != "," or not _known(first, known)):
+                continue  # one column is read where its name is known
             header, rows, odd = _fit(body, s, mark)
         except csv.Error:
             continue
         n = len(header)
         if n < 2 and not sep and (s != "," or not _known(header, known)):
-            continue  # one column is read where its name is known
+            continue
         one_more = bool(rows) and all(len(r) == n + 1 for r in rows)
         trailing = one_more and all(r[-1].strip() == "" for r in rows)
         uneven = next((i for i, r in enumerate(rows) if len(r) != n), None)

@@ -23,7 +23,7 @@ from apastats.io.text_files import (
     compressed,
     grouped,
     plain_text,
-    small_text,
+    small_texts,
     zipped,
 )
 
@@ -165,8 +165,8 @@ def read_files(paths: Sequence[str], options: FileOptions) -> Iterator[Part]:
     group: list[tuple[str, bytes]] = []
     first = b""
     size = 0
-    for path in paths:
-        data = small_text(path) if len(paths) > 1 else None
+    texts = small_texts(paths) if len(paths) > 1 else iter([None] * len(paths))
+    for path, data in zip(paths, texts, strict=True):
         header = b"" if data is None else data[: data.find(b"\n") + 1]
         if group and (data is None or header != first or size > BATCH):
             yield from grouped(group, options)

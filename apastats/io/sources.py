@@ -6,6 +6,7 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,8 @@ def _folder(path: str, suffixes: tuple[str, ...]) -> tuple[list[str], list[str]]
     good = _tables(names, table)
     if not good and not any(e.is_dir() for e in entries):
         good = _tables(names, _ALONE)
-    files = [os.path.join(path, n) for n in good]
+    places = {e.name: e.path for e in entries}
+    files = [places[n] for n in good]
     subjects = [e.name for e in entries if e.is_dir() and e.name.startswith("sub-")]
     kept = set(good)
     left = [n for n in names if n not in kept]
@@ -127,6 +129,13 @@ def _below(folder: str, table: tuple[str, ...]) -> list[str]:
     return found
 
 
+@lru_cache(maxsize=1024)
+def _of_folders(folder: str) -> tuple[str, ...]:
+    """Names of folders that state a subject or a session; files share their folders."""
+    parts = folder.replace(os.sep, "/").split("/")
+    return tuple(p for p in parts if re.fullmatch(r"(sub|ses)-[^_]+", p))
+
+
 def entities(path: str) -> dict[str, str]:
     """Columns that the names of a file and its ``sub-*`` folders state.
 
@@ -145,10 +154,12 @@ def entities(path: str) -> dict[str, str]:
     {'subject': '01', 'roi': 'V1'}
     """
     found: dict[str, str] = {}
+    if "-" not in path:
+        return found
     folder, name = os.path.split(path)
-    whole = [
-        p for p in folder.replace(os.sep, "/").split("/") if re.fullmatch(r"(sub|ses)-[^_]+", p)
-    ]
+    whole = _of_folders(folder)
+    if not whole and "-" not in name:
+        return found
     for part in [*whole, *name.split(".")[0].split("_")]:
         match = _ENTITY.fullmatch(part)
         if match and match[1] in ENTITIES:

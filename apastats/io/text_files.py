@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +26,13 @@ from apastats.rows import KEY_COLUMNS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["TEXT", "FileOptions", "compressed", "grouped", "plain_text", "small_text", "zipped"]
+__all__ = ["TEXT", "FileOptions", "compressed", "grouped", "plain_text", "small_texts", "zipped"]
 
 TEXT = (".csv", ".tsv", ".txt", ".tab", ".dat")
-GROUPED = 1 << 23  # text files up to this size are read together where their headers are equal
+_PIECE, _SNIFFED, _BOM = 1 << 16, 1 << 16, b"\xef\xbb\xbf"
+_CHUNK, _READERS = 128, 8  # files read by one thread at a time, and threads
+GROUPED = 1 << 20  # text files up to this size are read together where their headers are equal
+_LARGE = 1 << 23  # text beyond this size is not copied to look at its encoding
 
 
 @dataclass(frozen=True)
@@ -86,75 +91,106 @@ def small_text(path: str) -> bytes | None:
     if not path.lower().endswith(TEXT):
         return None
     try:
-        with open(path, "rb", buffering=0) as file:
-            if os.fstat(file.fileno()).st_size > GROUPED:
-                return None
-            data = file.read()
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            data = os.read(handle, _PIECE)
+            while more := os.read(handle, GROUPED):
+                data += more
+                if len(data) > GROUPED:
+                    return None
+        finally:
+            os.close(handle)
     except OSError as error:
         raise ReadError(path, f"cannot be read ({error})") from error
-    plain = data[:1].isalpha() and not (b'"' in data or b"\x00" in data or b"\r" in data)
-    if not plain or b"\n" not in data:
+    if data.startswith(_BOM):
+        data = data[3:]
+    if not (data[:1].isalpha() or data[:1] == b'"') or b"\n" not in data:
         return None
     return data if data.endswith(b"\n") else data + b"\n"
+
+
+def small_texts(paths: Sequence[str]) -> Iterator[bytes | None]:
+    """:func:`small_text` of each of several files, in order; many are read at once, as most of the time is waiting."""
+    if len(paths) <= _CHUNK:
+        yield from map(small_text, paths)
+        return
+    chunks = [paths[i : i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
+    with ThreadPoolExecutor(_READERS) as pool:
+        for i in range(0, len(chunks), _READERS):  # no more is read ahead than is used next
+            for found in pool.map(
+                lambda chunk: [small_text(p) for p in chunk], chunks[i : i + _READERS]
+            ):
+                yield from found
 
 
 def grouped(group: list[tuple[str, bytes]], options: FileOptions) -> list[Part]:
     """Text files with one header: parsed together, each by itself where that fails."""
     import pyarrow as pa
 
-    if len(group) == 1:
-        return _alone(group[0][0], options)
-    header = group[0][1].find(b"\n") + 1
-    counts = []
-    for _, data in group:
-        rows = data.count(b"\n") - 1
-        if b"\n\n" in data:
-            rows = sum(1 for line in data.split(b"\n")[1:] if line)
-        counts.append(rows)
-    joined = pa.py_buffer(b"".join([group[0][1], *(data[header:] for _, data in group[1:])]))
     names = [path for path, _ in group]
+    if len(group) == 1:
+        return _alone(names[0], options)
+    header = group[0][1].find(b"\n") + 1
+    joined = b"".join([group[0][1], *(data[header:] for _, data in group[1:])])
     try:
-        dialect = sniff(bytes(memoryview(joined)[: 1 << 19]), names[0], sep=options.sep, decimal=options.decimal,
-                        comment=options.comment, encoding=options.encoding or "utf-8", known=options.known)  # fmt: skip
-        if options.encoding not in (None, "utf-8", "utf8") or dialect.start != header:
+        if b"\x00" in joined or options.encoding not in (None, "utf-8", "utf8"):
             raise ReadError(names[0], "not in the plain form")
-        table = read_text(joined, names[0], dialect, _labels(dialect, options))
+        head = joined[: joined.rfind(b"\n", 0, max(_SNIFFED, header)) + 1]
+        dialect = sniff(head, names[0], sep=options.sep, decimal=options.decimal,
+                        comment=options.comment, encoding="utf-8", known=options.known)  # fmt: skip
+        if dialect.start != header:
+            raise ReadError(names[0], "not in the plain form")
+        table = read_text(pa.py_buffer(joined), names[0], dialect, _labels(dialect, options))
     except ReadError:
         return [part for path in names for part in _alone(path, options)]
-    if table.num_rows != sum(counts):
+    texts = [data for _, data in group]
+    blank = b"\n\n" in joined or b"\n\r\n" in joined
+    n = sum(_counts(texts)) if blank else joined.count(b"\n") - 1
+    if table.num_rows != n:  # line breaks in quotes, comments between rows
         return [part for path in names for part in _alone(path, options)]
-    return _cut(table, names, counts, dialect, [data for _, data in group])
+    return _cut(table, names, texts, dialect)
+
+
+def _counts(texts: list[bytes]) -> list[int]:
+    """Rows of each text below its header; blank lines are none."""
+    return [
+        sum(1 for line in data.split(b"\n")[1:] if line.strip(b"\r"))
+        if b"\n\n" in data or b"\n\r\n" in data
+        else data.count(b"\n") - 1
+        for data in texts
+    ]
 
 
 def _alone(path: str, options: FileOptions) -> list[Part]:
     return [replace(p, entities=entities(path)) for p in plain_text(path, options)]
 
 
-def _cut(
-    table: pa.Table, names: list[str], counts: list[int], dialect: Dialect, texts: list[bytes]
-) -> list[Part]:
+def _cut(table: pa.Table, names: list[str], texts: list[bytes], dialect: Dialect) -> list[Part]:
     """One part for files that state nothing in their names; one per file otherwise."""
-    starts = [0]
-    for n in counts:
-        starts.append(starts[-1] + n)
+    places: list[int] = []
+
+    def starts() -> list[int]:
+        if not places:
+            places.extend(accumulate(_counts(texts), initial=0))
+        return places
 
     def locate(row: int) -> str:
-        i = bisect_right(starts, row) - 1
         import pyarrow as pa
 
+        i = bisect_right(starts(), row) - 1
         line = lines_of_rows(pa.py_buffer(texts[i]), dialect)
-        return f"{names[i]}, line {line(row - starts[i])}"
+        return f"{names[i]}, line {line(row - starts()[i])}"
 
     frame = from_arrow(table)
     stated = [entities(n) for n in names]
     columns = {k: [s.get(k) for s in stated] for s in stated[:1] for k in s}
-    if not all(set(s) == set(columns) for s in stated):
+    if any(stated) and not all(set(s) == set(columns) for s in stated):
         return [
             Part(
                 name,
-                frame.iloc[starts[i] : starts[i + 1]].reset_index(drop=True),
+                frame.iloc[starts()[i] : starts()[i + 1]].reset_index(drop=True),
                 dialect.describe(),
-                partial(_from, locate, starts[i]),
+                partial(_from, locate, starts()[i]),
                 decimal=dialect.decimal,
                 entities=found,
             )
@@ -164,7 +200,7 @@ def _cut(
     spread = {}
     for key, values in columns.items():
         levels = {v: i for i, v in enumerate(dict.fromkeys(values))}
-        codes = np.repeat([levels[v] for v in values], counts)
+        codes = np.repeat([levels[v] for v in values], np.diff(starts()))
         spread[key] = pd.Categorical.from_codes(
             codes, dtype=pd.CategoricalDtype(pd.Index(list(levels), dtype="str"))
         )
@@ -189,7 +225,7 @@ def _text_part(data: pa.Buffer, name: str, options: FileOptions) -> Part:
     plain = options.encoding in (None, "utf-8", "utf8") and not bytes(data[:4]).startswith(
         (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
     )
-    large = data.size > GROUPED
+    large = data.size > _LARGE
     encoding = "utf-8"
     if not (plain and large and _utf8(bytes(data[:4096]))):
         text, encoding = to_utf8(data.to_pybytes(), name, options.encoding)
