@@ -133,7 +133,7 @@ def _small(n: int, folder: Path) -> Iterator[Row]:
     if hasattr(os, "posix_fadvise"):
         theirs_cold, ours_cold = _from_disk(files, raw), _from_disk(files, nothing)
         yield Row(f"{task}, their bytes from disk", theirs_cold, ours_cold, at_least=1 / 1.5,
-                  note="wall-clock, least of 3; files dropped from the page cache before each; nothing is parsed on their "
+                  note="wall-clock, least of 3; files dropped from the page cache first; nothing is parsed on their "
                   "side")  # fmt: skip
 
 
