@@ -27,25 +27,31 @@ BLOCKS, TABLE = HERE / "blocks", HERE / "table.csv"
 PAGE = HERE.parents[1] / "docs" / "calibration.md"
 SEED = 20261130
 _RDM_PEERS = ("rsatoolbox lower", "rsatoolbox upper")
+_BRAIN = [k for k, trial in RDM_TRIALS.items() if trial.verb == "brain_test"]
 GROUPS = {
     "scores": [*SCORE_TRIALS, *(k for k in PEERS if k not in _RDM_PEERS)],
-    "rdms": [*RDM_TRIALS, *_RDM_PEERS],
+    "rdms": [*(k for k in RDM_TRIALS if k not in _BRAIN), *_RDM_PEERS],
+    "brain": _BRAIN,
 }
 # seconds a study at 40 people; its jackknife is of the fourth power
 DEAR = ("agreement_bootstrap", "agreement_bootstrap model")
 # (group, people, simulated studies per design)
 ROUNDS = [
-    *(("scores", n, 100) for n in (8, 10)),
-    *(("rdms", n, 100) for n in (8, 10)),
-    *((group, n, 100) for n in (5, 20) for group in GROUPS),
-    *((group, n, 200) for n in (8, 10) for group in GROUPS),
-    *((group, 40, 40) for group in GROUPS),
-    *((group, n, 200) for n in (5, 20) for group in GROUPS),
-    *((group, n, 400) for n in (8, 10) for group in GROUPS),
-    *((group, 40, 100) for group in GROUPS),
-    *((group, n, 400) for n in (5, 20) for group in GROUPS),
-    *((group, 40, 400) for group in GROUPS),
-    *((group, n, 2000) for n in (8, 10, 5, 20, 40) for group in GROUPS),
+    (group, n, count)
+    for count, sizes in (
+        (100, (8, 10)),
+        (50, (5, 20)),
+        (20, (40,)),
+        (200, (8, 10)),
+        (100, (5, 20)),
+        (400, (8, 10)),
+        (400, (5, 20)),
+        (100, (40,)),
+        (400, (40,)),
+        (2000, (8, 10, 5, 20, 40)),
+    )
+    for n in sizes
+    for group in GROUPS
 ]
 
 

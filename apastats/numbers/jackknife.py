@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-__all__ = ["jackknife_error", "person_shares"]
+__all__ = ["SecondOrder", "jackknife_error", "person_shares", "second_order"]
 
 
 def jackknife_error(left: np.ndarray) -> np.ndarray:
@@ -50,3 +52,71 @@ def person_shares(values: np.ndarray, left: np.ndarray) -> np.ndarray:
         centre = np.where(there, left, 0.0).sum(axis=0) / there.sum(axis=0)
     out: np.ndarray = mean + (n - 1) * (centre - left)
     return out
+
+
+FAR, MOST = (
+    3.0,
+    0.15,
+)  # beyond FAR the correction is constant; MOST keeps it increasing (below 1 / (2 FAR))
+
+
+@dataclass(frozen=True, eq=False)
+class SecondOrder:
+    """Correction of jackknife t statistics for the second order of a mean over pairs of people.
+
+    Attributes
+    ----------
+    k : numpy.ndarray, shape (...)
+        ``kappa / (2 sqrt(n))``; 0 where the pairs say nothing.
+    """
+
+    k: np.ndarray
+
+    def corrected(self, t: np.ndarray) -> np.ndarray:
+        """``t + (min(t^2, 9) + 1) k``, which has Student's t distribution more nearly."""
+        return np.asarray(t + (np.minimum(t**2, FAR**2) + 1) * self.k)
+
+    def statistic_at(self, y: np.ndarray) -> np.ndarray:
+        """The statistic whose corrected value is y."""
+        far = (FAR**2 + 1) * self.k
+        root = np.sqrt(np.maximum(1 + 4 * self.k * (y - self.k), 0.0))
+        inside = 2 * (y - self.k) / (1 + root)
+        return np.asarray(np.where(np.abs(inside) <= FAR, inside, y - far))
+
+
+def second_order(shares: np.ndarray, pairs: np.ndarray) -> SecondOrder:
+    """Correction for means of which a mean over pairs of people is taken off.
+
+    Parameters
+    ----------
+    shares : numpy.ndarray, shape (n, m, q)
+        Each person's share (:func:`person_shares`) in ``mean - mean over pairs``.
+    pairs : numpy.ndarray, shape (n, n, q)
+        The pairs; the diagonal is not read.
+
+    Returns
+    -------
+    SecondOrder
+        ``k [m, q]``; 0 where a share or a pair is missing.
+
+    Notes
+    -----
+    What pairs hold beyond the two people, ``psi_ij``, ties the error of the mean to its standard error: where people
+    differ much, a mean that is too high comes with a standard error that is too small. Its term in the Edgeworth
+    expansion of a studentised U-statistic is ``(t^2 + 1) kappa / (2 sqrt(n))`` with
+    ``kappa = E g_i g_j psi_ij / sigma_g^3``, g half a person's share about the mean (Callaert and Veraverbeke 1981,
+    Annals of Statistics 9:194; Helmers 1985, Canadian Journal of Statistics 13:79); psi has the sign of ``- pairs``.
+    """
+    n = len(shares)
+    own = np.eye(n, dtype=bool)[..., None]
+    both = np.where(own, 0.0, (pairs + np.swapaxes(pairs, 0, 1)) / 2)
+    row = both.sum(axis=1)
+    mean = row.sum(axis=0) / (n * (n - 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        person = (row - (n - 1) * mean) / max(n - 2, 1)
+        beyond = np.where(own, 0.0, both - mean - person[:, None] - person[None])
+        g = (shares - shares.mean(axis=0)) / 2
+        size = g.std(axis=0, ddof=1) ** 3
+        kappa = -np.einsum("imq,jmq,ijq->mq", g, g, beyond) / (n * (n - 1)) / size
+    k = np.where(np.isfinite(kappa), kappa, 0.0) / (2 * np.sqrt(n))
+    return SecondOrder(np.clip(k, -MOST, MOST))

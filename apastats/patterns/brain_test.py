@@ -186,8 +186,10 @@ def brain_test(
     Notes
     -----
     **As good as a person.** ``D = mean model - mean person``, people in all roles: targets, predictors and parts of
-    references. Tests are t with n - 1 df of each person's share in ``D + margin`` (delete-one jackknife), a
-    ceiling's share being part of the contrast: non-inferiority (``p_value_noninf``), equivalence (two one-sided tests),
+    references. Tests are t with n - 1 df of each person's share in ``D + margin`` (delete-one jackknife), corrected for
+    the second order of the mean over pairs, which matters where people differ much
+    (:func:`apastats.numbers.jackknife.second_order`); a ceiling's share is part of the contrast:
+    non-inferiority (``p_value_noninf``), equivalence (two one-sided tests),
     and the opposite, worse by more than the margin (``p_value_worse``). This is about this one model.
 
     **A person like any other.** Under the hypothesis the model was drawn from where people come from. Its mean less
@@ -203,7 +205,7 @@ def brain_test(
     Not being beyond is no proof of being a person: with ten people the interval for one more is 3.5 SDs of people
     or more wide (:func:`power_brain_test` says what would be found).
 
-    Measured with a generator of its own at 8 and 10 people: docs/calibration_brain_test.md. The question is that of
+    Measured with a generator of its own at 8 and 10 people: docs/brain_test.md. The question is that of
     Feather et al. 2025, "Brain-model evaluations need the NeuroAI Turing Test" (arXiv 2502.16238).
 
     Examples
@@ -353,10 +355,11 @@ def _cell(
     rois = [list(cells["roi"]), None][options.over == "all"]
     difference = made.model_share - made.person_share[:, None]
     sides = [side_of(bounds, k, difference.shape[2]) for k in (0, 1)]
-    model, person = made.model, made.person_share
+    model, person, pairs = made.model, made.person_share, made.pairs
     if options.over == "all":
         difference, model = (v.mean(axis=2, keepdims=True) for v in (difference, model))
         person, *sides = (v.mean(axis=-1, keepdims=True) for v in (person, *sides))
+        pairs = None if pairs is None else pairs.mean(axis=2, keepdims=True)
     m, q = difference.shape[1:]
     rows: dict[str, Any] = {
         "model": np.repeat(chosen.models, q),
@@ -365,7 +368,7 @@ def _cell(
         "split": split,
     }  # fmt: skip
     rows |= {} if rois is None else {"roi": np.tile(rois, m)}
-    rows |= as_good(difference, sides, options)
+    rows |= as_good(difference, sides, options, pairs)
     with np.errstate(invalid="ignore"):
         rows["mean_model"] = moments(model)[1].ravel()
         rows["mean_person"] = np.tile(moments(person)[1], m)

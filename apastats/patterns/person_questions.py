@@ -12,6 +12,7 @@ from scipy.special import stdtr, stdtrit
 from apastats.comparing.margin import Bounds
 from apastats.errors import DesignError
 from apastats.numbers.adjust_p import adjust_p
+from apastats.numbers.jackknife import SecondOrder, second_order
 from apastats.numbers.moments import moments
 from apastats.numbers.one_more_person import (
     Candidates,
@@ -55,20 +56,33 @@ def side_of(bounds: Bounds, side: int, n_cell: int) -> np.ndarray:
     return np.broadcast_to(fixed, (1, n_cell)) if units is None else units
 
 
-def as_good(difference: np.ndarray, sides: list[np.ndarray], options: Options) -> dict[str, Any]:
-    """Tests of ``difference [n, n_model, n_cell]`` against bounds ``[n or 1, n_cell]`` of every person."""
+def as_good(
+    difference: np.ndarray, sides: list[np.ndarray], options: Options, pairs: np.ndarray | None
+) -> dict[str, Any]:
+    """Tests of ``difference [n, n_model, n_cell]`` against bounds ``[n or 1, n_cell]`` of every person.
+
+    ``pairs [n, n, n_cell]``: what people score on one another, for the second order of their mean.
+    """
     n, mean, sd = moments(difference)
     df = n - 1.0
+
+    def beyond(shares: np.ndarray) -> SecondOrder:
+        return SecondOrder(np.zeros(mean.shape)) if pairs is None else second_order(shares, pairs)
+
     with np.errstate(invalid="ignore", divide="ignore"):
         error = sd / np.sqrt(n)
         t = []
         for side in sides:
             # the bound is a share of each person's own ceiling and varies with the score: it is taken off before the
             # test, so its error is in the spread
-            _, middle, spread = moments(difference - side[:, None])
-            t.append(middle / (spread / np.sqrt(n)))
+            contrast = difference - side[:, None]
+            _, middle, spread = moments(contrast)
+            t.append(beyond(contrast).corrected(middle / (spread / np.sqrt(n))))
         noninferior, superior = stdtr(df, -t[0]), stdtr(df, t[1])
-        width = stdtrit(df, 1 - options.alpha) * error
+        reach, own = stdtrit(df, 1 - options.alpha), beyond(difference)
+        # the limits are where the corrected statistic reaches its quantile
+        low_end = mean - own.statistic_at(reach) * error
+        high_end = mean - own.statistic_at(-reach) * error
     tests = {
         "noninf": noninferior,
         "equiv": np.maximum(noninferior, superior),
@@ -79,8 +93,8 @@ def as_good(difference: np.ndarray, sides: list[np.ndarray], options: Options) -
         "estimate": mean.ravel(),
         "std_error": error.ravel(),
         "df": df.ravel(),
-        "conf_low": (mean - width).ravel(),
-        "conf_high": (mean + width).ravel(),
+        "conf_low": low_end.ravel(),
+        "conf_high": high_end.ravel(),
         "conf_level": 1 - 2 * options.alpha,
         "bound_low": low,
         "bound_high": high,

@@ -62,8 +62,16 @@ def similar(people: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.einsum("niap,njbp->nijba", people, others, optimize=True)
 
 
-def noninferior(model: np.ndarray, pairs: np.ndarray, low: np.ndarray | float) -> np.ndarray:
-    """p of ``mean model - mean person > low`` by leaving each person out, ``[n, q], [n, n, q] -> [q]``."""
+def noninferior(
+    model: np.ndarray,
+    pairs: np.ndarray,
+    low: np.ndarray | float,
+    second: np.ndarray | None = None,
+) -> np.ndarray:
+    """p of ``mean model - mean person > low`` by leaving each person out, ``[n, q], [n, n, q] -> [q]``.
+
+    With the second order of the pairs (``second``, where it is not theirs), written out.
+    """
     n = len(model)
 
     def mean(keep: np.ndarray) -> np.ndarray:
@@ -75,7 +83,21 @@ def noninferior(model: np.ndarray, pairs: np.ndarray, low: np.ndarray | float) -
     full = mean(np.arange(n))
     left = np.array([mean(np.delete(np.arange(n), i)) for i in range(n)])
     error = np.sqrt((n - 1) / n * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
-    return np.asarray(stats.t.sf((full - low) / error, n - 1))
+    t = (full - low) / error
+    g = (n - 1) * (left.mean(axis=0) - left) / 2
+    y = pairs if second is None else second
+    off = ~np.eye(n, dtype=bool)
+    kappa = np.zeros(model.shape[1])
+    for q in range(model.shape[1]):
+        design = np.array(
+            [np.eye(n)[i] + np.eye(n)[j] for i, j in zip(*np.nonzero(off), strict=True)]
+        )
+        value = y[..., q][off]
+        beyond = value - design @ np.linalg.lstsq(design, value, rcond=None)[0]
+        products = np.outer(g[:, q], g[:, q])[off]
+        kappa[q] = -(products * beyond).mean() / g[:, q].std(ddof=1) ** 3
+    k = np.clip(kappa / 2 / np.sqrt(n), -0.15, 0.15)
+    return np.asarray(stats.t.sf(t + (np.minimum(t**2, 9) + 1) * k, n - 1))
 
 
 def true_difference(structure: str, model: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -22,8 +22,8 @@ def test_score(structure: str, n: int, long: bool) -> None:
         for what in ("region", "mean", "any", "profile"):
             assert not above(found[f"{what}_{side}"], 0.05, sets), (what, side, found)
     for name in ("margin_poor", "margin_all_poor", "margin_truth", "margin_all_truth"):
-        # people who differ much in reliability: few of them, and a skewed mean
-        most = 0.085 if structure == "hetero" else 0.05
+        # people who differ much in reliability: what the second order leaves
+        most = 0.065 if structure == "hetero" else 0.05
         assert not above(found[name], most, sets), (name, found)
     assert not above(found["rank"], 1 / (n + 1), sets)
     assert not below(found["rank"], 1 / (n + 1), sets)
@@ -40,6 +40,6 @@ def test_agreement(structure: str, n: int, long: bool) -> None:
     sets = 400 if long else 25
     found = simulate_agreement(structure, n, sets, draws=499 if long else 199)
     for what in ("region_less", "any_less", "profile_less"):
-        assert not above(found[what].mean(), 0.075, sets), (what, found[what].mean())
+        assert not above(found[what].mean(), 0.065, sets), (what, found[what].mean())
     bias = found["bias"]
     assert abs(bias.mean()) < 4 * bias.std() / np.sqrt(sets)

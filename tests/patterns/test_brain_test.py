@@ -316,7 +316,9 @@ def test_a_margin_that_is_a_share_of_a_ceiling_brings_its_uncertainty(
     )
     y = y.loc[y.index, y.index].to_numpy()[..., None]
     m = frame[frame["model"] == "truth"].set_index("subject")["score"].sort_index().to_numpy()
-    assert row["p_value_noninf"] == pytest.approx(own.noninferior(m[:, None], 0.8 * y, 0.0)[0])
+    assert row["p_value_noninf"] == pytest.approx(
+        own.noninferior(m[:, None], 0.8 * y, 0.0, second=y)[0]
+    )
 
 
 @pytest.mark.parametrize("symmetric", [True, False])
