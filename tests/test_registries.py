@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, get_args
@@ -19,10 +21,15 @@ from apastats.io.rdm_labels import RawRDMs
 from apastats.numbers.adjust_p import ADJUSTMENTS
 from apastats.patterns.pattern_similarity import SIMILARITIES, Similarity
 from apastats.reporting.kinds import KINDS, Kind, title_of
+from apastats.reporting.numbers import STYLES, NumberStyle
 from apastats.resampling.intervals import INTERVALS
 from apastats.results import Provenance, Result
+from apastats.scoring.measures.entry import Measure, pairwise
+from apastats.scoring.measures.measure import MEASURES
 from apastats.scoring.methods import METHODS, Comparison
-from apastats.studies.sections import EquivalenceSection
+from apastats.studies import pipeline, schema, words
+from apastats.studies.sections import EquivalenceSection, StudyFile, _Section
+from apastats.studies.starter import starter_text
 from apastats.words import Info
 
 STUDY = apa.simulate(n_subject=9, n_model=2, n_layer=3, rng=1)
@@ -276,6 +283,128 @@ def test_a_report_takes_a_new_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     assert title_of(result) == "A result of a new kind"
     page = apa.report(result)
     assert "A result of a new kind" in page.markdown()
+
+
+# ---------------------------------------------------------------- measures of two data sets
+def test_every_verb_takes_a_new_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def compare(x: np.ndarray, y: np.ndarray) -> float:
+        return float(min(x.std(), y.std()) / max(x.std(), y.std()))
+
+    entry = Measure(
+        "fake", "ratio of the spreads", prepare=lambda x, backend: x, compare=pairwise(compare)
+    )
+    monkeypatch.setitem(MEASURES, "fake", entry)
+    rng = np.random.default_rng(4)
+    brain = {(s, r): rng.normal(size=(9, 4)) for s in "ab" for r in ("V1", "V4")}
+    model = {("m", "l"): rng.normal(size=(9, 6))}
+    for given in ("fake", apa.measure("fake"), ["fake", "cka-debiased"]):
+        rows = apa.score_patterns(brain, model, measure=given).frame
+        rows = rows[(rows["metric"] == "fake") & (rows["kind"] == "model")]
+        for row in rows.itertuples():
+            expected = compare(model["m", "l"], brain[row.subject, row.roi])
+            assert row.score == pytest.approx(expected, rel=1e-9)
+        assert len(rows) == 4
+    section = words.keys_of_study()["score_patterns"]
+    assert section(measure="fake").measure == "fake"
+
+
+# ---------------------------------------------------------------- formats of p-values and numbers
+def test_everything_that_writes_takes_a_new_number_style(monkeypatch: pytest.MonkeyPatch) -> None:
+    style = NumberStyle(name="fake", p_symbol="Q", p_decimals=5, p_floor=0.00001, minus="~")
+    monkeypatch.setitem(STYLES, "fake", style)
+    table = STUDY.scores.where(split="test", kind="model", layer="layer_01")
+    found = apa.compare("score ~ model | roi", table)
+    for text in (
+        found.text(style="fake"),
+        found.to_markdown(style="fake"),
+        apa.report(found, style="fake").markdown(),
+    ):
+        assert re.search(r"(?<!\d)\.\d{5}(?!\d)", text), text
+    section = words.keys_of_study()["report"]
+    assert section(style="fake").style == "fake"
+
+
+# ---------------------------------------------------------------- kernels
+def test_both_backends_take_a_new_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cosine of ranks: flags that no method of the package has together."""
+    pytest.importorskip("torch")
+    monkeypatch.setitem(METHODS, "fake", Comparison("ranks", "weights", ranks=True))
+    x, y = np.random.default_rng(5).normal(size=(2, 3, 36))
+    r, s = (v.argsort(axis=1).argsort(axis=1) + 1.0 for v in (x, y))
+    expected = (r @ s.T) / np.sqrt(np.outer((r**2).sum(axis=1), (s**2).sum(axis=1)))
+    for backend in ("numpy", "torch"):
+        found = apa.rdm_similarity(x, y, method="fake", backend=backend)
+        np.testing.assert_allclose(found, expected, rtol=1e-10, err_msg=backend)
+
+
+# ---------------------------------------------------------------- sections of study files
+class FakeSection(_Section):
+    """Options of a step that counts."""
+
+    at_least: int = 2
+
+
+class FakeFile(StudyFile):
+    """A study file with one more section."""
+
+    fake: FakeSection | None = None
+
+
+def test_a_study_takes_a_new_section(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def step(run: pipeline.Pipeline, state: pipeline.Running) -> None:
+        if (section := run.study.fake) is None:  # type: ignore[attr-defined]
+            return
+        n = state.scores.frame["subject"].nunique()
+        frame = pd.DataFrame({"estimate": [float(n)], "enough": [n >= section.at_least]})
+        info = Info(estimand="people", method="counted")
+        run._keep("fake", lambda: Result(frame, info, Provenance()), "fake")
+
+    for module in [m for name, m in sys.modules.items() if name.startswith("apastats.studies.")]:
+        if getattr(module, "StudyFile", None) is StudyFile:
+            monkeypatch.setattr(module, "StudyFile", FakeFile)
+    monkeypatch.setitem(words.WORDS, "fake", {"at_least": "people wanted"})
+    monkeypatch.setitem(pipeline.STEPS, "fake", step)
+    STUDY.scores.frame.to_csv(tmp_path / "scores.csv", index=False)
+    text = starter_text(tmp_path / "scores.csv")
+    assert "# [fake]\n# at_least = 2" in text
+    assert "people wanted" in text
+    assert "| `[fake]` | `at_least` | `2` | people wanted |" in words.reference_table()
+    file = tmp_path / "study.toml"
+    file.write_text(
+        '[inputs]\nscores = "scores.csv"\n\n[fake]\nat_least = 12\n[agreement]\nrun = false\n'
+    )
+    run = apa.run_study(file, output=tmp_path / "out")
+    assert run.results["fake"].table["estimate"].tolist() == [9]
+    assert not run.results["fake"].table["enough"].any()
+    assert "counted" in (tmp_path / "out" / "report.html").read_text()
+    for wrong, message in (("at_most = 1", "at_least"), ("at_least = 'x'", "line 5")):
+        file.write_text(f'[inputs]\nscores = "scores.csv"\n\n[fake]\n{wrong}\n')
+        with pytest.raises(ApaError, match=message):
+            schema.parse_study(file)
+
+
+def test_every_recipe_has_its_fake() -> None:
+    text = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text()
+    rows = text.split("## Where new code goes")[1].split("\n## ")[0].splitlines()
+    recipes = [r.split("|")[1].strip() for r in rows if r.startswith("|")][2:]
+    assert set(recipes) == set(FAKES)
+    assert all(callable(globals()[test]) for test in FAKES.values())
+
+
+# row of the table "Where new code goes" -> the test that adds one of it
+FAKES = {
+    "interval from replicates": "test_every_verb_takes_a_new_interval",
+    "comparison of RDMs": "test_every_verb_takes_a_new_comparison",
+    "measure of two data sets": "test_every_verb_takes_a_new_measure",
+    "input format": "test_a_new_format_of_tables_is_read",
+    "similarity of patterns": "test_every_verb_takes_a_new_similarity",
+    "adjustment of p-values": "test_every_verb_takes_a_new_adjustment",
+    "section of a report": "test_a_report_takes_a_new_kind",
+    "section of a study file": "test_a_study_takes_a_new_section",
+    "kind of margin": "test_every_verb_takes_a_new_kind_of_margin",
+    "format of a p-value or number": "test_everything_that_writes_takes_a_new_number_style",
+    "GPU kernel": "test_both_backends_take_a_new_kernel",
+}
 
 
 # ---------------------------------------------------------------- unknown names

@@ -19,7 +19,7 @@ from apastats.table import ScoreTable
 if TYPE_CHECKING:
     from apastats.io.rdm_set import RDMSet
 
-__all__ = ["Pipeline", "Progress", "steps_of"]
+__all__ = ["STEPS", "Pipeline", "Progress", "Running", "steps_of"]
 
 Progress = Callable[[str], None]
 
@@ -31,6 +31,16 @@ def steps_of(study: StudyFile) -> int:
     )
     # reading, the check, ceilings, layers, the bootstrap, the report
     return 6 + bool(study.equivalence) + agreement + len(study.analysis)
+
+
+@dataclass
+class Running:
+    """What the steps of a study hand on beside the results that are kept."""
+
+    scores: ScoreTable
+    brain: RDMSet | None = None
+    best: ScoreTable | None = None
+    agreement: ScoreTable | None = None
 
 
 @dataclass
@@ -63,16 +73,9 @@ class Pipeline:
             self.inputs = loaded.named
             scores = self._streams(loaded.scores)
             self.store.begin(fingerprint(self.study, [scores.hash, *loaded.hashes]))
-            self._check(scores)
-            self.results["scores"] = scores
-            self._ceilings(scores, loaded.brain)
-            best = self._layers(scores)
-            agreement = self._patterns(scores, best)
-            self._outcome("score", best, scores)
-            if agreement is not None:
-                self._outcome("agreement", agreement, agreement)
-            self._further()
-            self._claims()
+            state = Running(scores, loaded.brain)
+            for step in STEPS.values():
+                step(self, state)
         return self.results
 
     def _streams(self, scores: ScoreTable) -> ScoreTable:
@@ -87,7 +90,8 @@ class Pipeline:
             )
         return scores.assign(stream=mapping)
 
-    def _check(self, scores: ScoreTable) -> None:
+    def _check(self, state: Running) -> None:
+        scores = state.scores
         from apastats.ceilings.check import check
 
         self.step("checking the design")
@@ -95,9 +99,12 @@ class Pipeline:
         n_subject = scores.frame["subject"].nunique()
         if n_subject < 2:
             raise DataError(f"{scores.source}: {n_subject} subject; a study needs at least 2")
+        self.results["scores"] = scores
 
-    def _ceilings(self, scores: ScoreTable, brain: RDMSet | None) -> None:
+    def _ceilings(self, state: Running) -> None:
         from apastats.ceilings.noise_ceiling import noise_ceiling
+
+        scores, brain = state.scores, state.brain
 
         self.step("noise ceilings")
         present = set(scores.frame["kind"].unique())
@@ -123,33 +130,32 @@ class Pipeline:
     def _seed(self) -> int:
         return self.study.study.seed
 
-    def _layers(self, scores: ScoreTable) -> ScoreTable | None:
+    def _layers(self, state: Running) -> None:
+        scores = state.scores
         if "model" not in set(scores.frame["kind"].unique()):
-            return None
+            return
         from apastats.ceilings.select_layer import select_layer
 
         self.step("choosing layers")
         options = self.study.select_layer.model_dump()
         if options["on"] == "auto":
             options["on"] = "train" if "train" in scores.levels("split") else "cross_subject"
-        best: ScoreTable = self._keep(
-            "selected", lambda: select_layer(scores, **options), "select_layer"
-        )
-        return best
+        state.best = self._keep("selected", lambda: select_layer(scores, **options), "select_layer")
 
-    def _patterns(self, scores: ScoreTable, best: ScoreTable | None) -> ScoreTable | None:
+    def _patterns(self, state: Running) -> None:
         """Alignment patterns, and the agreement of each model at the layer chosen for the target ROI."""
+        scores, best = state.scores, state.best
         if not self.study.agreement.run or not {"leave_one_out", "subject_to_subject"} & set(
             scores.levels("kind")
         ):
-            return None
+            return
         n_roi = scores.frame["roi"].nunique()
         if n_roi < 3:
             # a pattern of two entries is one difference, and any two differences correlate by 1 or -1
             self.store.messages.append(
                 f"alignment patterns left out: {n_roi} ROIs, and a pattern needs 3 or more to have a shape"
             )
-            return None
+            return
         from apastats.ceilings.select_layer import selected_rows
         from apastats.patterns.alignment_patterns import alignment_patterns
         from apastats.patterns.pattern_agreement import pattern_agreement
@@ -163,8 +169,12 @@ class Pipeline:
             every = pattern_agreement(patterns, **options)
             return every if best is None else selected_rows(every, best)
 
-        agreement: ScoreTable = self._keep("agreement", make, "agreement")
-        return agreement
+        state.agreement = self._keep("agreement", make, "agreement")
+
+    def _outcomes(self, state: Running) -> None:
+        self._outcome("score", state.best, state.scores)
+        if state.agreement is not None:
+            self._outcome("agreement", state.agreement, state.agreement)
 
     def _outcome(self, name: str, table: ScoreTable | None, every: ScoreTable) -> None:
         """Bootstrap and equivalence for one outcome; ``every`` has all layers."""
@@ -202,7 +212,7 @@ class Pipeline:
         options["bounds"] = stated_margin(chosen.bounds, self.results, f"{section}.bounds")
         self._keep(f"equivalence_{name}", lambda: equivalence(formula, table, **options), section)
 
-    def _further(self) -> None:
+    def _further(self, state: Running) -> None:
         """The ``[[analysis]]`` entries in order; each may use what came before it."""
         from apastats.studies.steps import needs_fit, run_step
 
@@ -223,7 +233,7 @@ class Pipeline:
                 self.store.forget(entry.name)
             self._keep(entry.name, make, "analysis")
 
-    def _claims(self) -> None:
+    def _claims(self, state: Running) -> None:
         """The stated claims, judged by everything computed before."""
         stated = [c.model_dump() for c in self.study.claims]
         if not stated:
@@ -232,6 +242,19 @@ class Pipeline:
 
         self.step("claims")
         self._keep("claims", lambda: claims(stated, self.results), "claims")
+
+
+# the steps after the data are read, in order, by the section of the file that holds their options; each adds to the
+# results of the pipeline what it keeps
+STEPS: dict[str, Callable[[Pipeline, Running], None]] = {
+    "inputs": Pipeline._check,
+    "ceiling": Pipeline._ceilings,
+    "select_layer": Pipeline._layers,
+    "agreement": Pipeline._patterns,
+    "bootstrap": Pipeline._outcomes,
+    "analysis": Pipeline._further,
+    "claims": Pipeline._claims,
+}
 
 
 def _formula(outcome: str, by: list[str], within: str | Sequence[str] | None) -> str:
