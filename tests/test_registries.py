@@ -112,6 +112,7 @@ def fake_comparison(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.filterwarnings("ignore::apastats.errors.MonteCarloWarning")
+@pytest.mark.filterwarnings("ignore::apastats.errors.DirectionWarning")  # the fake is a distance
 def test_every_verb_takes_a_new_comparison(fake_comparison: str) -> None:
     brain, models = RDMS.brain, RDMS.models
     x, y = np.asarray(brain.vectors), np.asarray(models.vectors)
