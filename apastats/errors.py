@@ -30,6 +30,7 @@ __all__ = [
     "MonteCarloWarning",
     "OutputExistsError",
     "ReadError",
+    "RepeatedRowsError",
     "SingularFitWarning",
     "SmallSampleWarning",
     "StudyError",
@@ -115,6 +116,22 @@ class ReadError(DataError):
     def __init__(self, path: Any, message: str) -> None:
         self.path = str(path)
         super().__init__(f"{path}: {message}")
+
+
+class RepeatedRowsError(DataError):
+    """Rows repeat the key of others.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong.
+    rows : tuple of int
+        Numbers of the rows (from 0) that share the first repeated key.
+    """
+
+    def __init__(self, message: str, rows: tuple[int, ...]) -> None:
+        self.rows = rows
+        super().__init__(message)
 
 
 class DesignError(DataError):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, InputError
+from apastats.errors import DataError, InputError, RepeatedRowsError
 
 __all__ = ["DEFAULTS", "KEY_COLUMNS", "KINDS", "standardise"]
 
@@ -84,9 +84,10 @@ def standardise(
         differ = _differ(made.loc[repeated[1]], list(codes), covariates)
         if on_duplicate == "error":
             shown = made.loc[repeated[1], [*KEY_COLUMNS, *outcomes]].head(5)
-            raise DataError(
+            raise RepeatedRowsError(
                 f"{source}: {int(repeated[0].sum())} rows repeat the key of another row (on_duplicate='first' keeps "
-                f"the first){differ}. First five:\n{shown.to_string(index=False)}"
+                f"the first){differ}. First five:\n{shown.to_string(index=False)}",
+                _group(made.loc[repeated[1]], list(codes)),
             )
         made = made[~repeated[0]].reset_index(drop=True)
         log.append(
@@ -98,9 +99,18 @@ def standardise(
     return made, log
 
 
+def _group(rows: pd.DataFrame, key: list[str]) -> tuple[int, ...]:
+    """Numbers of the rows that share the key of the first."""
+    same = np.ones(len(rows), dtype=bool)
+    for c in key:
+        values = rows[c].to_numpy()
+        same &= np.array([v == values[0] or (v != v and values[0] != values[0]) for v in values])
+    return tuple(map(int, rows.index[same]))
+
+
 def _differ(rows: pd.DataFrame, key: list[str], covariates: tuple[str, ...]) -> str:
     """Covariates in which rows of the first repeated key differ, in words."""
-    same = rows[(rows[key] == rows[key].iloc[0]).all(axis=1)]
+    same = rows.loc[list(_group(rows, key))]
     varying = [c for c in covariates if same[c].map(str).nunique() > 1]
     return f"; they differ in {varying}, keys= makes a column part of the key" if varying else ""
 

@@ -13,6 +13,7 @@ from apastats.io.formats import FORMATS
 from apastats.io.frames import OBJECTS
 from apastats.io.rdm_files import FORMATS as RDM_FORMATS
 from apastats.io.read import Found, look_into, read
+from apastats.io.read_patterns import FORMATS as PATTERN_FORMATS
 from apastats.io.sources import ENTITIES, is_paths
 from apastats.rows import KEY_COLUMNS
 from apastats.table import ScoreTable
@@ -159,6 +160,8 @@ def formats_page() -> str:
     lines += [f"| {k} | {' '.join(e)} | {how} |" for k, (e, how) in FORMATS.items()]
     lines += ["", "| file of RDMs | what |", "| --- | --- |"]
     lines += [f"| {k} | {what} |" for k, what in RDM_FORMATS.items()]
+    lines += ["", "| file of patterns | what |", "| --- | --- |"]
+    lines += [f"| {k} | {what} |" for k, what in PATTERN_FORMATS.items()]
     lines += ["", "Objects: " + "; ".join(OBJECTS) + ".", ""]
     lines += ["| text | what is known |", "| --- | --- |"]
     lines.append(f"| separators | {', '.join(SEPARATORS.values())} |")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,20 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import checked
-from apastats.errors import DataError, InputError
+from apastats.errors import DataError, InputError, RepeatedRowsError
 from apastats.io.cache import read_cache, write_cache
 from apastats.io.cells import constant, labels, look, numbers, void
 from apastats.io.columns import Column, Plan, canonical, plan_columns, refuse
 from apastats.io.formats import SUFFIXES, FileOptions, read_files
 from apastats.io.frames import Part, from_object
+from apastats.io.joined_parts import join_parts, same_cells, with_entities
 from apastats.io.sources import expand, is_paths
 from apastats.rows import DEFAULTS, KEY_COLUMNS
 from apastats.table import ScoreTable
 
 __all__ = ["Found", "look_into", "read"]
+
+_ROW = "\0row"  # a name that no file has
 
 
 @dataclass(frozen=True)
@@ -221,18 +223,18 @@ def look_into(source: Any, **options: Any) -> Found:
     given = _column_options(options)
     rename, defaults = dict(given["rename"] or {}), dict(options.get("defaults") or {})
     files, log = _parts(source, options, given)
-    parts = [_with_entities(p, set(defaults), set(given["ignore"])) for p in files]
+    parts = [with_entities(p, set(defaults), set(given["ignore"])) for p in files]
     # what the names of files state in place of a column is not left out again
     stated = {k for p in parts for k in p.entities}
     given["ignore"] = [c for c in given["ignore"] if c not in stated]
-    frame, locate, source_name = _joined(parts)
+    frame, locate, source_name = join_parts(parts)
     decimals = {p.decimal for p in parts}
     decimal = decimals.pop() if len(decimals) == 1 else "."
     if options.get("decimal") is not None:  # said: the other mark can only part thousands
         decimal = {".": ".,", ",": ",."}.get(options["decimal"], decimal)
     looks = _looks(frame, given, decimal)
     same = {c for c in frame.columns if "." in c and c.rsplit(".", 1)[0] in frame.columns
-            and _equal(frame[c], frame[c.rsplit(".", 1)[0]])}  # fmt: skip
+            and same_cells(frame[c], frame[c.rsplit(".", 1)[0]])}  # fmt: skip
     plan = plan_columns(
         looks, rename=rename, wide=given["wide"], keys=given["keys"], covariates=given["covariates"],
         ignore=given["ignore"], given=set(defaults), same=same,
@@ -309,75 +311,6 @@ def _parts(
     return list(read_files(paths, file_options)), notes
 
 
-def _with_entities(part: Part, given: set[str], ignored: set[str]) -> Part:
-    """The part with columns that the name of its file states and it lacks."""
-    left = [c for c in ignored & set(part.frame.columns) if c in part.entities]
-    part = replace(part, frame=part.frame.drop(columns=left))
-    columns = [c for c in part.frame.columns if c not in ignored]
-    have = {canonical(c) or c for c in columns} | set(columns)
-    for column in columns:
-        role = canonical(column) or column
-        if role in part.entities:
-            _agree(part, column, role)
-    new = {k: v for k, v in part.entities.items() if k not in have and k not in given}
-    if not new:
-        return part
-    n = len(part.frame)
-    made = {k: constant(v, n) if isinstance(v, str) else v for k, v in new.items()}
-    note = f"from the names of files: {', '.join(new)}"
-    return replace(part, frame=part.frame.assign(**made), notes=(*part.notes, note))
-
-
-def _agree(part: Part, column: str, role: str) -> None:
-    """A column and the name of its file must not contradict each other: sub-01 beside 02."""
-    held = part.frame[column].astype(str).to_numpy()
-    stated = np.broadcast_to(np.asarray(part.entities[role]).astype(str), held.shape)
-    pairs = set(zip(held.tolist(), stated.tolist(), strict=True))
-    for a, b in pairs:
-        plain = [re.sub(r"[\W_]+", "", v).casefold() for v in (a, b)]
-        if plain[0] and not (plain[0].endswith(plain[1]) or plain[1].endswith(plain[0])):
-            row = int(((held == a) & (stated == b)).argmax())
-            raise DataError(
-                f"{part.locate(row)}: column {column!r} says {a!r} and the name of the file {b!r}; "
-                f"ignore=[{column!r}] takes what the name says"
-            )
-
-
-def _equal(a: pd.Series, b: pd.Series) -> bool:
-    return bool((a.astype(str).to_numpy() == b.astype(str).to_numpy()).all())
-
-
-def _joined(parts: Sequence[Part]) -> tuple[pd.DataFrame, Callable[[int], str], str]:
-    """All rows below each other; columns of one role under the name of the first part."""
-    if len(parts) == 1:
-        return parts[0].frame, parts[0].locate, parts[0].name
-    first: dict[str, str] = {}
-    frames = []
-    for part in parts:
-        names = {}
-        for c in part.frame.columns:
-            role = canonical(c)
-            same = role if role in KEY_COLUMNS or role == "score" else None
-            # Subject here and sub there are one column, unless a part has both
-            if same is not None and c not in first.values():
-                names[c] = first.setdefault(same, c)
-        names = {k: v for k, v in names.items() if v == k or v not in part.frame.columns}
-        frames.append(part.frame.rename(columns=names).astype(
-            {names.get(c, c): object for c in part.frame.columns
-             if isinstance(part.frame[c].dtype, pd.CategoricalDtype)}))  # fmt: skip
-    starts = np.cumsum([0, *(len(f) for f in frames)])
-
-    def locate(row: int) -> str:
-        i = int(np.searchsorted(starts, row, side="right")) - 1
-        return parts[i].locate(row - int(starts[i]))
-
-    return (
-        pd.concat(frames, ignore_index=True),
-        locate,
-        f"{parts[0].name} and {len(parts) - 1} more",
-    )
-
-
 def _table(
     found: Found, shape: Mapping[str, Any], rois: Sequence[str] | str | None, on_duplicate: str
 ) -> ScoreTable:
@@ -427,16 +360,33 @@ def _table(
     for name, value in (shape["defaults"] or {}).items():
         if name not in made.columns:
             made[name] = constant(str(value), len(made))
+    numbered = np.arange(len(made))
     if rois is not None and not isinstance(rois, str):
         from apastats.io.bmd import keep_rois
 
-        made, dropped = keep_rois(made, list(rois), found.source)
+        made, dropped = keep_rois(made.assign(**{_ROW: numbered}), list(rois), found.source)
         log += dropped
+        numbered = made.pop(_ROW).to_numpy()
     other = [c.target for c in plan.of("other label") if c.target is not None]
     if other:
         _ask_for_keys(made, plan, other, found.source)
-    return ScoreTable(made, on_duplicate=on_duplicate, log=tuple(log), source=found.source,
-                      covariates=tuple(plan.covariates))  # fmt: skip
+    try:
+        return ScoreTable(made, on_duplicate=on_duplicate, log=tuple(log), source=found.source,
+                          covariates=tuple(plan.covariates))  # fmt: skip
+    except RepeatedRowsError as error:
+        raise DataError(
+            f"{error}\n{_places(numbered[list(error.rows)], levels, len(frame), where)}"
+        ) from error
+
+
+def _places(rows: np.ndarray, levels: Sequence[Column], n: int, where: Callable[[int], str]) -> str:
+    """Where the rows of the first repeated key stand: file and line, and column of a wide sheet."""
+    shown = [
+        where(row % n) + (f", column {levels[row // n].name!r}" if levels else "")
+        for row in rows[:5]
+    ]
+    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+    return f"The first key stands in: {'; '.join(shown)}{more}"
 
 
 def _are_numbers(column: Column, held: str) -> bool:

@@ -1,21 +1,31 @@
-"""Files of response patterns and activations: npz without pickle, folders of npy files, stored activations."""
+"""Response patterns and activations: npz without pickle, folders of npy files, stored activations, assemblies."""
 
 from __future__ import annotations
 
+import glob
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from apastats import arguments
 from apastats.arguments import checked
-from apastats.errors import DataError, ReadError
+from apastats.errors import DataError, InputError, ReadError
 from apastats.io.arrays import load_npy, npz_arrays
+from apastats.io.assemblies import Assembly, open_assembly, read_assembly
 from apastats.io.rdm_labels import text
 
-__all__ = ["read_patterns"]
+__all__ = ["FORMATS", "read_patterns"]
+
+# what is read; the page on formats prints it
+FORMATS = {
+    "npz": "arrays [stimulus, feature] named FIRST/SECOND (sub-01/V1, resnet/layer4), with /train and /test; stimuli",
+    "folder": "npy files in folders of the same names; stored activations",
+    "nc": "netCDF of presentations by neuroids (Brain-Score): labels from their coordinates, repetitions averaged and kept",
+}
 
 SPLITS = ("train", "test")
 STIMULI = ("stimuli", "stimulus")
@@ -28,13 +38,24 @@ class PatternSets(dict[tuple[str, str], Any]):
     ----------
     stimuli : dict
         Names of the rows of each part (``"train"``, ``"test"``; ``""`` where there is one); empty without names.
+    repeats : dict
+        From the same labels to ``[n_stimulus, n_repeat, n_feature]``, where stimuli were shown several times and
+        the patterns are means; as :func:`apastats.ncsnr` takes them.
+    log : tuple of str
+        What was taken for what, and averaged.
     """
 
     def __init__(
-        self, sets: Mapping[tuple[str, str], Any], stimuli: Mapping[str, list[str]]
+        self,
+        sets: Mapping[tuple[str, str], Any],
+        stimuli: Mapping[str, list[str]],
+        repeats: Mapping[tuple[str, str], Any] | None = None,
+        log: Sequence[str] = (),
     ) -> None:
         super().__init__(sets)
         self.stimuli = dict(stimuli)
+        self.repeats = dict(repeats or {})
+        self.log = tuple(log)
 
     def frames(self) -> dict[tuple[str, str], Any]:
         """The same with frames that bear the names as their index; arrays where there are none."""
@@ -55,15 +76,20 @@ class PatternSets(dict[tuple[str, str], Any]):
 
 
 @checked
-def read_patterns(source: str | Path, *, model: str | None = None) -> PatternSets:
+def read_patterns(source: Any, *, model: str | None = None) -> PatternSets:
     """Read response patterns or activations.
 
     Parameters
     ----------
-    source : str or path
-        An npz file or a folder of npy files. The name of an array is ``FIRST/SECOND`` (``sub-01/V1``,
-        ``resnet/layer4``), or ``FIRST/SECOND/train`` and ``FIRST/SECOND/test`` for two sets of stimuli; in a
-        folder the slashes are folders. A folder made by :func:`apastats.activations` is read as its layers.
+    source : str, path, list of them, or xarray.DataArray
+        * An npz file or a folder of npy files. The name of an array is ``FIRST/SECOND`` (``sub-01/V1``,
+          ``resnet/layer4``), or ``FIRST/SECOND/train`` and ``FIRST/SECOND/test`` for two sets of stimuli; in a
+          folder the slashes are folders. A folder made by :func:`apastats.activations` is read as its layers.
+        * A netCDF file or DataArray of presentations by neuroids, as Brain-Score keeps them (an assembly): a set for
+          each subject and region of the neuroids (``animal``, ``region``; ``model``, ``layer`` of activations),
+          stimuli by their coordinate (``stimulus_id``, ``image_id``). Repetitions are averaged, and kept in
+          ``repeats``.
+        * A list of these, or a pattern (``"responses/*.npz"``): all sets together, rows in the order of the first.
     model : str, optional
         First label where names have one part only (the layers of one network); the name of the source by
         default.
@@ -82,7 +108,8 @@ def read_patterns(source: str | Path, *, model: str | None = None) -> PatternSet
         If the source is none of these, is damaged, declares more data than it could hold, or holds
         pickled objects.
     DataError
-        If names do not tell two labels apart, or a set has a test part only.
+        If names do not tell two labels apart, a set has a test part only, files name other stimuli, or an
+        assembly has several time bins.
 
     Examples
     --------
@@ -92,7 +119,83 @@ def read_patterns(source: str | Path, *, model: str | None = None) -> PatternSet
     ...     list(read_patterns(d + "/brain.npz"))
     [('s1', 'V1'), ('s2', 'V1')]
     """
-    path = Path(source)
+    if hasattr(source, "dims") and hasattr(source, "coords"):
+        if not hasattr(source, "dtype"):
+            raise InputError(
+                "source", "an xarray Dataset", "a DataArray: read_patterns(dataset[NAME])"
+            )
+        return _of_assembly(read_assembly(source, "-" if model is None else model))
+    if isinstance(source, (list, tuple)) and source:
+        return _together([_one(Path(arguments.path("source", p)), model) for p in source])
+    path = arguments.path("source", source)
+    if glob.has_magic(str(path)) and not path.exists():
+        found = sorted(glob.glob(str(path), recursive=True))
+        if not found:
+            raise ReadError(path, "no file fits the pattern")
+        return _together([_one(Path(p), model) for p in found])
+    return _one(path, model)
+
+
+def _of_assembly(found: Assembly) -> PatternSets:
+    return PatternSets(
+        found.sets, {"": found.stimuli} if found.stimuli else {}, found.repeats, found.log
+    )
+
+
+def _together(parts: Sequence[PatternSets]) -> PatternSets:
+    """All sets of several sources; their rows in the order of the first, by name."""
+    first = parts[0]
+    sets: dict[tuple[str, str], Any] = {}
+    repeats: dict[tuple[str, str], Any] = {}
+    for part in parts:
+        twice = set(sets) & set(part)
+        if twice:
+            raise DataError(f"patterns of {'/'.join(min(twice))} are in two sources")
+        order = _order(first.stimuli, part.stimuli)
+        for key, value in part.items():
+            kinds = SPLITS if isinstance(value, tuple) else ("",)
+            rows = [
+                v if order.get(k) is None else v[order[k]]
+                for k, v in zip(kinds, value if isinstance(value, tuple) else (value,), strict=True)
+            ]
+            sets[key] = tuple(rows) if isinstance(value, tuple) else rows[0]
+        for key, value in part.repeats.items():
+            repeats[key] = value if order.get("") is None else value[order[""]]
+    log = dict.fromkeys(line for part in parts for line in part.log)
+    return PatternSets(sets, first.stimuli, repeats, tuple(log))
+
+
+def _order(
+    first: Mapping[str, list[str]], other: Mapping[str, list[str]]
+) -> dict[str, np.ndarray | None]:
+    """Rows of another source in the order of the first, None where they are in it already."""
+    if set(first) != set(other):
+        raise DataError("some sources name their stimuli and some do not: give all names, or none")
+    out: dict[str, np.ndarray | None] = {}
+    for part, names in first.items():
+        own = other[part]
+        if own == names:
+            out[part] = None
+            continue
+        odd = sorted(set(own) ^ set(names))
+        if odd:
+            raise DataError(f"sources name other stimuli; {odd[0]!r} is in one of them only")
+        if len(set(own)) < len(own):
+            raise DataError(
+                "stimuli that occur several times are in different orders in two sources"
+            )
+        place = {n: i for i, n in enumerate(own)}
+        out[part] = np.array([place[n] for n in names])
+    return out
+
+
+def _one(path: Path, model: str | None) -> PatternSets:
+    """Patterns of one file or folder."""
+    if path.suffix.lower() in (".nc", ".nc4", ".netcdf"):
+        if not path.is_file():
+            raise ReadError(path, "there is no such file")
+        name = path.stem if model is None else model
+        return _of_assembly(read_assembly(open_assembly(path), name, str(path)))
     first = path.stem if model is None else model
     found: dict[tuple[str, str], dict[str, Any]] = {}
     stimuli: dict[str, list[str]] = {}
@@ -133,7 +236,7 @@ def _arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
             yield file.relative_to(path).with_suffix("").as_posix(), load_npy(file, mmap=True)
         return
     if path.suffix.lower() != ".npz" or not path.is_file():
-        raise ReadError(path, "no such folder of npy files, and no npz file")
+        raise ReadError(path, "no such folder of npy files, and no npz or netCDF file")
     for name, array in npz_arrays(path):
         if array is None:
             raise ReadError(path, f"array {name!r}: pickled objects are refused; save plain arrays")

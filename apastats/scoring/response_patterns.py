@@ -45,6 +45,11 @@ def rows_by_name(brain: Any, models: Any) -> tuple[Any, Any, tuple[str, ...]]:
     DataError
         Names in some sets only, sets of other names, or names that repeat.
     """
+    read_log = tuple(
+        dict.fromkeys(
+            line for side in (brain, models) if isinstance(side, PatternSets) for line in side.log
+        )
+    )
     sides = {"brain": _with_names(brain), "models": _with_names(models)}
     if not isinstance(sides["brain"], Mapping) or not isinstance(
         sides["models"], (Mapping, type(None))
@@ -68,7 +73,11 @@ def rows_by_name(brain: Any, models: Any) -> tuple[Any, Any, tuple[str, ...]]:
                 f"order. Give both names (data frames with an index), or neither"
             )
     if not orders:
-        return sides["brain"], sides["models"], (BY_POSITION,) if sides["models"] else ()
+        return (
+            sides["brain"],
+            sides["models"],
+            (*read_log, *((BY_POSITION,) if sides["models"] else ())),
+        )
 
     def ordered(part: Any, k: int, where: str) -> Any:
         if k not in orders:
@@ -99,7 +108,7 @@ def rows_by_name(brain: Any, models: Any) -> tuple[Any, Any, tuple[str, ...]]:
         }
         for argument, sets in sides.items()
     }
-    return made["brain"], made["models"], ()
+    return made["brain"], made["models"], read_log
 
 
 def _with_names(sets: Any) -> Any:

@@ -80,9 +80,9 @@ class RDMInput(_Section):
 
 
 class PatternInput(_Section):
-    """One file or folder of response patterns or activations; options of ``apastats.read_patterns``."""
+    """Patterns or activations: a file or folder, several, or a pattern; options of ``apastats.read_patterns``."""
 
-    path: str
+    path: str | list[str]
     stimuli: list[str] | None = None
 
 
