@@ -24,7 +24,7 @@ __all__ = ["FORMATS", "read_patterns"]
 FORMATS = {
     "npz": "arrays [stimulus, feature] named FIRST/SECOND (sub-01/V1, resnet/layer4), with /train and /test; stimuli",
     "folder": "npy files in folders of the same names; stored activations",
-    "nc": "netCDF of presentations by neuroids (Brain-Score): labels from their coordinates, repetitions averaged and kept",
+    "nc": "netCDF of presentations by neuroids (Brain-Score): labels from coordinates, repetitions averaged and kept",
 }
 
 SPLITS = ("train", "test")
