@@ -6,16 +6,18 @@ import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from apastats.errors import InputError, StudyError
+from apastats.errors import InputError, StudyError, shown
 from apastats.studies.sections import StudyFile
 
 __all__ = ["Locator", "is_path", "locate_study", "naming", "parse_study"]
 
+_LONGEST = 1500  # characters of what is told of one file
 _FILES = ("scores", "rdms", "models", "repeats", "patterns", "cache")
 _NAMED_FILES = ("tables", "more_models", "model_patterns")
 _NETWORK_FILES = ("code", "weights", "stimuli", "test_stimuli", "transform")
@@ -198,13 +200,15 @@ def _explain(error: ValidationError, content: dict[str, Any], locator: Locator) 
             if keys and keys[-1] == "bounds":
                 message += ": no margin is ever implied; state the smallest difference that matters"
         elif "input" in problem and not isinstance(problem["input"], (dict, StudyFile)):
-            got[keys] = repr(problem["input"])
+            got[keys] = shown(problem["input"], 80)
         found.setdefault(keys, []).append(message)
     lines = []
     for keys, messages in found.items():
         words = ", or ".join(dict.fromkeys(messages))
         lines.append(f"{locator(keys)}: {words}" + (f"; got {got[keys]}" if keys in got else ""))
-    return "\n".join(lines)
+    told = list(takewhile(lambda k: sum(map(len, lines[: k + 1])) < _LONGEST, range(len(lines))))
+    more = len(lines) - max(1, len(told))
+    return "\n".join([*lines[: max(1, len(told))], *([f"and {more} more"] if more else [])])
 
 
 def _keys(loc: Sequence[Any], content: Any, *, missing: bool) -> tuple[str, ...]:

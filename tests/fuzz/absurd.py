@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import random
-import signal
-import traceback
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import apastats as apa
-from apastats.errors import ApaError
 from tests.fuzz.calls import Start
+from tests.fuzz.outcomes import Outcome, outcome_of
 from tests.verb_data import best
 
-LIMIT = 20  # seconds a call may take
-LONGEST = 2000  # characters of a message
 # a valid request that costs what it says: 95 workers are started
 FAIR = {("n_jobs", "95")}
 
@@ -103,32 +97,6 @@ def pool() -> dict[str, Any]:
     }
 
 
-class Outcome(NamedTuple):
-    """``what``: result, refused, escaped or hang; ``where``: innermost line of the package."""
-
-    what: str
-    error: str = ""
-    where: str = ""
-
-
-class HangError(BaseException):
-    """A call took longer than LIMIT."""
-
-
-@contextlib.contextmanager
-def limited(seconds: float = LIMIT) -> Iterator[None]:
-    def stop(*_: Any) -> None:
-        raise HangError
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
 def attempt(start: Start, changes: Mapping[str, str]) -> Outcome:
     """Outcome of a call with some arguments replaced by values of the pool."""
     function, arguments = start
@@ -145,25 +113,7 @@ def attempt(start: Start, changes: Mapping[str, str]) -> Outcome:
             positional.append(given.pop(p.name))
         else:
             break
-    try:
-        with limited(), warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            function(*positional, **given)
-    except ApaError as error:
-        long = len(str(error)) > LONGEST
-        return Outcome("escaped", "message too long", _where(error)) if long else Outcome("refused")
-    except HangError as error:
-        return Outcome("hang", "", _where(error))
-    except Exception as error:
-        return Outcome("escaped", f"{type(error).__name__}: {str(error)[:80]}", _where(error))
-    return Outcome("result")
-
-
-def _where(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "/apastats/" in f.filename and "arguments.py" not in f.filename]
-    last = own[-1] if own else frames[-1]
-    return f"{last.filename.split('/apastats/')[-1]}:{last.lineno} {last.name}"
+    return outcome_of(lambda: function(*positional, **given))
 
 
 def parameters(function: Callable[..., Any]) -> list[str]:
