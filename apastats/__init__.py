@@ -57,6 +57,7 @@ EXPORTS: dict[str, str] = {
     "hierarchical_p": "apastats.numbers.closed",
     "hyperalign": "apastats.scoring.hyperalign",
     "layer_agreement": "apastats.patterns.layer_agreement",
+    "leaderboard": "apastats.comparing.leaderboard",
     "linear_predictivity": "apastats.scoring.linear_predictivity",
     "lmm": "apastats.mixed.lmm",
     "load_result": "apastats.io.load_result",

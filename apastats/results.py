@@ -30,6 +30,13 @@ MAX_ROWS_SHOWN = 40
 _PACKAGES = ("apastats", "numpy", "scipy", "pandas", "statsmodels", "rsatoolbox")
 
 
+def interactive_page(result: Result, title: str) -> str:
+    """HTML of a result that has a page of its own, for the room that cannot reach up to reports."""
+    from apastats.reporting.leaderboard_page import leaderboard_page
+
+    return leaderboard_page(result, title)
+
+
 def package_versions() -> dict[str, str]:
     """Versions of the packages the numbers depend on, read without importing them."""
     return dict(_installed_versions())

@@ -97,6 +97,9 @@ def cases() -> dict[str, Callable[..., Axes]]:
         "forest": lambda **k: plots.forest(tested, **k),
         "forest of one margin each": lambda **k: plots.forest(tested.assign(bound_high=[0.1, 0.2, 0.3]), **k),
         "rank_intervals": lambda **k: plots.rank_intervals(rows(rank_low=1, rank_high=[2, 3, 1], rank=1), **k),
+        "leaderboard": lambda **k: plots.leaderboard(
+            rows(place=[1, 2, 3], place_low=1, place_high=[2, 3, 3], tier=[1, 1, 2]), np.ones((3, 4), bool), **k
+        ),
         "among_people": lambda **k: plots.among_people(
             rows(mean_model=0.3, mean_person=0.2, person_low=0.1, person_high=0.4), np.full((5, 3), 0.2), **k),
         "letters": lambda **k: plots.letters(rows(letters=["a", "ab", "b"]), **k),

@@ -65,6 +65,42 @@ def brained() -> Any:
 
 
 @cache
+def benchmarks() -> apa.ScoreTable:
+    """Twelve models, three runs each, on six benchmarks in two halves; a third of the benchmarks are holes."""
+    random = np.random.default_rng(3)
+    model, item, half, seed = (
+        v.ravel() for v in np.meshgrid(range(12), range(6), list("ab"), range(3), indexing="ij")
+    )
+    score = (
+        random.normal(size=12)[model]
+        + random.normal(size=6)[item]
+        + random.normal(0, 0.5, (12, 6))[model, item]
+    )
+    frame = pd.DataFrame(
+        {
+            "model": model,
+            "benchmark": item,
+            "half": half,
+            "seed": seed,
+            "subject": "all",
+            "roi": "all",
+        }
+    )
+    frame = frame.assign(
+        score=score + random.normal(0, 0.3, len(score)), second=random.normal(size=len(score))
+    )
+    kept = random.random((12, 6)) < 0.67
+    kept[0] = kept[:, 0] = True
+    frame = frame[kept[model, item]].assign(model=[f"m{k:02d}" for k in model[kept[model, item]]])
+    return apa.ScoreTable(frame, outcomes=("score", "second"))
+
+
+@cache
+def ordered() -> Any:
+    return apa.leaderboard(benchmarks(), item="benchmark", within=["half", "seed"], n_resamples=199)
+
+
+@cache
 def agreement() -> apa.ScoreTable:
     return apa.selected_rows(apa.pattern_agreement(patterns()), best())
 

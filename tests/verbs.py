@@ -19,6 +19,7 @@ from typing import Any
 
 import apastats as apa
 from apastats.bootstrapping.result import BootstrapResult
+from apastats.comparing.leaderboard_result import LeaderboardResult
 from apastats.errors import ApaWarning
 from apastats.mixed.contrasts import ContrastResult
 from apastats.mixed.emmeans import EmmeansResult
@@ -36,6 +37,9 @@ METHODS = {
     "ContrastResult.test": ContrastResult.test,
     "EmmeansResult.contrast": EmmeansResult.contrast,
     "EmmeansResult.pairs": EmmeansResult.pairs,
+    "LeaderboardResult.items": LeaderboardResult.items,
+    "LeaderboardResult.missing": LeaderboardResult.missing,
+    "LeaderboardResult.response_model": LeaderboardResult.response_model,
     "LmmResult.refit": LmmResult.refit,
     "Presets.agreement": Presets.agreement,
     "Presets.scores": Presets.scores,

@@ -8,6 +8,7 @@ from apastats.plots.checks import posterior, power_curve, qq, residuals, varianc
 from apastats.plots.curves import against_null, layer_curves, margin_decisions, subjects_needed
 from apastats.plots.decisions import identification, letters, margin_curve, sensitivity
 from apastats.plots.grids import heatmap, pattern_lines, score_agreement
+from apastats.plots.leaderboard import leaderboard
 from apastats.plots.people import among_people
 from apastats.plots.rows import ceilings, estimates, forest, rank_intervals
 from apastats.plots.style import label, model_colors
@@ -26,6 +27,7 @@ __all__ = [
     "identification",
     "label",
     "layer_curves",
+    "leaderboard",
     "letters",
     "margin_curve",
     "margin_decisions",

@@ -23,6 +23,7 @@ from apastats.plots.drawn_rows import (
     row_colors,
     row_names,
 )  # fmt: skip
+from apastats.plots.leaderboard import leaderboard
 from apastats.plots.people import among_people
 from apastats.plots.style import MUTED, label, model_colors, with_metric
 
@@ -438,6 +439,54 @@ def _people(
     )
 
 
+def _board(
+    result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, title: str = "",
+) -> Axes:  # fmt: skip
+    """Places of the models, tiers and holes; of one cell."""
+    table = result.table
+    frame, at = prepared(result, table, "model", where, order, labels)
+    cells = [c for c in result.info.by if frame[c].nunique() > 1]
+    if cells:
+        raise InputError(
+            "where",
+            where,
+            f"one level of {cells}, such as {{{cells[0]!r}: {frame[cells[0]].iloc[0]!r}}}",
+        )
+    names = table["model"].to_numpy()[at]
+    found = table[list(result.info.by)].drop_duplicates().index if result.info.by else [0]
+    cell = int(np.searchsorted(np.asarray(found), at.min(), side="right") - 1)
+    place = {m: k for k, m in enumerate(result.arrays["models"])}
+    scores = result.arrays["scores"][cell][[place[m] for m in names]]
+    seen = np.isfinite(scores)[:, np.isfinite(result.arrays["item_variance"][cell])]
+    frame = frame.assign(_row=row_names(frame, "model", [], labels))
+    return leaderboard(frame, seen, ax=ax, rows="_row", title=title)
+
+
+def _of_items(
+    result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, title: str = "",
+) -> Axes:  # fmt: skip
+    """What is estimated of each item: its reliability, or its discrimination."""
+    value = "discrimination" if "discrimination" in result.table.columns else "reliability"
+    table = result.table.assign(estimate=result.table[value])
+    if value == "discrimination":
+        half = 1.96 * table["discrimination_se"]
+        table = table.assign(conf_low=table[value] - half, conf_high=table[value] + half)
+    frame, _ = prepared(result, table, "item", where, order, labels)
+    return rows.estimates(frame, ax=ax, rows="_row", outcome=value, title=title)
+
+
+def _shifted(
+    result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, title: str = "",
+) -> Axes:  # fmt: skip
+    """Agreement of the order with that of no shift."""
+    table = result.table.assign(
+        estimate=result.table["tau"], _delta=[f"{d:g} SD" for d in result.table["delta"]]
+    )
+    frame, _ = prepared(result, table, "_delta", where, order, labels)
+    said = "Kendall's tau with the order at 0"
+    return rows.estimates(frame, ax=ax, rows="_row", outcome=said, title=title)
+
+
 ESTIMATES = Plot(_estimates, MEANS)
 FOREST = Plot(_forest, ROWS)
 PLAIN = tuple(o for o in ROWS if o not in ("interval",))
@@ -491,6 +540,10 @@ KINDS: dict[str, Callable[[set[str]], Plot]] = {
     "rope": _always(POSTERIOR),
     "bayes_lmm": _always(POSTERIOR),
     "brain_test": _people_of,
+    "leaderboard_items": _always(Plot(_of_items, ("where", "order", "labels", "title"))),
+    "leaderboard_responses": _always(Plot(_of_items, ("where", "order", "labels", "title"))),
+    "leaderboard_missing": _always(Plot(_shifted, ("where", "order", "labels", "title"))),
+    "leaderboard": _always(Plot(_board, ("where", "order", "labels", "title"))),
     "layer_agreement": _always(LAYERS),
     "rdm_evaluation": lambda columns: LAYERS if "layer" in columns else ESTIMATES,
 }

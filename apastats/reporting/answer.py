@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
+from apastats.reporting import leaderboard_words
 from apastats.reporting.markup import name, plain, sym
 from apastats.reporting.numbers import NumberStyle
 from apastats.reporting.phrases import (
@@ -250,6 +251,7 @@ def _claims(result: Any, style: NumberStyle) -> str:
 
 VERDICTS: dict[str, Verdict] = {
     "claims": _claims,
+    "leaderboard": leaderboard_words.verdict_of,
     "margin_curve": _margins,
     "equivalence": _equivalence,
     "equivalence_set": _sets,
@@ -264,8 +266,8 @@ VERDICTS: dict[str, Verdict] = {
 }
 # the most telling first
 ORDER = (
-    "claims", "equivalence", "strict_alignment", "equivalence_set", "comparison", "emmeans_contrasts", "agreement_test",
-    "pattern_identification", "matrix_agreement", "bootstrap", "noise_ceiling",
+    "claims", "leaderboard", "equivalence", "strict_alignment", "equivalence_set", "comparison", "emmeans_contrasts",
+    "agreement_test", "pattern_identification", "matrix_agreement", "bootstrap", "noise_ceiling",
 )  # fmt: skip
 
 

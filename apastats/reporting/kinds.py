@@ -11,6 +11,7 @@ from apastats.reporting import (
     brain_words,
     claim_words,
     curve_panels,
+    leaderboard_words,
     methods,
     model_panels,
     prose,
@@ -135,6 +136,22 @@ KINDS: dict[str, Kind] = {
     ),
     "rank": Kind(
         called("Rank tests of {}"), "scores", prose.ranks, section=figures(None, sections.places), cites=cites.ranks
+    ),
+    "leaderboard": Kind(
+        called("Leaderboard of {}"), "scores", leaderboard_words.boards, figures(leaderboard_words.board_figures),
+        cites=cites.fixed("mogstad2024", "harville1977", "meier1953"),
+    ),
+    "leaderboard_items": Kind(
+        called("Items of the leaderboard"), "scores", prose.told_by(leaderboard_words.item_row),
+        cites=cites.fixed("harville1977"),
+    ),
+    "leaderboard_responses": Kind(
+        called("Item-response model of the leaderboard"), "scores", prose.told_by(leaderboard_words.response_row),
+        cites=cites.fixed("mellenbergh1994", "rubin1982"),
+    ),
+    "leaderboard_missing": Kind(
+        called("Leaderboard under shifts of the missing scores"), "scores", prose.told_by(leaderboard_words.shift_row),
+        cites=cites.fixed("little1993"),
     ),
     "discriminability": Kind(
         called("Separation of the models"), "scores", prose.coefficients, figures(curve_panels.term_figures)

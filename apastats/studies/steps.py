@@ -54,9 +54,10 @@ NOT_IN_STUDIES = {
 }
 # methods that may follow on a result, e.g. emmeans -> contrast -> test
 METHODS = (
-    "anova", "bands", "ceilings", "claims", "compare_best", "conf_int", "contrast", "counts", "decisions",
-    "diagnostics", "icc", "joint_tests", "letters", "loo", "means", "pairs", "per_subject", "predictive_check",
-    "prior_sensitivity", "random_effects", "ranks", "ranova", "refit", "response", "test", "variance_components",
+    "abilities", "anova", "bands", "ceilings", "claims", "compare_best", "conf_int", "contrast", "counts",
+    "decisions", "diagnostics", "icc", "items", "joint_tests", "letters", "loo", "means", "missing", "pairs",
+    "per_subject", "predictive_check", "prior_sensitivity", "random_effects", "ranks", "ranova", "refit", "response",
+    "response_model", "test", "variance_components",
 )  # fmt: skip
 FITS = ("lmm", "bayes_lmm", "emmeans")  # hold more than is saved
 

@@ -12,6 +12,7 @@ import apastats as apa
 from apastats.errors import SingularFitWarning
 from apastats.mixed.bayes_lmm import BayesLmmResult
 from apastats.results import Provenance
+from tests.verb_data import benchmarks
 
 ROIS = ["V1", "V2", "V4", "LO1"]
 
@@ -65,6 +66,7 @@ def every_kind() -> dict[str, Any]:
         selection=best,
         n_resamples=199,
     )
+    board = apa.leaderboard(benchmarks(), item="benchmark", within=["half", "seed"])
     return {
         "normalized": apa.normalize(best, ceiling),
         "comparison": apa.compare("score ~ model | roi", best, adjust="holm"),
@@ -131,5 +133,9 @@ def every_kind() -> dict[str, Any]:
         "rdms": apa.evaluate_rdms(rdms.brain, rdms.models),
         "layers": apa.layer_agreement(patterns),
         "bayes": bayes(),
+        "leaderboard": board,
+        "leaderboard items": board.items(),
+        "leaderboard responses": board.response_model(),
+        "leaderboard missing": board.missing(),
         "rope": apa.rope(dict(zip("abc", draws, strict=True)), bounds=0.1),
     }
