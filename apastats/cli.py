@@ -537,7 +537,11 @@ def _fail(message: str) -> NoReturn:
 
 def main() -> NoReturn:
     """Entry point: a user's mistake ends in one clear line and exit code 2, never in a traceback."""
+    import gc
     import warnings
+
+    # one command makes many objects and drops them at its end: collecting less often saves a tenth of its time
+    gc.set_threshold(100_000, 20, 20)
 
     def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         from apastats.errors import ApaWarning

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +28,14 @@ def clean(text: str) -> str:
     return _PRIVATE.sub("\ufffd", _CONTROL.sub(visible, text))
 
 
+def _different(cells: pd.Series) -> Iterable[Any]:
+    """Values of a column once each, as far as they can be told apart."""
+    try:
+        return cells.unique()
+    except TypeError:
+        return cells
+
+
 def spreadsheet_safe(frame: pd.DataFrame) -> pd.DataFrame:
     """Table whose texts a spreadsheet takes for text: ``=1+1`` as ``'=1+1``; numbers stay, negative ones too."""
 
@@ -44,6 +53,6 @@ def spreadsheet_safe(frame: pd.DataFrame) -> pd.DataFrame:
     for i, kind in enumerate(frame.dtypes):
         if kind.kind not in "biufcmM":
             cells = frame.iloc[:, i]
-            if cells.map(lambda v: safe(v) is not v).any():
+            if any(safe(v) is not v for v in _different(cells)):
                 out.isetitem(i, list(cells.astype(object).map(safe)))
     return out

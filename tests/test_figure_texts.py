@@ -12,12 +12,14 @@ import pytest
 from matplotlib.text import Text
 
 from apastats import plots
-from apastats.plots.panel import page_width
+from apastats.plots.matrix import decision_signs, matrix_sheet, signs_sheet
+from apastats.plots.panel import page_width, width_of_page
 from apastats.plots.sheet import Sheet
 from apastats.plots.style import DECISIONS, fit, model_colors
 from apastats.reporting import panels
 from apastats.reporting.blocks import FigureBlock
 from apastats.reporting.drawing import NARROW, _settings
+from apastats.reporting.lead import verdict_matrix
 from apastats.words import Info, Outcome
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzMWQ_-0123456789"
@@ -88,6 +90,12 @@ def kinds() -> dict[str, Callable[[pd.DataFrame, pd.DataFrame], Any]]:
         ),
         "score matrix": lambda t, f: block(panels._score_matrix(info, f, "", context(f), "score")),
         "heatmap": lambda t, f: plots.heatmap(wide(f), y="model", x="ROI").figure,
+        "matrix": lambda t, f: matrix_sheet(wide(f), y="model", x="ROI", outcome="score (RSA)"),
+        "signs": lambda t, f: signs_sheet(
+            list(dict.fromkeys(t["model"])), list(dict.fromkeys(t["roi"])),
+            decision_signs(t, "model", "roi"), x="ROI", y="model",
+        ),
+        "verdicts": lambda t, f: verdict_matrix(t, min(8.2, width_of_page())),
         "decisions": lambda t, f: plots.sensitivity(t, analysis="roi").figure,
         "forest": lambda t, f: plots.forest(first(t), rows="model").figure,
         "estimates": lambda t, f: plots.estimates(first(f)).figure,

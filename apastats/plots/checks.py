@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from apastats.plots.panel import Panel
 from apastats.plots.rows import height_of, need
 from apastats.plots.style import (
     INK,
@@ -63,13 +64,18 @@ def variance_components(
     ax = new_axes(ax, 6.0, height_of(len(frame), 0.32))
     y = np.arange(len(frame))
     values = frame[length].to_numpy("f8")
-    ax.barh(y, values, height=0.6, color=PALETTE[0], zorder=2)
+    ax.barh(y, values, left=np.zeros(len(y)), height=0.6, color=PALETTE[0], zorder=2)
+    panel = isinstance(ax, Panel)
+    written = []
     for i, v in enumerate(values):
         text = (
             f"SD {float(frame['std_dev'].iloc[i]):.3g}"
             if "std_dev" in frame.columns
             else f"{v:.3g}"
         )
+        written.append(text)
+        if panel:
+            continue
         ax.annotate(
             text,
             (v, i),
@@ -89,8 +95,11 @@ def variance_components(
             strict=True,
         )
     ]
+    if panel:
+        names = [f"{n} ({t})" for n, t in zip(names, written, strict=True)]
     rows_axis(ax, names)
-    ax.margins(x=0.18)
+    if not panel:
+        ax.margins(x=0.18)
     return finish(ax, x="share of the variance" if length == "share" else "variance", title=title)
 
 

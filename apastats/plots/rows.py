@@ -203,7 +203,7 @@ def ceilings(
             edgecolors="white",
             linewidths=0.7,
             zorder=4,
-            label=label(bound),
+            label=label(bound) if len(bounds) > 1 else None,
         )
     rows_axis(ax, names, show=show_names)
     if len(bounds) > 1:

@@ -23,12 +23,13 @@ from apastats.plots.panel import (
     width_of_page,
     wrapped,
 )
-from apastats.plots.sheet_layout import EDGE, Layout, Ticks, ticks
+from apastats.plots.sheet_layout import EDGE, Layout, Sizes, Ticks, ticks
+from apastats.plots.style import GRID, INK, MUTED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Sheet", "sheet"]
+__all__ = ["Canvas", "Sheet", "alone", "sheet"]
 
 Box = tuple[float, float, float, float]  # left, top, width, height
 Placing = Callable[[np.ndarray], np.ndarray]
@@ -199,26 +200,80 @@ def sheet(
     page = width_of_page()
     total = min(page, max(layout.used(), min(longest + 0.6, page), 3.2))
     y = drawing.legend(entries, y, total)
-    total = max([total, *(_right(t) + 0.04 for t in drawing.texts)])
-    return Sheet(total, y + 0.06, drawing.paths, drawing.texts, drawing.boxes)
+    return drawing.sheet(total, y)
 
 
-class _Drawing:
-    """Panels and texts, placed one line after the other."""
+def alone(draw: Callable[[Any], object]) -> Sheet:
+    """Sheet of a single panel."""
+    return sheet(1, lambda panel, _: draw(panel))
 
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
+
+class Canvas:
+    """Marks and texts in inches from the upper left corner."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        self.sizes = sizes
         self.paths = _Paths()
         self.texts: list[tuple[Any, ...]] = []
         self.boxes: list[Box] = []
 
     def write(
-        self, x: float, y: float, words: str, size: float, ha: str, va: str, *, turn: int = 0, bold: bool = False
+        self, x: float, y: float, words: str, size: float, ha: str, va: str, *, turn: int = 0, bold: bool = False,
+        color: str = INK,
     ) -> None:  # fmt: skip
-        """A text in ink."""
-        from apastats.plots.style import INK
+        """A text, in ink."""
+        self.texts.append((x, y, words, size, ha, va, turn, bold, color))
 
-        self.texts.append((x, y, words, size, ha, va, turn, bold, INK))
+    def legend(self, entries: list[tuple[str, Marks]], y: float, total: float) -> float:
+        """Keys one after the other, on as many lines as they need; returns where it ends."""
+        if not entries:
+            return y
+        paths, sizes = self.paths, self.sizes
+        x, line = 0.1, sizes.key * LINE / 72 + 0.05
+        y += line / 2 + 0.06
+        for words, m in entries:
+            said = wrapped(words, sizes.key, total - 0.55)
+            wide, high = block_size(said, sizes.key)
+            if x > 0.1 and x + 0.32 + wide > total - 0.05:
+                x, y = 0.1, y + line
+            color = m.color if isinstance(m.color, str) else next(iter(m.color), "none")
+            if m.what == "point":
+                key = ("point", 3, color, m.edge, m.width, "-", m.alpha, m.marker, min(m.size, 7))
+                paths.add(key, np.array([[x + 0.12, y]]))
+            elif m.what == "line":
+                paths.add(
+                    ("line", 3, color, None, m.width, m.dash, m.alpha, "", 0),
+                    np.array([[x, y], [x + 0.24, y]]),
+                )
+            else:
+                corners = np.array(
+                    [
+                        [x, y - 0.05],
+                        [x + 0.24, y - 0.05],
+                        [x + 0.24, y + 0.05],
+                        [x, y + 0.05],
+                        [x, y - 0.05],
+                    ]
+                )
+                paths.add(("area", 3, color, None, 0, "-", m.alpha, "", 0), corners)
+            more = high - sizes.key * LINE / 72  # lines beyond the first
+            self.write(x + 0.31, y + more / 2, said, sizes.key, "left", "center")
+            y += more
+            x += 0.31 + wide + 0.2
+        return y + line / 2 + 0.02
+
+    def sheet(self, total: float, y: float) -> Sheet:
+        """The drawing, as wide as its texts need."""
+        total = max([total, *(_right(t) + 0.04 for t in self.texts)])
+        return Sheet(total, y + 0.06, self.paths, self.texts, self.boxes)
+
+
+class _Drawing(Canvas):
+    """Panels and texts, placed one line after the other."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__(layout.sizes)
+        self.layout = layout
 
     def line(self, panels: Sequence[Panel], line: range, y: float) -> float:
         """The panels that stand beside each other; returns where they end."""
@@ -299,44 +354,6 @@ class _Drawing:
         self.write(middle, y + 0.02, said, size, "center", "top")
         return y + block_size(said, size)[1] + 0.06
 
-    def legend(self, entries: list[tuple[str, Marks]], y: float, total: float) -> float:
-        """Keys one after the other, on as many lines as they need; returns where it ends."""
-        if not entries:
-            return y
-        paths, sizes = self.paths, self.layout.sizes
-        x, line = 0.1, sizes.key * LINE / 72 + 0.05
-        y += line / 2 + 0.06
-        for words, m in entries:
-            said = wrapped(words, sizes.key, total - 0.55)
-            wide, high = block_size(said, sizes.key)
-            if x > 0.1 and x + 0.32 + wide > total - 0.05:
-                x, y = 0.1, y + line
-            color = m.color if isinstance(m.color, str) else next(iter(m.color), "none")
-            if m.what == "point":
-                key = ("point", 3, color, m.edge, m.width, "-", m.alpha, m.marker, min(m.size, 7))
-                paths.add(key, np.array([[x + 0.12, y]]))
-            elif m.what == "line":
-                paths.add(
-                    ("line", 3, color, None, m.width, m.dash, m.alpha, "", 0),
-                    np.array([[x, y], [x + 0.24, y]]),
-                )
-            else:
-                corners = np.array(
-                    [
-                        [x, y - 0.05],
-                        [x + 0.24, y - 0.05],
-                        [x + 0.24, y + 0.05],
-                        [x, y + 0.05],
-                        [x, y - 0.05],
-                    ]
-                )
-                paths.add(("area", 3, color, None, 0, "-", m.alpha, "", 0), corners)
-            more = high - sizes.key * LINE / 72  # lines beyond the first
-            self.write(x + 0.31, y + more / 2, said, sizes.key, "left", "center")
-            y += more
-            x += 0.31 + wide + 0.2
-        return y + line / 2 + 0.02
-
 
 def _right(text: tuple[Any, ...]) -> float:
     x, _, words, size, ha, _, turn, bold, _ = text
@@ -361,8 +378,6 @@ def _common_limits(panels: Sequence[Panel], shared_x: bool, shared_y: bool) -> N
 
 def _frame(paths: _Paths, box: Box, panel: Panel, x_ticks: Ticks, y_ticks: Ticks) -> None:
     """Left and lower spine, ticks and the grid."""
-    from apastats.plots.style import GRID, MUTED
-
     left, top, width, height = box
     place = _inches(box, panel.extent("x"), panel.extent("y"))
     line: tuple[Any, ...] = ("line", 2.5, MUTED, None, 0.8, "-", 1.0, "", 0)

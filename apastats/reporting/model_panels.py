@@ -8,9 +8,8 @@ import pandas as pd
 
 from apastats import plots
 from apastats.plots.drawn_rows import row_names
-from apastats.plots.panel import narrow, width_of_page
-from apastats.plots.sheet import sheet
-from apastats.plots.style import new_figure
+from apastats.plots.matrix import decision_signs, signs_sheet
+from apastats.plots.sheet import Sheet, alone, sheet
 from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.markup import name
 from apastats.reporting.panels import MAX_PANELS, cells_of, split_metrics
@@ -52,7 +51,7 @@ def model_figures(result: Any, context: Any) -> list[Block]:
                 context.slug("figure-components"),
                 "Where the variance of a row comes from.",
                 f"Bars of {len(shown)} variance components.",
-                lambda: plots.variance_components(shown).figure,
+                lambda: alone(lambda ax: plots.variance_components(shown, ax=ax)),
                 shown,
                 len(shown),
             )
@@ -61,12 +60,14 @@ def model_figures(result: Any, context: Any) -> list[Block]:
     if residual is not None and fitted is not None and len(residual) == len(fitted):
 
         def make() -> Any:
-            stacked = narrow()
-            figure = new_figure(min(8.4, width_of_page()), 6.4 if stacked else 3.6)
-            left, right = figure.subplots(*((2, 1) if stacked else (1, 2)))
-            plots.qq(residual, ax=left, title="Normal quantiles")
-            plots.residuals(fitted, residual, ax=right, title="Residuals and fitted values")
-            return figure
+            def draw(ax: Any, i: int) -> None:
+                if i:
+                    title = "Residuals and fitted values"
+                    plots.residuals(fitted, residual, ax=ax, title=title)
+                else:
+                    plots.qq(residual, ax=ax, title="Normal quantiles")
+
+            return sheet(2, draw, inner=2.6, shared_x=False, shared_y=False)
 
         out.append(
             FigureBlock(
@@ -121,22 +122,23 @@ def column_figures(result: Any, context: Any, title: str) -> list[Block]:
             add(
                 "forest",
                 "estimates with intervals and the margin (shaded).",
-                lambda: plots.forest(frame, rows="_row").figure,
+                lambda: alone(lambda ax: plots.forest(frame, ax=ax, rows="_row")),
             )
         else:
             add(
                 "estimates",
                 "estimates with intervals.",
-                lambda: (
-                    plots.estimates(
+                lambda: alone(
+                    lambda ax: plots.estimates(
                         frame,
+                        ax=ax,
                         rows="_row",
                         outcome="estimate",
                         colors={
                             r: context.colors.get(str(m), "#0072b2")
                             for r, m in zip(frame["_row"], frame[named], strict=True)
                         },
-                    ).figure
+                    ),
                 ),
             )
     if named is not None and {"rank_low", "rank_high"} <= columns:
@@ -144,7 +146,7 @@ def column_figures(result: Any, context: Any, title: str) -> list[Block]:
         add(
             "ranks",
             "ranks with their intervals.",
-            lambda: plots.rank_intervals(ranked, rows="_row").figure,
+            lambda: alone(lambda ax: plots.rank_intervals(ranked, ax=ax, rows="_row")),
         )
     if named is not None and "letters" in columns:
         lettered = table.assign(_row=row_names(table, named))
@@ -168,11 +170,18 @@ def sensitivity_figures(result: Any, context: Any) -> list[Block]:
             context.slug("figure-sensitivity"),
             caption,
             alt,
-            lambda: plots.sensitivity(decisions, rows="roi").figure,
+            lambda: _signs(decisions, "roi", "analysis"),
             decisions,
             len(decisions),
         )
     ]
+
+
+def _signs(frame: pd.DataFrame, rows: str, columns: str) -> Sheet:
+    """Decisions as signs."""
+    names, ways = (list(map(str, dict.fromkeys(frame[c]))) for c in (rows, columns))
+    x = "ROI" if columns == "roi" else ""
+    return signs_sheet(names, ways, decision_signs(frame, rows, columns), x=x)
 
 
 def set_figures(result: Any, context: Any, title: str) -> list[Block]:
@@ -189,7 +198,7 @@ def set_figures(result: Any, context: Any, title: str) -> list[Block]:
             return []
 
         def make(part: pd.DataFrame = part) -> Any:
-            return plots.sensitivity(part, rows="model", analysis="roi").figure
+            return _signs(part, "model", "roi")
 
         tail = f", {name(label)}" if label else ""
         out.append(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from apastats import plots
 from apastats.plots.drawn_rows import deciding
+from apastats.plots.matrix import decision_signs, matrix_sheet, signs_sheet
 from apastats.plots.panel import Panel
 from apastats.plots.sheet import sheet
 from apastats.plots.style import DECISIONS, with_metric
@@ -94,7 +95,10 @@ def ceiling_figures(result: Any, context: Any) -> list[Block]:
         axis = with_metric("noise ceiling", result.info, part)
 
         def make(part: pd.DataFrame = part, points: Any = points, axis: str = axis) -> Any:
-            return plots.ceilings(part, points=points, outcome=axis).figure
+            def draw(ax: Any, _: int) -> None:
+                plots.ceilings(part, ax=ax, points=points, outcome=axis)
+
+            return sheet(1, draw)
 
         tail = f", {name(label)}" if label else ""
         dots = " Grey dots are subjects." if points is not None else ""
@@ -289,7 +293,7 @@ def _score_matrix(
     ruled = (len(order) - 0.5,) if len(matrix) > len(order) else ()
 
     def make() -> Any:
-        return plots.heatmap(matrix, outcome=axis, x="ROI", best=bold, rules=ruled).figure
+        return matrix_sheet(matrix, outcome=axis, x="ROI", best=bold, breaks=ruled)
 
     tail = f", {name(label)}" if label else ""
     under = "; noise ceilings stand in the last rows" if ruled else ""
@@ -416,7 +420,8 @@ def _decision_matrix(
     shown = shown.sort_values("_rank", kind="stable").drop(columns="_rank").reset_index(drop=True)
 
     def make() -> Any:
-        return plots.sensitivity(shown, rows=rows, analysis="roi").figure
+        names, rois = (list(map(str, dict.fromkeys(shown[c]))) for c in (rows, "roi"))
+        return signs_sheet(names, rois, decision_signs(shown, rows, "roi"), x="ROI")
 
     tail = f", {name(label)}" if label else ""
     against = "the best other model" if "in_set" in part.columns else "what it is compared with"

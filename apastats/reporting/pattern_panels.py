@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from apastats import plots
+from apastats.plots.matrix import matrix_sheet
 from apastats.plots.panel import Panel
 from apastats.plots.sheet import sheet
-from apastats.plots.style import metric_words, with_metric
+from apastats.plots.style import INK, metric_words, with_metric
 from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.markup import name
 from apastats.reporting.panels import split_metrics
@@ -24,6 +25,8 @@ __all__ = [
     "pattern_figures",
     "score_agreement_figures",
 ]
+
+WRONG = "#d55e00"
 
 
 def brain_pattern_figures(table: Any, context: Any) -> list[Block]:
@@ -46,7 +49,7 @@ def brain_pattern_figures(table: Any, context: Any) -> list[Block]:
             axis = with_metric("mean score", Info(), part)
 
             def make(matrix: pd.DataFrame = matrix, axis: str = axis) -> Any:
-                return plots.heatmap(matrix, outcome=axis, x="target ROI", y="predictor ROI").figure
+                return matrix_sheet(matrix, outcome=axis, x="target ROI", y="predictor ROI")
 
             tail = f", {name(label)}" if label else ""
             words = (
@@ -91,7 +94,7 @@ def agreement_figures(table: Any, context: Any) -> list[Block]:
         mean = mean.reindex(order)
 
         def make(matrix: pd.DataFrame = mean) -> Any:
-            return plots.heatmap(matrix, outcome="agreement", x="ROI").figure
+            return matrix_sheet(matrix, outcome="agreement", x="ROI")
 
         tail = f", {name(label)}" if label else ""
         out.append(
@@ -341,7 +344,16 @@ def identification_figures(result: Any, context: Any) -> list[Block]:
         matrix = pd.DataFrame(np.asarray(arrays["confusion"])[i], index=rois, columns=rois)
 
         def make(matrix: pd.DataFrame = matrix) -> Any:
-            return plots.identification(matrix, outcome="share of subjects").figure
+            best = [
+                (i, int(np.nanargmax(row)))
+                for i, row in enumerate(matrix.to_numpy("f8"))
+                if np.isfinite(row).any()
+            ]
+            frames = [(i, j, INK if i == j else WRONG) for i, j in best]
+            return matrix_sheet(
+                matrix, outcome="share of subjects", x="ROI of the others", y="ROI of the subject",
+                numbers=False, framed=frames,
+            )  # fmt: skip
 
         out.append(
             FigureBlock(

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,7 @@ from apastats.errors import ReadError
 from apastats.printable import spreadsheet_safe
 from apastats.results import jsonable, package_versions
 from apastats.studies.sections import StudyFile
-from apastats.studies.store import load, save
+from apastats.studies.store import Store, load, save
 from apastats.table import ScoreTable
 
 __all__ = ["StudyFolder", "machine", "read_folder", "render", "write_folder"]
@@ -66,14 +67,19 @@ def write_folder(
     results: Mapping[str, Any],
     messages: Sequence[str],
     recipe: Mapping[str, Any],
+    store: Store | None = None,
 ) -> str:
-    """Tables, saved results, figures, report and recipe of a study."""
+    """Tables, saved results, figures, report and recipe of a study; what ``store`` holds already is copied."""
     (part / "tables").mkdir()
     (part / "results").mkdir()
     for name, result in results.items():
-        frame = result.frame if isinstance(result, ScoreTable) else result.tidy()
-        spreadsheet_safe(frame).to_csv(part / "tables" / f"{name}.csv", index=False)
-        save(part / "results", name, result, [])
+        if store is None or not store.copy(part / "results", name, result):
+            save(part / "results", name, result, [])
+        target, written = part / "tables" / f"{name}.csv", part / "results" / name / "table.csv"
+        if written.is_file():
+            copyfile(written, target)
+        else:
+            spreadsheet_safe(result.frame).to_csv(target, index=False)
     (part / "study.toml").write_text(text, "utf-8")
     run = {"command": command, "study": jsonable(study.model_dump()), "results": list(results)}
     run |= {"warnings": list(messages), "versions": package_versions()}

@@ -279,7 +279,9 @@ def _execute(
                     write_demo_data(part, simulated)
                 if plan is not None:
                     write_plan_copy(part, plan)
-                answer = write_folder(part, parsed, text, command, results, store.messages, recipe)
+                answer = write_folder(
+                    part, parsed, text, command, results, store.messages, recipe, store
+                )
         except Exception:
             store.drop()  # a mistake, not an interruption: nothing is left half
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,6 +38,12 @@ def save(folder: Path, name: str, value: Any, messages: list[str]) -> None:
     else:
         value.save(folder / name, overwrite=True)
         kind = value.kind
+    _complete(folder, name, kind, messages)
+
+
+def _complete(folder: Path, name: str, kind: Any, messages: list[str]) -> None:
+    """Say that a result is complete."""
+    done = folder / f"{name}.json"
     text = json.dumps(jsonable({"kind": kind, "warnings": messages}), ensure_ascii=False)
     part = done.with_name(done.name + ".part")
     part.write_text(text, "utf-8")
@@ -97,6 +104,7 @@ class Store:
 
     folder: Path | None = None
     messages: list[str] = field(default_factory=list)
+    _kept: dict[str, Any] = field(default_factory=dict)
 
     def begin(self, stamp: str) -> None:
         """Drop what an earlier run left unless it had the same fingerprint."""
@@ -129,5 +137,20 @@ class Store:
             value, messages = collect(make)
             if self.folder is not None:
                 save(self.folder, name, value, messages)
+        self._kept[name] = value
         self.messages += [m for m in messages if m not in self.messages]
         return value
+
+    def copy(self, folder: Path, name: str, value: Any) -> bool:
+        """Copy a result to another folder instead of writing it again; False where this is not what was kept."""
+        if self.folder is None or self._kept.get(name) is not value:
+            return False
+        source = self.folder / f"{name}.json"
+        if not source.exists():
+            return False
+        if isinstance(value, ScoreTable):
+            shutil.copyfile(self.folder / f"{name}.parquet", folder / f"{name}.parquet")
+        else:
+            shutil.copytree(self.folder / name, folder / name, dirs_exist_ok=True)
+        _complete(folder, name, json.loads(source.read_text("utf-8"))["kind"], [])
+        return True
