@@ -156,6 +156,13 @@ class RDMSet:
         object.__setattr__(out, "_hash", [])
         return out
 
+    def relabelled(self, labels: pd.DataFrame) -> RDMSet:
+        """Same RDMs under the same labels, but for new names of columns and columns of one text; not checked again."""
+        out = copy.copy(self)
+        object.__setattr__(out, "labels", labels)
+        object.__setattr__(out, "_hash", [])
+        return out
+
     @checked
     def take(self, rows: Any) -> RDMSet:
         """RDMs of these positions (or of a boolean mask), in that order."""

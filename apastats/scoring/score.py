@@ -193,7 +193,7 @@ def checked_brain(brain: RDMSet) -> RDMSet:
             "per RDM.",
         )
     if "roi" not in labels.columns:
-        labels = labels.assign(roi="-")
+        labels = _with_text(labels, "roi", "-")
     repeated = labels.duplicated(["subject", "roi"])
     if repeated.any():
         first = labels[repeated].iloc[0]
@@ -202,7 +202,7 @@ def checked_brain(brain: RDMSet) -> RDMSet:
             f"{brain.source}: several RDMs of subject {first['subject']!r} in ROI {first['roi']!r}; they differ in "
             f"{others}. Select one or average over it first"
         )
-    return brain if labels is brain.labels else brain.with_labels(labels)
+    return brain if labels is brain.labels else brain.relabelled(labels)
 
 
 def checked_models(models: RDMSet) -> RDMSet:
@@ -227,10 +227,10 @@ def checked_models(models: RDMSet) -> RDMSet:
         labels = (
             labels.rename(columns={"rdm": "model"})
             if "rdm" in labels.columns
-            else labels.assign(model="model")
+            else _with_text(labels, "model", "model")
         )
     if "layer" not in labels.columns:
-        labels = labels.assign(layer="-")
+        labels = _with_text(labels, "layer", "-")
     clash = [
         c for c in labels.columns if c in ("kind", "subject", "roi", "metric", "split", "score")
     ]
@@ -238,7 +238,13 @@ def checked_models(models: RDMSet) -> RDMSet:
         raise InputError(
             "models", clash, "RDMs without labels that belong to brains or to the table"
         )
-    return models if labels is models.labels else models.with_labels(labels)
+    return models if labels is models.labels else models.relabelled(labels)
+
+
+def _with_text(labels: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
+    """Labels with one more column of one text, of the type that labels have."""
+    same = pd.Series([value] * len(labels), index=labels.index, dtype="str")
+    return labels.assign(**{column: same})
 
 
 def _rows_of(
