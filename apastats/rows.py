@@ -14,6 +14,7 @@ __all__ = ["DEFAULTS", "KEY_COLUMNS", "KINDS", "standardise"]
 KINDS = ("model", "subject_to_subject", "leave_one_out")
 KEY_COLUMNS = ("kind", "model", "layer", "subject", "roi", "metric", "split")
 DEFAULTS = {"kind": "model", "layer": "-", "metric": "score", "split": "test"}
+LARGEST = 1e100  # their squares and sums are numbers
 _PART = 1 << 20  # rows of text made at once
 
 
@@ -175,6 +176,13 @@ def _outcome(column: pd.Series, name: str, source: str) -> np.ndarray:
     infinite = np.isinf(values)
     if infinite.any():
         raise DataError(f"{source}: column {name!r} is infinite in row {int(infinite.argmax())}")
+    huge = np.abs(values) > LARGEST
+    if huge.any():
+        # squares of larger ones leave the range of numbers
+        raise DataError(
+            f"{source}: column {name!r} is {values[huge.argmax()]:g} in row {int(huge.argmax())}, beyond {LARGEST:g}: "
+            "use another unit"
+        )
     return values
 
 

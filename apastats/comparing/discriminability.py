@@ -13,6 +13,7 @@ from apastats.comparing.equivalence import usable_block
 from apastats.errors import DegenerateWarning, DesignError, warn
 from apastats.memory import reserve
 from apastats.numbers.best import confidence_set, moments
+from apastats.numbers.moments import ROUNDING
 from apastats.numbers.moments import moments as described
 from apastats.recording import verb
 from apastats.results import Provenance, Result
@@ -40,15 +41,20 @@ class Discriminability(Result):
 
 
 def variance_components(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Model variance, error variance and F of ``[..., n, k]`` (two-way layout, analysis of variance estimates)."""
+    """Model variance, error variance and F of ``[..., n, k]`` (two-way layout, analysis of variance estimates).
+
+    F is NaN where the error is rounding.
+    """
     n, k = x.shape[-2:]
+    small = ROUNDING * np.abs(x).max(axis=(-2, -1), initial=0.0)
     grand = x.mean(axis=(-2, -1), keepdims=True)
     models = x.mean(axis=-2, keepdims=True)
     subjects = x.mean(axis=-1, keepdims=True)
     ms_model = n * ((models - grand) ** 2).sum(axis=(-2, -1)) / (k - 1)
     ms_error = ((x - models - subjects + grand) ** 2).sum(axis=(-2, -1)) / ((n - 1) * (k - 1))
+    ms_model, ms_error = (np.where(v > small**2, v, 0.0) for v in (ms_model, ms_error))
     with np.errstate(divide="ignore", invalid="ignore"):
-        f = ms_model / ms_error
+        f = np.where(ms_error > 0, ms_model / ms_error, np.nan)
     return (ms_model - ms_error) / n, ms_error, f
 
 
@@ -100,6 +106,11 @@ def discriminability(
         If there are fewer than three complete clusters or three models, or the tables do not match.
     InputError
         If an argument is not allowed.
+
+    Warns
+    -----
+    DegenerateWarning
+        If a cell has no error variance (up to rounding): its shares of variance and intervals are NaN.
 
     Notes
     -----
@@ -169,6 +180,14 @@ def discriminability(
                 }
                 for row in _compare(named[1][1], named[0][1], alpha)
             ]
+    lost = sum(r["term"] == "signal_to_noise" and not np.isfinite(r["estimate"]) for r in rows)
+    if lost:
+        of = sum(r["term"] == "signal_to_noise" for r in rows)
+        text = (
+            f"discriminability: in {lost} of {of} cells subjects do not differ in what models differ by; shares of "
+            "variance and intervals are NaN there"
+        )
+        warn(text, DegenerateWarning)
     info = Info(
         estimand="separation of the models",
         outcome=data.outcome(block.formula.outcome),

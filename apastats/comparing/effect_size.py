@@ -87,7 +87,8 @@ def rank_biserial_interval(
     if how != "logit":
         k = z**2 * 4 * variance
         centre, half = (p + k / 2) / (1 + k), np.sqrt(k * p * (1 - p) + k**2 / 4) / (1 + k)
-        return float(2 * (centre - half) - 1), float(2 * (centre + half) - 1)
+        # complete separation is the end itself, but for rounding
+        return min(float(2 * (centre - half) - 1), r), max(float(2 * (centre + half) - 1), r)
     p = min(max(p, 0.5 / total), 1 - 0.5 / total)
     half = z * np.sqrt(variance) / (p * (1 - p))
     low, high = (1 / (1 + np.exp(-(np.log(p / (1 - p)) + s * half))) for s in (-1, 1))

@@ -18,11 +18,10 @@ LOCAL_TESTS = ("bonferroni", "simes", "fisher")
 MAX_CLOSED = 16
 
 
-def _p_values(p: Any) -> np.ndarray:
-    values = p_values("p", p)
-    if not values.size:
-        raise InputError("p", p, "at least one number between 0 and 1")
-    return values
+def _p_values(p: Any) -> tuple[np.ndarray, np.ndarray]:
+    """p-values, and where they are not NaN: a test without a p-value is not in the family, as in ``adjust_p``."""
+    values = p_values("p", p, missing=True)
+    return values, np.flatnonzero(~np.isnan(values))
 
 
 def _local(name: str) -> Callable[[np.ndarray], float]:
@@ -56,7 +55,7 @@ def closed_p(p: ArrayLike, *, local: str | Callable[[np.ndarray], float] = "sime
     Parameters
     ----------
     p : array_like, shape (m,)
-        p-values, at most 16.
+        p-values, at most 16; NaN stays NaN and is not in the family.
     local : {"simes", "bonferroni", "fisher"} or callable
         Test of an intersection, a function of its p-values. ``bonferroni`` gives Holm, ``simes`` Hommel (larger
         families: :func:`apastats.adjust_p`); ``fisher`` needs independent p-values.
@@ -76,18 +75,24 @@ def closed_p(p: ArrayLike, *, local: str | Callable[[np.ndarray], float] = "sime
     >>> closed_p([0.01, 0.02, 0.03], local="bonferroni").round(3).tolist()
     [0.03, 0.04, 0.04]
     """
-    values = _p_values(p)
-    m = len(values)
+    values, there = _p_values(p)
+    m = len(there)
     if m > MAX_CLOSED:
         raise InputError(
             "p", f"{m} p-values", f"at most {MAX_CLOSED}", hint="Use adjust_p(p, 'hommel')."
         )
     test = _checked_local(local) if callable(local) else _local(local)
-    out = np.zeros(m)
+    out, known = np.zeros(m), values[there]
     for code in range(1, 2**m):
         inside = np.array([(code >> i) & 1 for i in range(m)], dtype=bool)
-        out[inside] = np.maximum(out[inside], test(values[inside]))
-    return np.minimum(out, 1.0)
+        out[inside] = np.maximum(out[inside], test(known[inside]))
+    return _with_missing(np.minimum(out, 1.0), there, len(values))
+
+
+def _with_missing(found: np.ndarray, there: np.ndarray, m: int) -> np.ndarray:
+    out = np.full(m, np.nan)
+    out[there] = found
+    return out
 
 
 @checked
@@ -97,7 +102,7 @@ def sequential_p(p: ArrayLike) -> np.ndarray:
     Parameters
     ----------
     p : array_like, shape (m,)
-        p-values in the order fixed before looking.
+        p-values in the order fixed before looking; NaN stays NaN and is passed over.
 
     Returns
     -------
@@ -109,7 +114,8 @@ def sequential_p(p: ArrayLike) -> np.ndarray:
     >>> sequential_p([0.01, 0.04, 0.02]).tolist()
     [0.01, 0.04, 0.04]
     """
-    return np.maximum.accumulate(_p_values(p))
+    values, there = _p_values(p)
+    return _with_missing(np.maximum.accumulate(values[there]), there, len(values))
 
 
 @checked
@@ -119,7 +125,7 @@ def hierarchical_p(p: ArrayLike, groups: Sequence[Any], *, local: str = "simes")
     Parameters
     ----------
     p : array_like, shape (m,)
-        p-values of the members.
+        p-values of the members; NaN stays NaN and is not in the family.
     groups : sequence, length m
         Group of each member.
     local : {"simes", "bonferroni", "fisher"}
@@ -142,8 +148,9 @@ def hierarchical_p(p: ArrayLike, groups: Sequence[Any], *, local: str = "simes")
     >>> hierarchical_p([0.001, 0.02, 0.5, 0.6], ["V1", "V1", "V4", "V4"]).round(3).tolist()
     [0.004, 0.04, 1.0, 1.0]
     """
-    values = _p_values(p)
-    names = items("groups", groups, "one per p-value", length=len(values))
+    every, there = _p_values(p)
+    given = items("groups", groups, "one per p-value", length=len(every))
+    names, values = [given[i] for i in there], every[there]
     labels = list(dict.fromkeys(names))
     where = {g: np.array([i for i, v in enumerate(names) if v == g]) for g in labels}
     test = _local(local)
@@ -153,4 +160,4 @@ def hierarchical_p(p: ArrayLike, groups: Sequence[Any], *, local: str = "simes")
         i = where[g]
         inside = adjust_p(values[i], "holm") * (len(values) / len(i))
         out[i] = np.minimum(1.0, np.maximum(top, inside))
-    return out
+    return _with_missing(out, there, len(every))

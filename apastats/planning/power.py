@@ -175,7 +175,8 @@ def _smallest(f: Callable[[float], float], power: float, start: float, name: str
                 name,
                 power,
                 "a power that can be reached",
-                hint="The true difference is too close to a bound.",
+                hint="10 million subjects do not reach it: the bounds are too narrow for the SD, or the true "
+                "difference is too close to one.",
             )
     return float(brentq(lambda v: reached(v) - power, low, high, xtol=1e-9))
 

@@ -341,6 +341,8 @@ def estimate_row(
     who = ", ".join(name(v) for v in dict.fromkeys(str(row[k]) for k in keys))
     bound = f"{row['bound']} " if "bound" in row and frame["bound"].nunique() > 1 else ""
     who = "the brain" if who == name("brain") else who
+    if what == ", ".join(dict.fromkeys(str(row[k]) for k in keys)):
+        who = ""  # "the mean", not "the mean of mean"
     subject = f"{bound}{what}" + (f" of {who}" if who else "")
     bracket = ", ".join(
         (
@@ -363,7 +365,7 @@ def estimate_row(
             + f"{subject} = {value}"
             + (f", {bracket}" if bracket else "")
         )
-    return f"{capital(where + ', ' if where else '')}the {subject} was {value}{tail}."
+    return capital(f"{where + ', ' if where else ''}the {subject} was {value}{tail}.")
 
 
 def _more(frame: pd.DataFrame, max_rows: int) -> list[str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -265,3 +266,52 @@ def test_interval_of_glass_delta_of_pairs_covers(sd_x: float) -> None:
     assert held / sets > 0.95 - 3 * np.sqrt(0.05 * 0.95 / sets)
     # with equal SDs taken for granted it was 0.7 of the SD of the estimates where they are 2 to 1
     assert 0.85 < np.sqrt(np.mean(np.square(errors))) / np.std(estimates) < 1.25
+
+
+def test_a_cell_without_variation_has_no_separation() -> None:
+    g = np.random.default_rng(1)
+    rows = [
+        (f"s{i}", roi, m, 0.4 if roi == "V1" else g.normal(0.5, 0.05))
+        for roi in ("V1", "V4")
+        for m in "abc"
+        for i in range(8)
+    ]
+    table = apa.read(pd.DataFrame(rows, columns=["subject", "roi", "model", "score"]))
+    with pytest.warns(apa.errors.DegenerateWarning, match="1 of 2 cells"):
+        found = apa.discriminability("score ~ model | roi", table).table.set_index(["roi", "term"])
+    for term in ("signal_to_noise", "reliability_1", "reliability_n"):
+        assert np.isnan(found.loc[("V1", term), "estimate"])
+        assert np.isfinite(found.loc[("V4", term), "estimate"])
+    # exact copies but for a constant: no F that is infinite, no p that is 0
+    copies = g.normal(0.5, 0.1, 8)[:, None] + np.array([0.0, 0.1, 0.3])
+    from apastats.comparing.discriminability import variance_components
+
+    assert np.isnan(variance_components(copies)[2])
+    assert np.isnan(variance_components(copies * 1e6 + 1e6)[2])
+
+
+def test_families_with_tests_that_have_no_p_value() -> None:
+    nan = float("nan")
+    p = [0.01, nan, 0.04, 0.02]
+    kept = [0, 2, 3]
+    for verb, options in (
+        (apa.closed_p, {}),
+        (apa.sequential_p, {}),
+        (apa.hierarchical_p, {"groups": list("aabb")}),
+    ):
+        found = verb(p, **options)
+        assert np.isnan(found[1])
+        fewer = {k: [v[i] for i in kept] for k, v in options.items()}
+        np.testing.assert_allclose(found[kept], verb([p[i] for i in kept], **fewer))
+        assert verb([], **({"groups": []} if options else {})).size == 0
+
+
+def test_the_mean_is_no_mean_of_means() -> None:
+    text = apa.boot_ci([1.0, 2, 3, 5], "mean").text()
+    assert ". The mean was 2.750" in text.replace("\n", " ")
+
+
+def test_scores_beyond_the_range_of_numbers_are_refused() -> None:
+    frame = pd.DataFrame({"subject": ["a", "b"], "roi": "V1", "model": "m", "score": [0.1, -1e160]})
+    with pytest.raises(apa.errors.DataError, match=r"-1e\+160 in row 1, beyond 1e\+100"):
+        apa.read(frame)
