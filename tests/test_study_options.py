@@ -409,7 +409,8 @@ def test_the_starter_shows_every_key_and_its_comments_are_valid(scores: Path) ->
         part = text.split(f"[{section}]\n")[1].split("\n[")[0].split("\n# [")[0]
         for key in model.model_fields:
             assert re.search(rf"^(# )?{key} = ", part, re.M), (section, key)
-    alone = "score_patterns|linear_predictivity|rdms_from_patterns"  # need patterns
+    # these need patterns, or an item
+    alone = "score_patterns|linear_predictivity|rdms_from_patterns|leaderboard"
     text = re.sub(rf"# \[({alone})\]\n(# .*\n)*", "", text)
     text = re.sub(
         r"^# (?!ROIs|Study|Run|The |Either|Further|Claims|bounds = [0{])", "", text, flags=re.M

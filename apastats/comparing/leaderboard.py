@@ -89,7 +89,7 @@ def leaderboard(
         ``pooled``: one error variance, so that all items weigh alike; in a complete table estimates are plain means.
         ``item``: each item its own, so that noisy items weigh less, but items that say the same (two benchmarks of one
         data set) weigh more: their agreement looks like precision. With few models such weights are known too poorly:
-        joint intervals of 30 models hold at 80 to 85 % in place of 95. ``auto`` gives items with 50 models or more a
+        joint intervals of 30 models hold at 84 % in place of 95. ``auto`` gives items with 50 models or more a
         variance each, and one to the others together.
     repeat : str, optional
         Column of repeated runs of a model (seeds of its training). Their spread is then the error, and the items are

@@ -121,9 +121,21 @@ def render(
     )
     for suffix in ("html", *(f for f in study.report.formats if f != "html")):
         document.save(folder / f"report.{suffix}", overwrite=True)
+    for name, result in results.items():
+        if result_kind(result) == "leaderboard" and (
+            study.leaderboard is None or study.leaderboard.page
+        ):
+            result.page(
+                folder / f"{name}.html", title=study.study.title or study.study.name, overwrite=True
+            )
     document.references.save(folder / "references.bib", overwrite=True)
     document.figures(folder / "figures", formats=tuple(study.report.figures), overwrite=True)
     return document.answer
+
+
+def result_kind(result: Any) -> str:
+    """Kind of a result; a table of scores has none."""
+    return str(getattr(result, "kind", ""))
 
 
 def _not_as_planned(kept: Any) -> set[str]:

@@ -30,7 +30,7 @@ def steps_of(study: StudyFile) -> int:
         study.agreement.run and study.equivalence_agreement
     )
     # reading, the check, ceilings, layers, the bootstrap, the report
-    return 6 + bool(study.equivalence) + agreement + len(study.analysis)
+    return 6 + bool(study.equivalence) + agreement + bool(study.leaderboard) + len(study.analysis)
 
 
 @dataclass
@@ -41,6 +41,7 @@ class Running:
     brain: RDMSet | None = None
     best: ScoreTable | None = None
     agreement: ScoreTable | None = None
+    people: bool = True
 
 
 @dataclass
@@ -74,8 +75,9 @@ class Pipeline:
             scores = self._streams(loaded.scores)
             self.store.begin(fingerprint(self.study, [scores.hash, *loaded.hashes]))
             state = Running(scores, loaded.brain)
-            for step in STEPS.values():
-                step(self, state)
+            for name, step in STEPS.items():
+                if state.people or name not in OF_PEOPLE:
+                    step(self, state)
         return self.results
 
     def _streams(self, scores: ScoreTable) -> ScoreTable:
@@ -97,7 +99,8 @@ class Pipeline:
         self.step("checking the design")
         self._keep("design", lambda: check(scores), "inputs")
         n_subject = scores.frame["subject"].nunique()
-        if n_subject < 2:
+        state.people = n_subject > 1
+        if not state.people and self.study.leaderboard is None:
             raise DataError(f"{scores.source}: {n_subject} subject; a study needs at least 2")
         self.results["scores"] = scores
 
@@ -212,6 +215,26 @@ class Pipeline:
         options["bounds"] = stated_margin(chosen.bounds, self.results, f"{section}.bounds")
         self._keep(f"equivalence_{name}", lambda: equivalence(formula, table, **options), section)
 
+    def _leaderboard(self, state: Running) -> None:
+        """Models in order; of the chosen layers where there are people to choose on."""
+        chosen = self.study.leaderboard
+        if chosen is None:
+            return
+        from apastats.comparing.leaderboard import leaderboard
+
+        self.step("leaderboard")
+        table = state.scores if state.best is None else state.best
+        follow = {"items", "response_model", "missing", "page"}
+        options = chosen.model_dump(exclude=follow) | {"rng": self._seed}
+        board = self._keep("leaderboard", lambda: leaderboard(table, **options), "leaderboard")
+        if chosen.items:
+            self._keep("leaderboard_items", board.items, "leaderboard")
+        if chosen.response_model:
+            self._keep("leaderboard_responses", board.response_model, "leaderboard")
+        if chosen.missing is not None:
+            shifts = list(chosen.missing)
+            self._keep("leaderboard_missing", lambda: board.missing(delta=shifts), "leaderboard")
+
     def _further(self, state: Running) -> None:
         """The ``[[analysis]]`` entries in order; each may use what came before it."""
         from apastats.studies.steps import needs_fit, run_step
@@ -252,9 +275,13 @@ STEPS: dict[str, Callable[[Pipeline, Running], None]] = {
     "select_layer": Pipeline._layers,
     "agreement": Pipeline._patterns,
     "bootstrap": Pipeline._outcomes,
+    "leaderboard": Pipeline._leaderboard,
     "analysis": Pipeline._further,
     "claims": Pipeline._claims,
 }
+
+# steps that a table without people leaves out
+OF_PEOPLE = ("ceiling", "select_layer", "agreement", "bootstrap")
 
 
 def _formula(outcome: str, by: list[str], within: str | Sequence[str] | None) -> str:

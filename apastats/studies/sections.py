@@ -303,6 +303,31 @@ class EquivalenceSection(_Section):
         return value
 
 
+class LeaderboardSection(_Section):
+    """Order of models by items with holes; options of ``apastats.leaderboard``, and what follows it."""
+
+    item: str | tuple[str, ...]
+    outcome: str | None = None
+    by: str | tuple[str, ...] = ()
+    within: str | tuple[str, ...] | None = None
+    item_effect: Literal["random", "fixed"] = "random"
+    errors: Literal["pooled", "auto", "item"] = "pooled"
+    repeat: str | None = None
+    stepwise: bool = True
+    alpha: Alpha = 0.05
+    n_resamples: Literal["auto"] | Annotated[int, Field(ge=99)] = "auto"
+    kind: str | None = "model"
+    items: bool = True
+    response_model: bool = False
+    missing: tuple[float, ...] | None = None
+    page: bool = True
+
+    @field_validator("kind")
+    @classmethod
+    def _every(cls, value: Any) -> Any:
+        return None if value == "all" else value
+
+
 class FollowSection(_Section):
     """A method called on the result of an analysis."""
 
@@ -369,6 +394,7 @@ class StudyFile(_Section):
     bootstrap: BootstrapSection = Field(default_factory=BootstrapSection)
     equivalence: EquivalenceSection | None = None
     equivalence_agreement: EquivalenceSection | None = None
+    leaderboard: LeaderboardSection | None = None
     analysis: list[AnalysisSection] = Field(default_factory=list)
     claims: list[ClaimSection] = Field(default_factory=list)
     report: ReportSection = Field(default_factory=ReportSection)

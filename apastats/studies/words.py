@@ -165,6 +165,23 @@ WORDS: dict[str, dict[str, str]] = {
     "equivalence": _TEST,
     "equivalence_agreement": _TEST
     | {"reference": "brain (every model with the brain), best, a model, or \"all pairs\""},
+    "leaderboard": {
+        "item": "column of the items, or several: benchmark, subject, roi",
+        "outcome": "column of scores",
+        "by": "columns within whose levels everything is done separately",
+        "within": "columns averaged inside each model and item first",
+        "item_effect": "random (items are a sample) or fixed",
+        "errors": "pooled (all items weigh alike), item (each its own error variance), auto",
+        "repeat": "column of repeated runs, whose spread is then the error",
+        "stepwise": "whether the joint intervals of places are stepped down",
+        "alpha": "error rate of all places together",
+        "n_resamples": "auto, or draws of the largest difference",
+        "kind": "kind of rows that enter; \"all\" takes every one",
+        "items": "whether reliability and redundancy of the items are reported",
+        "response_model": "whether a continuous item-response model is fitted",
+        "missing": "shifts of the missing scores that are tried, in SDs of their item: [-1.0, 0.0]",
+        "page": "whether leaderboard.html is written beside the report",
+    },
     "analysis": {
         "name": "name of the result",
         "title": "heading in the report",
