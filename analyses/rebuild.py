@@ -1,7 +1,7 @@
 """Rebuild the reports of all studies into ``reports/``: ``python analyses/rebuild.py DATA [NAME ...]``.
 
-DATA is a folder with ``castaldi2019_numerosity``, ``images92``, ``bmd_leave_one_out`` and ``bmd_model_scores``
-(each study's README says how to get them). ``--check`` rebuilds nothing: it computes every number again and
+DATA is a folder with ``castaldi2019_numerosity``, ``images92``, ``bmd_leave_one_out``, ``bmd_model_scores``,
+``gokce2024_scaling_scores`` and ``deepnsd_scores`` (each study's README says how to get them). ``--check`` rebuilds nothing: it computes every number again and
 compares it with the tracked tables.
 """
 
@@ -40,6 +40,7 @@ STUDIES: dict[str, tuple[str, ...] | None] = {
         "inputs.models=DIR/images92/model_rdms.npz",
         "inputs.more_models.network.path=DIR/images92/efficientnet_lite0_rdms.npz",
     ),
+    "leaderboards": None,
     "hoefling2026": (
         f"inputs.tables.brain.path={BMD}",
         "inputs.tables.networks.path=DIR/bmd_model_scores",
@@ -66,6 +67,10 @@ def run(name: str) -> Path:
     """Run one study in the current folder."""
     from apastats.studies.run_study import run_demo, run_study
 
+    if name == "leaderboards":
+        script = REPOSITORY / "analyses" / name / "run.py"
+        subprocess.run([sys.executable, script, "DIR", name], check=True)
+        return Path(name)
     assignments = STUDIES[name]
     if assignments is None:
         return run_demo("demo").folder
@@ -92,7 +97,8 @@ def rebuild(name: str) -> None:
     folder, target = run(name), REPORTS / name
     if target.exists():
         shutil.rmtree(target)
-    for file in (*tracked(folder), *map(Path, ("report.html", "study.toml", "references.bib"))):
+    whole = map(Path, ("report.html", "study.toml", "references.bib", "leaderboards.md"))
+    for file in (*tracked(folder), *(f for f in whole if (folder / f).exists())):
         (target / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(folder / file, target / file)
     if (folder / "claims").exists():

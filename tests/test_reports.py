@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("name", ["demo", "castaldi_numerosity", "images92", "hoefling2026"])
+@pytest.mark.parametrize(
+    "name", ["demo", "castaldi_numerosity", "images92", "hoefling2026", "leaderboards"]
+)
 def test_tracked_numbers_are_not_stale(name: str, repository: Path, data_dir: Path) -> None:
     command = [sys.executable, repository / "analyses" / "rebuild.py", data_dir, name, "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)

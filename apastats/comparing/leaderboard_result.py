@@ -191,7 +191,7 @@ class LeaderboardResult(Result):
         -------
         LeaderboardItems
             ``info.extra["effective_items"]`` per cell: number of independent items with the same correlations of
-            errors.
+            errors (NaN where a few items leave these unknown).
 
         Notes
         -----

@@ -61,7 +61,7 @@ def _abilities(
 
 
 def fit_responses(
-    y: np.ndarray, *, equal: bool = False, tolerance: float = 1e-8, most: int = 4000
+    y: np.ndarray, *, equal: bool = False, tolerance: float = 1e-8, most: int = 20_000
 ) -> Responses:
     """Expectation-maximisation with extrapolation; holes are missing at random.
 

@@ -43,13 +43,15 @@ def item_errors(y: np.ndarray, fit: Crossed) -> np.ndarray:
 def correlations(y: np.ndarray, fit: Crossed) -> tuple[np.ndarray, np.ndarray]:
     """Correlations of items after model effects ``[n_item, n_item]``, and the models each rests on.
 
-    Between -1 and 1; NaN where fewer than four models have both items.
+    NaN where fewer than four models have both items, and where a few items leave no value between -1 and 1: with three
+    items variances use up all that is known.
     """
     covariance, n = residual_covariance(y, fit.item)
     spread = np.sqrt(np.diag(covariance))
     with np.errstate(invalid="ignore", divide="ignore"):
         r = covariance / np.outer(spread, spread)
-    r = np.where(n >= 4, np.clip(r, -1, 1), np.nan)
+    known = (n >= 4) & (np.abs(r) < 1) & (len(r) > 3)
+    r = np.where(known, r, np.nan)
     np.fill_diagonal(r, 1.0)
     return r, n
 
@@ -57,9 +59,12 @@ def correlations(y: np.ndarray, fit: Crossed) -> tuple[np.ndarray, np.ndarray]:
 def effective_number(r: np.ndarray, n: np.ndarray) -> float:
     """Number of independent items with the same spread of eigenvalues: ``m^2 / sum of r^2``.
 
-    Squared correlations are corrected for chance, ``1 - (1 - r^2) (n - 1) / (n - 2)``; unknown ones count as 0.
+    Squared correlations are corrected for chance, ``1 - (1 - r^2) (n - 1) / (n - 2)``; those of items that share fewer
+    than four models count as 0. NaN where others are not known.
     """
     m = len(r)
+    if (np.isnan(r) & (n >= 4)).any():
+        return np.nan
     off = ~np.eye(m, dtype=bool) & np.isfinite(r) & (n > 3)
     square = np.where(off, r, 0.0) ** 2
     with np.errstate(invalid="ignore", divide="ignore"):
