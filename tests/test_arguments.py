@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -11,8 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import apastats as apa
 from apastats import arguments
 from apastats.errors import DesignError, InputError
+from apastats.results import Result
 
 
 @pytest.mark.parametrize(
@@ -189,3 +194,54 @@ class Hostile:
 def test_messages_stay_short() -> None:
     for value in ("x" * 17_000, Hostile(), np.ones(1000), pd.DataFrame(np.ones((900, 9)))):
         assert len(str(InputError("x", value, "less"))) < 300
+
+
+def _unread(source: str) -> list[str]:
+    """Return the parameters that no code reads; a check whose answer is dropped is no reading."""
+    function = ast.parse(source).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    a = function.args
+    given = [p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs, a.vararg, a.kwarg) if p]
+    read: set[str] = set()
+    left: list[ast.AST] = list(function.body)
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            called = ast.unparse(node.value.func).rpartition(".")[2]
+            if called in CHECKS:
+                continue
+        read |= {node.id} if isinstance(node, ast.Name) else set()
+        left += ast.iter_child_nodes(node)
+    return [p for p in given if p not in read and p not in ("self", "cls")]
+
+
+CHECKS = {*arguments.__all__, "check_interval", "check_similarity"} - {"applies"}
+
+
+def _below(cls: type) -> list[type]:
+    return [s for c in cls.__subclasses__() for s in (c, *_below(c))]
+
+
+def _public_code() -> dict[str, str]:
+    """Return the source of every public function, and of the public methods of public classes and of results."""
+    public = [getattr(apa, name) for name in apa.EXPORTS]
+    classes = {c for c in public if isinstance(c, type)} | {Result, *_below(Result)}
+    classes = {c for c in classes if c.__module__.startswith("apastats.")}
+    given = [(f.__name__, f) for f in public if inspect.isfunction(f)]
+    given += [(f"{c.__name__}.{name}", f) for c in classes for name, f in vars(c).items()]
+    found = {}
+    for name, function in given:
+        plain = inspect.unwrap(getattr(function, "__func__", function)) if callable(function) else 0
+        if inspect.isfunction(plain) and "._" not in name:
+            lines = textwrap.dedent(inspect.getsource(plain)).splitlines(keepends=True)
+            start = next(i for i, line in enumerate(lines) if line.startswith("def "))
+            found[name] = "".join(lines[start:])
+    return found
+
+
+def test_every_parameter_of_a_public_function_is_read() -> None:
+    assert _unread("def f(x, *, batch=1):\n    '''batch'''\n    return x\n") == ["batch"]
+    assert _unread("def f(x, *, batch=1):\n    whole('batch', batch)\n    return x\n") == ["batch"]
+    code = _public_code()
+    assert len(code) > 150
+    assert {k: v for k, source in code.items() if (v := _unread(source))} == {}

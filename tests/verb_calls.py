@@ -338,7 +338,6 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "transform": needing("log", n_resamples=99, rng=1),
         "quantile_rule": needing("boot", n_resamples=99, rng=1, interval="percentile"),
         "n_jobs": needing(2, statistic=column_medians, n_resamples=49, rng=1),
-        "batch": needing(1, statistic=column_medians, n_resamples=49, rng=1),
         "workdir": lambda: needing(
             folder("boot_ci"), statistic=column_medians, n_resamples=49, rng=1
         ),

@@ -19,7 +19,7 @@ from apastats.bootstrapping.tables import give_warnings, how_many
 from apastats.errors import DataError, DegenerateWarning, DesignError, InputError, warn
 from apastats.recording import verb
 from apastats.resampling.intervals import INTERVALS, Alternative, check_interval
-from apastats.resampling.parallel import check_jobs, run_tasks
+from apastats.resampling.parallel import run_tasks
 from apastats.resampling.plans import (
     DEFAULT_RESAMPLES,
     Plan,
@@ -65,7 +65,6 @@ def boot_ci(
     quantile_rule: QuantileRule = "linear",
     rng: RngLike = None,
     n_jobs: int = 1,
-    batch: int | None = None,
     workdir: str | Path | None = None,
 ) -> BootstrapResult:
     """Bootstrap a statistic of one sample, or of several independent ones.
@@ -95,8 +94,8 @@ def boot_ci(
         Standard error of a callable statistic, for studentised and t intervals.
     transform : {"fisher", "log", "logit"}, optional
         Scale on which the interval is built.
-    rng, n_jobs, batch
-        As in :func:`apastats.bootstrap`; ``batch`` counts blocks of 1,024 resamples.
+    rng, n_jobs
+        As in :func:`apastats.bootstrap`.
     workdir : path, optional
         Folder that keeps finished blocks, so that an interrupted run continues.
 
@@ -137,7 +136,6 @@ def boot_ci(
         raise InputError("interval", interval, f"'auto', 'fieller' or one of {list(INTERVALS)}")
     check_interval("t", conf_level, alternative)
     check_rule(quantile_rule)
-    check_jobs(n_jobs, batch)
     check_resamples(n_resamples)
     if scheme not in SCHEMES:
         raise InputError("scheme", scheme, f"one of {list(SCHEMES)}")

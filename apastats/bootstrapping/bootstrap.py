@@ -18,7 +18,6 @@ from apastats.recording import verb
 from apastats.resampling.intervals import Alternative, Interval, check_interval
 from apastats.resampling.keeping import design_arrays
 from apastats.resampling.means import MeanSummary, summarise_means
-from apastats.resampling.parallel import check_jobs
 from apastats.resampling.plans import Plan, Resamples, subject_counts, subject_weights
 from apastats.resampling.quantiles import QuantileRule, check_rule
 from apastats.resampling.reselection_summary import summarise_reselected
@@ -167,7 +166,6 @@ def bootstrap(
     """
     check_interval("t" if interval == "auto" else interval, conf_level, alternative)
     check_rule(quantile_rule)
-    check_jobs(n_jobs, batch)
     choice("scheme", scheme, SCHEMES)
     if reselect is not None:
         choice("reselect", reselect, ("layer",))

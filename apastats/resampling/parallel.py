@@ -10,26 +10,13 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from apastats.errors import InputError
 from apastats.resampling.store import BlockStore
 
-__all__ = ["check_jobs", "run_tasks"]
+__all__ = ["run_tasks"]
 
 Arrays = dict[str, np.ndarray]
 
 _PATIENCE = 2.0  # seconds of work before a progress bar appears
-
-
-def check_jobs(n_jobs: int, batch: int | None) -> None:
-    """Raise InputError unless ``n_jobs`` and ``batch`` are allowed."""
-    whole = isinstance(n_jobs, (int, np.integer)) and not isinstance(n_jobs, bool)
-    if not whole or n_jobs == 0:
-        raise InputError("n_jobs", n_jobs, "a whole number above 0, or below 0 as in joblib")
-    if batch is None:
-        return
-    whole = isinstance(batch, (int, np.integer)) and not isinstance(batch, bool)
-    if not whole or batch < 1:
-        raise InputError("batch", batch, "a whole number above 0, or None")
 
 
 def run_tasks(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from apastats.arguments import COMMON, jobs
 from apastats.errors import InputError
 from apastats.resampling.intervals import (
     INTERVALS,
@@ -11,7 +12,6 @@ from apastats.resampling.intervals import (
     confidence_interval,
 )
 from apastats.resampling.means import TILE, mean_replicates, summarise_means
-from apastats.resampling.parallel import check_jobs
 from apastats.resampling.plans import composition_counts, plan_of_counts, subject_counts
 
 
@@ -149,8 +149,8 @@ def test_monte_carlo_error_is_the_spread_over_seeds(interval: str) -> None:
         (lambda: check_interval("t", 1.5, "two-sided"), "conf_level: got 1.5"),
         (lambda: check_interval("t", "x", "two-sided"), "conf_level: got 'x'"),
         (lambda: check_interval("t", 0.9, "both"), "alternative: got 'both'"),
-        (lambda: check_jobs(0, None), "n_jobs: got 0"),
-        (lambda: check_jobs(1, 0), "batch: got 0"),
+        (lambda: jobs("n_jobs", 0), "n_jobs: got 0"),
+        (lambda: COMMON["batch"]("batch", 0), "batch: got 0"),
         (lambda: check_jobs(1.5, None), "n_jobs: got 1.5"),
     ],
 )
