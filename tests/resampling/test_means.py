@@ -151,7 +151,7 @@ def test_monte_carlo_error_is_the_spread_over_seeds(interval: str) -> None:
         (lambda: check_interval("t", 0.9, "both"), "alternative: got 'both'"),
         (lambda: jobs("n_jobs", 0), "n_jobs: got 0"),
         (lambda: COMMON["batch"]("batch", 0), "batch: got 0"),
-        (lambda: check_jobs(1.5, None), "n_jobs: got 1.5"),
+        (lambda: jobs("n_jobs", 1.5), "n_jobs: got 1.5"),
     ],
 )
 def test_bad_input(call, match: str) -> None:
