@@ -31,6 +31,7 @@ __all__ = [
     "border",
     "checked",
     "choice",
+    "column",
     "flag",
     "instance",
     "items",
@@ -63,6 +64,14 @@ def choice(argument: str, value: Any, allowed: Iterable[str]) -> str:
     words = list(allowed)
     if not isinstance(value, str) or value not in words:
         raise InputError(argument, value, f"one of {words}")
+    return str(value)
+
+
+def column(argument: str, value: Any, columns: Iterable[Any]) -> str:
+    """The name of a column that is there."""
+    there = [str(c) for c in columns]
+    if not isinstance(value, str) or value not in there:
+        raise InputError(argument, value, f"columns among {there}")
     return str(value)
 
 

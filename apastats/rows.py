@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import choice
 from apastats.errors import DataError, InputError, RepeatedRowsError
 
 __all__ = ["DEFAULTS", "KEY_COLUMNS", "KINDS", "standardise"]
@@ -48,8 +49,7 @@ def standardise(
     """
     if not isinstance(frame, pd.DataFrame):
         raise InputError("frame", type(frame).__name__, "a pandas DataFrame")
-    if on_duplicate not in ("error", "first"):
-        raise InputError("on_duplicate", on_duplicate, "'error' or 'first'")
+    choice("on_duplicate", on_duplicate, ("error", "first"))
     needed = ["model", "subject", "roi", *outcomes]
     missing = [c for c in needed if c not in frame.columns]
     if missing:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, names, text
+from apastats.arguments import checked, choice, names, text
 from apastats.errors import DesignError, FormulaError, InputError
 from apastats.memory import reserve
 from apastats.rows import DEFAULTS, KEY_COLUMNS, KINDS, standardise
@@ -161,8 +161,7 @@ class Block:
     def group_index(self, label: str, *, argument: str = "reference") -> int:
         """Position of a group by its text; an InputError that lists the groups otherwise."""
         labels = self.group_labels()
-        if label not in labels:
-            raise InputError(argument, label, f"one of {labels}")
+        choice(argument, label, labels)
         return labels.index(label)
 
 
@@ -296,8 +295,7 @@ class ScoreTable:
         """
         keep = np.ones(len(self.frame), dtype=bool)
         for column, wanted in conditions.items():
-            if column not in self.frame.columns:
-                raise InputError("column", column, f"one of {list(self.frame.columns)}")
+            choice("column", column, self.frame.columns)
             values = (
                 [wanted]
                 if isinstance(wanted, str) or not isinstance(wanted, Iterable)
@@ -348,8 +346,7 @@ class ScoreTable:
     @checked
     def levels(self, column: str) -> list[Any]:
         """Distinct values of a column in order of appearance."""
-        if column not in self.frame.columns:
-            raise InputError("column", column, f"one of {list(self.frame.columns)}")
+        choice("column", column, self.frame.columns)
         return list(self.frame[column].unique())
 
     @checked

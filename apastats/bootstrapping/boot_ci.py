@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from apastats.arguments import array
+from apastats.arguments import array, choice
 from apastats.bootstrapping.bootstrap import SCHEMES
 from apastats.bootstrapping.result import BootstrapResult
 from apastats.bootstrapping.tables import give_warnings, how_many
@@ -137,8 +137,7 @@ def boot_ci(
     check_interval("t", conf_level, alternative)
     check_rule(quantile_rule)
     check_resamples(n_resamples)
-    if scheme not in SCHEMES:
-        raise InputError("scheme", scheme, f"one of {list(SCHEMES)}")
+    choice("scheme", scheme, SCHEMES)
     if transform is not None and transform not in TRANSFORMS:
         raise InputError("transform", transform, f"None or one of {list(TRANSFORMS)}")
     if isinstance(statistic, str) and std_error is not None:

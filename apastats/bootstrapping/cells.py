@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats import arguments
 from apastats.arguments import names
 from apastats.errors import DataError, DesignError, InputError
 from apastats.resampling.designs import nested_counts, stratified_counts
@@ -92,8 +93,7 @@ def nested_cells(formula: CellFormula, data: ScoreTable, pair: tuple[str, ...], 
     """One value per unit of the lower level and cell."""
     upper, lower = pair
     for c in pair:
-        if c not in data.frame.columns:
-            raise InputError("cluster", c, f"columns among {list(data.frame.columns)}")
+        arguments.column("cluster", c, data.frame.columns)
     joined = data.frame[upper].astype(str) + " / " + data.frame[lower].astype(str)
     unit = "_unit"
     wide = data.with_frame(data.frame.assign(**{unit: joined}))
@@ -222,8 +222,7 @@ def option_cells(formula: CellFormula, data: ScoreTable, cluster: str, on: str) 
 
 def _of_each(data: ScoreTable, unit: str, column: str, units: Sequence[Any]) -> np.ndarray:
     """Level of ``column`` of every unit; it must be one."""
-    if column not in data.frame.columns:
-        raise InputError("strata", column, f"columns among {list(data.frame.columns)}")
+    arguments.column("strata", column, data.frame.columns)
     found = data.frame.groupby(unit)[column].agg(["nunique", "first"])
     mixed = found.index[found["nunique"] > 1]
     if len(mixed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import column
 from apastats.errors import DataError, InputError
 from apastats.numbers.correlation import spearman_brown
 from apastats.resampling.means import describe_cells
@@ -42,8 +43,7 @@ def table_values(
         Column of the predicted session (or repeat); averaged over last where the table has it.
     """
     for c in by:
-        if c not in data.frame.columns:
-            raise InputError("by", c, f"columns among {list(data.frame.columns)}")
+        column("by", c, data.frame.columns)
     own = kind in ("split_half", "repeat")
     if own:
         rows = _own_rows(data, kind, within)

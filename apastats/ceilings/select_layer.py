@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked
+from apastats.arguments import checked, choice
 from apastats.errors import DataError, DesignError, InputError
 from apastats.table import BRAIN, ScoreTable, in_order_of
 
@@ -68,11 +68,8 @@ def select_layer(
     >>> len(best), best.levels("split")
     (36, ['test'])
     """
-    if not isinstance(table, ScoreTable):
-        raise InputError("table", type(table).__name__, "a ScoreTable (apa.read makes one)")
     outcome = table.outcomes[0] if outcome is None else outcome
-    if outcome not in table.outcomes:
-        raise InputError("outcome", outcome, f"one of {list(table.outcomes)}")
+    choice("outcome", outcome, table.outcomes)
     rows = table.frame[(table.frame["kind"] == "model") | (table.frame["model"] == BRAIN)]
     if not (rows["kind"] == "model").any():
         raise DataError(f"{table.source}: there are no model rows to choose layers from")
@@ -134,8 +131,7 @@ def _report_split(splits: list[str], on: str, split: str | None) -> str:
         split = "test" if "test" in left else left[0]
         if split != "test" and len(left) > 1:
             raise InputError("split", None, f"one of {left}")
-    if split not in splits:
-        raise InputError("split", split, f"one of {splits}")
+    choice("split", split, splits)
     if split == on:
         raise InputError("split", split, f"a split other than {on!r}, which the choice is made on")
     return split

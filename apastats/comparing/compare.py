@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from apastats import arguments
 from apastats.comparing.choices import MATCHED_TESTS, STATISTICS, choose
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.equivalence import (
@@ -141,8 +142,7 @@ def compare(
     56
     """
     alpha = check_alpha(alpha)
-    if alternative not in ("two-sided", "greater", "less"):
-        raise InputError("alternative", alternative, "'two-sided', 'greater' or 'less'")
+    arguments.choice("alternative", alternative, ("two-sided", "greater", "less"))
     adjust = check_family(adjust, family, test, reference)
     choice = choose(
         test,

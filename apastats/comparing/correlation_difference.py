@@ -436,8 +436,7 @@ def correlation_difference_summary(
     0.1971
     """
     alpha, hypothesis = check_alpha(alpha), check_hypothesis(hypothesis)
-    if scale not in ("r", "z"):
-        raise InputError("scale", scale, "'r' or 'z'")
+    choice("scale", scale, ("r", "z"))
     margin = correlation_margin(bounds, 2.0 if scale == "r" else np.inf)
     for name, r, n in (("r1", r1, n1), ("r2", r2, n2)):
         if not -1 < r < 1:

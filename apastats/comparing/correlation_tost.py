@@ -60,8 +60,7 @@ def jackknife_error(x: np.ndarray, y: np.ndarray, method: str) -> float:
 
 
 def _check_method(method: Any) -> str:
-    if method not in METHODS:
-        raise InputError("method", method, f"one of {list(METHODS)}")
+    choice("method", method, METHODS)
     return str(method)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtr
 
 from apastats.arguments import applies, choice, names
-from apastats.errors import AssumptionWarning, DegenerateWarning, DesignError, InputError, warn
+from apastats.errors import AssumptionWarning, DegenerateWarning, DesignError, warn
 from apastats.numbers.location import brunner_munzel
 from apastats.numbers.moments import constant, moments, rounding, size_of
 from apastats.numbers.ranks import midranks, tie_sizes
@@ -66,8 +66,7 @@ def rank_biserial_interval(
     ``p = (r + 1) / 2`` (of signed ranks, or of pairs of values), scaled by ``4 p (1 - p)`` (score) or carried to the
     log odds (logit). Complete separation has no Fisher z: ``score`` there, where R's effectsize gives [1, 1].
     """
-    if how not in ("fisher", "fisher_n", "score", "logit"):
-        raise InputError("rank_interval", how, "'fisher', 'fisher_n', 'score' or 'logit'")
+    choice("rank_interval", how, ("fisher", "fisher_n", "score", "logit"))
     z = float(ndtri((1 + level) / 2))
     if how in ("fisher", "fisher_n") and abs(r) < 1 - 1e-12:
         if n_y is None:

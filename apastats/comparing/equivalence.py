@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import choice
 from apastats.comparing.against_best import VARIANCES
 from apastats.comparing.choices import MATCHED_TESTS, STATISTICS, Choice, choose
 from apastats.comparing.decisions import (
@@ -252,8 +253,7 @@ def _check_variance(variance: str | None, test: str, reference: str | None, adju
     """Pooling of variances; an option of t tests against the best."""
     if variance is None:
         return "moderated"
-    if variance not in VARIANCES:
-        raise InputError("variance", variance, f"one of {list(VARIANCES)}")
+    choice("variance", variance, VARIANCES)
     if test != "t" or reference != "best" or adjust in (*JOINT, *CLOSED):
         raise InputError(
             "variance",

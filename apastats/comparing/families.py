@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
+from apastats.arguments import choice
 from apastats.comparing.against_best import Competition, adjusted_family, best_groups
 from apastats.comparing.choices import Choice, matched
 from apastats.comparing.decisions import claim_p
@@ -81,8 +82,7 @@ class Contrasts:
 def check_family(adjust: str | None, family: str, test: str, reference: str | None) -> str:
     """Canonical adjustment; refuses combinations that are not defined."""
     name = check_adjust(adjust, (*JOINT, *CLOSED))
-    if family not in ("all", "cell"):
-        raise InputError("family", family, "'all' or 'cell'")
+    choice("family", family, ("all", "cell"))
     if name == "hierarchical" and family != "all":
         raise InputError(
             "adjust", adjust, "'hierarchical' with family='all': it goes from cells down"

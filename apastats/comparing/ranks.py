@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc, fdtrc, gammaln
 
-from apastats.arguments import array
+from apastats.arguments import array, choice
 from apastats.comparing.decisions import check_alpha
-from apastats.errors import DegenerateWarning, DesignError, InputError, warn
+from apastats.errors import DegenerateWarning, DesignError, warn
 from apastats.memory import reserve
 from apastats.numbers.moments import rounding, size_of
 from apastats.numbers.ranks import midranks, tie_sizes
@@ -158,8 +158,7 @@ def friedman(
     >>> friedman([[1, 2, 3], [1, 3, 2], [1, 2, 3], [2, 1, 3]]).tidy()["statistic"].round(3).item()
     4.5
     """
-    if statistic not in ("chi2", "F"):
-        raise InputError("statistic", statistic, "'chi2' or 'F'")
+    choice("statistic", statistic, ("chi2", "F"))
     block = _cells(formula, data, cluster, kind)
     rows = []
     for j in range(len(block.cells)):

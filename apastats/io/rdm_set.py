@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from apastats import arguments
-from apastats.arguments import checked
+from apastats.arguments import checked, choice
 from apastats.errors import (
     DataError,
     DesignError,
@@ -187,8 +187,7 @@ class RDMSet:
         """
         keep = np.ones(len(self), dtype=bool)
         for column, wanted in conditions.items():
-            if column not in self.labels.columns:
-                raise InputError("column", column, f"one of {list(self.labels.columns)}")
+            choice("column", column, self.labels.columns)
             single = isinstance(wanted, str) or not isinstance(wanted, Iterable)
             values = [str(v) for v in ([wanted] if single else wanted)]
             known = set(self.labels[column])
@@ -211,8 +210,7 @@ class RDMSet:
         ... ).vectors
         array([[2., 2., 2.]])
         """
-        if over not in self.labels.columns:
-            raise InputError("over", over, f"one of {list(self.labels.columns)}")
+        choice("over", over, self.labels.columns)
         keys = [c for c in self.labels.columns if c != over]
         if not keys:
             raise InputError("over", over, "a column that is not the only label")

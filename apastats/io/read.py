@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked
+from apastats.arguments import checked, choice
 from apastats.errors import DataError, InputError, RepeatedRowsError
 from apastats.io.cache import read_cache, write_cache
 from apastats.io.cells import constant, labels, look, numbers, void
@@ -141,12 +141,10 @@ def read(
     >>> t.log[0]
     "columns taken: 'sub' as subject, 'Region' as roi, 'DNN' as model, 'r' as score"
     """
-    if layout not in ("auto", "tidy", "scoresheets"):
-        raise InputError("layout", layout, "'auto', 'tidy' or 'scoresheets'")
+    choice("layout", layout, ("auto", "tidy", "scoresheets"))
     if isinstance(rois, str) and rois != "all":
         raise InputError("rois", rois, "a list of ROI names, or 'all'")
-    if on_duplicate not in ("error", "first"):
-        raise InputError("on_duplicate", on_duplicate, "'error' or 'first'")
+    choice("on_duplicate", on_duplicate, ("error", "first"))
     shape: dict[str, Any] = {
         **{"rename": rename, "defaults": defaults, "wide": wide},
         **{"keys": keys, "covariates": covariates, "ignore": ignore},

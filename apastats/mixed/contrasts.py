@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
+from apastats.arguments import choice
 from apastats.comparing.decisions import check_alpha, outcomes
 from apastats.comparing.margin import as_margin
 from apastats.errors import DesignError, InputError, MarginError
@@ -151,8 +152,7 @@ class ContrastResult(Result):
         low, high, text = _limits(bounds)
         level = check_alpha(alpha)
         name = check_adjust(adjust)
-        if side not in SIDES:
-            raise InputError("side", side, f"one of {list(SIDES)}")
+        choice("side", side, SIDES)
         table = self.table
         d, se, df = (table[c].to_numpy(dtype=float) for c in ("estimate", "std_error", "df"))
         capped = np.minimum(df, LARGE)
@@ -253,8 +253,7 @@ def make_contrasts(
     described: str | None = None,
 ) -> ContrastResult:
     """Contrasts of a grid, one family per ``by`` combination; ``described`` names them in words."""
-    if alternative not in ALTERNATIVES:
-        raise InputError("alternative", alternative, f"one of {list(ALTERNATIVES)}")
+    choice("alternative", alternative, ALTERNATIVES)
     if critical is not None and not (isinstance(critical, (int, float)) and 0 < critical < np.inf):
         raise InputError("critical", critical, "a positive number, or None")
     labels = grid.labels()

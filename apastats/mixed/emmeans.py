@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked
+from apastats.arguments import checked, choice
 from apastats.errors import AliasedWarning, DesignError, InputError, warn
 from apastats.mixed.contrasts import ContrastResult, interaction_rows, make_contrasts
 from apastats.mixed.engine.best import best_table
@@ -184,8 +184,7 @@ class EmmeansResult(Result):
             ``by`` columns, ``term, num_df, den_df, statistic, p_value``.
         """
         grid, inference = self._parts("joint_tests")
-        if combine not in ("moments", "smallest"):
-            raise InputError("combine", combine, "'moments' or 'smallest'")
+        choice("combine", combine, ("moments", "smallest"))
         names = grid.specs
         rows = []
         for members in grid.groups():
@@ -336,8 +335,6 @@ def emmeans(
     ... ].tolist()
     ['different', 'equivalent']
     """
-    if not isinstance(fit, LmmResult):
-        raise InputError("fit", type(fit).__name__, "a result of lmm")
     if fit.model is None:
         raise DesignError(
             "emmeans needs the fit itself; a result read from disk holds its tables only. Fit again."

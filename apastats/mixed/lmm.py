@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import choice
 from apastats.errors import DataError, InputError, PseudoreplicationWarning, warn
 from apastats.mixed.engine.core import Fitted, fit_design
 from apastats.mixed.engine.design import build_design
@@ -47,8 +48,7 @@ def model_rows(data: Any, kind: Kinds) -> tuple[pd.DataFrame, str]:
 
 def check_choice(argument: str, value: Any, allowed: tuple[str, ...]) -> str:
     """One of the names allowed."""
-    if value not in allowed:
-        raise InputError(argument, value, f"one of {list(allowed)}")
+    choice(argument, value, allowed)
     return str(value)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from apastats.arguments import array, checked, whole
+from apastats.arguments import array, checked, choice, whole
 from apastats.errors import DesignError, InputError, SingularFitWarning, warn
 from apastats.mixed.engine import intervals, predictions, summaries, terms
 from apastats.mixed.engine.core import Fitted, refit_design
@@ -341,8 +341,7 @@ class LmmResult(Result):
         core = self._core("predict")
         if interval not in (None, "confidence", "prediction"):
             raise InputError("interval", interval, "'confidence', 'prediction' or None")
-        if new_levels not in ("error", "zero"):
-            raise InputError("new_levels", new_levels, "'error' or 'zero'")
+        choice("new_levels", new_levels, ("error", "zero"))
         if interval is not None and random:
             raise InputError("interval", interval, "None with random=True")
         rows = core.design.frame if data is None else data

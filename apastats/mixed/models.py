@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from apastats.arguments import checked
+from apastats import arguments
+from apastats.arguments import checked, choice
 from apastats.errors import DesignError, InputError
 from apastats.mixed.lmm import fit_formula, model_rows
 from apastats.mixed.lmm_result import LmmResult
@@ -121,8 +122,7 @@ class Presets:
         for name in ("model", "subject", "roi", outcome, *([by] if by else [])):
             if name not in frame.columns:
                 raise InputError("data", list(map(str, frame.columns)), f"a column {name!r}")
-        if generalise not in ("subject", "subject+roi"):
-            raise InputError("generalise", generalise, "'subject' or 'subject+roi'")
+        choice("generalise", generalise, ("subject", "subject+roi"))
         frame = frame[frame[outcome].notna()]
         _one_row_per_cell(frame, outcome)
         return (
@@ -176,8 +176,7 @@ def _varies(frame: pd.DataFrame, *columns: str) -> bool:
 
 def _constant_within(frame: pd.DataFrame, column: str, group: str) -> bool:
     for name in (column, group):
-        if name not in frame.columns:
-            raise InputError("by", name, f"columns among {list(frame.columns)}")
+        arguments.column("by", name, frame.columns)
     return bool((frame.groupby(group, observed=True)[column].nunique() <= 1).all())
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from apastats.arguments import choice
 from apastats.errors import InputError, MissingExtraError
 
 __all__ = ["Backend", "get_backend"]
@@ -103,10 +104,8 @@ def get_backend(backend: str = "numpy", device: str = "cpu", dtype: str = "float
     >>> get_backend("numpy").dtype
     'float64'
     """
-    if backend not in BACKENDS:
-        raise InputError("backend", backend, f"one of {list(BACKENDS)}")
-    if dtype not in DTYPES:
-        raise InputError("dtype", dtype, f"one of {list(DTYPES)}")
+    choice("backend", backend, BACKENDS)
+    choice("dtype", dtype, DTYPES)
     if backend == "numpy":
         if device != "cpu":
             raise InputError(

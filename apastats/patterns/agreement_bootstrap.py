@@ -141,10 +141,7 @@ def agreement_bootstrap(
     >>> sorted(boot.table["term"].unique())
     ['agreement', 'difference']
     """
-    if not isinstance(patterns, AlignmentPatterns):
-        raise InputError("patterns", type(patterns).__name__, "what alignment_patterns returned")
-    if reference not in REFERENCES:
-        raise InputError("reference", reference, f"one of {list(REFERENCES)}")
+    choice("reference", reference, REFERENCES)
     check_similarity(similarity)
     # replicates of an agreement have no standard error of their own to studentise with
     choice("interval", interval, ["jackknife", *(k for k in INTERVALS if k != "studentized")])

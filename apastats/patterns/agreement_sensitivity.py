@@ -11,7 +11,7 @@ from scipy.special import stdtr
 
 from apastats.arguments import choice, items, names, whole
 from apastats.ceilings.select_layer import select_layer, selected_rows
-from apastats.errors import ApaError, DesignError, InputError
+from apastats.errors import ApaError, DesignError
 from apastats.patterns.alignment_patterns import alignment_patterns
 from apastats.patterns.compared import average
 from apastats.patterns.pattern_agreement import pattern_agreement
@@ -149,8 +149,7 @@ def agreement_sensitivity(
         )
     metrics = table.levels("metric")
     metric = str(metrics[0]) if metric is None else metric
-    if metric not in metrics:
-        raise InputError("metric", metric, f"one of {metrics}")
+    choice("metric", metric, metrics)
     base: dict[str, Any] = {
         "metric": metric,
         "similarity": similarity,

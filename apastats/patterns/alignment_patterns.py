@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import applies, choice
-from apastats.errors import DataError, DegenerateWarning, DesignError, InputError, warn
+from apastats.errors import DataError, DegenerateWarning, DesignError, warn
 from apastats.patterns.arrays import PatternArrays, dense_patterns, rescale, without_self
 from apastats.recording import verb
 from apastats.results import Provenance, Result
@@ -182,8 +182,7 @@ def _validate(
     applies("ceiling", ceiling, to=["ceiling"], chosen=scale, by="scale")
     applies("on_low", on_low, to=["ceiling"], chosen=scale, by="scale", default="error")
     outcome = table.outcomes[0] if outcome is None else outcome
-    if outcome not in table.outcomes:
-        raise InputError("outcome", outcome, f"one of {list(table.outcomes)}")
+    choice("outcome", outcome, table.outcomes)
     return outcome
 
 

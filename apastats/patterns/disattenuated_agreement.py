@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import number
-from apastats.errors import DegenerateWarning, DesignError, InputError, warn
+from apastats.arguments import choice, number
+from apastats.errors import DegenerateWarning, DesignError, warn
 from apastats.numbers.correlation import spearman_brown
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.compared import (
@@ -102,8 +102,7 @@ def disattenuated_agreement(
     """
     arrays = _check(patterns, conf_level)
     least = number("least_reliability", least_reliability, least=0, below=1)
-    if reference not in ("leave_one_out", "matched"):
-        raise InputError("reference", reference, "'leave_one_out' or 'matched'")
+    choice("reference", reference, ("leave_one_out", "matched"))
     kind = brain_kind(arrays, brain)
     pairwise = kind == "subject_to_subject"
     _enough(arrays, kind, reference)

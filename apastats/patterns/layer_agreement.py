@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from apastats.errors import DesignError, InputError
+from apastats.errors import DesignError
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.pattern_agreement import pattern_agreement
 from apastats.recording import verb
@@ -79,8 +79,6 @@ def layer_agreement(
     >>> curve["depth"].unique().round(2).tolist()
     [0.0, 0.33, 0.67, 1.0]
     """
-    if not isinstance(conf_level, (int, float)) or not 0 < conf_level < 1:
-        raise InputError("conf_level", conf_level, "a number between 0 and 1")
     table = pattern_agreement(patterns, reference=reference, similarity=similarity, brain=brain)
     frame = table.frame
     models = frame[frame["kind"] == "model"]

@@ -120,8 +120,6 @@ def matrix_agreement(
     >>> found.table["roi"].iloc[0]
     'all'
     """
-    if not isinstance(patterns, AlignmentPatterns):
-        raise InputError("patterns", type(patterns).__name__, "what alignment_patterns returned")
     if patterns.info["profile"] != "row":
         raise InputError("patterns", f"profile {patterns.info['profile']!r}", "row profiles")
     choice("reference", reference, REFERENCES)

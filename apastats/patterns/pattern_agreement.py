@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked
-from apastats.errors import DegenerateWarning, DesignError, InputError, warn
+from apastats.arguments import checked, choice
+from apastats.errors import DegenerateWarning, DesignError, warn
 from apastats.numbers.jackknife import person_shares
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.arrays import PatternArrays
@@ -235,10 +235,7 @@ def pattern_agreement(
     >>> apa.pattern_agreement(patterns).outcomes
     ('agreement', 'z', 'agreement_person', 'z_person')
     """
-    if not isinstance(patterns, AlignmentPatterns):
-        raise InputError("patterns", type(patterns).__name__, "what alignment_patterns returned")
-    if reference not in REFERENCES:
-        raise InputError("reference", reference, f"one of {list(REFERENCES)}")
+    choice("reference", reference, REFERENCES)
     check_similarity(similarity)
     arrays = patterns.dense
     kind = brain_kind(arrays, brain)

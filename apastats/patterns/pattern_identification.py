@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from apastats.errors import InputError
+from apastats.arguments import choice
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.compared import (
     REFERENCES,
@@ -98,10 +98,7 @@ def pattern_identification(
     >>> bool(found.table.loc[0, "estimate"] > 0.5)
     True
     """
-    if not isinstance(patterns, AlignmentPatterns):
-        raise InputError("patterns", type(patterns).__name__, "what alignment_patterns returned")
-    if reference not in REFERENCES:
-        raise InputError("reference", reference, f"one of {list(REFERENCES)}")
+    choice("reference", reference, REFERENCES)
     check_similarity(similarity)
     arrays = patterns.dense
     kind = brain_kind(arrays, brain)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from apastats.arguments import choice
 from apastats.errors import DesignError, InputError
 from apastats.numbers.correlation import spearman_brown
 from apastats.patterns.alignment_patterns import AlignmentPatterns
@@ -158,8 +159,7 @@ def pattern_reliability(
     True
     """
     arrays = _check(patterns, conf_level)
-    if reference not in ("leave_one_out", "matched"):
-        raise InputError("reference", reference, "'leave_one_out' or 'matched'")
+    choice("reference", reference, ("leave_one_out", "matched"))
     kind = brain_kind(arrays, brain)
     pairwise = kind == "subject_to_subject"
     n = len(arrays.subjects)

@@ -54,8 +54,6 @@ def random_feature_models(
     """
     from apastats.io.rdm_set import RDMSet
 
-    if not isinstance(like, RDMSet):
-        raise InputError("like", type(like).__name__, "an RDMSet, for its stimuli")
     for name, value, least in (("n_model", n_model, 1), ("n_feature", n_feature, 2)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise InputError(name, value, f"a whole number of at least {least}")

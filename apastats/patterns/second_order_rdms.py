@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import choice
 from apastats.errors import DataError, DegenerateWarning, DesignError, InputError, warn
 from apastats.patterns.permutations import roi_permutations
 from apastats.patterns.second_order_similarity import SecondOrder, correlate, jackknifed, tested
@@ -130,10 +131,7 @@ def second_order_rdms(
         ("second", second, ("pearson", "spearman")),
         ("null", null, ("stimuli", "rois")),
     ):
-        if value not in allowed:
-            raise InputError(name, value, f"one of {list(allowed)}")
-    if not isinstance(conf_level, (int, float)) or not 0 < conf_level < 1:
-        raise InputError("conf_level", conf_level, "a number between 0 and 1")
+        choice(name, value, allowed)
     if selection is not None and null == "stimuli":
         raise InputError(
             "selection",

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from apastats.errors import DegenerateWarning, DesignError, InputError, warn
+from apastats.arguments import choice
+from apastats.errors import DegenerateWarning, DesignError, warn
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.compared import (
     average,
@@ -104,12 +105,7 @@ def second_order_similarity(
     >>> bool((found.table["estimate"] > 0).all())
     True
     """
-    if not isinstance(patterns, AlignmentPatterns):
-        raise InputError("patterns", type(patterns).__name__, "what alignment_patterns returned")
-    if second not in ("pearson", "spearman"):
-        raise InputError("second", second, "'pearson' or 'spearman'")
-    if not isinstance(conf_level, (int, float)) or not 0 < conf_level < 1:
-        raise InputError("conf_level", conf_level, "a number between 0 and 1")
+    choice("second", second, ("pearson", "spearman"))
     arrays = patterns.dense
     kind = brain_kind(arrays, brain)
     enough_subjects(arrays, kind, "leave_one_out")

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import choice
 from apastats.comparing.against_best import Competition, adjusted_family
 from apastats.comparing.margin import Margin, as_margin
 from apastats.errors import DataError, InputError
@@ -147,10 +148,8 @@ def strict_alignment(
     >>> sorted(strict.counts()["criterion"].unique())
     ['agreement', 'both', 'score']
     """
-    if hypothesis not in ("noninferiority", "equivalence"):
-        raise InputError("hypothesis", hypothesis, "'noninferiority' or 'equivalence'")
-    if method not in ("tost", "mcb"):
-        raise InputError("method", method, "'tost' or 'mcb'")
+    choice("hypothesis", hypothesis, ("noninferiority", "equivalence"))
+    choice("method", method, ("tost", "mcb"))
     if agreement_reference not in ("best", BRAIN):
         raise InputError("agreement_reference", agreement_reference, "'best' or 'brain'")
     if agreement_outcome is None:

@@ -229,8 +229,7 @@ def _judge(test: _Test, results: Mapping[str, Any], power: float) -> dict[str, A
         }
     frame, said = _frame(results[test.result])
     for column, level in test.where.items():
-        if column not in frame.columns:
-            raise InputError("where", column, f"columns among {list(frame.columns)}")
+        arguments.column("where", column, frame.columns)
         wanted = level if isinstance(level, (list, tuple)) else [level]
         frame = frame[frame[column].astype(str).isin([str(v) for v in wanted])]
     if frame.empty:

@@ -47,8 +47,7 @@ def chosen(table: pd.DataFrame, where: Any) -> tuple[pd.DataFrame, np.ndarray]:
         instance("where", where, Mapping, "a mapping of columns to values")
     keep = np.ones(len(table), dtype=bool)
     for column, value in (where or {}).items():
-        if column not in table.columns:
-            raise InputError("where", column, f"columns among {list(table.columns)}")
+        column("where", column, table.columns)
         keep &= (table[column] == value).to_numpy()
     if not keep.any():
         raise InputError("where", where, "values that occur in the table")

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
+from apastats.arguments import choice
 from apastats.errors import InputError
 from apastats.numbers.moments import moments
 from apastats.resampling.quantiles import QuantileRule, mass_below, quantiles
@@ -78,10 +79,8 @@ class Replicates:
 
 def check_interval(interval: str, conf_level: float, alternative: str) -> None:
     """Raise InputError unless the three arguments are allowed."""
-    if interval not in INTERVALS:
-        raise InputError("interval", interval, f"one of {list(INTERVALS)}")
-    if alternative not in ALTERNATIVES:
-        raise InputError("alternative", alternative, f"one of {list(ALTERNATIVES)}")
+    choice("interval", interval, INTERVALS)
+    choice("alternative", alternative, ALTERNATIVES)
     number = isinstance(conf_level, (int, float, np.floating)) and not isinstance(conf_level, bool)
     if not number or not 0 < conf_level < 1:
         raise InputError("conf_level", conf_level, "a number between 0 and 1")

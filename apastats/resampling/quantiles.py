@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy.special import ndtri
 
-from apastats.errors import InputError
+from apastats.arguments import choice
 
 __all__ = ["QuantileRule", "check_rule", "mass_below", "quantiles"]
 
@@ -19,8 +19,7 @@ _TIE = 1e-12  # probabilities closer than this are the same
 
 def check_rule(rule: str) -> None:
     """Raise InputError unless ``rule`` is a quantile rule."""
-    if rule not in ("linear", "boot"):
-        raise InputError("quantile_rule", rule, "'linear' or 'boot'")
+    choice("quantile_rule", rule, ("linear", "boot"))
 
 
 def quantiles(

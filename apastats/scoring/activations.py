@@ -67,8 +67,7 @@ class Activations(Mapping[str, np.ndarray]):
 
     def __getitem__(self, layer: str) -> np.ndarray:
         """Features ``[n_stimulus, n_feature]`` of a layer, mapped from disk (not loaded)."""
-        if layer not in self.layers:
-            raise InputError("layer", layer, f"one of {list(self.layers)}")
+        choice("layer", layer, self.layers)
         mapped: np.ndarray = np.load(
             self.folder / _file_name(self.layers.index(layer)), mmap_mode="r"
         )

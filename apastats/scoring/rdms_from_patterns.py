@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, items
+from apastats.arguments import checked, choice, items
 from apastats.errors import DataError, DesignError, InputError
 from apastats.io.rdm_labels import row_names, text
 from apastats.io.rdm_set import RDMSet, joined
@@ -50,8 +50,7 @@ def distances(
     >>> distances([[[0.0, 2.0], [0.0, 0.0], [2.0, 2.0]]], "euclidean")
     array([[2., 2., 4.]])
     """
-    if method not in FAST:
-        raise InputError("method", method, f"one of {list(FAST)}")
+    choice("method", method, FAST)
     xp = backend.xp
     x = backend.array(patterns)
     n = x.shape[1]

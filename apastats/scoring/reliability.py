@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from apastats.arguments import array, checked
+from apastats.arguments import array, checked, choice
 from apastats.errors import (
     CeilingError,
     CeilingWarning,
@@ -122,8 +122,7 @@ class Reliability:
         CeilingError
             If no vertex is left.
         """
-        if scale not in SCALES:
-            raise InputError("scale", scale, f"one of {list(SCALES)}")
+        choice("scale", scale, SCALES)
         values = self.r2 if scale == "r2" else self.r
         kept = np.isfinite(values)
         if minimum is not None:
@@ -353,8 +352,7 @@ def normalize_encoding(
     >>> normalize_encoding(t, {("s1", "V1"): 0.6}, scale="r2").frame["score"].tolist()
     [0.5]
     """
-    if scale not in SCALES:
-        raise InputError("scale", scale, f"one of {list(SCALES)}")
+    choice("scale", scale, SCALES)
     frame = table.frame
     if "ceiling_scale" in frame.columns:
         raise InputError("table", "a column 'ceiling_scale'", "scores that are not normalised yet")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, items
+from apastats.arguments import checked, choice, items
 from apastats.errors import DesignError, InputError
 from apastats.io.rdm_set import RDMSet
 from apastats.numbers.backends import Backend, get_backend
@@ -115,10 +115,8 @@ def score_patterns(
     ['cka-debiased', 'procrustes']
     """
     measures = parse_measures(measure)
-    if distance not in FAST:
-        raise InputError("distance", distance, f"one of {list(FAST)}")
-    if reference_from not in ("mean_patterns", "pooled_rdms"):
-        raise InputError("reference_from", reference_from, "'mean_patterns' or 'pooled_rdms'")
+    choice("distance", distance, FAST)
+    choice("reference_from", reference_from, ("mean_patterns", "pooled_rdms"))
     metric = parse_method(method)
     if all(m.name != "rsa" for m in measures):
         given = {"distance": distance, "method": method, "reference_from": reference_from}

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from apastats.errors import DataError, InputError
+from apastats.arguments import choice
+from apastats.errors import DataError
 from apastats.folders import alone, building
 from apastats.io.bmd import BMD_EXTRA_ROIS, BMD_ROIS
 from apastats.table import ScoreTable
@@ -25,8 +26,7 @@ from apastats.io.scoresheets import DOUBLED, FOLDER_KINDS, TRAIN_COLUMNS
 
 def write_study(study: SimulatedStudy, folder: Path, *, layout: str, overwrite: bool) -> Path:
     """Write a simulated study; see :meth:`apastats.simulation.study.SimulatedStudy.write`."""
-    if layout not in ("tidy", "scoresheets"):
-        raise InputError("layout", layout, "'tidy' or 'scoresheets'")
+    choice("layout", layout, ("tidy", "scoresheets"))
     with alone(folder), building(folder, overwrite=overwrite) as part:
         if layout == "tidy":
             study.scores.frame.to_csv(part / "scores.csv", index=False)

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from apastats.arguments import choice
 from apastats.errors import DataError, InputError
 from apastats.mixed.engine.closed_form import closed_form_components
 from apastats.mixed.engine.design import Design
@@ -181,8 +182,7 @@ class Fitted:
 
     def inference(self, method: str) -> Inference:
         """Tests of coefficients by a method for degrees of freedom."""
-        if method not in DF_METHODS:
-            raise InputError("df", method, f"one of {list(DF_METHODS)}")
+        choice("df", method, DF_METHODS)
         if method == "kenward-roger" and not self.reml:
             raise InputError(
                 "df", method, "'satterthwaite' or 'z' for a fit by ML", hint="Fit with reml=True."

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import choice
 from apastats.errors import InputError
 from apastats.mixed.engine.design import Design
 from apastats.mixed.engine.fixed_part import FixedPart
@@ -127,8 +128,7 @@ def reference_grid(
         raise InputError("by", sorted(both)[0], "a column that is not in specs")
     if trend is not None and trend not in fixed.covariates:
         raise InputError("trend", trend, f"a covariate of the fixed part: {list(fixed.covariates)}")
-    if weights not in WEIGHTS:
-        raise InputError("weights", weights, f"one of {list(WEIGHTS)}")
+    choice("weights", weights, WEIGHTS)
     values = {name: _values(fixed, name, at) for name in known}
     rest = [n for n in known if n not in spec_names and n not in by_names]
     # by varies slowest, then specs; the first of several specs varies fastest, as in a table read downwards
