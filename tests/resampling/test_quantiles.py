@@ -88,6 +88,6 @@ def test_mass_below_counts_half_of_ties() -> None:
 
 def test_unknown_rule() -> None:
     with pytest.raises(
-        InputError, match="quantile_rule: got 'median'; allowed: one of \['linear', 'boot'\]"
+        InputError, match=r"quantile_rule: got 'median'; allowed: one of \['linear', 'boot'\]"
     ):
         quantiles(np.ones((1, 3)), P, rule="median")
