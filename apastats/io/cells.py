@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,7 @@ def _levels(column: pd.Series) -> tuple[np.ndarray, list[Any]]:
         found: list[Any] = []
         codes = np.empty(len(values), dtype=np.intp)
         for i, value in enumerate(values):
-            if value is None or value is pd.NaT or value is pd.NA or value != value:
+            if _nothing(value):
                 codes[i] = -1
                 continue
             key = (type(value), repr(value))
@@ -43,12 +45,30 @@ def _levels(column: pd.Series) -> tuple[np.ndarray, list[Any]]:
     return codes, list(uniques)
 
 
+def _nothing(value: Any) -> bool:
+    """Whether an object stands for no value: None, NaN, NaT, NA."""
+    if value is None or value is pd.NaT or value is pd.NA:
+        return True
+    try:
+        return bool(value != value)
+    except (ValueError, TypeError):  # a list or an array in a cell is something
+        return False
+
+
 def _label(value: Any) -> tuple[str, str]:
     """Text of a label, and what was done to it."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if isinstance(value, str):
-        return value.strip(), "" if value == value.strip() else "blanks"
+        text = value.strip()
+        # one letter may be written as one character or as two that look the same
+        if not text.isascii() and (whole := unicodedata.normalize("NFC", text)) != text:
+            return whole, "letters"
+        return text, "" if value == text else "blanks"
+    if isinstance(value, datetime) and not any(
+        (value.hour, value.minute, value.second, value.microsecond)
+    ):
+        return value.date().isoformat(), "midnight"
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value)), "whole"
     return str(value), ""
@@ -92,25 +112,53 @@ def labels(column: pd.Series, name: str, where: Where) -> tuple[pd.Series, list[
         row = int(empty.argmax())
         more = f" ({int(empty.sum())} such rows)" if empty.sum() > 1 else ""
         raise DataError(
-            f"{where(row)}: column {name!r} has no label{more}; a label is text, and never missing"
+            f"{where(row)}: column {name!r} has no label{more}; a label is text, and never missing. Rows of units, of "
+            "totals and of notes have to be removed"
         )
-    notes = []
-    padded = [v for v, (_, done) in zip(values, made, strict=True) if done == "blanks"]
-    if padded:
-        joined = sum(v.strip() in set(values) for v in padded)
-        same = f"; {joined} of them equal another label without" if joined else ""
+    notes = _changed(name, values, made)
+    alike = _alike(texts)
+    if alike is not None:
         notes.append(
-            f"{name}: blanks around {len(padded)} labels removed, e.g. {padded[0]!r}{same}"
-        )
-    whole = [v for v, (_, done) in zip(values, made, strict=True) if done == "whole"]
-    if whole:
-        notes.append(
-            f"{name}: numbers with a point read as whole, e.g. {whole[0]} as '{int(whole[0])}'"
+            f"{name}: {alike[0]!r} and {alike[1]!r} differ in capitals, zeros or blanks alone, and are two labels"
         )
     dtype = pd.CategoricalDtype(pd.Index(texts, dtype="str"))
     return pd.Series(
         pd.Categorical.from_codes(codes, dtype=dtype, validate=False), copy=False
     ), notes
+
+
+def _changed(name: str, values: list[Any], made: list[tuple[str, str]]) -> list[str]:
+    """What was done to labels, in words."""
+    notes = []
+    of = {k: [v for v, (_, done) in zip(values, made, strict=True) if done == k]
+          for k in ("blanks", "whole", "letters", "midnight")}  # fmt: skip
+    if of["blanks"]:
+        joined = sum(v.strip() in set(values) for v in of["blanks"])
+        same = f"; {joined} of them equal another label without" if joined else ""
+        notes.append(
+            f"{name}: blanks around {len(of['blanks'])} labels removed, e.g. {of['blanks'][0]!r}{same}"
+        )
+    if of["whole"]:
+        first = of["whole"][0]
+        notes.append(f"{name}: numbers with a point read as whole, e.g. {first} as '{int(first)}'")
+    if of["letters"]:
+        notes.append(
+            f"{name}: letters of two characters written as one in {len(of['letters'])} labels, e.g. "
+            f"{_label(of['letters'][0])[0]!r}"
+        )
+    if of["midnight"]:
+        notes.append(f"{name}: times at midnight read as days, e.g. {_label(of['midnight'][0])[0]}")
+    return notes
+
+
+def _alike(texts: list[str]) -> tuple[str, str] | None:
+    """Two labels that differ in capitals, leading zeros of numbers or blanks alone."""
+    seen: dict[str, str] = {}
+    for text in texts:
+        key = re.sub(r"0+(?=\d)", "", re.sub(r"[\s_-]+", "", text.casefold()))
+        if (other := seen.setdefault(key, text)) != text:
+            return other, text
+    return None
 
 
 def numbers(

@@ -31,6 +31,8 @@ ENCODINGS = {
     "any other": "by encoding=, e.g. cp1252 or mac-roman",
 }
 SAMPLE = 1 << 18
+_TITLES = 20  # lines above the header that may hold titles
+_SEP_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
 _NUMBER = re.compile(rf"{NUMBER.pattern}|[+-]?inf(inity)?", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
@@ -54,6 +56,8 @@ class Dialect:
         Whether rows begin with a name that the header lacks, as R writes them.
     trailing : bool
         Whether rows end in a separator that the header lacks.
+    titles : int
+        Lines above the header that are left out.
     """
 
     encoding: str
@@ -64,6 +68,7 @@ class Dialect:
     start: int
     row_names: bool = False
     trailing: bool = False
+    titles: int = 0
 
     @property
     def names(self) -> list[str]:
@@ -86,6 +91,8 @@ class Dialect:
         parts.append(self.encoding)
         if self.comment:
             parts.append(f"comment lines ({self.comment}) left out")
+        if self.titles:
+            parts.append(f"lines above the header left out: {self.titles}")
         if self.row_names:
             parts.append("row names without a header")
         return ", ".join(parts)
@@ -180,6 +187,11 @@ def sniff(
             mark = begins
             marks.append(line[len(begins) :].strip())
         first += 1
+    if first < len(lines) and (told := _SEP_LINE.fullmatch(lines[first].strip())):
+        sep = sep or told[1]  # what Excel is told in a first line of its own
+        first += 1
+    titles = _titles(lines[first:], sep, known)
+    first += titles
     body = lines[first:]
     if not body:
         raise ReadError(name, "is empty" if not marks else "holds comment lines only")
@@ -200,7 +212,28 @@ def sniff(
         start,
         row_names,
         trailing,
+        titles,
     )
+
+
+def _titles(body: list[str], sep: str | None, known: Collection[str]) -> int:
+    """Lines above the header that hold titles: none has two names of columns, and the header has three."""
+
+    def known_names(line: str) -> tuple[int, str]:
+        fields = {
+            s: next(csv.reader([line], delimiter=s), []) for s in ([sep] if sep else SEPARATORS)
+        }
+        return max((_known(f, known), s) for s, f in fields.items())
+
+    if not body or known_names(body[0])[0] > 1:
+        return 0
+    for i, line in enumerate(body[1:_TITLES], 1):
+        count, s = known_names(line)
+        if count > 2:
+            # rows of a table without a header would have as many fields as it
+            above = (next(csv.reader([t], delimiter=s), []) for t in body[:i])
+            return i if all(sum(map(bool, fields)) < 2 for fields in above) else 0
+    return 0
 
 
 def _first_record(body: list[str]) -> str:
@@ -301,7 +334,8 @@ def _nothing_fits(body: list[str], near: list[tuple[int, str, int, tuple[int, in
         _, s, n, (line, fields) = max(near)
         return (
             f"cannot be read: line {line} of the table has {fields} fields and the header {n} "
-            f"({SEPARATORS.get(s, s)}-separated); first line {body[0].strip()[:80]!r}; sep= and comment= name others"
+            f"({SEPARATORS.get(s, s)}-separated); first line {body[0].strip()[:80]!r}; sep= and comment= name others, "
+            "lines of notes have to be removed"
         )
     return f"cannot be read: no separator found in the first line {body[0].strip()[:80]!r}; sep= names it"
 

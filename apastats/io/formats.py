@@ -209,16 +209,22 @@ def _json(path: str, options: FileOptions) -> list[Part]:
 def _records(content: Any, path: str) -> pd.DataFrame:
     """Rows of what a JSON file holds: a list of dicts, a dict of columns, or one dict."""
     if isinstance(content, dict) and {"columns", "data"} <= set(content):
-        content = [dict(zip(content["columns"], r, strict=False)) for r in content["data"]]
+        names, rows = content["columns"], content["data"]
+        odd = next((i for i, r in enumerate(rows) if len(r) != len(names)), None)
+        if odd is not None:
+            raise ReadError(
+                path, f"record {odd + 1} has {len(rows[odd])} values for {len(names)} columns"
+            )
+        return pd.DataFrame(rows, columns=list(map(str, names)), dtype=object)
+    if isinstance(content, dict) and {"schema", "data"} <= set(content):
+        content = content["data"]  # pandas' orient="table"
     if isinstance(content, list) and content and all(isinstance(r, dict) for r in content):
         names = list(dict.fromkeys(k for r in content for k in r))
         rows = [[r.get(n) for n in names] for r in content]
         return pd.DataFrame(rows, columns=names, dtype=object)
     if isinstance(content, dict) and content:
         if all(isinstance(v, (dict, list)) for v in content.values()):
-            columns = {
-                k: list(v.values()) if isinstance(v, dict) else v for k, v in content.items()
-            }
+            columns = _by_index(content, path)
             if len({len(v) for v in columns.values()}) > 1:
                 raise ReadError(path, "is a dict of columns of different lengths")
             return pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()})
@@ -227,6 +233,32 @@ def _records(content: Any, path: str) -> pd.DataFrame:
     raise ReadError(
         path, "holds no records: a list of dicts, a dict of columns, or one dict a line is read"
     )
+
+
+def _by_index(content: dict[str, Any], path: str) -> dict[str, list[Any]]:
+    """Columns of one order of rows: those written by index are put in the order of the first of them."""
+    order: list[str] | None = None
+    columns: dict[str, list[Any]] = {}
+    for name, column in content.items():
+        if isinstance(column, list):
+            columns[name] = column
+            continue
+        order = list(column) if order is None else order
+        if set(column) != set(order):
+            odd = next(iter(set(column) ^ set(order)))
+            raise ReadError(
+                path,
+                f"column {name!r} has other rows than the first: {odd!r} is in one of them only",
+            )
+        columns[name] = [column[k] for k in order]
+    nested = next((n for n, c in columns.items() if any(isinstance(v, dict) for v in c)), None)
+    if nested is not None:
+        raise ReadError(
+            path,
+            f"is nested: {nested!r} holds dicts. A list of records is read: "
+            '[{"subject": "s1", "roi": "V1", "model": "m", "score": 0.3}, ...]',
+        )
+    return columns
 
 
 def _json_lines(text: str, path: str) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import InputError
+from apastats.io.columns import canonical
 from apastats.io.rsatoolbox_results import from_result
+from apastats.rows import KEY_COLUMNS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -132,8 +135,9 @@ def from_object(source: Any) -> Part:
     if isinstance(source, Sequence) and not isinstance(source, (str, bytes)):
         if source and all(isinstance(row, Mapping) for row in source):
             return _from_pandas(pd.DataFrame(list(source)), "a list of dicts")
+        hint = "pd.DataFrame(rows, columns=[...]) names columns, pd.concat(frames) joins frames."
         raise InputError("source", [type(v).__name__ for v in source[:3]],
-                         "paths, or rows that are dicts")  # fmt: skip
+                         "paths, or rows that are dicts", hint=hint)  # fmt: skip
     return _from_narwhals(source, root)
 
 
@@ -164,6 +168,9 @@ def _series(series: pd.Series) -> pd.DataFrame:
 def _columns(source: Mapping[Any, Any]) -> pd.DataFrame:
     if not source:
         raise InputError("source", {}, "a dict of columns")
+    if all(hasattr(v, "columns") for v in source.values()):
+        raise InputError("source", {k: type(v).__name__ for k, v in source.items()}, "a dict of columns",
+                         hint="pd.concat(frames, names=['subject']) joins frames under their names.")  # fmt: skip
     try:
         return pd.DataFrame({str(k): v for k, v in source.items()})
     except (ValueError, TypeError) as error:
@@ -177,8 +184,9 @@ def _from_pandas(frame: pd.DataFrame, what: str) -> Part:
     index = frame.index
     frame = frame.copy(deep=False)
     if isinstance(frame.columns, pd.MultiIndex):
-        frame.columns = ["_".join(str(p) for p in c if str(p) != "") for c in frame.columns]
-        notes.append(f"levels of the column names joined: {', '.join(frame.columns[:6])}")
+        frame, said = _one_level(frame)
+        notes += said
+        index = frame.index
     frame.columns = [str(c) for c in frame.columns]
     named = [n is not None for n in index.names]
     if any(named):
@@ -206,6 +214,42 @@ def _from_pandas(frame: pd.DataFrame, what: str) -> Part:
     return Part("data", frame, what, notes=tuple(notes))
 
 
+def _one_level(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Columns of several levels as one: levels that name labels become rows, those of one value are left out."""
+    notes = []
+    levels = frame.columns
+    roles = [canonical(str(n)) if n is not None else None for n in levels.names]
+    spread = [i for i, r in enumerate(roles) if r in KEY_COLUMNS or r == "further label"]
+    constant = [
+        i for i in range(levels.nlevels)
+        if i not in spread and len(levels.get_level_values(i).unique()) == 1
+        and canonical(str(levels.get_level_values(i)[0])) == "score"
+    ]  # fmt: skip
+    if len(spread) > 1 and len(spread) + len(constant) == levels.nlevels:
+        names = [str(levels.names[i]) for i in spread]
+        made = frame.copy(deep=False)
+        made.columns = levels.droplevel(constant) if constant else levels
+        stacked = made.stack(names, future_stack=True).rename("score")
+        if (
+            stacked.index.names[0] is None
+            and frame.index.nlevels == 1
+            and isinstance(frame.index, pd.RangeIndex)
+        ):
+            stacked = stacked.droplevel(0)
+        notes.append(f"levels of the columns taken as labels: {', '.join(names)}")
+        return stacked.to_frame(), notes
+    if constant and len(constant) < levels.nlevels:
+        frame.columns = levels.droplevel(constant)
+        notes.append(
+            f"a level of the columns with one value left out: {levels.get_level_values(constant[0])[0]}"
+        )
+        levels = frame.columns
+    if isinstance(levels, pd.MultiIndex):
+        frame.columns = ["_".join(str(p) for p in c if str(p) != "") for c in levels]
+        notes.append(f"levels of the column names joined: {', '.join(frame.columns[:6])}")
+    return frame, notes
+
+
 def from_xarray(source: Any) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """An xarray array or data set as rows.
 
@@ -222,6 +266,10 @@ def from_xarray(source: Any) -> tuple[pd.DataFrame, tuple[str, ...]]:
     notes : tuple of str
     """
     notes: list[str] = []
+    bare = [str(d) for d in source.dims if re.fullmatch(r"dim_\d+", str(d))]
+    if bare:
+        hint = "xr.DataArray(values, coords={'subject': [...], 'roi': [...], 'model': [...]})."
+        raise InputError("source", bare, "an xarray array whose dims have names", hint=hint)  # fmt: skip
     dataset = hasattr(source, "data_vars")
     if dataset and len(source.data_vars) == 1:
         name = next(iter(source.data_vars))

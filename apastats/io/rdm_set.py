@@ -21,7 +21,7 @@ from apastats.errors import (
     OutputExistsError,
 )
 from apastats.io.rdm_labels import RawRDMs, canonical_labels, stimulus_names, text
-from apastats.io.rdm_vectors import like_similarities, n_stimulus
+from apastats.io.rdm_vectors import like_similarities, n_stimulus, without_rounding
 
 __all__ = [
     "RDMSet",
@@ -265,13 +265,14 @@ class RDMSet:
         """Container of what a reader found; ``stimuli`` are names, or the descriptor that holds them."""
         arguments.instance("raw", raw, RawRDMs)
         labels, taken = canonical_labels(raw.labels)
+        vectors, rounded = without_rounding(raw.vectors)
         n = n_stimulus(raw.vectors.shape[1]) if raw.vectors.ndim == 2 else 0
         if stimuli is None or isinstance(stimuli, str):
             names, named_by = stimulus_names(raw.patterns, n, stimuli)
         else:
             names, named_by = tuple(text(stimuli)), []
-        log = (*raw.log, *taken, *named_by, *like_similarities(raw.vectors, raw.measure))
-        return cls(raw.vectors, labels, names, raw.measure, source, log=log)
+        log = (*raw.log, *taken, *named_by, *rounded, *like_similarities(vectors, raw.measure))
+        return cls(vectors, labels, names, raw.measure, source, log=log)
 
     def to_rsatoolbox(self) -> Any:
         """``rsatoolbox.rdm.RDMs`` with the labels as rdm descriptors, stimuli as ``stimulus``."""

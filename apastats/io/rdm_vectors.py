@@ -6,10 +6,11 @@ import numpy as np
 
 from apastats.errors import DataError, ReadError
 
-__all__ = ["like_similarities", "n_stimulus", "vectors_of"]
+__all__ = ["like_similarities", "n_stimulus", "vectors_of", "without_rounding"]
 
 # float32 RDMs of 1 - r carry rounding of a few 1e-7 of their range
 ROUNDING = 1e-5
+_FEW = 64  # steps of 2^-53 up to which an RDM may be rounding alone
 NEGATIVE = 0.02  # share of negative entries from which they are spoken of
 
 
@@ -33,6 +34,32 @@ def like_similarities(vectors: np.ndarray, measure: str | None) -> list[str]:
     return [
         f"{part:.0%} of the entries are negative and none is beyond -1 and 1: unless these are cross-validated "
         "distances they are similarities, which have to be turned around (1 - s)"
+    ]
+
+
+def without_rounding(vectors: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Vectors in which an RDM that is rounding alone is 0, and a note of it.
+
+    Distances 1 - r of patterns that are all collinear are whole multiples of 2^-53, and few of them; measured small
+    distances (fields in tesla) are not.
+    """
+    if vectors.ndim != 2 or vectors.dtype != np.float64 or not vectors.size:
+        return vectors, []
+    small = np.flatnonzero(
+        np.fmax.reduce(np.abs(vectors[:, :64]), axis=1, initial=0.0) <= _FEW * 2.0**-53
+    )
+    rows = [
+        k for k in small
+        if (v := vectors[k][np.isfinite(vectors[k])] * 2.0**53).any()
+        and np.abs(v).max() <= _FEW and (v == np.rint(v)).all()
+    ]  # fmt: skip
+    if not rows:
+        return vectors, []
+    made = vectors.copy()
+    made[rows] = np.where(np.isnan(made[rows]), np.nan, 0.0)
+    largest = np.nanmax(np.abs(vectors[rows[0]]))
+    return made, [
+        f"{len(rows)} RDMs are rounding alone (first: {rows[0]}, at most {largest:.1g}) and taken as 0"
     ]
 
 

@@ -80,7 +80,8 @@ def expand(source: Any, suffixes: Sequence[str]) -> tuple[list[str], list[str]]:
                 raise ReadError(path, "no file matches this pattern")
             files += found
         else:
-            raise ReadError(path, "no such file or folder")
+            hint = "; download it first, nothing is read over the network" if "://" in path else ""
+            raise ReadError(path, f"no such file or folder{hint}")
     twice = (
         [f for f in dict.fromkeys(files) if files.count(f) > 1]
         if len(set(files)) < len(files)

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.spatial.distance import pdist
 
 import apastats as apa
+from apastats.errors import DegenerateWarning
 from apastats.numbers.ordering import TIE, sorted_rows
 from apastats.scoring.fixed import fixed_scores, nili_bounds
 from apastats.scoring.rdms_from_patterns import distances
@@ -172,3 +174,25 @@ def test_ceilings_of_cosines_are_not_tested_against_zero() -> None:
     assert np.isfinite(
         apa.noise_ceiling(crossed, kind="nili", method="cosine").table["p_value"]
     ).all()
+
+
+def test_an_rdm_of_rounding_alone_scores_nothing() -> None:
+    """Collinear patterns: every 1 - r is 0 up to rounding, whoever computed it; fields in tesla are small and real."""
+    rng = np.random.default_rng(3)
+    collinear = np.outer(np.arange(1, 31), rng.normal(size=40))
+    found = pdist(collinear, "correlation")
+    assert found.any()
+    brain = apa.read_rdms(rng.random((3, 435)), labels={"subject": list("abc"), "roi": "V1"})
+    models = apa.read_rdms({"m": found})
+    assert any("rounding alone" in line for line in models.log)
+    # tau-a counts ties as nothing for and nothing against
+    assert (apa.score(brain, models, method="tau-a", references=()).frame["score"] == 0).all()
+    for method in ("spearman", "corr", "tau-b"):
+        with pytest.warns(DegenerateWarning):
+            assert (
+                apa.score(brain, models, method=method, references=()).frame["score"].isna().all()
+            )
+    tesla = pdist(1e-15 * rng.normal(size=(30, 40)), "sqeuclidean")
+    read = apa.read_rdms({"m": tesla})
+    np.testing.assert_array_equal(read.vectors[0], tesla)
+    assert apa.score(brain, read, references=()).frame["score"].notna().all()
