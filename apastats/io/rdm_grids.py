@@ -12,6 +12,8 @@ import pandas as pd
 
 from apastats.errors import ApaError, DataError, MissingExtraError, ReadError
 from apastats.io.arrays import affordable
+from apastats.io.columns import MISSING
+from apastats.io.number_text import fold
 from apastats.io.rdm_labels import RawRDMs, counts, role_of, text
 from apastats.io.rdm_vectors import vectors_of
 
@@ -109,16 +111,22 @@ def _cells(path: Path) -> list[list[str]]:
 
 def _is_number(cell: str) -> bool:
     try:
-        float(cell.replace(",", ".") or "nan")
+        float(_plain(cell) or "nan")
     except ValueError:
         return False
     return True
 
 
+def _plain(cell: str) -> str:
+    """A cell as Python reads numbers: an ordinary minus sign, a point, nothing for a missing one."""
+    folded = fold(cell)
+    return "" if folded in MISSING else folded.replace(",", ".")
+
+
 def _number(cell: str, path: Path, row: int) -> float:
-    if not _is_number(cell) and cell not in ("NA", "n/a", "."):
+    if not _is_number(cell):
         raise ReadError(path, f"row {row + 1}: {cell[:50]!r} is no number")
-    return float(cell.replace(",", ".") or "nan") if _is_number(cell) else float("nan")
+    return float(_plain(cell) or "nan")
 
 
 # ------------------------------------------------------------------ xarray

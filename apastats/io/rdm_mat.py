@@ -64,6 +64,7 @@ def from_variables(path: Path, variables: Mapping[str, Any]) -> RawRDMs:
         structs = _structs(value)
         if structs:
             vectors, frame = _of_structs(path, name, structs)
+            others |= _beside(path, name, structs, len(vectors), n_stimulus(vectors.shape[1]))
         elif isinstance(value, np.ndarray) and (stack := _stack(value)) is not None:
             vectors = vectors_of(stack, str(path), name)
             frame = pd.DataFrame(index=range(len(vectors)))
@@ -156,6 +157,37 @@ def _of_structs(
     return np.concatenate(stacks), _split_names(frame)
 
 
+def _beside(
+    path: Path, name: str, structs: Sequence[Mapping[str, Any]], n_rdm: int, n: int
+) -> dict[str, Any]:
+    """Lists in fields beside the RDMs: names of stimuli, shared by all entries, or labels of a stack in one struct."""
+    key = str(_field(structs[0]))
+    out: dict[str, Any] = {}
+    for field in structs[0]:
+        lists = [_texts(s.get(field)) for s in structs]
+        if field == key or any(v is None for v in lists):
+            continue
+        first = lists[0] or []
+        if (len(structs) == 1 and len(first) in (n, n_rdm)) or (
+            len(first) == n and all(v == first for v in lists)
+        ):
+            out[field] = first
+        elif len(first) == n and all(sorted(v or []) == sorted(first) for v in lists):
+            raise ReadError(
+                path,
+                f"{name}.{field}: the entries name their stimuli in different orders; save each in a file of its own, "
+                "which read_rdms joins by name",
+            )
+    return out
+
+
+def _texts(value: Any) -> list[str] | None:
+    """A list of names; None for anything else."""
+    if isinstance(value, list) and value and all(isinstance(v, str) for v in value):
+        return value
+    return None
+
+
 def _is_label(value: Any) -> bool:
     return isinstance(value, str) or (
         isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "fiu"
@@ -175,12 +207,14 @@ def _split_names(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _stack(array: np.ndarray) -> np.ndarray | None:
-    """``[n_rdm, n, n]`` or vectors of MATLAB's ``[n, n, ...]`` or ``[1, n_pair]``; None if it is neither."""
+    """Squares or vectors of ``[n, n, ...]`` (MATLAB), ``[n_rdm, n, n]`` (Python) or ``[1, n_pair]``, or None."""
     if array.dtype.kind not in "fiub" or array.size < 3:
         return None
     if array.ndim >= 2 and array.shape[0] == array.shape[1]:
         n = array.shape[0]
         return np.moveaxis(array.reshape(n, n, -1, order="F"), -1, 0)
+    if array.ndim == 3 and array.shape[1] == array.shape[2]:  # [n_rdm, n, n], as Python writes it
+        return array
     if array.ndim == 2 and 1 in array.shape:
         n = n_stimulus(array.size)
         return array.reshape(1, -1) if n * (n - 1) // 2 == array.size else None

@@ -617,3 +617,46 @@ def test_as_many_stimuli_as_subjects_ask(tmp_path: Path) -> None:
     found = apa.read_rdms(tmp_path / "x.npz")
     assert found.labels["subject"].tolist() == list("abcde")
     assert list(found.stimuli) == NAMES
+
+
+# ------------------------------------------------------------------ names beside RDMs, other axes and signs
+def _wrapped(**fields: object) -> np.ndarray:
+    out = np.zeros((1, 1), dtype=[(k, object) for k in fields])
+    out[0, 0] = tuple(fields.values())
+    return out
+
+
+def test_names_in_the_struct_of_the_rdms_are_taken(tmp_path: Path) -> None:
+    cells = {k: np.array(v, dtype=object) for k, v in (("stim", NAMES), ("sub", SUBJECTS))}
+    value = _wrapped(rdm=np.moveaxis(SQUARES, 0, -1), **cells)
+    scipy.io.savemat(tmp_path / "x.mat", {"results": value})
+    read = apa.read_rdms(tmp_path / "x.mat")
+    np.testing.assert_array_equal(read.vectors, VECTORS)
+    assert list(read.stimuli) == NAMES
+    assert read.labels["subject"].tolist() == SUBJECTS
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_names_in_every_entry_of_a_struct_array(tmp_path: Path, shuffled: bool) -> None:
+    out = np.zeros((1, K), dtype=[("RDM", object), ("name", object), ("conditions", object)])
+    for k in range(K):
+        names = NAMES[::-1] if shuffled and k == 1 else NAMES
+        out[0, k] = (SQUARES[k], SUBJECTS[k], np.array(names, dtype=object))
+    scipy.io.savemat(tmp_path / "x.mat", {"RDMs": out})
+    if shuffled:
+        with pytest.raises(ReadError, match=r"RDMs.conditions: .*different orders"):
+            apa.read_rdms(tmp_path / "x.mat")
+        return
+    assert list(apa.read_rdms(tmp_path / "x.mat").stimuli) == NAMES
+
+
+def test_stacks_of_python_in_matlab_files(tmp_path: Path) -> None:
+    scipy.io.savemat(tmp_path / "x.mat", {"rdms": SQUARES})
+    np.testing.assert_array_equal(apa.read_rdms(tmp_path / "x.mat").vectors, VECTORS)
+
+
+def test_minus_signs_of_a_square_table(tmp_path: Path) -> None:
+    square = np.where(np.eye(N) > 0, 0, SQUARES[0] - 0.5)
+    text = pd.DataFrame(square, NAMES, NAMES).to_csv().replace("-", "−")
+    (tmp_path / "x.csv").write_text(text, encoding="utf-8")
+    np.testing.assert_array_equal(apa.read_rdms(tmp_path / "x.csv").vectors[0], square[UPPER])
