@@ -217,7 +217,12 @@ def _from_pandas(frame: pd.DataFrame, what: str) -> Part:
 def _one_level(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Columns of several levels as one: levels that name labels become rows, those of one value are left out."""
     notes = []
-    levels = frame.columns
+    # what reset_index made of an index stands under empty names
+    fixed = [c for c in frame.columns if "" in c[1:] and c[0] != ""]
+    if fixed and len(fixed) < frame.shape[1]:
+        frame = frame.set_index(fixed)
+        frame.index.names = [str(c[0]) for c in fixed]
+    levels: Any = frame.columns
     roles = [canonical(str(n)) if n is not None else None for n in levels.names]
     spread = [i for i, r in enumerate(roles) if r in KEY_COLUMNS or r == "further label"]
     constant = [
@@ -227,9 +232,10 @@ def _one_level(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     ]  # fmt: skip
     if len(spread) > 1 and len(spread) + len(constant) == levels.nlevels:
         names = [str(levels.names[i]) for i in spread]
-        made = frame.copy(deep=False)
+        made: Any = frame.copy(deep=False)
         made.columns = levels.droplevel(constant) if constant else levels
-        stacked = made.stack(names, future_stack=True).rename("score")
+        stacked: Any = made.stack(names, future_stack=True)
+        stacked.name = "score"
         if (
             stacked.index.names[0] is None
             and frame.index.nlevels == 1

@@ -97,6 +97,8 @@ RIGHT: dict[str, tuple[Any, dict[str, Any], pd.DataFrame]] = {
     "days of Excel as labels": (book(list(F), *((dt.datetime.fromisoformat(DAYS[a]), b, c, d) for a, b, c, d in ROWS)), {}, named(subject=DAYS)),
     "columns of two levels": (lambda p: PAIR, {}, F),
     "columns of two levels, file": (lambda p: PAIR.to_parquet(p / "t.parquet") or pd.read_parquet(p / "t.parquet"), {}, F),
+    "columns of two levels, index reset": (lambda p: PAIR.reset_index(), {}, F),
+    "columns of two levels, one of them a label": (lambda p: F.pivot(index=["subject", "roi"], columns="model", values=["score"]).reset_index(), {"wide": "model"}, F),
     "columns under one value": (lambda p: ONE, {"wide": "model"}, F),
     "polars categories and enums": (lambda p: pl.from_pandas(F).with_columns(pl.col("roi").cast(pl.Categorical), pl.col("model").cast(pl.Enum(MODELS))), {}, F),
     "polars decimals": (lambda p: pl.from_pandas(F).with_columns(pl.col("score").cast(pl.Decimal(12, 9))), {}, F),
