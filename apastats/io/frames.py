@@ -214,6 +214,16 @@ def _from_pandas(frame: pd.DataFrame, what: str) -> Part:
     return Part("data", frame, what, notes=tuple(notes))
 
 
+def _constant(levels: Any, spread: Sequence[int]) -> list[int]:
+    """Levels of column names that say of all columns that they are scores."""
+    values = [levels.get_level_values(i) for i in range(levels.nlevels)]
+    return [
+        i
+        for i, v in enumerate(values)
+        if i not in spread and len(v.unique()) == 1 and canonical(str(v[0])) == "score"
+    ]
+
+
 def _one_level(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Columns of several levels as one: levels that name labels become rows, those of one value are left out."""
     notes = []
@@ -225,22 +235,14 @@ def _one_level(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     levels: Any = frame.columns
     roles = [canonical(str(n)) if n is not None else None for n in levels.names]
     spread = [i for i, r in enumerate(roles) if r in KEY_COLUMNS or r == "further label"]
-    constant = [
-        i for i in range(levels.nlevels)
-        if i not in spread and len(levels.get_level_values(i).unique()) == 1
-        and canonical(str(levels.get_level_values(i)[0])) == "score"
-    ]  # fmt: skip
+    constant = _constant(levels, spread)
     if len(spread) > 1 and len(spread) + len(constant) == levels.nlevels:
         names = [str(levels.names[i]) for i in spread]
         made: Any = frame.copy(deep=False)
         made.columns = levels.droplevel(constant) if constant else levels
         stacked: Any = made.stack(names, future_stack=True)
         stacked.name = "score"
-        if (
-            stacked.index.names[0] is None
-            and frame.index.nlevels == 1
-            and isinstance(frame.index, pd.RangeIndex)
-        ):
+        if stacked.index.names[0] is None and isinstance(frame.index, pd.RangeIndex):
             stacked = stacked.droplevel(0)
         notes.append(f"levels of the columns taken as labels: {', '.join(names)}")
         return stacked.to_frame(), notes
