@@ -1,5 +1,7 @@
 """Every table of a study takes the options of the reader, and lists and patterns of files."""
 
+# ruff: noqa: E501  (one set of options a line)
+
 from __future__ import annotations
 
 from pathlib import Path
