@@ -6,7 +6,7 @@ import glob
 import inspect
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +15,7 @@ import pandas as pd
 
 from apastats import arguments
 from apastats.errors import ApaError, ApaWarning, InputError
+from apastats.io.columns import canonical
 from apastats.io.described import NOTE, OK, PROBLEM, Row, describe_source
 from apastats.io.formats import SUFFIXES
 from apastats.io.read import look_into
@@ -106,13 +107,11 @@ def is_table(data: Any) -> bool:
     if isinstance(data, pd.DataFrame):
         return list(data.index) != list(data.columns)
     if not is_paths(data):
-        # frames of any kind have names of columns; RDM sets do not
-        named = hasattr(data, "columns") or hasattr(data, "column_names")
-        return named or isinstance(data, pd.Series)
+        return _holds_columns(data)
     endings = _endings(data)
     if endings and endings <= set(RDM_SUFFIXES):
         return False
-    if not endings or not endings <= {*RDM_SUFFIXES, *EITHER}:
+    if endings and not endings <= {*RDM_SUFFIXES, *EITHER}:
         return True
     # a table, unless it is refused as one and read as RDMs
     try:
@@ -126,6 +125,26 @@ def is_table(data: Any) -> bool:
     except ApaError:
         return True
     return False
+
+
+def _holds_columns(data: Any) -> bool:
+    """Whether an object holds columns of scores; sets and mappings of RDMs do not."""
+    if hasattr(data, "evaluations") and hasattr(data, "cv_method"):
+        return True  # an rsatoolbox Result
+    if hasattr(data, "coords"):  # of xarray: axes of scores are labels, those of RDMs stimuli too
+        return hasattr(data, "data_vars") or all(
+            canonical(str(d)) is not None or str(d) == "aggregation" for d in data.dims
+        )
+    if isinstance(data, ScoreTable | pd.Series) or getattr(
+        getattr(data, "dtype", None), "names", None
+    ):
+        return True
+    if isinstance(data, Mapping):
+        return sum(canonical(str(k)) is not None for k in data) > 1
+    if isinstance(data, list | tuple):
+        return bool(data) and all(isinstance(row, Mapping) for row in data)
+    # frames of any kind have names of columns; RDM sets do not
+    return hasattr(type(data), "columns") or hasattr(type(data), "column_names")
 
 
 def _endings(data: Any) -> set[str]:

@@ -24,6 +24,7 @@ from apastats.table import ScoreTable
 
 __all__ = ["Found", "look_into", "read"]
 
+_NESTED = (list, dict, tuple, set, np.ndarray)
 _ROW = "\0row"  # a name that no file has
 
 
@@ -346,6 +347,9 @@ def _table(
                 values, column.name, where, found.decimal, score=False
             )
             log += notes
+        elif values.dtype == object and any(isinstance(v, _NESTED) for v in values):
+            columns[column.target] = values.map(str)  # lists and dicts in cells
+            log.append(f"{column.name}: cells hold several values each, kept as text")
         else:
             columns[column.target] = values
     made = pd.DataFrame(columns, index=range(len(frame)), copy=False)

@@ -244,7 +244,7 @@ def _raw(source: Any) -> RawRDMs:
         if not hasattr(source, "dtype"):
             raise InputError("source", "an xarray Dataset", "a DataArray: read_rdms(dataset[NAME])")
         return from_xarray(source)
-    if hasattr(source, "detach"):
+    if hasattr(source, "detach") and hasattr(source, "cpu"):
         source = source.detach().cpu().numpy()
     if isinstance(source, np.ndarray):
         vectors = vectors_of(source, "data", "array")

@@ -186,3 +186,27 @@ def test_titles_are_said(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("Results\n" + TEXT.replace("0.159", "x.159"))
     with pytest.raises(ApaError, match="line 5"):
         apa.read(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("what", RIGHT)
+def test_check_says_what_it_is_first_and_what_to_type_last(tmp_path: Path, what: str) -> None:
+    make, options, _ = RIGHT[what]
+    items = apa.check(make(tmp_path), **options).tidy()
+    assert items["item"].iloc[0] == "source"
+    assert items["item"].iloc[-1] == "next"
+
+
+def test_check_of_objects_tells_scores_from_rdms() -> None:
+    from tests.io.test_table_files import OBJECTS
+
+    for what, make in OBJECTS.items():
+        source = make()
+        first = apa.check(source).tidy()["item"].iloc[0]
+        assert first == ("rows" if isinstance(source, apa.ScoreTable) else "source"), what
+    square = np.array([[0, 1, 2.0], [1, 0, 3], [2, 3, 0]])
+    frame = pd.DataFrame(square, list("abc"), list("abc"))
+    dims = xr.DataArray(square[None], dims=["subject", "stimulus", "stimulus_"])
+    for rdms in ({"m1": square, "m2": square}, frame, dims, [square, square]):
+        assert apa.check(rdms).tidy()["item"].iloc[0] == "RDMs"
+    with pytest.raises(ApaError):
+        apa.check(io.StringIO(TEXT))
