@@ -79,7 +79,9 @@ def check(data: ScoreTable | RDMSet | str | Path | Any, **options: Any) -> Desig
     """
     log: Sequence[str] = ()
     data_hash = ""
-    if isinstance(data, ScoreTable) and not options:
+    if isinstance(data, ScoreTable):
+        if options:
+            raise InputError("options", sorted(options), "nothing where data are a table already")
         rows, log, data_hash = _check_scores(data), data.log, data.hash
     elif is_table(data):
         before, scores, after = describe_source(data, options)
