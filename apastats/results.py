@@ -186,7 +186,8 @@ class Result:
         title : str
             Title.
         term : str
-            Of a sensitivity analysis: ``"decisions"``, or a term of the table.
+            Of a sensitivity analysis: ``"decisions"``, or a term of the table. Of influence: a term, drawn without each
+            level; Cook's distances where not given.
         model : str
             Of patterns and identification: the model (or ``"brain"``) whose matrix is drawn.
         metric : str

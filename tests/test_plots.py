@@ -115,6 +115,8 @@ def cases() -> dict[str, Callable[..., Axes]]:
         "pattern_lines": lambda **k: plots.pattern_lines(lines, band=band, **k),
         "score_agreement": lambda **k: plots.score_agreement(scatter, strict=["alpha"], brain=0.8, **k),
         "variance_components": lambda **k: plots.variance_components(components, **k),
+        "cooks_distances": lambda **k: plots.cooks_distances(
+            rows(cooks_distance=[0.1, 2.0, 0.5]), rows="model", limit=0.4, **k),
         "posterior": lambda **k: plots.posterior(rows(inner_low=0.2, inner_high=0.4), rows="model", rope=(-0.1, 0.1),
                                                  inner=("inner_low", "inner_high"), **k),
         "qq": lambda **k: plots.qq(noise, **k),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import fdtrc, ncfdtr
+from scipy.special import chdtrc, fdtrc, ncfdtr
 
 from apastats.arguments import array, choice, level, number
 from apastats.comparing.effect_size import EffectSizeResult
@@ -57,16 +57,60 @@ def share_limits(
     return limit((1 + level) / 2), limit((1 - level) / 2)
 
 
+CORRECTIONS = {
+    "none": "sphericity assumed",
+    "greenhouse-geisser": "degrees of freedom by Greenhouse and Geisser",
+    "huynh-feldt": "degrees of freedom by Huynh and Feldt",
+}
+
+
+def _sphericity(residual: np.ndarray, n: int) -> dict[str, float]:
+    """Epsilons and Mauchly's test of the covariance of the differences between levels.
+
+    ``residual`` ``[n, k]`` is free of subjects' and levels' means. With the eigenvalues ``l`` of its covariance in the
+    d = k - 1 directions of differences: epsilon = (sum l)^2 / (d sum l^2) (Greenhouse and Geisser 1959); that of Huynh
+    and Feldt (1976) ``(n d e - 2) / (d (n - 1 - d e))``, at most 1; Mauchly's (1940) W = prod l / mean(l)^d with the
+    second-order approximation of its distribution (Anderson 2003, section 10.7).
+    """
+    d = residual.shape[1] - 1
+    found = np.linalg.eigvalsh(residual.T @ residual / (n - 1))[1:]
+    found = np.maximum(found, 0.0) / found.max()
+    e = float(found.sum() ** 2 / (d * (found**2).sum()))
+    spare = d * (n - 1 - d * e)
+    hf = (n * d * e - 2) / spare if spare > 0 else np.inf
+    out = {"epsilon_gg": e, "epsilon_hf": hf, "mauchly_w": np.nan, "mauchly_p": np.nan}
+    if d == 1:
+        return out | {"epsilon_gg": 1.0, "epsilon_hf": 1.0}
+    if n - 1 < d or found.min() <= 1e-12:
+        return out  # fewer subjects than directions: the covariance has no full rank
+    free = n - 1
+    w = float(np.prod(found) / found.mean() ** d)
+    rho = 1 - (2 * d * d + d + 2) / (6 * d * free)
+    second = (d + 2) * (d - 1) * (d - 2) * (2 * d**3 + 6 * d * d + 3 * d + 2)
+    second /= 288 * (free * d * rho) ** 2
+    z, f = -free * rho * np.log(w), d * (d + 1) / 2 - 1
+    first = float(chdtrc(f, z))
+    return out | {"mauchly_w": w, "mauchly_p": first + second * (float(chdtrc(f + 4, z)) - first)}
+
+
 @verb
 def rm_anova(
-    values: ArrayLike, *, conf_level: float = 0.9, alternative: str = "greater"
+    values: ArrayLike,
+    *,
+    correction: str = "greenhouse-geisser",
+    conf_level: float = 0.9,
+    alternative: str = "greater",
 ) -> EffectSizeResult:
-    """Repeated-measures analysis of variance of one factor, with effect sizes (sphericity assumed).
+    """Repeated-measures analysis of variance of one factor, with effect sizes.
 
     Parameters
     ----------
     values : array_like, shape (n_subject, n_level)
         Complete scores.
+    correction : {"greenhouse-geisser", "huynh-feldt", "none"}
+        What becomes of both degrees of freedom where variances of differences between levels differ: they are
+        multiplied by the epsilon of Greenhouse and Geisser (conservative with few subjects), by that of Huynh and
+        Feldt (at most 1), or left (sphericity assumed: too liberal where it does not hold).
     conf_level : float
         Level of the intervals of the shares.
     alternative : {"greater", "two-sided"}
@@ -76,7 +120,8 @@ def rm_anova(
     -------
     EffectSizeResult
         Rows partial eta squared, generalised eta squared, partial omega squared; the F test in
-        ``statistic, df, df2, p_value``.
+        ``statistic, df, df2, p_value``; both epsilons and Mauchly's test of sphericity in ``info["epsilon_gg"]``,
+        ``"epsilon_hf"``, ``"mauchly_w"``, ``"mauchly_p"`` (NaN with fewer subjects than levels).
 
     Raises
     ------
@@ -88,7 +133,8 @@ def rm_anova(
     -----
     With sums of squares of the factor A, the subjects S and the error E: partial eta squared ``A / (A + E)``;
     generalised ``A / (A + S + E)`` (Olejnik and Algina 2003); omega squared
-    ``(A - df1 MSE) / (A + S + E + MSS)``. Intervals treat each share as that of an F test with its df.
+    ``(A - df1 MSE) / (A + S + E + MSS)``. Intervals treat each share as that of an F test with its (corrected) df.
+    Epsilons: Greenhouse and Geisser (1959, Psychometrika 24, 95), Huynh and Feldt (1976, J. Educ. Stat. 1, 69).
 
     Examples
     --------
@@ -101,6 +147,7 @@ def rm_anova(
     if not np.isfinite(x).all():
         raise DesignError("values: missing values; the analysis of variance needs complete data")
     choice("alternative", alternative, ("greater", "two-sided"))
+    choice("correction", correction, tuple(CORRECTIONS))
     residual = x - x.mean(axis=0) - x.mean(axis=1, keepdims=True) + x.mean()
     if np.abs(residual).max() <= rounding(x):
         raise DesignError(
@@ -121,6 +168,13 @@ def rm_anova(
         "generalised eta squared": ss_a / (ss_a + ss_s + ss_e),
         "partial omega squared": (ss_a - df1 * mse) / (ss_a + ss_s + ss_e + mss),
     }
+    sphericity = _sphericity(residual, n)
+    epsilon = {
+        "none": 1.0,
+        "greenhouse-geisser": sphericity["epsilon_gg"],
+        "huynh-feldt": min(1.0, sphericity["epsilon_hf"]),
+    }[correction]
+    df1, df2 = epsilon * df1, epsilon * df2
     rows = []
     for term, share in shares.items():
         as_f = max(share, 0.0) / df1 / ((1 - share) / df2)
@@ -131,11 +185,12 @@ def rm_anova(
             | {"conf_level": conf_level, "method": "repeated-measures F"}
         )
     info = Info(
-        method="repeated-measures analysis of variance, sphericity assumed",
+        method=f"repeated-measures analysis of variance, {CORRECTIONS[correction]}",
         estimand="share of variance",
         statistic="F",
         interval="one-sided" if alternative == "greater" else "two-sided",
         n_subject=n,
+        extra={"correction": correction, "epsilon": epsilon, **sphericity},
     )
     return EffectSizeResult(pd.DataFrame(rows), info, Provenance())
 

@@ -93,7 +93,7 @@ class BayesLmmResult(Result):
     def _means(self, specs: Any, by: Any, at: Mapping[str, Any] | None) -> tuple[Grid, np.ndarray]:
         design = self._parts("means")[2]
         grid = reference_grid(design, specs, by=by, at=at)
-        return grid, self.arrays["coefficients"] @ grid.L.T
+        return grid, self.arrays["coefficients"] @ grid.L.T + grid.shift
 
     @checked
     def means(
@@ -163,7 +163,7 @@ class BayesLmmResult(Result):
         labels = grid.labels()
         for members in grid.groups():
             names, C = contrast_rows(method, [labels[i] for i in members], ref)
-            d = self.arrays["coefficients"] @ grid.combine(C, members).T
+            d = self.arrays["coefficients"] @ grid.combine(C, members).T + C @ grid.shift[members]
             table = posterior_table(
                 d, names, level, label="contrast", report_failed=self.report_failed
             )

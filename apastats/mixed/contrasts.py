@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,6 +27,7 @@ from apastats.results import Result
 
 __all__ = ["ContrastResult", "make_contrasts"]
 
+MOST_NUMBERS = 3 * 10**8  # of one family: 2.4 GB
 SIDES = ("equivalence", "noninferiority", "nonsuperiority")
 NULLS = {
     "equivalence": "the difference lies on or beyond a bound",
@@ -239,6 +241,27 @@ def _decisions(side: str, p: dict[str, np.ndarray], alpha: float) -> np.ndarray:
     return np.where(p[key] <= alpha, word, "undecided").astype(object)
 
 
+def _correlation(inference: Inference, L: np.ndarray, se: np.ndarray) -> np.ndarray:
+    """Correlation of contrasts ``[c, c]``: only some adjustments need it, and it is large."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(L @ inference.vcov @ L.T / np.outer(se, se))
+
+
+def _check_size(method: Any, k: int, inference: Inference) -> None:
+    """Refuse all pairs of so many means that their coefficients fill the memory."""
+    name = canonical_method(method)
+    if name not in ("pairwise", "revpairwise"):
+        return
+    numbers = k * (k - 1) // 2 * (k + 2 * len(inference.beta))
+    if numbers > MOST_NUMBERS:
+        raise DesignError(
+            f"all pairs of {k} means are {k * (k - 1) // 2} contrasts, too many to hold ({8e-9 * numbers:.0f} GB); "
+            f"ask for what is to be known: compare_best() (each mean against the best), contrast('deviation') (each "
+            f"against the mean of all), contrast('trt.vs.ctrl', ref=) (each against one), or "
+            f"apa.equivalence(..., reference='best')"
+        )
+
+
 def make_contrasts(
     means: Result,
     grid: Grid,
@@ -257,19 +280,20 @@ def make_contrasts(
     if critical is not None and not (isinstance(critical, (int, float)) and 0 < critical < np.inf):
         raise InputError("critical", critical, "a positive number, or None")
     labels = grid.labels()
-    frames, rows, full, families, start, kinds = [], [], [], [], 0, set()
+    frames, rows, full, shifts, families, start, kinds = [], [], [], [], [], 0, set()
     for members in grid.groups():
+        _check_size(method, len(members), inference)
         names, C = contrast_rows(method, [labels[i] for i in members], ref)
         L = grid.combine(C, members)
         known = ~np.isnan(L).any(
             axis=1
         )  # others have no value in these data, and no part in the family
-        V = L[known] @ inference.vcov @ L[known].T
-        estimate, se = L @ inference.beta, inference.std_errors(L)
-        df = inference.dfs(L)
+        shift = C @ grid.shift[members]
+        estimate = L @ inference.beta + shift
+        se, df = inference.of_means(C, grid.L[members], L)
         with np.errstate(divide="ignore", invalid="ignore"):
             statistic = estimate / se
-            correlation = V / np.outer(se[known], se[known])
+        joint = partial(_correlation, inference, L[known], se[known])
         # a family keeps its size where a mean has no value, as in R's emmeans
         pairs = isinstance(method, str) and canonical_method(method) in ("pairwise", "revpairwise")
         rank = (
@@ -277,7 +301,7 @@ def make_contrasts(
             if adjust == "scheffe"
             else 0
         )
-        family = Family(statistic[known], df[known], correlation, len(members), pairs, rank)
+        family = Family(statistic[known], df[known], joint, len(members), pairs, rank)
         p, half = np.full(len(se), np.nan), np.full(len(se), np.nan)
         what = "none"
         if known.any():
@@ -306,6 +330,7 @@ def make_contrasts(
         frames.append(table)
         rows.append(L)
         full.append(C @ grid.full[members])
+        shifts.append(shift)
         families.append(np.arange(start, start + len(names)))
         start += len(names)
     table = pd.concat(frames, ignore_index=True)
@@ -332,7 +357,7 @@ def make_contrasts(
         means.notes,
         Grid(
             table[[*grid.by, "contrast"]], np.concatenate(full), ("contrast",), grid.by, grid.held, grid.fixed,
-            grid.trend,
+            grid.trend, np.concatenate(shifts),
         ),
         tuple(families),
         inference,

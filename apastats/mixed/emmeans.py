@@ -9,13 +9,16 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, choice
+from apastats.arguments import checked, choice, number
+from apastats.comparing.effect_size import EffectSizeResult
 from apastats.errors import AliasedWarning, DesignError, InputError, warn
 from apastats.mixed.contrasts import ContrastResult, interaction_rows, make_contrasts
 from apastats.mixed.engine.best import best_table
-from apastats.mixed.engine.contrast_rows import canonical_method
+from apastats.mixed.engine.contrast_rows import canonical_method, contrast_rows
+from apastats.mixed.engine.core import Fitted
 from apastats.mixed.engine.grid import Grid, reference_grid
 from apastats.mixed.engine.inference import Inference
+from apastats.mixed.engine.standardised import SPREADS, spread_of
 from apastats.mixed.engine.summaries import coefficient_table
 from apastats.mixed.engine.terms import joint_rows
 from apastats.mixed.lmm_result import LmmResult, check_level
@@ -48,6 +51,7 @@ class EmmeansResult(Result):
     grid: Grid | None = None
     inference: Inference | None = None
     transform: str | None = None
+    fitted: Fitted | None = None
 
     kind: ClassVar[str] = "emmeans"
 
@@ -133,6 +137,94 @@ class EmmeansResult(Result):
     def pairs(self, *, adjust: str = "tukey", conf_level: float | None = None) -> ContrastResult:
         """All pairwise differences; see :meth:`contrast`."""
         return self.contrast("pairwise", adjust=adjust, conf_level=conf_level)
+
+    @verb
+    def effect_size(
+        self,
+        sigma: float | str = "total",
+        *,
+        edf: float | None = None,
+        method: str | Mapping[str, Any] = "pairwise",
+        ref: str | int | None = None,
+        conf_level: float | None = None,
+    ) -> EffectSizeResult:
+        """Standardised contrasts: differences of means over a standard deviation.
+
+        Parameters
+        ----------
+        sigma : {"total", "residual"} or float
+            What differences are divided by: the SD of a row (random effects and residual), the residual SD, or a
+            number.
+        edf : float, optional
+            Degrees of freedom of ``sigma``, infinite where it is known. Where None: Satterthwaite's of the variance;
+            needed with a number.
+        method, ref
+            As in :meth:`contrast`.
+        conf_level : float, optional
+            Level of the intervals; that of the means where None.
+
+        Returns
+        -------
+        EffectSizeResult
+            ``by`` columns, ``term, estimate, std_error, df, conf_low, conf_high, conf_level, method``; the SD and its
+            degrees of freedom are in ``info["sigma"]``, ``info["edf"]``.
+
+        Raises
+        ------
+        InputError
+            For an unknown SD, a number without ``edf``, or means that are slopes or come from disk.
+
+        Notes
+        -----
+        ``d = c'm / sigma`` with variance ``c'Vc / sigma^2 + d^2 / (2 edf)`` and the t distribution with the smallest df
+        of the means compared: ``eff_size`` of R's emmeans. Effects over the total SD compare with those of studies that
+        had one row per subject; over the residual SD they grow with every random effect that is added.
+        """
+        grid, inference = self._parts("effect_size")
+        if grid.trend is not None:
+            raise InputError("method", method, "means: a slope has no standard deviation here")
+        level = float(self.info["conf_level"]) if conf_level is None else check_level(conf_level)
+        size, free, said = self._spread(sigma, edf)
+        found = self.contrast(method, ref=ref, adjust="none", conf_level=level)
+        d = found.table["estimate"].to_numpy() / size
+        se = np.sqrt((found.table["std_error"].to_numpy() / size) ** 2 + d**2 / (2 * free))
+        labels, df = grid.labels(), []
+        dfs = inference.dfs(grid.L)
+        for members in grid.groups():
+            C = contrast_rows(method, [labels[i] for i in members], ref)[1]
+            df += [float(np.min(dfs[members][c != 0])) for c in C]
+        table = coefficient_table(found.table["contrast"].tolist(), d, se, np.array(df), level)
+        table = table.drop(columns=["statistic", "p_value"]).assign(
+            method=f"difference over {said}"
+        )
+        for c in reversed(grid.by):
+            table.insert(0, c, found.table[c].to_numpy())
+        info = self.info.but(
+            method=f"differences of marginal means over {said}, {size:.4g} on {free:.4g} degrees of freedom",
+            estimand="standardised difference",
+            alternative="two-sided",
+            statistic="",
+            interval="t",
+            sigma=size,
+            edf=free,
+        )
+        return EffectSizeResult(table, info, self.provenance, {}, self.notes)
+
+    def _spread(self, sigma: Any, edf: Any) -> tuple[float, float, str]:
+        """A standard deviation, its degrees of freedom, and what it is."""
+        if edf is not None and not (isinstance(edf, (int, float, np.number)) and edf > 0):
+            raise InputError("edf", edf, "a positive number, or None")
+        if isinstance(sigma, str):
+            if sigma not in SPREADS:
+                raise InputError("sigma", sigma, f"one of {list(SPREADS)}, or a positive number")
+            if self.fitted is None:
+                raise InputError("sigma", sigma, "a number for a fit by statsmodels")
+            size, free = spread_of(self.fitted, sigma)
+            return size, free if edf is None else float(edf), SPREADS[sigma]
+        number("sigma", sigma, above=0)
+        if edf is None:
+            raise InputError("edf", edf, "the degrees of freedom of sigma (math.inf: it is known)")
+        return float(sigma), float(edf), "a standard deviation given"
 
     @checked
     def letters(self, *, alpha: float = 0.05, adjust: str = "tukey") -> pd.DataFrame:
@@ -346,7 +438,7 @@ def emmeans(
     notes = _say_not_estimable(grid)
     table = coefficient_table(
         grid.labels(),
-        inference.estimates(grid.L),
+        inference.estimates(grid.L) + grid.shift,
         inference.std_errors(grid.L),
         inference.dfs(grid.L),
         level,
@@ -384,6 +476,7 @@ def emmeans(
         grid,
         inference,
         fit.model.design.formula.transform,
+        fit.model if isinstance(fit.model, Fitted) else None,
     )
 
 

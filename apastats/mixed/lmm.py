@@ -211,11 +211,12 @@ def _say_left_out(fitted: Fitted, settled: tuple[str, ...]) -> tuple[str, ...]:
     """Warn of interactions that the model leaves out and the data show."""
     notes = []
     for found in left_out_interactions(fitted, settled):
+        where = f" {found.part}" if found.part else ""
         text = (
             f"the effect of {found.term} differs between the levels of {found.grouping} (likelihood ratio "
-            f"{found.statistic:.1f}, p = {found.p_value:.2g}), and the model has no term for it: its standard errors "
-            f"take rows for replicates of {found.grouping}. Add {found.formula}, or make {found.grouping} a fixed part "
-            f"where its levels are the ones meant"
+            f"{found.statistic:.1f}, p = {found.p_value:.2g}{where}), and the model has no term for it: its standard "
+            f"errors take rows for replicates of {found.grouping}. Add {found.formula}, or make {found.grouping} a "
+            f"fixed part where its levels are the ones meant"
         )
         warn(text, PseudoreplicationWarning)
         notes.append(text)

@@ -16,8 +16,8 @@ from apastats.mixed.engine import intervals, predictions, summaries, terms
 from apastats.mixed.engine.core import Fitted, refit_design
 from apastats.mixed.engine.design import transform_outcome
 from apastats.mixed.engine.grid import reference_grid
-from apastats.mixed.engine.influence import influence_table
 from apastats.mixed.engine.statsmodels_engine import StatsmodelsFit
+from apastats.mixed.influence import InfluenceResult, influence_of
 from apastats.recording import verb
 from apastats.results import Result
 from apastats.seeds import RngLike, block_generator, seed_sequence
@@ -320,10 +320,11 @@ class LmmResult(Result):
         random : bool
             Whether the predicted effects of the levels are added; False predicts the population, Xb.
         new_levels : {"error", "zero"}
-            With ``random``: what to do about levels the fit has not seen; their expected effect is 0.
+            With ``random``: what to do about levels the fit has not seen; their expected effect is 0, and intervals
+            carry its variance.
         interval : {"confidence", "prediction"}, optional
-            Interval of the population mean, or of a new outcome with all levels drawn anew (variance of the mean, of
-            the random part and of the residual). Not with ``random``.
+            Interval of the mean (of the population; with ``random`` that of these levels, around their effects), or of
+            a new outcome (of levels drawn anew; with ``random`` of these levels).
         conf_level : float, optional
             Level of the interval; that of the fit where None.
 
@@ -337,52 +338,67 @@ class LmmResult(Result):
         ------
         InputError
             For a column that is missing, a level the fit has not seen, or options that do not go together.
+
+        Notes
+        -----
+        Standard errors of random effects from Henderson's mixed-model equations (1975, Biometrics 31, 423), degrees of
+        freedom by Satterthwaite's method for the whole variance of the error; that the variances are estimates is no
+        part of the standard error.
         """
         core = self._core("predict")
         if interval not in (None, "confidence", "prediction"):
             raise InputError("interval", interval, "'confidence', 'prediction' or None")
         choice("new_levels", new_levels, ("error", "zero"))
-        if interval is not None and random:
-            raise InputError("interval", interval, "None with random=True")
         rows = core.design.frame if data is None else data
         L, offset = predictions.fixed_rows(core.design, rows)
         mean = L @ core.beta + offset
-        if random:
-            return mean + predictions.random_part(core, rows, new_levels=new_levels)
+        target = None
+        if random or interval == "prediction":
+            target = predictions.target_rows(
+                core, rows, L, known=random, new_levels=new_levels if random else "zero"
+            )
+        if random and target is not None:
+            mean = mean + predictions.random_part(core, target)
         if interval is None:
             return np.asarray(mean)
         level = float(self.info["conf_level"]) if conf_level is None else check_level(conf_level)
-        inference = core.inference(self.info["df_method"])
-        se = inference.std_errors(L)
-        if interval == "prediction":
-            if core.groups is not None or core.design.weights is not None:
-                raise InputError("interval", interval, "'confidence' with weights or residual_by")
-            se = np.sqrt(se**2 + predictions.random_variance_of_rows(core, rows) + core.sigma2)
-        table = summaries.coefficient_table([""] * len(mean), mean, se, inference.dfs(L), level)
+        method = str(self.info["df_method"])
+        if target is None:
+            inference = core.inference(method)
+            se, df = inference.std_errors(L), inference.dfs(L)
+        else:
+            groups = predictions.residual_groups(core, rows) if interval == "prediction" else None
+            se, df = predictions.row_intervals(core, target, groups, df=method)
+        table = summaries.coefficient_table([""] * len(mean), mean, se, df, level)
         return table[["estimate", "std_error", "df", "conf_low", "conf_high", "conf_level"]]
 
-    def influence(self, group: str = "subject") -> pd.DataFrame:
-        """Coefficients of fits without each level of a column in turn (leave one subject out).
+    @verb
+    def influence(self, group: str = "subject", *, of: Any = None) -> InfluenceResult:
+        """Fits without each level of a column in turn (leave one subject out).
 
         Parameters
         ----------
         group : str
             Column of the data, such as ``subject``.
+        of : EmmeansResult or ContrastResult, optional
+            Means or contrasts of this fit to follow; its coefficients where None.
 
         Returns
         -------
-        pandas.DataFrame
-            One row per level and coefficient: ``<group>, term, estimate`` (without the level), ``change`` (with minus
-            without), ``dfbetas`` (in standard errors of the full fit), ``cooks_distance`` (of the level).
+        InfluenceResult
+            One row per level and term: estimate and interval without the level, ``change`` (all rows minus without),
+            ``dfbetas`` (in standard errors of the full fit), ``cooks_distance`` (of the level, over all coefficients).
 
         Raises
         ------
         InputError
-            For an unknown column, or a fit with weights.
+            For an unknown column, or means of another fit.
         DesignError
-            If there are fewer than three levels.
+            If there are fewer than three levels, or a fit without one cannot be made.
         """
-        return influence_table(self._core("influence"), group)
+        return influence_of(
+            self._core("influence"), group, of, info=self.info, provenance=self.provenance, notes=self.notes
+        )  # fmt: skip
 
     def diagnostics(self) -> pd.DataFrame:
         """Numbers to look at before believing the fit: ``item, value, detail``."""
@@ -393,7 +409,9 @@ class LmmResult(Result):
         """Outcomes ``[n, rows]`` drawn from the fitted model, on its scale."""
         whole("n", n, least=1, most=10**6)
         generator = block_generator(seed_sequence(rng), 0)
-        return intervals.simulate_outcomes(self._core("simulate"), n, generator)
+        core = self._core("simulate")
+        known = 0.0 if core.design.offset is None else core.design.offset
+        return intervals.simulate_outcomes(core, n, generator) + known
 
     @verb
     def refit(self, outcome: ArrayLike, *, transformed: bool = True) -> LmmResult:
@@ -414,6 +432,8 @@ class LmmResult(Result):
         if not transformed:
             formula = core.design.formula
             y = transform_outcome(y, formula.transform, formula.outcome)
+        if core.design.offset is not None:
+            y = y - core.design.offset
         return describe_fit(
             refit_design(core, y), self.info["df_method"], self.info["conf_level"], self.info.outcome,
             self.provenance,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from apastats.plots.checks import posterior, power_curve, qq, residuals, variance_components
+from apastats.plots.checks import (
+    cooks_distances,
+    posterior,
+    power_curve,
+    qq,
+    residuals,
+    variance_components,
+)
 from apastats.plots.curves import against_null, layer_curves, margin_decisions, subjects_needed
 from apastats.plots.decisions import identification, letters, margin_curve, sensitivity
 from apastats.plots.grids import heatmap, pattern_lines, score_agreement
@@ -20,6 +27,7 @@ __all__ = [
     "against_null",
     "among_people",
     "ceilings",
+    "cooks_distances",
     "draw",
     "estimates",
     "forest",

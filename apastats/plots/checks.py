@@ -29,9 +29,51 @@ from apastats.plots.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["posterior", "power_curve", "qq", "residuals", "variance_components"]
+__all__ = ["cooks_distances", "posterior", "power_curve", "qq", "residuals", "variance_components"]
 
 STYLES = ("-", "--", "-.", ":")
+
+
+def cooks_distances(
+    frame: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    rows: str = "subject",
+    limit: float | None = None,
+    title: str = "",
+) -> Axes:
+    """Cook's distance of every level left out, as lines from 0.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Columns ``rows, cooks_distance``, one row per level.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw on.
+    rows : str
+        Column that names the levels.
+    limit : float, optional
+        Distance beyond which a level is looked at (4 over their number, by custom), as a line.
+    title : str
+        Title.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    need(frame, rows, "cooks_distance")
+    ax = new_axes(ax, 5.6, height_of(len(frame)))
+    y = np.arange(len(frame))
+    value = frame["cooks_distance"].to_numpy(dtype=float)
+    ax.hlines(y, 0, value, color=MUTED, linewidth=1.4)
+    far = value > (np.inf if limit is None else limit)
+    for part, color in ((~far, POINT), (far, PALETTE[1])):
+        ax.scatter(value[part], y[part], s=30, color=color, linewidths=0, zorder=3)
+    if limit is not None:
+        ax.axvline(limit, color=MARGIN, linewidth=1.1, linestyle="--", label=f"{limit:.3g}")
+    rows_axis(ax, list(frame[rows]))
+    ax.set_xlim(left=0)
+    return finish(ax, x="Cook's distance", title=title)
 
 
 def variance_components(

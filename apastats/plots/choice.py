@@ -43,7 +43,7 @@ OPTIONS = {
     "points": "whether the subjects' own values are drawn",
     "outcome": "label of the axis of the estimates",
     "title": "title",
-    "term": '``"decisions"``, or one term of the table',
+    "term": '``"decisions"`` (of influence: nothing, for Cook\'s distance), or one term of the table',
     "model": "model (or ``brain``) whose matrix is drawn",
     "metric": "metric drawn, where there are several",
     "roi": "region drawn; the mean over regions where not given",
@@ -487,6 +487,31 @@ def _shifted(
     return rows.estimates(frame, ax=ax, rows="_row", outcome=said, title=title)
 
 
+def _influence(
+    result: Any, ax: Axes | None, *, term: str | None = None, order: Any = None, labels: Any = None,
+    title: str = "",
+) -> Axes:  # fmt: skip
+    """Cook's distance of every level, or one term without each level beside that of all rows."""
+    group = str(result.info["group"])
+    table = result.table
+    if term is None:
+        frame = table.drop_duplicates(group).reset_index(drop=True)
+        frame, _ = prepared(result, frame, group, None, order, labels)
+        if order is None:
+            frame = frame.sort_values("cooks_distance", ascending=False, kind="stable")
+        limit = 4 / table[group].nunique()
+        return checks.cooks_distances(
+            frame.reset_index(drop=True), ax=ax, rows="_row", limit=limit, title=title
+        )
+    frame = table[table["term"] == term].reset_index(drop=True)
+    if frame.empty:
+        raise InputError("term", term, f"one of {list(table['term'].unique())}")
+    frame, _ = prepared(result, frame, group, None, order, labels)
+    line = {"estimate": frame["full"].iloc[0], "label": f"all levels of {group}"}
+    said = f"{term}, {group} left out"
+    return rows.estimates(frame, ax=ax, rows="_row", band=[line], outcome=said, title=title)
+
+
 ESTIMATES = Plot(_estimates, MEANS)
 FOREST = Plot(_forest, ROWS)
 PLAIN = tuple(o for o in ROWS if o not in ("interval",))
@@ -537,6 +562,7 @@ KINDS: dict[str, Callable[[set[str]], Plot]] = {
     "matrix_agreement": _always(NULL),
     "margin_curve": _always(Plot(_margins, ("where", "order", "labels", "margin", "title"))),
     "power": _power_of,
+    "influence": _always(Plot(_influence, ("term", "order", "labels", "title"))),
     "rope": _always(POSTERIOR),
     "bayes_lmm": _always(POSTERIOR),
     "brain_test": _people_of,

@@ -11,6 +11,7 @@ from apastats.reporting import (
     brain_words,
     claim_words,
     curve_panels,
+    influence_words,
     leaderboard_words,
     methods,
     model_panels,
@@ -237,6 +238,10 @@ KINDS: dict[str, Kind] = {
     ),
     "emmeans_contrasts": Kind(
         called("Contrasts of marginal means"), "models", cites=cites.mixed("searle1980")
+    ),
+    "influence": Kind(
+        called("Influence on the mixed model"), "models", influence_words.influences,
+        figures(influence_words.distance_figures), cites=cites.mixed("cook1977", "nieuwenhuis2012"),
     ),
     "bayes_lmm": Kind(
         called("Bayesian hierarchical model"), "models", prose.posteriors,

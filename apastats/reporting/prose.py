@@ -257,9 +257,12 @@ def coefficient_row(row: Mapping[str, Any], result: Any, style: NumberStyle) -> 
     value = style.number(row["estimate"], d)
     parts = [value if effect else f"{sym('b')} = {value}"]
     tests = tests_of(row, result.info, style, d)
-    parts += tests if not effect or pd.notna(row["p_value"]) else [t for t in tests if "CI" in t]
+    parts += (
+        tests if not effect or pd.notna(row.get("p_value")) else [t for t in tests if "CI" in t]
+    )
     if effect:
-        where = place(row, result.table) if "roi" in row else ""
+        by = " / ".join(name(row[c]) for c in result.info.by if c in row)
+        where = place(row, result.table) if "roi" in row else by
         told = f"{name(str(row['term']).replace('_', ' '))} = {', '.join(parts)}"
         return f"{capital(where)}: {told}" if where else told
     return f"{name(term_words(row['term'], result.info.formula))}: {', '.join(parts)}"

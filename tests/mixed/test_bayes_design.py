@@ -19,6 +19,7 @@ from apastats.mixed.engine.formula import parse_mixed_formula
 pytest.importorskip("bambi", reason="needs the extra bayes")
 
 from apastats.mixed.bayes.bambi import build_with_bambi
+from apastats.mixed.bayes.centring import Centring, choose_centring
 from apastats.mixed.bayes.direct import build_from_design, covariance_blocks
 
 FORMULA = "score ~ model + (1 + level | subject) + (1 | mm(source, target))"
@@ -191,3 +192,51 @@ def test_bad_priors() -> None:
     for priors, match in bad:
         with pytest.raises(InputError, match=match):
             apa.bayes_lmm(FORMULA, pair_scores(), priors=priors)
+
+
+def test_effects_about_coarser_ones_have_the_same_density() -> None:
+    """Moved by what they lie in, finer effects are other coordinates of the same model."""
+    d = pair_scores()
+    formula = "score ~ model + (1 | subject:source) + (1 | subject) + (1 | source)"
+    design = designed(formula, d)
+    plain = build_from_design(design, {}, Centring((True, False, True)))
+    about = build_from_design(design, {}, Centring((True, False, True), 2, ((1, 2), (), ())))
+    rng = np.random.default_rng(0)
+    densities = [m.pymc.compile_logp(**FAST) for m in (plain, about)]
+    fine, subject, source = design.groupings
+    of_subject, of_source = np.zeros((2, fine.n_levels), dtype=int)
+    of_subject[fine.codes], of_source[fine.codes] = subject.codes, source.codes
+    for _ in range(3):
+        point = point_of(plain.pymc, rng)
+        sd = np.exp(point["g1_0_sd_log__"])
+        moved = dict(point)
+        moved["g2_0_effect"] = point["g2_0_effect"] + point["Intercept"]
+        moved["g0_0_effect"] = (
+            point["g0_0_effect"] + (point["g1_0_offset"] * sd)[of_subject] + moved["g2_0_effect"][of_source]
+        )  # fmt: skip
+        assert densities[1](moved) == pytest.approx(densities[0](point), rel=1e-10)
+
+
+def test_which_effects_lie_in_which() -> None:
+    d = pair_scores()
+    found = choose_centring(designed("score ~ model + (1 | subject:source) + (1 | subject)", d))
+    assert found.parents in (((1,), ()), ((), ()))
+    # whatever is sampled about another one is sampled as it is
+    assert all(found.effects[t] for t, p in enumerate(found.parents) if p)
+    none = choose_centring(designed("score ~ model + (1 | subject) + (1 | source)", d))
+    assert none.parents == ((), ())
+
+
+@pytest.mark.slow
+def test_published_scores_pass_the_gates(data_dir) -> None:
+    """1,900 rows: five networks, their two best layers, 10 subjects, 19 regions."""
+    d = pd.concat([pd.read_csv(f) for f in sorted((data_dir / "bmd_model_scores").glob("*.csv"))])
+    order = d.groupby(["model", "layer"])["score"].mean().sort_values(ascending=False).reset_index()
+    order["place"] = order.groupby("model").cumcount()
+    d = d.merge(order[["model", "layer", "place"]])
+    d = d[d["place"] < 2].assign(place=lambda f: f["place"].map({0: "first", 1: "second"}))
+    groups = ("subject", "roi", "subject:roi", "model:subject")
+    formula = "score ~ model + place" + "".join(f" + (1 | {g})" for g in groups)
+    fit = apa.bayes_lmm(formula, d, rng=1)  # a ConvergenceWarning would be an error
+    assert fit.table["passed"].all()
+    assert fit.table["r_hat"].max() < 1.01

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import apastats as apa
+from apastats.errors import DesignError, PseudoreplicationWarning
 from apastats.mixed.engine import core, likelihood, products, summaries
 from apastats.mixed.engine.core import Fitted, fit_design
 from apastats.mixed.engine.design import build_design
@@ -137,3 +138,60 @@ def test_sparse_crossed_groupings_agree_with_the_dense_path(
     assert sparse.loglik == pytest.approx(dense.loglik, abs=1e-8)
     np.testing.assert_allclose(sparse.vcov, dense.vcov, rtol=1e-5)
     np.testing.assert_allclose(sparse.inference("satterthwaite").dfs(np.eye(2)), dfs, rtol=1e-5)
+
+
+def many_models(n: int) -> pd.DataFrame:
+    """Models crossed with 10 subjects and 2 regions."""
+    rng = np.random.default_rng(0)
+    d = pd.MultiIndex.from_product(
+        [[f"m{i:04d}" for i in range(n)], [f"s{i}" for i in range(10)], ["V1", "V4"]],
+        names=["model", "subject", "roi"],
+    ).to_frame(index=False)
+    mean, person = rng.normal(0, 0.1, n), rng.normal(0, 0.1, 10)
+    d["score"] = np.repeat(mean, 20) + person[d["subject"].str[1:].astype(int)]
+    d["score"] += np.repeat(rng.normal(0, 0.05, 10 * n), 2) + rng.normal(0, 0.05, len(d))
+    return d
+
+
+def test_many_pairs_are_the_contrasts_one_at_a_time() -> None:
+    """Beyond 2,000 contrasts variances come from those of the means; the numbers are the same."""
+    fit = apa.lmm("score ~ model + roi + (1 | subject) + (1 | model:subject)", many_models(70))
+    means = apa.emmeans(fit, "model")
+    pairs = means.pairs()
+    assert len(pairs.table) == 2415
+    few = pairs.rows[::100]
+    inference = fit.model.inference("satterthwaite")
+    some = pairs.table.iloc[::100]
+    np.testing.assert_allclose(some["std_error"], inference.std_errors(few), rtol=1e-10)
+    np.testing.assert_allclose(some["df"], inference.dfs(few), rtol=1e-8)
+
+
+def test_a_thousand_models_have_a_way_out() -> None:
+    fit = apa.lmm("score ~ model + (1 | subject) + (1 | model:subject)", many_models(900))
+    means = apa.emmeans(fit, "model")
+    with pytest.raises(DesignError, match=r"404550 contrasts, too many .* compare_best\(\)"):
+        means.pairs()
+    assert len(means.contrast("trt.vs.ctrl", adjust="holm").table) == 899
+
+
+def test_five_thousand_models() -> None:
+    data = many_models(5000)
+    formula = "score ~ roi + (1 | subject) + (1 | model) + (1 | model:subject)"
+    fit = apa.lmm(formula, data)
+    sd = fit.variance_components().set_index("group")["std_dev"]
+    assert sd["model"] == pytest.approx(0.1, rel=0.05)
+    assert sd["model:subject"] == pytest.approx(0.05, rel=0.05)
+    with pytest.raises(DesignError, match=r"5001 columns .*\(1 \| model\)"):
+        apa.lmm("score ~ model + (1 | subject) + (1 | model:subject)", data)
+
+
+def test_what_is_left_out_of_a_large_model_is_looked_for_in_a_part_of_it() -> None:
+    data = many_models(1000)
+    rng = np.random.default_rng(1)
+    shift = rng.normal(0, 0.1, (2, 1000))
+    place = (data["roi"] == "V4").to_numpy().astype(int)
+    data["score"] += shift[place, data["model"].str[1:].astype(int)]
+    with pytest.warns(
+        PseudoreplicationWarning, match="roi differs between the levels of model.* in "
+    ):
+        apa.lmm("score ~ roi + (1 | subject) + (1 | model) + (1 | model:subject)", data)

@@ -47,8 +47,98 @@ def test_intervals_of_means_and_of_new_outcomes() -> None:
     wide = fit.predict(new, interval="prediction")
     total = fit.variance_components()["variance"].sum()
     np.testing.assert_allclose(wide["std_error"] ** 2, mean["std_error"] ** 2 + total, rtol=1e-9)
-    with pytest.raises(InputError, match="interval"):
-        fit.predict(new, random=True, interval="confidence")
+    # levels nobody has seen are levels drawn anew
+    unseen = fit.predict(new, random=True, new_levels="zero", interval="prediction")
+    pd.testing.assert_frame_equal(unseen, wide)
+
+
+OPTIONS: list[dict] = [{}, {"residual_by": "stream"}]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_variance_of_prediction_against_matrices_written_out(formula: str, options: dict) -> None:
+    """var(l'b + z'u - l'B - z'U) = [l z] (Henderson's matrix)^-1 [l z]', in the unit of the outcome, with dense G."""
+    data = study(n_subject=6, drop=9)
+    fit = apa.lmm(formula, data, **options)
+    core = fit.model
+    X, Z = core.design.fixed.X, np.hstack([z.toarray() for z in core.design.Z])
+    G = np.zeros((Z.shape[1],) * 2)
+    at = 0
+    for g, M in zip(core.design.groupings, core.covariances, strict=True):
+        stop = at + g.n_levels * g.size
+        G[at:stop, at:stop] = np.kron(np.eye(g.n_levels), M)
+        at = stop
+    codes = np.zeros(len(X), int) if not options else core.design.residual_codes
+    R = np.diag(core.residual_variances[codes])
+    V = Z @ G @ Z.T + R
+    inverse = np.linalg.inv(V)
+    B = np.linalg.inv(X.T @ inverse @ X)
+    # conditional variance by its parts: fixed coefficients, effects, and both together
+    D = X - Z @ G @ Z.T @ inverse @ X
+    expected = np.diag(Z @ (G - G @ Z.T @ inverse @ Z @ G) @ Z.T + D @ B @ D.T)
+    found = fit.predict(data, random=True, interval="confidence")
+    np.testing.assert_allclose(found["std_error"] ** 2, expected, rtol=1e-6)
+    new = fit.predict(data, random=True, interval="prediction")
+    np.testing.assert_allclose(new["std_error"] ** 2, expected + np.diag(R), rtol=1e-6)
+    assert (found["df"] > 1).all()
+    assert (new["df"] > 1).all()
+
+
+def test_degrees_of_freedom_of_predictions_of_one_group() -> None:
+    """One mean, n subjects with m rows each, complete: Satterthwaite from the mean squares written out."""
+    rng = np.random.default_rng(3)
+    n, m = 7, 4
+    d = pd.DataFrame({"subject": np.repeat([f"s{i}" for i in range(n)], m)})
+    d["score"] = rng.normal(size=n)[d["subject"].str[1:].astype(int)] + rng.normal(size=n * m)
+    found = apa.lmm("score ~ 1 + (1 | subject)", d).predict(d.head(1), interval="prediction")
+    means = d.groupby("subject")["score"].mean()
+    between = m * means.var(ddof=1)
+    within = ((d["score"] - d["subject"].map(means)) ** 2).sum() / (n * (m - 1))
+    # var(mean) + var(subject) + var(residual) = a * between + b * within
+    a, b = 1 / (n * m) + 1 / m, 1 - 1 / m
+    v = a * between + b * within
+    df = v**2 / ((a * between) ** 2 / (n - 1) + (b * within) ** 2 / (n * (m - 1)))
+    assert found["std_error"].item() == pytest.approx(np.sqrt(v), rel=1e-6)
+    assert found["df"].item() == pytest.approx(df, rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("random", [False, True])
+def test_new_outcomes_lie_in_their_intervals(random: bool) -> None:
+    """Coverage of 95 % prediction intervals at 8 subjects; binomial bounds."""
+    rng = np.random.default_rng(0)
+    hits = []
+    for _ in range(300):
+        u = rng.normal(size=9)
+        d = pd.DataFrame({"subject": np.repeat([f"s{i}" for i in range(8)], 4)})
+        d["score"] = u[d["subject"].str[1:].astype(int)] + rng.normal(size=32)
+        fit = apa.lmm("score ~ 1 + (1 | subject)", d)
+        row = pd.DataFrame({"subject": ["s0" if random else "new"]})
+        found = fit.predict(row, random=random, interval="prediction").iloc[0]
+        y = u[0 if random else 8] + rng.normal()
+        hits.append(found["conf_low"] <= y <= found["conf_high"])
+    assert 0.92 <= np.mean(hits) <= 0.98
+
+
+def test_offsets_enter_means_and_refits() -> None:
+    data = study(drop=9)
+    formula = "score ~ model + offset(level) + (1 | subject)"
+    fit = apa.lmm(formula, data)
+    # the mean of the predictions of complete rows at the mean of the offset
+    means = apa.emmeans(fit, "model").table["estimate"]
+    at = fit.predict(
+        pd.DataFrame({"model": [f"m{i}" for i in range(4)], "level": data["level"].mean()})
+    )
+    np.testing.assert_allclose(means, at, rtol=1e-12)
+    moved = apa.emmeans(fit, "model", at={"level": 0.0}).table["estimate"]
+    np.testing.assert_allclose(moved + data["level"].mean(), means, rtol=1e-12)
+    single = apa.emmeans(fit, "model").contrast("identity").table["estimate"]
+    np.testing.assert_allclose(single, means, rtol=1e-12)
+    again = fit.refit(data["score"].to_numpy())
+    np.testing.assert_allclose(again.table["estimate"], fit.table["estimate"], atol=1e-8)
+    drawn = fit.simulate(4000, rng=1).mean(axis=0)
+    np.testing.assert_allclose(drawn, fit.predict(), atol=0.04)
 
 
 def test_influence_is_the_fit_without_each_subject() -> None:
@@ -57,11 +147,13 @@ def test_influence_is_the_fit_without_each_subject() -> None:
     odd = (data["subject"] == "s2") & (data["model"] == "m3")
     data.loc[odd, "score"] += 1.0
     fit = apa.lmm("score ~ model + (1 | subject) + (1 | model:subject)", data)
-    table = fit.influence("subject")
+    found = fit.influence("subject")
+    table = found.table
     for level in ("s0", "s2"):
         direct = apa.lmm(fit.info["formula"], data[data["subject"] != level])
         mine = table[table["subject"] == level]
-        np.testing.assert_allclose(mine["estimate"], direct.table["estimate"], atol=1e-6)
+        for c in ("estimate", "std_error", "df", "p_value", "conf_low", "conf_high"):
+            np.testing.assert_allclose(mine[c], direct.table[c], rtol=1e-4, atol=1e-6)
         change = fit.table["estimate"].to_numpy() - direct.table["estimate"].to_numpy()
         np.testing.assert_allclose(mine["dfbetas"], change / fit.table["std_error"], atol=1e-5)
         V = fit.arrays["vcov"]
@@ -71,3 +163,71 @@ def test_influence_is_the_fit_without_each_subject() -> None:
     assert table.groupby("subject")["cooks_distance"].first().idxmax() == "s2"
     with pytest.raises(InputError, match="group: got 'person'"):
         fit.influence("person")
+
+
+def test_influence_on_contrasts_and_its_figures() -> None:
+    data = study(n_subject=6, drop=9)
+    data.loc[(data["subject"] == "s2") & (data["model"] == "m3"), "score"] += 1.0
+    fit = apa.lmm("score ~ model + (1 | subject) + (1 | model:subject)", data)
+    pairs = apa.emmeans(fit, "model").pairs()
+    found = fit.influence("subject", of=pairs)
+    direct = apa.emmeans(
+        apa.lmm(fit.info["formula"], data[data["subject"] != "s2"]), "model"
+    ).pairs()
+    mine = found.table[found.table["subject"] == "s2"]
+    assert mine["term"].tolist() == direct.table["contrast"].tolist()
+    np.testing.assert_allclose(mine["estimate"], direct.table["estimate"], atol=1e-6)
+    np.testing.assert_allclose(mine["full"], pairs.table["estimate"])
+    ax = found.plot()
+    assert ax.get_xlabel() == "Cook's distance"
+    assert ax.get_yticklabels()[0].get_text() == "s2"
+    one = found.plot(term="m0 - m3")
+    assert "m0 - m3" in one.get_xlabel()
+    with pytest.raises(InputError, match="term: got 'm9'"):
+        found.plot(term="m9")
+    assert "Cook's distance is largest for s2" in found.text()
+    other = apa.lmm("score ~ model + (1 | model:subject)", data)
+    with pytest.raises(InputError, match="of: got"):
+        fit.influence("subject", of=apa.emmeans(other, "model"))
+
+
+def test_influence_keeps_the_columns_of_a_polynomial() -> None:
+    """Bases of all rows: without a level they would be other columns, and their coefficients not comparable."""
+    rng = np.random.default_rng(0)
+    data = study(n_subject=6, drop=9).assign(x=lambda d: rng.normal(size=len(d)))
+    fit = apa.lmm("score ~ poly(x, 2) + (1 | subject)", data)
+    raw = apa.lmm("score ~ x + I(x^2) + (1 | subject)", data)
+    a, b = (
+        f.influence("subject").table.groupby("subject")["cooks_distance"].first()
+        for f in (fit, raw)
+    )
+    np.testing.assert_allclose(a, b, rtol=1e-3)
+
+
+@pytest.mark.parametrize("sigma", ["residual", "total"])
+def test_standard_deviations_of_balanced_data(sigma: str) -> None:
+    """Degrees of freedom of the SD: residual ones, and Satterthwaite's of the mean squares."""
+    rng = np.random.default_rng(4)
+    n, k = 9, 3
+    d = pd.MultiIndex.from_product(
+        [[f"s{i}" for i in range(n)], list("abc")], names=["subject", "model"]
+    )
+    d = d.to_frame(index=False)
+    d["score"] = rng.normal(size=n)[d["subject"].str[1:].astype(int)] + rng.normal(size=n * k)
+    means = apa.emmeans(apa.lmm("score ~ model + (1 | subject)", d), "model")
+    info = means.effect_size(sigma).info
+    wide = d.pivot(index="subject", columns="model", values="score").to_numpy()
+    rest = wide - wide.mean(axis=0) - wide.mean(axis=1, keepdims=True) + wide.mean()
+    within, free = (rest**2).sum() / ((n - 1) * (k - 1)), (n - 1) * (k - 1)
+    between = k * wide.mean(axis=1).var(ddof=1)
+    v, df = within, float(free)
+    if sigma == "total":
+        a, b = 1 / k, 1 - 1 / k
+        v = a * between + b * within
+        df = v**2 / ((a * between) ** 2 / (n - 1) + (b * within) ** 2 / free)
+    assert info["sigma"] == pytest.approx(np.sqrt(v), rel=1e-6)
+    assert info["edf"] == pytest.approx(df, rel=1e-4)
+    with pytest.raises(InputError, match="edf"):
+        means.effect_size(0.3)
+    with pytest.raises(InputError, match="sigma"):
+        means.effect_size("pooled")

@@ -99,6 +99,8 @@ def every_kind() -> dict[str, Any]:
         "lmm": fit,
         "emmeans": means,
         "contrasts": contrasts,
+        "influence": fit.influence("subject", of=contrasts),
+        "standardised": means.effect_size("residual"),
         "tested contrasts": contrasts.test(bounds=0.2),
         "claims": apa.claims(
             [

@@ -117,7 +117,7 @@ def test_topics(results: dict[str, Any]) -> None:
 
 def test_gates_and_variance_ratios_are_said(results: dict[str, Any], source: str) -> None:
     assert "1 of 4 quantities fail a gate of convergence" in source
-    assert re.search(r"F\(2, 10\) = [\d.]+", results["anova"].text())
+    assert re.search(r"F\(1\.\d+, \d\.\d+\) = [\d.]+", results["anova"].text())
     assert "margins tried" not in source
     assert "comparisons would be equivalent; it does not replace the margin stated" in source
 

@@ -1,9 +1,9 @@
-"""Which random effects are sampled as they are, and which as standardised ones."""
+"""Which random effects are sampled as they are, which as standardised ones, and about what."""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,7 +17,7 @@ __all__ = ["Centring", "choose_centring"]
 
 @dataclass(frozen=True)
 class Centring:
-    """Per grouping whether its effects are sampled as they are, and the one that holds the intercept.
+    """Per grouping whether its effects are sampled as they are, and what they are sampled about.
 
     Attributes
     ----------
@@ -25,10 +25,18 @@ class Centring:
     home : int or None
         Grouping whose effects are sampled about the intercept: the one whose mean effect is least certain, which
         otherwise moves against the intercept and slows both.
+    parents : tuple of tuple of int
+        Per grouping the coarser groupings whose effects it is sampled about: ``subject:roi`` about those of
+        ``subject``. Empty where it is sampled about 0.
     """
 
     effects: tuple[bool, ...]
     home: int | None = None
+    parents: tuple[tuple[int, ...], ...] = field(default=())
+
+    def about(self, grouping: int) -> tuple[int, ...]:
+        """Groupings whose effects those of a grouping are sampled about."""
+        return self.parents[grouping] if self.parents else ()
 
 
 def choose_centring(design: Design) -> Centring:
@@ -39,6 +47,11 @@ def choose_centring(design: Design) -> Centring:
     Girolami 2015, Hamiltonian Monte Carlo for hierarchical models). The share of an effect that the data decide is
     1 - (variance of the effect given the data) / (variance of effects), of a REML fit, so that what other groupings
     leave open counts: effects are centred where its mean over levels is above one half.
+
+    Given the effects of a finer grouping (``subject:roi``), rows decide those of a coarser one (``subject``) almost
+    wholly, and neither coordinate of the latter is good. Sampled about the coarser effects, the finer ones take the
+    data up (hierarchical centring: Gelfand, Sahu and Carlin 1995, Biometrika 82, 479): one finer grouping for every
+    coarser one, that whose mean within a level is least certain.
     """
     none = Centring(tuple(False for _ in design.groupings))
     if not design.groupings:
@@ -58,4 +71,21 @@ def choose_centring(design: Design) -> Centring:
         alone = centred[-1] and g.effects == ("(Intercept)",)
         uncertain.append(float(variance[0]) / g.n_levels if alone else 0.0)
     home = int(np.argmax(uncertain)) if max(uncertain) > 0 else None
-    return Centring(tuple(centred), home if design.fixed.names[0] == "(Intercept)" else None)
+    home = home if design.fixed.names[0] == "(Intercept)" else None
+    # the variance of the mean of the levels within one coarser level, times the number of coarser levels
+    return Centring(tuple(centred), home, _parents(design, uncertain))
+
+
+def _parents(design: Design, uncertain: list[float]) -> tuple[tuple[int, ...], ...]:
+    """Coarser groupings every grouping is sampled about; only those that are sampled as they are take one."""
+    out: list[list[int]] = [[] for _ in design.groupings]
+    for p, parent in enumerate(design.groupings):
+        if parent.members or parent.effects != ("(Intercept)",):
+            continue
+        inside = [
+            c for c, g in enumerate(design.groupings)
+            if uncertain[c] > 0 and set(parent.columns) < set(g.columns)
+        ]  # fmt: skip
+        if inside:
+            out[max(inside, key=lambda c: uncertain[c])].append(p)
+    return tuple(tuple(v) for v in out)

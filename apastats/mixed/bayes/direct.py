@@ -76,13 +76,16 @@ def build_from_design(
     effects: list[tuple[str, ...]] = []
     with pm.Model() as model:
         mu, coefficients = _fixed(design, priors, intercept, slopes, words)
-        for t, g in enumerate(design.groupings):
+        made: dict[int, tuple[Any, list[Quantity]]] = {}
+        for t in _order(design, centring):
+            g = design.groupings[t]
             centred = centring is not None and centring.effects[t]
-            about = model["Intercept"] if centring is not None and centring.home == t else None
-            u, quantities = _effects(t, g, priors, sd_scale, design, words, centred, about)
+            about = None if centring is None else _about(model, design, centring, t)
+            made[t] = _effects(t, g, priors, sd_scale, design, words, centred, about)
+        for t, g in enumerate(design.groupings):
             effects.append((f"u{t}",))
-            scales += quantities
-            mu = mu + _row_sum(u, g)
+            scales += made[t][1]
+            mu = mu + _row_sum(made[t][0], g)
         sigma_prior = priors.get(
             "sigma",
             ("HalfStudentT", {"nu": 4.0, "sigma": residual_scale * np.sqrt(design.weight_scale)}),
@@ -132,6 +135,28 @@ def _fixed(
             out.append(Quantity(name, "b", (j,)))
             words[name] = _word(priors.get("fixed", slopes[j]))
     return mu, tuple(out)
+
+
+def _order(design: Design, centring: Centring | None) -> list[int]:
+    """Groupings in an order in which what an effect is sampled about comes before it."""
+    count = range(len(design.groupings))
+    if centring is None:
+        return list(count)
+    return sorted(count, key=lambda t: len(design.groupings[t].columns))
+
+
+def _about(model: Any, design: Design, centring: Centring, t: int) -> Any:
+    """What the effects of a grouping are sampled about ``[level, 1]``: the intercept, coarser effects; None for 0."""
+    out = model["Intercept"] if centring.home == t else None
+    g = design.groupings[t]
+    for p in centring.about(t):
+        parent = design.groupings[p]
+        place = np.zeros(g.n_levels, dtype=int)
+        place[g.codes] = parent.codes
+        # a coarser grouping that is about the intercept itself brings it along
+        name = f"g{p}_0_effect" if centring.home == p else f"u{p}"
+        out = model[name][place] if out is None else out + model[name][place]
+    return out
 
 
 def _effects(

@@ -87,7 +87,7 @@ class Fitted:
         return self.state.L[q2:, q2:]
 
     @cached_property
-    def _fixed_turn(self) -> np.ndarray:
+    def fixed_turn(self) -> np.ndarray:
         """``[p, p]``: coefficients as reported are this times those of centred fixed columns."""
         # a slope's column less its mean m: b_0 + b_1 x = (b_0 + m b_1) + b_1 (x - m), so the intercept as reported is
         # that of the centred columns less m b_1
@@ -98,7 +98,7 @@ class Fitted:
 
     def _turned(self, info: Information) -> Information:
         """Information whose derivatives are those of the covariance of the coefficients as reported."""
-        B = self._fixed_turn
+        B = self.fixed_turn
         if self.coded.fixed is self.design.fixed:
             return info
         back = np.linalg.inv(B)
@@ -111,12 +111,12 @@ class Fitted:
         rest = solve_triangular(
             self._fixed_factor, self.state.c[self.products.q2 :], lower=True, trans=1
         )
-        return self._fixed_turn @ (self.products.offset + rest)
+        return self.fixed_turn @ (self.products.offset + rest)
 
     @cached_property
     def vcov(self) -> np.ndarray:
         """Covariance of the coefficients ``[p, p]``."""
-        inverse = solve_triangular(self._fixed_factor, self._fixed_turn.T, lower=True)
+        inverse = solve_triangular(self._fixed_factor, self.fixed_turn.T, lower=True)
         return self.sigma2 * inverse.T @ inverse
 
     @cached_property
@@ -174,7 +174,7 @@ class Fitted:
         observed, slopes = information_by_differences(
             self.state, self.products, reml=self.reml, phi=plain.T @ plain
         )
-        return observed, self._fixed_turn @ slopes @ self._fixed_turn.T
+        return observed, self.fixed_turn @ slopes @ self.fixed_turn.T
 
     @cached_property
     def _inferences(self) -> dict[str, Inference]:

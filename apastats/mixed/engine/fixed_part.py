@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import pandas as pd
 
 from apastats.errors import DataError, DesignError, FormulaError
 from apastats.mixed.engine.formula import MixedFormula, original_names, renamed, safe_names
+
+MOST_NUMBERS = 3 * 10**8  # 2.4 GB
 
 __all__ = ["FixedPart", "column_name", "fixed_part", "functions"]
 
@@ -138,6 +141,7 @@ def fixed_part(formula: MixedFormula, frame: pd.DataFrame, variables: list[str])
     """Fixed columns of the rows of a frame; aliased ones are left out."""
     factors, covariates = _kinds(frame, variables)
     ordered = [*factors, *covariates]
+    _check_size(formula, frame, factors)
     built = _built(formula, frame, ordered)
     spec = built.model_spec
     X = np.asarray(built, dtype=float)
@@ -164,6 +168,26 @@ def fixed_part(formula: MixedFormula, frame: pd.DataFrame, variables: list[str])
         X[:, kept], tuple(names[j] for j in kept), tuple((t, at) for t, at in left if at),
         factors, covariates, spec, tuple(kept), null, tuple(n for j, n in enumerate(names) if j not in where),
     )  # fmt: skip
+
+
+def _check_size(formula: MixedFormula, frame: pd.DataFrame, factors: dict[str, list[Any]]) -> None:
+    """Refuse a table of fixed columns that would fill the memory, before it is made."""
+    if not factors:
+        return
+    from formulaic import Formula
+
+    place = safe_names([*factors, *(c for c in frame.columns if c not in factors)])
+    levels = {place[name]: len(v) for name, v in factors.items()}
+    parsed = Formula(renamed(formula.fixed, place))
+    columns = sum(prod(levels.get(f.expr, 1) for f in term.factors) for term in parsed)
+    largest = max(factors, key=lambda name: len(factors[name]))
+    numbers = len(frame) * columns
+    if numbers > MOST_NUMBERS:
+        raise DesignError(
+            f"the fixed part has {columns} columns ({len(factors[largest])} levels of {largest!r}) in {len(frame)} "
+            f"rows, a table of {8e-9 * numbers:.1f} GB; make the levels random, (1 | {largest}), whose effects are in "
+            f"random_effects(), or compare them with apa.equivalence or apa.compare, which need no such table"
+        )
 
 
 def _independent(X: np.ndarray) -> tuple[list[int], np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -43,6 +43,8 @@ class Grid:
     fixed : FixedPart
     trend : str or None
         Covariate whose slope is meant instead of a mean.
+    shift : numpy.ndarray
+        ``[m]`` what the offset of the model adds: its mean to every mean, nothing to slopes and differences.
     """
 
     rows: pd.DataFrame
@@ -52,6 +54,7 @@ class Grid:
     held: str
     fixed: FixedPart
     trend: str | None = None
+    shift: np.ndarray = field(default_factory=lambda: np.zeros(1))
 
     @property
     def L(self) -> np.ndarray:
@@ -115,17 +118,7 @@ def reference_grid(
     spec_names, by_names = as_names(specs, "specs"), as_names(by, "by")
     at = dict(at or {})
     known = [*fixed.factors, *fixed.covariates]
-    nested: dict[str, tuple[str, dict[Any, Any]]] = {}
-    for argument, names in (("specs", spec_names), ("by", by_names), ("at", tuple(at))):
-        for name in names:
-            found = None if name in known or argument == "at" else _nested(design, name)
-            if found is not None:
-                nested[name] = found
-            elif name not in known:
-                raise InputError(argument, name, f"a variable of the fixed part: {known}")
-    both = set(spec_names) & set(by_names)
-    if both:
-        raise InputError("by", sorted(both)[0], "a column that is not in specs")
+    nested = _nested_columns(design, spec_names, by_names, at)
     if trend is not None and trend not in fixed.covariates:
         raise InputError("trend", trend, f"a covariate of the fixed part: {list(fixed.covariates)}")
     choice("weights", weights, WEIGHTS)
@@ -155,9 +148,39 @@ def reference_grid(
     first = np.unique(codes, return_index=True)[1]
     rows = frame[[*by_names, *spec_names]].iloc[first].reset_index(drop=True)
     averaged = [n for n in rest if n in fixed.factors and len(values[n]) > 1]
-    return Grid(
-        rows, full, spec_names, by_names, _held(values, rest, averaged, weights), fixed, trend
-    )
+    level, words = _offset_level(design, at) if trend is None else (0.0, "")
+    held = _held(values, rest, averaged, weights) + words
+    return Grid(rows, full, spec_names, by_names, held, fixed, trend, np.full(len(rows), level))
+
+
+def _nested_columns(
+    design: Design, specs: tuple[str, ...], by: tuple[str, ...], at: Mapping[str, Any]
+) -> dict[str, tuple[str, dict[Any, Any]]]:
+    """Columns of ``specs`` and ``by`` that group the levels of a factor; names that are nothing are refused."""
+    known = [*design.fixed.factors, *design.fixed.covariates]
+    offset = design.formula.offset
+    held = [*known, *([] if offset is None else [offset])]
+    nested: dict[str, tuple[str, dict[Any, Any]]] = {}
+    for argument, names in (("specs", specs), ("by", by), ("at", tuple(at))):
+        for name in names:
+            found = None if name in known or argument == "at" else _nested(design, name)
+            if found is not None:
+                nested[name] = found
+            elif name not in (held if argument == "at" else known):
+                raise InputError(argument, name, f"a variable of the fixed part: {known}")
+    both = set(specs) & set(by)
+    if both:
+        raise InputError("by", sorted(both)[0], "a column that is not in specs")
+    return nested
+
+
+def _offset_level(design: Design, at: Mapping[str, Any]) -> tuple[float, str]:
+    """What the offset adds to every mean, its own mean unless given, and the words for it."""
+    name = design.formula.offset
+    if design.offset is None or name is None:
+        return 0.0, ""
+    level = float(np.mean(at[name])) if name in at else float(design.offset.mean())
+    return level, f"; at {name} = {level:.6g}"
 
 
 def _values(fixed: FixedPart, name: str, at: Mapping[str, Any]) -> list[Any]:

@@ -11,6 +11,7 @@ from apastats.numbers.relative import independent_rows, symmetric_inverse
 
 __all__ = ["DF_METHODS", "FTest", "Inference", "make_inference"]
 
+MANY = 2000  # contrasts from which their variances come from those of the means
 DF_METHODS = ("satterthwaite", "kenward-roger", "z")
 
 
@@ -74,6 +75,37 @@ class Inference:
         spread = np.einsum("ia,ab,ib->i", g, self.component_cov, g)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(spread > 0, 2 * v**2 / spread, np.where(np.isnan(v), np.nan, np.inf))
+
+    def of_means(
+        self, C: np.ndarray, M: np.ndarray, L: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Standard errors and degrees of freedom of contrasts ``C [c, k]`` of means ``M [k, p]``, of rows ``L [c, p]``.
+
+        Where contrasts are many and touch few means each (all pairs), by the covariance of the means: c times the
+        means a contrast has, in place of c times the square of the coefficients.
+        """
+        if len(C) < MANY or np.isnan(M).any() or np.count_nonzero(C) > 0.1 * C.size:
+            return self.std_errors(L), self.dfs(L)
+        from scipy.sparse import csr_array
+
+        few = csr_array(C)
+
+        def forms(S: np.ndarray) -> np.ndarray:
+            # rows of C with two or three entries: K is read at their places alone
+            K = M @ S @ M.T
+            out = np.empty(few.shape[0])
+            for start in range(0, len(out), 4096):
+                part = few[start : start + 4096]
+                out[start : start + 4096] = (part.multiply(part @ K)).sum(axis=1)
+            return out
+
+        se = np.sqrt(np.maximum(forms(self.vcov), 0.0))
+        if self.method == "z":
+            return se, np.full(len(C), np.inf)
+        g = np.stack([forms(S) for S in self.slopes], axis=1)
+        spread = np.einsum("ia,ab,ib->i", g, self.component_cov, g)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return se, np.where(spread > 0, 2 * forms(self.plain) ** 2 / spread, np.inf)
 
     def f_test(self, L: np.ndarray, *, combine: str = "moments") -> FTest:
         """Joint test that all rows of ``L`` times the coefficients are zero.

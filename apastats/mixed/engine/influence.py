@@ -3,53 +3,83 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from apastats.errors import AliasedWarning, DesignError, InputError
+from apastats.errors import ApaError, ApaWarning, DesignError, InputError
 from apastats.mixed.engine.core import Fitted, fit_design
-from apastats.mixed.engine.design import build_design
+from apastats.mixed.engine.design import Design, build_design
+from apastats.mixed.engine.summaries import coefficient_table
 
 __all__ = ["influence_table"]
 
 
-def influence_table(fitted: Fitted, group: str) -> pd.DataFrame:
-    """Coefficients without each level of a column, their change in standard errors, and Cook's distance.
+def influence_table(
+    fitted: Fitted, group: str, L: np.ndarray, labels: list[str], *, df: str, conf_level: float
+) -> pd.DataFrame:
+    """Combinations ``L [m, p]`` of coefficients without each level of a column, and Cook's distance of the level.
 
-    DFBETAS = (b - b_(i)) / SE(b) with the standard error of the full fit; Cook's distance
+    DFBETAS = l'(b - b_(i)) / SE(l'b) with the standard error of the full fit; Cook's distance
     (b - b_(i))' V^-1 (b - b_(i)) / p (Cook 1977, Technometrics 19, 15; for mixed models Nieuwenhuis, te Grotenhuis and
     Pelzer 2012, R Journal 4(2), 38).
     """
     design = fitted.design
-    if design.weights is not None:
-        raise InputError("group", group, "a fit without weights")
     column = design.column(group)
     if column is None:
         raise InputError("group", group, f"a column among {list(map(str, design.source.columns))}")
-    rows = design.source.iloc[design.positions]
-    labels = column.astype(str).to_numpy()
-    levels = list(dict.fromkeys(sorted(labels)))
+    names = column.astype(str).to_numpy()
+    levels = sorted(set(names))
     if len(levels) < 3:
         raise DesignError(f"{group!r} has {len(levels)} levels: nothing is left to fit without one")
-    names = list(design.fixed.names)
     beta, vcov = fitted.beta, fitted.vcov
-    se = np.sqrt(np.diag(vcov))
-    out = []
+    full = fitted.inference(df)
+    se = full.std_errors(L)
+    frames = []
     for level in levels:
+        smaller = _without(design, names != level, level)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AliasedWarning)
-            smaller = build_design(
-                design.formula, rows[labels != level], residual_by=design.residual_by
-            )
-        left = fit_design(smaller, reml=fitted.reml)
-        b = dict(zip(smaller.fixed.names, left.beta, strict=True))
-        without = np.array([b.get(name, np.nan) for name in names])
-        # one contour of the joint confidence region of all coefficients: how far a level moves the estimate, in its
-        # own error
+            warnings.simplefilter("ignore", ApaWarning)
+            try:
+                left = fit_design(smaller, reml=fitted.reml)
+            except ApaError as error:
+                raise DesignError(f"without {level!r} of {group!r}: {error}") from error
+        at = [design.fixed.names.index(n) for n in smaller.fixed.names]
+        without = np.full(len(beta), np.nan)
+        without[at] = left.beta
         change = beta - without
         cook = float(change @ np.linalg.solve(vcov, change)) / len(beta)
-        for j, name in enumerate(names):
-            out.append((level, name, without[j], change[j], change[j] / se[j], cook))
-    columns = [group, "term", "estimate", "change", "dfbetas", "cooks_distance"]
-    return pd.DataFrame(out, columns=columns)
+        # what needs a coefficient that is gone has no value
+        rows = L[:, at].copy()
+        gone = np.delete(L, at, axis=1)
+        rows[(gone != 0).any(axis=1)] = np.nan
+        inference = left.inference(df)
+        found = coefficient_table(
+            labels, rows @ left.beta, inference.std_errors(rows), inference.dfs(rows), conf_level
+        )
+        found.insert(0, group, level)
+        whole = L @ beta
+        frames.append(
+            found.drop(columns="statistic").assign(
+                full=whole,
+                change=whole - found["estimate"],
+                dfbetas=(whole - found["estimate"]) / se,
+                cooks_distance=cook,
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def _without(design: Design, keep: np.ndarray, level: str) -> Design:
+    """The design of some rows, its fixed columns those of all rows (bases of splines stay the same)."""
+    rows = design.source.iloc[design.positions][keep]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ApaWarning)
+        smaller = build_design(
+            design.formula, rows, residual_by=design.residual_by,
+            weights=None if design.weights is None else design.weights[keep],
+        )  # fmt: skip
+    if smaller.fixed.names != design.fixed.names:
+        return smaller
+    return replace(smaller, fixed=replace(smaller.fixed, X=design.fixed.X[keep]))

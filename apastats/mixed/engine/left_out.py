@@ -7,6 +7,7 @@ were a replicate of its own (Barr and others 2013, J. Mem. Lang. 68, 255).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -15,25 +16,28 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc, fdtrc
 
+from apastats.errors import ApaError, ApaWarning
 from apastats.mixed.engine.core import Fitted, fit_design, row_precisions
-from apastats.mixed.engine.design import Design, build_groupings
+from apastats.mixed.engine.design import Design, build_design, build_groupings
 from apastats.mixed.engine.formula import RandomTerm
 
 __all__ = ["LeftOut", "left_out_interactions"]
 
 LEVEL = 0.01
+MOST_EFFECTS = 3000
 LOOK = 0.05  # of the cheap look that decides whether a fit is made
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A term that is missing: what crosses which grouping, and the likelihood ratio for adding it."""
+    """A term that is missing: what crosses which grouping, the likelihood ratio for adding it, the rows looked at."""
 
     term: str
     grouping: str
     formula: str
     statistic: float
     p_value: float
+    part: str = ""
 
 
 def left_out_interactions(fitted: Fitted, settled: tuple[str, ...] = ()) -> list[LeftOut]:
@@ -52,6 +56,9 @@ def left_out_interactions(fitted: Fitted, settled: tuple[str, ...] = ()) -> list
         null value lies on the boundary).
     """
     found = []
+    if all(g in settled for _, _, g in _candidates(fitted.design)):
+        return []
+    fitted, part = _some_levels(fitted)
     design = fitted.design
     for columns, factors, grouping in _candidates(design):
         if grouping in settled:
@@ -67,8 +74,40 @@ def left_out_interactions(fitted: Fitted, settled: tuple[str, ...] = ()) -> list
         statistic = 2 * (fit_design(larger, reml=fitted.reml, polish=False).loglik - fitted.loglik)
         p = 0.5 * float(chdtrc(1, max(statistic, 0.0)))
         if p < LEVEL:
-            found.append(LeftOut(":".join(factors), grouping, term.text, statistic, p))
+            found.append(LeftOut(":".join(factors), grouping, term.text, statistic, p, part))
     return sorted(found, key=lambda v: -v.statistic)
+
+
+def _some_levels(fitted: Fitted) -> tuple[Fitted, str]:
+    """A fit of some levels of the column that has most, where all of them would cost as much as many fits."""
+    design = fitted.design
+    effects = sum(g.n_levels * g.size for g in design.groupings) + design.p
+    if effects <= MOST_EFFECTS:
+        return fitted, ""
+    columns = {c for g in design.groupings if not g.members for c in g.columns}
+    names = sorted(columns | set(design.fixed.factors))
+    labels = {c: pd.factorize(design.frame[c])[0] for c in names if c in design.frame.columns}
+    if not labels:
+        return fitted, ""
+    column = max(labels, key=lambda c: int(labels[c].max()))
+    codes = labels[column]
+    n = int(codes.max()) + 1
+    kept = max(20, n * MOST_EFFECTS // effects)
+    if kept >= n:
+        return fitted, ""
+    # evenly over the levels in the order of the data
+    chosen = np.isin(codes, np.linspace(0, n - 1, kept).astype(int))
+    weights = None if design.weights is None else design.weights[chosen]
+    rows = design.source.iloc[design.positions][chosen]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ApaWarning)
+            smaller = build_design(
+                design.formula, rows, residual_by=design.residual_by, weights=weights
+            )
+            return fit_design(smaller, reml=fitted.reml), f"in {kept} of {n} levels of {column}"
+    except ApaError:  # too little is left of the rows to fit
+        return fitted, ""
 
 
 def _candidates(design: Design) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], str]]:

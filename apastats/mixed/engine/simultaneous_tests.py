@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import chdtrc, chdtri, fdtrc, fdtri, stdtr, stdtrit
@@ -37,8 +39,8 @@ class Family:
     ----------
     statistic, df : numpy.ndarray
         ``[c]``.
-    correlation : numpy.ndarray
-        ``[c, c]`` of the estimates.
+    joint : callable
+        Makes the correlation of the estimates ``[c, c]``, which is large and rarely needed.
     n_means : int
         Means that are compared.
     pairs : bool
@@ -49,10 +51,15 @@ class Family:
 
     statistic: np.ndarray
     df: np.ndarray
-    correlation: np.ndarray
+    joint: Callable[[], np.ndarray]
     n_means: int
     pairs: bool
     rank: int
+
+    @cached_property
+    def correlation(self) -> np.ndarray:
+        """Correlation of the estimates ``[c, c]``."""
+        return self.joint()
 
     def check(self, adjust: str, alternative: str) -> str:
         """Canonical name; an InputError where the adjustment does not fit the contrasts."""

@@ -120,7 +120,10 @@ def check_anova(case: dict[str, Any], directory: Path) -> None:
     frame = read_table(directory, case["data"]["file"])
     values = frame.pivot(index="subject", columns="model", values="score").to_numpy()
     table = apa.rm_anova(
-        values, conf_level=a.get("ci", 0.9), alternative=a.get("alternative", "greater")
+        values,
+        correction="none",
+        conf_level=a.get("ci", 0.9),
+        alternative=a.get("alternative", "greater"),
     ).tidy()
     if case["r_function"] == "aov":
         row = table.iloc[0]
