@@ -1,8 +1,8 @@
 """Rebuild the reports of all studies into ``reports/``: ``python analyses/rebuild.py DATA [NAME ...]``.
 
 DATA is a folder with ``castaldi2019_numerosity``, ``images92``, ``bmd_leave_one_out``, ``bmd_model_scores``,
-``gokce2024_scaling_scores`` and ``deepnsd_scores`` (each study's README says how to get them). ``--check`` rebuilds nothing: it computes every number again and
-compares it with the tracked tables.
+``gokce2024_scaling_scores`` and ``deepnsd_scores`` (each study's README says how to get them). ``--check`` rebuilds
+nothing: it computes every number again and compares it with the tracked tables.
 """
 
 from __future__ import annotations

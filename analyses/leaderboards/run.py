@@ -147,8 +147,9 @@ def summary(results: dict[str, Any], truth: pd.DataFrame) -> str:
         else:
             lines += [markdown(result.table.head(12)), ""]
             if "effective_items" in result.info.extra:
-                told = ", ".join(f"{v:.1f}" for v in result.info.extra["effective_items"])
-                lines += [f"Effective number of items: {told.replace('nan', 'not known')}.", ""]
+                found = result.info.extra["effective_items"]
+                told = ", ".join("not known" if v is None else f"{v:.1f}" for v in found)
+                lines += [f"Effective number of items: {told}.", ""]
         lines += [*(f"Note: {n}." for n in result.notes), ""] if result.notes else []
     lines += ["## Against the truth of the simulation", "", markdown(truth), ""]
     return "\n".join(lines)

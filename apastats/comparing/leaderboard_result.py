@@ -191,7 +191,7 @@ class LeaderboardResult(Result):
         -------
         LeaderboardItems
             ``info.extra["effective_items"]`` per cell: number of independent items with the same correlations of
-            errors (NaN where a few items leave these unknown).
+            errors (None where a few items leave these unknown).
 
         Notes
         -----
@@ -252,7 +252,7 @@ class LeaderboardResult(Result):
             "what an item adds",
             "an item of low reliability may measure something else; a correlation of errors is no proof that two items "
             "measure the same",
-            effective_items=effective,
+            effective_items=[None if np.isnan(v) else v for v in effective],
         )
         return LeaderboardItems(
             pd.concat(frames, ignore_index=True),
