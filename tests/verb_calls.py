@@ -447,7 +447,11 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "sigma_k": lambda: needing(np.linspace(1, 2, 12), method="corr_cov"),
         "rerank": needing(True, method="spearman"),
     },
-    "friedman": {"statistic": "F", "data": lambda: best().where(roi=["V1", "V2"])},
+    "friedman": {
+        "statistic": "F",
+        "incomplete": "use",
+        "data": lambda: best().where(roi=["V1", "V2"]),
+    },
     "layer_agreement": {},
     "lmm": {
         **_MIXED,

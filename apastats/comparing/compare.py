@@ -16,6 +16,7 @@ from apastats.comparing.equivalence import (
     warn_undefined,
 )
 from apastats.comparing.families import JOINT_KINDS, check_family, run_family
+from apastats.comparing.incomplete import pairwise
 from apastats.comparing.margin import Bounds
 from apastats.errors import DataError, InputError
 from apastats.numbers.compact_letters import compact_letters
@@ -181,7 +182,8 @@ def compare(
     at = list(table.columns).index("n_subject")
     table.insert(at, "different", table["p_value_adjusted"] <= alpha)
     table, chance = sampled_errors(table, found, choice, len(block.clusters), alpha)
-    notes = (*warn_undefined(table, "p_value"), *chance)
+    missing = pairwise(block)
+    notes = (*warn_undefined(table, "p_value"), *chance, *([missing] if missing else []))
     name, what, resampled = MATCHED_TESTS[test]
     unit = block.cluster
     scope = "all cells together" if family == "all" else "each cell by itself"

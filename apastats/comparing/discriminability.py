@@ -10,6 +10,7 @@ from scipy.special import fdtrc, fdtri, ncfdtr, stdtr, stdtrit
 
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.equivalence import usable_block
+from apastats.comparing.incomplete import WAY_OUT, left_out
 from apastats.errors import DegenerateWarning, DesignError, warn
 from apastats.memory import reserve
 from apastats.numbers.best import confidence_set, moments
@@ -159,7 +160,7 @@ def discriminability(
         n = int(keep.sum())
         if n < 3:
             raise DesignError(
-                f"discriminability: {n} complete {cluster}s in one cell; at least 3 are needed"
+                f"discriminability: {n} complete {cluster}s in one cell; at least 3 are needed. {WAY_OUT}"
             )
         named = [(block.formula.outcome, x[keep][:, :, j])]
         if y is not None:
@@ -209,9 +210,10 @@ def discriminability(
         resampled=f"simulated studies (intervals of counts); {cluster}s left out in turn (comparison)",
         held_fixed="stimuli, chosen layers, the models themselves: a claim about other models is not supported",
     )
-    return Discriminability(
-        pd.DataFrame(rows), info, Provenance(data_hash=data.hash, seed=recorded_seed(root))
-    )
+    dropped = left_out(block)
+    provenance = Provenance(data_hash=data.hash, seed=recorded_seed(root))
+    notes = (dropped,) if dropped else ()
+    return Discriminability(pd.DataFrame(rows), info, provenance, notes=notes)
 
 
 def _aligned(block: Any, other: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from apastats.arguments import applies, choice
 from apastats.comparing.against_best import VARIANCES, Competition, adjusted_family
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.equivalence import usable_block
+from apastats.comparing.incomplete import WAY_OUT, left_out
 from apastats.comparing.margin import Bounds, Margin, as_margin
 from apastats.errors import DegenerateWarning, DesignError, InputError, MarginError, warn
 from apastats.numbers.against_all import SHOWN, SHOWN_FOR_CLAIMS, AgainstAll
@@ -157,7 +158,7 @@ def equivalence_set(
     for j, c in enumerate(field.cells):
         if c.field.n < 3:
             raise DesignError(
-                f"equivalence_set: {c.field.n} complete {cluster}s in cell {j + 1}; at least 3 are needed"
+                f"equivalence_set: {c.field.n} complete {cluster}s in cell {j + 1}; at least 3 are needed. {WAY_OUT}"
             )
     root = seed_sequence(rng)
     if method == "tost":
@@ -183,7 +184,8 @@ def equivalence_set(
             )
         )
     table = pd.concat(frames, ignore_index=True)
-    notes = _undefined(table)
+    dropped = left_out(block)
+    notes = (*_undefined(table), *([dropped] if dropped else []))
     if method in ("mcb", "mcs", "tost") and (said := field.prior.words(variance)):
         notes = (*notes, said)
     sampled = method == "bayes" or (method == "ci_overlap" and len(block.clusters) > 10)

@@ -11,7 +11,8 @@ from scipy.special import chdtrc, fdtrc, gammaln
 
 from apastats.arguments import array, choice
 from apastats.comparing.decisions import check_alpha
-from apastats.errors import DegenerateWarning, DesignError, warn
+from apastats.comparing.incomplete import WAY_OUT, left_out
+from apastats.errors import DegenerateWarning, DesignError, InputError, warn
 from apastats.memory import reserve
 from apastats.numbers.moments import rounding, size_of
 from apastats.numbers.ranks import midranks, tie_sizes
@@ -60,6 +61,7 @@ def _complete(block: Block, j: int) -> np.ndarray:
     if x.shape[0] < 2 or x.shape[1] < 2:
         raise DesignError(
             f"rank test: {x.shape[0]} complete subjects and {x.shape[1]} models in a cell; 2 of each are needed"
+            + (f". {WAY_OUT}" if x.shape[1] > 1 else "")
         )
     return x
 
@@ -114,12 +116,61 @@ def friedman_numbers(x: np.ndarray) -> dict[str, float]:
     }
 
 
+def skillings_mack(x: np.ndarray) -> tuple[float, int]:
+    """Statistic of Skillings and Mack (1981) of ``[n, k]`` with NaN, and its degrees of freedom.
+
+    Ranks are those among the models a subject has, less their mean, times ``sqrt(12 / (k_i + 1))``; their sums are
+    compared with their covariance under no difference, a subject's with its ties. NaN where no subject's scores differ.
+    """
+    k = x.shape[1]
+    sums, covariance = np.zeros(k), np.zeros((k, k))
+    for row in x:
+        seen = np.flatnonzero(np.isfinite(row))
+        if len(seen) < 2:
+            continue
+        r = subject_ranks(row[None, seen])[0] - (len(seen) + 1) / 2
+        weight = 12 / (len(seen) + 1)
+        sums[seen] += np.sqrt(weight) * r
+        spread = weight * (r @ r) / (len(seen) - 1)
+        covariance[np.ix_(seen, seen)] += spread * (np.eye(len(seen)) - 1 / len(seen))
+    rank = int(np.linalg.matrix_rank(covariance, hermitian=True))
+    if not rank:
+        return np.nan, k - 1
+    return float(sums @ np.linalg.pinv(covariance, hermitian=True, rcond=1e-10) @ sums), rank
+
+
+def _with_holes(block: Block, j: int) -> dict[str, Any]:
+    """Row of the statistic that takes incomplete subjects."""
+    x = block.values[:, :, j]
+    x = x[np.isfinite(x).sum(axis=1) > 1]
+    if len(x) < 2 or x.shape[1] < 2:
+        raise DesignError(
+            f"friedman: {len(x)} subjects with two models or more in a cell; 2 are needed"
+        )
+    statistic, df = skillings_mack(x)
+    if df < x.shape[1] - 1:
+        raise DesignError(
+            "friedman: models of a cell fall into parts whose scores differ in no subject that has both; "
+            "incomplete='use' needs them connected"
+        )
+    return {
+        "statistic": statistic,
+        "df": float(df),
+        "df2": np.nan,
+        "p_value": float(chdtrc(df, statistic)),
+        "kendall_w": np.nan,
+        "n_subject": len(x),
+        "method": "Skillings-Mack chi-squared",
+    }
+
+
 @verb
 def friedman(
     formula: str | ArrayLike,
     data: ScoreTable | None = None,
     *,
     statistic: str = "chi2",
+    incomplete: str = "drop",
     cluster: str = "subject",
     kind: Kinds = "model",
 ) -> RankResult:
@@ -130,9 +181,12 @@ def friedman(
     formula : str or array_like, shape (n_subject, n_model)
         ``"score ~ model | roi"`` with ``data``, or scores.
     data : ScoreTable, optional
-        Scores; subjects that lack a model of a cell are left out of it.
+        Scores.
     statistic : {"chi2", "F"}
         Chi-squared, or the F of Iman and Davenport (1980), which keeps its level better at few subjects.
+    incomplete : {"drop", "use"}
+        Subjects that lack a model of a cell are left out of it, or ranked among the models they have (Skillings and
+        Mack 1981; the chi-squared statistic, to which it is equal where nothing is missing).
     cluster, kind : str
         As in :func:`apastats.equivalence`.
 
@@ -159,9 +213,15 @@ def friedman(
     4.5
     """
     choice("statistic", statistic, ("chi2", "F"))
+    choice("incomplete", incomplete, ("drop", "use"))
+    if incomplete == "use" and statistic == "F":
+        raise InputError("statistic", "F", "'chi2' with incomplete='use'")
     block = _cells(formula, data, cluster, kind)
     rows = []
     for j in range(len(block.cells)):
+        if incomplete == "use":
+            rows.append({**_cell_columns(block, j), **_with_holes(block, j)})
+            continue
         x = _complete(block, j)
         f = friedman_numbers(x)
         use_f = statistic == "F"
@@ -177,12 +237,20 @@ def friedman(
                 "method": "Iman-Davenport F" if use_f else "Friedman chi-squared",
             }
         )
+    used = incomplete == "use"
+    method = "Friedman's rank test, subjects are blocks"
+    if used:
+        method = (
+            "Skillings and Mack's rank test, subjects are blocks; ranks are those among the models a subject has, and "
+            "which these are has nothing to do with the scores"
+        )
     words = Info(
-        method="Friedman's rank test, subjects are blocks",
+        method=method,
         estimand="rank statistic",
-        test="Friedman",
+        test="Skillings-Mack" if used else "Friedman",
         statistic=statistic,
         null="all models have the same distribution of scores within a subject",
+        extra={"incomplete": incomplete},
     )
     return _result(rows, words, block, data)
 
@@ -453,10 +521,11 @@ def _result(
         held_fixed="stimuli, chosen layers",
         n_subject=max(int(r["n_subject"]) for r in rows),
     )
-    notes: tuple[str, ...] = ()
+    dropped = "" if words.extra.get("incomplete") == "use" else left_out(block)
+    notes: tuple[str, ...] = (dropped,) if dropped else ()
     undefined = sum(bool(np.isnan(r.get("p_value", 0.0))) for r in rows)
     if undefined:
-        notes = (f"{undefined} of {len(rows)} cells have no p-value: no subject's scores differ",)
-        warn(notes[0], DegenerateWarning)
+        notes += (f"{undefined} of {len(rows)} cells have no p-value: no subject's scores differ",)
+        warn(notes[-1], DegenerateWarning)
     data_hash = data.hash if data is not None else ""
     return RankResult(pd.DataFrame(rows), words, Provenance(data_hash=data_hash), notes=notes)

@@ -18,7 +18,12 @@ ADJUSTMENTS: dict[str, tuple[str, ...]] = {
 INTERVALS: Mapping[str, tuple[str, ...]] = dict.fromkeys(
     ("studentized", "percentile", "basic", "normal"), ("davison1997",)
 ) | {"bca": ("efron1987",), "fieller": ("fieller1954",), "Fieller": ("fieller1954",)}
-RANKS = {"Friedman": "friedman1937", "Quade": "quade1979", "Nemenyi": "demsar2006"}
+RANKS = {
+    "Friedman": "friedman1937",
+    "Skillings-Mack": "skillings1981",
+    "Quade": "quade1979",
+    "Nemenyi": "demsar2006",
+}
 SETS = {"mcb": "hsu1984", "mcs": "hansen2011"}
 RELABELLED = ("sign flip", "centred sign flip", "permutation")
 DF = {"satterthwaite": ("giesbrecht1985", "kuznetsova2017"), "kenward-roger": ("kenward1997",)}

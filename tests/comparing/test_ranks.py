@@ -137,3 +137,75 @@ def test_step_down_max_t_is_never_worse():
 def test_bad_input(call, error, match):
     with pytest.raises(error, match=match):
         call()
+
+
+def holed() -> apa.ScoreTable:
+    """Two people lack a model in one region."""
+    table = study()
+    frame = table.frame.copy()
+    people = sorted(frame["subject"].unique())
+    gone = (frame["roi"] == "r0") & (frame["model"] == "m1") & frame["subject"].isin(people[:2])
+    return table.with_frame(frame[~gone].reset_index(drop=True))
+
+
+def test_skillings_and_mack_published_table():
+    n = np.nan
+    x = np.array(
+        [[3.2, 4.1, 3.8, 4.2], [3.1, 3.9, 3.4, 4.0], [4.3, 3.5, 4.6, 4.8], [3.5, 3.6, 3.9, 4.0], [3.6, 4.2, 3.7, 3.9],
+         [4.5, 4.7, 3.7, n], [n, 4.2, 3.4, n], [4.3, 4.6, 4.4, 4.9], [3.5, n, 3.7, 3.9]]
+    )  # fmt: skip
+    row = apa.friedman(x, incomplete="use").tidy().iloc[0]
+    # Skillings and Mack (1981): T = 15.49, and p = .0014 by chi-squared with 3 df
+    assert row["statistic"] == pytest.approx(15.493, abs=5e-4)
+    assert row["p_value"] == pytest.approx(0.00144, abs=1e-5)
+    assert (row["df"], row["n_subject"]) == (3, 9)
+    assert apa.friedman(x).tidy()["n_subject"].item() == 6
+    with pytest.raises(InputError, match="'chi2' with incomplete='use'"):
+        apa.friedman(x, incomplete="use", statistic="F")
+
+
+def test_skillings_and_mack_is_friedman_where_nothing_is_missing():
+    x = np.random.default_rng(1).integers(0, 5, (9, 4)).astype(float)
+    used, plain = (apa.friedman(x, incomplete=w).tidy().iloc[0] for w in ("use", "drop"))
+    assert used["statistic"] == pytest.approx(plain["statistic"], rel=1e-12)
+    assert used["p_value"] == pytest.approx(plain["p_value"], rel=1e-10)
+
+
+def test_skillings_and_mack_keeps_its_level_with_holes():
+    rng = np.random.default_rng(2)
+    p = []
+    for _ in range(600):
+        x = rng.normal(size=(12, 4)) + rng.normal(size=(12, 1))
+        x[rng.random(x.shape) < 0.25] = np.nan
+        p.append(apa.friedman(x, incomplete="use").tidy()["p_value"].item())
+    assert 0.025 < np.mean(np.array(p) <= 0.05) < 0.075
+
+
+def test_models_in_parts_are_refused():
+    n = np.nan
+    x = np.array([[1, 2, n, n], [2, 1.5, n, n], [n, n, 1, 2], [n, n, 3, 2.5]])
+    with pytest.raises(DesignError, match="fall into parts"):
+        apa.friedman(x, incomplete="use")
+    with pytest.raises(DesignError, match="leaderboard takes tables with holes"):
+        apa.friedman(x)
+
+
+@pytest.mark.parametrize(
+    "verb", ["friedman", "quade", "nemenyi", "mean_ranks", "equivalence_set", "discriminability"]
+)
+def test_people_without_every_model_are_counted_in_a_note(verb: str):
+    call = getattr(apa, verb)
+    found = call("score ~ model | roi", holed())
+    assert any(
+        n.startswith("2 subjects without every model in 1 of 2 cells left out") for n in found.notes
+    )
+    assert not any("left out" in n for n in call("score ~ model | roi", study()).notes)
+
+
+def test_pairs_keep_who_has_both():
+    found = apa.compare("score ~ model | roi", holed())
+    assert any("each pair rests on the subjects that have both" in n for n in found.notes)
+    table = found.tidy()
+    own = table["contrast"].str.contains("m1") & (table["roi"] == "r0")
+    assert (table.loc[own, "n_subject"] == table["n_subject"].max() - 2).all()
+    assert not apa.compare("score ~ model | roi", study()).notes
