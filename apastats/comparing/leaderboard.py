@@ -446,6 +446,7 @@ def _words(
         comparison="all pairs of models",
         adjust="max-t-step-down" if options.stepwise else "max-t",
         family="all pairs of models" + (" in a cell" if cells else ""),
+        family_size=sum(c["n_pair"] for c in said),
         alpha=options.alpha,
         conf_level=1 - options.alpha,
         interval="t",

@@ -119,8 +119,18 @@ def boards(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[
 
 def verdict_of(result: Any, style: NumberStyle) -> str:
     """One sentence for the head of a report."""
-    return " ".join(
-        _summary(cell, part, style, result.info.by) for cell, part in _cells(result)[:3]
+    cells = _cells(result)
+    sizes = [int(part["can_be_best"].sum()) for _, part in cells]
+    if len(cells) > 1:
+        span = f"{min(sizes)} to {max(sizes)}" if min(sizes) < max(sizes) else str(sizes[0])
+        of = max(len(part) for _, part in cells)
+        return f"In each {joined(list(result.info.by))}, {span} of {of} models on the leaderboard can be the best."
+    part = cells[0][1]
+    best = [name(m) for m in part.loc[part["can_be_best"], "model"]]
+    who = joined(best) if len(best) <= NAMED else _counted(len(best), "model")
+    return (
+        f"Of {_counted(len(part), 'model')} on up to {_counted(int(part['n_item'].max()), 'item')}, {who} can be the "
+        f"best; the models form {_counted(int(part['tier'].max()), 'tier')}."
     )
 
 
