@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import column as known_column
 from apastats.arguments import instance
 from apastats.errors import InputError
 from apastats.plots.style import model_colors, with_metric
@@ -46,9 +47,9 @@ def chosen(table: pd.DataFrame, where: Any) -> tuple[pd.DataFrame, np.ndarray]:
     if where is not None:
         instance("where", where, Mapping, "a mapping of columns to values")
     keep = np.ones(len(table), dtype=bool)
-    for column, value in (where or {}).items():
-        column("where", column, table.columns)
-        keep &= (table[column] == value).to_numpy()
+    for name, value in (where or {}).items():
+        known_column("where", name, table.columns)
+        keep &= (table[name] == value).to_numpy()
     if not keep.any():
         raise InputError("where", where, "values that occur in the table")
     return table[keep].reset_index(drop=True), keep
