@@ -345,6 +345,8 @@ def applies(
     raise InputError(option, value, f"its default ({default!r}) with {by}={chosen!r}", hint=hint)
 
 
+READER = "apa.read"  # what makes a table of scores, and so what a frame goes through
+
 # what a name means wherever it stands: the same words and the same check in every verb
 COMMON: dict[str, Rule] = {
     "adjust": lambda argument, value: None if value is None else text(argument, value),
@@ -430,6 +432,13 @@ def _rule(name: str, hint: Any) -> Rule | None:
         rule = COMMON[name]
     else:
         paths = Path in kinds  # a text is then a path too
+        # a frame stands for the table that its reader makes of it, unless the verb takes frames or reads by itself
+        frames = any(getattr(k, "made_by", "") == READER for k in kinds)
+        if frames and not paths and pd.DataFrame not in kinds:
+            rules = [_of_kind(k) for k in kinds if k is not type(None)]
+            each = [r for r in rules if r is not None]
+            other = functools.partial(_either, rules=each) if len(each) == len(rules) else None
+            return functools.partial(_or_read, rule=other, optional=optional)
         kinds = [k for k in kinds if k is not type(None) and not (paths and k is str)]
         found = [_of_kind(kind) for kind in kinds]
         known = [r for r in found if r is not None]
@@ -471,6 +480,15 @@ def _function(argument: str, value: Any) -> Any:
 
 def _or_none(argument: str, value: Any, *, rule: Rule) -> Any:
     return None if value is None else rule(argument, value)
+
+
+def _or_read(argument: str, value: Any, *, rule: Rule | None, optional: bool) -> Any:
+    """The table that ``apastats.read`` makes of a frame; anything else as it is."""
+    if isinstance(value, pd.DataFrame):
+        import apastats
+
+        return apastats.read(value)
+    return value if rule is None or (optional and value is None) else rule(argument, value)
 
 
 def _either(argument: str, value: Any, *, rules: Sequence[Rule]) -> Any:

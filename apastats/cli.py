@@ -261,6 +261,10 @@ def init(
     out: Annotated[Path, typer.Option("--out", "-o", help="Study file to write.")] = Path(
         "study.toml"
     ),
+    bounds: Annotated[
+        float | None, typer.Option(help="Margin: the smallest difference in score that matters.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Show every key, with its default.")] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
@@ -268,11 +272,28 @@ def init(
     *,
     reader: dict[str, Any],
 ) -> None:
-    """Write a commented study file to start from."""
-    from apastats.studies.starter import write_starter
+    """Write a study file to start from; a margin that is not given is asked for, or left to fill in."""
+    from apastats.studies.starter import typed_margin, write_starter
 
-    written = write_starter(data, out, models=models, overwrite=overwrite, options=reader)
+    if bounds is None and not quiet and sys.stdin.isatty() and sys.stdout.isatty():
+        question = "Margin, the smallest difference in score that matters (empty: state it later)"
+        bounds = typed_margin(typer.prompt(question, default="", show_default=False))
+    elif bounds is not None:
+        bounds = typed_margin(str(bounds))
+    written = write_starter(
+        data, out, models=models, overwrite=overwrite, options=reader, bounds=bounds, full=full
+    )
     _say(f"study: {written}", quiet)
+    if bounds is None:
+        _say(f"state the margin in it: equivalence.bounds; then: apastats run {written}", quiet)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of study.toml, by which editors complete and check it."""
+    from apastats.studies.study_schema import schema_text
+
+    typer.echo(schema_text(), nl=False)
 
 
 @app.command()

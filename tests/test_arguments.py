@@ -18,6 +18,10 @@ import apastats as apa
 from apastats import arguments
 from apastats.errors import DesignError, InputError
 from apastats.results import Result
+from tests import verbs
+
+# a frame is what these are about: they take its columns as they are, or tell how they are read
+FRAMES_AS_THEY_ARE = ("lmm", "bayes_lmm", "Presets.scores", "check")
 
 
 @pytest.mark.parametrize(
@@ -184,6 +188,56 @@ def test_annotations_are_the_border() -> None:
         example([1, 2])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="data"):
         example()  # type: ignore[call-arg]
+
+
+def _with_a_table() -> list[str]:
+    """Verbs whose own call has a table of scores that frames can hold."""
+    return [
+        name
+        for name in verbs.functions()
+        if name not in FRAMES_AS_THEY_ARE
+        and any(
+            isinstance(v, apa.ScoreTable) and v.outcomes == ("score",)
+            for v in verbs.base(name).values()
+        )
+    ]
+
+
+@pytest.mark.parametrize("name", _with_a_table())
+def test_a_frame_stands_for_the_table_that_the_reader_makes(name: str) -> None:
+    call = verbs.base(name)
+    tables = {
+        k: v for k, v in call.items() if isinstance(v, apa.ScoreTable) and v.outcomes == ("score",)
+    }
+    frames = {k: v.frame[[c for c in v.frame if c not in v.covariates]] for k, v in tables.items()}
+    read = {k: apa.read(f) for k, f in frames.items()}
+
+    def outcome(given: dict[str, Any]) -> Any:
+        try:
+            found = verbs.run(name, call | given)
+        except apa.errors.ApaError as error:  # what the table lacks, it lacks as a frame too
+            return str(error)
+        table = getattr(found, "table", getattr(found, "frame", None))
+        return repr(found) if table is None else table.to_csv()
+
+    of_frames, of_tables = outcome(frames), outcome(read)
+    assert of_frames == of_tables
+
+
+def test_an_ordinary_frame_goes_into_a_verb() -> None:
+    long = pd.DataFrame(
+        {
+            "Subject": np.repeat([f"s{k}" for k in range(6)], 2),
+            "ROI": "V1",
+            "DNN": ["a", "b"] * 6,
+            "RSA": np.random.default_rng(1).normal(0.3, 0.02, 12),
+        }
+    )
+    found = apa.equivalence("score ~ model | roi", long, bounds=0.1, reference=None)
+    assert found.table["contrast"].tolist() == ["a - b"]
+    assert apa.bootstrap("score ~ model", long).table["model"].tolist() == ["a", "b"]
+    with pytest.raises(apa.errors.DataError, match="missing column 'model'"):
+        apa.equivalence("score ~ model", long.drop(columns="DNN"), bounds=0.1)
 
 
 class Hostile:

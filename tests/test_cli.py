@@ -120,8 +120,13 @@ def test_init_writes_a_study_that_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "study.toml").read_text()
     assert "# bounds = 0.02" in text
+    assert len(text.splitlines()) <= 40
     assert "5 subjects, 3 ROIs, 2 models" in text
     assert cli("init", tmp_path / "data", cwd=tmp_path).returncode == 2
+    done = cli("run", "study.toml", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "equivalence.bounds: is missing" in done.stderr
+    assert "Traceback" not in done.stderr
     done = cli(
         "run", "study.toml", "--set", "equivalence.bounds=0.05", "--out", "out", cwd=tmp_path
     )
@@ -132,7 +137,7 @@ def test_a_study_on_a_dask_scheduler_gives_the_same_numbers(tmp_path: Path) -> N
     distributed = pytest.importorskip("distributed", reason="extra cluster is not installed")
     study = apa.simulate(n_subject=12, n_model=2, n_tied=1, rois=["V1", "V3", "V4"], rng=1)
     study.write(tmp_path / "data")
-    assert cli("init", tmp_path / "data", cwd=tmp_path).returncode == 0
+    assert cli("init", tmp_path / "data", "--bounds", "0.05", cwd=tmp_path).returncode == 0
     command = ("run", "study.toml", "--set", "bootstrap.n_resamples=3000", "--out")
     assert cli(*command, "one", cwd=tmp_path).returncode == 0
     with distributed.LocalCluster(

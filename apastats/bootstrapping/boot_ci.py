@@ -104,6 +104,13 @@ def boot_ci(
     BootstrapResult
         One row per component of the statistic, column ``term`` first.
 
+        Columns: ``term`` (what the row is of), ``estimate`` (what is estimated, from the data themselves),
+        ``std_error`` (standard error), ``conf_low`` (lower limit of the interval), ``conf_high`` (upper limit
+        of the interval), ``conf_level`` (level of the interval), ``n_subject`` (subjects), ``method`` (how
+        the interval or test was made), ``mcse`` (Monte-Carlo standard error), ``conf_low_mcse`` (Monte-Carlo
+        error of the lower limit), ``conf_high_mcse`` (Monte-Carlo error of the upper limit), ``settled``
+        (whether more resamples could not change the decision).
+
     Raises
     ------
     DesignError
@@ -118,11 +125,24 @@ def boot_ci(
     DegenerateWarning, MonteCarloWarning, SmallSampleWarning
         As :func:`apastats.bootstrap`; a replayed ``index`` does not warn of Monte-Carlo error.
 
+    See Also
+    --------
+    bootstrap, tost
+
     Notes
     -----
     Davison and Hinkley (1997), Bootstrap Methods and their Application, chapters 2 and 5. With
     ``quantile_rule="boot"`` and ``index`` the numbers are those of R's package boot (with jackknife
     influence values for BCa). Fieller's interval (1954) holds all ratios that a t test does not reject.
+
+    References
+    ----------
+    .. [1] Davison, A. C., & Hinkley, D. V. (1997). Bootstrap methods and their application. Cambridge
+       University Press. https://doi.org/10.1017/CBO9780511802843
+    .. [2] Efron, B. (1987). Better bootstrap confidence intervals. Journal of the American Statistical
+       Association, 82(397), 171–185. https://doi.org/10.1080/01621459.1987.10478410
+    .. [3] Fisher, N. I., & Hall, P. (1991). Bootstrap algorithms for small samples. Journal of Statistical
+       Planning and Inference, 27, 157–169.
 
     Examples
     --------

@@ -126,6 +126,13 @@ def bootstrap(
     -------
     BootstrapResult
 
+        Columns: ``model`` (model, or what is compared), ``roi`` (region), ``estimate`` (what is estimated,
+        from the data themselves), ``std_error`` (standard error), ``conf_low`` (lower limit of the interval),
+        ``conf_high`` (upper limit of the interval), ``conf_level`` (level of the interval), ``n_subject``
+        (subjects), ``method`` (how the interval or test was made), ``mcse`` (Monte-Carlo standard error),
+        ``conf_low_mcse`` (Monte-Carlo error of the lower limit), ``conf_high_mcse`` (Monte-Carlo error of the
+        upper limit), ``settled`` (whether more resamples could not change the decision).
+
     Raises
     ------
     DesignError
@@ -144,6 +151,10 @@ def bootstrap(
     SmallSampleWarning
         If a studentised interval is infinite because too many resamples repeat one subject.
 
+    See Also
+    --------
+    boot_ci, noise_ceiling, equivalence
+
     Notes
     -----
     Estimate: mean over the subjects that have a value; its standard error ``s / sqrt(n)``. In a
@@ -151,6 +162,17 @@ def bootstrap(
     formulas: Davison and Hinkley (1997), chapter 5; exact enumeration: Fisher and Hall (1991). For
     stimuli see :class:`apastats.scoring.stimuli.pair_weights.PairKernel`, for both factors
     :func:`apastats.scoring.stimuli.two_factor.dual_variance`.
+
+    References
+    ----------
+    .. [1] Davison, A. C., & Hinkley, D. V. (1997). Bootstrap methods and their application. Cambridge
+       University Press. https://doi.org/10.1017/CBO9780511802843
+    .. [2] Efron, B. (1987). Better bootstrap confidence intervals. Journal of the American Statistical
+       Association, 82(397), 171–185. https://doi.org/10.1080/01621459.1987.10478410
+    .. [3] Fisher, N. I., & Hall, P. (1991). Bootstrap algorithms for small samples. Journal of Statistical
+       Planning and Inference, 27, 157–169.
+    .. [4] Rubin, D. B. (1981). The Bayesian bootstrap. The Annals of Statistics, 9(1), 130–134.
+       https://doi.org/10.1214/aos/1176345338
 
     Examples
     --------

@@ -177,12 +177,25 @@ def evaluate_fitted(
         Also with ``.scores`` (a score table for the other verbs), ``.weights()``, ``.optimism()``, ``.ceilings()``,
         ``.below_ceiling()``, ``.bands()``.
 
+        Columns: ``model`` (model, or what is compared), ``roi`` (region), ``estimate`` (what is estimated,
+        from the data themselves), ``std_error`` (standard error), ``conf_low`` (lower limit of the interval),
+        ``conf_high`` (upper limit of the interval), ``conf_level`` (level of the interval), ``n_subject``
+        (subjects), ``method`` (how the interval or test was made), ``mcse`` (Monte-Carlo standard error),
+        ``conf_low_mcse`` (Monte-Carlo error of the lower limit), ``conf_high_mcse`` (Monte-Carlo error of the
+        upper limit), ``settled`` (whether more resamples could not change the decision), ``ceiling_lower``
+        (lower noise ceiling), ``ceiling_upper`` (upper noise ceiling), ``apparent`` (value on the data of the
+        fit), ``optimism`` (apparent minus held out).
+
     Raises
     ------
     InputError, DataError
         As :func:`apastats.score`; a criterion that the model cannot be fitted by; nothing cross-validated.
     DesignError
         Fewer subjects or stimuli than the folds need.
+
+    See Also
+    --------
+    fitted, evaluate_rdms, regression_rsa
 
     Notes
     -----
@@ -191,6 +204,12 @@ def evaluate_fitted(
     for the random folds by ``(n V_mean - V_1) / (n - 1)``, with both factors by
     :func:`apastats.scoring.stimuli.two_factor.dual_variance` (Schuett, Kipnis, Diedrichsen and Kriegeskorte 2023,
     eLife 12:e82566). Derivation of the fits: :mod:`apastats.scoring.fitted`.
+
+    References
+    ----------
+    .. [1] Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & Kriegeskorte, N. (2014). A
+       toolbox for representational similarity analysis. PLoS Computational Biology, 10(4), e1003553.
+       https://doi.org/10.1371/journal.pcbi.1003553
 
     Examples
     --------

@@ -65,10 +65,26 @@ def check(data: ScoreTable | RDMSet | str | Path | Any, **options: Any) -> Desig
     -------
     DesignCheck
 
+        Columns: ``item`` (item), ``value`` (value), ``status`` (ok, note or problem), ``detail`` (what was
+        found).
+
     Raises
     ------
     ReadError
         If the path cannot be read.
+
+    See Also
+    --------
+    read, read_rdms, noise_ceiling
+
+    References
+    ----------
+    .. [1] Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & Kriegeskorte, N. (2014). A
+       toolbox for representational similarity analysis. PLoS Computational Biology, 10(4), e1003553.
+       https://doi.org/10.1371/journal.pcbi.1003553
+    .. [2] Kriegeskorte, N., Mur, M., & Bandettini, P. (2008). Representational similarity analysis –
+       connecting the branches of systems neuroscience. Frontiers in Systems Neuroscience, 2, 4.
+       https://doi.org/10.3389/neuro.06.004.2008
 
     Examples
     --------

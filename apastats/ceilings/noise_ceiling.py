@@ -143,6 +143,15 @@ def noise_ceiling(
     -------
     NoiseCeiling
 
+        Columns: ``roi`` (region), ``metric`` (measure of the scores), ``bound`` (bound that was used),
+        ``estimate`` (what is estimated, from the data themselves), ``std_error`` (standard error),
+        ``statistic`` (test statistic), ``df`` (degrees of freedom), ``p_value`` (p-value of the ordinary
+        test), ``conf_low`` (lower limit of the interval), ``conf_high`` (upper limit of the interval),
+        ``conf_level`` (level of the interval), ``n_subject`` (subjects), ``method`` (how the interval or test
+        was made), ``mcse`` (Monte-Carlo standard error), ``conf_low_mcse`` (Monte-Carlo error of the lower
+        limit), ``conf_high_mcse`` (Monte-Carlo error of the upper limit), ``settled`` (whether more resamples
+        could not change the decision).
+
     Raises
     ------
     DataError
@@ -159,6 +168,10 @@ def noise_ceiling(
         their values are equal by symmetry, and standard error, test and interval are NaN.
     SmallSampleWarning
         Fewer than six subjects, but for ``split_half`` and ``repeat``.
+
+    See Also
+    --------
+    normalize, margin, check
 
     Notes
     -----
@@ -179,6 +192,12 @@ def noise_ceiling(
     (:func:`apastats.scoring.people.pool_widening`). k follows from C, n and the mean over pairs where the table has
     pairs too, from C and n where the metric is a named correlation, and is the largest there can be otherwise, with
     intervals then too wide. ``info["shared"]`` says how much. Measured: docs/calibration_intervals.md.
+
+    References
+    ----------
+    .. [1] Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & Kriegeskorte, N. (2014). A
+       toolbox for representational similarity analysis. PLoS Computational Biology, 10(4), e1003553.
+       https://doi.org/10.1371/journal.pcbi.1003553
 
     Examples
     --------

@@ -83,12 +83,25 @@ def normalize(
     -------
     NormalizedScores
 
+        Columns: ``model`` (model, or what is compared), ``roi`` (region), ``metric`` (measure of the scores),
+        ``estimate`` (what is estimated, from the data themselves), ``score`` (score), ``ceiling`` (noise
+        ceiling), ``std_error`` (standard error), ``conf_low`` (lower limit of the interval), ``conf_high``
+        (upper limit of the interval), ``conf_level`` (level of the interval), ``difference`` (difference),
+        ``p_below`` (p-value of being below the ceiling), ``n_subject`` (subjects), ``method`` (how the
+        interval or test was made), ``mcse`` (Monte-Carlo standard error), ``conf_low_mcse`` (Monte-Carlo
+        error of the lower limit), ``conf_high_mcse`` (Monte-Carlo error of the upper limit), ``settled``
+        (whether more resamples could not change the decision).
+
     Raises
     ------
     CeilingError
         If a ceiling has no interval (two subjects that predict each other), or it reaches zero (or, for
         ``mean_of_ratios``, a subject's ceiling is not positive): the ratio has no bounded interval there.
         The cells and numbers are listed.
+
+    See Also
+    --------
+    noise_ceiling, normalized_rows, margin
 
     Notes
     -----
@@ -97,6 +110,15 @@ def normalize(
     variance of the ceiling, its covariance with the scores, and the paired t test of ``p_below`` are those of each
     person's share in the mean ceiling (:func:`noise_ceiling`): subjects share pools and partners.
     Scores and ceiling are on the same scale; nothing is squared and nothing is clamped to 1.
+
+    References
+    ----------
+    .. [1] Fieller, E. C. (1954). Some problems in interval estimation. Journal of the Royal Statistical
+       Society: Series B, 16(2), 175–185. https://doi.org/10.1111/j.2517-6161.1954.tb00159.x
+    .. [2] Schrimpf, M., Kubilius, J., Hong, H., Majaj, N. J., Rajalingham, R., Issa, E. B., Kar, K.,
+       Bashivan, P., Prescott-Roy, J., Schmidt, K., Yamins, D. L. K., & DiCarlo, J. J. (2018). Brain-Score:
+       Which artificial neural network for object recognition is most brain-like?. .
+       https://doi.org/10.1101/407007
 
     Examples
     --------

@@ -49,6 +49,12 @@ def normalized_rows(
         The same rows with the outcome ``share`` before the others, so that layer choice, patterns, equivalence and
         sets take it: ``"share ~ model | roi"``.
 
+        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
+        (layer of the model), ``subject`` (subject), ``roi`` (region), ``metric`` (measure of the scores),
+        ``split`` (part of the stimuli), ``stream`` (stream of the region), ``person`` (person that is
+        compared), ``half`` (half of the data), ``weight`` (weight), ``share`` (share of the ceiling),
+        ``score`` (score).
+
     Raises
     ------
     CeilingError
@@ -57,6 +63,10 @@ def normalized_rows(
         If there is no ceiling for a subject, or a cell, of the table.
     InputError
         If the table has several splits and the ceiling is not by split.
+
+    See Also
+    --------
+    normalize, noise_ceiling
 
     Notes
     -----
@@ -67,6 +77,13 @@ def normalized_rows(
     which :func:`normalize` gives too. A difference of two models' rows is linearised likewise, so paired tests of
     it are right to the first order. Patterns of single subjects are better made of ``mean_of_ratios``: the
     linearised row of one subject is a part of the group's ratio, not that subject's own.
+
+    References
+    ----------
+    .. [1] Schrimpf, M., Kubilius, J., Hong, H., Majaj, N. J., Rajalingham, R., Issa, E. B., Kar, K.,
+       Bashivan, P., Prescott-Roy, J., Schmidt, K., Yamins, D. L. K., & DiCarlo, J. J. (2018). Brain-Score:
+       Which artificial neural network for object recognition is most brain-like?. .
+       https://doi.org/10.1101/407007
 
     Examples
     --------

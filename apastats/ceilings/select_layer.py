@@ -46,6 +46,10 @@ def select_layer(
         Rows of kind "model" at the chosen layers, and rows of the model "brain" (in agreement tables).
         With ``cross_subject`` the layer may differ between subjects.
 
+        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
+        (layer of the model), ``subject`` (subject), ``roi`` (region), ``metric`` (measure of the scores),
+        ``split`` (part of the stimuli), ``stream`` (stream of the region), ``score`` (score).
+
     Raises
     ------
     InputError
@@ -55,10 +59,20 @@ def select_layer(
     DesignError
         If there is one subject only (``cross_subject``).
 
+    See Also
+    --------
+    selected_rows, layer_agreement, noise_ceiling
+
     Notes
     -----
     Layers whose means differ by less than 1e-12 (relative) are equal, and the first by name is taken:
     the choice depends neither on row order nor on rounding.
+
+    References
+    ----------
+    .. [1] Höfling, L., Tangemann, M., Piefke, L., Keller, S., Franke, K., & Bethge, M. (2026). Only brains
+       align with brains: Cross-region alignment patterns expose limits of normative models. International
+       Conference on Learning Representations. https://openreview.net/forum?id=cMGJcHHI7d
 
     Examples
     --------
@@ -222,10 +236,33 @@ def selected_rows(table: ScoreTable, selection: ScoreTable) -> ScoreTable:
         Model rows of the selection's split whose layer was chosen for their ROI, metric and subject, and
         the rows of the model "brain" of that split.
 
+        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
+        (layer of the model), ``subject`` (subject), ``roi`` (region), ``metric`` (measure of the scores),
+        ``split`` (part of the stimuli), ``stream`` (stream of the region), ``score`` (score).
+
     Raises
     ------
     DataError
         If the tables have no such row in common.
+
+    See Also
+    --------
+    select_layer, pattern_agreement
+
+    References
+    ----------
+    .. [1] Höfling, L., Tangemann, M., Piefke, L., Keller, S., Franke, K., & Bethge, M. (2026). Only brains
+       align with brains: Cross-region alignment patterns expose limits of normative models. International
+       Conference on Learning Representations. https://openreview.net/forum?id=cMGJcHHI7d
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> study = apa.simulate(n_subject=4, n_model=2, n_layer=3, rois=["V1", "V2", "V4"], rng=1)
+    >>> best = apa.select_layer(study.scores)
+    >>> agreement = apa.pattern_agreement(apa.alignment_patterns(study.scores))
+    >>> len(agreement), len(apa.selected_rows(agreement, best))
+    (168, 36)
     """
     frame = table.frame
     keys = ["model", "layer", "subject", "roi", "metric", "split"]

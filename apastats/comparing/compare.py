@@ -121,6 +121,18 @@ def compare(
     -------
     Comparison
 
+        Columns: ``roi`` (region), ``contrast`` (what is subtracted from what), ``model`` (model, or what is
+        compared), ``reference`` (what is compared with), ``estimate`` (what is estimated, from the data
+        themselves), ``std_error`` (standard error), ``statistic`` (test statistic), ``df`` (degrees of
+        freedom), ``p_value`` (p-value of the ordinary test), ``p_value_adjusted`` (p-value adjusted over the
+        family), ``conf_low`` (lower limit of the interval), ``conf_high`` (upper limit of the interval),
+        ``conf_level`` (level of the interval), ``conf_low_joint`` (lower limit of the simultaneous interval),
+        ``conf_high_joint`` (upper limit of the simultaneous interval), ``conf_level_joint`` (level of the
+        simultaneous intervals), ``effect`` (which effect size it is), ``effect_size`` (standardised effect),
+        ``effect_low`` (lower limit of the effect size), ``effect_high`` (upper limit of the effect size),
+        ``different`` (whether a difference was shown; of a set, how many), ``n_subject`` (subjects),
+        ``method`` (how the interval or test was made).
+
     Raises
     ------
     DesignError
@@ -128,9 +140,20 @@ def compare(
     InputError
         If an argument is not allowed.
 
+    See Also
+    --------
+    equivalence, effect_size, tost, adjust_p
+
     Notes
     -----
     A comparison that is not significant says nothing about equality: use :func:`apastats.equivalence` with a margin.
+
+    References
+    ----------
+    .. [1] Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of
+       Statistics, 6(2), 65–70.
+    .. [2] Yuen, K. K. (1974). The two-sample trimmed t for unequal population variances. Biometrika, 61(1),
+       165–170. https://doi.org/10.1093/biomet/61.1.165
 
     Examples
     --------

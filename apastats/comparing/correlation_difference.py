@@ -135,12 +135,29 @@ def correlation_difference(
     -------
     EquivalenceResult
 
+        Columns: ``contrast`` (what is subtracted from what), ``estimate`` (what is estimated, from the data
+        themselves), ``std_error`` (standard error), ``statistic`` (test statistic), ``df`` (degrees of
+        freedom), ``p_value`` (p-value of the ordinary test), ``conf_low`` (lower limit of the interval),
+        ``conf_high`` (upper limit of the interval), ``conf_level`` (level of the interval),
+        ``conf_low_difference`` (lower limit beside the ordinary test), ``conf_high_difference`` (upper limit
+        beside the ordinary test), ``conf_level_difference`` (level of that interval), ``bound_low`` (lower
+        margin), ``bound_high`` (upper margin), ``statistic_low`` (statistic against the lower margin),
+        ``statistic_high`` (statistic against the upper margin), ``p_value_noninf`` (p-value against the lower
+        margin), ``p_value_nonsup`` (p-value against the upper margin), ``p_value_equiv`` (p-value of
+        equivalence, the larger of the one-sided ones), ``r_x`` (first correlation), ``r_y`` (second
+        correlation), ``r_xy`` (correlation of the two predictors), ``decision`` (equivalent, different, ...,
+        or undecided), ``n_item`` (stimuli or units of it), ``method`` (how the interval or test was made).
+
     Raises
     ------
     DesignError
         If there are fewer than five items or a profile is constant.
     InputError
         If an argument is not allowed.
+
+    See Also
+    --------
+    correlation_tost, correlation_difference_summary
 
     Notes
     -----
@@ -153,6 +170,11 @@ def correlation_difference(
     spaced fixed points: no seed, p-values not below 1 / 8,193). The interval holds all differences that these tests do
     not reject. Spearman's correlation has a variance 6 % larger (Fieller, Hartley and Pearson 1957). The bootstrap
     claims only what the calibrated ``williams`` test claims too.
+
+    References
+    ----------
+    .. [1] Steiger, J. H. (1980). Tests for comparing elements of a correlation matrix. Psychological
+       Bulletin, 87(2), 245–251. https://doi.org/10.1037/0033-2909.87.2.245
 
     Examples
     --------
@@ -417,10 +439,26 @@ def correlation_difference_summary(
     -------
     EquivalenceResult
 
+        Columns: ``contrast`` (what is subtracted from what), ``estimate`` (what is estimated, from the data
+        themselves), ``std_error`` (standard error), ``statistic`` (test statistic), ``df`` (degrees of
+        freedom), ``p_value`` (p-value of the ordinary test), ``conf_low`` (lower limit of the interval),
+        ``conf_high`` (upper limit of the interval), ``conf_level`` (level of the interval),
+        ``conf_low_difference`` (lower limit beside the ordinary test), ``conf_high_difference`` (upper limit
+        beside the ordinary test), ``conf_level_difference`` (level of that interval), ``bound_low`` (lower
+        margin), ``bound_high`` (upper margin), ``statistic_low`` (statistic against the lower margin),
+        ``statistic_high`` (statistic against the upper margin), ``p_value_noninf`` (p-value against the lower
+        margin), ``p_value_nonsup`` (p-value against the upper margin), ``p_value_equiv`` (p-value of
+        equivalence, the larger of the one-sided ones), ``decision`` (equivalent, different, ..., or
+        undecided), ``n_item`` (stimuli or units of it), ``method`` (how the interval or test was made).
+
     Raises
     ------
     InputError
         If a number is impossible.
+
+    See Also
+    --------
+    correlation_difference
 
     Notes
     -----
@@ -428,6 +466,11 @@ def correlation_difference_summary(
     lie closest to the data on the z scale (bias included) is found; the root of its squared distance is the statistic,
     a standard normal. The interval holds the differences that are not rejected. ``z``: the bias ``r / (2 (n - 1))``
     is taken off each z.
+
+    References
+    ----------
+    .. [1] Steiger, J. H. (1980). Tests for comparing elements of a correlation matrix. Psychological
+       Bulletin, 87(2), 245–251. https://doi.org/10.1037/0033-2909.87.2.245
 
     Examples
     --------

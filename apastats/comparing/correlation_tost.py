@@ -215,10 +215,34 @@ def correlation_tost_summary(
         One row; ``std_error`` is that of r, the interval is back on the scale of r. ``statistic_t, df_t, p_value_t``
         hold the ordinary t test of "no correlation" (not for Kendall's tau).
 
+        Columns: ``contrast`` (what is subtracted from what), ``estimate`` (what is estimated, from the data
+        themselves), ``std_error`` (standard error), ``statistic`` (test statistic), ``df`` (degrees of
+        freedom), ``p_value`` (p-value of the ordinary test), ``conf_low`` (lower limit of the interval),
+        ``conf_high`` (upper limit of the interval), ``conf_level`` (level of the interval),
+        ``conf_low_difference`` (lower limit beside the ordinary test), ``conf_high_difference`` (upper limit
+        beside the ordinary test), ``conf_level_difference`` (level of that interval), ``bound_low`` (lower
+        margin), ``bound_high`` (upper margin), ``statistic_low`` (statistic against the lower margin),
+        ``statistic_high`` (statistic against the upper margin), ``p_value_noninf`` (p-value against the lower
+        margin), ``p_value_nonsup`` (p-value against the upper margin), ``p_value_equiv`` (p-value of
+        equivalence, the larger of the one-sided ones), ``z_error`` (error on the scale of Fisher z),
+        ``statistic_t`` (t statistic), ``df_t`` (its degrees of freedom), ``p_value_t`` (its p-value),
+        ``decision`` (equivalent, different, ..., or undecided), ``n_item`` (stimuli or units of it),
+        ``method`` (how the interval or test was made).
+
     Raises
     ------
     InputError
         If r or n is impossible.
+
+    See Also
+    --------
+    correlation_tost
+
+    References
+    ----------
+    .. [1] Goertzen, J. R., & Cribbie, R. A. (2010). Detecting a lack of association: An equivalence testing
+       approach. British Journal of Mathematical and Statistical Psychology, 63(3), 527–537.
+       https://doi.org/10.1348/000711009X475853
 
     Examples
     --------
@@ -304,6 +328,20 @@ def correlation_tost(
     -------
     EquivalenceResult
 
+        Columns: ``contrast`` (what is subtracted from what), ``estimate`` (what is estimated, from the data
+        themselves), ``std_error`` (standard error), ``statistic`` (test statistic), ``df`` (degrees of
+        freedom), ``p_value`` (p-value of the ordinary test), ``conf_low`` (lower limit of the interval),
+        ``conf_high`` (upper limit of the interval), ``conf_level`` (level of the interval),
+        ``conf_low_difference`` (lower limit beside the ordinary test), ``conf_high_difference`` (upper limit
+        beside the ordinary test), ``conf_level_difference`` (level of that interval), ``bound_low`` (lower
+        margin), ``bound_high`` (upper margin), ``statistic_low`` (statistic against the lower margin),
+        ``statistic_high`` (statistic against the upper margin), ``p_value_noninf`` (p-value against the lower
+        margin), ``p_value_nonsup`` (p-value against the upper margin), ``p_value_equiv`` (p-value of
+        equivalence, the larger of the one-sided ones), ``z_error`` (error on the scale of Fisher z),
+        ``statistic_t`` (t statistic), ``df_t`` (its degrees of freedom), ``p_value_t`` (its p-value),
+        ``decision`` (equivalent, different, ..., or undecided), ``n_item`` (stimuli or units of it),
+        ``method`` (how the interval or test was made).
+
     Raises
     ------
     DesignError
@@ -311,9 +349,19 @@ def correlation_tost(
     InputError
         If an argument is not allowed.
 
+    See Also
+    --------
+    correlation_tost_summary, correlation_difference, tost
+
     Notes
     -----
     Items must be independent: for the ROIs of a brain they are not, and the interval is too narrow.
+
+    References
+    ----------
+    .. [1] Goertzen, J. R., & Cribbie, R. A. (2010). Detecting a lack of association: An equivalence testing
+       approach. British Journal of Mathematical and Statistical Psychology, 63(3), 527–537.
+       https://doi.org/10.1348/000711009X475853
 
     Examples
     --------

@@ -101,6 +101,12 @@ def discriminability(
     -------
     Discriminability
 
+        Columns: ``roi`` (region), ``outcome`` (what is compared: score, agreement, ...), ``term`` (what the
+        row is of), ``estimate`` (what is estimated, from the data themselves), ``method`` (how the interval
+        or test was made), ``conf_low`` (lower limit of the interval), ``conf_high`` (upper limit of the
+        interval), ``n_subject`` (subjects), ``n_model`` (models), ``statistic`` (test statistic), ``p_value``
+        (p-value of the ordinary test).
+
     Raises
     ------
     DesignError
@@ -113,6 +119,10 @@ def discriminability(
     DegenerateWarning
         If a cell has no error variance (up to rounding): its shares of variance and intervals are NaN.
 
+    See Also
+    --------
+    equivalence_set, compare, mean_ranks
+
     Notes
     -----
     Model and error variance come from the two-way layout; ``F = MS_model / MS_error`` gives exact intervals under
@@ -124,6 +134,13 @@ def discriminability(
     jackknife over subjects (both outcomes of a subject left out together), against t with ``n - 1`` df. F has no
     unit, so a score and an agreement can be compared; equal F is equal generalisability at the same n. Where models
     do not differ at all in either outcome the test is conservative.
+
+    References
+    ----------
+    .. [1] Westfall, P. H., & Young, S. S. (1993). Resampling-based multiple testing: Examples and methods for
+       p-value adjustment. Wiley.
+    .. [2] Hsu, J. C. (1984). Constrained simultaneous confidence intervals for multiple comparisons with the
+       best. The Annals of Statistics, 12(3), 1136–1144. https://doi.org/10.1214/aos/1176346732
 
     Examples
     --------

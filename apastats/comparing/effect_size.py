@@ -146,6 +146,12 @@ def effect_size(
     -------
     EffectSizeResult
 
+        Columns: ``term`` (what the row is of), ``estimate`` (what is estimated, from the data themselves),
+        ``std_error`` (standard error), ``df`` (degrees of freedom), ``conf_low`` (lower limit of the
+        interval), ``conf_high`` (upper limit of the interval), ``statistic`` (test statistic), ``p_value``
+        (p-value of the ordinary test), ``conf_level`` (level of the interval), ``method`` (how the interval
+        or test was made).
+
     Raises
     ------
     InputError
@@ -160,12 +166,21 @@ def effect_size(
     DegenerateWarning
         If the SD that is the unit is 0 (up to the rounding of the scores); that effect size is NaN.
 
+    See Also
+    --------
+    compare, tost, anova_effect
+
     Notes
     -----
     Glass's delta of pairs, SD s of one sample, s_d of the differences: ``SE^2 = (s_d^2 / s^2 + d^2 / 2) / (n - 1)``
     (Bonett 2008, Psychological Methods 13:99), which the ``t`` and ``normal`` intervals use. The noncentral intervals
     take ``s_d = s`` (``nct``) or ``s_d^2 = 2 (1 - r) s^2``, that is, equal SDs (``nct_lambda``). With SDs 2 to 1, r .5
     and 8 to 20 pairs 95 % intervals cover 78 % (``nct``), 74 % (``nct_lambda``), and 98 % (``t``).
+
+    References
+    ----------
+    .. [1] Hedges, L. V. (1981). Distribution theory for Glass's estimator of effect size and related
+       estimators. Journal of Educational Statistics, 6(2), 107–128. https://doi.org/10.3102/10769986006002107
 
     Examples
     --------

@@ -127,6 +127,28 @@ def equivalence(
     -------
     EquivalenceResult
 
+        Columns: ``roi`` (region), ``contrast`` (what is subtracted from what), ``model`` (model, or what is
+        compared), ``reference`` (what is compared with), ``estimate`` (what is estimated, from the data
+        themselves), ``std_error`` (standard error), ``statistic`` (test statistic), ``df`` (degrees of
+        freedom), ``p_value`` (p-value of the ordinary test), ``p_value_adjusted`` (p-value adjusted over the
+        family), ``conf_low`` (lower limit of the interval), ``conf_high`` (upper limit of the interval),
+        ``conf_level`` (level of the interval), ``conf_low_difference`` (lower limit beside the ordinary
+        test), ``conf_high_difference`` (upper limit beside the ordinary test), ``conf_level_difference``
+        (level of that interval), ``conf_low_joint`` (lower limit of the simultaneous interval),
+        ``conf_high_joint`` (upper limit of the simultaneous interval), ``conf_level_joint`` (level of the
+        simultaneous intervals), ``conf_low_joint_margin`` (lower limit of the simultaneous interval of the
+        margin), ``conf_high_joint_margin`` (upper limit of the simultaneous interval of the margin),
+        ``conf_level_joint_margin`` (level of those intervals), ``effect`` (which effect size it is),
+        ``effect_size`` (standardised effect), ``effect_low`` (lower limit of the effect size),
+        ``effect_high`` (upper limit of the effect size), ``bound_low`` (lower margin), ``bound_high`` (upper
+        margin), ``statistic_low`` (statistic against the lower margin), ``statistic_high`` (statistic against
+        the upper margin), ``p_value_noninf`` (p-value against the lower margin), ``p_value_nonsup`` (p-value
+        against the upper margin), ``p_value_equiv`` (p-value of equivalence, the larger of the one-sided
+        ones), ``p_value_noninf_adjusted`` (adjusted p-value against the lower margin),
+        ``p_value_nonsup_adjusted`` (adjusted p-value against the upper margin), ``p_value_equiv_adjusted``
+        (adjusted p-value of equivalence), ``decision`` (equivalent, different, ..., or undecided),
+        ``n_subject`` (subjects), ``method`` (how the interval or test was made).
+
     Raises
     ------
     MarginError
@@ -135,6 +157,10 @@ def equivalence(
         If there are fewer than two groups or clusters.
     InputError
         If an argument is not allowed.
+
+    See Also
+    --------
+    tost, margin, equivalence_set, margin_curve, compare
 
     Notes
     -----
@@ -148,6 +174,17 @@ def equivalence(
     adjustment runs over all models of all cells (``family="cell"``: of each cell). An estimated margin is part of each
     contrast, ``a - b + f c`` with the subjects' own ceilings c. :func:`apastats.equivalence_set` makes the same claims.
     Tests other than t, and the joint adjustments, take all pairs as the family instead.
+
+    References
+    ----------
+    .. [1] Schuirmann, D. J. (1987). A comparison of the two one-sided tests procedure and the power approach
+       for assessing the equivalence of average bioavailability. Journal of Pharmacokinetics and
+       Biopharmaceutics, 15(6), 657–680. https://doi.org/10.1007/BF01068419
+    .. [2] Lakens, D. (2017). Equivalence tests: A practical primer for t tests, correlations, and
+       meta-analyses. Social Psychological and Personality Science, 8(4), 355–362.
+       https://doi.org/10.1177/1948550617697177
+    .. [3] Berger, R. L. (1982). Multiparameter hypothesis testing and acceptance sampling. Technometrics,
+       24(4), 295–300. https://doi.org/10.1080/00401706.1982.10487790
 
     Examples
     --------

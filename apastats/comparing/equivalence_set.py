@@ -114,6 +114,14 @@ def equivalence_set(
         ``decision``: with bounds "equivalent to the best", "worse than the margin" or "undecided"; without "can be the
         best" or "not the best".
 
+        Columns: ``model`` (model, or what is compared), ``roi`` (region), ``mean`` (mean), ``estimate`` (what
+        is estimated, from the data themselves), ``conf_low`` (lower limit of the interval), ``conf_high``
+        (upper limit of the interval), ``conf_low_free`` (lower limit without the bound at zero),
+        ``conf_high_free`` (upper limit without the bound at zero), ``in_set`` (whether in the set),
+        ``decision`` (equivalent, different, ..., or undecided), ``conf_level`` (level of the interval),
+        ``bound_low`` (lower margin), ``n_subject`` (subjects), ``method`` (how the interval or test was
+        made).
+
     Raises
     ------
     MarginError
@@ -122,6 +130,10 @@ def equivalence_set(
         If a cell has fewer than three complete clusters or two models.
     InputError
         If an argument is not allowed.
+
+    See Also
+    --------
+    equivalence, discriminability, mean_ranks
 
     Notes
     -----
@@ -132,6 +144,13 @@ def equivalence_set(
     With a ceiling as margin the contrast is ``a - b + f c`` with the subjects' own ceilings c, so that its uncertainty
     is in the test and nothing of alpha is set aside for it. Moderation: see
     :class:`apastats.numbers.against_all.Shrinkage`.
+
+    References
+    ----------
+    .. [1] Hsu, J. C. (1984). Constrained simultaneous confidence intervals for multiple comparisons with the
+       best. The Annals of Statistics, 12(3), 1136–1144. https://doi.org/10.1214/aos/1176346732
+    .. [2] Hansen, P. R., Lunde, A., & Nason, J. M. (2011). The model confidence set. Econometrica, 79(2),
+       453–497. https://doi.org/10.3982/ECTA5771
 
     Examples
     --------

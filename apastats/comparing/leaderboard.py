@@ -111,6 +111,15 @@ def leaderboard(
     LeaderboardResult
         A row per model and cell, the best first.
 
+        Columns: ``model`` (model, or what is compared), ``estimate`` (what is estimated, from the data
+        themselves), ``std_error`` (standard error), ``conf_low`` (lower limit of the interval), ``conf_high``
+        (upper limit of the interval), ``conf_level`` (level of the interval), ``place`` (place, 1 is the
+        best), ``place_low`` (lower limit of the place), ``place_high`` (upper limit of the place),
+        ``place_low_marginal`` (lower limit of the place, this model alone), ``place_high_marginal`` (upper
+        limit of the place, this model alone), ``can_be_best`` (whether it may be the best), ``n_better``
+        (models shown to be better), ``n_worse`` (models shown to be worse), ``tier`` (tier), ``n_item``
+        (stimuli or units of it), ``filled`` (share of the cells that are there).
+
     Raises
     ------
     InputError
@@ -128,6 +137,10 @@ def leaderboard(
     ConvergenceWarning
         If variances did not converge.
 
+    See Also
+    --------
+    mean_ranks, discriminability, equivalence_set
+
     Notes
     -----
     ``score_ij = model_i + item_j + error_ij`` by restricted maximum likelihood. A plain mean over the items a model
@@ -140,6 +153,12 @@ def leaderboard(
     compared with the quantile of the largest one under no difference (normal draws with the covariance of the
     estimates, divided by a chi of the smallest degrees of freedom). Joint: largest over all pairs, stepwise; marginal:
     over the pairs of one model. ``can_be_best``: one-sided over the others, as in Hsu's comparison with the best.
+
+    References
+    ----------
+    .. [1] Mogstad, M., Romano, J. P., Shaikh, A. M., & Wilhelm, D. (2024). Inference for ranks with
+       applications to mobility across neighbourhoods and academic achievement across countries. The Review of
+       Economic Studies, 91(1), 476–518. https://doi.org/10.1093/restud/rdad006
 
     Examples
     --------

@@ -98,6 +98,10 @@ def map_test(
     -------
     MapTest
 
+        Columns: ``unit`` (unit), ``estimate`` (what is estimated, from the data themselves), ``statistic``
+        (test statistic), ``p_value`` (p-value of the ordinary test), ``n_subject`` (subjects), ``decision``
+        (equivalent, different, ..., or undecided).
+
     Raises
     ------
     InputError
@@ -110,6 +114,10 @@ def map_test(
     SmallSampleWarning
         If there are so few flips that no p-value can reach ``alpha``.
 
+    See Also
+    --------
+    compare, adjust_p
+
     Notes
     -----
     Family-wise level in the weak sense for clusters and enhancement, in the strong sense for max-t: a cluster says that
@@ -117,6 +125,17 @@ def map_test(
     of what is tested, ``x - y + margin``, so that non-inferiority is exact at its margin. References: Nichols and
     Holmes 2002, Human Brain Mapping 15:1; Maris and Oostenveld 2007, Journal of Neuroscience Methods 164:177; Smith
     and Nichols 2009, NeuroImage 44:83.
+
+    References
+    ----------
+    .. [1] Nichols, T. E., & Holmes, A. P. (2002). Nonparametric permutation tests for functional
+       neuroimaging: A primer with examples. Human Brain Mapping, 15(1), 1–25.
+       https://doi.org/10.1002/hbm.1058
+    .. [2] Maris, E., & Oostenveld, R. (2007). Nonparametric statistical testing of EEG- and MEG-data. Journal
+       of Neuroscience Methods, 164(1), 177–190. https://doi.org/10.1016/j.jneumeth.2007.03.024
+    .. [3] Smith, S. M., & Nichols, T. E. (2009). Threshold-free cluster enhancement: Addressing problems of
+       smoothing, threshold dependence and localisation in cluster inference. NeuroImage, 44(1), 83–98.
+       https://doi.org/10.1016/j.neuroimage.2008.03.061
 
     Examples
     --------

@@ -351,11 +351,21 @@ def margin(
     MarginError
         If the value is missing, not positive or not increasing, or the unit is unknown.
 
+    See Also
+    --------
+    equivalence, tost, margin_curve, noise_ceiling
+
     Notes
     -----
     With a ceiling ``c``, "``|a - b|`` is below ``f c``" is tested as two linear contrasts,
     ``mean(a - b + f c) > 0`` and ``mean(a - b - f c) < 0``, over the same subjects: the uncertainty of the
     ceiling is in the test, and a bootstrap resamples scores and ceiling together.
+
+    References
+    ----------
+    .. [1] Lakens, D. (2017). Equivalence tests: A practical primer for t tests, correlations, and
+       meta-analyses. Social Psychological and Personality Science, 8(4), 355–362.
+       https://doi.org/10.1177/1948550617697177
 
     Examples
     --------

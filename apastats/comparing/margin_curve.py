@@ -59,6 +59,14 @@ def margin_curve(
     -------
     MarginCurve
 
+        Columns: ``roi`` (region), ``contrast`` (what is subtracted from what), ``model`` (model, or what is
+        compared), ``reference`` (what is compared with), ``margin`` (margin), ``estimate`` (what is
+        estimated, from the data themselves), ``p_value`` (p-value of the ordinary test), ``p_value_equiv``
+        (p-value of equivalence, the larger of the one-sided ones), ``decision`` (equivalent, different, ...,
+        or undecided), ``margin_equivalent`` (smallest margin of an equivalence claim), ``margin_noninferior``
+        (smallest margin of a noninferiority claim), ``margin_nonsuperior`` (smallest margin of a
+        nonsuperiority claim), ``margin_minimal_effect`` (largest margin of a minimal effect).
+
     Raises
     ------
     DataError
@@ -66,12 +74,22 @@ def margin_curve(
     InputError
         If a margin is not positive.
 
+    See Also
+    --------
+    equivalence, margin
+
     Notes
     -----
     Single tests by t, not adjusted. Equivalence holds from ``max(-conf_low, conf_high)`` on, where the ``1 - 2 alpha``
     interval fits inside; non-inferiority from ``-conf_low``, non-superiority from ``conf_high`` (0 where
     negative). A curve is no licence to choose the margin afterwards: it shows what a reader with another margin
     would conclude.
+
+    References
+    ----------
+    .. [1] Lakens, D. (2017). Equivalence tests: A practical primer for t tests, correlations, and
+       meta-analyses. Social Psychological and Personality Science, 8(4), 355–362.
+       https://doi.org/10.1177/1948550617697177
 
     Examples
     --------

@@ -195,6 +195,10 @@ def friedman(
     RankResult
         One row per cell.
 
+        Columns: ``roi`` (region), ``statistic`` (test statistic), ``df`` (degrees of freedom), ``df2``
+        (denominator degrees of freedom), ``p_value`` (p-value of the ordinary test), ``kendall_w`` (Kendall's
+        W), ``n_subject`` (subjects), ``method`` (how the interval or test was made).
+
     Raises
     ------
     DesignError
@@ -206,6 +210,18 @@ def friedman(
     -----
     DegenerateWarning
         If in a cell no subject's scores differ; its test is NaN.
+
+    See Also
+    --------
+    quade, nemenyi, mean_ranks
+
+    References
+    ----------
+    .. [1] Friedman, M. (1937). The use of ranks to avoid the assumption of normality implicit in the analysis
+       of variance. Journal of the American Statistical Association, 32(200), 675–701.
+       https://doi.org/10.1080/01621459.1937.10503522
+    .. [2] Demšar, J. (2006). Statistical comparisons of classifiers over multiple data sets. Journal of
+       Machine Learning Research, 7, 1–30.
 
     Examples
     --------
@@ -275,10 +291,23 @@ def quade(
     RankResult
         One row per cell.
 
+        Columns: ``roi`` (region), ``statistic`` (test statistic), ``df`` (degrees of freedom), ``df2``
+        (denominator degrees of freedom), ``p_value`` (p-value of the ordinary test), ``n_subject``
+        (subjects), ``method`` (how the interval or test was made).
+
     Raises
     ------
     DesignError
         If a cell has fewer than two complete subjects or two models.
+
+    See Also
+    --------
+    friedman, mean_ranks
+
+    References
+    ----------
+    .. [1] Quade, D. (1979). Using weighted rankings in the analysis of complete blocks with additive block
+       effects. Journal of the American Statistical Association, 74, 680–683.
 
     Examples
     --------
@@ -340,15 +369,30 @@ def nemenyi(
     RankResult
         One row per pair and cell.
 
+        Columns: ``roi`` (region), ``contrast`` (what is subtracted from what), ``model`` (model, or what is
+        compared), ``reference`` (what is compared with), ``estimate`` (what is estimated, from the data
+        themselves), ``statistic`` (test statistic), ``p_value`` (p-value of the ordinary test),
+        ``critical_difference`` (critical difference of mean ranks), ``different`` (whether a difference was
+        shown; of a set, how many), ``n_subject`` (subjects), ``method`` (how the interval or test was made).
+
     Raises
     ------
     DesignError
         If a cell has fewer than two complete subjects or two models.
 
+    See Also
+    --------
+    friedman, mean_ranks, compare
+
     Notes
     -----
     ``q = sqrt(2) |R_i - R_j| / sqrt(k (k + 1) / (6 n))`` against the range of k normals. The test uses the ranks
     among all models, so adding a model can change any pair.
+
+    References
+    ----------
+    .. [1] Demšar, J. (2006). Statistical comparisons of classifiers over multiple data sets. Journal of
+       Machine Learning Research, 7, 1–30.
 
     Examples
     --------
@@ -434,16 +478,32 @@ def mean_ranks(
         of Nemenyi), ``place`` (1 is the highest mean score; equal means have the same place, and the next one is
         left out) and ``place_low, place_high``.
 
+        Columns: ``roi`` (region), ``model`` (model, or what is compared), ``estimate`` (what is estimated,
+        from the data themselves), ``conf_low`` (lower limit of the interval), ``conf_high`` (upper limit of
+        the interval), ``conf_level`` (level of the interval), ``place`` (place, 1 is the best), ``place_low``
+        (lower limit of the place), ``place_high`` (upper limit of the place), ``n_subject`` (subjects),
+        ``method`` (how the interval or test was made).
+
     Raises
     ------
     DesignError
         If a cell has fewer than two complete subjects or two models.
+
+    See Also
+    --------
+    friedman, nemenyi, equivalence_set
 
     Notes
     -----
     Simultaneous intervals of ranks (Mogstad et al. 2024; Al Mohamad et al. 2022): a model's place lies
     between one plus the number of models shown to be better and k minus the number shown to be worse, by
     paired t tests with Holm's adjustment over all pairs. All intervals hold together at level ``1 - alpha``.
+
+    References
+    ----------
+    .. [1] Mogstad, M., Romano, J. P., Shaikh, A. M., & Wilhelm, D. (2024). Inference for ranks with
+       applications to mobility across neighbourhoods and academic achievement across countries. The Review of
+       Economic Studies, 91(1), 476–518. https://doi.org/10.1093/restud/rdad006
 
     Examples
     --------

@@ -123,11 +123,21 @@ def rm_anova(
         ``statistic, df, df2, p_value``; both epsilons and Mauchly's test of sphericity in ``info["epsilon_gg"]``,
         ``"epsilon_hf"``, ``"mauchly_w"``, ``"mauchly_p"`` (NaN with fewer subjects than levels).
 
+        Columns: ``term`` (what the row is of), ``estimate`` (what is estimated, from the data themselves),
+        ``statistic`` (test statistic), ``df`` (degrees of freedom), ``df2`` (denominator degrees of freedom),
+        ``p_value`` (p-value of the ordinary test), ``conf_low`` (lower limit of the interval), ``conf_high``
+        (upper limit of the interval), ``conf_level`` (level of the interval), ``method`` (how the interval or
+        test was made).
+
     Raises
     ------
     DesignError
         If there are missing values, fewer than two subjects or levels, or no variation besides that of subjects and of
         levels.
+
+    See Also
+    --------
+    lmm, anova_effect, friedman
 
     Notes
     -----
@@ -135,6 +145,11 @@ def rm_anova(
     generalised ``A / (A + S + E)`` (Olejnik and Algina 2003); omega squared
     ``(A - df1 MSE) / (A + S + E + MSS)``. Intervals treat each share as that of an F test with its (corrected) df.
     Epsilons: Greenhouse and Geisser (1959, Psychometrika 24, 95), Huynh and Feldt (1976, J. Educ. Stat. 1, 69).
+
+    References
+    ----------
+    .. [1] Hedges, L. V. (1981). Distribution theory for Glass's estimator of effect size and related
+       estimators. Journal of Educational Statistics, 6(2), 107–128. https://doi.org/10.3102/10769986006002107
 
     Examples
     --------
@@ -222,10 +237,20 @@ def anova_effect(
     EffectSizeResult
         One row: ``estimate`` is ``df1 F / (df1 F + df2)``; ``p_value`` of the ordinary F test.
 
+        Columns: ``term`` (what the row is of), ``estimate`` (what is estimated, from the data themselves),
+        ``statistic`` (test statistic), ``df`` (degrees of freedom), ``df2`` (denominator degrees of freedom),
+        ``p_value`` (p-value of the ordinary test), ``conf_low`` (lower limit of the interval), ``conf_high``
+        (upper limit of the interval), ``conf_level`` (level of the interval), ``method`` (how the interval or
+        test was made).
+
     Raises
     ------
     InputError
         If a number is not positive, or the bound is not between 0 and 1.
+
+    See Also
+    --------
+    rm_anova, effect_size
 
     Notes
     -----
@@ -235,6 +260,11 @@ def anova_effect(
     :func:`rm_anova` and of R's effectsize, whose interval always holds the estimate. With a bound it becomes
     ``lambda / (lambda + df1 + df2 + 1)``, the relation the test is about (as in TOSTER), so that interval and
     p-value agree; with few df it is the lower of the two, and can end below the estimate.
+
+    References
+    ----------
+    .. [1] Hedges, L. V. (1981). Distribution theory for Glass's estimator of effect size and related
+       estimators. Journal of Educational Statistics, 6(2), 107–128. https://doi.org/10.3102/10769986006002107
 
     Examples
     --------

@@ -68,6 +68,15 @@ def rope(
         the draws in the highest-density interval), ``p_significance`` (share beyond the larger bound, on the side
         of the median), ``decision``.
 
+        Columns: ``term`` (what the row is of), ``estimate`` (what is estimated, from the data themselves),
+        ``mean`` (mean), ``conf_low`` (lower limit of the interval), ``conf_high`` (upper limit of the
+        interval), ``eti_low`` (lower equal-tailed limit), ``eti_high`` (upper equal-tailed limit),
+        ``conf_level`` (level of the interval), ``bound_low`` (lower margin), ``bound_high`` (upper margin),
+        ``p_direction`` (probability of direction), ``p_inside`` (posterior probability inside the region),
+        ``p_inside_interval`` (share of the interval inside), ``p_significance`` (posterior probability beyond
+        the region), ``decision`` (equivalent, different, ..., or undecided), ``method`` (how the interval or
+        test was made).
+
     Raises
     ------
     DesignError
@@ -75,10 +84,19 @@ def rope(
     MarginError
         If there is no region.
 
+    See Also
+    --------
+    bayes_lmm, coefficient_equivalence
+
     Notes
     -----
     Kruschke (2018). The decision asks whether the interval lies inside or outside; the probability of being inside is
     ``p_inside``.
+
+    References
+    ----------
+    .. [1] Kruschke, J. K. (2018). Rejecting or accepting parameter values in Bayesian estimation. Advances in
+       Methods and Practices in Psychological Science, 1(2), 270–280. https://doi.org/10.1177/2515245918771304
 
     Examples
     --------
@@ -173,12 +191,32 @@ def coefficient_equivalence(
     RopeResult
         With ``overlap`` (share of the interval inside the region) and ``p_value_equiv``.
 
+        Columns: ``term`` (what the row is of), ``estimate`` (what is estimated, from the data themselves),
+        ``std_error`` (standard error), ``df`` (degrees of freedom), ``p_value`` (p-value of the ordinary
+        test), ``conf_low`` (lower limit of the interval), ``conf_high`` (upper limit of the interval),
+        ``conf_level`` (level of the interval), ``bound_low`` (lower margin), ``bound_high`` (upper margin),
+        ``overlap`` (overlap), ``p_value_equiv`` (p-value of equivalence, the larger of the one-sided ones),
+        ``decision`` (equivalent, different, ..., or undecided), ``method`` (how the interval or test was
+        made).
+
     Raises
     ------
     InputError
         If ``rule`` is unknown.
     MarginError
         If there is no region.
+
+    See Also
+    --------
+    rope, lmm, tost
+
+    References
+    ----------
+    .. [1] Schuirmann, D. J. (1987). A comparison of the two one-sided tests procedure and the power approach
+       for assessing the equivalence of average bioavailability. Journal of Pharmacokinetics and
+       Biopharmaceutics, 15(6), 657–680. https://doi.org/10.1007/BF01068419
+    .. [2] Kruschke, J. K. (2018). Rejecting or accepting parameter values in Bayesian estimation. Advances in
+       Methods and Practices in Psychological Science, 1(2), 270–280. https://doi.org/10.1177/2515245918771304
 
     Examples
     --------

@@ -135,6 +135,21 @@ def tost(
     EquivalenceResult
         One row.
 
+        Columns: ``contrast`` (what is subtracted from what), ``estimate`` (what is estimated, from the data
+        themselves), ``std_error`` (standard error), ``statistic`` (test statistic), ``df`` (degrees of
+        freedom), ``p_value`` (p-value of the ordinary test), ``conf_low`` (lower limit of the interval),
+        ``conf_high`` (upper limit of the interval), ``conf_level`` (level of the interval),
+        ``conf_low_difference`` (lower limit beside the ordinary test), ``conf_high_difference`` (upper limit
+        beside the ordinary test), ``conf_level_difference`` (level of that interval), ``bound_low`` (lower
+        margin), ``bound_high`` (upper margin), ``statistic_low`` (statistic against the lower margin),
+        ``statistic_high`` (statistic against the upper margin), ``p_value_noninf`` (p-value against the lower
+        margin), ``p_value_nonsup`` (p-value against the upper margin), ``p_value_equiv`` (p-value of
+        equivalence, the larger of the one-sided ones), ``effect`` (which effect size it is), ``effect_size``
+        (standardised effect), ``effect_se`` (standard error of the effect size), ``effect_low`` (lower limit
+        of the effect size), ``effect_high`` (upper limit of the effect size), ``decision`` (equivalent,
+        different, ..., or undecided), ``n_subject`` (subjects), ``method`` (how the interval or test was
+        made).
+
     Raises
     ------
     MarginError
@@ -144,10 +159,23 @@ def tost(
     InputError
         If an argument is not allowed.
 
+    See Also
+    --------
+    tost_summary, equivalence, margin, effect_size
+
     Notes
     -----
     Schuirmann (1987), J Pharmacokinet Biopharm 15:657; ``p_equiv = max(p(above low), p(below high))``. Minimal
     effect: the smaller of the two one-sided p-values outside the bounds.
+
+    References
+    ----------
+    .. [1] Schuirmann, D. J. (1987). A comparison of the two one-sided tests procedure and the power approach
+       for assessing the equivalence of average bioavailability. Journal of Pharmacokinetics and
+       Biopharmaceutics, 15(6), 657–680. https://doi.org/10.1007/BF01068419
+    .. [2] Lakens, D. (2017). Equivalence tests: A practical primer for t tests, correlations, and
+       meta-analyses. Social Psychological and Personality Science, 8(4), 355–362.
+       https://doi.org/10.1177/1948550617697177
 
     Examples
     --------

@@ -61,12 +61,40 @@ def tost_summary(
     -------
     EquivalenceResult
 
+        Columns: ``contrast`` (what is subtracted from what), ``estimate`` (what is estimated, from the data
+        themselves), ``std_error`` (standard error), ``statistic`` (test statistic), ``df`` (degrees of
+        freedom), ``p_value`` (p-value of the ordinary test), ``conf_low`` (lower limit of the interval),
+        ``conf_high`` (upper limit of the interval), ``conf_level`` (level of the interval),
+        ``conf_low_difference`` (lower limit beside the ordinary test), ``conf_high_difference`` (upper limit
+        beside the ordinary test), ``conf_level_difference`` (level of that interval), ``bound_low`` (lower
+        margin), ``bound_high`` (upper margin), ``statistic_low`` (statistic against the lower margin),
+        ``statistic_high`` (statistic against the upper margin), ``p_value_noninf`` (p-value against the lower
+        margin), ``p_value_nonsup`` (p-value against the upper margin), ``p_value_equiv`` (p-value of
+        equivalence, the larger of the one-sided ones), ``effect`` (which effect size it is), ``effect_size``
+        (standardised effect), ``effect_se`` (standard error of the effect size), ``effect_low`` (lower limit
+        of the effect size), ``effect_high`` (upper limit of the effect size), ``decision`` (equivalent,
+        different, ..., or undecided), ``n_subject`` (subjects), ``method`` (how the interval or test was
+        made).
+
     Raises
     ------
     InputError
         If a number is impossible (SD not above 0, fewer than 2 values, correlation outside -1..1).
     MarginError
         If there is no margin, or an impossible one.
+
+    See Also
+    --------
+    tost, power_tost
+
+    References
+    ----------
+    .. [1] Schuirmann, D. J. (1987). A comparison of the two one-sided tests procedure and the power approach
+       for assessing the equivalence of average bioavailability. Journal of Pharmacokinetics and
+       Biopharmaceutics, 15(6), 657–680. https://doi.org/10.1007/BF01068419
+    .. [2] Lakens, D. (2017). Equivalence tests: A practical primer for t tests, correlations, and
+       meta-analyses. Social Psychological and Personality Science, 8(4), 355–362.
+       https://doi.org/10.1177/1948550617697177
 
     Examples
     --------

@@ -32,12 +32,30 @@ def concat(*tables: ScoreTable | RDMSet) -> ScoreTable | RDMSet:
     -------
     ScoreTable or RDMSet
 
+        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
+        (layer of the model), ``subject`` (subject), ``roi`` (region), ``metric`` (measure of the scores),
+        ``split`` (part of the stimuli), ``stream`` (stream of the region), ``person`` (person that is
+        compared), ``half`` (half of the data), ``weight`` (weight), ``score`` (score).
+
     Raises
     ------
     InputError
         Neither of the two, both, or tables with different outcomes.
     DataError
         Repeated keys or labels; sets of which only some name their stimuli.
+
+    See Also
+    --------
+    read, read_rdms
+
+    References
+    ----------
+    .. [1] Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & Kriegeskorte, N. (2014). A
+       toolbox for representational similarity analysis. PLoS Computational Biology, 10(4), e1003553.
+       https://doi.org/10.1371/journal.pcbi.1003553
+    .. [2] Kriegeskorte, N., Mur, M., & Bandettini, P. (2008). Representational similarity analysis –
+       connecting the branches of systems neuroscience. Frontiers in Systems Neuroscience, 2, 4.
+       https://doi.org/10.3389/neuro.06.004.2008
 
     Examples
     --------

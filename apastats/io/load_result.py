@@ -28,10 +28,51 @@ def load_result(path: str | Path) -> Result:
     Result
         Of the class that was saved.
 
+        Columns: ``roi`` (region), ``contrast`` (what is subtracted from what), ``model`` (model, or what is
+        compared), ``reference`` (what is compared with), ``estimate`` (what is estimated, from the data
+        themselves), ``std_error`` (standard error), ``statistic`` (test statistic), ``df`` (degrees of
+        freedom), ``p_value`` (p-value of the ordinary test), ``p_value_adjusted`` (p-value adjusted over the
+        family), ``conf_low`` (lower limit of the interval), ``conf_high`` (upper limit of the interval),
+        ``conf_level`` (level of the interval), ``conf_low_difference`` (lower limit beside the ordinary
+        test), ``conf_high_difference`` (upper limit beside the ordinary test), ``conf_level_difference``
+        (level of that interval), ``conf_low_joint`` (lower limit of the simultaneous interval),
+        ``conf_high_joint`` (upper limit of the simultaneous interval), ``conf_level_joint`` (level of the
+        simultaneous intervals), ``conf_low_joint_margin`` (lower limit of the simultaneous interval of the
+        margin), ``conf_high_joint_margin`` (upper limit of the simultaneous interval of the margin),
+        ``conf_level_joint_margin`` (level of those intervals), ``effect`` (which effect size it is),
+        ``effect_size`` (standardised effect), ``effect_low`` (lower limit of the effect size),
+        ``effect_high`` (upper limit of the effect size), ``bound_low`` (lower margin), ``bound_high`` (upper
+        margin), ``statistic_low`` (statistic against the lower margin), ``statistic_high`` (statistic against
+        the upper margin), ``p_value_noninf`` (p-value against the lower margin), ``p_value_nonsup`` (p-value
+        against the upper margin), ``p_value_equiv`` (p-value of equivalence, the larger of the one-sided
+        ones), ``p_value_noninf_adjusted`` (adjusted p-value against the lower margin),
+        ``p_value_nonsup_adjusted`` (adjusted p-value against the upper margin), ``p_value_equiv_adjusted``
+        (adjusted p-value of equivalence), ``decision`` (equivalent, different, ..., or undecided),
+        ``n_subject`` (subjects), ``method`` (how the interval or test was made).
+
     Raises
     ------
     ReadError
         If the folder is not a saved result, or one of a version whose words were not typed yet.
+
+    See Also
+    --------
+    run_study, report
+
+    References
+    ----------
+    .. [1] The apastats developers (2026). apastats: Statistics for brain-model alignment. Python package.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import apastats as apa
+    >>> made = apa.power_tost(n=20, sd=1, bounds=0.5)
+    >>> with tempfile.TemporaryDirectory() as d:
+    ...     folder = made.save(d + "/power")
+    ...     same = apa.load_result(folder).tidy().equals(made.tidy())
+    >>> same
+    True
     """
     folder = Path(path)
     try:

@@ -122,6 +122,10 @@ def read(
     ScoreTable
         Its ``log`` says what reading did.
 
+        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
+        (layer of the model), ``subject`` (subject), ``roi`` (region), ``metric`` (measure of the scores),
+        ``split`` (part of the stimuli), ``stream`` (stream of the region), ``score`` (score).
+
     Raises
     ------
     ReadError
@@ -132,6 +136,14 @@ def read(
         If an argument is not allowed.
     MissingExtraError
         If a format needs a package that is not installed.
+
+    See Also
+    --------
+    check, concat, read_rdms, read_patterns
+
+    References
+    ----------
+    .. [1] The apastats developers (2026). apastats: Statistics for brain-model alignment. Python package.
 
     Examples
     --------

@@ -111,6 +111,14 @@ def read_patterns(source: Any, *, model: str | None = None) -> PatternSets:
         If names do not tell two labels apart, a set has a test part only, files name other stimuli, or an
         assembly has several time bins.
 
+    See Also
+    --------
+    rdms_from_patterns, score_patterns, read
+
+    References
+    ----------
+    .. [1] The apastats developers (2026). apastats: Statistics for brain-model alignment. Python package.
+
     Examples
     --------
     >>> import numpy as np, tempfile

@@ -87,10 +87,20 @@ def read_rdms(
     InputError
         If ``source`` or an argument is of no known form.
 
+    See Also
+    --------
+    score, noise_ceiling, rdms_from_patterns
+
     Notes
     -----
     Files without a label are told apart by what their names say: BIDS entities
     (``sub-01_roi-V1_rdm.npz``), otherwise the name itself, as the ``model`` in :func:`apastats.score`.
+
+    References
+    ----------
+    .. [1] Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & Kriegeskorte, N. (2014). A
+       toolbox for representational similarity analysis. PLoS Computational Biology, 10(4), e1003553.
+       https://doi.org/10.1371/journal.pcbi.1003553
 
     Examples
     --------

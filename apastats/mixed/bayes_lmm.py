@@ -331,6 +331,12 @@ def bayes_lmm(
     -------
     BayesLmmResult
 
+        Columns: ``term`` (what the row is of), ``estimate`` (what is estimated, from the data themselves),
+        ``std_error`` (standard error), ``conf_low`` (lower limit of the interval), ``conf_high`` (upper limit
+        of the interval), ``conf_level`` (level of the interval), ``r_hat`` (convergence of the chains),
+        ``ess_bulk`` (effective draws, bulk), ``ess_tail`` (effective draws, tail), ``mcse`` (Monte-Carlo
+        standard error), ``passed`` (whether it passes), ``method`` (how the interval or test was made).
+
     Raises
     ------
     MissingExtraError
@@ -343,11 +349,34 @@ def bayes_lmm(
     ConvergenceWarning
         If a quantity fails a gate, by name; also for divergent transitions.
 
+    See Also
+    --------
+    lmm, rope, coefficient_equivalence, emmeans
+
     Notes
     -----
     A PyMC model sampled by nutpie; draws are held as a DataTree and read by arviz_stats. Bambi writes the model where
     its formulas can; correlated effects (LKJ prior), multi-membership, weights and residual groups are written
     from the arrays of ``lmm``, with the priors that Bambi gives to the same columns. ``info["method"]`` says which.
+
+    References
+    ----------
+    .. [1] Capretto, T., Piho, C., Kumar, R., Westfall, J., Yarkoni, T., & Martin, O. A. (2022). Bambi: A
+       simple interface for fitting Bayesian linear models in Python. Journal of Statistical Software,
+       103(15), 1–29. https://doi.org/10.18637/jss.v103.i15
+    .. [2] Vehtari, A., Gelman, A., Simpson, D., Carpenter, B., & Bürkner, P. C. (2021). Rank-normalization,
+       folding, and localization: An improved R-hat for assessing convergence of MCMC. Bayesian Analysis,
+       16(2), 667–718. https://doi.org/10.1214/20-BA1221
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> study = apa.simulate(n_subject=6, n_model=2, rois=["V1", "V4"], rng=1)
+    >>> best = apa.select_layer(study.scores)
+    >>> fit = apa.bayes_lmm(
+    ...     "score ~ model + (1 | subject)", best, draws=200, tune=200, chains=2, rng=1
+    ... )  # doctest: +SKIP
+    >>> fit.tidy()  # doctest: +SKIP
     """
     parsed = parse_mixed_formula(formula)
     frame, data_hash = model_rows(data, kind)

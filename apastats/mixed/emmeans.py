@@ -396,6 +396,11 @@ def emmeans(
         ``.contrast(...).test(bounds=...)``
         for margins.
 
+        Columns: ``model`` (model, or what is compared), ``term`` (what the row is of), ``estimate`` (what is
+        estimated, from the data themselves), ``std_error`` (standard error), ``df`` (degrees of freedom),
+        ``conf_low`` (lower limit of the interval), ``conf_high`` (upper limit of the interval),
+        ``conf_level`` (level of the interval), ``method`` (how the interval or test was made).
+
     Raises
     ------
     InputError
@@ -406,10 +411,20 @@ def emmeans(
     AliasedWarning
         If a mean depends on an empty combination of levels; it is NaN.
 
+    See Also
+    --------
+    lmm, compare, compact_letters
+
     Notes
     -----
     Means of the fitted values over a grid of all level combinations (Searle, Speed and Milliken 1980, Am. Statist.
     34, 216).
+
+    References
+    ----------
+    .. [1] Searle, S. R., Speed, F. M., & Milliken, G. A. (1980). Population marginal means in the linear
+       model: An alternative to least squares means. The American Statistician, 34(4), 216–221.
+       https://doi.org/10.1080/00031305.1980.10483031
 
     Examples
     --------

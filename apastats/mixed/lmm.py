@@ -107,6 +107,12 @@ def lmm(
     LmmResult
         Fixed coefficients as its table; methods for variance components, random effects, intervals, tests.
 
+        Columns: ``term`` (what the row is of), ``estimate`` (what is estimated, from the data themselves),
+        ``std_error`` (standard error), ``statistic`` (test statistic), ``df`` (degrees of freedom),
+        ``p_value`` (p-value of the ordinary test), ``conf_low`` (lower limit of the interval), ``conf_high``
+        (upper limit of the interval), ``conf_level`` (level of the interval), ``method`` (how the interval or
+        test was made).
+
     Raises
     ------
     FormulaError
@@ -128,12 +134,26 @@ def lmm(
         If a fixed factor varies within a grouping, the model has no random term for their combination, and adding
         it raises the likelihood (ratio test, p below 0.01): tests of that factor then take rows for replicates.
 
+    See Also
+    --------
+    emmeans, bayes_lmm, rm_anova
+
     Notes
     -----
     y = Xb + Zu + e, u normal with covariance per grouping, profiled over b and sigma (Bates, Maechler, Bolker and
     Walker 2015, J. Stat. Softw. 67(1)). Satterthwaite df from the observed information of the components in
     closed form (components on the boundary are held there); Kenward-Roger by their 1997 paper (Biometrics 53, 983),
     without matrices of the size of the data.
+
+    References
+    ----------
+    .. [1] Bates, D., Mächler, M., Bolker, B., & Walker, S. (2015). Fitting linear mixed-effects models using
+       lme4. Journal of Statistical Software, 67(1), 1–48. https://doi.org/10.18637/jss.v067.i01
+    .. [2] Kuznetsova, A., Brockhoff, P. B., & Christensen, R. H. B. (2017). lmerTest package: Tests in linear
+       mixed effects models. Journal of Statistical Software, 82(13), 1–26.
+       https://doi.org/10.18637/jss.v082.i13
+    .. [3] Kenward, M. G., & Roger, J. H. (1997). Small sample inference for fixed effects from restricted
+       maximum likelihood. Biometrics, 53(3), 983–997. https://doi.org/10.2307/2533558
 
     Examples
     --------

@@ -123,10 +123,26 @@ def adjust_p(p: ArrayLike, adjust: str = "holm", *, family_size: int | None = No
     InputError
         If a p-value lies outside 0..1 or ``adjust`` is unknown.
 
+    See Also
+    --------
+    closed_p, hierarchical_p, sequential_p, compare
+
     Notes
     -----
     Bonferroni and Holm (1979) hold under any dependence; Sidak, Hochberg (1988), Hommel (1988) and BH need
     independence or positive dependence.
+
+    References
+    ----------
+    .. [1] Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of
+       Statistics, 6(2), 65–70.
+    .. [2] Hommel, G. (1988). A stagewise rejective multiple test procedure based on a modified Bonferroni
+       test. Biometrika, 75(2), 383–386. https://doi.org/10.1093/biomet/75.2.383
+    .. [3] Benjamini, Y., & Hochberg, Y. (1995). Controlling the false discovery rate: A practical and
+       powerful approach to multiple testing. Journal of the Royal Statistical Society: Series B, 57(1),
+       289–300. https://doi.org/10.1111/j.2517-6161.1995.tb02031.x
+    .. [4] Benjamini, Y., & Yekutieli, D. (2001). The control of the false discovery rate in multiple testing
+       under dependency. The Annals of Statistics, 29(4), 1165–1188. https://doi.org/10.1214/aos/1013699998
 
     Examples
     --------

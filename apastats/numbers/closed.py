@@ -70,6 +70,16 @@ def closed_p(p: ArrayLike, *, local: str | Callable[[np.ndarray], float] = "sime
     InputError
         If there are more than 16 p-values, or one outside 0..1.
 
+    See Also
+    --------
+    adjust_p, hierarchical_p, sequential_p
+
+    References
+    ----------
+    .. [1] Marcus, R., Peritz, E., & Gabriel, K. R. (1976). On closed testing procedures with special
+       reference to ordered analysis of variance. Biometrika, 63(3), 655–660.
+       https://doi.org/10.1093/biomet/63.3.655
+
     Examples
     --------
     >>> closed_p([0.01, 0.02, 0.03], local="bonferroni").round(3).tolist()
@@ -109,6 +119,16 @@ def sequential_p(p: ArrayLike) -> np.ndarray:
     numpy.ndarray
         Running maximum.
 
+    See Also
+    --------
+    closed_p, hierarchical_p
+
+    References
+    ----------
+    .. [1] Marcus, R., Peritz, E., & Gabriel, K. R. (1976). On closed testing procedures with special
+       reference to ordered analysis of variance. Biometrika, 63(3), 655–660.
+       https://doi.org/10.1093/biomet/63.3.655
+
     Examples
     --------
     >>> sequential_p([0.01, 0.04, 0.02]).tolist()
@@ -142,6 +162,16 @@ def hierarchical_p(p: ArrayLike, groups: Sequence[Any], *, local: str = "simes")
     ------
     InputError
         If lengths differ or a p-value lies outside 0..1.
+
+    See Also
+    --------
+    closed_p, sequential_p, adjust_p
+
+    References
+    ----------
+    .. [1] Marcus, R., Peritz, E., & Gabriel, K. R. (1976). On closed testing procedures with special
+       reference to ordered analysis of variance. Biometrika, 63(3), 655–660.
+       https://doi.org/10.1093/biomet/63.3.655
 
     Examples
     --------

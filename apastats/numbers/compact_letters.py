@@ -32,9 +32,19 @@ def compact_letters(labels: Sequence[str], different: Iterable[tuple[str, str]])
     InputError
         If a pair has an unknown label.
 
+    See Also
+    --------
+    compare, adjust_p, emmeans
+
     Notes
     -----
     Insert-and-absorb algorithm of Piepho (2004), Journal of Computational and Graphical Statistics 13:456.
+
+    References
+    ----------
+    .. [1] Piepho, H. P. (2004). An algorithm for a letter-based representation of all-pairwise comparisons.
+       Journal of Computational and Graphical Statistics, 13(2), 456–466.
+       https://doi.org/10.1198/1061860043515
 
     Examples
     --------

@@ -107,12 +107,26 @@ def agreement_bootstrap(
     -------
     AgreementBootstrap
 
+        Columns: ``term`` (what the row is of), ``kind`` (kind of the row: model or brain), ``model`` (model,
+        or what is compared), ``layer`` (layer of the model), ``roi`` (region), ``metric`` (measure of the
+        scores), ``split`` (part of the stimuli), ``estimate`` (what is estimated, from the data themselves),
+        ``std_error`` (standard error), ``p_value`` (p-value of the ordinary test), ``conf_low`` (lower limit
+        of the interval), ``conf_high`` (upper limit of the interval), ``mcse`` (Monte-Carlo standard error),
+        ``std_error_dyadic`` (standard error with persons crossed), ``joint_low`` (lower joint limit),
+        ``joint_high`` (upper joint limit), ``p_value_adjusted`` (p-value adjusted over the family),
+        ``conf_level`` (level of the interval), ``n_subject`` (subjects), ``method`` (how the interval or test
+        was made).
+
     Raises
     ------
     InputError
         If an argument is not allowed.
     DesignError
         If there are too few subjects, or fewer than three shared entries.
+
+    See Also
+    --------
+    pattern_agreement, agreement_test, bootstrap
 
     Notes
     -----
@@ -131,6 +145,14 @@ def agreement_bootstrap(
     25 % too large) and 95 to 99 % (t, up to 35 % too large). Taking the second count off again makes the
     standard error unbiased, but intervals then cover 91 to 94 %. Entries that not all subjects and predictors
     have are left out.
+
+    References
+    ----------
+    .. [1] Höfling, L., Tangemann, M., Piefke, L., Keller, S., Franke, K., & Bethge, M. (2026). Only brains
+       align with brains: Cross-region alignment patterns expose limits of normative models. International
+       Conference on Learning Representations. https://openreview.net/forum?id=cMGJcHHI7d
+    .. [2] Davison, A. C., & Hinkley, D. V. (1997). Bootstrap methods and their application. Cambridge
+       University Press. https://doi.org/10.1017/CBO9780511802843
 
     Examples
     --------

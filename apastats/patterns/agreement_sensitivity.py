@@ -120,12 +120,26 @@ def agreement_sensitivity(
     AgreementSensitivity
         Variants that the data do not allow (a ceiling at zero, say) are listed in ``notes`` with the reason.
 
+        Columns: ``what`` (what the row is of), ``analysis`` (what was varied), ``term`` (what the row is of),
+        ``estimate`` (what is estimated, from the data themselves), ``baseline`` (estimate of the analysis as
+        stated), ``change`` (change from it), ``label`` (label of the row).
+
     Raises
     ------
     InputError
         If an argument is not allowed.
     DesignError
         If there are no models or no brain rows.
+
+    See Also
+    --------
+    pattern_agreement, alignment_patterns
+
+    References
+    ----------
+    .. [1] Höfling, L., Tangemann, M., Piefke, L., Keller, S., Franke, K., & Bethge, M. (2026). Only brains
+       align with brains: Cross-region alignment patterns expose limits of normative models. International
+       Conference on Learning Representations. https://openreview.net/forum?id=cMGJcHHI7d
 
     Examples
     --------

@@ -154,6 +154,14 @@ def agreement_test(
     -------
     AgreementTest
 
+        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
+        (layer of the model), ``roi`` (region), ``metric`` (measure of the scores), ``split`` (part of the
+        stimuli), ``estimate`` (what is estimated, from the data themselves), ``null_mean`` (mean under the
+        null), ``difference`` (difference), ``null_sd`` (SD under the null), ``statistic`` (test statistic),
+        ``p_value`` (p-value of the ordinary test), ``p_value_adjusted`` (p-value adjusted over the family),
+        ``mcse`` (Monte-Carlo standard error), ``n_subject`` (subjects), ``method`` (how the interval or test
+        was made).
+
     Raises
     ------
     InputError
@@ -161,11 +169,15 @@ def agreement_test(
     DesignError
         If fewer than three entries are shared.
 
+    See Also
+    --------
+    pattern_agreement, agreement_bootstrap, brain_test
+
     Notes
     -----
     Statistic: the mean over subjects of the agreement (permutations), or the mean over subjects of
     agreement less baseline in standard errors (baselines). Subjects share references and partners, so the signs
-    flipped are not those of their differences but of ``D + (n - 1) (mean_j D_-j - D_-i)``, D_-i the mean
+    flipped are not those of their differences but of ``D + (n - 1) (mean_j D_-j - D_-i)``, ``D_-i`` the mean
     difference without person i in any role: the standard error is the jackknife's. (Differences of subjects
     rejected in 22 to 77 % of data sets in which all ROIs had one and the same pattern.) The mean pattern has less
     noise than that of one ROI, which works against a difference above zero. ``p_value_adjusted`` is single-step max-T
@@ -173,6 +185,15 @@ def agreement_test(
     maximum over tests of the statistic less its null mean over its null SD. p-values are exact shares
     where all permutations are enumerated and (k + 1) / (B + 1) otherwise. Permutations use the entries
     all subjects and all predictors have.
+
+    References
+    ----------
+    .. [1] Höfling, L., Tangemann, M., Piefke, L., Keller, S., Franke, K., & Bethge, M. (2026). Only brains
+       align with brains: Cross-region alignment patterns expose limits of normative models. International
+       Conference on Learning Representations. https://openreview.net/forum?id=cMGJcHHI7d
+    .. [2] Phipson, B., & Smyth, G. K. (2010). Permutation p-values should never be zero: Calculating exact
+       p-values when permutations are randomly drawn. Statistical Applications in Genetics and Molecular
+       Biology, 9(1), 39. https://doi.org/10.2202/1544-6115.1585
 
     Examples
     --------

@@ -103,6 +103,10 @@ def alignment_patterns(
     -------
     AlignmentPatterns
 
+        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
+        (layer of the model), ``subject`` (subject), ``metric`` (measure of the scores), ``split`` (part of
+        the stimuli), ``roi`` (region), ``value`` (value).
+
     Raises
     ------
     InputError
@@ -114,10 +118,20 @@ def alignment_patterns(
     DataError
         If a pattern is constant.
 
+    See Also
+    --------
+    pattern_agreement, pattern_reliability, pattern_identification
+
     Notes
     -----
     ``AP(f, s) = (m(f, s, t))_t``: the scores m of predictor f on all ROIs t of subject s (Hoefling et
     al. 2026, alignment pattern analysis).
+
+    References
+    ----------
+    .. [1] Höfling, L., Tangemann, M., Piefke, L., Keller, S., Franke, K., & Bethge, M. (2026). Only brains
+       align with brains: Cross-region alignment patterns expose limits of normative models. International
+       Conference on Learning Representations. https://openreview.net/forum?id=cMGJcHHI7d
 
     Examples
     --------

@@ -167,6 +167,23 @@ def brain_test(
     -------
     BrainTest
 
+        Columns: ``model`` (model, or what is compared), ``layer`` (layer of the model), ``metric`` (measure
+        of the scores), ``split`` (part of the stimuli), ``direction`` (direction of the prediction),
+        ``outcome`` (what is compared: score, agreement, ...), ``roi`` (region), ``estimate`` (what is
+        estimated, from the data themselves), ``std_error`` (standard error), ``df`` (degrees of freedom),
+        ``conf_low`` (lower limit of the interval), ``conf_high`` (upper limit of the interval),
+        ``conf_level`` (level of the interval), ``bound_low`` (lower margin), ``bound_high`` (upper margin),
+        ``p_value_noninf`` (p-value against the lower margin), ``p_value_equiv`` (p-value of equivalence, the
+        larger of the one-sided ones), ``p_value_worse`` (p-value of being worse), ``p_value_noninf_adjusted``
+        (adjusted p-value against the lower margin), ``p_value_equiv_adjusted`` (adjusted p-value of
+        equivalence), ``p_value_worse_adjusted`` (that, adjusted), ``mean_model`` (mean of the model),
+        ``mean_person`` (mean of persons), ``person_low`` (lower limit over persons), ``person_high`` (upper
+        limit over persons), ``statistic`` (test statistic), ``p_value`` (p-value of the ordinary test),
+        ``place`` (place, 1 is the best), ``p_value_rank`` (p-value of the rank among persons),
+        ``p_value_profile`` (p-value of the profile), ``as_good`` (whether as good as a person),
+        ``like_a_person`` (whether like a person), ``decision`` (equivalent, different, ..., or undecided),
+        ``n_subject`` (subjects), ``method`` (how the interval or test was made).
+
     Raises
     ------
     MarginError
@@ -182,6 +199,10 @@ def brain_test(
         Fewer than six people.
     DegenerateWarning
         A model or region without enough scores.
+
+    See Also
+    --------
+    power_brain_test, agreement_test, noise_ceiling
 
     Notes
     -----
@@ -207,6 +228,14 @@ def brain_test(
 
     Measured with a generator of its own at 8 and 10 people: docs/brain_test.md. The question is that of
     Feather et al. 2025, "Brain-model evaluations need the NeuroAI Turing Test" (arXiv 2502.16238).
+
+    References
+    ----------
+    .. [1] Feather, J., Khosla, M., Murty, N. A. R., & Nayebi, A. (2025). Brain-model evaluations need the
+       NeuroAI Turing Test. arXiv:2502.16238.
+    .. [2] Schuirmann, D. J. (1987). A comparison of the two one-sided tests procedure and the power approach
+       for assessing the equivalence of average bioavailability. Journal of Pharmacokinetics and
+       Biopharmaceutics, 15(6), 657–680. https://doi.org/10.1007/BF01068419
 
     Examples
     --------

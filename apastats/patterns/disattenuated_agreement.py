@@ -79,6 +79,15 @@ def disattenuated_agreement(
     -------
     DisattenuatedAgreement
 
+        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
+        (layer of the model), ``roi`` (region), ``metric`` (measure of the scores), ``split`` (part of the
+        stimuli), ``agreement`` (pattern agreement), ``reliability_model`` (reliability of the model's
+        pattern), ``reliability_reference`` (reliability of the reference), ``n_effective`` (effective number
+        of units), ``estimate`` (what is estimated, from the data themselves), ``std_error`` (standard error),
+        ``conf_low`` (lower limit of the interval), ``conf_high`` (upper limit of the interval),
+        ``conf_level`` (level of the interval), ``n_subject`` (subjects), ``method`` (how the interval or test
+        was made).
+
     Raises
     ------
     InputError
@@ -86,11 +95,20 @@ def disattenuated_agreement(
     DesignError
         If there are too few subjects, or no models.
 
+    See Also
+    --------
+    pattern_agreement, pattern_reliability
+
     Notes
     -----
     ``A / sqrt(r_model r_reference)`` (Spearman 1904): A the mean Pearson agreement; r_model the mean
     correlation of the model's patterns between subjects; r_reference as in :func:`pattern_reliability`.
     NaN where a reliability is not positive, or below ``least_reliability``.
+
+    References
+    ----------
+    .. [1] Spearman, C. (1904). The proof and measurement of association between two things. The American
+       Journal of Psychology, 15(1), 72–101. https://doi.org/10.2307/1412159
 
     Examples
     --------

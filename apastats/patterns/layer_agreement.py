@@ -58,6 +58,13 @@ def layer_agreement(
     -------
     LayerAgreement
 
+        Columns: ``model`` (model, or what is compared), ``layer`` (layer of the model), ``position``
+        (position among the layers), ``depth`` (relative depth), ``roi`` (region), ``metric`` (measure of the
+        scores), ``split`` (part of the stimuli), ``estimate`` (what is estimated, from the data themselves),
+        ``std_error`` (standard error), ``conf_low`` (lower limit of the interval), ``conf_high`` (upper limit
+        of the interval), ``conf_level`` (level of the interval), ``n_subject`` (subjects), ``rank`` (rank),
+        ``brain`` (brain row), ``method`` (how the interval or test was made).
+
     Raises
     ------
     InputError
@@ -65,10 +72,20 @@ def layer_agreement(
     DesignError
         If there are no models.
 
+    See Also
+    --------
+    pattern_agreement, select_layer
+
     Notes
     -----
     ``rank`` orders the layers of a model on the data they are judged on. To choose a layer on agreement, use
     ``select_layer(pattern_agreement(patterns), on="cross_subject", outcome="agreement")``.
+
+    References
+    ----------
+    .. [1] Höfling, L., Tangemann, M., Piefke, L., Keller, S., Franke, K., & Bethge, M. (2026). Only brains
+       align with brains: Cross-region alignment patterns expose limits of normative models. International
+       Conference on Learning Representations. https://openreview.net/forum?id=cMGJcHHI7d
 
     Examples
     --------

@@ -93,12 +93,23 @@ def matrix_agreement(
     -------
     MatrixAgreement
 
+        Columns: ``roi`` (region), ``estimate`` (what is estimated, from the data themselves), ``null_mean``
+        (mean under the null), ``null_sd`` (SD under the null), ``statistic`` (test statistic), ``p_value``
+        (p-value of the ordinary test), ``p_value_adjusted`` (p-value adjusted over the family),
+        ``p_value_fdr`` (p-value adjusted for the false discovery rate), ``mcse`` (Monte-Carlo standard
+        error), ``n_subject`` (subjects), ``metric`` (measure of the scores), ``split`` (part of the stimuli),
+        ``method`` (how the interval or test was made).
+
     Raises
     ------
     InputError
         If an argument is not allowed, or the matrix lacks a ROI or holds no finite number.
     DesignError
         If patterns have missing entries off the diagonal for all subjects.
+
+    See Also
+    --------
+    pattern_agreement, second_order_similarity
 
     Notes
     -----
@@ -108,6 +119,15 @@ def matrix_agreement(
     entries shift by one. With ``"degree"`` connections are exchanged instead (Maslov and Sneppen 2002).
     ``p_value_adjusted`` is single-step max-T over ROIs, ``p_value_fdr`` the false discovery rate. Subjects
     with a missing entry off the diagonal do not enter for that ROI.
+
+    References
+    ----------
+    .. [1] Höfling, L., Tangemann, M., Piefke, L., Keller, S., Franke, K., & Bethge, M. (2026). Only brains
+       align with brains: Cross-region alignment patterns expose limits of normative models. International
+       Conference on Learning Representations. https://openreview.net/forum?id=cMGJcHHI7d
+    .. [2] Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & Kriegeskorte, N. (2014). A
+       toolbox for representational similarity analysis. PLoS Computational Biology, 10(4), e1003553.
+       https://doi.org/10.1371/journal.pcbi.1003553
 
     Examples
     --------

@@ -202,12 +202,21 @@ def pattern_agreement(
         person's share in their means, see Notes. ``roi`` is the ROI whose brain pattern is the target. Brain
         rows have the brain kind, ``model`` "brain" and ``layer`` "-".
 
+        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
+        (layer of the model), ``subject`` (subject), ``roi`` (region), ``metric`` (measure of the scores),
+        ``split`` (part of the stimuli), ``stream`` (stream of the region), ``agreement`` (pattern agreement),
+        ``z`` (Fisher z), ``agreement_person`` (agreement with each person), ``z_person`` (its Fisher z).
+
     Raises
     ------
     InputError
         If an argument is not allowed.
     DesignError
         If there are no brain patterns, or too few subjects for the reference.
+
+    See Also
+    --------
+    alignment_patterns, agreement_test, strict_alignment
 
     Notes
     -----
@@ -226,6 +235,12 @@ def pattern_agreement(
     ``agreement_person`` 92 to 96 %, and their limits can lie beyond 1, as agreements are skewed: take ``z_person``
     for tests, and :func:`agreement_bootstrap` for intervals of an agreement. Left out where one person less leaves
     too few.
+
+    References
+    ----------
+    .. [1] Höfling, L., Tangemann, M., Piefke, L., Keller, S., Franke, K., & Bethge, M. (2026). Only brains
+       align with brains: Cross-region alignment patterns expose limits of normative models. International
+       Conference on Learning Representations. https://openreview.net/forum?id=cMGJcHHI7d
 
     Examples
     --------

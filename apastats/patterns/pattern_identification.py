@@ -76,6 +76,12 @@ def pattern_identification(
     -------
     PatternIdentification
 
+        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``roi``
+        (region), ``metric`` (measure of the scores), ``split`` (part of the stimuli), ``estimate`` (what is
+        estimated, from the data themselves), ``chance`` (value by chance), ``p_value`` (p-value of the
+        ordinary test), ``mcse`` (Monte-Carlo standard error), ``n_subject`` (subjects), ``method`` (how the
+        interval or test was made).
+
     Raises
     ------
     InputError
@@ -83,11 +89,21 @@ def pattern_identification(
     DesignError
         If there are too few subjects.
 
+    See Also
+    --------
+    pattern_agreement, pattern_reliability
+
     Notes
     -----
     ``accuracy = mean_s mean_r [r = argmax_t sim(pattern(s, r), ref(s, t))]``; ties share a point. The null
     permutes the labels of the references, the same for all subjects. The p-value of one ROI is the share of
     references that its pattern is taken for at least as often as for its own.
+
+    References
+    ----------
+    .. [1] Höfling, L., Tangemann, M., Piefke, L., Keller, S., Franke, K., & Bethge, M. (2026). Only brains
+       align with brains: Cross-region alignment patterns expose limits of normative models. International
+       Conference on Learning Representations. https://openreview.net/forum?id=cMGJcHHI7d
 
     Examples
     --------

@@ -134,12 +134,22 @@ def pattern_reliability(
     -------
     PatternReliability
 
+        Columns: ``roi`` (region), ``metric`` (measure of the scores), ``split`` (part of the stimuli),
+        ``term`` (what the row is of), ``estimate`` (what is estimated, from the data themselves),
+        ``std_error`` (standard error), ``conf_low`` (lower limit of the interval), ``conf_high`` (upper limit
+        of the interval), ``conf_level`` (level of the interval), ``n_effective`` (effective number of units),
+        ``n_subject`` (subjects), ``method`` (how the interval or test was made).
+
     Raises
     ------
     InputError
         If an argument is not allowed.
     DesignError
         If there are too few subjects.
+
+    See Also
+    --------
+    alignment_patterns, disattenuated_agreement
 
     Notes
     -----
@@ -148,6 +158,11 @@ def pattern_reliability(
     patterns in it, ``k = (V - C) / (V_ref - C)``: V the variance of single patterns, C their covariance
     between people, V_ref the variance of references; for complete leave_one_out rows k is n - 1 exactly.
     ``distinctness``: agreement with the own ROI's reference less the mean agreement with the other ROIs'.
+
+    References
+    ----------
+    .. [1] Spearman, C. (1904). The proof and measurement of association between two things. The American
+       Journal of Psychology, 15(1), 72–101. https://doi.org/10.2307/1412159
 
     Examples
     --------

@@ -55,11 +55,21 @@ def pattern_similarity(x: np.ndarray, y: np.ndarray, similarity: str = "pearson"
         Each from the entries both patterns have; NaN where these are fewer than three, or where a
         pattern is constant over them.
 
+    See Also
+    --------
+    pattern_agreement, matrix_agreement
+
     Notes
     -----
     Pearson ``s_xy / (s_x s_y)``; Spearman the same on midranks over the shared entries; cosine
     ``sum xy / sqrt(sum x^2 sum y^2)``; concordance ``2 s_xy / (s_x^2 + s_y^2 + (m_x - m_y)^2)`` with
     divisor n (Lin 1989, Biometrics 45:255); nrmse ``1 - sqrt(mean (x - y)^2) / s_y``.
+
+    References
+    ----------
+    .. [1] Höfling, L., Tangemann, M., Piefke, L., Keller, S., Franke, K., & Bethge, M. (2026). Only brains
+       align with brains: Cross-region alignment patterns expose limits of normative models. International
+       Conference on Learning Representations. https://openreview.net/forum?id=cMGJcHHI7d
 
     Examples
     --------

@@ -45,6 +45,16 @@ def random_feature_models(
     InputError
         If an argument is not allowed.
 
+    See Also
+    --------
+    agreement_test, rdms_from_patterns
+
+    References
+    ----------
+    .. [1] Höfling, L., Tangemann, M., Piefke, L., Keller, S., Franke, K., & Bethge, M. (2026). Only brains
+       align with brains: Cross-region alignment patterns expose limits of normative models. International
+       Conference on Learning Representations. https://openreview.net/forum?id=cMGJcHHI7d
+
     Examples
     --------
     >>> import apastats as apa

@@ -96,6 +96,14 @@ def second_order_rdms(
     SecondOrder
         ``metric`` is the method, ``split`` "-".
 
+        Columns: ``model`` (model, or what is compared), ``estimate`` (what is estimated, from the data
+        themselves), ``r_squared`` (share of variance explained), ``std_error`` (standard error), ``conf_low``
+        (lower limit of the interval), ``conf_high`` (upper limit of the interval), ``null_sd`` (SD under the
+        null), ``n_layer`` (layers), ``metric`` (measure of the scores), ``split`` (part of the stimuli),
+        ``p_value`` (p-value of the ordinary test), ``p_value_adjusted`` (p-value adjusted over the family),
+        ``mcse`` (Monte-Carlo standard error), ``conf_level`` (level of the interval), ``n_pair`` (pairs),
+        ``n_subject`` (subjects), ``method`` (how the interval or test was made).
+
     Raises
     ------
     InputError
@@ -105,6 +113,10 @@ def second_order_rdms(
         layers to choose from.
     DataError
         If entries of an RDM are missing.
+
+    See Also
+    --------
+    second_order_similarity, matrix_agreement
 
     Notes
     -----
@@ -117,6 +129,15 @@ def second_order_rdms(
     ROIs with similar RDMs are best fitted by similar layers whatever the model, so the layer matrix takes on the
     brain's structure by the choice alone. ``null="stimuli"`` goes through the same choice and holds its level;
     ``"rois"`` does not see it, and at .05 rejected a quarter of the models with random features in a simulation.
+
+    References
+    ----------
+    .. [1] Höfling, L., Tangemann, M., Piefke, L., Keller, S., Franke, K., & Bethge, M. (2026). Only brains
+       align with brains: Cross-region alignment patterns expose limits of normative models. International
+       Conference on Learning Representations. https://openreview.net/forum?id=cMGJcHHI7d
+    .. [2] Kriegeskorte, N., Mur, M., & Bandettini, P. (2008). Representational similarity analysis –
+       connecting the branches of systems neuroscience. Frontiers in Systems Neuroscience, 2, 4.
+       https://doi.org/10.3389/neuro.06.004.2008
 
     Examples
     --------

@@ -79,12 +79,24 @@ def second_order_similarity(
     -------
     SecondOrder
 
+        Columns: ``model`` (model, or what is compared), ``estimate`` (what is estimated, from the data
+        themselves), ``r_squared`` (share of variance explained), ``std_error`` (standard error), ``conf_low``
+        (lower limit of the interval), ``conf_high`` (upper limit of the interval), ``null_sd`` (SD under the
+        null), ``n_layer`` (layers), ``metric`` (measure of the scores), ``split`` (part of the stimuli),
+        ``p_value`` (p-value of the ordinary test), ``p_value_adjusted`` (p-value adjusted over the family),
+        ``mcse`` (Monte-Carlo standard error), ``conf_level`` (level of the interval), ``n_pair`` (pairs),
+        ``n_subject`` (subjects), ``method`` (how the interval or test was made).
+
     Raises
     ------
     InputError
         If an argument is not allowed.
     DesignError
         If there are fewer than four ROIs or subjects, or no model has two layers in the selection.
+
+    See Also
+    --------
+    second_order_rdms, pattern_agreement
 
     Notes
     -----
@@ -94,6 +106,15 @@ def second_order_similarity(
     together (Mantel 1967), one-sided; adjusted by max-T over models. The test asks whether L is arranged like B,
     not why: ROIs with similar responses get similar layers, and similar patterns, from any model. From RDMs
     :func:`second_order_rdms` has a null that goes through the same choice.
+
+    References
+    ----------
+    .. [1] Höfling, L., Tangemann, M., Piefke, L., Keller, S., Franke, K., & Bethge, M. (2026). Only brains
+       align with brains: Cross-region alignment patterns expose limits of normative models. International
+       Conference on Learning Representations. https://openreview.net/forum?id=cMGJcHHI7d
+    .. [2] Kriegeskorte, N., Mur, M., & Bandettini, P. (2008). Representational similarity analysis –
+       connecting the branches of systems neuroscience. Frontiers in Systems Neuroscience, 2, 4.
+       https://doi.org/10.3389/neuro.06.004.2008
 
     Examples
     --------

@@ -119,6 +119,12 @@ def strict_alignment(
     -------
     StrictAlignment
 
+        Columns: ``model`` (model, or what is compared), ``roi`` (region), ``metric`` (measure of the scores),
+        ``estimate_score`` (estimate for score), ``p_value_score`` (p-value for score), ``in_score`` (verdict
+        on score), ``estimate_agreement`` (estimate for agreement), ``p_value_agreement`` (p-value for
+        agreement), ``in_agreement`` (verdict on agreement), ``p_value`` (p-value of the ordinary test),
+        ``decision`` (equivalent, different, ..., or undecided).
+
     Raises
     ------
     MarginError
@@ -128,6 +134,10 @@ def strict_alignment(
     DataError
         If the two tables have no model and cell in common.
 
+    See Also
+    --------
+    pattern_agreement, equivalence, brain_test
+
     Notes
     -----
     A model is aligned where both tests reject at alpha (Berger 1982: the larger p-value is valid, no further
@@ -136,6 +146,14 @@ def strict_alignment(
     with the highest mean is tested like every other: its p is the largest of the tests against all others
     (intersection-union), adjusted over models and cells. A model one standard error of a difference below the best, at
     the margin, was called aligned in 10 to 38 % while the highest mean was in by definition.
+
+    References
+    ----------
+    .. [1] Höfling, L., Tangemann, M., Piefke, L., Keller, S., Franke, K., & Bethge, M. (2026). Only brains
+       align with brains: Cross-region alignment patterns expose limits of normative models. International
+       Conference on Learning Representations. https://openreview.net/forum?id=cMGJcHHI7d
+    .. [2] Berger, R. L. (1982). Multiparameter hypothesis testing and acceptance sampling. Technometrics,
+       24(4), 295–300. https://doi.org/10.1080/00401706.1982.10487790
 
     Examples
     --------

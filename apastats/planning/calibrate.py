@@ -76,12 +76,22 @@ def calibrate(
     -------
     Calibration
 
+        Columns: ``verb`` (verb), ``what`` (what the row is of), ``quantity`` (what was measured: error rate,
+        coverage, power), ``design`` (simulated design), ``n`` (number of units), ``nominal`` (nominal value),
+        ``estimate`` (what is estimated, from the data themselves), ``mcse`` (Monte-Carlo standard error),
+        ``n_replicate`` (simulated studies or replicates), ``warned`` (share of studies with a warning),
+        ``verdict`` (supported, refuted, undecided or not testable).
+
     Raises
     ------
     InputError
         If a trial or a design is unknown, or a number impossible.
     DesignError
         If the pilot has too few models or subjects.
+
+    See Also
+    --------
+    power_study, simulate
 
     Notes
     -----
@@ -90,6 +100,11 @@ def calibrate(
     value has no closed form (ceilings, agreement) it is the mean of the estimates over all studies of the cell.
     ``verdict``: ``off`` where the rate is beyond nominal on the side that claims too much by more than two Monte-Carlo
     errors and 1.5 points, ``cautious`` where it is so on the other side.
+
+    References
+    ----------
+    .. [1] Davison, A. C., & Hinkley, D. V. (1997). Bootstrap methods and their application. Cambridge
+       University Press. https://doi.org/10.1017/CBO9780511802843
 
     Examples
     --------

@@ -92,10 +92,22 @@ def claims(
     -------
     Claims
 
+        Columns: ``claim`` (claim), ``part`` (part of the claim), ``statement`` (the claim in words),
+        ``estimand`` (what it is about), ``margin`` (margin), ``test`` (test), ``verdict`` (supported,
+        refuted, undecided or not testable), ``estimate`` (what is estimated, from the data themselves),
+        ``conf_low`` (lower limit of the interval), ``conf_high`` (upper limit of the interval), ``n_shown``
+        (rows that show it), ``n_against`` (rows that speak against it), ``n_row`` (rows), ``n_subject``
+        (subjects), ``n_needed`` (rows needed), ``reading`` (how the rule is read), ``decides`` (the number
+        that decides), ``method`` (how the interval or test was made), ``part_verdict`` (verdict of the part).
+
     Raises
     ------
     InputError
         If a claim is stated wrongly, a result lacks a column, or limits that hold for all rows together cannot be made.
+
+    See Also
+    --------
+    equivalence, compare, report
 
     Notes
     -----
@@ -106,6 +118,11 @@ def claims(
     the result, or Bonferroni's from ``std_error`` and ``df`` (or ``n_subject``). An interval that straddles ``value``
     decides nothing, whatever its p-value, and nothing is ever refuted by a p-value. ``n_needed`` takes the estimate
     and its spread to be true (exact power of t), so it is rough.
+
+    References
+    ----------
+    .. [1] Berger, R. L. (1982). Multiparameter hypothesis testing and acceptance sampling. Technometrics,
+       24(4), 295–300. https://doi.org/10.1080/00401706.1982.10487790
 
     Examples
     --------

@@ -100,15 +100,29 @@ def power_tost(
     PowerResult
         One row per combination: ``n, sd, difference, bound_low, bound_high, alpha, estimate`` (power).
 
+        Columns: ``n`` (number of units), ``sd`` (standard deviation), ``difference`` (difference),
+        ``bound_low`` (lower margin), ``bound_high`` (upper margin), ``alpha`` (level of the test),
+        ``estimate`` (what is estimated, from the data themselves), ``method`` (how the interval or test was
+        made).
+
     Raises
     ------
     InputError, MarginError
         If a number is impossible.
 
+    See Also
+    --------
+    sample_size_tost, power_t, tost
+
     Notes
     -----
     See :func:`apastats.numbers.noncentral.tost_power`. Most equivalence studies need the power at a small difference
     other than 0: models are never exactly equal.
+
+    References
+    ----------
+    .. [1] Phillips, K. F. (1990). Power of the two one-sided tests procedure in bioequivalence. Journal of
+       Pharmacokinetics and Biopharmaceutics, 18(2), 137–144. https://doi.org/10.1007/BF01063556
 
     Examples
     --------
@@ -207,10 +221,24 @@ def sample_size_tost(
         One row per combination: ``estimate`` is the real n (pairs, observations, or per group), ``n`` the whole
         number to plan with, ``power_at_n`` what it gives.
 
+        Columns: ``power`` (power), ``sd`` (standard deviation), ``difference`` (difference), ``bound_low``
+        (lower margin), ``bound_high`` (upper margin), ``alpha`` (level of the test), ``estimate`` (what is
+        estimated, from the data themselves), ``n`` (number of units), ``power_at_n`` (power at that number),
+        ``method`` (how the interval or test was made).
+
     Raises
     ------
     InputError
         If the power cannot be reached (the true difference lies on or outside a bound).
+
+    See Also
+    --------
+    power_tost, subjects_needed
+
+    References
+    ----------
+    .. [1] Phillips, K. F. (1990). Power of the two one-sided tests procedure in bioequivalence. Journal of
+       Pharmacokinetics and Biopharmaceutics, 18(2), 137–144. https://doi.org/10.1007/BF01063556
 
     Examples
     --------
@@ -277,10 +305,23 @@ def power_t(
     -------
     PowerResult
 
+        Columns: ``n`` (number of units), ``sd`` (standard deviation), ``difference`` (difference), ``alpha``
+        (level of the test), ``estimate`` (what is estimated, from the data themselves), ``method`` (how the
+        interval or test was made).
+
     Raises
     ------
     InputError
         If a number is impossible.
+
+    See Also
+    --------
+    power_tost, sample_size_tost
+
+    References
+    ----------
+    .. [1] Phillips, K. F. (1990). Power of the two one-sided tests procedure in bioequivalence. Journal of
+       Pharmacokinetics and Biopharmaceutics, 18(2), 137–144. https://doi.org/10.1007/BF01063556
 
     Examples
     --------
@@ -344,10 +385,24 @@ def power_correlation(
     -------
     PowerResult
 
+        Columns: ``n`` (number of units), ``rho`` (correlation), ``bound_low`` (lower margin), ``bound_high``
+        (upper margin), ``alpha`` (level of the test), ``estimate`` (what is estimated, from the data
+        themselves), ``method`` (how the interval or test was made).
+
     Raises
     ------
     InputError
         If n is not above 3 or a correlation outside -1..1.
+
+    See Also
+    --------
+    power_tost, correlation_tost
+
+    References
+    ----------
+    .. [1] Goertzen, J. R., & Cribbie, R. A. (2010). Detecting a lack of association: An equivalence testing
+       approach. British Journal of Mathematical and Statistical Psychology, 63(3), 527–537.
+       https://doi.org/10.1348/000711009X475853
 
     Examples
     --------

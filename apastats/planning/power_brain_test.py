@@ -55,10 +55,20 @@ def power_brain_test(
         ``n, difference, alpha, power``; ``estimate`` is the power, or the people needed: infinite where no number would
         do, because the model is worse by the margin or more, or lies within the spread of people.
 
+        Columns: ``model`` (model, or what is compared), ``layer`` (layer of the model), ``metric`` (measure
+        of the scores), ``split`` (part of the stimuli), ``direction`` (direction of the prediction),
+        ``outcome`` (what is compared: score, agreement, ...), ``roi`` (region), ``question`` (question),
+        ``difference`` (difference), ``alpha`` (level of the test), ``power`` (power), ``estimate`` (what is
+        estimated, from the data themselves).
+
     Raises
     ------
     InputError
         If an argument is not allowed.
+
+    See Also
+    --------
+    brain_test, power_study
 
     Notes
     -----
@@ -69,6 +79,13 @@ def power_brain_test(
     With many people only models more than 1.64 SDs of people below the mean are found beyond. The whole profile has no
     closed form; for ``over="all"`` the second question is that of the mean over regions. Variances are those of the
     pilot and are uncertain: with ten people an SD may be off by a factor of 1.8.
+
+    References
+    ----------
+    .. [1] Feather, J., Khosla, M., Murty, N. A. R., & Nayebi, A. (2025). Brain-model evaluations need the
+       NeuroAI Turing Test. arXiv:2502.16238.
+    .. [2] Phillips, K. F. (1990). Power of the two one-sided tests procedure in bioequivalence. Journal of
+       Pharmacokinetics and Biopharmaceutics, 18(2), 137–144. https://doi.org/10.1007/BF01063556
 
     Examples
     --------

@@ -74,10 +74,23 @@ def power_study(
         ``worse_pairs_different`` (share of tied against worse pairs shown different), ``mcb_keeps_tied``,
         ``mcs_keeps_all_tied`` (per ROI), ``mcs_keeps_worse``; with ``mcse``.
 
+        Columns: ``n`` (number of units), ``term`` (what the row is of), ``estimate`` (what is estimated, from
+        the data themselves), ``mcse`` (Monte-Carlo standard error), ``n_replicate`` (simulated studies or
+        replicates), ``method`` (how the interval or test was made).
+
     Raises
     ------
     InputError
         If a size, a share or a correlation is impossible.
+
+    See Also
+    --------
+    subjects_needed, power_tost, calibrate
+
+    References
+    ----------
+    .. [1] Phillips, K. F. (1990). Power of the two one-sided tests procedure in bioequivalence. Journal of
+       Pharmacokinetics and Biopharmaceutics, 18(2), 137–144. https://doi.org/10.1007/BF01063556
 
     Examples
     --------

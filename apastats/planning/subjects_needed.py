@@ -48,6 +48,13 @@ def subjects_needed(
         never, the assumed difference lies on or outside the bounds), ``n_difference`` (the same for a minimal
         effect, outside the bounds), ``estimate`` (the smaller of both), and ``n_subject``, what there was.
 
+        Columns: ``roi`` (region), ``contrast`` (what is subtracted from what), ``model`` (model, or what is
+        compared), ``reference`` (what is compared with), ``difference`` (difference), ``sd`` (standard
+        deviation), ``bound_low`` (lower margin), ``bound_high`` (upper margin), ``n_subject`` (subjects),
+        ``n_equivalence`` (subjects for equivalence), ``n_difference`` (subjects for a difference),
+        ``estimate`` (what is estimated, from the data themselves), ``alpha`` (level of the test), ``power``
+        (power), ``method`` (how the interval or test was made).
+
     Raises
     ------
     DataError
@@ -55,10 +62,19 @@ def subjects_needed(
     InputError
         If an argument is not allowed.
 
+    See Also
+    --------
+    power_study, sample_size_tost, equivalence
+
     Notes
     -----
     Exact power of the t tests at the observed standard deviation of the differences, which is itself uncertain: with 10
     subjects its 95 % interval runs from 0.69 to 1.83 times the estimate, so the numbers needed vary by a factor of 7.
+
+    References
+    ----------
+    .. [1] Phillips, K. F. (1990). Power of the two one-sided tests procedure in bioequivalence. Journal of
+       Pharmacokinetics and Biopharmaceutics, 18(2), 137–144. https://doi.org/10.1007/BF01063556
 
     Examples
     --------

@@ -88,6 +88,14 @@ def references(*results: Any) -> Bibliography:
     InputError
         If one of them is neither a result nor a score table.
 
+    See Also
+    --------
+    report
+
+    References
+    ----------
+    .. [1] The apastats developers (2026). apastats: Statistics for brain-model alignment. Python package.
+
     Examples
     --------
     >>> import apastats as apa

@@ -376,6 +376,14 @@ def report(
     InputError
         If there is no result, or an argument is not allowed.
 
+    See Also
+    --------
+    references, run_study, load_result
+
+    References
+    ----------
+    .. [1] The apastats developers (2026). apastats: Statistics for brain-model alignment. Python package.
+
     Examples
     --------
     >>> import apastats as apa

@@ -33,10 +33,19 @@ def cluster(client: Any) -> Any:
     MissingExtraError
         If dask.distributed is not installed.
 
+    See Also
+    --------
+    bootstrap, run_study
+
     Notes
     -----
     This is joblib's dask backend; any other backend of joblib works by ``joblib.parallel_config``. The
     numbers are those of one process, also when workers are lost and their tasks run again elsewhere.
+
+    References
+    ----------
+    .. [1] Davison, A. C., & Hinkley, D. V. (1997). Bootstrap methods and their application. Cambridge
+       University Press. https://doi.org/10.1017/CBO9780511802843
 
     Examples
     --------

@@ -210,6 +210,16 @@ def activations(
     OutputExistsError
         If the folder exists and ``overwrite`` is False.
 
+    See Also
+    --------
+    rdms_from_patterns, score_patterns, linear_predictivity
+
+    References
+    ----------
+    .. [1] Conwell, C., Prince, J. S., Kay, K. N., Alvarez, G. A., & Konkle, T. (2024). A large-scale
+       examination of inductive biases shaping high-level visual representation in brains and machines. Nature
+       Communications, 15, 9383. https://doi.org/10.1038/s41467-024-53147-y
+
     Examples
     --------
     >>> import tempfile, torch

@@ -44,15 +44,32 @@ def commonality(
         ``model`` is "unique A", "shared A & B", ..., and "total" (R2 of all models); ``score`` the share of
         variance. The parts of a subject sum to the total; shared parts can be negative (suppression).
 
+        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
+        (layer of the model), ``subject`` (subject), ``roi`` (region), ``metric`` (measure of the scores),
+        ``split`` (part of the stimuli), ``score`` (score).
+
     Raises
     ------
     InputError, DataError
         As :func:`apastats.partial_similarity`; more than 10 groups.
 
+    See Also
+    --------
+    regression_rsa, partial_similarity, score
+
     Notes
     -----
     ``C(A) = sum over T in A of (-1)^(|T| + 1) R2(T and all models not in A)`` (Nimon, Lewis, Kane and Haynes 2008,
     Behavior Research Methods 40:457-466). R2 is not corrected for the number of models.
+
+    References
+    ----------
+    .. [1] Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & Kriegeskorte, N. (2014). A
+       toolbox for representational similarity analysis. PLoS Computational Biology, 10(4), e1003553.
+       https://doi.org/10.1371/journal.pcbi.1003553
+    .. [2] Kriegeskorte, N., Mur, M., & Bandettini, P. (2008). Representational similarity analysis –
+       connecting the branches of systems neuroscience. Frontiers in Systems Neuroscience, 2, 4.
+       https://doi.org/10.3389/neuro.06.004.2008
 
     Examples
     --------

@@ -153,6 +153,11 @@ def evaluate_rdms(
         Estimate: mean over subjects of ``s(model, subject)``; standard error: SD over subjects (n - 1)
         divided by sqrt(n); ``df`` = n - 1.
 
+        Columns: ``roi`` (region), ``model`` (model, or what is compared), ``layer`` (layer of the model),
+        ``metric`` (measure of the scores), ``estimate`` (what is estimated, from the data themselves),
+        ``std_error`` (standard error), ``df`` (degrees of freedom), ``ceiling_lower`` (lower noise ceiling),
+        ``ceiling_upper`` (upper noise ceiling), ``n_subject`` (subjects).
+
     Raises
     ------
     InputError, DataError
@@ -160,10 +165,20 @@ def evaluate_rdms(
     DesignError
         If a ROI has fewer than two subjects.
 
+    See Also
+    --------
+    score, evaluate_fitted, noise_ceiling
+
     Notes
     -----
     The numbers of ``rsatoolbox.inference.eval_fixed`` (with ``rerank=True`` also its ceilings of the
     rank methods). Ceilings: Nili et al. (2014), PLoS Computational Biology 10:e1003553.
+
+    References
+    ----------
+    .. [1] Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & Kriegeskorte, N. (2014). A
+       toolbox for representational similarity analysis. PLoS Computational Biology, 10(4), e1003553.
+       https://doi.org/10.1371/journal.pcbi.1003553
 
     Examples
     --------

@@ -48,6 +48,10 @@ def hyperalign(
     DesignError
         If a region has one person only.
 
+    See Also
+    --------
+    linear_predictivity, measure
+
     Notes
     -----
     The deterministic shared response model (Chen et al. 2015), which for equal numbers of vertices and components is
@@ -56,6 +60,11 @@ def hyperalign(
     ``X_s' S`` and ``S = mean_s X_s W_s``. Columns are centred by their train means. Test stimuli are mapped,
     never fitted; all people of a region share the fit, so rows of people who predict people are no longer
     independent of each other.
+
+    References
+    ----------
+    .. [1] Williams, A. H., Kunz, E., Kornblith, S., & Linderman, S. W. (2021). Generalized shape metrics on
+       neural representations. Advances in Neural Information Processing Systems 34.
 
     Examples
     --------

@@ -90,6 +90,12 @@ def linear_predictivity(
         ``n_left_out`` were left out of the mean of at least one part. ``penalty`` is the median of the penalties chosen
         over folds (and vertices), a covariate.
 
+        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
+        (layer of the model), ``subject`` (subject), ``roi`` (region), ``metric`` (measure of the scores),
+        ``split`` (part of the stimuli), ``reference_from`` (where the reference comes from),
+        ``n_feature_predictor`` (features that predict), ``n_feature_brain`` (features predicted), ``penalty``
+        (ridge penalty), ``n_unit`` (units), ``n_left_out`` (units left out), ``score`` (score).
+
     Raises
     ------
     InputError, DataError
@@ -105,11 +111,23 @@ def linear_predictivity(
     ConvergenceWarning
         Where the least or the largest of the ``alphas`` given (three or more) was chosen in most folds.
 
+    See Also
+    --------
+    score_patterns, normalize_encoding, ncsnr
+
     Notes
     -----
     The standardised ridge of the alignment-pattern study of Hoefling et al. (2026). The Gram matrix of
     a predictor is decomposed once per fold for all its targets, and the errors of a set at all penalties come from
     one product; the numbers are those of scikit-learn's ``RidgeCV``.
+
+    References
+    ----------
+    .. [1] Naselaris, T., Kay, K. N., Nishimoto, S., & Gallant, J. L. (2011). Encoding and decoding in fMRI.
+       NeuroImage, 56(2), 400–410. https://doi.org/10.1016/j.neuroimage.2010.07.073
+    .. [2] Conwell, C., Prince, J. S., Kay, K. N., Alvarez, G. A., & Konkle, T. (2024). A large-scale
+       examination of inductive biases shaping high-level visual representation in brains and machines. Nature
+       Communications, 15, 9383. https://doi.org/10.1038/s41467-024-53147-y
 
     Examples
     --------

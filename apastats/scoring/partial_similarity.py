@@ -45,16 +45,33 @@ def partial_similarity(
     ScoreTable
         A row per model, ROI and subject, for ``bootstrap``, ``compare`` and ``equivalence`` like any score.
 
+        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
+        (layer of the model), ``subject`` (subject), ``roi`` (region), ``metric`` (measure of the scores),
+        ``split`` (part of the stimuli), ``score`` (score).
+
     Raises
     ------
     InputError, DataError
         As :func:`apastats.score`; missing pairs; a model that is a linear combination of others.
+
+    See Also
+    --------
+    commonality, regression_rsa, score
 
     Notes
     -----
     With P the inverse of the correlation matrix of subject (0) and models, the partial correlation is
     ``-P_0k / sqrt(P_00 P_kk)``; the semipartial one ``b_k / sqrt((R^-1)_kk)`` with R the matrix of the models and
     ``b = R^-1 r`` (Kim 2015, Communications for Statistical Applications and Methods 22:665).
+
+    References
+    ----------
+    .. [1] Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & Kriegeskorte, N. (2014). A
+       toolbox for representational similarity analysis. PLoS Computational Biology, 10(4), e1003553.
+       https://doi.org/10.1371/journal.pcbi.1003553
+    .. [2] Kriegeskorte, N., Mur, M., & Bandettini, P. (2008). Representational similarity analysis –
+       connecting the branches of systems neuroscience. Frontiers in Systems Neuroscience, 2, 4.
+       https://doi.org/10.3389/neuro.06.004.2008
 
     Examples
     --------

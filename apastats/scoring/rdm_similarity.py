@@ -74,6 +74,10 @@ def rdm_similarity(
     DegenerateWarning
         If a score is NaN.
 
+    See Also
+    --------
+    score, rdms_from_patterns, measure
+
     Notes
     -----
     Names and definitions are those of ``rsatoolbox.rdm.compare``; a constant RDM gives NaN here and
@@ -81,6 +85,15 @@ def rdm_similarity(
     ``x' V^-1 y`` for every ``sigma_k``, solved exactly. rsatoolbox solves a full ``sigma_k`` by
     conjugate gradients (relative tolerance 1e-5), and for variances alone centres the second moments
     without weighting them, which is not ``V^-1`` unless all variances are equal.
+
+    References
+    ----------
+    .. [1] Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & Kriegeskorte, N. (2014). A
+       toolbox for representational similarity analysis. PLoS Computational Biology, 10(4), e1003553.
+       https://doi.org/10.1371/journal.pcbi.1003553
+    .. [2] Kriegeskorte, N., Mur, M., & Bandettini, P. (2008). Representational similarity analysis –
+       connecting the branches of systems neuroscience. Frontiers in Systems Neuroscience, 2, 4.
+       https://doi.org/10.3389/neuro.06.004.2008
 
     Examples
     --------

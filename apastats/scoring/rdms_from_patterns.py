@@ -146,6 +146,19 @@ def rdms_from_patterns(
     DesignError
         Cross-validation with one fold.
 
+    See Also
+    --------
+    activations, read_patterns, rdm_similarity
+
+    References
+    ----------
+    .. [1] Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & Kriegeskorte, N. (2014). A
+       toolbox for representational similarity analysis. PLoS Computational Biology, 10(4), e1003553.
+       https://doi.org/10.1371/journal.pcbi.1003553
+    .. [2] Kriegeskorte, N., Mur, M., & Bandettini, P. (2008). Representational similarity analysis –
+       connecting the branches of systems neuroscience. Frontiers in Systems Neuroscience, 2, 4.
+       https://doi.org/10.3389/neuro.06.004.2008
+
     Examples
     --------
     >>> import numpy as np

@@ -32,14 +32,28 @@ def regression_rsa(
     ScoreTable
         A row per model, ROI and subject; the coefficients are in units of standard deviations.
 
+        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
+        (layer of the model), ``subject`` (subject), ``roi`` (region), ``metric`` (measure of the scores),
+        ``split`` (part of the stimuli), ``score`` (score).
+
     Raises
     ------
     InputError, DataError
         As :func:`apastats.partial_similarity`.
 
+    See Also
+    --------
+    commonality, partial_similarity, fitted
+
     Notes
     -----
     ``b = R^-1 r`` with R the correlations among models and r those with the subject.
+
+    References
+    ----------
+    .. [1] Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & Kriegeskorte, N. (2014). A
+       toolbox for representational similarity analysis. PLoS Computational Biology, 10(4), e1003553.
+       https://doi.org/10.1371/journal.pcbi.1003553
 
     Examples
     --------

@@ -167,6 +167,10 @@ def ncsnr(repeats: Any, *, n_average: Any = None) -> Reliability:
     DegenerateWarning
         Where vertices do not vary (by more than rounding).
 
+    See Also
+    --------
+    noise_ceiling, split_half, normalize_encoding
+
     Notes
     -----
     Noise variance: mean over stimuli of the variance over repeats (n - 1). Signal variance: variance
@@ -174,6 +178,12 @@ def ncsnr(repeats: Any, *, n_average: Any = None) -> Reliability:
     of their square roots, and ``r2 = ncsnr^2 / (ncsnr^2 + 1 / n_average)`` (Allen et al. 2022, Nature
     Neuroscience 25:116; given there in percent). With unequal repeats 1 / n is the mean over stimuli of
     1 / repeats, as in the NSD data manual.
+
+    References
+    ----------
+    .. [1] Conwell, C., Prince, J. S., Kay, K. N., Alvarez, G. A., & Konkle, T. (2024). A large-scale
+       examination of inductive biases shaping high-level visual representation in brains and machines. Nature
+       Communications, 15, 9383. https://doi.org/10.1038/s41467-024-53147-y
 
     Examples
     --------
@@ -234,6 +244,15 @@ def split_half(repeats: Any, *, n_split: int = 100, rng: RngLike = None) -> Reli
     -----
     DegenerateWarning
         Where vertices do not vary (by more than rounding).
+
+    See Also
+    --------
+    ncsnr, noise_ceiling
+
+    References
+    ----------
+    .. [1] Spearman, C. (1904). The proof and measurement of association between two things. The American
+       Journal of Psychology, 15(1), 72–101. https://doi.org/10.2307/1412159
 
     Examples
     --------
@@ -333,6 +352,13 @@ def normalize_encoding(
     ScoreTable
         Scores divided by the ceiling, with the columns ``ceiling`` and ``ceiling_scale``.
 
+        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
+        (layer of the model), ``subject`` (subject), ``roi`` (region), ``metric`` (measure of the scores),
+        ``split`` (part of the stimuli), ``reference_from`` (where the reference comes from),
+        ``n_feature_predictor`` (features that predict), ``n_feature_brain`` (features predicted), ``penalty``
+        (ridge penalty), ``n_unit`` (units), ``n_left_out`` (units left out), ``ceiling`` (noise ceiling),
+        ``ceiling_scale`` (scale of the ceiling), ``score`` (score).
+
     Raises
     ------
     InputError
@@ -344,6 +370,15 @@ def normalize_encoding(
     -----
     CeilingWarning
         Where a score (column ``n_unit``) and its ceiling are over different numbers of vertices.
+
+    See Also
+    --------
+    ncsnr, split_half, linear_predictivity
+
+    References
+    ----------
+    .. [1] Spearman, C. (1904). The proof and measurement of association between two things. The American
+       Journal of Psychology, 15(1), 72–101. https://doi.org/10.2307/1412159
 
     Examples
     --------

@@ -83,6 +83,11 @@ def score(
         leave_one_out rows, "-" otherwise), further labels of the RDMs, and ``n_pair``, the pairs a
         score uses, where any pair is missing.
 
+        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
+        (layer of the model), ``subject`` (subject), ``roi`` (region), ``metric`` (measure of the scores),
+        ``split`` (part of the stimuli), ``reference_from`` (where the reference comes from), ``score``
+        (score).
+
     Raises
     ------
     InputError, DataError
@@ -97,12 +102,25 @@ def score(
     DirectionWarning
         If every score of a model is far below 0, as when one side holds similarities.
 
+    See Also
+    --------
+    score_patterns, rdm_similarity, read_rdms
+
     Notes
     -----
     Stimuli are matched by name. Those that only one side has are left out of all scores, brain
     rows included, so that models and references are judged on the same pairs. Where neither side names
     its stimuli they are matched by position (the same number, taken to be in the same order), and the
     log says so; names on one side alone are an error.
+
+    References
+    ----------
+    .. [1] Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & Kriegeskorte, N. (2014). A
+       toolbox for representational similarity analysis. PLoS Computational Biology, 10(4), e1003553.
+       https://doi.org/10.1371/journal.pcbi.1003553
+    .. [2] Kriegeskorte, N., Mur, M., & Bandettini, P. (2008). Representational similarity analysis –
+       connecting the branches of systems neuroscience. Frontiers in Systems Neuroscience, 2, 4.
+       https://doi.org/10.3389/neuro.06.004.2008
 
     Examples
     --------

@@ -88,6 +88,11 @@ def score_patterns(
     ScoreTable
         All kinds of rows by the same measure; scores are larger for more alike with every measure.
 
+        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
+        (layer of the model), ``subject`` (subject), ``roi`` (region), ``metric`` (measure of the scores),
+        ``split`` (part of the stimuli), ``reference_from`` (where the reference comes from), ``score``
+        (score).
+
     Raises
     ------
     InputError, DataError
@@ -101,6 +106,18 @@ def score_patterns(
         If a score is NaN.
     PseudoreplicationWarning
         If neighbouring responses correlate and shuffled folds of an encoding measure put them apart.
+
+    See Also
+    --------
+    score, measure, linear_predictivity
+
+    References
+    ----------
+    .. [1] Kornblith, S., Norouzi, M., Lee, H., & Hinton, G. (2019). Similarity of neural network
+       representations revisited. Proceedings of the 36th International Conference on Machine Learning,
+       3519–3529.
+    .. [2] Williams, A. H., Kunz, E., Kornblith, S., & Linderman, S. W. (2021). Generalized shape metrics on
+       neural representations. Advances in Neural Information Processing Systems 34.
 
     Examples
     --------

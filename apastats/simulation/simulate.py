@@ -163,12 +163,22 @@ def simulate(
     InputError
         If a size or a spread is impossible.
 
+    See Also
+    --------
+    simulate_rdms, calibrate, power_study
+
     Notes
     -----
     With ROI similarity ``K`` and true ceilings ``c``: a brain predictor ROI ``r`` scores
     ``sqrt(c_r c_t) K_rt`` on ROI ``t`` (times 0.55 for a single other subject), a model layer
     ``q sqrt(mean(c) c_t) sum_r w_r K_rt``. Train scores are 0.6 of the test scores. RSA pair scores are
     symmetric: ``score(a, X -> b, Y) = score(b, Y -> a, X)``.
+
+    References
+    ----------
+    .. [1] Höfling, L., Tangemann, M., Piefke, L., Keller, S., Franke, K., & Bethge, M. (2026). Only brains
+       align with brains: Cross-region alignment patterns expose limits of normative models. International
+       Conference on Learning Representations. https://openreview.net/forum?id=cMGJcHHI7d
 
     Examples
     --------

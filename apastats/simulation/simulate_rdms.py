@@ -76,12 +76,22 @@ def simulate_rdms(
     -------
     SimulatedRDMs
 
+    See Also
+    --------
+    simulate, simulate_stimuli, score
+
     Notes
     -----
     True RDMs ``T_r`` of the ROIs are Gaussian over pairs with correlation ``K_rt``. A subject's RDM is
     ``sqrt(rel_r) T_r + sqrt(1 - rel_r) noise``, so two subjects correlate ``sqrt(rel_r rel_t) K_rt`` and the mean
     of n - 1 others correlates with the last one ``sqrt(rel_t) K_rt / sqrt(1 + (1 / rel_r - 1) / (n - 1))``.
     Vectors are shifted and scaled to look like correlation distances (mean 1, SD 0.2).
+
+    References
+    ----------
+    .. [1] Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & Kriegeskorte, N. (2014). A
+       toolbox for representational similarity analysis. PLoS Computational Biology, 10(4), e1003553.
+       https://doi.org/10.1371/journal.pcbi.1003553
 
     Examples
     --------
@@ -179,6 +189,16 @@ def simulate_stimuli(
     ------
     InputError
         If a size is impossible.
+
+    See Also
+    --------
+    simulate_rdms, simulate
+
+    References
+    ----------
+    .. [1] Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & Kriegeskorte, N. (2014). A
+       toolbox for representational similarity analysis. PLoS Computational Biology, 10(4), e1003553.
+       https://doi.org/10.1371/journal.pcbi.1003553
 
     Examples
     --------

@@ -100,6 +100,29 @@ def run_study(
         If an input file was changed, removed or added while the study ran.
     OutputExistsError
         If the output folder exists. Nothing is written half: the folder appears when it is complete.
+
+    See Also
+    --------
+    report, load_result, check
+
+    References
+    ----------
+    .. [1] The apastats developers (2026). apastats: Statistics for brain-model alignment. Python package.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from pathlib import Path
+    >>> import apastats as apa
+    >>> with tempfile.TemporaryDirectory() as d:
+    ...     _ = apa.simulate(n_subject=4, n_model=2, rois=["V1", "V2", "V4"], rng=1).write(
+    ...         d + "/data"
+    ...     )
+    ...     lines = [f'inputs.scores = "{d}/data"', "equivalence.bounds = 0.05"]
+    ...     _ = Path(d, "study.toml").write_text(os.linesep.join(lines))
+    ...     done = apa.run_study(d + "/study.toml", output=d + "/out")
+    ...     done.report_path.name
+    'report.html'
     """
     path = Path(study)
     parsed, text, locate = locate_study(path, assignments)

@@ -198,7 +198,10 @@ def _explain(error: ValidationError, content: dict[str, Any], locator: Locator) 
         elif kind == "missing":
             message = "is missing"
             if keys and keys[-1] == "bounds":
-                message += ": no margin is ever implied; state the smallest difference that matters"
+                message += (
+                    ": no margin is ever implied; state the smallest difference that matters, "
+                    f"in the file or by --set {'.'.join(keys)}=0.02"
+                )
         elif "input" in problem and not isinstance(problem["input"], (dict, StudyFile)):
             got[keys] = shown(problem["input"], 80)
         found.setdefault(keys, []).append(message)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Interval = str
 else:
     Interval = Literal["auto", *INTERVALS]
+Paths = str | list[str]
 Brain = Literal["subject_to_subject", "leave_one_out"]
 References = tuple[Brain, ...]
 Backend = Literal["numpy", "torch"]
@@ -108,9 +109,13 @@ class NetworkInput(_Section):
     transform: str | None = Field(default=None, pattern=r"^.+\.py:[A-Za-z_]\w*$")
 
 
-Table = Annotated[TableInput, BeforeValidator(_with_path)]
-RDMs = Annotated[RDMInput, BeforeValidator(_with_path)]
-Patterns = Annotated[PatternInput, BeforeValidator(_with_path)]
+Table = Annotated[
+    TableInput, BeforeValidator(_with_path, json_schema_input_type=TableInput | Paths)
+]
+RDMs = Annotated[RDMInput, BeforeValidator(_with_path, json_schema_input_type=RDMInput | Paths)]
+Patterns = Annotated[
+    PatternInput, BeforeValidator(_with_path, json_schema_input_type=PatternInput | Paths)
+]
 
 
 class Inputs(_Section):

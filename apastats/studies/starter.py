@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from apastats.arguments import number
 from apastats.ceilings.check import is_table
-from apastats.errors import OutputExistsError
+from apastats.errors import InputError, OutputExistsError
 from apastats.io.bmd import BMD_STREAMS
+from apastats.studies.study_schema import schema_path
 from apastats.studies.words import commented, keys_of_study
 from apastats.table import ScoreTable
 
-__all__ = ["starter_text", "toml_value", "write_starter"]
+__all__ = ["starter_text", "toml_value", "typed_margin", "write_starter"]
 
 
 def write_starter(
@@ -24,6 +26,8 @@ def write_starter(
     models: str | Path | None = None,
     overwrite: bool = False,
     options: Mapping[str, Any] | None = None,
+    bounds: float | None = None,
+    full: bool = False,
 ) -> Path:
     """Write a starter study for scores or RDMs.
 
@@ -39,6 +43,10 @@ def write_starter(
         Whether an existing file may be replaced.
     options : mapping, optional
         Options of the reader, which the study then states.
+    bounds : float, optional
+        Margin of the equivalence test; without one the study asks for it when it is run.
+    full : bool
+        Whether every key is shown, with its default as a comment.
 
     Returns
     -------
@@ -54,7 +62,7 @@ def write_starter(
     target = Path(target)
     if target.exists() and not overwrite:
         raise OutputExistsError(f"{target} exists and is kept; use --overwrite to replace it")
-    text = starter_text(data, models, options or {})
+    text = starter_text(data, models, options or {}, bounds=bounds, full=full)
     target.write_text(text, "utf-8")
     return target
 
@@ -63,8 +71,11 @@ def starter_text(
     data: str | Path | Sequence[str | Path],
     models: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
+    *,
+    bounds: float | None = None,
+    full: bool = False,
 ) -> str:
-    """Text of the starter study; a margin must still be stated by its user."""
+    """Text of the starter study; a margin must be stated by its user, here or in the file."""
     options = dict(options or {})
     paths = [Path(data)] if isinstance(data, str | Path) else [Path(p) for p in data]
     source: Any = paths[0] if len(paths) == 1 else paths
@@ -86,10 +97,19 @@ def starter_text(
         "agreement": {
             "run": f"{_text(found['patterns'])}    # needs brain rows and three ROIs or more"
         },
-        "bootstrap": {"n_resamples": '"auto"', "interval": '"studentized"'},
+        **({"bootstrap": {"n_resamples": '"auto"', "interval": '"studentized"'}} if full else {}),
+        "equivalence": {"reference": '"best"'}
+        | ({} if bounds is None else {"bounds": f"{bounds}"}),
     }
+    head = [f"#:schema {schema_path().as_uri()}", f"# Study of {paths[0].name}: {found['what']}."]
+    if not full:
+        head += [
+            "# Run:  apastats run THIS_FILE        Every key there is:  apastats init --full",
+            "",
+        ]
+        return "\n".join([*head, *_short(stated, found, bounds), ""])
     lines = [
-        f"# Study of {paths[0].name}: {found['what']}.",
+        *head,
         "# Run:  apastats run THIS_FILE        What is commented shows the defaults; ... stands for nothing.",
         "",
     ]
@@ -102,9 +122,29 @@ def starter_text(
     return "\n".join([*lines, *_MORE])
 
 
+def _short(
+    stated: Mapping[str, Mapping[str, str]], found: Mapping[str, Any], bounds: float | None
+) -> Iterator[str]:
+    """The sections that decide something, in the order of the analysis."""
+    for section, keys in stated.items():
+        yield f"[{section}]"
+        yield from (f"{k} = {v}" for k, v in keys.items())
+        if section == "equivalence" and bounds is None:
+            yield from _MARGIN
+        if section == "inputs":
+            yield f"# ROIs of the data: {_list(found['rois'])}"
+            yield from (f"streams.{line}" for line in _streams(found["rois"])[1:-1])
+        yield ""
+    yield "# [equivalence_agreement]    # the same for agreement with the brain's pattern, in Fisher z"
+    yield "# bounds = 0.1"
+    yield ""
+    yield "[report]"
+    yield 'formats = ["html"]    # also md, tex, docx, pdf'
+
+
 _MARGIN = [
     "# The smallest difference that matters must be stated before looking; there is no default.",
-    "# Either a number on the scale of the scores, or a share of a noise ceiling:",
+    "# Either a number on the scale of the scores, or a share of a noise ceiling (take away one #):",
     "# bounds = 0.02",
     '# bounds = { share = 0.1, of = "leave_one_out" }',
 ]
@@ -134,7 +174,13 @@ def _section(section: str, stated: dict[str, str] | None) -> list[str]:
     return [
         head,
         *(f"{k} = {v}" for k, v in (stated or {}).items()),
-        *(_MARGIN if section == "equivalence" else ["# bounds = ..."] if margin else []),
+        *(
+            _MARGIN
+            if section == "equivalence" and "bounds" not in (stated or {})
+            else ["# bounds = ..."]
+            if margin
+            else []
+        ),
         *commented(section, shown),
         "",
     ]
@@ -155,6 +201,17 @@ def toml_value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(toml_value, value))}]"
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+
+
+def typed_margin(text: str) -> float | None:
+    """A margin as it was typed; None where nothing was."""
+    if not text.strip():
+        return None
+    try:
+        typed = float(text.replace(",", "."))
+    except ValueError:
+        raise InputError("bounds", text, "a finite number above 0") from None
+    return number("bounds", typed, above=0)
 
 
 def _describe_scores(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,3 +30,11 @@ print(estimates.tidy().head())
 # One file, readable offline.
 report = apa.report(ceiling, estimates, share, title="Four models, four regions")
 print(len(report.html()), "characters of HTML")
+
+# %%
+# Means with their intervals, in one region.
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(7, 3), layout="constrained")
+estimates.plot(ax=ax, where={"roi": "V1"}, ceilings=ceiling)
+plt.show()

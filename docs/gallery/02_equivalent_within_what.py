@@ -30,3 +30,11 @@ print(
 # %%
 # Four outcomes are possible, and "undecided" is one of them.
 print(tests.tidy()["decision"].value_counts())
+
+# %%
+# The margin is the shaded band.
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(7, 3), layout="constrained")
+tests.plot(ax=ax, where={"roi": str(tests.table["roi"].iloc[0])})
+plt.show()

@@ -24,3 +24,11 @@ mimic = table[
 ]
 brain = table[(table["model"] == "brain") & (table["split"] == "test")]
 print("mimic", mimic["agreement"].mean().round(3), "brain", brain["agreement"].mean().round(3))
+
+# %%
+# The brain's patterns, one line per region.
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+patterns.plot(ax=ax)
+plt.show()

@@ -104,10 +104,20 @@ def fitted(
     InputError
         Fewer than two members or more than 150, an option that belongs to another kind, members of the wrong form.
 
+    See Also
+    --------
+    evaluate_fitted, regression_rsa
+
     Notes
     -----
     Kaniuth and Hebart (2022), NeuroImage 257:119294 (feature reweighting); Diedrichsen, Yokoi and Arbuckle (2018),
     NeuroImage 180:119-133 (components). How it is fitted: :mod:`apastats.scoring.fitted`.
+
+    References
+    ----------
+    .. [1] Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & Kriegeskorte, N. (2014). A
+       toolbox for representational similarity analysis. PLoS Computational Biology, 10(4), e1003553.
+       https://doi.org/10.1371/journal.pcbi.1003553
 
     Examples
     --------

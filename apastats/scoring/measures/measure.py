@@ -63,6 +63,18 @@ def measure(
     InputError
         An unknown name or option, or a value that is not allowed.
 
+    See Also
+    --------
+    score_patterns, rdm_similarity, linear_predictivity
+
+    References
+    ----------
+    .. [1] Kornblith, S., Norouzi, M., Lee, H., & Hinton, G. (2019). Similarity of neural network
+       representations revisited. Proceedings of the 36th International Conference on Machine Learning,
+       3519–3529.
+    .. [2] Williams, A. H., Kunz, E., Kornblith, S., & Linderman, S. W. (2021). Generalized shape metrics on
+       neural representations. Advances in Neural Information Processing Systems 34.
+
     Examples
     --------
     >>> import apastats as apa

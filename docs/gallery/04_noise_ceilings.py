@@ -1,0 +1,16 @@
+"""Noise ceilings
+==============
+
+How well brains predict a brain, region by region.
+"""
+
+import matplotlib.pyplot as plt
+
+import apastats as apa
+
+study = apa.simulate(n_subject=10, n_model=5, n_tied=2, rois=["V1", "V3", "V4", "MT", "LO1"], rng=1)
+best = apa.select_layer(study.scores)
+ceiling = apa.noise_ceiling(study.scores)
+_, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+ceiling.plot(ax=ax)
+plt.show()

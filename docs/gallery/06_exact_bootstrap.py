@@ -1,0 +1,16 @@
+"""Exact bootstrap with ten subjects
+=================================
+
+All resamples are enumerated.
+"""
+
+import matplotlib.pyplot as plt
+
+import apastats as apa
+
+study = apa.simulate(n_subject=10, n_model=5, n_tied=2, rois=["V1", "V3", "V4", "MT", "LO1"], rng=1)
+best = apa.select_layer(study.scores)
+found = apa.bootstrap("score ~ model | roi", best)
+_, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+found.plot(ax=ax, where={"roi": "V4"})
+plt.show()

@@ -1,0 +1,16 @@
+"""Ranks
+=====
+
+Friedman's test and the mean ranks.
+"""
+
+import matplotlib.pyplot as plt
+
+import apastats as apa
+
+study = apa.simulate(n_subject=10, n_model=5, n_tied=2, rois=["V1", "V3", "V4", "MT", "LO1"], rng=1)
+best = apa.select_layer(study.scores)
+print(apa.friedman("score ~ model | roi", best).tidy())
+_, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+apa.mean_ranks("score ~ model", best.where(roi="V1")).plot(ax=ax)
+plt.show()

@@ -1,0 +1,55 @@
+"""Pages of the site that are made of the code: one per verb, and the list of them by question."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import apastats
+
+ROOMS = {
+    "io": "Read",
+    "scoring": "Score",
+    "ceilings": "Ceilings and layers",
+    "bootstrapping": "How certain",
+    "comparing": "Compare",
+    "patterns": "Alignment patterns",
+    "mixed": "Hierarchical models",
+    "planning": "Plan and calibrate",
+    "simulation": "Simulate",
+    "numbers": "Numbers",
+    "resampling": "Resample",
+    "reporting": "Report",
+    "studies": "Studies",
+    "table": "Tables",
+}
+
+
+def api_pages(folder: Path) -> None:
+    """Write ``index.md`` and a page per public name; files that would not change are left alone."""
+    folder.mkdir(exist_ok=True)
+    groups: dict[str, list[str]] = {title: [] for title in ROOMS.values()}
+    for name, module in sorted(apastats.EXPORTS.items()):
+        thing = getattr(apastats, name)
+        if not (inspect.isfunction(thing) or inspect.isclass(thing)):
+            continue
+        groups[ROOMS[module.split(".")[1]]].append(name)
+        rule = "autoclass" if inspect.isclass(thing) else "autofunction"
+        members = "\n:members:" if inspect.isclass(thing) else ""
+        body = f"# {name}\n\n```{{eval-rst}}\n.. currentmodule:: apastats\n.. {rule}:: {name}"
+        _write(folder / f"{name}.md", body + members.replace("\n", "\n   ") + "\n```\n")
+    lines = [
+        "# Reference",
+        "",
+        "Every public name: shapes, columns of the result, formula, source, example.",
+        "",
+    ]
+    for title, names in groups.items():
+        if names:
+            lines += [f"## {title}", "", "```{toctree}", ":maxdepth: 1", "", *names, "```", ""]
+    _write(folder / "index.md", "\n".join(lines))
+
+
+def _write(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text("utf-8") != text:
+        path.write_text(text, "utf-8")
