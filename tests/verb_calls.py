@@ -18,6 +18,7 @@ from tests.verb_data import (
     best,
     both_ways,
     brained,
+    brained_both,
     ceiling,
     column_medians,
     contrasts,
@@ -587,6 +588,9 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "agreement_reference": "best",
         "method": "mcb",
         "hypothesis": "equivalence",
+        "people": lambda: Other(
+            brained_both(), {}, {"score_bounds": None, "agreement_bounds": None}
+        ),
     },
     "subjects_needed": {"power": 0.9, "difference": "zero", "adjusted": False},
     "tost": {

@@ -65,6 +65,14 @@ def brained() -> Any:
 
 
 @cache
+def brained_both() -> Any:
+    margins = {"score": 0.1, "agreement": 0.3}
+    return apa.brain_test(
+        people(), margin=margins, outcome="both", selection=best(), n_resamples=199
+    )
+
+
+@cache
 def benchmarks() -> apa.ScoreTable:
     """Twelve models, three runs each, on six benchmarks in two halves; a third of the benchmarks are holes."""
     random = np.random.default_rng(3)

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import choice
+from apastats.arguments import column as known_column
 from apastats.comparing.against_best import Competition, adjusted_family
 from apastats.comparing.margin import Margin, as_margin
 from apastats.errors import DataError, InputError
+from apastats.patterns.brain_test import BrainTest
 from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.table import BRAIN, Block, ScoreTable
@@ -83,6 +85,7 @@ def strict_alignment(
     agreement_reference: str = "brain",
     method: str = "tost",
     hypothesis: str = "noninferiority",
+    people: BrainTest | None = None,
     adjust: str = "holm",
     alpha: float = 0.05,
 ) -> StrictAlignment:
@@ -112,6 +115,10 @@ def strict_alignment(
         p-values. Against the brain both are :func:`apastats.equivalence`.
     hypothesis : {"noninferiority", "equivalence"}
         Not worse by the margin, or not different by it (``tost``).
+    people : BrainTest, optional
+        A :func:`brain_test` with ``outcome="both"`` and ``over="roi"``. Both criteria are then its first question: is
+        the model as good as a person? Margins, adjustment and alpha are those of the test, people being in all roles;
+        of the tables only their models and cells are used.
     adjust, alpha
         As in :func:`apastats.equivalence`; the adjustment is one of p-values (:func:`apastats.adjust_p`).
 
@@ -177,6 +184,17 @@ def strict_alignment(
             )
         agreement_outcome = "z_person" if "z_person" in agreement.outcomes else "z"
     by = [by] if isinstance(by, str) else list(by)
+    if people is not None:
+        stated = {"score_bounds": score_bounds, "agreement_bounds": agreement_bounds}
+        for name, bounds in stated.items():
+            if bounds is not None:
+                raise InputError(
+                    name,
+                    bounds,
+                    "None with people",
+                    hint="The margins are those of the brain test.",
+                )
+        return _against_people(scores, agreement, people, by, hypothesis)
     options: dict[str, Any] = {
         "hypothesis": hypothesis,
         "adjust": adjust,
@@ -191,12 +209,7 @@ def strict_alignment(
     table = on_score.merge(on_agreement, on=["model", *by], suffixes=("_score", "_agreement"))
     if table.empty:
         raise DataError("strict_alignment: scores and agreement have no model and cell in common")
-    p = table[["p_value_score", "p_value_agreement"]].max(axis=1, skipna=False)
-    inside = (table["in_score"] == "in") & (table["in_agreement"] == "in")
-    outside = (table["in_score"] == "out") | (table["in_agreement"] == "out")
-    table = table.assign(
-        p_value=p, decision=np.where(inside, ALIGNED, np.where(outside, NOT_ALIGNED, UNDECIDED))
-    )
+    table = _decided(table)
     measured = agreement.outcome(agreement_outcome)
     info = Info(
         estimand="decision about a model",
@@ -206,7 +219,7 @@ def strict_alignment(
         + (", each of equivalence" if hypothesis == "equivalence" else ""),
         hypothesis=hypothesis,
         rule=(
-            f"a model was called aligned where both adjusted p-values were at most {alpha:g}, and not aligned where it "
+            f"a model was called aligned where both adjusted p-values were at most {alpha:g}, and not aligned where "
             "was shown to fail on one of the two"
         ),
         margin=f"score {score_words.margin}; {measured} {agreement_words.margin}",
@@ -226,6 +239,72 @@ def strict_alignment(
         },
     )
     return StrictAlignment(table, info, Provenance(data_hash=f"{scores.hash} {agreement.hash}"))
+
+
+def _against_people(
+    scores: ScoreTable, agreement: ScoreTable, test: BrainTest, by: list[str], hypothesis: str
+) -> StrictAlignment:
+    """Both criteria as the first question of a brain test: as good as a person on score and on agreement."""
+    frame = test.table
+    ways = frame.loc[frame["outcome"] == "score", "direction"].nunique()
+    if set(frame["outcome"]) != {"score", "agreement"} or "roi" not in frame.columns or ways > 1:
+        raise InputError(
+            "people",
+            test.provenance.call,
+            "a brain test with outcome='both' and over='roi', in one direction",
+        )
+    for c in by:
+        known_column("by", c, frame.columns)
+    keys = ["model", *by]
+    kept = frame
+    for table in (scores, agreement):
+        there = table.frame[[c for c in keys if c in table.frame.columns]].drop_duplicates()
+        kept = kept.merge(there, on=list(there.columns))
+    claim = "equiv" if hypothesis == "equivalence" else "noninf"
+    alpha = float(test.info.alpha or 0.05)
+    parts = {}
+    for name, part in kept.groupby("outcome", sort=False):
+        if part.duplicated(keys).any():
+            raise InputError("by", by, "columns that tell the rows of the brain test apart")
+        p = part[f"p_value_{claim}_adjusted"].to_numpy("f8")
+        # worse by more than the margin; or by an equivalence, better by more than it, which is no failure
+        worse = part["p_value_worse_adjusted"].to_numpy("f8")
+        out = part[keys].assign(estimate=part["estimate"], p_value=p)
+        parts[str(name)] = out.assign(**{"in": _state(p, worse, alpha)})
+    if set(parts) != {"score", "agreement"}:
+        raise DataError("strict_alignment: tables and brain test have no model and cell in common")
+    made = parts["score"].merge(parts["agreement"], on=keys, suffixes=("_score", "_agreement"))
+    info = test.info
+    words = Info(
+        estimand="decision about a model",
+        outcome=Outcome("score and agreement"),
+        family=info.family,
+        method="intersection-union of two tests against a person: score and agreement, people in all roles (jackknife)"
+        + (", each of equivalence" if hypothesis == "equivalence" else ""),
+        hypothesis=hypothesis,
+        rule=f"a model was called aligned where both adjusted p-values were at most {alpha:g}, and not aligned where "
+        "it was shown to be worse than a person by more than the margin on one of the two",
+        margin=info.margin,
+        reference="",
+        adjust=info.adjust,
+        alpha=alpha,
+        by=by,
+        n_subject=info.n_subject,
+        resampled="nothing; subjects are the sample",
+        held_fixed="stimuli, chosen layers",
+        extra={"criteria": "person", "agreement_reference": "person", "score_outcome": "score"},
+    )  # fmt: skip
+    data = f"{scores.hash} {agreement.hash} {test.provenance.data_hash}"
+    return StrictAlignment(_decided(made), words, Provenance(data_hash=data))
+
+
+def _decided(table: pd.DataFrame) -> pd.DataFrame:
+    """The larger p-value, and the decision on both criteria."""
+    p = table[["p_value_score", "p_value_agreement"]].max(axis=1, skipna=False)
+    inside = (table["in_score"] == "in") & (table["in_agreement"] == "in")
+    outside = (table["in_score"] == "out") | (table["in_agreement"] == "out")
+    decision = np.where(inside, ALIGNED, np.where(outside, NOT_ALIGNED, UNDECIDED))
+    return table.assign(p_value=p, decision=decision)
 
 
 def _criterion(

@@ -20,6 +20,7 @@ from apastats.reporting.phrases import (
     outcome_words,
 )
 from apastats.reporting.prose import DECISION_WORDS
+from apastats.reporting.row_prose import REFERENCE_WORDS
 from apastats.reporting.tables import scale_decimals
 
 __all__ = ["answer", "data_of", "margins_of", "verdict"]
@@ -126,10 +127,11 @@ def _strict(result: Any, style: NumberStyle) -> str:
     table, info = result.table, result.info
     counts = table["decision"].astype(str).value_counts().to_dict()
     n = counts.get("aligned", 0)
-    to = "the brain" if info.get("agreement_reference") == "brain" else "the best model"
+    to = REFERENCE_WORDS[str(info.get("agreement_reference", "best"))]
+    of_score = to if info.get("criteria") == "person" else "the best model"
     told = {"not aligned": "failed a criterion", "undecided": "stayed undecided"}
     rest = joined([f"{counts[d]} {told[d]}" for d in told if d in counts])
-    both = f"on score (against the best model) and on agreement (against {to}) at once"
+    both = f"on score (against {of_score}) and on agreement (against {to}) at once"
     of = f"{len(table)} combinations of model and ROI"
     if not n:
         return f"Judged {both}, no model was aligned with {to} in any ROI; of {of}, {rest}."

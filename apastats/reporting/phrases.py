@@ -221,6 +221,7 @@ SWITCHES = {
 VALUES = {
     "brain": "the brain",
     "best": "the best model",
+    "person": "a person",
     "nct": "the noncentral t distribution",
     "ncp": "the noncentral t distribution",
     "fisher": "Fisher's z",

@@ -137,12 +137,17 @@ def _reliabilities(row: Row, style: NumberStyle) -> list[str]:
     return [f"uncorrected {plain}", f"reliability {own} of the model and {other} of the brain"]
 
 
+# what agreement was compared with
+REFERENCE_WORDS = {"brain": "the brain", "best": "the best model", "person": "a person"}
+
+
 def strict(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> str:
     """Both criteria of a model with their references, and the verdict."""
     told = {"in": "within the margin", "out": "outside the margin", "undecided": "undecided"}
-    to = "the brain" if info.get("agreement_reference") == "brain" else "the best model"
+    to = REFERENCE_WORDS[str(info.get("agreement_reference", "best"))]
     parts = []
-    for key, other in (("score", "the best model"), ("agreement", to)):
+    of_score = to if info.get("criteria") == "person" else "the best model"
+    for key, other in (("score", of_score), ("agreement", to)):
         value = row[f"estimate_{key}"]
         d = decimals_for(frame[f"estimate_{key}"].to_numpy("f8"), least=2)
         p = row[f"p_value_{key}"]

@@ -159,3 +159,32 @@ def test_bad_input(tables):
     other = agreement.with_frame(agreement.frame.replace({"roi": {r: r + "x" for r in ROIS}}))
     with pytest.raises(DataError, match="no model and cell in common"):
         apa.strict_alignment(best, other, **margins)
+
+
+def test_people_as_the_reference(study, tables):
+    best, agreement = tables
+    test = apa.brain_test(
+        study.scores.where(split="test"), margin={"score": 0.1, "agreement": 2.0}, outcome="both",
+        selection=best, n_resamples=199,
+    )  # fmt: skip
+    strict = apa.strict_alignment(best, agreement, people=test)
+    good = test.table.assign(
+        good=test.table["as_good"].isin(["within the margin", "not worse by the margin"]),
+        bad=test.table["as_good"] == "worse by more than the margin",
+    )
+    keys = ["model", "roi"]
+    every = good.groupby(keys)["good"].all()
+    failed = good.groupby(keys)["bad"].any()
+    table = strict.table.set_index(keys)
+    assert len(table) == 24
+    assert ((table["decision"] == "aligned") == every[table.index]).all()
+    assert ((table["decision"] == "not aligned") == (failed & ~every)[table.index]).all()
+    assert 0 < every.sum() < 24
+    assert failed.any()
+    assert strict.info.margin == test.info.margin
+    assert "minus that of a person" in strict.text()
+    with pytest.raises(InputError, match="None with people"):
+        apa.strict_alignment(best, agreement, people=test, score_bounds=0.1)
+    alone = apa.brain_test(study.scores.where(split="test"), margin=0.1, selection=best)
+    with pytest.raises(InputError, match="outcome='both' and over='roi'"):
+        apa.strict_alignment(best, agreement, people=alone)
