@@ -154,8 +154,11 @@ def test_bad_input(tables):
         apa.strict_alignment(best, agreement, hypothesis="superiority", **margins)
     with pytest.raises(InputError, match="agreement_reference: got 'V1'"):
         apa.strict_alignment(best, agreement, agreement_reference="V1", **margins)
-    with pytest.raises(InputError, match="scores: got a DataFrame"):
-        apa.strict_alignment(best.frame, agreement, **margins)
+    with pytest.raises(InputError, match="got 3"):
+        apa.strict_alignment(3, agreement, **margins)
+    # a frame stands for its table
+    plain = apa.strict_alignment(best.frame, agreement, **margins).table
+    pd.testing.assert_frame_equal(plain, apa.strict_alignment(best, agreement, **margins).table)
     other = agreement.with_frame(agreement.frame.replace({"roi": {r: r + "x" for r in ROIS}}))
     with pytest.raises(DataError, match="no model and cell in common"):
         apa.strict_alignment(best, other, **margins)
