@@ -22,6 +22,7 @@ from apastats.scoring.activations import Activations
 __all__ = ["distances", "rdms_from_patterns"]
 
 FAST = ("correlation", "euclidean", "cosine")
+ACROSS = "correlation_across"
 BY_RSATOOLBOX = ("mahalanobis", "crossnobis", "poisson", "poisson_cv")
 
 
@@ -115,7 +116,9 @@ def rdms_from_patterns(
         ``("s1", "V1")``; ``("model", "layer")`` for activations.
     method : str
         ``correlation, euclidean, cosine`` (fast); ``mahalanobis, crossnobis, poisson, poisson_cv`` by
-        rsatoolbox's ``calc_rdm``.
+        rsatoolbox's ``calc_rdm``; ``correlation_across``: ``1 - mean of r(x_i of fold f, x_j of fold g)``
+        over all ``f != g``, so that noise which patterns of a run share does not bring them together. Noise
+        still shrinks these correlations, by the root of both patterns' reliabilities.
     stimuli : sequence or mapping, optional
         Names of the rows, or a mapping from labels to those of each data set (every subject has its own
         order of trials). For crossnobis they repeat, once per measurement; they are required there.
@@ -124,7 +127,7 @@ def rdms_from_patterns(
         also a list of them, one for each fold in the sorted order of the folds: the precision of the mean
         of that fold (see rsatoolbox's ``calc_rdm_crossnobis``). A mapping: from labels to either.
     cv_descriptor : sequence or mapping, optional
-        Fold (run) of every row, for crossnobis and poisson_cv, or a mapping from labels to those of each
+        Fold (run) of every row, for crossnobis, poisson_cv and correlation_across, or a mapping from labels to those of each
         data set.
     backend, device, dtype : str
         As in :func:`apastats.rdm_similarity`, for the fast methods.
@@ -167,8 +170,8 @@ def rdms_from_patterns(
     >>> rdms_from_patterns(p)
     <RDMSet: 2 RDMs of 5 stimuli; subject (2), roi (1)>
     """
-    if method not in (*FAST, *BY_RSATOOLBOX):
-        raise InputError("method", method, f"one of {[*FAST, *BY_RSATOOLBOX]}")
+    if method not in (*FAST, ACROSS, *BY_RSATOOLBOX):
+        raise InputError("method", method, f"one of {[*FAST, ACROSS, *BY_RSATOOLBOX]}")
     if isinstance(patterns, Activations):
         names = ("model", "layer") if names is None else names
         patterns = patterns.patterns()
@@ -181,7 +184,7 @@ def rdms_from_patterns(
             "a mapping from labels to arrays, not empty, or what apastats.activations returned",
         )
     columns = (names,) if isinstance(names, str) else tuple(names or ("subject", "roi"))
-    crossed = method in ("crossnobis", "poisson_cv")
+    crossed = method in ("crossnobis", "poisson_cv", ACROSS)
     for argument, value, means in (
         ("noise", noise, method in ("mahalanobis", "crossnobis")),
         ("cv_descriptor", cv_descriptor, crossed),
@@ -215,9 +218,12 @@ def rdms_from_patterns(
                     folds,
                     f"with method={method!r}: folds, and stimuli, of every row",
                 )
-            found, order = _by_rsatoolbox(
-                key, array, method, rows[key], folds, _noise_of(noise, key)
-            )
+            if method == ACROSS:
+                found, order = _across(key, array, rows[key] or [], folds or [])
+            else:
+                found, order = _by_rsatoolbox(
+                    key, array, method, rows[key], folds, _noise_of(noise, key)
+                )
         frame = pd.DataFrame([parts], columns=list(columns))
         sets.append(RDMSet(found, frame, tuple(order or ()), method, f"patterns {key!r}"))
     return joined(sets, "patterns")
@@ -301,6 +307,29 @@ def _precisions(noise: Any, key: Any, n_feature: int, n_fold: int) -> Any:
             else "one matrix with method='mahalanobis'",
         )
     return matrices if several else matrices[0]
+
+
+def _across(
+    key: Any, array: np.ndarray, stimuli: list[str], folds: list[Any]
+) -> tuple[np.ndarray, list[str]]:
+    """Correlation distances of patterns of different folds, ``[1, n_pair]``, and the order of the stimuli."""
+    names, runs = list(dict.fromkeys(stimuli)), list(dict.fromkeys(folds))
+    _check_folds(key, ACROSS, stimuli, folds)
+    z = np.zeros((len(runs), len(names), array.shape[1]))
+    for f, run in enumerate(runs):
+        for k, name in enumerate(names):
+            where = [i for i, v in enumerate(zip(stimuli, folds, strict=True)) if v == (name, run)]
+            z[f, k] = array[where].mean(axis=0)
+    size = np.abs(z).max(axis=2, keepdims=True)
+    z -= z.mean(axis=2, keepdims=True)
+    length = np.sqrt((z * z).sum(axis=2, keepdims=True))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        z = np.where(length > ROUNDING * size * np.sqrt(array.shape[1]), z / length, np.nan)
+    # all pairs of folds, less those of a fold with itself
+    total = z.sum(axis=0)
+    r = (total @ total.T - np.einsum("fip,fjp->ij", z, z)) / (len(runs) * (len(runs) - 1))
+    i, j = np.triu_indices(len(names), 1)
+    return 1.0 - r[i, j][None], names
 
 
 def _by_rsatoolbox(

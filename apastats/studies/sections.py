@@ -193,7 +193,14 @@ class RDMsFromPatternsSection(_Section):
     """RDMs made from patterns, then compared as ``[score]`` says; options of ``apastats.rdms_from_patterns``."""
 
     method: Literal[
-        "correlation", "euclidean", "cosine", "mahalanobis", "crossnobis", "poisson", "poisson_cv"
+        "correlation",
+        "euclidean",
+        "cosine",
+        "mahalanobis",
+        "crossnobis",
+        "poisson",
+        "poisson_cv",
+        "correlation_across",
     ] = "correlation"
     noise: str | None = None
     cv_descriptor: list[str] | None = None

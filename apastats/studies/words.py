@@ -106,7 +106,7 @@ WORDS: dict[str, dict[str, str]] = {
         "by_unit": "keep the scores of single units",
     },
     "rdms_from_patterns": {
-        "method": "correlation, euclidean, cosine, mahalanobis, crossnobis, poisson, poisson_cv",
+        "method": "correlation, euclidean, cosine, mahalanobis, crossnobis, poisson, poisson_cv, correlation_across",
         "noise": "npy or npz file: noise precision over features",
         "cv_descriptor": "fold (run) of every row",
         "backend": "numpy or torch",

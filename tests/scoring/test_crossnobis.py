@@ -189,3 +189,49 @@ def test_frames_name_their_rows_and_are_matched() -> None:
     part = apa.rdms_from_patterns({("a", "V1"): one, ("b", "V1"): one.iloc[:4]})
     assert np.isnan(part.vectors[1]).sum() == 15 - 6
     assert not apa.rdms_from_patterns({("a", "V1"): pd.DataFrame(x)}).named
+
+
+def test_correlations_across_folds_by_definition(data: dict[str, Any]) -> None:
+    given = {k: data[k] for k in ("patterns", "stimuli", "cv_descriptor")}
+    found = apa.rdms_from_patterns(method="correlation_across", **given)
+    for k, s in enumerate(("s1", "s2")):
+        cube = data["truth"][s]
+        for (i, j), d in zip(
+            zip(*np.triu_indices(6, 1), strict=True),
+            found.select(subject=s).on_stimuli(NAMES).vectors[0],
+            strict=True,
+        ):
+            r = [
+                np.corrcoef(cube[f, i], cube[g, j])[0, 1]
+                for f in range(RUNS)
+                for g in range(RUNS)
+                if f != g
+            ]
+            assert d == pytest.approx(1 - np.mean(r), abs=1e-12), k
+
+
+def test_noise_that_a_run_shares_counts_only_within_it() -> None:
+    rng = np.random.default_rng(4)
+    runs, p = 4, 200
+    drift = np.repeat(rng.normal(size=(runs, 1, p)), 6, axis=1)  # one pattern on all of a run
+    x = (0.5 * rng.normal(size=(runs, 6, p)) + drift).reshape(-1, p)
+    options = {"stimuli": NAMES * runs, "cv_descriptor": np.repeat(range(runs), 6).tolist()}
+    across = apa.rdms_from_patterns({("s", "V1"): x}, method="correlation_across", **options)
+    within = apa.rdms_from_patterns({("s", "V1"): x[:6]})
+    assert abs(across.vectors.mean() - 1) < 0.05  # unrelated: distance 1
+    assert within.vectors.mean() < 0.3
+
+
+def test_patterns_that_do_not_vary_have_no_correlation_across_folds() -> None:
+    x = np.random.default_rng(5).normal(size=(12, P))
+    x[[0, 6]] = 3.0
+    options = {"stimuli": NAMES * 2, "cv_descriptor": [1] * 6 + [2] * 6}
+    found = apa.rdms_from_patterns({KEY: x}, method="correlation_across", **options)
+    lost = np.isnan(found.vectors[0])
+    assert lost.sum() == 5  # the pairs of the first stimulus
+    with pytest.raises(DesignError, match="one fold"):
+        apa.rdms_from_patterns(
+            {KEY: x}, method="correlation_across", stimuli=NAMES * 2, cv_descriptor=[1] * 12
+        )
+    with pytest.raises(InputError, match="noise"):
+        apa.rdms_from_patterns({KEY: x}, method="correlation_across", noise=np.eye(P), **options)
