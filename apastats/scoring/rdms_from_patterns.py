@@ -127,8 +127,8 @@ def rdms_from_patterns(
         also a list of them, one for each fold in the sorted order of the folds: the precision of the mean
         of that fold (see rsatoolbox's ``calc_rdm_crossnobis``). A mapping: from labels to either.
     cv_descriptor : sequence or mapping, optional
-        Fold (run) of every row, for crossnobis, poisson_cv and correlation_across, or a mapping from labels to those of each
-        data set.
+        Fold (run) of every row, for crossnobis, poisson_cv and correlation_across, or a mapping from labels to
+        those of each data set.
     backend, device, dtype : str
         As in :func:`apastats.rdm_similarity`, for the fast methods.
 
