@@ -24,6 +24,7 @@ __all__ = ["distances", "rdms_from_patterns"]
 FAST = ("correlation", "euclidean", "cosine")
 ACROSS = "correlation_across"
 BY_RSATOOLBOX = ("mahalanobis", "crossnobis", "poisson", "poisson_cv")
+CROSSED = ("crossnobis", "poisson_cv", ACROSS)
 
 
 def distances(
@@ -184,10 +185,9 @@ def rdms_from_patterns(
             "a mapping from labels to arrays, not empty, or what apastats.activations returned",
         )
     columns = (names,) if isinstance(names, str) else tuple(names or ("subject", "roi"))
-    crossed = method in ("crossnobis", "poisson_cv", ACROSS)
     for argument, value, means in (
         ("noise", noise, method in ("mahalanobis", "crossnobis")),
-        ("cv_descriptor", cv_descriptor, crossed),
+        ("cv_descriptor", cv_descriptor, method in CROSSED),
     ):
         if value is not None and not means:
             raise InputError(argument, "a value", f"None with method={method!r}")
@@ -208,22 +208,10 @@ def rdms_from_patterns(
     sets = []
     for (key, array), parts in zip(arrays.items(), labels, strict=True):
         if method in FAST:
-            found = distances(array[None], method, backend=engine)
-            order = rows[key]
+            found, order = distances(array[None], method, backend=engine), rows[key]
         else:
             folds = _per_set("cv_descriptor", cv_descriptor, key, len(array))
-            if crossed and (rows[key] is None or folds is None):
-                raise InputError(
-                    "cv_descriptor",
-                    folds,
-                    f"with method={method!r}: folds, and stimuli, of every row",
-                )
-            if method == ACROSS:
-                found, order = _across(key, array, rows[key] or [], folds or [])
-            else:
-                found, order = _by_rsatoolbox(
-                    key, array, method, rows[key], folds, _noise_of(noise, key)
-                )
+            found, order = _of_trials(key, array, method, rows[key], folds, _noise_of(noise, key))
         frame = pd.DataFrame([parts], columns=list(columns))
         sets.append(RDMSet(found, frame, tuple(order or ()), method, f"patterns {key!r}"))
     return joined(sets, "patterns")
@@ -307,6 +295,24 @@ def _precisions(noise: Any, key: Any, n_feature: int, n_fold: int) -> Any:
             else "one matrix with method='mahalanobis'",
         )
     return matrices if several else matrices[0]
+
+
+def _of_trials(
+    key: Any,
+    array: np.ndarray,
+    method: str,
+    stimuli: list[str] | None,
+    folds: list[Any] | None,
+    noise: Any,
+) -> tuple[np.ndarray, list[str] | None]:
+    """Vectors ``[1, n_pair]`` by a method of trials, and the order of the stimuli."""
+    if method in CROSSED and (stimuli is None or folds is None):
+        raise InputError(
+            "cv_descriptor", folds, f"with method={method!r}: folds, and stimuli, of every row"
+        )
+    if method == ACROSS:
+        return _across(key, array, stimuli or [], folds or [])
+    return _by_rsatoolbox(key, array, method, stimuli, folds, noise)
 
 
 def _across(
