@@ -499,7 +499,8 @@ def _info(
     ]
     k, loglik = fitted.n_parameters, fitted.loglik
     groups = {g.name: g.n_levels for g in design.groupings}
-    held = sorted({*design.fixed.factors, *design.fixed.covariates})
+    held = [f"levels of {v}" for v in sorted(design.fixed.factors)]
+    held += [f"the values of {v}" for v in sorted(design.fixed.covariates)]
     info = Info(
         method=f"linear mixed model by {kind}; {_DF_TEXT[df]}",
         formula=design.formula.text,
@@ -509,7 +510,7 @@ def _info(
         alternative="two-sided",
         null="the coefficient is 0",
         resampled=f"nothing; random: {', '.join(groups) or 'residuals alone'}",
-        held_fixed=f"levels of {' and '.join(held)}" if held else "nothing",
+        held_fixed=" and ".join(held) or "nothing",
         n_subject=groups.get("subject"),
         conf_level=conf_level,
         extra={

@@ -341,7 +341,11 @@ def estimate_row(
     interval = _interval(row, style, d, result.info)
     first = frame.columns[: list(frame.columns).index("estimate")]
     keys = [k for k in first if k not in (*KEYS, "bound", "kind")]
-    who = ", ".join(name(v) for v in dict.fromkeys(str(row[k]) for k in keys))
+    # the value of a covariate is named with it: a mean at nitro = 0.2
+    shown = {k: f"{k} = {row[k]:.6g}" if isinstance(row[k], float) else str(row[k]) for k in keys}
+    if keys and isinstance(row[keys[0]], float) and "term" in shown:
+        del shown["term"]
+    who = ", ".join(name(v) for v in dict.fromkeys(shown.values()))
     bound = f"{row['bound']} " if "bound" in row and frame["bound"].nunique() > 1 else ""
     who = "the brain" if who == name("brain") else who
     if what == ", ".join(dict.fromkeys(str(row[k]) for k in keys)):

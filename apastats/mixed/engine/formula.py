@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 OUTCOME_TRANSFORMS = ("fisher_z", "log", "logit")
+AS_FACTOR = ". A column of text is a factor: data.assign(x=data.x.astype(str))"
 FIXED_FUNCTIONS = ("log", "log10", "sqrt", "exp", "center", "scale", "poly", "I", "bs", "ns")
 OPTIONS = ("df", "degree")  # of the functions: poly(x, degree=2), ns(x, df=3)
 
@@ -319,7 +320,8 @@ def _right(text: str, tokens: list[_Token]) -> tuple[str, tuple[RandomTerm, ...]
             if function and tokens[i - 1].value not in FIXED_FUNCTIONS:
                 raise FormulaError(
                     text,
-                    f"{tokens[i - 1].value!r} is no known function; allowed: {', '.join(FIXED_FUNCTIONS)}",
+                    f"{tokens[i - 1].value!r} is no known function; allowed: {', '.join(FIXED_FUNCTIONS)}"
+                    + AS_FACTOR * (tokens[i - 1].value in ("factor", "as.factor", "C")),
                     position=tokens[i - 1].position,
                 )
             fixed += tokens[i : end + 1]

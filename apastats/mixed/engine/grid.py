@@ -72,7 +72,8 @@ class Grid:
     def labels(self) -> list[str]:
         """One text per mean, without the ``by`` columns."""
         return [
-            " / ".join(str(v) for v in row)
+            # 0.1 + 0.2 is 0.3 for a reader
+            " / ".join(f"{v:.12g}" if isinstance(v, float) else str(v) for v in row)
             for row in self.rows[list(self.specs)].itertuples(index=False)
         ]
 
