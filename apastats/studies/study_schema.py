@@ -24,7 +24,7 @@ def study_schema() -> dict[str, Any]:
     --------
     >>> found = study_schema()
     >>> found["$defs"]["BootstrapSection"]["properties"]["conf_level"]["description"]
-    'level'
+    'level of the interval'
     """
     schema: dict[str, Any] = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     schema |= StudyFile.model_json_schema()
