@@ -22,6 +22,7 @@ import pandas as pd
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REPORTS = REPOSITORY / "reports"
+VIDEO = "video_networks"  # simulated, minutes with torch: made anew where it is named
 LARGE = (
     "scores",
     "patterns",
@@ -105,6 +106,25 @@ def rebuild(name: str) -> None:
         shutil.copy(folder / "claims" / "claims.md", target / "claims")
 
 
+def rebuild_video_networks() -> None:
+    """Run the whole way from clips (minutes, torch) and keep its two pages and small tables; only where named."""
+    subprocess.run([sys.executable, f"analyses/{VIDEO}/run.py", VIDEO], check=True)
+    keep_video_networks(Path(VIDEO) / "report")
+
+
+def keep_video_networks(made: Path) -> None:
+    """Copy what is tracked of a finished run."""
+    target = REPORTS / VIDEO
+    shutil.rmtree(target, ignore_errors=True)
+    (target / "tables").mkdir(parents=True)
+    for file in ("report.html", "study.toml", "references.bib"):
+        shutil.copy(made / "study" / file, target / file)
+    for file in ("truth.html", "best.csv", "verdicts.csv"):
+        shutil.copy(made / file, target / file)
+    for table in ("brain_test", "claims", "reliability", "ceiling_subject_to_subject"):
+        shutil.copy(made / "study" / "tables" / f"{table}.csv", target / "tables")
+
+
 def stale(name: str) -> list[str]:
     """What differs between the tracked tables of a study and its numbers now."""
     folder, target = run(name), REPORTS / name
@@ -130,14 +150,16 @@ def same(a: pd.Series, b: pd.Series) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("names", nargs="*", choices=[[], *STUDIES], metavar="NAME")
+    parser.add_argument("names", nargs="*", choices=[[], *STUDIES, VIDEO], metavar="NAME")
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     differences: list[str] = []
     with workplace(arguments.data):
         for name in arguments.names or STUDIES:
             sys.stdout.write(f"{name}\n")
-            if arguments.check:
+            if name == VIDEO:
+                rebuild_video_networks()
+            elif arguments.check:
                 differences += stale(name)
             else:
                 rebuild(name)

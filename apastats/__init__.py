@@ -91,6 +91,7 @@ EXPORTS: dict[str, str] = {
     "read": "apastats.io.read",
     "read_patterns": "apastats.io.read_patterns",
     "read_rdms": "apastats.io.read_rdms",
+    "read_regions": "apastats.io.read_regions",
     "references": "apastats.reporting.references",
     "regression_rsa": "apastats.scoring.regression_rsa",
     "report": "apastats.reporting.report",

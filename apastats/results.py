@@ -196,6 +196,9 @@ class Result:
             Of layers: the region; the mean over regions where not given.
         numbers : bool
             Whether numbers are written into a matrix.
+        kind : str
+            Of patterns ``"matrix"`` or ``"lines"`` (of one ``roi``), of sets ``"rows"``, ``"ranking"`` or ``"matrix"``,
+            of strict alignment ``"decisions"`` or ``"score_agreement"``; the first is drawn where none is given.
         margin : float
             Of decisions over margins: a margin, as a line.
         target : float

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 import apastats as apa
 from tests.verb_calls import _BACKEND, Call, Other, needing
@@ -76,6 +77,7 @@ BASE: dict[str, Callable[[], Call]] = {
     "read": lambda: {"source": f"{files()}/scores.csv"},
     "read_patterns": lambda: {"source": f"{files()}/patterns.npz"},
     "read_rdms": lambda: {"source": f"{files()}/rdms.npz"},
+    "read_regions": lambda: {"source": f"{files()}/regions.csv"},
     "references": lambda: {"results": (tested(),)},
     "report": lambda: {"results": (tested(),)},
     "run_study": lambda: {
@@ -215,6 +217,13 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "stimuli": [f"picture {i}" for i in range(12)],
         "pattern_descriptor": lambda: needing("index", source=rdms().brain.to_rsatoolbox()),
     },
+    "read_regions": {
+        "rename": {"group": "stream"},
+        "sep": ",",
+        "decimal": ".",
+        "encoding": "utf-8",
+        "sheet": lambda: Other("regions", {}, {"source": region_sheet()}),
+    },
     "report": {
         "truth": lambda: (
             apa.simulate(n_subject=3, n_model=2, n_layer=1, rois=["V1", "V4"], rng=1).truth
@@ -297,6 +306,13 @@ SPECIAL: dict[str, dict[str, Any]] = {
 def all_agreement() -> apa.ScoreTable:
     """Agreement of all layers."""
     return apa.pattern_agreement(patterns())
+
+
+def region_sheet() -> str:
+    """A workbook of regions."""
+    made = f"{folder('sheets')}/regions.xlsx"
+    pd.DataFrame({"name": ["V1", "MT"]}).to_excel(made, sheet_name="regions", index=False)
+    return made
 
 
 def wide() -> Any:

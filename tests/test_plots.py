@@ -280,6 +280,55 @@ def results() -> dict[str, Any]:
     return every_result()
 
 
+def test_results_with_several_figures() -> None:
+    study = apa.simulate(n_subject=6, n_model=3, n_layer=2, rois=["V1", "V4", "MT"], rng=1)
+    best = apa.select_layer(study.scores, on="train")
+    patterns = apa.alignment_patterns(study.scores)
+    agreement = apa.selected_rows(apa.pattern_agreement(patterns), best)
+    ties = apa.equivalence_set("score ~ model | roi", best)
+    strict = apa.strict_alignment(best, agreement, score_bounds=0.05, agreement_bounds=0.1)
+    drawn = {
+        (r.kind, kind): r.plot(ax=new_figure(6, 4).add_subplot(), kind=kind, **options)
+        for r, kind, options in (
+            (patterns, "matrix", {}),
+            (patterns, "lines", {"roi": "V4"}),
+            (ties, "rows", {}),
+            (ties, "ranking", {"roi": "MT"}),
+            (ties, "matrix", {}),
+            (strict, "decisions", {}),
+            (strict, "score_agreement", {"roi": "V1"}),
+        )
+    }
+    # lines: each model at the layer best in the region on the train split, mean over people
+    lines = drawn["alignment_patterns", "lines"].get_lines()
+    f = study.scores.frame
+    of = f[(f["kind"] == "model") & (f["model"] == "model_02")]
+    train = of[(of["split"] == "train") & (of["roi"] == "V4")].groupby("layer")["score"].mean()
+    rows = of[(of["split"] == "test") & (of["layer"] == train.idxmax())]
+    wanted = rows.groupby("roi", sort=False)["score"].mean().to_numpy()
+    assert any(
+        len(line.get_ydata()) == 3 and np.allclose(line.get_ydata(), wanted) for line in lines
+    )
+    # ranking: from the best to the worst of the region
+    order = ties.table[ties.table["roi"] == "MT"].sort_values("mean", ascending=False)["model"]
+    names = [t.get_text() for t in drawn["equivalence_set", "ranking"].get_yticklabels()]
+    assert [n.split(". ")[1].replace(" ", "_") for n in names] == list(order)
+    # the matrix marks the set
+    bold = [
+        t.get_text() for t in drawn["equivalence_set", "matrix"].texts if t.get_weight() == "bold"
+    ]
+    assert len(bold) == ties.table["in_set"].sum()
+    points = drawn["strict_alignment", "score_agreement"].collections[0].get_offsets()
+    of_v1 = strict.table[strict.table["roi"] == "V1"]
+    np.testing.assert_allclose(points, of_v1[["estimate_score", "estimate_agreement"]])
+    with pytest.raises(InputError, match="kind: got 'bars'; allowed: one of"):
+        ties.plot(kind="bars")
+    with pytest.raises(InputError, match="roi: got 'V9'"):
+        patterns.plot(kind="lines", roi="V9")
+    with pytest.raises(InputError, match="plot: got 'kind'"):
+        apa.compare("score ~ model | roi", best).plot(kind="rows")
+
+
 def test_every_result_has_a_plot_and_says_what_it_takes(results: dict[str, Any]) -> None:
     from matplotlib import rc_context
 

@@ -20,7 +20,7 @@ def test_tracked_numbers_are_not_stale(name: str, repository: Path, data_dir: Pa
 
 def test_tracked_reports_are_small_and_name_no_path_of_a_machine(repository: Path) -> None:
     reports = sorted((repository / "reports").glob("*/report.html"))
-    assert len(reports) == 4
+    assert len(reports) == 5
     for report in reports:
         text = report.read_text("utf-8")
         assert len(text) < 5_000_000, report

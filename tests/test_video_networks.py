@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -14,7 +15,8 @@ import pytest
 import apastats as apa
 from apastats.errors import ReadError
 
-SHORT = ("--train", "40", "--test", "24", "--seeds", "2", "--no-linear")
+SHORT = ("--train", "40", "--test", "24", "--seeds", "1")
+STAGES = ("clips", "activations", "scores", "truth", "report")
 
 
 @pytest.fixture(scope="module")
@@ -34,31 +36,78 @@ def out(code, tmp_path_factory) -> Path:
 
 
 def test_from_clips_to_the_report(out: Path) -> None:
-    report = (out / "study" / "report.html").read_text("utf-8")
+    report = (out / "report" / "study" / "report.html").read_text("utf-8")
     assert "Claims and verdicts" in report
-    assert (out / "truth.html").is_file()
-    verdicts = {v["claim"]: v["verdict"] for v in json.loads((out / "verdicts.json").read_text())}
-    assert set(verdicts) == {"best set", "motion", "1", "2"}
-    assert verdicts["1"] == "supported"
+    assert "another brain" in report
+    assert "How often what was planted was found" in (out / "report" / "truth.html").read_text()
+    verdicts = pd.read_csv(out / "report" / "verdicts.csv").set_index("claim")["verdict"]
+    facts = {"best set", "motion", "agreement", "hyperalignment"}
+    assert set(verdicts.index) == facts | set("123456")
+    # motion is seen; the planted geometry is a person, to RSA; no untrained network is one
+    for claim in ("1", "3", "5", "6"):
+        assert verdicts[claim] == "supported", claim
     scores = apa.read(out / "scores" / "scores.csv")
+    assert scores.levels("metric") == ["corr", "linear_predictivity"]
+    assert set(scores.levels("split")) == {"train", "test"}
     assert len(scores.levels("roi")) == 19
     assert len(scores.where(kind="model").levels("subject")) == 10
     assert scores.frame.groupby("model")["layer"].nunique()["planted"] == 19
+    best = pd.read_csv(out / "report" / "best.csv")
+    assert len(best) == 19
 
 
-def test_stages_are_used_again_only_where_nothing_changed(code, out: Path) -> None:
-    stages = ("clips", "activations", "scores", "truth")
-    before = {s: (out / s / "key").read_text() for s in stages}
-    times = {s: (out / s / "key").stat().st_mtime_ns for s in stages}
+def keys(out: Path) -> dict[str, str]:
+    return {s: (out / s / "key").read_text() for s in STAGES}
+
+
+def test_stages_are_used_again_only_where_nothing_changed(
+    code, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = keys(out)
+    code.main([str(out), *SHORT])
+    assert "made anew: []" in capsys.readouterr().out
     (out / "scores.part").mkdir()  # left by a kill
     (out / "scores" / "key").unlink()
     code.main([str(out), *SHORT])
-    assert {s: (out / s / "key").read_text() for s in stages} == before
-    again = {s: (out / s / "key").stat().st_mtime_ns for s in stages}
-    assert [s for s in stages if again[s] != times[s]] == ["scores"]
-    code.main([str(out), *SHORT, "--noise", "3"])
-    after = {s: (out / s / "key").read_text() for s in stages}
-    assert [s for s in stages if after[s] != before[s]] == ["scores", "truth"]
+    assert "made anew: ['scores']" in capsys.readouterr().out
+    assert keys(out) == before
+    code.main([str(out), *SHORT[:-1], "2", "--no-report"])
+    assert "made anew: ['truth']" in capsys.readouterr().out
+    after = keys(out)
+    assert [s for s in STAGES if after[s] != before[s]] == ["truth"]
+
+
+def test_other_code_or_text_makes_a_stage_anew(code, tmp_path: Path) -> None:
+    stages = code.Stages(tmp_path)
+
+    def make(folder: Path) -> None:
+        (folder / "made").write_text("x")
+
+    stages.run("a", make, [], "one text")
+    stages.run("b", make, [tmp_path / "a"], code.clips)
+    stages.run("a", make, [], "one text")
+    assert stages.made == ["a", "b"]
+    stages.run("a", make, [], "another text")
+    stages.run("b", make, [tmp_path / "a"], code.clips)  # what it reads is another
+    stages.run("b", make, [tmp_path / "a"], code.brains)
+    assert stages.made == ["a", "b", "a", "b", "b"]
+
+
+def test_a_killed_run_goes_on_where_it_was(repository: Path, tmp_path: Path) -> None:
+    """SIGKILL in the middle of the scores: what was finished is kept, the half stage is made again."""
+    script = repository / "analyses" / "video_networks" / "run.py"
+    command = [sys.executable, str(script), str(tmp_path / "out"), *SHORT, "--no-report"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        waited = time.monotonic()
+        while not (tmp_path / "out" / "scores.part").exists():
+            assert process.poll() is None
+            assert time.monotonic() - waited < 120
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+    assert not (tmp_path / "out" / "scores").exists()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "made anew: ['scores', 'truth']" in done.stdout
 
 
 def test_what_is_blind_to_motion_cannot_tell_directions(code) -> None:
@@ -120,6 +169,7 @@ def test_films_are_read_at_the_frames_asked_for(code, tmp_path: Path) -> None:
 
 
 def test_shares_of_found_facts(code) -> None:
-    found = code.shares(pd.DataFrame({"best_set": [True] * 40, "motion": [True] * 39 + [False]}))
-    assert found["estimate"].tolist() == [1.0, 0.975]
+    made = {"best_set": True, "motion": [True] * 39 + [False], "agreement": True}
+    found = code.shares(pd.DataFrame(made, index=range(40)))
+    assert found["estimate"].tolist() == [1.0, 0.975, 1.0]
     assert found.loc[0, "conf_low"] == pytest.approx(0.025 ** (1 / 40))  # Clopper and Pearson

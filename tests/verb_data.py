@@ -292,6 +292,8 @@ def files() -> str:
     tested().save(f"{made}/result")
     square = rdms().brain.matrices()[:3]
     np.savez(f"{made}/stack.npz", rdms=square, subject=np.array(["s1", "s2", "s3"]))
+    with open(f"{made}/regions.csv", "w", encoding="utf-8") as file:
+        file.write("name,group,stream,x,y\nV1,a,early,1,2\nMT,b,dorsal,3,4\n")
     with open(f"{made}/study.toml", "w", encoding="utf-8") as file:
         file.write(STUDY)
     return made

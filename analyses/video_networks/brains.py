@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
-from apastats.io.bmd import BMD_ROIS, BMD_STREAMS
+import apastats as apa
 
 N_PERSON = 10
 REPEATS = {"train": 3, "test": 10}
 MOTION_ROIS = ("MT", "MST", "FST")
-STREAM = {roi: stream for stream, rois in BMD_STREAMS.items() for roi in rois}
+REGIONS = apa.read_regions(Path(__file__).with_name("regions.csv"))  # a simulated sheet
+STREAM = REGIONS.table["stream"].to_dict()
 
 
 def planted(latent: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -24,7 +27,7 @@ def planted(latent: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     motion = np.column_stack([way * np.cos(angle), way * np.sin(angle), speed])
     parts = [standardised(p) for p in (texture, latent["colour"], motion)]
     found = {}
-    for k, roi in enumerate(BMD_ROIS):
+    for k, roi in enumerate(REGIONS.names):
         stream = STREAM[roi]
         moving = (
             0.85 if roi in MOTION_ROIS else {"early": 0.15, "ventral": 0.05, "dorsal": 0.4}[stream]

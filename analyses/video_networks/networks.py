@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -96,6 +95,22 @@ class Colour(nn.Module):
         return out
 
 
+class FramesLast(nn.Module):
+    """A network that wants the channels of a clip before its frames; its layers keep their names."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        for name, part in inner.named_children():
+            self.add_module(name, part)
+        self.parts = [name for name, _ in inner.named_children() if name != "fc"]
+
+    def forward(self, clip: torch.Tensor) -> torch.Tensor:
+        x = clip.transpose(1, 2)
+        for name in self.parts:
+            x = self.get_submodule(name)(x)
+        return x
+
+
 def seeded(make: Callable[[], nn.Module], seed: int) -> Callable[[], nn.Module]:
     def build() -> nn.Module:
         torch.manual_seed(seed)
@@ -114,9 +129,13 @@ def networks(seed: int = 0) -> dict[str, Network]:
         "still_grey": Network(seeded(lambda: Frames(True), seed + 1), convolutions, "each", False),
         "colour": Network(seeded(Colour, seed), ("mean", "mixed"), "each", False),
     }
-    if importlib.util.find_spec("torchvision") is not None:
+    try:
         from torchvision.models import resnet18
-
-        deep = ("layer1", "layer2", "layer3", "layer4")
-        found["resnet18"] = Network(seeded(resnet18, seed), deep, "each", False)
+        from torchvision.models.video import r3d_18
+    except (ImportError, RuntimeError):  # not there, or built for another torch
+        return found
+    deep = ("layer1", "layer2", "layer3", "layer4")
+    found["resnet18"] = Network(seeded(resnet18, seed), deep, "each", False)
+    # torchvision's video networks take [batch, channel, frame, height, width]
+    found["r3d_18"] = Network(seeded(lambda: FramesLast(r3d_18()), seed), deep, "clip", True, 2)
     return found

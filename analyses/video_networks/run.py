@@ -8,7 +8,7 @@ again where its inputs, options and code are the same, so a killed run goes on w
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import sys
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pandas as pd
 from scipy import stats
 
 import apastats as apa
+from apastats.patterns.person_questions import GOOD
 from apastats.scoring.activations import projection_size
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -99,22 +100,21 @@ def true_scores(planted: dict, models: dict, n_train: int) -> pd.DataFrame:
 
 
 def recovery(
-    planted: dict, models: dict, truth: pd.DataFrame, n_train: int, noise: float, seeds: range
+    planted: dict,
+    models: dict,
+    oracle: dict,
+    truth: pd.DataFrame,
+    n_train: int,
+    noise: float,
+    seeds: range,
 ) -> pd.DataFrame:
     """In how many simulated studies the truth was found (RSA, short form)."""
     rows = []
     for seed in seeds:
         brain = brains.responses(planted, n_train, noise, 1000 + seed)
-        tables = [
-            apa.score_patterns(
-                {key: v[k] for key, v in brain.items()},
-                {key: v[k] for key, v in models.items()},
-                references=None,
-                split=split,
-            )
-            for k, split in enumerate(("train", "test"))
-        ]
-        best = apa.select_layer(apa.concat(*tables), on="train")
+        table = scored(brain, models | oracle, linear=False)
+        networks_only = table.where(kind="model", model=list(dict.fromkeys(m for m, _ in models)))
+        best = apa.select_layer(networks_only, on="train")
         found = apa.equivalence_set("score ~ model | roi", best).table
         inside = found[found["in_set"]].groupby("roi")["model"].agg(set)
         kept = all(truth[roi].idxmax() in inside[roi] for roi in truth.columns)
@@ -122,16 +122,37 @@ def recovery(
             "score ~ model | roi", best.where(roi=list(brains.MOTION_ROIS)), reference="still_grey"
         ).table
         motion = parted[parted["model"] == "motion_energy"]
+        agreed = person_like(table)
         rows.append(
-            {"seed": seed, "best_set": kept, "motion": bool((motion["conf_low"] > 0).all())}
+            {
+                "seed": seed,
+                "best_set": kept,
+                "motion": bool((motion["conf_low"] > 0).all()),
+                "agreement": agreed,
+            }
         )
     return pd.DataFrame(rows)
+
+
+def person_like(table: apa.ScoreTable) -> bool:
+    """Whether the planted geometry is shown to agree with people not worse than a person does, over all regions."""
+    f = table.where(split="test").frame
+    own = f[(f["model"] == "planted") & (f["layer"].astype(str) == "of_" + f["roi"].astype(str))]
+    found = apa.brain_test(
+        table.where(split="test"),
+        margin=0.1,
+        outcome="agreement",
+        over="all",
+        selection=table.with_frame(own),
+        n_resamples=199,
+    )
+    return bool(found.table["as_good"].isin(GOOD).all())
 
 
 def shares(found: pd.DataFrame) -> pd.DataFrame:
     """Shares of studies with exact (Clopper-Pearson) intervals."""
     rows = []
-    for fact in ("best_set", "motion"):
+    for fact in ("best_set", "motion", "agreement"):
         interval = stats.binomtest(int(found[fact].sum()), len(found)).proportion_ci()
         rows.append({"term": fact, "estimate": found[fact].mean(), "conf_low": interval.low,
                      "conf_high": interval.high, "n": len(found)})  # fmt: skip
@@ -143,7 +164,33 @@ FACTS = [
      "result": "recovery", "where": {"term": "best_set"}, "value": 0.85, "estimand": "share of simulated studies"},
     {"name": "motion", "statement": "The motion-blind network is parted from the motion-seeing one in MT, MST and FST",
      "result": "recovery", "where": {"term": "motion"}, "value": 0.85, "estimand": "share of simulated studies"},
+    {"name": "agreement", "statement": "The planted geometry is shown to agree with people as a person does",
+     "result": "recovery", "where": {"term": "agreement"}, "value": 0.85, "estimand": "share of simulated studies"},
+    {"name": "hyperalignment", "statement": "Hyperalignment, fitted on train clips, raises the agreement of people",
+     "result": "hyperalignment", "value": 0, "estimand": "difference of mean Fisher z of agreement"},
 ]  # fmt: skip
+
+
+def aligned(brain: dict) -> pd.DataFrame:
+    """Mean agreement of people over regions before and after hyperalignment, and the difference (t over people)."""
+    people = {}
+    for name, sets in (("before", brain), ("after", apa.hyperalign(brain, n_component=10))):
+        table = apa.score_patterns(
+            {k: v[1] for k, v in sets.items()}, references=["subject_to_subject"], split="test"
+        )
+        patterns = apa.alignment_patterns(table)
+        found = apa.pattern_agreement(patterns, reference="matched").frame
+        people[name] = found[found["model"] == "brain"].groupby("subject")["z_person"].mean()
+    d = (people["after"] - people["before"]).to_numpy()
+    low, high = stats.t.interval(0.95, len(d) - 1, d.mean(), stats.sem(d))
+    row = {
+        "term": "agreement",
+        "estimate": d.mean(),
+        "conf_low": low,
+        "conf_high": high,
+        "n_subject": len(d),
+    }
+    return pd.DataFrame([row | {k: v.mean() for k, v in people.items()}])  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> Path:
@@ -158,10 +205,10 @@ def main(arguments: list[str] | None = None) -> Path:
     parser.add_argument(
         "--seeds", type=int, default=40, help="simulated studies of the check of the truth"
     )
-    parser.add_argument("--no-linear", action="store_true", help="without linear predictivity")
     parser.add_argument(
         "--clips", type=Path, help="read clips from here instead; only activations are made"
     )
+    parser.add_argument("--no-report", action="store_true", help="stop before the report")
     chosen = parser.parse_args(arguments)
     n_train, n = chosen.train, chosen.train + chosen.test
     stages = Stages(chosen.out)
@@ -182,37 +229,80 @@ def main(arguments: list[str] | None = None) -> Path:
     nets = features(acts, n_train)
     oracle = {("planted", f"of_{roi}"): (x[:n_train], x[n_train:]) for roi, x in planted.items()}
     this = sys.modules[__name__]
+    options = {"noise": chosen.noise, "seed": chosen.seed, "n_train": n_train}
 
     def make_scores(folder: Path) -> None:
         brain = brains.responses(planted, n_train, chosen.noise, chosen.seed)
-        scored(brain, nets | oracle, linear=not chosen.no_linear).frame.to_csv(
-            folder / "scores.csv", index=False
-        )
+        table = scored(brain, nets | oracle, linear=True)
+        table.frame.to_csv(folder / "scores.csv", index=False)
+        aligned(brain).to_csv(folder / "hyperalignment.csv", index=False)
 
     def make_truth(folder: Path) -> None:
         truth = true_scores(planted, nets, n_train)
         truth.to_csv(folder / "truth.csv")
-        found = recovery(planted, nets, truth, n_train, chosen.noise, range(chosen.seeds))
+        found = recovery(planted, nets, oracle, truth, n_train, chosen.noise, range(chosen.seeds))
         found.to_csv(folder / "recovery.csv", index=False)
 
-    options = {"noise": chosen.noise, "seed": chosen.seed, "n_train": n_train}
-    scores = stages.run(
-        "scores", make_scores, [acts], brains, **options, linear=not chosen.no_linear
+    here = Path(__file__).parent
+    regions = (here / "regions.csv").read_text("utf-8")
+    scores = stages.run("scores", make_scores, [acts], brains, this, regions, **options)
+    checked = stages.run(
+        "truth", make_truth, [acts], brains, this, regions, **options, seeds=chosen.seeds
     )
-    checked = stages.run("truth", make_truth, [acts], this, **options, seeds=chosen.seeds)
-    study = apa.run_study(
-        Path(__file__).with_name("study.toml"),
-        assignments=[f"inputs.scores={scores / 'scores.csv'}"],
-        output=chosen.out / "study",
-        overwrite=True,
+
+    if chosen.no_report:
+        sys.stdout.write(f"made anew: {stages.made}\n")
+        return chosen.out
+
+    def make_report(folder: Path) -> None:
+        study = apa.run_study(
+            os.path.relpath(here / "study.toml"),
+            assignments=[f"inputs.scores={scores / 'scores.csv'}"],
+            output=folder / "study",
+            overwrite=True,
+        )
+        selected = study.results["selected"]
+        names = list(dict.fromkeys(m for m, _ in nets))
+        best = apa.equivalence_set("score ~ model | roi + metric", selected.where(model=names))
+        shown = {
+            "recovery": shares(pd.read_csv(checked / "recovery.csv")),
+            "hyperalignment": pd.read_csv(scores / "hyperalignment.csv"),
+        }
+        facts = apa.claims(FACTS, shown)
+        page = apa.report(
+            facts,
+            study.results["claims"],
+            best,
+            title="What was planted, and what was found",
+            headings=[
+                f"How often what was planted was found: {chosen.seeds} further simulated studies",
+                "Claims of this study",
+                "Networks that cannot be excluded from being the best one of a region",
+            ],
+        )
+        page.save(folder / "truth.html", overwrite=True)
+        truth = pd.read_csv(checked / "truth.csv", index_col=0)
+        inside = best.table[best.table["in_set"] & (best.table["metric"] == "corr")]
+        sets = inside.groupby("roi")["model"].agg(" ".join)
+        pd.DataFrame({"truly_best": truth.idxmax(), "set": sets}).to_csv(
+            folder / "best.csv", index_label="roi"
+        )
+        both = pd.concat([facts.verdicts(), study.results["claims"].verdicts()])
+        both.to_csv(folder / "verdicts.csv", index=False)
+
+    done = stages.run(
+        "report",
+        make_report,
+        [scores, checked],
+        this,
+        (here / "study.toml").read_text("utf-8"),
+        regions,
+        keep_part=True,
+        seeds=chosen.seeds,
     )
-    found = apa.claims(FACTS, {"recovery": shares(pd.read_csv(checked / "recovery.csv"))})
-    apa.report(found, study.results["claims"], title="What was planted, and what was found").save(
-        chosen.out / "truth.html", overwrite=True
-    )
-    both = pd.concat([found.verdicts(), study.results["claims"].verdicts()])
-    (chosen.out / "verdicts.json").write_text(json.dumps(both.to_dict(orient="records"), indent=1))
-    sys.stdout.write(both.to_string() + f"\nmade anew: {stages.made}\n{study.report_path}\n")
+    both = pd.read_csv(done / "verdicts.csv", keep_default_na=False)
+    sys.stdout.write(both.drop(columns="statement").to_string() + f"\nmade anew: {stages.made}\n")
+    sys.stdout.write(f"{done / 'study' / 'report.html'}\n{done / 'truth.html'}\n")
     return chosen.out
 
 

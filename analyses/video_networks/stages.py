@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import apastats
+
 
 class Stages:
     """Folders of finished stages below one folder."""
@@ -23,13 +25,15 @@ class Stages:
         name: str,
         make: Callable[[Path], None],
         inputs: list[Path],
-        module: Any,
+        *code: Any,
+        keep_part: bool = False,
         **options: Any,
     ) -> Path:
         """Folder of a stage: as it is where its key is the same, made anew otherwise.
 
         ``make(folder)`` writes the stage; it appears under its name when it is complete. The key holds the options,
-        the keys of the stages it reads, and the source of the module that makes it.
+        the keys of the stages it reads, the sources of the modules (and the texts) that make it, and the version of
+        the package. ``keep_part``: what a killed run left is there when ``make`` goes on.
         """
         key = hashlib.sha256(
             json.dumps(
@@ -37,7 +41,8 @@ class Stages:
                     name,
                     options,
                     [(p / "key").read_text() for p in inputs],
-                    inspect.getsource(module),
+                    [c if isinstance(c, str) else inspect.getsource(c) for c in code],
+                    apastats.__version__,
                 ],
                 sort_keys=True,
             ).encode()
@@ -46,8 +51,11 @@ class Stages:
         if (place / "key").is_file() and (place / "key").read_text() == key:
             return place
         part = self.folder / f"{name}.part"
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+        begun = part / "begun"
+        if not (keep_part and begun.is_file() and begun.read_text() == key):
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            begun.write_text(key)
         make(part)
         (part / "key").write_text(key)
         shutil.rmtree(place, ignore_errors=True)

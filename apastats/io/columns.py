@@ -80,7 +80,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("age", "sex", "gender", "handedness", "group", "stream", "depth", "layer_depth"),
         *("layer_index", "layer_number", "relative_depth", "n_params", "params", "parameters"),
         *("n_parameters", "n_features", "n_units", "embedding_dim", "accuracy", "acc", "top1"),
-        *("imagenet_accuracy", "flops", "snr", "tsnr", "reliability", "weight"),
+        *("imagenet_accuracy", "flops", "snr", "tsnr", "reliability", "weight", "penalty"),
     ),
     "beside the score": (
         *("sem", "se", "sd", "std", "stderr", "std_error", "standard_error", "error", "err", "var"),

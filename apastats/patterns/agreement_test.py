@@ -14,6 +14,7 @@ from scipy.special import ndtr, ndtri
 from apastats import arguments
 from apastats.arguments import applies, choice
 from apastats.errors import DegenerateWarning, InputError, warn
+from apastats.io.read_regions import Regions
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.arrays import PatternArrays
 from apastats.patterns.compared import (
@@ -98,8 +99,8 @@ def agreement_test(
     reference: str = "leave_one_out",
     similarity: str = "pearson",
     brain: str | None = None,
-    streams: Mapping[str, Sequence[str]] | None = None,
-    coordinates: Mapping[str, Sequence[float]] | pd.DataFrame | None = None,
+    streams: Mapping[str, Sequence[str]] | Regions | None = None,
+    coordinates: Mapping[str, Sequence[float]] | pd.DataFrame | Regions | None = None,
     distances: pd.DataFrame | None = None,
     null_models: Sequence[str] | None = None,
     n_resamples: Resamples = "auto",
@@ -133,10 +134,10 @@ def agreement_test(
         From :func:`select_layer`: one layer per model and ROI; all layers without it.
     reference, similarity, brain
         As in :func:`pattern_agreement`.
-    streams : mapping of str to sequence of str, optional
-        ROIs of each group.
-    coordinates : mapping or DataFrame, optional
-        Place of each ROI (2 or 3 numbers), by ROI name.
+    streams : mapping of str to sequence of str, or Regions, optional
+        ROIs of each group; those of a table from :func:`apastats.read_regions`.
+    coordinates : mapping, DataFrame or Regions, optional
+        Place of each ROI (2 or 3 numbers), by ROI name, or such a table.
     distances : DataFrame, optional
         Symmetric, ROI names as index and columns.
     null_models : sequence of str, optional
@@ -337,7 +338,7 @@ def check_null(
 def label_permutations(
     null: str,
     rois: list[str],
-    streams: Mapping[str, Sequence[str]] | None,
+    streams: Mapping[str, Sequence[str]] | Regions | None,
     coordinates: Any,
     distances: pd.DataFrame | None,
     n_resamples: Resamples,
@@ -347,6 +348,8 @@ def label_permutations(
     check_null(null, PERMUTATIONS, streams, coordinates, distances)
     options: dict[str, Any] = {"n_resamples": n_resamples, "rng": rng}
     if null == "within_stream":
+        if isinstance(streams, Regions):
+            streams = streams.streams
         if not isinstance(streams, Mapping):
             raise InputError(
                 "streams", streams, "a mapping of stream to its ROIs for null='within_stream'"
@@ -380,6 +383,8 @@ def _places(rois: list[str], coordinates: Any, distances: pd.DataFrame | None) -
                 "distances", distances, "a DataFrame with every ROI as index and column"
             )
         return spin_coordinates(distances.loc[rois, rois].to_numpy("f8"))
+    if isinstance(coordinates, Regions):
+        coordinates = coordinates.coordinates
     if isinstance(coordinates, pd.DataFrame):
         coordinates = {
             str(k): v for k, v in zip(coordinates.index, coordinates.to_numpy(), strict=True)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from apastats.arguments import array, choice
 from apastats.errors import DegenerateWarning, DesignError, InputError, warn
+from apastats.io.read_regions import Regions
 from apastats.numbers.adjust_p import adjust_p
 from apastats.patterns.agreement_test import PERMUTATIONS, check_null, label_permutations
 from apastats.patterns.alignment_patterns import AlignmentPatterns
@@ -57,7 +58,7 @@ def matrix_agreement(
     similarity: str = "pearson",
     brain: str | None = None,
     null: str = "permuted_rois",
-    streams: Mapping[str, Sequence[str]] | None = None,
+    streams: Mapping[str, Sequence[str]] | Regions | None = None,
     coordinates: Any = None,
     distances: pd.DataFrame | None = None,
     n_resamples: Resamples = "auto",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 
 from apastats.arguments import instance
 from apastats.errors import InputError
-from apastats.plots import checks, curves, decisions, grids, rows
+from apastats.plots import checks, curves, decisions, grids, other_kinds, rows
 from apastats.plots.drawn_rows import (
     CELLS,
     NAMES,
@@ -50,6 +50,7 @@ OPTIONS = {
     "numbers": "whether numbers are written into the cells",
     "margin": "margin, drawn as a line",
     "target": "power wanted, drawn as a line",
+    "kind": "which figure, of results that have several",
 }
 
 
@@ -59,6 +60,7 @@ class Plot:
 
     draw: Callable[..., Axes]
     options: tuple[str, ...]
+    kinds: Mapping[str, Plot] = field(default_factory=dict)
 
 
 ROWS = ("where", "order", "labels", "colors", "interval", "outcome", "title")
@@ -78,6 +80,10 @@ def draw_result(result: Any, ax: Axes | None, options: dict[str, Any]) -> Axes:
 
         instance("ax", ax, AxesClass, "an Axes of matplotlib, or None")
     plot = plot_of(result)
+    if plot.kinds and (kind := options.pop("kind", None)) is not None:
+        if kind not in plot.kinds:
+            raise InputError("kind", kind, f"one of {list(plot.kinds)}")
+        plot = plot.kinds[kind]
     for option in options:
         if option not in plot.options:
             raise InputError("plot", option, f"options of a {result.kind}: {list(plot.options)}")
@@ -524,6 +530,12 @@ def _always(plot: Plot) -> Callable[[set[str]], Plot]:
     return lambda columns: plot
 
 
+def _several(**kinds: Plot) -> Callable[[set[str]], Plot]:
+    """Figures by name; the first where none is asked for."""
+    first = next(iter(kinds.values()))
+    return _always(Plot(first.draw, (*first.options, "kind"), kinds))
+
+
 def _power_of(columns: set[str]) -> Plot:
     if "n_equivalence" in columns:
         return Plot(_needed, ("where", "order", "labels", "title"))
@@ -547,15 +559,23 @@ def _rank_of(columns: set[str]) -> Plot:
 # one row per kind that its columns alone do not say
 KINDS: dict[str, Callable[[set[str]], Plot]] = {
     "noise_ceiling": _always(Plot(_ceiling, (*PLAIN, "points"))),
-    "equivalence_set": _always(FOREST),
+    "equivalence_set": _several(
+        rows=FOREST,
+        ranking=Plot(other_kinds.ranking, ("roi", "metric", "labels", "colors", "title")),
+        matrix=Plot(other_kinds.set_matrix, ("where", "labels", "numbers", "title")),
+    ),
     "rank": _rank_of,
-    "strict_alignment": _always(Plot(_decided, ("where", "order", "labels", "colors", "title"))),
+    "strict_alignment": _several(
+        decisions=Plot(_decided, ("where", "order", "labels", "colors", "title")),
+        score_agreement=Plot(other_kinds.score_and_agreement, ("roi", "metric", "colors", "title")),
+    ),
     "design": _always(Plot(_checked, ("labels", "colors", "title"))),
     "agreement_sensitivity": _always(
         Plot(_sensitivity, ("term", "order", "labels", "colors", "title"))
     ),
-    "alignment_patterns": _always(
-        Plot(_matrix, ("model", "metric", "order", "labels", "numbers", "title"))
+    "alignment_patterns": _several(
+        matrix=Plot(_matrix, ("model", "metric", "order", "labels", "numbers", "title")),
+        lines=Plot(other_kinds.pattern_lines, ("roi", "metric", "colors", "title")),
     ),
     "pattern_identification": _always(Plot(_identified, ("model", "labels", "title"))),
     "agreement_test": _always(NULL),

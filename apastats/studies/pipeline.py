@@ -73,7 +73,9 @@ class Pipeline:
                 loaded = Loaded(scores)
             self.inputs = loaded.named
             scores = self._streams(loaded.scores)
-            self.store.begin(fingerprint(self.study, [scores.hash, *loaded.hashes]))
+            regions = [self.inputs["regions"].hash] if "regions" in self.inputs else []
+            hashes = [scores.hash, *loaded.hashes, *regions]
+            self.store.begin(fingerprint(self.study, hashes))
             state = Running(scores, loaded.brain)
             for name, step in STEPS.items():
                 if state.people or name not in OF_PEOPLE:
@@ -81,6 +83,8 @@ class Pipeline:
         return self.results
 
     def _streams(self, scores: ScoreTable) -> ScoreTable:
+        if self.study.inputs.regions is not None:
+            return self._regions(scores, self.study.inputs.regions)
         streams = self.study.inputs.streams
         if not streams:
             return scores
@@ -91,6 +95,24 @@ class Pipeline:
                 f"inputs.streams: ROI {missing[0]!r} belongs to no stream; every ROI needs one"
             )
         return scores.assign(stream=mapping)
+
+    def _regions(self, scores: ScoreTable, source: str) -> ScoreTable:
+        """Scores in the order of the table of regions, with its streams."""
+        from apastats.io.read_regions import read_regions
+
+        regions = read_regions(source)
+        missing = [r for r in scores.levels("roi") if r not in regions.table.index]
+        if missing:
+            raise StudyError(
+                f"inputs.regions: {missing[0]!r} is not in the table; it has {', '.join(regions.names)}"
+            )
+        self.inputs["regions"] = regions.select(scores.levels("roi"))
+        rank = {r: i for i, r in enumerate(regions.names)}
+        order = scores.frame["roi"].astype(str).map(rank).to_numpy().argsort(kind="stable")
+        scores = scores.with_frame(scores.frame.iloc[order].reset_index(drop=True))
+        if "stream" not in regions.table.columns:
+            return scores
+        return scores.assign(stream=regions.table["stream"].to_dict())
 
     def _check(self, state: Running) -> None:
         scores = state.scores

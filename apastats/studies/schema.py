@@ -18,7 +18,7 @@ from apastats.studies.sections import StudyFile
 __all__ = ["Locator", "is_path", "locate_study", "naming", "parse_study"]
 
 _LONGEST = 1500  # characters of what is told of one file
-_FILES = ("scores", "rdms", "models", "repeats", "patterns", "cache")
+_FILES = ("scores", "rdms", "models", "repeats", "patterns", "regions", "cache")
 _NAMED_FILES = ("tables", "more_models", "model_patterns")
 _NETWORK_FILES = ("code", "weights", "stimuli", "test_stimuli", "transform")
 _OTHER_FILES = {("score", "sigma_k"), ("rdms_from_patterns", "noise"), ("bootstrap", "workdir")}

@@ -132,6 +132,7 @@ class Inputs(_Section):
     networks: dict[str, NetworkInput] = Field(default_factory=dict)
     rois: list[str] | None = None
     streams: dict[str, list[str]] = Field(default_factory=dict)
+    regions: str | None = None
     cache: str | None = None
 
     @model_validator(mode="after")
@@ -142,6 +143,10 @@ class Inputs(_Section):
             raise ValueError("models without rdms: the brain's RDMs are needed")
         if (self.model_patterns or self.networks) and not self.patterns:
             raise ValueError("model_patterns or networks without patterns: the brain's are needed")
+        if self.regions and (self.rois or self.streams):
+            raise ValueError(
+                "regions is a table of names and streams; rois and streams are for studies without one"
+            )
         return self
 
 

@@ -44,6 +44,7 @@ NOT_IN_STUDIES = {
     "read": "inputs.scores",
     "read_patterns": "inputs.patterns",
     "read_rdms": "inputs.rdms",
+    "read_regions": "inputs.regions",
     "references": "always written",
     "report": "report",
     "run_study": "the study itself",

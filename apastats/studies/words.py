@@ -52,6 +52,7 @@ WORDS: dict[str, dict[str, str]] = {
         "networks": "networks whose activations are models: [inputs.networks.NAME] with the keys below",
         "rois": "ROIs to keep, in this order",
         "streams": "[inputs.streams]: stream = list of its ROIs; becomes a covariate",
+        "regions": "table of regions (csv, tsv, ...): names in their order, and stream, hemisphere, x, y, z; every ROI of the data needs a row",
         "cache": "parquet file that holds the cleaned scores while the sources do not change",
     },
     "inputs.networks.NAME": {

@@ -48,6 +48,17 @@ def test_independent_decisions(test):
     assert close["conf_low"] < close["estimate"] < close["conf_high"]
 
 
+def test_bounds_lie_about_zero_whatever_the_null_is():
+    """By hand: ``null`` moves the ordinary test alone."""
+    x = np.random.default_rng(1).normal(0.2, 0.3, 12)
+    row = apa.tost(x, bounds=0.5, null=0.1).table.iloc[0]
+    se = x.std(ddof=1) / np.sqrt(12)
+    assert row["statistic"] == pytest.approx((x.mean() - 0.1) / se)
+    assert row["statistic_low"] == pytest.approx((x.mean() + 0.5) / se)
+    assert row["statistic_high"] == pytest.approx((x.mean() - 0.5) / se)
+    assert (row["bound_low"], row["bound_high"]) == (-0.5, 0.5)
+
+
 def test_welch_and_student_agree_with_scipy():
     g = np.random.default_rng(3)
     x, y = g.normal(0, 1, 8), g.normal(0, 3, 12)

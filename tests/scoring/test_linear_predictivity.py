@@ -134,6 +134,10 @@ def test_the_penalty_and_the_edge_of_the_grid() -> None:
     assert table.frame["penalty"].item() == 1e5
     assert any("wider grid" in line for line in table.log)
     assert table.covariates == ("penalty",)
+    # what is written is read back as it is
+    again = apa.read(table.frame)
+    assert "penalty" in again.covariates
+    assert again.frame["penalty"].tolist() == table.frame["penalty"].tolist()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,153 @@
+"""Second figures of results that have several: ``result.plot(kind=...)``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import InputError
+from apastats.plots import grids, rows
+from apastats.plots.drawn_rows import chosen
+from apastats.plots.style import model_colors, with_metric
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["pattern_lines", "ranking", "score_and_agreement", "set_matrix"]
+
+
+def _one(frame: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
+    """Rows of one level; the first where none is given."""
+    if column not in frame.columns:
+        return frame
+    there = list(dict.fromkeys(frame[column].astype(str)))
+    if value is not None and str(value) not in there:
+        raise InputError(column, value, f"one of {there}")
+    return frame[frame[column].astype(str) == str(there[0] if value is None else value)]
+
+
+def _shades(colors: Mapping[str, str] | None, models: Any) -> dict[str, str]:
+    return model_colors([str(m) for m in dict.fromkeys(models)]) | dict(colors or {})
+
+
+def pattern_lines(
+    result: Any, ax: Axes | None, *, roi: str | None = None, metric: str | None = None, colors: Any = None,
+    title: str = "",
+) -> Axes:  # fmt: skip
+    """Patterns that stand for one region: of the brain (mean and range of people), and of every model.
+
+    A model's layer is the one with the highest mean value in the region, on the train split where there is one.
+    """
+    frame = _one(result.table, "metric", metric)
+    rois = [str(r) for r in dict.fromkeys(frame["roi"])]
+    if roi is not None and str(roi) not in rois:
+        raise InputError("roi", roi, f"one of {rois}")
+    target = str(roi or rois[0])
+    splits = set(frame["split"].astype(str))
+    shown = "test" if "test" in splits else str(frame["split"].iloc[0])
+    on = "train" if "train" in splits else shown
+    at = frame["roi"].astype(str) == target
+    model = frame["kind"] == "model"
+    means = (
+        frame[model & at & (frame["split"] == on)]
+        .groupby(["model", "layer"], sort=False, observed=True)["value"]
+        .mean()
+        .reset_index()
+    )
+    best = means.loc[means.groupby("model", sort=False, observed=True)["value"].idxmax()]
+    pairs = set(zip(best["model"].astype(str), best["layer"].astype(str), strict=True))
+    here = frame[frame["split"] == shown]
+    key = list(zip(here["model"].astype(str), here["layer"].astype(str), strict=True))
+    lines = here[(here["kind"] == "model").to_numpy() & np.array([k in pairs for k in key])]
+    lines = lines.groupby(["model", "roi"], sort=False, observed=True)["value"].mean().reset_index()
+    brain = here[here["kind"] != "model"]
+    brain = (
+        brain[(brain["kind"] == brain["kind"].iloc[0]) & (brain["layer"] == target)]
+        if len(brain)
+        else brain
+    )
+    people = brain.groupby(["subject", "roi"], sort=False, observed=True)["value"].mean()
+    band = people.groupby("roi", sort=False, observed=True).agg(["mean", "min", "max"])
+    band.columns = pd.Index(["estimate", "conf_low", "conf_high"])
+    return grids.pattern_lines(
+        lines, ax=ax, rois=rois, value="value", band=band.reset_index() if len(brain) else None,
+        colors=_shades(colors, lines["model"]), outcome=with_metric("score", result.info, frame),
+        title=title or target,
+    )  # fmt: skip
+
+
+def set_matrix(
+    result: Any, ax: Axes | None, *, where: Any = None, labels: Any = None, numbers: bool | None = None,
+    title: str = "",
+) -> Axes:  # fmt: skip
+    """Means of models by regions; those in the set of the best are bold, or marked."""
+    frame = chosen(result.table, where)[0]
+    cell = "roi" if "roi" in frame.columns else None
+    further = [c for c in ("metric", "split") if c in frame.columns and frame[c].nunique() > 1]
+    if further:
+        frame = frame.assign(
+            _cell=frame[[cell, *further] if cell else further].agg(", ".join, axis=1)
+        )
+        cell = "_cell"
+    elif cell is None:
+        frame, cell = frame.assign(_cell="all"), "_cell"
+    names = list(dict.fromkeys(frame["model"])), list(dict.fromkeys(frame[cell]))
+    wide, inside = (
+        frame.pivot(index="model", columns=cell, values=v).reindex(index=names[0], columns=names[1])
+        for v in ("mean", "in_set")
+    )
+    wide = wide.rename(index=labels or {}, columns=labels or {})
+    return grids.heatmap(
+        wide, ax=ax, outcome=with_metric("mean score", result.info, frame), x="region", numbers=numbers,
+        best=inside.to_numpy(dtype=bool), title=title,
+    )  # fmt: skip
+
+
+def ranking(
+    result: Any, ax: Axes | None, *, roi: str | None = None, metric: str | None = None, labels: Any = None,
+    colors: Any = None, title: str = "",
+) -> Axes:  # fmt: skip
+    """Models of one cell from the best to the worst, with the interval of their distance to the best other model.
+
+    What cannot be excluded from being the best (or is within the margin) has its decision's colour.
+    """
+    frame = _one(_one(result.table, "metric", metric), "roi", roi)
+    frame = frame.sort_values("mean", ascending=False, kind="stable")
+    words = labels or {}
+    frame = frame.assign(
+        _row=[f"{k}. {words.get(str(m), m)}" for k, m in enumerate(frame["model"], start=1)],
+        bound_high=np.inf,
+    )
+    where = str(frame["roi"].iloc[0]) if "roi" in frame.columns else ""
+    return rows.forest(
+        frame, ax=ax, rows="_row", estimate="mean less that of the best other model", colors=colors,
+        title=title or where,
+    )  # fmt: skip
+
+
+def score_and_agreement(
+    result: Any, ax: Axes | None, *, roi: str | None = None, metric: str | None = None, colors: Any = None,
+    title: str = "",
+) -> Axes:  # fmt: skip
+    """Score less that of the best against agreement less its reference; ringed where both criteria hold.
+
+    Means over regions without ``roi``, ringed where both hold in all of them.
+    """
+    frame = _one(result.table, "metric", metric)
+    if roi is not None:
+        frame = _one(frame, "roi", roi)
+    frame = frame.assign(_both=frame["decision"] == "aligned")
+    mean = frame.groupby("model", sort=False, observed=True).agg(
+        score=("estimate_score", "mean"),
+        agreement=("estimate_agreement", "mean"),
+        both=("_both", "all"),
+    )
+    mean = mean.reset_index()
+    return grids.score_agreement(
+        mean, ax=ax, colors=_shades(colors, mean["model"]), strict=list(mean.loc[mean["both"], "model"]),
+        x="score less that of the best", y="agreement less its reference (Fisher z)",
+        title=title or (roi or "mean over regions"),
+    )  # fmt: skip
