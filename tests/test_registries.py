@@ -366,7 +366,7 @@ def test_a_study_takes_a_new_section(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setitem(words.WORDS, "fake", {"at_least": "people wanted"})
     monkeypatch.setitem(pipeline.STEPS, "fake", step)
     STUDY.scores.frame.to_csv(tmp_path / "scores.csv", index=False)
-    text = starter_text(tmp_path / "scores.csv")
+    text = starter_text(tmp_path / "scores.csv", full=True)
     assert "# [fake]\n# at_least = 2" in text
     assert "people wanted" in text
     assert "| `[fake]` | `at_least` | `2` | people wanted |" in words.reference_table()

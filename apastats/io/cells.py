@@ -61,9 +61,10 @@ def _label(value: Any) -> tuple[str, str]:
         value = value.decode("utf-8", "replace")
     if isinstance(value, str):
         text = value.strip()
-        # one letter may be written as one character or as two that look the same
-        if not text.isascii() and (whole := unicodedata.normalize("NFC", text)) != text:
-            return whole, "letters"
+        # a letter and its mark may be one character or two that look the same; other characters stay as they are
+        if not text.isascii() and any(map(unicodedata.combining, text)):
+            whole = unicodedata.normalize("NFC", text)
+            return whole, "letters" if whole != text else "" if value == text else "blanks"
         return text, "" if value == text else "blanks"
     if isinstance(value, datetime) and not any(
         (value.hour, value.minute, value.second, value.microsecond)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from apastats.io.columns import canonical
 # what a cell of every kind of file can hold: Excel has no control characters, csv rows end in line breaks
 letters = st.characters(exclude_categories=("C", "Zl", "Zp"), exclude_characters="\x7f")
 label = st.one_of(
-    st.text(letters, min_size=1, max_size=12).map(str.strip).filter(bool),
+    # a letter followed by its mark is read as one character, and that is said (test_border_tables)
+    st.text(letters, min_size=1, max_size=12).map(str.strip)
+    .filter(lambda s: bool(s) and not any(map(unicodedata.combining, s))),
     st.sampled_from(["001", "1.10", "1.1", "TRUE", "NA", "nan", "1e5", "-", "'", '"a"', "a,b", "a;b", "#1", "1_000"]),
     st.integers(0, 10**6).map(lambda i: f"{i:07d}"),
 )  # fmt: skip
