@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from apastats.errors import DataError, InputError, RepeatedRowsError
 __all__ = ["DEFAULTS", "KEY_COLUMNS", "KINDS", "standardise"]
 
 KINDS = ("model", "subject_to_subject", "leave_one_out")
+SPLITS = ("train", "test")
 KEY_COLUMNS = ("kind", "model", "layer", "subject", "roi", "metric", "split")
 DEFAULTS = {"kind": "model", "layer": "-", "metric": "score", "split": "test"}
 LARGEST = 1e100  # their squares and sums are numbers
@@ -59,6 +61,7 @@ def standardise(
     if frame.empty:
         raise DataError(f"{source}: there are no rows")
     defaults = {c: v for c, v in DEFAULTS.items() if c not in frame.columns}
+    frame, log = _words_known(frame)
     n = len(frame)
     others = [c for c in frame.columns if c not in KEY_COLUMNS and c not in outcomes]
     columns: dict[str, Any] = {}
@@ -79,7 +82,6 @@ def standardise(
     if unknown:
         raise DataError(f"{source}: unknown kind {unknown[0]!r}; allowed: {list(KINDS)}")
     made = pd.DataFrame(columns, copy=False)
-    log = []
     repeated = _repeated(list(codes.values()), n)
     if repeated is not None:
         differ = _differ(made.loc[repeated[1]], list(codes), covariates)
@@ -98,6 +100,21 @@ def standardise(
     if n_nan:
         log.append(f"{n_nan} of {len(made)} values of {outcomes[0]} are NaN; kept and masked")
     return made, log
+
+
+def _words_known(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Kinds and splits in their one spelling: ``Train`` is train, ``Leave-One-Out`` leave_one_out."""
+    log = []
+    for c, known in (("kind", KINDS), ("split", SPLITS)):
+        if c not in frame.columns or not frame.columns.is_unique:
+            continue
+        found = [v for v in frame[c].unique() if isinstance(v, str) and v not in known]
+        plain = {v: re.sub(r"[\s-]+", "_", v.strip().casefold()) for v in found}
+        renamed = {v: word for v, word in plain.items() if word in known}
+        if renamed:
+            frame = frame.assign(**{c: frame[c].astype(object).replace(renamed)})
+            log += [f"{c}: {v!r} taken as {word!r}" for v, word in renamed.items()]
+    return frame, log
 
 
 def _group(rows: pd.DataFrame, key: list[str]) -> tuple[int, ...]:

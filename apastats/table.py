@@ -14,6 +14,7 @@ import pandas as pd
 from apastats.arguments import checked, choice, names, text
 from apastats.errors import DesignError, FormulaError, InputError
 from apastats.memory import reserve
+from apastats.printable import counted
 from apastats.rows import DEFAULTS, KEY_COLUMNS, KINDS, standardise
 from apastats.words import Outcome
 
@@ -235,8 +236,10 @@ class ScoreTable:
     def __repr__(self) -> str:
         f = self.frame
         return (
-            f"<ScoreTable: {len(f)} rows; {f['subject'].nunique()} subjects, {f['roi'].nunique()} ROIs, "
-            f"{f.loc[f['kind'] == 'model', 'model'].nunique()} models; outcomes {', '.join(self.outcomes)}>"
+            f"<ScoreTable: {counted(len(f), 'row')}; {counted(f['subject'].nunique(), 'subject')}, "
+            f"{counted(f['roi'].nunique(), 'ROI')}, "
+            f"{counted(f.loc[f['kind'] == 'model', 'model'].nunique(), 'model')}; "
+            f"outcomes {', '.join(self.outcomes)}>"
         )
 
     def __str__(self) -> str:
@@ -385,6 +388,13 @@ class ScoreTable:
                     f"columns among {list(frame.columns)}",
                     hint=f"{c!r} is not a column.",
                 )
+        if cluster in (*f.compare, *f.by):
+            raise InputError(
+                "formula",
+                str(f),
+                f"columns other than {cluster!r}",
+                hint=f"Each {cluster} is one independent observation; it can be neither compared nor a cell.",
+            )
         if f.outcome not in self.outcomes:
             raise InputError(
                 "formula", str(f), f"an outcome among {list(self.outcomes)} on the left side"

@@ -83,7 +83,7 @@ def give_warnings(
 
     n = table["n_subject"].to_numpy()
     if (n < 2).any():
-        where = table.loc[n < 2].iloc[0, :1].to_dict()
+        where = ", ".join(map(str, table.loc[n < 2].iloc[0, :1]))
         note(
             DegenerateWarning,
             f"{int((n < 2).sum())} cells have a value of one subject only (first: {where}); "
@@ -92,7 +92,7 @@ def give_warnings(
     limits = table[["conf_low", "conf_high"]].to_numpy(dtype=float)
     undefined = (n >= 2) & np.isfinite(table["estimate"]) & np.isnan(limits).any(axis=1)
     if undefined.any():
-        where = table.loc[undefined, list(keys)].iloc[0].to_dict()
+        where = ", ".join(map(str, table.loc[undefined, list(keys)].iloc[0]))
         reason = info.get("why_undefined") or WHY_UNDEFINED.get(
             str(info["interval"]), "its replicates are not defined"
         )

@@ -20,6 +20,7 @@ from apastats.io.described import NOTE, OK, PROBLEM, Row, describe_source
 from apastats.io.formats import SUFFIXES
 from apastats.io.read import look_into
 from apastats.io.sources import is_paths
+from apastats.printable import counted
 from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.table import ScoreTable
@@ -223,7 +224,7 @@ def _check_scores(data: ScoreTable) -> list[Row]:
         rows.append(
             (f"{column}s", str(frame[column].nunique()), OK, _names(frame[column].unique()))
         )
-    if "train" not in set(frame["split"]) and not models.empty:
+    if "train" not in set(frame["split"]) and _most_layers(frame) > 1:
         detail = "no train split: choose layers across subjects (select_layer(on='cross_subject'))"
         rows.append(("train split", "none", NOTE, detail))
     rows += _check_layers(frame) + _check_balance(frame) + _check_values(frame, outcome)
@@ -233,11 +234,13 @@ def _check_scores(data: ScoreTable) -> list[Row]:
 
 def _check_labels(frame: pd.DataFrame) -> list[Row]:
     """Labels that differ in capitals, blanks, dashes or leading zeros alone: perhaps one and the same."""
+    from apastats.io.cells import plain_label
+
     rows: list[Row] = []
     for column in ("model", "layer", "subject", "roi"):
         alike: dict[str, list[str]] = {}
         for label in frame[column].unique():
-            plain = re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"[\s_-]+", "", label.casefold()))
+            plain = re.sub(r"(?<!\d)0+(?=\d)", "", plain_label(label))
             alike.setdefault(plain, []).append(label)
         found = [" and ".join(map(repr, v)) for v in alike.values() if len(v) > 1]
         if found:
@@ -246,6 +249,12 @@ def _check_labels(frame: pd.DataFrame) -> list[Row]:
                 (f"{column}s nearly alike", str(len(found)), NOTE, f"{_names(found, 5)}: {detail}")
             )
     return rows
+
+
+def _most_layers(frame: pd.DataFrame) -> int:
+    """Layers of the model with most of them; a choice among one is none."""
+    layers = frame[frame["kind"] == "model"].groupby("model", sort=False)["layer"].nunique()
+    return int(layers.max()) if len(layers) else 0
 
 
 def _check_layers(frame: pd.DataFrame) -> list[Row]:
@@ -322,6 +331,12 @@ def _check_values(frame: pd.DataFrame, outcome: str) -> list[Row]:
     return rows
 
 
+def _span(counts: pd.Series, noun: str) -> str:
+    """``2 partners``, ``1 to 3 partners``."""
+    low, high = counts.min(), counts.max()
+    return counted(high, noun) if low == high else f"{low} to {counted(high, noun)}"
+
+
 def _check_pairs(frame: pd.DataFrame, outcome: str) -> list[Row]:
     pairs = frame[frame["kind"] == "subject_to_subject"]
     if pairs.empty:
@@ -331,12 +346,8 @@ def _check_pairs(frame: pd.DataFrame, outcome: str) -> list[Row]:
     uses = design.groupby("model")["subject"].nunique()
     n = len(set(design["model"]) | set(design["subject"]))
     full = len(design) == n * (n - 1)
-    detail = f"each subject predicts {uses.min()} to {uses.max()} others" + (
-        "" if full else "; not all pairs"
-    )
-    value = (
-        f"{len(design)} ordered pairs, {partners.min()} to {partners.max()} partners per subject"
-    )
+    detail = f"each subject predicts {_span(uses, 'other')}" + ("" if full else "; not all pairs")
+    value = f"{len(design)} ordered pairs, {_span(partners, 'partner')} per subject"
     rows: list[Row] = [("pair design", value, OK if full else NOTE, detail)]
     if (design["model"] == design["subject"]).any():
         rows.append(
@@ -382,10 +393,11 @@ def _check_ceilings(data: ScoreTable) -> list[Row]:
             continue
         table = found.table
         low = table[~(table["conf_low"] > 0)]
+        unknown = bool(table["conf_low"].isna().all())
         value = f"{table['estimate'].min():.3g} to {table['estimate'].max():.3g}"
         detail = "" if kind != "leave_one_out" else f"subjects share {found.info['shared']}"
         if len(low):
-            detail = "not clearly above zero: " + _names(
+            detail = ("no interval: " if unknown else "not clearly above zero: ") + _names(
                 (f"{r.roi} {r.metric} ({r.estimate:.3g})" for r in low.itertuples()), 6
             )
         rows.append((f"ceiling, {kind}", value, NOTE if len(low) else OK, detail))

@@ -9,6 +9,7 @@ from apastats.arguments import column
 from apastats.errors import DataError, InputError
 from apastats.numbers.correlation import spearman_brown
 from apastats.resampling.means import describe_cells
+from apastats.rows import DEFAULTS
 from apastats.scoring.methods import METHODS
 from apastats.scoring.people import pair_values, shares_of_pooled
 from apastats.table import ScoreTable
@@ -50,9 +51,7 @@ def table_values(
     else:
         frame = data.frame
         rows = frame[
-            (frame["kind"] == kind)
-            & (frame["layer"] == frame["roi"])
-            & (frame["model"] != frame["subject"])
+            (frame["kind"] == kind) & _own_roi(frame, kind) & (frame["model"] != frame["subject"])
         ]
     rows = _of_split(rows, by, split)
     if rows.empty:
@@ -131,10 +130,21 @@ def _of_split(rows: pd.DataFrame, by: list[str], split: str | None) -> pd.DataFr
         return rows
     splits = list(rows["split"].unique())
     if split is None:
+        # of several splits without a test split none is the one that is meant
+        if len(splits) > 1 and "test" not in splits:
+            raise InputError("split", None, f"one of {splits}")
         split = "test" if "test" in splits or not splits else splits[0]
     if splits and split not in splits:
         raise InputError("split", split, f"one of {splits}")
     return rows[rows["split"] == split]
+
+
+def _own_roi(frame: pd.DataFrame, kind: str) -> pd.Series:
+    """Rows in which a ROI predicts itself; where rows of a kind name no predictor ROI at all, those are meant."""
+    rows = frame.loc[frame["kind"] == kind, "layer"]
+    if len(rows) and (rows == DEFAULTS["layer"]).all():
+        return frame["layer"] == DEFAULTS["layer"]
+    return frame["layer"] == frame["roi"]
 
 
 def _own_rows(data: ScoreTable, kind: str, within: str) -> pd.DataFrame:

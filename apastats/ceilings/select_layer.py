@@ -100,10 +100,15 @@ def select_layer(
     )
     frame = shown[keep]
     groups = frame[frame["kind"] == "model"].groupby(["model", "roi", "metric"], sort=False)
+    models = rows[rows["kind"] == "model"]
+    several = models.groupby(["model", "roi", "metric"], sort=False)["layer"].nunique().gt(1).any()
     log = [
         f"layer of {groups.ngroups} model x ROI x metric cells chosen on {outcome}, {basis}; reported: {split}"
+        if several
+        else "one layer for each model, ROI and metric, and none chosen"
+        + (f"; reported: {split}" if len(splits) > 1 else "")
     ]
-    if on == CROSS_SUBJECT:
+    if on == CROSS_SUBJECT and several:
         unsure = int((groups["layer"].nunique() > 1).sum())
         log.append(
             f"in {unsure} of {groups.ngroups} cells the chosen layer differs between subjects"

@@ -534,7 +534,7 @@ def _words(
         comparison=compared,
         reference=reference or "",
         adjust=adjust,
-        family=f"{found.size} {'models' if found.sided else 'contrasts'} ({scope})",
+        family=f"{found.size} {'tests, one per model' if found.sided else 'contrasts'} ({scope})",
         family_size=found.size,
         joint=joint,
         alpha=alpha,

@@ -113,8 +113,7 @@ def labels(column: pd.Series, name: str, where: Where) -> tuple[pd.Series, list[
         row = int(empty.argmax())
         more = f" ({int(empty.sum())} such rows)" if empty.sum() > 1 else ""
         raise DataError(
-            f"{where(row)}: column {name!r} has no label{more}; a label is text, and never missing. Rows of units, of "
-            "totals and of notes have to be removed"
+            f"{where(row)}: column {name!r} has no label{more}; a label is text, and never missing. {_cure(name)}"
         )
     notes = _changed(name, values, made)
     alike = _alike(texts)
@@ -126,6 +125,17 @@ def labels(column: pd.Series, name: str, where: Where) -> tuple[pd.Series, list[
     return pd.Series(
         pd.Categorical.from_codes(codes, dtype=dtype, validate=False), copy=False
     ), notes
+
+
+def _cure(name: str) -> str:
+    """What to do about a row without a label."""
+    rows = "Rows of units, of totals and of notes have to be removed"
+    if name != "model":
+        return rows
+    return (
+        f"{rows}; rows of brains name what predicts: 'others' of kind leave_one_out, a subject of kind "
+        "subject_to_subject"
+    )
 
 
 def _changed(name: str, values: list[Any], made: list[tuple[str, str]]) -> list[str]:
@@ -152,11 +162,19 @@ def _changed(name: str, values: list[Any], made: list[tuple[str, str]]) -> list[
     return notes
 
 
+def plain_label(text: str) -> str:
+    """A label without what the eye does not see: capitals, blanks, dashes, wide and invisible characters."""
+    import unicodedata
+
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return re.sub(r"[\s_-]+", "", "".join(c for c in plain if unicodedata.category(c) != "Cf"))
+
+
 def _alike(texts: list[str]) -> tuple[str, str] | None:
     """Two labels that differ in capitals, leading zeros of numbers or blanks alone."""
     seen: dict[str, str] = {}
     for text in texts:
-        key = re.sub(r"0+(?=\d)", "", re.sub(r"[\s_-]+", "", text.casefold()))
+        key = re.sub(r"0+(?=\d)", "", plain_label(text))
         if (other := seen.setdefault(key, text)) != text:
             return other, text
     return None

@@ -124,12 +124,16 @@ def _next(
     paths = [source] if not isinstance(source, list | tuple) else list(source)
     given = [shlex.quote(str(p)) for p in paths] + as_options(options)
     if table is not None:
+        if any("duplicate rows dropped" in line for line in table.log) and not options.get(
+            "on_duplicate"
+        ):
+            given.append("--on-duplicate first")
         return ("next", f"apastats init {' '.join(given)}", OK, "writes a study to start from")
     return (
         "next",
         f"apastats check {' '.join([*given, *ways])}",
         NOTE,
-        "or other answers to what is not known",
+        "or other answers to what is not known" if ways else "once the data are corrected",
     )
 
 

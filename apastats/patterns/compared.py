@@ -75,7 +75,8 @@ def brain_kind(arrays: PatternArrays, brain: str | None) -> str:
     """The brain rows used: as asked, or pairs where there are pairs."""
     if not arrays.kinds:
         raise DesignError(
-            "pattern agreement needs brain rows (subject_to_subject or leave_one_out)"
+            "pattern agreement needs brain rows (subject_to_subject or leave_one_out) whose layer names the ROI that "
+            "predicts"
         )
     if brain is None:
         return arrays.kinds[0]

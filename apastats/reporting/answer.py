@@ -32,6 +32,15 @@ WHY_ONE = ", as its interval crosses the margin"
 METRICS = {
     "rsa": "representational similarity",
     "linear_predictivity": "linear predictivity",
+    "corr": "Pearson correlation",
+    "spearman": "Spearman correlation",
+    "rho-a": "Spearman's rho-a",
+    "tau-a": "Kendall's tau-a",
+    "tau-b": "Kendall's tau-b",
+    "kendall": "Kendall's tau-b",
+    "cosine": "cosine similarity",
+    "cosine_cov": "whitened cosine similarity",
+    "corr_cov": "whitened Pearson correlation",
     "score": "",
 }
 
@@ -306,11 +315,17 @@ def _asked(items: Sequence[Any], results: Sequence[Any]) -> str:
         tail = "" if questions else f" {where}"
         questions.append(f"whether {subject} over ROIs agree with the brain's{tail}")
     if not questions:
-        questions.append(f"how well {models} predict the brain {where}")
+        questions.append(f"how well {_predicting(data['model'])} the brain {where}")
     metrics = [METRICS.get(m, m) for m in data["metrics"]]
     measure = f", {joined([name(m) for m in metrics if m])}" if len(metrics) in (1, 2) else ""
     people = counted(data["subject"], "subject")
     return f"We asked {joined(questions)} ({people}{measure})."
+
+
+def _predicting(n_model: int) -> str:
+    """``1 model predicts``, ``2 models predict``."""
+    who = counted(n_model, "model") if n_model else "the models"
+    return f"{who} {'predicts' if n_model == 1 else 'predict'}"
 
 
 def answer(items: Sequence[Any], style: NumberStyle, truth: Sequence[str] = ()) -> str:

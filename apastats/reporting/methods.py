@@ -150,4 +150,8 @@ def layers(table: Any) -> list[str]:
                 f"For each model, ROI and metric, the layer with the highest mean {name(outcome)} on {name(basis)} was "
                 f"chosen ({cells} choices), and its scores on the {name(split)} data were analysed."
             ]
+        found = re.fullmatch(r"one layer for each model, .*?(?:; reported: (.*))?", line)
+        if found:
+            of = f" Scores on the {name(found[1])} data were analysed." if found[1] else ""
+            return [f"Each model had one layer for each ROI and metric, so none was chosen.{of}"]
     return []

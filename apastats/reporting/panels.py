@@ -17,7 +17,7 @@ from apastats.plots.sheet import sheet
 from apastats.plots.style import DECISIONS, with_metric
 from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.markup import name
-from apastats.reporting.phrases import adjusted
+from apastats.reporting.phrases import adjusted, counted
 from apastats.words import Info
 
 __all__ = [
@@ -105,8 +105,8 @@ def ceiling_figures(result: Any, context: Any) -> list[Block]:
         out.append(
             FigureBlock(
                 context.slug(f"figure-ceiling-{result.info.get('ceiling_kind', '')}-{label}"),
-                f"Noise ceiling by ROI{tail}; bars are {_level(part)} intervals over subjects.{dots}",
-                f"Noise ceilings of {part['roi'].nunique()} ROIs as points with intervals.",
+                f"Noise ceiling by ROI{tail}{_bars(part)}.{dots}",
+                f"Noise ceilings of {part['roi'].nunique()} ROIs as points.",
                 make,
                 shown_data(part),
                 len(part) * (2 + (0 if points is None else len(points))),
@@ -119,6 +119,18 @@ def _level(frame: pd.DataFrame) -> str:
     if "conf_level" not in frame.columns or frame["conf_level"].nunique() != 1:
         return "confidence"
     return f"{100 * float(frame['conf_level'].iloc[0]):g}\u00a0%"
+
+
+def _drawn(frame: pd.DataFrame) -> bool:
+    """Whether any row has an interval that can be drawn."""
+    if "conf_low" not in frame.columns:
+        return False
+    limits = frame[["conf_low", "conf_high"]].to_numpy(dtype=float)
+    return bool(np.isfinite(limits).all(axis=1).any())
+
+
+def _bars(frame: pd.DataFrame) -> str:
+    return f"; bars are {_level(frame)} intervals over subjects" if _drawn(frame) else ""
 
 
 def bands_for(cell: Mapping[str, Any], context: Any) -> list[dict[str, Any]]:
@@ -251,13 +263,23 @@ def _estimate_grid(
     tail = f", {name(label)}" if label else ""
     dots = "; grey dots are subjects" if points is not None else ""
     bands = (
-        "; vertical lines and bands are noise ceilings with their intervals"
+        (
+            "; vertical lines and bands are noise ceilings with their intervals"
+            if any(_drawn(c.table) for c in context.ceilings)
+            else "; vertical lines are noise ceilings"
+        )
         if with_bands and context.ceilings
         else ""
     )
-    who = f"{len(order) - 1} models and the brain" if "brain" in order else f"{len(order)} models"
+    n_model = len(order) - ("brain" in order)
+    who = counted(n_model, "model") + (" and the brain" if "brain" in order else "")
     head = f"{title}: {what} of" if title else f"Mean {what} of"
-    lead = f"{head} {who}{roi}{tail}, points with {_level(part)} intervals"
+    drawn = (
+        f"with {_level(part)} intervals"
+        if _drawn(part)
+        else "without intervals, which are infinite or undefined"
+    )
+    lead = f"{head} {who}{roi}{tail}, points {drawn}"
     if part["estimate"].isna().all():
         lead = f"{what.capitalize()} of {who}{roi}{tail}"
     return FigureBlock(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from apastats.printable import counted
 from apastats.reporting.markup import name
 from apastats.words import Info
 
@@ -53,11 +54,6 @@ def ceiling_words(kind: object) -> str:
     text = str(kind).replace("_", "-")
     text = {"nili": "Nili"}.get(text, text)
     return f"{text[:1].upper()}{text[1:]} noise ceilings" if text else "Noise ceilings"
-
-
-def counted(count: int, noun: str) -> str:
-    """``1 problem``, ``2 problems``."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def joined(items: Sequence[str], last: str = "and") -> str:

@@ -250,8 +250,19 @@ def intervals_shown(frame: pd.DataFrame, info: Info | None) -> dict[str, str]:
     found = {columns[0]: columns[1]}
     if info is not None and "bound_low" in frame.columns:
         low, high, _ = info.interval_columns(frame.columns, margin=True)
-        found[low] = high
+        # against the best one interval decides both tests; a table shows it once
+        if not _same(frame, (*columns[:2],), (low, high)):
+            found[low] = high
     return {k: v for k, v in found.items() if k in frame.columns}
+
+
+def _same(frame: pd.DataFrame, a: Sequence[str], b: Sequence[str]) -> bool:
+    """Whether two intervals have the same limits in every row."""
+    if not {*a, *b} <= set(frame.columns):
+        return False
+    return bool(
+        np.array_equal(frame[[*a]].to_numpy("f8"), frame[[*b]].to_numpy("f8"), equal_nan=True)
+    )
 
 
 def _pair(

@@ -192,7 +192,7 @@ def _explain(error: ValidationError, content: dict[str, Any], locator: Locator) 
     for problem in error.errors():
         kind = problem["type"]
         keys = _keys(problem["loc"], content, missing=kind == "missing")
-        message = problem["msg"].removeprefix("Value error, ")
+        message = problem["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
         if kind == "extra_forbidden":
             message = f"unknown key; allowed: {', '.join(_allowed(keys[:-1]))}"
         elif kind == "missing":

@@ -12,6 +12,7 @@ from apastats.arguments import number
 from apastats.ceilings.check import is_table
 from apastats.errors import InputError, OutputExistsError
 from apastats.io.bmd import BMD_STREAMS
+from apastats.printable import counted
 from apastats.studies.study_schema import schema_path
 from apastats.studies.words import commented, keys_of_study
 from apastats.table import ScoreTable
@@ -95,7 +96,7 @@ def starter_text(
         "select_layer": {"on": f"{_text(found['on'])}    # {found['why']}"},
         "ceiling": {"kinds": _list(found["ceilings"])},
         "agreement": {
-            "run": f"{_text(found['patterns'])}    # needs brain rows and three ROIs or more"
+            "run": f"{_text(found['patterns'])}    # needs brain rows between ROIs, and three ROIs or more"
         },
         **({"bootstrap": {"n_resamples": '"auto"', "interval": '"studentized"'}} if full else {}),
         "equivalence": {"reference": '"best"'}
@@ -217,22 +218,28 @@ def typed_margin(text: str) -> float | None:
 def _describe_scores(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     from apastats.io.read import read
 
-    table: ScoreTable = read(source, **({"on_duplicate": "first"} | dict(options)))
+    table: ScoreTable = read(source, **options)
     kinds = table.levels("kind")
     train = "train" in table.levels("split")
     rois = table.levels("roi")
     brain = [k for k in ("leave_one_out", "subject_to_subject") if k in kinds]
     return {
-        "what": f"{table.frame['subject'].nunique()} subjects, {len(rois)} ROIs, "
-        f"{table.frame.loc[table.frame['kind'] == 'model', 'model'].nunique()} models",
+        "what": f"{counted(table.frame['subject'].nunique(), 'subject')}, {counted(len(rois), 'ROI')}, "
+        + counted(table.frame.loc[table.frame["kind"] == "model", "model"].nunique(), "model"),
         "rois": rois,
         "on": "train" if train else "cross_subject",
         "why": "there is a train split"
         if train
         else "no train split: each subject's layer is chosen on the others",
         "ceilings": brain,
-        "patterns": bool(brain) and len(rois) >= 3,
+        "patterns": len(rois) >= 3 and _between_rois(table, brain, rois),
     }
+
+
+def _between_rois(table: ScoreTable, brain: list[str], rois: list[str]) -> bool:
+    """Whether other ROIs predict a ROI, which patterns are made of."""
+    rows = table.frame[table.frame["kind"].isin(brain)]
+    return bool((rows["layer"].isin(rois) & (rows["layer"] != rows["roi"])).any())
 
 
 def _describe_rdms(
@@ -243,7 +250,9 @@ def _describe_rdms(
     brain = read_rdms(source, **options)
     rois = list(brain.labels["roi"].unique()) if "roi" in brain.labels else ["-"]
     n = brain.labels["subject"].nunique() if "subject" in brain.labels else 1
-    what = f"{n} subjects, {len(rois)} ROIs, {len(brain.stimuli)} stimuli"
+    what = ", ".join(
+        (counted(n, "subject"), counted(len(rois), "ROI"), f"{len(brain.stimuli)} stimuli")
+    )
     if models is not None:
         what += f", {len(read_rdms(models))} model RDMs"
     return {

@@ -27,7 +27,7 @@ def test_a_clean_study(scores) -> None:
     found = items(apa.check(scores))
     assert found.loc["subjects", "value"] == "8"
     assert found.loc["balance, model", "value"] == "complete"
-    assert found.loc["pair design", "value"].startswith("24 ordered pairs, 3 to 3 partners")
+    assert found.loc["pair design", "value"].startswith("24 ordered pairs, 3 partners per subject")
     assert found.loc["reciprocal pairs, rsa", "status"] == "note"
     assert not (found["status"] == "problem").any()
 

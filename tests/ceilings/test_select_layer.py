@@ -136,8 +136,8 @@ def test_bad_input():
         apa.select_layer(table, outcome="r")
     with pytest.raises(InputError, match="split: got 'dev'"):
         apa.select_layer(table, split="dev")
-    with pytest.raises(InputError, match="table: got a DataFrame"):
-        apa.select_layer(table.frame)
+    with pytest.raises(InputError, match="table: got 'scores'"):
+        apa.select_layer("scores")
     with pytest.raises(DesignError, match="two subjects"):
         apa.select_layer(table.where(subject="s0", split="test"), on="cross_subject")
     brain = frame_of().assign(kind="leave_one_out")
