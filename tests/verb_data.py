@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -17,14 +19,32 @@ from apastats.resampling.plans import subject_counts
 
 ROIS = ["V1", "V2", "V4", "LO1"]
 STREAMS = {"early": ["V1", "V2"], "late": ["V4", "LO1"]}
+UNIT = [1.0]  # scores, and margins in their unit, are this many times as large
 PLACES = {"V1": [0.0, 0.0], "V2": [1.0, 0.0], "V4": [1.0, 2.0], "LO1": [3.0, 1.0]}
+
+
+@contextmanager
+def in_unit(unit: float) -> Iterator[None]:
+    """All data of this module in another unit; made anew, and forgotten afterwards."""
+    made = [f for f in globals().values() if hasattr(f, "cache_clear")]
+    for f in made:
+        f.cache_clear()
+    UNIT[0] = unit
+    try:
+        yield
+    finally:
+        UNIT[0] = 1.0
+        for f in made:
+            f.cache_clear()
 
 
 @cache
 def study() -> Any:
-    return apa.simulate(
+    made = apa.simulate(
         n_subject=6, n_model=3, n_layer=2, n_tied=2, rois=ROIS, streams=STREAMS, rng=1
     )
+    frame = made.scores.frame
+    return replace(made, scores=apa.ScoreTable(frame.assign(score=frame["score"] * UNIT[0])))
 
 
 @cache
@@ -61,7 +81,7 @@ def both_ways() -> apa.ScoreTable:
 
 @cache
 def brained() -> Any:
-    return apa.brain_test(people(), margin=0.1, selection=best(), n_resamples=199)
+    return apa.brain_test(people(), margin=0.1 * UNIT[0], selection=best(), n_resamples=199)
 
 
 @cache
@@ -99,6 +119,7 @@ def benchmarks() -> apa.ScoreTable:
     )
     kept = random.random((12, 6)) < 0.67
     kept[0] = kept[:, 0] = True
+    frame[["score", "second"]] *= UNIT[0]
     frame = frame[kept[model, item]].assign(model=[f"m{k:02d}" for k in model[kept[model, item]]])
     return apa.ScoreTable(frame, outcomes=("score", "second"))
 
@@ -125,7 +146,7 @@ def two_bounds() -> Any:
 
 @cache
 def tested() -> Any:
-    return apa.equivalence("score ~ model | roi", best(), bounds=0.02, reference="best")
+    return apa.equivalence("score ~ model | roi", best(), bounds=0.02 * UNIT[0], reference="best")
 
 
 @cache
@@ -145,9 +166,14 @@ def contrasts() -> Any:
 
 @cache
 def rdms() -> Any:
-    return apa.simulate_rdms(
+    made = apa.simulate_rdms(
         n_subject=4, n_stimulus=12, rois=ROIS, streams=STREAMS, n_model=2, n_layer=2, rng=0
     )
+    return replace(made, **{k: _larger(getattr(made, k)) for k in ("brain", "models")})
+
+
+def _larger(of: apa.RDMSet) -> apa.RDMSet:
+    return apa.RDMSet(of.vectors * UNIT[0], of.labels, of.stimuli)
 
 
 @cache
@@ -171,7 +197,7 @@ def with_ceilings() -> Any:
 
 @cache
 def draws() -> dict[str, np.ndarray]:
-    return dict(zip("abc", np.random.default_rng(0).normal(size=(3, 400)), strict=True))
+    return dict(zip("abc", UNIT[0] * np.random.default_rng(0).normal(size=(3, 400)), strict=True))
 
 
 @cache
@@ -180,7 +206,7 @@ def numbers(n: int = 12, columns: int = 0, seed: int = 0) -> np.ndarray:
     shared = np.random.default_rng(99).normal(size=n)
     shape = (n, columns) if columns else n
     own = np.random.default_rng(seed).normal(size=shape)
-    return 0.3 + 0.02 * (shared[:, None] if columns else shared) + 0.02 * own
+    return UNIT[0] * (0.3 + 0.02 * (shared[:, None] if columns else shared) + 0.02 * own)
 
 
 @cache
