@@ -26,11 +26,30 @@ HERE = Path(__file__).resolve().parent
 BLOCKS, TABLE = HERE / "blocks", HERE / "table.csv"
 PAGE = HERE.parents[1] / "docs" / "calibration.md"
 SEED = 20261130
+_MODELS = (
+    "tost",
+    "separation",
+    "set size",
+    "outcomes",
+    "mixed",
+    "mixed family",
+    "mixed brain",
+    "subjects needed",
+)
+_PEOPLE = (
+    "leave_one_out", "subject_to_subject", "nili lower", "nili upper", "table ceiling", "agreement_bootstrap",
+    "agreement_bootstrap model",
+)  # fmt: skip
 _RDM_PEERS = ("rsatoolbox lower", "rsatoolbox upper")
 _BRAIN = [k for k, trial in RDM_TRIALS.items() if trial.verb == "brain_test"]
 GROUPS = {
-    "scores": [*SCORE_TRIALS, *(k for k in PEERS if k not in _RDM_PEERS)],
-    "rdms": [*(k for k in RDM_TRIALS if k not in _BRAIN), *_RDM_PEERS],
+    "scores": [
+        *(k for k in SCORE_TRIALS if k not in _MODELS),
+        *(k for k in PEERS if k not in _RDM_PEERS),
+    ],
+    "rdms": [*(k for k in RDM_TRIALS if k not in (*_BRAIN, *_PEOPLE)), *_RDM_PEERS],
+    "models": [*_MODELS],
+    "people": [*_PEOPLE],
     "brain": _BRAIN,
 }
 # seconds a study at 40 people; its jackknife is of the fourth power

@@ -14,6 +14,7 @@ from apastats.bootstrapping.tables import error_columns, give_warnings, how_many
 from apastats.ceilings.from_rdms import between_values, within_subject_values
 from apastats.ceilings.from_tables import table_values
 from apastats.errors import CeilingWarning, DesignError, InputError, SmallSampleWarning, warn
+from apastats.numbers.moments import moments
 from apastats.numbers.units import varies
 from apastats.recording import verb
 from apastats.resampling.intervals import (
@@ -49,6 +50,10 @@ ALIKE = (
     "rounding), and an interval over them has no meaning; three subjects or more are needed"
 )
 FEW = 6  # from so many subjects on the intervals held their level in simulations
+MANY, DIFFERENT = (
+    12,
+    0.3,
+)  # below MANY, subjects who vary by more than this share of the mean are too few
 _MEANING = {
     "leave_one_out": "the mean of all other subjects predicts the subject (same ROI)",
     "subject_to_subject": "one other subject predicts the subject (same ROI), averaged over partners",
@@ -167,7 +172,7 @@ def noise_ceiling(
         As :func:`apastats.bootstrap`; and where subjects predict each other and there are two of them:
         their values are equal by symmetry, and standard error, test and interval are NaN.
     SmallSampleWarning
-        Fewer than six subjects, but for ``split_half`` and ``repeat``.
+        Fewer than six subjects, or fewer than twelve who differ much; but for ``split_half`` and ``repeat``.
 
     See Also
     --------
@@ -310,10 +315,26 @@ def noise_ceiling(
         few = f"noise_ceiling: {size.max()} subjects; {TOO_FEW}"
         warn(few, SmallSampleWarning)
         notes = (*notes, few)
+    spread = _people_differ(values)
+    if kind in BETWEEN and FEW <= size.max() < MANY and spread > DIFFERENT:
+        few = (
+            f"noise_ceiling: {size.max()} subjects whose own ceilings vary by {100 * spread:.0f} % of their mean; "
+            "intervals cover 2 to 5 points less than they say"
+        )
+        warn(few, SmallSampleWarning)
+        notes = (*notes, few)
     if untested.any():
         warn(COSINES, CeilingWarning)
         notes = (*notes, COSINES)
     return NoiseCeiling(table, info, Provenance(data_hash=data_hash, seed=seed), arrays, notes)
+
+
+def _people_differ(values: np.ndarray) -> float:
+    """Mean coefficient of variation of subjects' own ceilings ``[n, row]``, over rows with a mean above 0."""
+    mean, sd = moments(values)[1:]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = (sd / mean)[(mean > 0) & np.isfinite(sd)]
+    return float(share.mean()) if share.size else 0.0
 
 
 def _of_cosines(table: pd.DataFrame, data: Any) -> np.ndarray:

@@ -16,6 +16,7 @@ from apastats.memory import reserve
 from apastats.numbers.best import confidence_set, moments
 from apastats.numbers.moments import ROUNDING
 from apastats.numbers.moments import moments as described
+from apastats.numbers.spread import model_spread
 from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
@@ -321,8 +322,9 @@ def _count_limits(
     Counts of subjects drawn with replacement are too high (a repeated subject makes every t larger), so that their
     percentiles lie above what is to be covered. Instead studies are drawn under normal errors from plausible truths,
     and the mean count of each truth is taken: the observed means scaled to both exact limits of the noncentrality
-    of F (how much models differ in all), and observed means with errors of their own size (which of them differ).
-    The limits are the extremes of the first and the ``alpha / 2`` quantiles of the second, and hold the estimate.
+    of F (how much models differ in all), and means and SDs drawn about the observed ones, each model with its own
+    (which of them differ, and how surely). The limits are the extremes of the first and the ``alpha / 2`` quantiles of
+    the second, and hold the estimate.
     """
     n, k = x.shape
     mean = x.mean(axis=0)
@@ -334,19 +336,21 @@ def _count_limits(
     between = float(((mean - mean.mean()) ** 2).sum())
     if not (error > 0 and between > 0 and np.isfinite(f)):
         return
-    sd = float(np.sqrt(error))
+    # models that vary more are told apart from fewer others: each keeps its spread
+    own = model_spread(x[..., None])
+    sd = np.sqrt(own * float(error) / own.mean())
     # as many studies as a bounded number of tests allows; with many pairs one study is near its expectation
     studies = int(np.clip(_TESTS // (k * (k - 1) // 2), 1, 480))
     truths = int(np.clip(studies // 8, 20, 60))
     each = max(1, studies // truths)
 
-    def expected(means: np.ndarray, size: int) -> np.ndarray:
-        """Mean counts ``[truth, 2]``."""
+    def expected(means: np.ndarray, spread: np.ndarray, size: int) -> np.ndarray:
+        """Mean counts ``[truth, 2]`` of means and SDs ``[truth, k]``."""
         out = np.empty((len(means), 2))
         step = max(1, _MEMORY // (n * k * (k - 1) // 2 * size))
         for start in range(0, len(means), step):
-            part = means[start : start + step, None, None, :]
-            drawn = part + sd * g.standard_normal((part.shape[0], size, n, k))
+            part, wide = (v[start : start + step, None, None, :] for v in (means, spread))
+            drawn = part + wide * g.standard_normal((part.shape[0], size, n, k))
             out[start : start + step, 0] = separated_pairs(drawn, alpha).mean(axis=1)
             inside = confidence_set(moments(drawn), alpha, p_values=False)[0]
             out[start : start + step, 1] = inside.sum(axis=-1).mean(axis=1)
@@ -355,8 +359,9 @@ def _count_limits(
     # F's noncentrality is n sum (mu - mean mu)^2 / sigma^2: means stretched to have that of either limit, their
     # pattern kept
     scaled = np.array([(mean - mean.mean()) * np.sqrt(e * error / n / between) for e in ends])
-    at_ends = expected(scaled, max(1, studies // 6))
-    around = expected(mean + sd / np.sqrt(n) * g.standard_normal((truths, k)), each)
+    at_ends = expected(scaled, np.broadcast_to(sd, scaled.shape), max(1, studies // 6))
+    spread = sd * np.sqrt((n - 1) / g.chisquare(n - 1, (truths, k)))
+    around = expected(mean + spread / np.sqrt(n) * g.standard_normal((truths, k)), spread, each)
     quantiles = np.quantile(around, [alpha / 2, 1 - alpha / 2], axis=0)
     low = np.minimum(at_ends.min(axis=0), quantiles[0])
     high = np.maximum(at_ends.max(axis=0), quantiles[1])

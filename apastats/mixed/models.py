@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from apastats import arguments
 from apastats.arguments import checked, choice
-from apastats.errors import DesignError, InputError
+from apastats.errors import AssumptionWarning, DesignError, InputError, warn
 from apastats.mixed.lmm import fit_formula, model_rows
 from apastats.mixed.lmm_result import LmmResult
+from apastats.numbers.spread import model_spread, unequal_spread
 from apastats.recording import verb
 from apastats.table import Kinds, ScoreTable
 
@@ -148,8 +150,33 @@ class Presets:
         # differences between these ROIs are no error where nothing is said about others
         settled = ("roi",) if generalise == "subject" else ()
         found = fit_formula(text, data, kind=kind, settled=settled, **options)
+        unequal = _unequal(data, outcome, kind)
+        if unequal:
+            warn(unequal, AssumptionWarning)
         notes = (f"formula chosen by the preset: {text}", *found.notes)
+        notes = (*notes, unequal) if unequal else notes
         return replace(found, notes=notes, info=found.info.but(crossed_by=by))
+
+
+def _unequal(data: Any, outcome: str, kind: Any) -> str:
+    """Words where one model varies more over subjects than the others, which one error variance cannot say."""
+    frame = model_rows(data, kind)[0]
+    if not {"model", "subject", "roi", outcome} <= set(frame.columns):
+        return ""
+    wide = frame.pivot_table(index="subject", columns=["roi", "model"], values=outcome).dropna()
+    rois = list(dict.fromkeys(wide.columns.get_level_values("roi")))
+    models = list(dict.fromkeys(wide.columns.get_level_values("model")))
+    if len(wide) < 3 or len(wide.columns) != len(rois) * len(models):
+        return ""
+    x = np.stack([wide[r][models].to_numpy() for r in rois], axis=2)
+    if not unequal_spread(x):
+        return ""
+    v = model_spread(x)
+    ratio = float(np.sqrt(v.max() / ((v.sum() - v.max()) / (len(v) - 1))))
+    return (
+        f"preset: {models[int(v.argmax())]} varies {ratio:.1f} times as much over subjects as the other models do; "
+        "contrasts take one error variance, those with it are too narrow. apa.compare and apa.equivalence do not"
+    )
 
 
 def _one_row_per_cell(frame: pd.DataFrame, outcome: str) -> None:

@@ -61,6 +61,23 @@ class AgreementBootstrap(Result):
     kind: ClassVar[str] = "agreement_bootstrap"
 
 
+MANY, DIFFERENT = (
+    12,
+    0.28,
+)  # below MANY, subjects who differ by more than this share of the mean are too few
+
+
+def _people_differ(stack: np.ndarray) -> float:
+    """Coefficient of variation of people ``[cell, target, (predictor,) roi, roi]`` in the score of their own region."""
+    own = np.diagonal(stack, axis1=-2, axis2=-1)
+    rest = tuple(i for i in range(own.ndim) if i != 1)
+    known = np.isfinite(own)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        each = np.where(known, own, 0.0).sum(axis=rest) / known.sum(axis=rest)
+    mean = float(np.nanmean(each))
+    return float(np.nanstd(each, ddof=1)) / mean if mean > 0 else 0.0
+
+
 @dataclass(frozen=True)
 class _Options:
     interval: str
@@ -175,6 +192,12 @@ def agreement_bootstrap(
     if n < 6:
         warn(
             f"agreement_bootstrap: {n} subjects; intervals from so few are rough",
+            SmallSampleWarning,
+        )
+    elif n < MANY and (spread := _people_differ(brain_stack(arrays, kind))) > DIFFERENT:
+        warn(
+            f"agreement_bootstrap: {n} subjects who differ in how well their own region is predicted by "
+            f"{100 * spread:.0f} % of its mean; intervals cover 2 to 8 points less than they say",
             SmallSampleWarning,
         )
     plan = subject_counts(n, n_resamples, rng)

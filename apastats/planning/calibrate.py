@@ -99,7 +99,8 @@ def calibrate(
     people share a geometry with a reliability of their own, so that all that predicts people is dyadic. Where the true
     value has no closed form (ceilings, agreement) it is the mean of the estimates over all studies of the cell.
     ``verdict``: ``off`` where the rate is beyond nominal on the side that claims too much by more than two Monte-Carlo
-    errors and 1.5 points, ``cautious`` where it is so on the other side.
+    errors and 1.5 points, ``cautious`` where it is so on the other side; ``off, warned`` where it is
+    not, once what is wrong in studies in which the verb warned is left out.
 
     References
     ----------
@@ -143,7 +144,7 @@ def calibrate(
         for i, name in enumerate(names):
             values = np.concatenate([b[f"values_{i}"] for b in mine])[:n_replicate]
             warned = np.concatenate([b[f"warned_{i}"] for b in mine])[:n_replicate]
-            rows.append(_row(ALL[name], population.name, size, values, float(warned.mean())))
+            rows.append(_row(ALL[name], population.name, size, values, warned))
     info = Info(
         method="simulated studies, analysed with the defaults",
         estimand="error rate, coverage, power or bias of a default",
@@ -206,7 +207,9 @@ def _block(
     return {k: np.asarray(v, dtype=float) for k, v in values.items()}
 
 
-def _row(trial: Trial, design: str, n: int, values: np.ndarray, warned: float) -> dict[str, Any]:
+def _row(
+    trial: Trial, design: str, n: int, values: np.ndarray, warned: np.ndarray
+) -> dict[str, Any]:
     """Row of the table: rate, its Monte-Carlo error, and the verdict."""
     if trial.quantity == "coverage":
         estimate, low, high, truth = values.T
@@ -214,7 +217,8 @@ def _row(trial: Trial, design: str, n: int, values: np.ndarray, warned: float) -
         known = np.isfinite(low) & np.isfinite(high)
         hits = ((low <= truth) & (truth <= high))[known].astype(float)
     else:
-        hits = values[np.isfinite(values)]
+        known = np.isfinite(values)
+        hits = values[known]
     rate = float(hits.mean()) if len(hits) else np.nan
     if trial.quantity == "bias":
         spread = float(hits.std(ddof=1)) if len(hits) > 1 else np.nan
@@ -233,7 +237,17 @@ def _row(trial: Trial, design: str, n: int, values: np.ndarray, warned: float) -
     verdict = "-" if trial.quantity == "power" else "holds" if miss <= allowed else "off"
     if verdict == "holds" and trial.quantity != "bias" and -miss > allowed:
         verdict = "cautious"
-    if verdict == "off" and warned > 0.5:
+    said = warned[known] > 0
+    # what is wrong in a study in which the verb warned has been said
+    silent = np.where(said, trial.nominal, hits).mean() - trial.nominal if len(hits) else np.nan
+    silent = (
+        -silent
+        if trial.quantity == "coverage"
+        else abs(silent) - SLACK
+        if trial.quantity == "bias"
+        else silent
+    )
+    if verdict == "off" and silent <= allowed:
         verdict = "off, warned"
     return {
         "verb": trial.verb,
@@ -245,7 +259,7 @@ def _row(trial: Trial, design: str, n: int, values: np.ndarray, warned: float) -
         "estimate": rate,
         "mcse": mcse,
         "n_replicate": len(hits),
-        "warned": warned,
+        "warned": float(warned.mean()) if len(warned) else np.nan,
         "verdict": verdict,
     }
 
@@ -268,7 +282,7 @@ def page_of(table: pd.DataFrame, made: str) -> str:
         made,
         "",
         "Monte-Carlo errors in brackets. `off`: beyond nominal, on the side that claims too much, by more than two "
-        f"Monte-Carlo errors and {100 * SLACK:g} points; `warned`: the verb warns in most of these studies; "
+        f"Monte-Carlo errors and {100 * SLACK:g} points; `warned`: not where the verb did not warn; "
         "`cautious`: so far from nominal on the other side. Bias is in units of the estimate.",
     ]
     for design, part in table.groupby("design", sort=False):

@@ -33,7 +33,9 @@ def test_every_default_and_size_is_in_the_table() -> None:
     from apastats.planning.trials import ALL
 
     table = pd.read_csv(TABLE)
-    assert {(t.verb, t.what) for t in ALL.values()} == set(zip(table["verb"], table["what"], strict=True))
+    assert {(t.verb, t.what) for t in ALL.values()} == set(
+        zip(table["verb"], table["what"], strict=True)
+    )
     assert set(table["design"]) == set(SCORES)
     assert {5, 8, 10, 20} <= set(table["n"])
     assert table[["version", "seed", "date"]].notna().all().all()

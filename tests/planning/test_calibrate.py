@@ -166,8 +166,20 @@ def test_the_truth_of_a_ceiling_is_the_mean_of_its_estimates() -> None:
     values = np.array([[0.4, 0.3, 0.5, np.nan], [0.6, 0.55, 0.7, np.nan]])
     from apastats.planning.calibrate import _row
 
-    row = _row(TRIALS["leave_one_out"], "normal", 8, values, 0.0)
+    row = _row(TRIALS["leave_one_out"], "normal", 8, values, np.zeros(2))
     assert row["estimate"] == 0.5  # 0.5 lies in the first interval alone
+
+
+def test_errors_that_the_verb_warned_of_are_told_from_the_others() -> None:
+    from apastats.planning.calibrate import _row
+
+    wrong = np.r_[np.ones(30), np.zeros(70)]
+    trial = TRIALS["compare"]
+    assert _row(trial, "normal", 8, wrong, np.zeros(100))["verdict"] == "off"
+    assert _row(trial, "normal", 8, wrong, wrong)["verdict"] == "off, warned"
+    # warnings of other studies do not help
+    assert _row(trial, "normal", 8, wrong, 1 - wrong)["verdict"] == "off"
+    assert _row(trial, "normal", 8, np.zeros(1000), np.zeros(1000))["verdict"] == "cautious"
 
 
 def test_a_pilot_gives_its_own_table() -> None:
