@@ -52,7 +52,7 @@ ALIKE = (
 FEW = 6  # from so many subjects on the intervals held their level in simulations
 MANY, DIFFERENT = (
     12,
-    0.3,
+    0.38,
 )  # below MANY, subjects who vary by more than this share of the mean are too few
 _MEANING = {
     "leave_one_out": "the mean of all other subjects predicts the subject (same ROI)",

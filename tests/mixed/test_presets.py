@@ -90,7 +90,6 @@ def test_bad_presets() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::apastats.errors.SingularFitWarning")
-@pytest.mark.filterwarnings("ignore:preset:apastats.errors.AssumptionWarning")
 def test_agreement_takes_the_shares_of_people_where_there_are_any():
     study = apa.simulate(n_subject=6, n_model=2, n_layer=1, rois=["V1", "V3", "V4", "MT"], rng=1)
     patterns = apa.alignment_patterns(study.scores.where(split="test"))
