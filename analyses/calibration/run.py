@@ -122,7 +122,7 @@ def to_page(table: pd.DataFrame) -> str:
         f"Made by `python analyses/calibration/run.py` with apastats {first['version']}, seed {first['seed']}, on "
         f"{first['date']}. Simulated studies per design: {sizes}; a verb that refuses a study is not counted "
         "there. The designs are described in `apa.calibrate`, which makes the same table for a design of your own "
-        "(`apastats calibrate --pilot scores.csv`). With so many rows some are beyond two Monte-Carlo errors by chance. "
+        "(`apastats calibrate --pilot scores.csv`). Of so many rows some are beyond two Monte-Carlo errors by chance. "
         "Rows of other programs are their defaults, by their own formulas."
     )
     return page_of(table, made)
