@@ -311,22 +311,29 @@ def noise_ceiling(
     if alike.any():
         drawing["why_undefined"] = ALIKE
     notes = give_warnings(table, [*by, "bound"], drawing)
-    if kind in BETWEEN and 2 < size.max() < FEW:
-        few = f"noise_ceiling: {size.max()} subjects; {TOO_FEW}"
-        warn(few, SmallSampleWarning)
-        notes = (*notes, few)
-    spread = _people_differ(values)
-    if kind in BETWEEN and FEW <= size.max() < MANY and spread > DIFFERENT:
-        few = (
-            f"noise_ceiling: {size.max()} subjects whose own ceilings vary by {100 * spread:.0f} % of their mean; "
-            "intervals cover 2 to 5 points less than they say"
-        )
+    few = _too_few(kind, int(size.max()), values)
+    if few:
         warn(few, SmallSampleWarning)
         notes = (*notes, few)
     if untested.any():
         warn(COSINES, CeilingWarning)
         notes = (*notes, COSINES)
     return NoiseCeiling(table, info, Provenance(data_hash=data_hash, seed=seed), arrays, notes)
+
+
+def _too_few(kind: str, n: int, values: np.ndarray) -> str:
+    """Words where intervals of ceilings of so few subjects, or of so few who differ so much, miss their level."""
+    if kind not in BETWEEN or n <= 2 or n >= MANY:
+        return ""
+    if n < FEW:
+        return f"noise_ceiling: {n} subjects; {TOO_FEW}"
+    spread = _people_differ(values)
+    if spread <= DIFFERENT:
+        return ""
+    return (
+        f"noise_ceiling: {n} subjects whose own ceilings vary by {100 * spread:.0f} % of their mean; "
+        "intervals cover 2 to 5 points less than they say"
+    )
 
 
 def _people_differ(values: np.ndarray) -> float:
