@@ -20,7 +20,15 @@ from apastats.errors import (
     SmallSampleWarning,
     warn,
 )
-from apastats.numbers.crossed import ENOUGH, FEW, Crossed, components, fit_crossed, from_repeats
+from apastats.numbers.crossed import (
+    ENOUGH,
+    FEW,
+    Crossed,
+    additive_rest,
+    components,
+    fit_crossed,
+    from_repeats,
+)
 from apastats.numbers.items import between_models, item_errors, missing_shift, ranks_of, tipping
 from apastats.numbers.moments import rounding
 from apastats.numbers.rank_intervals import RankBounds, draw_largest, rank_bounds, tiers
@@ -291,15 +299,15 @@ def _board(
             "'pooled' with two items",
             hint="Two items cannot be told apart in their errors.",
         )
-    fit = fit_crossed(
-        y, random=options.random, by_item=by_item, least=ENOUGH if options.errors == "auto" else FEW
-    )
     tie = float(rounding(y, axis=None))
-    # a millionth of the spread is what iteration cannot go below
-    if not fit.variance.max() > 2e-12 * float(np.nanvar(y)) + tie**2:
+    # by what least squares leave: iterated variances stop short of 0
+    if not additive_rest(y) > 10 * tie:
         raise DesignError(
             f"leaderboard: model and item explain all scores{label}; nothing is left to judge errors by"
         )
+    fit = fit_crossed(
+        y, random=options.random, by_item=by_item, least=ENOUGH if options.errors == "auto" else FEW
+    )
     if not fit.converged:
         say(f"leaderboard: the variances did not converge{label}", ConvergenceWarning)
     if fit.held.any():
@@ -389,7 +397,8 @@ def _padded(boards: list[Board], n_model: int, n_item: int) -> dict[str, np.ndar
         }
         for name, (value, place, shape) in parts.items():
             out.setdefault(name, np.full((len(boards), *shape), np.nan))[c][place] = value
-        out.setdefault("critical", np.full(len(boards), np.nan))[c] = b.bounds.critical
+        for name in ("critical", "critical_single"):
+            out.setdefault(name, np.full(len(boards), np.nan))[c] = getattr(b.bounds, name)
         out.setdefault("item_between", np.full(len(boards), np.nan))[c] = b.fit.between
     for name in ("shared", "fit_shared"):  # items a cell lacks share nothing
         out[name] = np.where(np.isnan(out[name]), 0.0, out[name])
@@ -403,7 +412,7 @@ def _said(b: Board, key: dict[str, Any], models: list[str]) -> dict[str, Any]:
     shown = int(b.bounds.worse.sum())
     seen = np.isfinite(b.y)
     spread = np.sqrt(between_models(b.fit) + item_errors(b.y, b.fit))
-    at, other = tipping(b.mean, missing_shift(seen, spread))
+    at, other = tipping(b.mean, missing_shift(seen, spread), b.tie)
     found = np.isfinite(at)
     return {
         **{k: str(v) for k, v in key.items()},

@@ -31,6 +31,7 @@ from apastats.numbers.items import (
     ranks_of,
     tipping,
 )
+from apastats.numbers.moments import rounding
 from apastats.numbers.rank_intervals import pair_errors
 from apastats.recording import verb
 from apastats.results import Provenance, Result, interactive_page
@@ -133,8 +134,9 @@ class LeaderboardResult(Result):
         Returns
         -------
         pandas.DataFrame
-            By-columns, ``contrast, model, reference, estimate, std_error, statistic, conf_low, conf_high`` (joint, at
-            the critical value), ``decision``: "better", "worse" or "not ordered".
+            By-columns, ``contrast, model, reference, estimate, std_error, statistic, conf_low, conf_high`` (joint: all
+            of them hold at once), ``decision``: "better", "worse" or "not ordered". Steps after the first order more
+            pairs, but narrow no joint interval: such a pair can have 0 inside its interval.
 
         Raises
         ------
@@ -175,8 +177,8 @@ class LeaderboardResult(Result):
                         "estimate": d,
                         "std_error": se,
                         "statistic": t,
-                        "conf_low": d - b.critical * se,
-                        "conf_high": d + b.critical * se,
+                        "conf_low": d - b.critical_single * se,
+                        "conf_high": d + b.critical_single * se,
                         "decision": decision,
                     }
                 )
@@ -402,16 +404,17 @@ class LeaderboardResult(Result):
         for key, b in self._cells():
             spread = np.sqrt(between_models(b.fit) + item_errors(b.y, b.fit))
             shift = missing_shift(np.isfinite(b.y), spread)
-            at, other = tipping(b.mean, shift)
+            tie = float(rounding(b.y, axis=None))
+            at, other = tipping(b.mean, shift, tie)
             found = np.isfinite(at)
             cells.append(
                 {**{k: str(v) for k, v in key.items()}, "tipping_delta": at if found else None}
                 | {"tipping_model": b.models[other] if found else ""}
             )
-            before = ranks_of(b.mean)
+            before = ranks_of(b.mean, tie)
             for d in shifts:
                 mean = b.mean + d * shift
-                moves = ranks_of(mean) - before
+                moves = ranks_of(mean, tie) - before
                 k = int(np.abs(moves).argmax())
                 ordered = np.sort(mean)
                 rows.append(
@@ -516,6 +519,7 @@ class _Cell:
         self.mean, self.own = arrays["mean"][c, rows], arrays["own"][c, rows]
         self.shared = arrays["shared"][c, rows]
         self.critical = float(arrays["critical"][c])
+        self.critical_single = float(arrays["critical_single"][c])
         self.critical_best = arrays["critical_best"][c, rows]
         fitted = {k: arrays[k][c] for k in ("fit_mean", "fit_own", "fit_shared")}
         self.fit = Crossed(

@@ -338,7 +338,8 @@ def make_contrasts(
     info = means.info.but(
         method="contrasts of marginal means of a linear mixed model, t tests",
         estimand="contrast of marginal means",
-        statistic="t" if np.isfinite(inference.dfs(np.concatenate(rows))).all() else "z",
+        # NaN: not estimable; infinite: no degrees of freedom
+        statistic="z" if np.isinf(inference.dfs(np.concatenate(rows))).any() else "t",
         null="the contrast is 0",
         null_value=0.0,
         contrasts=named,

@@ -240,7 +240,8 @@ class EmmeansResult(Result):
         Returns
         -------
         pandas.DataFrame
-            The table of means with a column ``letters``, sorted from the largest mean within ``by``.
+            The table of means with a column ``letters`` (empty where a mean is not estimable), sorted from the largest
+            mean within ``by``.
         """
         grid, _ = self._parts("letters")
         if not 0 < alpha < 1:
@@ -255,7 +256,10 @@ class EmmeansResult(Result):
             used += len(i)
             rows = self.table.iloc[members]
             order = np.argsort(-rows["estimate"].to_numpy(), kind="stable")
-            found = letters_of(different[np.ix_(order, order)])
+            # nothing is shown, nor could be, of a mean that is not estimable: it has no letter
+            known = order[np.isfinite(rows["estimate"].to_numpy()[order])]
+            found = letters_of(different[np.ix_(known, known)]) if len(known) else []
+            found = [*found, *[""] * (k - len(known))]
             out.append(rows.iloc[order].assign(letters=found))
         return pd.concat(out, ignore_index=True)
 
@@ -277,6 +281,12 @@ class EmmeansResult(Result):
         """
         grid, inference = self._parts("joint_tests")
         choice("combine", combine, ("moments", "smallest"))
+        if np.ptp(grid.shift) > 0:
+            raise InputError(
+                "specs",
+                list(grid.specs),
+                "means at one value of the offset; contrasts compare several",
+            )
         names = grid.specs
         rows = []
         for members in grid.groups():
@@ -316,13 +326,16 @@ class EmmeansResult(Result):
         pandas.DataFrame
             ``by`` columns, ``term, estimate, minus_best, conf_low, conf_high, can_be_best, critical,
             conf_level``. A mean whose
-            upper end is 0 is not the best; one whose lower end is 0 is the best.
+            upper end is 0 is not the best; one whose lower end is 0 is the best. Means that are not estimable are NaN
+            and compared with nothing.
         """
         grid, inference = self._parts("compare_best")
         level = float(self.info["conf_level"]) if conf_level is None else check_level(conf_level)
         out = []
         for members in grid.groups():
-            found = best_table(inference, grid.L[members], level, larger_is_better)
+            found = best_table(
+                inference, grid.L[members], grid.shift[members], level, larger_is_better
+            )
             found.insert(0, "term", [grid.labels()[i] for i in members])
             for c in reversed(grid.by):
                 found.insert(0, c, grid.rows[c].iloc[members].to_numpy())

@@ -12,7 +12,14 @@ import numpy as np
 
 from apastats.numbers.fixed_point import accelerated
 
-__all__ = ["Crossed", "components", "fit_crossed", "from_repeats", "residual_covariance"]
+__all__ = [
+    "Crossed",
+    "additive_rest",
+    "components",
+    "fit_crossed",
+    "from_repeats",
+    "residual_covariance",
+]
 
 FEW = 3  # an item with fewer models has no variance of its own
 ENOUGH = 50  # models from which on the variance of an item is known well enough to weigh it by
@@ -109,6 +116,18 @@ def _solve(y: np.ndarray, seen: np.ndarray, variance: np.ndarray, between: float
     own = 1 / total + (through * share).sum(axis=1)
     fitted = own[:, None] - 2 * through + np.diag(inverse)[None, :]
     return _Solved(mean, item, total, weight, share, inverse, through, fitted)
+
+
+def additive_rest(y: np.ndarray) -> float:
+    """Largest residual of ``model + item`` by least squares in ``[n_model, n_item]``, NaN where there is no score."""
+    seen = np.isfinite(y).astype(float)
+    z = np.where(seen > 0, y - np.nanmean(y), 0.0)
+    share = seen / seen.sum(axis=1, keepdims=True)
+    system = np.diag(seen.sum(axis=0)) - seen.T @ share
+    right = z.sum(axis=0) - share.T @ z.sum(axis=1)
+    item = np.linalg.lstsq(system, right, rcond=1e-10)[0]
+    rest = seen * (z - item)
+    return float(np.abs(rest - seen * (rest.sum(axis=1) / seen.sum(axis=1))[:, None]).max())
 
 
 def fit_crossed(

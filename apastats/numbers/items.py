@@ -125,12 +125,18 @@ def missing_shift(seen: np.ndarray, spread: np.ndarray) -> np.ndarray:
     return np.asarray((~seen * spread).sum(axis=1) / seen.shape[1])
 
 
-def tipping(mean: np.ndarray, shift: np.ndarray) -> tuple[float, int]:
-    """Shift nearest to 0 at which another model is level with the best, and that model; infinite where none."""
+def tipping(mean: np.ndarray, shift: np.ndarray, tie: float = 0.0) -> tuple[float, int]:
+    """Shift nearest to 0 at which another model is level with the best, and that model; infinite where none.
+
+    0 where one is within ``tie`` (rounding) of the best already.
+    """
     best = int(mean.argmax())
     with np.errstate(divide="ignore", invalid="ignore"):
         at = -(mean[best] - mean) / (shift[best] - shift)
     at[best] = np.inf
     at[~np.isfinite(at)] = np.inf
+    level = mean[best] - mean <= tie
+    level[best] = False
+    at[level] = 0.0
     k = int(np.abs(at).argmin())
     return float(at[k]), k

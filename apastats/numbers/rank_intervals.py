@@ -49,7 +49,8 @@ class RankBounds:
 
     ``low, high``: jointly for all models; ``low_marginal, high_marginal``: each by itself; ``best``: can be the best
     (each truly best model stays with the level's probability); ``better, worse``: models shown to be better and worse;
-    ``critical, critical_marginal, critical_best`` (one-sided); ``steps`` of the joint test.
+    ``critical, critical_marginal, critical_best`` (one-sided); ``critical_single``, of all pairs before any step, which
+    joint intervals need; ``steps`` of the joint test.
     """
 
     low: np.ndarray
@@ -60,6 +61,7 @@ class RankBounds:
     better: np.ndarray
     worse: np.ndarray
     critical: float
+    critical_single: float
     critical_marginal: np.ndarray
     critical_best: np.ndarray
     steps: int
@@ -101,14 +103,15 @@ def draw_largest(
     n_draw : int
     random : numpy.random.Generator
     """
-    from scipy.special import ndtri
+    from scipy.special import gammaincinv, ndtri
 
     n = len(own)
     kind = np.float64 if n * n * n_draw <= 10**9 else np.float32
     shared = shared - shared.mean(axis=0)
     z = random.standard_normal((n_draw, n)) * np.sqrt(own)
     z += random.standard_normal((n_draw, shared.shape[1])) @ shared.T
-    variances = random.chisquare(part_df, (n_draw, len(part_df))) / part_df
+    # by the inverse of their distribution: rejection sampling would draw anew where a df moves by rounding
+    variances = 2 * gammaincinv(part_df / 2, random.random((n_draw, len(part_df)))) / part_df
     z /= np.sqrt(variances @ parts.T)
     z = z.astype(kind)
     above, below = (np.full((n_draw, n), -np.inf, dtype=kind) for _ in range(2))
@@ -185,7 +188,7 @@ def rank_bounds(
     n = len(mean)
     shared = shared - shared.mean(axis=0)
     critical = float(upper_quantile(largest.joint, alpha))
-    steps = 1
+    single, steps = critical, 1
     if stepwise and len(largest.value):
         seen = np.empty(len(largest.value))
         for k in range(0, len(seen), 1 << 16):
@@ -215,8 +218,8 @@ def rank_bounds(
         better_one[block], worse_one[block] = (t > c).sum(axis=1), (t < -c).sum(axis=1)
         best[block] = ~(t > one_sided[block][:, None]).any(axis=1)
     return RankBounds(
-        1 + better, n - worse, 1 + better_one, n - worse_one, best, better, worse, critical, marginal,
-        one_sided.astype(float), steps,
+        1 + better, n - worse, 1 + better_one, n - worse_one, best, better, worse, critical, single,
+        marginal, one_sided.astype(float), steps,
     )  # fmt: skip
 
 

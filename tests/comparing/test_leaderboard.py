@@ -71,8 +71,13 @@ def test_the_table_is_that_of_the_numbers() -> None:
     assert (pairs["decision"] == "better").sum() == found.counts()["n_ordered"].item()
     worse = pairs[pairs["decision"] == "better"].groupby("model").size()
     np.testing.assert_array_equal(table.set_index("model")["n_worse"][worse.index], worse)
-    # the joint interval of a difference says the same
-    assert ((pairs["conf_low"] > 0) == (pairs["decision"] == "better")).all()
+    # steps order more pairs than the joint interval, which none of them narrows; without steps both say the same
+    assert (pairs["decision"][pairs["conf_low"] > 0] == "better").all()
+    single = apa.leaderboard(
+        table_of(y), item="benchmark", item_effect="fixed", stepwise=False
+    ).pairs()
+    np.testing.assert_allclose(pairs["conf_low"], single["conf_low"], rtol=1e-9)
+    assert ((single["conf_low"] > 0) == (single["decision"] == "better")).all()
     assert len(found.pairs(models=["m003"])) == 24
     with pytest.raises(InputError, match="models of the leaderboard"):
         found.pairs(models=["other"])
@@ -255,3 +260,24 @@ def test_figure_holds_five_and_five_hundred() -> None:
         assert ax.figure.get_figheight() < 11
         labels = [t.get_text() for t in ax.get_yticklabels() if t.get_text()]
         assert 3 <= len(labels) <= 25
+
+
+@pytest.mark.parametrize("kind", ["equal", "zero", "additive"])
+def test_scores_without_errors_are_refused(kind: str) -> None:
+    y = holes(6, 8, 0.15, 3)
+    model, item = np.arange(6)[:, None], np.arange(8)[None, :]
+    exact = {"equal": 0.5, "zero": 0.0, "additive": 0.3 * model + 0.1 * item}[kind]
+    with pytest.raises(DesignError, match="model and item explain all scores"):
+        apa.leaderboard(table_of(np.where(np.isnan(y), np.nan, exact)), item="benchmark")
+
+
+def test_a_copy_of_the_best_is_level_with_it_at_no_shift() -> None:
+    y = holes(5, 9, 0.2, 3)
+    best = int(np.argmax(fit_crossed(y, by_item=False).mean))
+    y = np.vstack([y, y[best]])
+    found = apa.leaderboard(table_of(y), item="benchmark")
+    names = [f"m{best:03d}", "m005"]
+    assert found.table["place"][found.table["model"].isin(names)].tolist() == [1, 1]
+    for counts in (found.counts(), found.missing().counts()):
+        assert counts["tipping_delta"].item() == 0.0
+        assert counts["tipping_model"].item() in names

@@ -231,3 +231,72 @@ def test_standard_deviations_of_balanced_data(sigma: str) -> None:
         means.effect_size(0.3)
     with pytest.raises(InputError, match="sigma"):
         means.effect_size("pooled")
+
+
+def test_without_the_reference_level_no_coefficient_changes_its_meaning() -> None:
+    """A factor that loses its first level takes another reference: rows of the same name would be other differences."""
+    data = study(n_subject=6, drop=9)
+    fit = apa.lmm("score ~ model + (1 | subject)", data)
+    first = sorted(data["model"].unique())[0]
+    table = fit.influence("model").table
+    assert table.loc[table["model"] == first, "estimate"].isna().all()
+    pairs = fit.influence("model", of=apa.emmeans(fit, "model").pairs()).table
+    mine = pairs[pairs["model"] == first].set_index("term")["estimate"].dropna()
+    left = apa.emmeans(apa.lmm(fit.info["formula"], data[data["model"] != first]), "model").pairs()
+    direct = left.table.set_index("contrast")["estimate"]
+    assert sorted(mine.index) == sorted(direct.index)
+    np.testing.assert_allclose(mine[direct.index], direct, atol=1e-6)
+
+
+def _ragged() -> pd.DataFrame:
+    data = study(n_subject=6, drop=9)
+    data["roi"] = np.where(np.arange(len(data)) % 2 == 0, "V1", "V2")
+    return data[(data["model"] != "m3") | (data["roi"] != "V2")]
+
+
+@pytest.mark.filterwarnings("ignore::apastats.errors.AliasedWarning")
+def test_means_that_are_not_estimable_leave_the_others_alone() -> None:
+    data = _ragged()
+    fit = apa.lmm("score ~ model * roi + (1 | subject)", data)
+    means = apa.emmeans(fit, "model", by="roi")
+    best = means.compare_best()
+    empty = (best["term"] == "m3") & (best["roi"] == "V2")
+    assert best.loc[empty, ["estimate", "conf_low", "conf_high"]].isna().all(axis=None)
+    assert best.loc[~empty, ["estimate", "conf_low", "conf_high"]].notna().all(axis=None)
+    letters = means.letters()
+    lost = letters["estimate"].isna()
+    assert letters.loc[lost, "letters"].tolist() == [""]
+    assert (letters["letters"][~lost] != "").all()
+    text = means.pairs().text()
+    assert " = " in text
+    assert "(z(" not in text
+    assert "(t(" in text
+
+
+def test_a_covariate_that_is_the_offset_has_one_value() -> None:
+    data = study(n_subject=6, drop=9).assign(z=lambda d: np.linspace(0, 1, len(d)) ** 2)
+    fit = apa.lmm("score ~ model + z + offset(z) + (1 | subject)", data)
+    means = apa.emmeans(fit, "model", by="z", at={"z": [0.0, 1.0]})
+    rows = means.table[["model", "z"]].assign(subject=data["subject"].iloc[0])
+    rows["z"] = rows["z"].astype(float)
+    np.testing.assert_allclose(means.table["estimate"], fit.predict(rows), rtol=1e-10)
+    best = apa.emmeans(fit, ["model", "z"], at={"z": [0.0, 1.0]}).compare_best()
+    np.testing.assert_allclose(sorted(best["estimate"]), sorted(means.table["estimate"]))
+    with pytest.raises(InputError, match="one value of the offset"):
+        apa.emmeans(fit, ["model", "z"], at={"z": [0.0, 1.0]}).joint_tests()
+
+
+@pytest.mark.parametrize("unit", [1e-7, 1.0, 1e7])
+def test_trends_hold_in_any_unit_of_the_covariate(unit: float) -> None:
+    data = study(n_subject=6, drop=9)
+    data["x"] = np.random.default_rng(1).uniform(1, 5, len(data)) * unit
+    fit = apa.lmm("score ~ model + log(x) + (1 | subject)", data)
+    slope = fit.table.set_index("term")["estimate"].filter(like="log").item()
+    trend = apa.emmeans(fit, "model", trend="x", at={"x": 2 * unit})
+    np.testing.assert_allclose(trend.table["estimate"], slope / (2 * unit), rtol=1e-6)
+
+
+def test_values_that_are_averaged_are_all_said() -> None:
+    data = study(n_subject=6, drop=9).assign(x=lambda d: np.linspace(0, 1, len(d)) ** 2)
+    fit = apa.lmm("score ~ model + x + (1 | subject)", data)
+    assert "x = 0.25, 0.75 (averaged)" in apa.emmeans(fit, "model", at={"x": [0.25, 0.75]}).text()

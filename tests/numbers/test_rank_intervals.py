@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from apastats.numbers.rank_intervals import (
     draw_largest,
@@ -32,7 +33,7 @@ def test_as_dense(stepwise: bool) -> None:
     centred = shared - shared.mean(axis=0)
     z = rng.standard_normal((n_draw, n)) * np.sqrt(own)
     z += rng.standard_normal((n_draw, 3)) @ centred.T
-    z /= np.sqrt(rng.chisquare(df, (n_draw, 1)) / df)
+    z /= np.sqrt(scipy.stats.chi2.ppf(rng.random((n_draw, 1)), df) / df)
     covariance = np.diag(own) + shared @ shared.T
     d = np.diag(covariance)
     se = np.sqrt(d[:, None] + d[None, :] - 2 * covariance)
@@ -101,3 +102,15 @@ def test_tiers() -> None:
     mean = np.array([0.0, 5.0, 4.9, 2.0, 1.9])
     own = np.full(5, 0.01)
     np.testing.assert_array_equal(tiers(mean, own, np.zeros((5, 1)), 3.0), [3, 1, 1, 2, 2])
+
+
+def test_the_unit_of_the_scores_moves_no_critical_value() -> None:
+    mean, own, shared = problem(8, 4)
+    parts = np.ones((8, 1))
+    found = []
+    for u in (1.0, 1e-9, 3e8):
+        # degrees of freedom come from a fit, equal up to rounding
+        df = np.array([9.0 + 1e-12 * np.log(u)])
+        largest = draw_largest(own * u**2, shared * u, parts, df, 999, np.random.default_rng(5))
+        found.append(rank_bounds(mean * u, own * u**2, shared * u, largest, 0.05).critical)
+    np.testing.assert_allclose(found, found[0], rtol=1e-9)

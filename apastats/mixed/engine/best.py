@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from apastats.errors import DesignError
 from apastats.mixed.engine.inference import Inference
 from apastats.numbers.simultaneous import max_t_critical
 
@@ -12,7 +13,23 @@ __all__ = ["best_table"]
 
 
 def best_table(
-    inference: Inference, L: np.ndarray, level: float, larger_is_better: bool
+    inference: Inference, L: np.ndarray, shift: np.ndarray, level: float, larger_is_better: bool
+) -> pd.DataFrame:
+    """Constrained intervals of the means ``L @ beta + shift``; those not estimable (NaN in L) are no rivals."""
+    known = ~np.isnan(L).any(axis=1)
+    if known.sum() < 2:
+        raise DesignError(f"compare_best: {int(known.sum())} means are estimable; 2 are needed")
+    found = _best_of(inference, L[known], shift[known], level, larger_is_better)
+    found.index = pd.Index(np.flatnonzero(known))
+    # a mean that is not known has no interval, and is not shown to be below the best
+    return found.reindex(range(len(L))).assign(
+        can_be_best=[bool(found["can_be_best"].get(i, True)) for i in range(len(L))],
+        conf_level=level,
+    )
+
+
+def _best_of(
+    inference: Inference, L: np.ndarray, shift: np.ndarray, level: float, larger_is_better: bool
 ) -> pd.DataFrame:
     """Constrained intervals of every mean minus the best of the others.
 
@@ -23,7 +40,7 @@ def best_table(
     """
     sign = 1.0 if larger_is_better else -1.0
     k = len(L)
-    m = sign * inference.estimates(L)
+    m = sign * (inference.estimates(L) + shift)
     critical, se, df_used = np.zeros(k), np.zeros((k, k)), np.zeros(k)
     for i in range(k):
         others = [j for j in range(k) if j != i]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -66,6 +66,24 @@ class FixedPart:
         size = np.sqrt((L * L).sum(axis=1, keepdims=True))
         out[(np.abs(L @ self.null) > 1e-8 * size).any(axis=1)] = np.nan
         return out
+
+    def of_rows(self, keep: np.ndarray) -> FixedPart:
+        """These columns for some of the rows; combinations of these columns may no longer be estimable there.
+
+        ``estimable`` then takes rows ``[m, p]`` of the columns of this part.
+        """
+        X = self.X[keep]
+        kept, null = _independent(X)
+        place = {old: new for new, old in enumerate(kept)}
+        return replace(
+            self,
+            X=X[:, kept],
+            names=tuple(self.names[j] for j in kept),
+            terms=tuple((t, tuple(place[j] for j in at if j in place)) for t, at in self.terms),
+            kept=tuple(kept),
+            null=null,
+            aliased=tuple(n for j, n in enumerate(self.names) if j not in place),
+        )
 
     def rows(self, frame: pd.DataFrame) -> np.ndarray:
         """Fixed columns ``[n, p]`` of new rows, NaN where the data do not determine their value."""

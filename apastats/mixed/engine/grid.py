@@ -135,7 +135,7 @@ def reference_grid(
     )
     for name, (parent, place) in nested.items():
         frame[name] = frame[parent].map(place)
-    X = _rows(fixed, frame, trend)
+    X = _rows(design, frame, trend)
     w = _row_weights(design, frame, rest, shown, weights)
     codes = _row_codes(
         frame, shown, {**values, **{n: list(p.values()) for n, (_, p) in nested.items()}}
@@ -150,8 +150,13 @@ def reference_grid(
     rows = frame[[*by_names, *spec_names]].iloc[first].reset_index(drop=True)
     averaged = [n for n in rest if n in fixed.factors and len(values[n]) > 1]
     level, words = _offset_level(design, at) if trend is None else (0.0, "")
+    shift = np.full(len(rows), level)
+    if words and design.formula.offset in frame:  # a covariate as well: one value for both
+        column = frame[design.formula.offset].to_numpy(dtype=float)
+        shift[filled] = np.bincount(codes, w * column)[filled] / total[filled]
+        words = ""
     held = _held(values, rest, averaged, weights) + words
-    return Grid(rows, full, spec_names, by_names, held, fixed, trend, np.full(len(rows), level))
+    return Grid(rows, full, spec_names, by_names, held, fixed, trend, shift)
 
 
 def _nested_columns(
@@ -260,7 +265,8 @@ def _held(
     if averaged:
         words.append(f"averaged {WEIGHTS[weights]} over " + ", ".join(averaged))
     held = [
-        f"{n} = {values[n][0]:.6g}"
+        f"{n} = {', '.join(f'{v:.6g}' for v in values[n])}"
+        + (" (averaged)" if len(values[n]) > 1 else "")
         for n in rest
         if n not in averaged and not isinstance(values[n][0], str)
     ]
@@ -269,12 +275,14 @@ def _held(
     return "; ".join(words) or "every variable of the fixed part is shown"
 
 
-def _rows(fixed: FixedPart, frame: pd.DataFrame, trend: str | None) -> np.ndarray:
+def _rows(design: Design, frame: pd.DataFrame, trend: str | None) -> np.ndarray:
     """Fixed columns of the grid, or their derivative in a covariate (central difference)."""
+    fixed = design.fixed
     if trend is None:
         return fixed.all_rows(frame)
-    # columns are smooth in the covariate: a central difference is off by step^2, a one-sided one by step
-    step = 1e-4 * max(1.0, float(np.abs(frame[trend]).max()))
+    # columns are smooth in the covariate: a central difference is off by step^2, a one-sided one by step; the step is
+    # in the unit of the covariate
+    step = 1e-4 * float(np.std(design.frame[trend].to_numpy(dtype=float)))
     up, down = frame.copy(), frame.copy()
     up[trend] = frame[trend].astype(float) + step
     down[trend] = frame[trend].astype(float) - step

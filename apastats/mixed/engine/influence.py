@@ -38,22 +38,19 @@ def influence_table(
     se = full.std_errors(L)
     frames = []
     for level in levels:
-        smaller = _without(design, names != level, level)
+        smaller = _without(design, names != level)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ApaWarning)
             try:
                 left = fit_design(smaller, reml=fitted.reml)
             except ApaError as error:
                 raise DesignError(f"without {level!r} of {group!r}: {error}") from error
-        at = [design.fixed.names.index(n) for n in smaller.fixed.names]
-        without = np.full(len(beta), np.nan)
-        without[at] = left.beta
+        own = smaller.fixed.estimable(np.eye(len(beta)))
+        without = own @ left.beta
         change = beta - without
         cook = float(change @ np.linalg.solve(vcov, change)) / len(beta)
-        # what needs a coefficient that is gone has no value
-        rows = L[:, at].copy()
-        gone = np.delete(L, at, axis=1)
-        rows[(gone != 0).any(axis=1)] = np.nan
+        # what the rows left do not determine has no value
+        rows = smaller.fixed.estimable(L)
         inference = left.inference(df)
         found = coefficient_table(
             labels, rows @ left.beta, inference.std_errors(rows), inference.dfs(rows), conf_level
@@ -71,8 +68,8 @@ def influence_table(
     return pd.concat(frames, ignore_index=True)
 
 
-def _without(design: Design, keep: np.ndarray, level: str) -> Design:
-    """The design of some rows, its fixed columns those of all rows (bases of splines stay the same)."""
+def _without(design: Design, keep: np.ndarray) -> Design:
+    """The design of some rows, its fixed columns those of all rows: bases of splines and references stay the same."""
     rows = design.source.iloc[design.positions][keep]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ApaWarning)
@@ -80,6 +77,5 @@ def _without(design: Design, keep: np.ndarray, level: str) -> Design:
             design.formula, rows, residual_by=design.residual_by,
             weights=None if design.weights is None else design.weights[keep],
         )  # fmt: skip
-    if smaller.fixed.names != design.fixed.names:
-        return smaller
-    return replace(smaller, fixed=replace(smaller.fixed, X=design.fixed.X[keep]))
+    # without its reference level a factor would get another one, and coefficients of the same name another meaning
+    return replace(smaller, fixed=design.fixed.of_rows(keep))
