@@ -72,6 +72,8 @@ def _people_differ(stack: np.ndarray) -> float:
     own = np.diagonal(stack, axis1=-2, axis2=-1)
     rest = tuple(i for i in range(own.ndim) if i != 1)
     known = np.isfinite(own)
+    if not known.any():
+        return 0.0  # entries of the own region are left out
     with np.errstate(invalid="ignore", divide="ignore"):
         each = np.where(known, own, 0.0).sum(axis=rest) / known.sum(axis=rest)
     mean = float(np.nanmean(each))
