@@ -20,7 +20,7 @@ from apastats.io.columns import canonical
 # what a cell of every kind of file can hold: Excel has no control characters, csv rows end in line breaks
 letters = st.characters(exclude_categories=("C", "Zl", "Zp"), exclude_characters="\x7f")
 label = st.one_of(
-    # a letter followed by its mark is read as one character, and that is said (test_border_tables)
+    # a letter followed by its mark is read as one character, and that is said (tests/io/test_lab_files.py)
     st.text(letters, min_size=1, max_size=12).map(str.strip)
     .filter(lambda s: bool(s) and not any(map(unicodedata.combining, s))),
     st.sampled_from(["001", "1.10", "1.1", "TRUE", "NA", "nan", "1e5", "-", "'", '"a"', "a,b", "a;b", "#1", "1_000"]),
