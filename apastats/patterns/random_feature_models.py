@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked
+from apastats.arguments import checked, instance
 from apastats.errors import InputError
 from apastats.seeds import RngLike, block_generator, seed_sequence
 
@@ -64,6 +64,7 @@ def random_feature_models(
     """
     from apastats.io.rdm_set import RDMSet
 
+    instance("like", like, RDMSet, "an RDMSet, for its stimuli")
     for name, value, least in (("n_model", n_model, 1), ("n_feature", n_feature, 2)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise InputError(name, value, f"a whole number of at least {least}")

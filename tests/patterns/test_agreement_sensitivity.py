@@ -137,7 +137,7 @@ def test_bad_input(scores):
     with pytest.raises(InputError, match="metric: got 'cka'"):
         apa.agreement_sensitivity(scores, on="train", metric="cka")
     with pytest.raises(InputError, match="table: got"):
-        apa.agreement_sensitivity(scores.frame)
+        apa.agreement_sensitivity(scores.frame["score"].to_numpy())
     with pytest.raises(DesignError, match="model rows and brain rows"):
         apa.agreement_sensitivity(scores.where(kind="model"))
 

@@ -307,7 +307,7 @@ def test_bad_input(data):
         ({"null": "spatial", "distances": pd.DataFrame()}, "every ROI as index and column"),
         ({"null": "models"}, "null_models: got None"),
         ({"null": "models", "null_models": ["zzz"]}, "null_models: got"),
-        ({"selection": data.frame}, "a ScoreTable"),
+        ({"selection": data.frame["model"].tolist()}, "a ScoreTable"),
     ]
     for options, message in cases:
         with pytest.raises(InputError, match=message):

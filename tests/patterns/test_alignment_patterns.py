@@ -111,8 +111,8 @@ def test_bad_input(make_frame):
         apa.alignment_patterns(table, scale="z")
     with pytest.raises(InputError, match="outcome: got 'r2'"):
         apa.alignment_patterns(table, outcome="r2")
-    with pytest.raises(InputError, match="table: got a DataFrame"):
-        apa.alignment_patterns(frame)
+    with pytest.raises(InputError, match="table: got an array"):
+        apa.alignment_patterns(frame["score"].to_numpy())
     with pytest.raises(DesignError, match="2 ROIs"):
         apa.alignment_patterns(table.where(roi=["R0", "R1"]))
     with pytest.raises(DesignError, match="column profiles need brain rows"):

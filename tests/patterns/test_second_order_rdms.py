@@ -203,7 +203,7 @@ def test_bad_input(data):
         ({"conf_level": 1}, "conf_level: got 1"),
         ({"selection": best}, "chooses layers anew"),
         ({"n_resamples": "exact"}, "orders of stimuli are too many"),
-        ({"selection": best.frame, "null": "rois"}, "a ScoreTable"),
+        ({"selection": best.frame["model"].tolist(), "null": "rois"}, "a ScoreTable"),
     ):
         with pytest.raises(InputError, match=message):
             apa.second_order_rdms(brain, models, **options)
