@@ -67,6 +67,7 @@ EXPORTS: dict[str, str] = {
     "matrix_agreement": "apastats.patterns.matrix_agreement",
     "mean_ranks": "apastats.comparing.ranks",
     "measure": "apastats.scoring.measures.measure",
+    "model_table": "apastats.mixed.model_table",
     "models": "apastats.mixed.models",
     "ncsnr": "apastats.scoring.reliability",
     "nemenyi": "apastats.comparing.ranks",

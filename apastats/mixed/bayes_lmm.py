@@ -11,12 +11,20 @@ import pandas as pd
 
 from apastats.arguments import checked
 from apastats.comparing.margin import as_margin
-from apastats.errors import ConvergenceWarning, DesignError, InputError, MarginError, warn
+from apastats.errors import (
+    AssumptionWarning,
+    ConvergenceWarning,
+    DesignError,
+    InputError,
+    MarginError,
+    warn,
+)
 from apastats.mixed.bayes.bayes_model import BayesModel
 from apastats.mixed.bayes.checks import (
     loo as leave_one_out,
 )
 from apastats.mixed.bayes.checks import (
+    loo_of,
     posterior_outcomes,
     predictive_table,
     prior_outcomes,
@@ -86,7 +94,9 @@ class BayesLmmResult(Result):
     def _parts(self, what: str) -> tuple[Any, BayesModel, Design, Draws]:
         if self.tree is None or self.built is None or self.design is None or self.draws is None:
             raise DesignError(
-                f"{what} needs the fit itself; a result read from disk holds its tables only"
+                f"{what} needs the fit itself; a result read from disk has its tables and draws, and loo() and "
+                "compare() work on it. Fit again with the same rng=, or combine the draws of the coefficients "
+                "(arrays['coefficients'], in the order of the table) by hand"
             )
         return self.tree, self.built, self.design, self.draws
 
@@ -216,10 +226,23 @@ class BayesLmmResult(Result):
         return predictive_table(design.y, drawn)
 
     def loo(self) -> pd.DataFrame:
-        """Expected log predictive density by Pareto-smoothed leave-one-out: ``elpd, std_error, p, n_bad_k, k_max``."""
-        _, _, design, draws = self._parts("loo")
-        found = leave_one_out(draws, design)
+        """Expected log predictive density by Pareto-smoothed leave-one-out: ``elpd, std_error, p, n_bad_k, k_max``.
+
+        A result read from disk has it too, where the log likelihood was small enough to be saved.
+
+        Warns
+        -----
+        AssumptionWarning
+            Where Pareto's k of a row is too large for its density to be trusted.
+        """
+        found = self._left_out("loo")
         k = np.asarray(found.pareto_k.values, dtype=float)
+        if (bad := int((k > found.good_k).sum())) > 0:
+            warn(
+                f"loo: Pareto's k of {bad} of {len(k)} rows is above {found.good_k:.2f}: their density, and elpd, "
+                "cannot be trusted; a row that alone decides an effect is the usual cause",
+                AssumptionWarning,
+            )
         return pd.DataFrame(
             [
                 {
@@ -227,11 +250,24 @@ class BayesLmmResult(Result):
                     "elpd": float(found.elpd),
                     "std_error": float(found.se),
                     "p": float(found.p),
-                    "n_bad_k": int((k > found.good_k).sum()),
+                    "n_bad_k": bad,
                     "k_max": float(k.max()),
                 }
             ]
         )
+
+    def _left_out(self, what: str) -> Any:
+        """Leave-one-out of a fit, or of the log likelihood that was saved with it."""
+        if self.draws is None and "log_likelihood" in self.arrays and self.tree is not None:
+            return loo_of(self.tree)
+        _, _, design, draws = self._parts(what)
+        return leave_one_out(draws, design)
+
+    def _outcomes(self, what: str) -> np.ndarray:
+        """Outcome of every row."""
+        if self.draws is None and "observed" in self.arrays:
+            return np.asarray(self.arrays["observed"], dtype=float)
+        return self._parts(what)[2].y
 
     def compare(self, **others: BayesLmmResult) -> pd.DataFrame:
         """Leave-one-out comparison with other models of the same rows: ``model, elpd, elpd_diff, dse, weight, ...``."""
@@ -241,16 +277,14 @@ class BayesLmmResult(Result):
             if not isinstance(other, BayesLmmResult):
                 raise InputError(name, type(other).__name__, "a result of bayes_lmm")
         fits = {"this": self, **others}
-        parts = {name: fit._parts("compare") for name, fit in fits.items()}
-        for name, (_, _, design, _) in parts.items():
-            if not np.array_equal(design.y, parts["this"][2].y):
+        rows = {name: fit._outcomes("compare") for name, fit in fits.items()}
+        for name, y in rows.items():
+            if not np.array_equal(y, rows["this"]):
                 raise InputError(
                     name, "a model of other rows", "a model of the same outcome and rows"
                 )
         compare: Any = arviz_stats.compare
-        found = {
-            name: leave_one_out(draws, design) for name, (_, _, design, draws) in parts.items()
-        }
+        found = {name: fit._left_out("compare") for name, fit in fits.items()}
         with quiet():
             table = compare(found)
         return table.rename_axis("model").reset_index()

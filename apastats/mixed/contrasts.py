@@ -18,6 +18,7 @@ from apastats.errors import DesignError, InputError, MarginError
 from apastats.mixed.engine.contrast_rows import canonical_method, contrast_rows
 from apastats.mixed.engine.grid import Grid, as_names
 from apastats.mixed.engine.inference import Inference
+from apastats.mixed.engine.outcomes import OUTCOMES, back_transformed
 from apastats.mixed.engine.simultaneous_tests import ALTERNATIVES, LARGE, Family
 from apastats.mixed.lmm_result import check_level
 from apastats.numbers.adjust_p import adjust_p, check_adjust
@@ -218,6 +219,34 @@ class ContrastResult(Result):
             joint="Bonferroni",
         )
         return replace(self, table=out, info=info)
+
+    def response(self) -> pd.DataFrame:
+        """Differences of a log outcome as ratios of means, of a logit outcome as odds ratios.
+
+        Ends of intervals and bounds are mapped, standard errors are by the delta method; p-values stay (of a ratio of
+        1). A table of an outcome that was not transformed is given as it is.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns of the table, on the scale of ratios.
+
+        Raises
+        ------
+        DesignError
+            For slopes, and for transformations whose differences are nothing on the scale of the outcome
+            (``fisher_z``, ``sqrt``): take ``emmeans(...).response()``.
+        """
+        transform = self.info.get("transform")
+        if transform is None:
+            return self.table.copy()
+        scale = OUTCOMES[str(transform)]
+        if not scale.ratio or self.info.get("trend"):
+            what = "slopes" if self.info.get("trend") else f"differences of {transform}"
+            raise DesignError(
+                f"{what} have no value on the scale of the outcome; means have: emmeans(...).response()"
+            )
+        return back_transformed(self.table, scale, ratios=True)
 
 
 def _limits(bounds: Any) -> tuple[float, float, str]:

@@ -18,6 +18,7 @@ from apastats.mixed.engine.contrast_rows import canonical_method, contrast_rows
 from apastats.mixed.engine.core import Fitted
 from apastats.mixed.engine.grid import Grid, reference_grid
 from apastats.mixed.engine.inference import Inference
+from apastats.mixed.engine.outcomes import OUTCOMES, back_transformed
 from apastats.mixed.engine.standardised import SPREADS, spread_of
 from apastats.mixed.engine.summaries import coefficient_table
 from apastats.mixed.engine.terms import joint_rows
@@ -347,24 +348,7 @@ class EmmeansResult(Result):
         table = self.table.copy()
         if self.transform is None or self.info["trend"] is not None:
             return table
-        x = table["estimate"].to_numpy()
-        if self.transform == "fisher_z":
-            slope = 1 - np.tanh(x) ** 2
-        elif self.transform == "log":
-            slope = np.exp(x)
-        else:
-            slope = _expit(x) * (1 - _expit(x))
-        for c in ("estimate", "conf_low", "conf_high"):
-            table[c] = _BACK[self.transform](table[c].to_numpy())
-        table["std_error"] = table["std_error"] * slope
-        return table
-
-
-def _expit(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
-
-
-_BACK: dict[str, Any] = {"fisher_z": np.tanh, "log": np.exp, "logit": _expit}
+        return back_transformed(table, OUTCOMES[self.transform])
 
 
 @verb
@@ -393,7 +377,7 @@ def emmeans(
     at : mapping, optional
         Values of covariates (or a selection of levels); covariates are at their mean otherwise.
     trend : str, optional
-        Covariate: give its slope instead of the mean.
+        Covariate: give its slope instead of the mean; ``"log(x)"``: the slope over log x, x times that over x.
     weights : {"equal", "proportional", "outer", "cells", "flat"}
         How the levels of other factors are averaged: equally; by the rows of their combinations; by the rows of
         every level; by the rows of every cell (the mean of predictions of the rows); equally over cells with rows.
@@ -494,6 +478,8 @@ def emmeans(
             "averaging": weights,
         },
     )
+    if (transform := fit.model.design.formula.transform) is not None:
+        info = info.but(transform=transform)
     vcov = grid.L @ inference.vcov @ grid.L.T
     return EmmeansResult(
         table,
@@ -503,7 +489,7 @@ def emmeans(
         (*fit.notes, *notes),
         grid,
         inference,
-        fit.model.design.formula.transform,
+        transform,
         fit.model if isinstance(fit.model, Fitted) else None,
     )
 

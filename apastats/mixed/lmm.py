@@ -75,8 +75,8 @@ def lmm(
     formula : str
         ``outcome ~ fixed + (effects | group) + ...``: ``(1 | g)``, ``(1 + x | g)``, ``(1 + x || g)``
         uncorrelated, ``(1 | a:b)``, ``(1 | a/b)``, ``(1 | mm(a, b))`` for pair scores whose two ends are members
-        of one population. The outcome may be ``fisher_z(y)``, ``log(y)`` or ``logit(y)``. Factors have
-        treatment coding, the first level in sorted order is the reference.
+        of one population. The outcome may be ``fisher_z(y)``, ``log(y)``, ``log10(y)``, ``sqrt(y)``
+        or ``logit(y)``. Factors have treatment coding, the first level in sorted order is the reference.
     data : ScoreTable or pandas.DataFrame
         One row per observation.
     reml : bool

@@ -39,8 +39,8 @@ class LmmResult(Result):
     """A fitted linear mixed model.
 
     ``table`` holds the fixed coefficients (``term, estimate, std_error, statistic, df, p_value, conf_low,
-    conf_high, conf_level, method``); ``arrays`` the vectors ``variance, share`` (in the order of
-    ``info["components"]``), ``fitted``, ``residual`` (over its SD), ``vcov``.
+    conf_high, conf_level, method``); ``arrays`` the vectors ``variance, share, std_dev, correlation`` (in the
+    order of ``info["components"]``), ``fitted``, ``residual`` (over its SD), ``vcov``.
 
     Attributes
     ----------
@@ -482,6 +482,8 @@ def describe_fit(
         "vcov": np.asarray(inference.vcov),
         "variance": components["variance"].to_numpy(dtype=float),
         "share": components["share"].to_numpy(dtype=float),
+        "std_dev": components["std_dev"].to_numpy(dtype=float),
+        "correlation": components["correlation"].to_numpy(dtype=float),
     }
     if isinstance(fitted, Fitted):
         arrays["fitted"] = fitted.fitted_values
@@ -521,11 +523,13 @@ def _info(
             "df_method": df,
             "loglik": loglik,
             "aic": 2 * k - 2 * loglik,
+            "aicc": summaries.corrected_aic(loglik, k, design.n),
             "bic": float(np.log(design.n)) * k - 2 * loglik,
             "n_parameter": k,
             "sigma": float(np.sqrt(fitted.unit_variances[0])),
             "singular": bool(fitted.singular),
             "components": names,
+            "component_labels": summaries.component_labels(components),
         },
     )
     if design.residual_by is not None:

@@ -15,6 +15,7 @@ from apastats.reporting import (
     leaderboard_words,
     methods,
     model_panels,
+    model_table_words,
     prose,
     row_prose,
     sections,
@@ -231,6 +232,10 @@ KINDS: dict[str, Kind] = {
     "lmm": Kind(
         called("Linear mixed model of {}"), "models", prose.coefficients, sections.mixed,
         cites=cites.mixed("bates2015"),
+    ),
+    "model_table": Kind(
+        called("Mixed models side by side"), "models", model_table_words.told,
+        figures(None, model_table_words.stacked), cites=cites.mixed("bates2015"),
     ),
     "emmeans": Kind(
         called("Marginal means"), "models", prose.estimates, figures(None, sections.letters_table),

@@ -19,6 +19,7 @@ from apastats.reporting.how_made import (
     tested_sentences,
 )
 from apastats.reporting.markup import name, plain, sym
+from apastats.reporting.mixed_words import random_sentences
 from apastats.reporting.numbers import NumberStyle
 from apastats.reporting.phrases import (
     adjusted,
@@ -277,7 +278,8 @@ def coefficients(result: Any, style: NumberStyle, short: bool, max_rows: int) ->
     )
     if short:
         return lines
-    return [*head_sentences(result), *lines, *cautions(result)]
+    beyond = random_sentences(result, style) if result.kind == "lmm" else []
+    return [*head_sentences(result), *lines, *beyond, *cautions(result)]
 
 
 _MEASURED = {

@@ -23,8 +23,8 @@ __all__ = ["compact", "latex", "markdown", "page", "word"]
 
 # what says in which cell a row stands
 KEYS = (
-    "model", "contrast", "term", "level", "reference", "roi", "metric", "split", "bound", "stream", "group", "layer",
-    "analysis", "what", "n", "margin",
+    "fit", "model", "contrast", "term", "level", "reference", "roi", "metric", "split", "bound", "stream", "group",
+    "layer", "analysis", "what", "n", "margin",
 )  # fmt: skip
 # what a row found, the most telling first
 FOUND = (
@@ -60,6 +60,10 @@ def chosen_block(
     if decimals is not None:
         written = as_style({"decimals": decimals} if style == "apa" else _with(style, decimals))
     title = f"{title_of(result)}." if caption is None else markup.name(caption)
+    if result.kind == "model_table" and only is None and wide is None:
+        from apastats.reporting.model_table_words import side_by_side
+
+        return side_by_side(result, written, None if caption is None else title)
     if wide is not None:
         choice("wide", wide, [str(c) for c in table.columns if c in KEYS])
         return _pivot(result, wide, only, title, written, told=caption is None)

@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 import apastats as apa
-from apastats.errors import ConvergenceWarning, InputError, MissingExtraError
+from apastats.errors import (
+    AssumptionWarning,
+    ConvergenceWarning,
+    DesignError,
+    InputError,
+    MissingExtraError,
+)
 from apastats.mixed.bayes.centring import Centring, choose_centring
 from apastats.mixed.bayes.summary import hdi, posterior_ranks, rope_columns
 from apastats.mixed.engine.design import build_design
@@ -82,6 +88,36 @@ def test_saved_results_keep_the_tables(fit, tmp_path) -> None:
     loaded = apa.load_result(tmp_path / "b")
     pd.testing.assert_frame_equal(loaded.tidy(), fit.tidy())
     np.testing.assert_array_equal(loaded.arrays["coefficients"], fit.arrays["coefficients"])
+    own, again = fit.loo().iloc[0], loaded.loo().iloc[0]
+    assert again["elpd"] == pytest.approx(own["elpd"], abs=0.05)
+    assert again["n_bad_k"] == own["n_bad_k"]
+    both = loaded.compare(fitted=fit).set_index("model")
+    assert both["elpd_diff"].abs().max() < 0.05
+    with pytest.raises(DesignError, match="same rng="):
+        loaded.means("model")
+    with pytest.raises(DesignError, match="loo"):
+        loaded.contrast("model")
+
+
+def test_loo_says_that_a_row_decides_alone(tmp_path) -> None:
+    """A gross outlier has a Pareto k beyond the limit; the log likelihood is all that loo reads."""
+    pytest.importorskip("arviz_stats")
+    from apastats.mixed.bayes_lmm import BayesLmmResult
+    from apastats.results import Provenance
+
+    rng = np.random.default_rng(0)
+    mean, y = rng.normal(size=(2, 500)) / 6, rng.normal(size=40)
+    y[0] = 25.0
+    density = -0.5 * (y - mean[..., None]) ** 2 - 0.5 * np.log(2 * np.pi)
+    arrays = {
+        "coefficients": mean[..., None], "scales": np.ones((2, 500, 1)), "log_likelihood": density,
+        "posterior_predictive": mean[..., None] + rng.normal(size=(2, 500, 40)), "observed": y,
+    }  # fmt: skip
+    info = apa.power_tost(n=20, sd=1, bounds=0.5).info.but(formula="y ~ 1")
+    found = BayesLmmResult(pd.DataFrame({"term": ["a"]}), info, Provenance(), arrays)
+    with pytest.warns(AssumptionWarning, match="Pareto"):
+        row = found.loo().iloc[0]
+    assert row["n_bad_k"] >= 1
 
 
 @pytest.mark.slow

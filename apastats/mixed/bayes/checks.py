@@ -15,6 +15,7 @@ from apastats.mixed.engine.design import Design
 __all__ = [
     "log_likelihood",
     "loo",
+    "loo_of",
     "posterior_outcomes",
     "posterior_outcomes_all",
     "predictive_table",
@@ -109,7 +110,15 @@ def loo(draws: Draws, design: Design) -> Any:
                 "log_likelihood": {"outcome": log_likelihood(draws, design)},
             }
         )
-        return packages["arviz_stats"].loo(tree, pointwise=True)
+    return loo_of(tree)
+
+
+def loo_of(tree: Any) -> Any:
+    """The same of a tree that has the log likelihood."""
+    import arviz_stats
+
+    with quiet():
+        return arviz_stats.loo(tree, pointwise=True)
 
 
 def _log_prior(tree: Any, built: BayesModel) -> dict[str, np.ndarray]:

@@ -21,6 +21,7 @@ from apastats.mixed.engine.formula import (
     safe_names,
     variables_in,
 )
+from apastats.mixed.engine.outcomes import OUTCOMES
 
 __all__ = [
     "Design",
@@ -148,20 +149,7 @@ def transform_outcome(values: np.ndarray, transform: str | None, name: str) -> n
     """
     if transform is None:
         return values
-    inside = {
-        "fisher_z": np.abs(values) < 1,
-        "log": values > 0,
-        "logit": (values > 0) & (values < 1),
-    }[transform]
-    if not inside.all():
-        row = int(np.argmin(inside))
-        allowed = {"fisher_z": "between -1 and 1", "log": "above 0", "logit": "between 0 and 1"}[
-            transform
-        ]
-        raise DataError(f"{transform}({name}): {values[row]:g} in row {row} is not {allowed}")
-    if transform == "fisher_z":
-        return np.arctanh(values)
-    return np.log(values) if transform == "log" else np.log(values) - np.log1p(-values)
+    return OUTCOMES[transform].forward(values, name)
 
 
 def _known(frame: pd.DataFrame, names: list[str], formula: MixedFormula) -> None:

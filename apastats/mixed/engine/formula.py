@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from apastats.errors import FormulaError, InputError
+from apastats.mixed.engine.outcomes import OUTCOMES
 
 __all__ = [
     "OUTCOME_TRANSFORMS",
@@ -23,7 +24,7 @@ __all__ = [
     "variables_in",
 ]
 
-OUTCOME_TRANSFORMS = ("fisher_z", "log", "logit")
+OUTCOME_TRANSFORMS = tuple(OUTCOMES)
 AS_FACTOR = ". A column of text is a factor: data.assign(x=data.x.astype(str))"
 FIXED_FUNCTIONS = ("log", "log10", "sqrt", "exp", "center", "scale", "poly", "I", "bs", "ns")
 OPTIONS = ("df", "degree")  # of the functions: poly(x, degree=2), ns(x, df=3)
@@ -85,7 +86,7 @@ class MixedFormula:
     outcome : str
         Column on the left.
     transform : str or None
-        Function applied to the outcome: ``fisher_z``, ``log`` or ``logit``.
+        Function applied to the outcome: ``fisher_z``, ``log``, ``log10``, ``logit`` or ``sqrt``.
     fixed : str
         Right side without the random terms.
     random : tuple of RandomTerm
@@ -169,7 +170,7 @@ def parse_mixed_formula(formula: str) -> MixedFormula:
         words stand in `` `backquotes` ``.
         Random terms ``(1 | g)``, ``(1 + x | g)`` correlated, ``(1 + x || g)`` uncorrelated,
         ``(1 | a:b)`` combination, ``(1 | a/b)`` nested (``a`` and ``a:b``), ``(1 | mm(a, b))``
-        multi-membership. The outcome is a column or ``fisher_z``, ``log``, ``logit`` of one.
+        multi-membership. The outcome is a column or ``fisher_z``, ``log``, ``log10``, ``logit``, ``sqrt`` of one.
 
     Returns
     -------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -120,8 +121,9 @@ def reference_grid(
     at = dict(at or {})
     known = [*fixed.factors, *fixed.covariates]
     nested = _nested_columns(design, spec_names, by_names, at)
-    if trend is not None and trend not in fixed.covariates:
-        raise InputError("trend", trend, f"a covariate of the fixed part: {list(fixed.covariates)}")
+    if trend is not None and _trend_of(trend)[0] not in fixed.covariates:
+        allowed = f"a covariate of the fixed part, or log() of one: {list(fixed.covariates)}"
+        raise InputError("trend", trend, allowed)
     choice("weights", weights, WEIGHTS)
     values = {name: _values(fixed, name, at) for name in known}
     rest = [n for n in known if n not in spec_names and n not in by_names]
@@ -275,11 +277,27 @@ def _held(
     return "; ".join(words) or "every variable of the fixed part is shown"
 
 
+def _trend_of(trend: str) -> tuple[str, bool]:
+    """Covariate of a slope, and whether it is over its logarithm."""
+    found = re.fullmatch(r"\s*log\((.+)\)\s*", trend)
+    return (found.group(1).strip().strip("`"), True) if found else (trend, False)
+
+
 def _rows(design: Design, frame: pd.DataFrame, trend: str | None) -> np.ndarray:
     """Fixed columns of the grid, or their derivative in a covariate (central difference)."""
     fixed = design.fixed
     if trend is None:
         return fixed.all_rows(frame)
+    trend, over_log = _trend_of(trend)
+    if over_log:
+        x = frame[trend].astype(float)
+        if not (x > 0).all():
+            raise InputError(
+                "trend", f"log({trend})", f"{trend} above 0 (it is {x.min():.6g} here)"
+            )
+        factor = np.exp(1e-4)
+        ends = (frame.assign(**{trend: x * factor}), frame.assign(**{trend: x / factor}))
+        return (fixed.all_rows(ends[0]) - fixed.all_rows(ends[1])) / 2e-4
     # columns are smooth in the covariate: a central difference is off by step^2, a one-sided one by step; the step is
     # in the unit of the covariate
     step = 1e-4 * float(np.std(design.frame[trend].to_numpy(dtype=float)))

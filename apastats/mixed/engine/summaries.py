@@ -12,6 +12,8 @@ from apastats.numbers.correlation import correlate
 
 __all__ = [
     "coefficient_table",
+    "component_labels",
+    "corrected_aic",
     "diagnostics_table",
     "effect_variances",
     "effects_table",
@@ -106,6 +108,27 @@ def variance_table(fitted: Fitted) -> pd.DataFrame:
         rows.append(("residual", name, None, v, np.sqrt(v), np.nan, part * fitted.sigma2 / total))
     columns = ["group", "effect", "effect_2", "variance", "std_dev", "correlation", "share"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def component_labels(components: pd.DataFrame) -> list[str]:
+    """Rows of :func:`variance_table` by name: ``SD (Intercept) | subject``, ``correlation a, b | subject``."""
+    out = []
+    for row in components.itertuples():
+        group, effect, other = str(row.group), row.effect, row.effect_2
+        if group == "residual":
+            out.append(f"SD residual {effect}" if isinstance(effect, str) else "SD residual")
+        elif isinstance(other, str):
+            out.append(f"correlation {effect}, {other} | {group}")
+        else:
+            out.append(f"SD {effect} | {group}")
+    return out
+
+
+def corrected_aic(loglik: float, k: int, n: int) -> float | None:
+    """AIC corrected for few rows (Hurvich and Tsai 1989, Biometrika 76, 297); None for n <= k + 1."""
+    if n <= k + 1:
+        return None
+    return 2 * k - 2 * loglik + 2 * k * (k + 1) / (n - k - 1)
 
 
 def intraclass(fitted: Fitted, *, slopes: bool = True) -> pd.DataFrame:

@@ -1,0 +1,212 @@
+"""``model_table``: the coefficients of several fits side by side, and what each says as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from apastats.errors import InputError
+from apastats.mixed.lmm_result import LmmResult
+from apastats.recording import verb
+from apastats.results import Provenance, Result
+from apastats.words import Info
+
+__all__ = ["ModelTableResult", "model_table"]
+
+COLUMNS = (
+    "term", "estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high", "conf_level",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ModelTableResult(Result):
+    """Several fits in one table.
+
+    ``table`` has one row per fit and coefficient: ``fit, term, estimate, std_error, statistic, df, p_value, conf_low,
+    conf_high, conf_level``; ``arrays["measures"]`` what each fit says as a whole (``[fit, measure]``).
+    ``to_latex()``, ``to_markdown()``, ``to_html()`` and ``to_word(path)`` put the fits side by side.
+    """
+
+    kind: ClassVar[str] = "model_table"
+
+    def measures(self) -> pd.DataFrame:
+        """Standard deviations, numbers, shares of variance and criteria: a row per measure, a column per fit."""
+        frame = pd.DataFrame(
+            np.asarray(self.arrays["measures"]).T, columns=list(self.info["formulas"])
+        )
+        frame.insert(0, "measure", list(self.info["measures"]))
+        return frame
+
+
+@verb
+def model_table(*fits: LmmResult, names: Sequence[str] | None = None) -> ModelTableResult:
+    """Put the coefficients of several mixed models into one table, with what each fit says as a whole below them.
+
+    Parameters
+    ----------
+    *fits : LmmResult
+        Results of :func:`apastats.lmm`, also such as were read from disk.
+    names : sequence of str, optional
+        A name per fit, the heading of its column; ``model 1``, ``model 2``, ... where None.
+
+    Returns
+    -------
+    ModelTableResult
+        Coefficients as its table; ``measures()`` has the rest, ``to_markdown()`` and the others print both.
+
+        Columns: ``fit`` (which fit the row is of), ``term`` (what the row is of), ``estimate`` (what is estimated, from
+        the data themselves), ``std_error`` (standard error), ``statistic`` (test statistic), ``df`` (degrees of
+        freedom), ``p_value`` (p-value of the ordinary test), ``conf_low`` (lower limit of the interval), ``conf_high``
+        (upper limit of the interval), ``conf_level`` (level of the interval).
+
+    Raises
+    ------
+    InputError
+        For what is no fit of ``lmm``, or names that are not one per fit, each another.
+
+    See Also
+    --------
+    lmm, emmeans
+
+    Notes
+    -----
+    Standard deviations are those of the random effects and of the residual. AIC = 2 k - 2 logLik, AICc adds
+    2 k (k + 1) / (n - k - 1), BIC = k log n - 2 logLik, with k parameters and n rows. Criteria of fits by REML compare
+    models of the same fixed part only, and no criterion compares fits of other rows or of an outcome transformed
+    otherwise; a note says where that is so. R2 by Nakagawa and Schielzeth (2013).
+
+    References
+    ----------
+    .. [1] Nakagawa, S., & Schielzeth, H. (2013). A general and simple method for obtaining R2 from generalized linear
+       mixed-effects models. Methods in Ecology and Evolution, 4(2), 133–142.
+       https://doi.org/10.1111/j.2041-210x.2012.00261.x
+    .. [2] Burnham, K. P., & Anderson, D. R. (2002). Model selection and multimodel inference (2nd ed.). Springer.
+
+    Examples
+    --------
+    >>> import apastats as apa
+    >>> study = apa.simulate(n_subject=8, n_model=2, n_layer=1, rois=["V1", "V4"], rng=1)
+    >>> scores = study.scores.where(kind="model", split="test")
+    >>> fits = [
+    ...     apa.lmm(f"score ~ {fixed} + (1 | subject)", scores, reml=False)
+    ...     for fixed in ("model", "model + roi")
+    ... ]
+    >>> print(apa.model_table(*fits, names=["models", "and regions"]).to_markdown().splitlines()[0])
+    | term | models | and regions |
+    """
+    if not fits:
+        raise InputError("fits", None, "one result of lmm or more")
+    called = _names(names, len(fits))
+    rows = [
+        fit.table[list(COLUMNS)].assign(fit=name) for name, fit in zip(called, fits, strict=True)
+    ]
+    table = pd.concat(rows, ignore_index=True)[["fit", *COLUMNS]]
+    measured = [_measures(fit) for fit in fits]
+    order = _merged([list(m) for m in measured])
+    values = np.array([[m.get(key, np.nan) for key in order] for m in measured], dtype=float)
+    formulas = {name: fit.info.formula for name, fit in zip(called, fits, strict=True)}
+    letters = {fit.info.statistic for fit in fits}
+    levels = {fit.info.conf_level for fit in fits}
+    outcomes = {str(fit.info.outcome): fit.info.outcome for fit in fits}
+    said = Info(
+        estimand="coefficient",
+        method=f"{len(fits)} linear mixed model{'s' if len(fits) > 1 else ''} side by side",
+        outcome=next(iter(outcomes.values())) if len(outcomes) == 1 else None,
+        statistic=letters.pop() if len(letters) == 1 else "t",
+        null_value=0.0,
+        null="the coefficient is 0",
+        alternative="two-sided",
+        resampled="nothing",
+        held_fixed="nothing",
+        conf_level=levels.pop() if len(levels) == 1 else None,
+        extra={
+            "formulas": formulas,
+            "measures": order,
+            "likelihood": [str(fit.info["likelihood"]) for fit in fits],
+            "df_method": [str(fit.info["df_method"]) for fit in fits],
+        },
+    )
+    hashes = list(dict.fromkeys(fit.provenance.data_hash for fit in fits))
+    data = hashes[0]
+    if len(hashes) > 1:
+        data = hashlib.sha256(" ".join(map(str, hashes)).encode()).hexdigest()[:16]
+    return ModelTableResult(
+        table, said, Provenance(data_hash=data), {"measures": values}, tuple(_notes(called, fits))
+    )
+
+
+def _names(given: Sequence[str] | None, n: int) -> list[str]:
+    """A name per fit."""
+    if given is None:
+        return [f"model {i + 1}" for i in range(n)]
+    found = [given] if isinstance(given, str) else list(given)
+    good = all(isinstance(v, str) and v.strip() for v in found)
+    if not good or len(found) != n or len(set(found)) != n:
+        raise InputError("names", found, f"{n} different names, one per fit")
+    return found
+
+
+def _measures(fit: LmmResult) -> dict[str, float]:
+    """What a fit says as a whole, in the order it is printed; from words and arrays, so that a saved fit will do."""
+    info = fit.info
+    out: dict[str, float] = {}
+    if "std_dev" in fit.arrays:
+        for name, sd, r in zip(
+            info["component_labels"], fit.arrays["std_dev"], fit.arrays["correlation"], strict=True
+        ):
+            out[str(name)] = float(r if str(name).startswith("correlation") else sd)
+    out |= {f"levels of {g}": float(k) for g, k in info["n_groups"].items()}
+    out["n"] = float(info["n"])
+    out |= {
+        key: float(info[key])
+        for key in ("icc_adjusted", "r2_marginal", "r2_conditional", "n_parameter", "loglik", "aic", "aicc", "bic")
+        if info.get(key) is not None
+    }  # fmt: skip
+    return out
+
+
+def _merged(lists: Sequence[list[str]]) -> list[str]:
+    """All names once; a name that is new stands behind the one before it."""
+    out: list[str] = []
+    for names in lists:
+        place = 0
+        for name in names:
+            if name in out:
+                place = out.index(name) + 1
+            else:
+                out.insert(place, name)
+                place += 1
+    return out
+
+
+def _notes(names: Sequence[str], fits: Sequence[LmmResult]) -> list[str]:
+    """Why criteria of these fits do not compare them, where that is so."""
+    kinds = [str(fit.info["likelihood"]) for fit in fits]
+    out = []
+    if len(set(kinds)) > 1:
+        out.append("fits by REML and by ML: their criteria do not compare them")
+    elif kinds[0] == "REML" and len({tuple(fit.table["term"]) for fit in fits}) > 1:
+        out.append(
+            "fits by REML with other fixed parts: logLik, AIC, AICc and BIC do not compare them; fit by reml=False"
+        )
+    if len({(fit.info["n"], fit.provenance.data_hash) for fit in fits}) > 1:
+        out.append("fits of other data: their criteria do not compare them")
+    if len({fit.info.formula.split("~")[0].strip() for fit in fits}) > 1:
+        out.append("fits of other outcomes: their criteria do not compare them")
+    return list(
+        dict.fromkeys(
+            [
+                *out,
+                *(
+                    f"{name}: {note}"
+                    for name, fit in zip(names, fits, strict=True)
+                    for note in fit.notes
+                ),
+            ]
+        )
+    )
