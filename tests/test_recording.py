@@ -83,10 +83,11 @@ def called(name: str, text: str, call: verb_calls.Call) -> Any:
     objects: list[Any] = []
     for key, value in call.items():
         # a result stands as the call that made it, wherever it is given
-        for made in (value, getattr(value, "of", None)):
+        several = value if isinstance(value, list | tuple) else ()
+        for i, made in enumerate((value, getattr(value, "of", None), *several)):
             if isinstance(made, Result):
-                bound[f"made_{key}"] = made
-                text = text.replace(made.provenance.call, f"made_{key}")
+                bound[f"made_{key}_{i}"] = made
+                text = text.replace(made.provenance.call, f"made_{key}_{i}")
     parameters = inspect.signature(every.verbs()[name]).parameters
     for key in (k for k in parameters if k in call):
         objects += in_brackets(

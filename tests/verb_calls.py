@@ -163,7 +163,7 @@ BASE: dict[str, Callable[[], Call]] = {
         "within": ["half", "seed"],
         "n_resamples": 199,
     },
-    "model_table": lambda: {"fits": (fit(), fit())},
+    "model_table": lambda: {"fits": [fit(), fit()]},
     "lmm": lambda: {"formula": "score ~ model + roi + (1 | subject)", "data": best()},
     "map_test": lambda: {"x": numbers(8, 12)},
     "margin_curve": lambda: {"result": tested()},

@@ -44,12 +44,14 @@ class ModelTableResult(Result):
 
 
 @verb
-def model_table(*fits: LmmResult, names: Sequence[str] | None = None) -> ModelTableResult:
+def model_table(
+    fits: Sequence[LmmResult], *, names: Sequence[str] | None = None
+) -> ModelTableResult:
     """Put the coefficients of several mixed models into one table, with what each fit says as a whole below them.
 
     Parameters
     ----------
-    *fits : LmmResult
+    fits : sequence of LmmResult
         Results of :func:`apastats.lmm`, also such as were read from disk.
     names : sequence of str, optional
         A name per fit, the heading of its column; ``model 1``, ``model 2``, ... where None.
@@ -96,11 +98,12 @@ def model_table(*fits: LmmResult, names: Sequence[str] | None = None) -> ModelTa
     ...     apa.lmm(f"score ~ {fixed} + (1 | subject)", scores, reml=False)
     ...     for fixed in ("model", "model + roi")
     ... ]
-    >>> print(apa.model_table(*fits, names=["models", "and regions"]).to_markdown().splitlines()[0])
+    >>> print(apa.model_table(fits, names=["models", "and regions"]).to_markdown().splitlines()[0])
     | term | models | and regions |
     """
-    if not fits:
-        raise InputError("fits", None, "one result of lmm or more")
+    fits = [fits] if isinstance(fits, LmmResult) else list(fits)
+    if not fits or not all(isinstance(fit, LmmResult) for fit in fits):
+        raise InputError("fits", [type(fit).__name__ for fit in fits], "a list of results of lmm")
     called = _names(names, len(fits))
     rows = [
         fit.table[list(COLUMNS)].assign(fit=name) for name, fit in zip(called, fits, strict=True)

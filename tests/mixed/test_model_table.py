@@ -35,7 +35,7 @@ def fits() -> list[Any]:
 
 
 def test_numbers_are_those_of_the_fits(fits: list[Any]) -> None:
-    found = apa.model_table(*fits, names=["plain", "slopes"])
+    found = apa.model_table(fits, names=["plain", "slopes"])
     for name, fit in zip(("plain", "slopes"), fits, strict=True):
         own = found.table[found.table["fit"] == name].reset_index(drop=True)
         for column in ("term", "estimate", "std_error", "df", "p_value", "conf_low", "conf_high"):
@@ -59,7 +59,7 @@ def test_numbers_are_those_of_the_fits(fits: list[Any]) -> None:
 
 
 def test_printed_side_by_side_and_below(fits: list[Any], tmp_path: Any) -> None:
-    found = apa.model_table(*fits)
+    found = apa.model_table(fits)
     text = found.to_markdown().replace("\\", "")
     head, x = text.splitlines()[0], next(v for v in text.splitlines() if v.startswith("| x "))
     assert head == "| term | model 1 | model 2 |"
@@ -77,24 +77,24 @@ def test_printed_side_by_side_and_below(fits: list[Any], tmp_path: Any) -> None:
     fits[0].save(tmp_path / "fit")
     assert apa.load_result(tmp_path / "t").to_html() == found.to_html()
     again: Any = apa.load_result(tmp_path / "fit")
-    assert apa.model_table(again, fits[1]).to_html() == found.to_html()
+    assert apa.model_table([again, fits[1]]).to_html() == found.to_html()
 
 
 def test_criteria_that_compare_nothing_are_said(fits: list[Any]) -> None:
-    assert not [n for n in apa.model_table(*fits).notes if "compare" in n]
+    assert not [n for n in apa.model_table(fits).notes if "compare" in n]
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"g": list("abcdef") * 4, "x": np.arange(24.0)})
     frame["y"] = 3 * rng.normal(size=6)[[ord(g) - 97 for g in frame["g"]]] + rng.normal(size=24)
     by_reml = [apa.lmm(f"y ~ {f} + (1 | g)", frame) for f in ("1", "x")]
-    assert any("REML" in n for n in apa.model_table(*by_reml).notes)
-    assert any("other data" in n for n in apa.model_table(fits[0], by_reml[0]).notes)
+    assert any("REML" in n for n in apa.model_table(by_reml).notes)
+    assert any("other data" in n for n in apa.model_table([fits[0], by_reml[0]]).notes)
 
 
 def test_what_is_no_fit_is_refused(fits: list[Any]) -> None:
     with pytest.raises(InputError, match="fits"):
-        apa.model_table()
-    with pytest.raises(InputError, match="a LmmResult"):
-        apa.model_table(fits[0], apa.emmeans(fits[1], "model"))  # type: ignore[arg-type]
+        apa.model_table([])
+    with pytest.raises(InputError, match="fits"):
+        apa.model_table([fits[0], apa.emmeans(fits[1], "model")])  # type: ignore[list-item]
     for names in (["one"], ["one", "one"], ["one", ""]):
         with pytest.raises(InputError, match="names"):
-            apa.model_table(*fits, names=names)
+            apa.model_table(fits, names=names)

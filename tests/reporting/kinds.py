@@ -99,7 +99,7 @@ def every_kind() -> dict[str, Any]:
         "lmm": fit,
         "emmeans": means,
         "contrasts": contrasts,
-        "models side by side": apa.model_table(fit, fit, names=["one", "the other"]),
+        "models side by side": apa.model_table([fit, fit], names=["one", "the other"]),
         "influence": fit.influence("subject", of=contrasts),
         "standardised": means.effect_size("residual"),
         "tested contrasts": contrasts.test(bounds=0.2),
