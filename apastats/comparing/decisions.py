@@ -30,8 +30,8 @@ HYPOTHESES = {
 }
 
 NOT_CONCLUDED = (
-    "'undecided' is a result: neither a difference nor equivalence was shown. 'Not different' is never 'equivalent', "
-    "and 'equivalent' holds for this margin only."
+    "\u201cUndecided\u201d is a result: neither a difference nor equivalence was shown. That no difference was shown "
+    "is no evidence of equivalence, and equivalence holds for the margin stated only."
 )
 
 

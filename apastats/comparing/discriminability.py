@@ -214,7 +214,7 @@ def discriminability(
         statistic="t",
         adjust="holm",
         family="pairs of models in a cell",
-        method="separation of models: paired t tests with Holm, joint set of the best, two-way variance components",
+        method="pairs that differ by paired t tests (Holm), joint set of the best, and two-way variance components",
         extra={"against": None if y is None else against_outcome},
         null=(
             "both outcomes separate the models equally well"
@@ -225,7 +225,7 @@ def discriminability(
         conf_level=1 - alpha,
         n_subject=int(max(r["n_subject"] for r in rows)),
         by=list(block.formula.by),
-        resampled=f"simulated studies (intervals of counts); {cluster}s left out in turn (comparison)",
+        resampled=f"simulated studies (for intervals of counts) and {cluster}s left out in turn (to compare outcomes)",
         held_fixed="stimuli, chosen layers, the models themselves: a claim about other models is not supported",
     )
     dropped = left_out(block)

@@ -267,7 +267,9 @@ def effect_size(
         margin=(
             ""
             if margin is None
-            else f"{margin.low:g} to {margin.high:g} in units of the effect size"
+            else f"{margin.low:g} to {margin.high:g} in units of the effect size".replace(
+                "-", "\u2212"
+            )
         ),
     )
     return EffectSizeResult(pd.DataFrame(rows), info, Provenance())

@@ -105,14 +105,20 @@ class Margin:
     def number(self) -> str:
         """Bounds as they are."""
         return (
-            f"\u00b1{self.high:g}" if self.low == -self.high else f"{self.low:g} to {self.high:g}"
+            f"\u00b1{self.high:g}"
+            if self.low == -self.high
+            else f"{self.low:g} to {self.high:g}".replace("-", "\u2212")
         )
 
     @property
     def share(self) -> str:
         """Bounds as shares of a unit."""
         low, high = 100 * self.low, 100 * self.high
-        return f"\u00b1{high:g} %" if low == -high else f"{low:g} % to {high:g} %"
+        return (
+            f"\u00b1{high:g} %"
+            if low == -high
+            else f"{low:g} % to {high:g} %".replace("-", "\u2212")
+        )
 
     def scaled(self, factor: float) -> Margin:
         """Same margin, ``factor`` times as wide."""

@@ -258,7 +258,7 @@ def _limits(bounds: Any) -> tuple[float, float, str]:
             hint="Work out other margins first, e.g. 0.1 times the mean ceiling.",
         )  # fmt: skip
     low, high = float(margin.low), float(margin.high)
-    text = f"\u00b1{high:g}" if low == -high else f"{low:g} to {high:g}"
+    text = f"\u00b1{high:g}" if low == -high else f"{low:g} to {high:g}".replace("-", "\u2212")
     return low, high, f"{text} in units of the outcome, stated by the analyst"
 
 

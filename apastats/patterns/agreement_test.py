@@ -253,7 +253,7 @@ def agreement_test(
         n_resamples=None if plan is None else plan.n_resamples,
         exact=None if plan is None else plan.exact,
         outcome=Outcome("agreement"),
-        method=f"agreement against {null.replace('_', ' ')}, {size}",
+        method=f"agreement against {null.replace('_', ' ').replace('rois', 'ROIs')}, {size}",
         null=_SENTENCE[null],
         reference=reference,
         adjust="max-t",

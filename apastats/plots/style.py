@@ -219,9 +219,14 @@ def with_metric(what: str, info: Info, frame: pd.DataFrame) -> str:
 
 def metric_words(metric: str) -> str:
     """Measure of a score as it is written: ``RSA``, ``linear predictivity``."""
-    return {"rsa": "RSA", "cka": "CKA", "r2": "R\u00b2", "rmse": "RMSE"}.get(
-        metric.lower(), metric.replace("_", " ")
-    )
+    return {
+        "rsa": "RSA",
+        "cka": "CKA",
+        "r2": "R\u00b2",
+        "rmse": "RMSE",
+        "spearman": "Spearman",
+        "pearson": "Pearson",
+    }.get(metric.lower(), metric.replace("_", " "))
 
 
 def rc(setting: str) -> Any:

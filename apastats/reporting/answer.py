@@ -124,12 +124,17 @@ def _sets(result: Any, style: NumberStyle) -> str:
     parts = [p for _, p in table.groupby(cells, sort=False)] if cells else [table]
     sizes = pd.Series([int(p["in_set"].sum()) for p in parts])
     total = max(len(p) for p in parts)
-    span = str(sizes.min()) if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+    low, high = int(sizes.min()), int(sizes.max())
+    span = (
+        str(high or "none") if low == high else f"at most {high}" if not low else f"{low} to {high}"
+    )
     where = f"{capital(_regions(table))}, " if _regions(table) else ""
-    of = f"of {total} {noun} by {outcome_words(result)}"
+    of, what = f"of the {total} {noun}", outcome_words(result)
     if info.margin:
-        return f"{where}{span} {of} were shown to be within {_short_margin(info)} of the best."
-    return f"{where}{span} {of} cannot be excluded from being best."
+        verb = "was" if high < 2 else "were"
+        close = f"shown to be within {_short_margin(info)} of the best by {what}"
+        return f"{where}{span} {of} {verb} {close}."
+    return f"{where}{span} {of} cannot be excluded from being best by {what}."
 
 
 def _strict(result: Any, style: NumberStyle) -> str:
@@ -152,8 +157,13 @@ def _strict(result: Any, style: NumberStyle) -> str:
 def _differences(result: Any, style: NumberStyle) -> str:
     table = result.table
     n, shown = len(table), int(table["different"].sum())
-    of = f"{counted(n, 'paired comparison')} of {outcome_of(result) or 'the outcome'}"
-    return f"Of {of}, {shown or 'none'} showed a difference."
+    what = outcome_of(result) or "the outcome"
+    if n == shown and n > 1:
+        all_of = "Both" if n == 2 else f"All {n}"
+        return f"{all_of} paired comparisons of {what} showed a difference."
+    if n == 1:
+        return f"The paired comparison of {what} showed {'a' if shown else 'no'} difference."
+    return f"Of {n} paired comparisons of {what}, {shown or 'none'} showed a difference."
 
 
 def _contrasts(result: Any, style: NumberStyle) -> str:
@@ -161,12 +171,20 @@ def _contrasts(result: Any, style: NumberStyle) -> str:
     if "decision" not in table.columns:
         return ""
     counts = table["decision"].astype(str).value_counts()
-    told = joined([f"{counts[d]} {d}" for d in DECISION_WORDS if d in counts.index])
-    verb = "was" if len(table) == 1 else "were"
-    return (
-        f"Of {counted(len(table), 'contrast')} of marginal means, {told.replace(' ', f' {verb} ', 1)} "
-        f"({_range(table, style)}; margin {_short_margin(result.info)})."
+    n = len(table)
+    sizes = (
+        f"({_range(table, style).removeprefix('by ')}; margin \u00b1{_short_margin(result.info)})"
     )
+    if len(counts) == 1:
+        word = str(counts.index[0])
+        if n == 1:
+            return f"The contrast of marginal means was {word} {sizes}."
+        return (
+            f"{'Both' if n == 2 else f'All {n}'} contrasts of marginal means were {word} {sizes}."
+        )
+    known = [d for d in DECISION_WORDS if d in counts.index]
+    told = [f"{counts[d]} {'was' if counts[d] == 1 else 'were'} {d}" for d in known]
+    return f"Of {n} contrasts of marginal means, {joined(told)} {sizes}."
 
 
 def _ceiling(result: Any, style: NumberStyle) -> str:
@@ -219,6 +237,12 @@ def _means(result: Any, style: NumberStyle) -> str:
         if len(cells) == 2
         else "metrics"
     )
+    if cells == ["roi"] and len(best) <= 3:
+        places: dict[str, list[str]] = {}
+        for row in best.to_dict(orient="records"):
+            places.setdefault(name(row["model"]), []).append(name(row["roi"]))
+        told = [f"for {m} in {joined(rois)}" for m, rois in places.items()]
+        return f"{word} was highest {joined(told)}."
     first = f"{name(counts.index[0])} ({counts.iloc[0]} of {len(best)} {noun})"
     more = [f"{name(m)} ({k})" for m, k in counts.iloc[1:3].items()]
     return f"{word} was highest most often for {joined([first, *more])}."
@@ -362,16 +386,25 @@ def answer(items: Sequence[Any], style: NumberStyle, truth: Sequence[str] = ()) 
     return " ".join(lines) or "No results were given."
 
 
+def _set(margin: str) -> str:
+    """A margin without what the methods say of it."""
+    return margin.replace(" in units of the outcome", "").replace(", stated by the analyst", "")
+
+
 def margins_of(items: Sequence[Any]) -> str:
     """Every margin once, with what it was for where there are several."""
     used: dict[str, list[str]] = {}
     for r in results_of(items):
-        if r.info.margin and r.kind != "strict_alignment":
+        if r.info.margin and r.kind not in ("strict_alignment", "brain_test"):
             what = outcome_words(r) if r.info.outcome is not None else "effects"
             used.setdefault(margin_words(r.info), []).append(what)
+        elif r.kind == "brain_test":
+            for part in margin_words(r.info).split("; "):
+                what, _, words = part.partition(" ")
+                used.setdefault(words, []).append(f"{what} (brain test)")
     if not used:
         return "No margin was stated, so nothing is claimed to be equivalent."
     if len(used) == 1:
-        return f"Margin: {name(next(iter(used)))}."
-    parts = [f"{name(m)} for {joined(list(dict.fromkeys(t)))}" for m, t in used.items()]
+        return f"Margin: {name(_set(next(iter(used))))}."
+    parts = [f"{name(_set(m))} for {joined(list(dict.fromkeys(t)))}" for m, t in used.items()]
     return f"Margins: {'; '.join(parts)}."

@@ -222,7 +222,7 @@ KINDS: dict[str, Kind] = {
         called("Second-order similarity"), "agreement", measured, cites=cites.fixed("phipson2010")
     ),
     "strict_alignment": Kind(
-        called("Strict alignment: score and agreement"), "agreement", prose.told_by(row_prose.strict),
+        called("Strict alignment by score and agreement"), "agreement", prose.told_by(row_prose.strict),
         section=figures(None, sections.counts_table), cites=cites.strict,
     ),
     "brain_test": Kind(

@@ -49,9 +49,9 @@ def _verdicts(result: Any) -> FigureBlock:
     data = result.table[columns].reset_index(drop=True)
     against = ""
     if "reference" in data.columns:
-        against = " against the brain" if result.info.reference == "brain" else ""
+        against = " compared with the brain" if result.info.reference == "brain" else ""
         if result.info.reference == "best":
-            against = " against the model with the highest mean in the ROI (star)"
+            against = " compared with the model of the highest mean in the ROI (star)"
     what = (
         outcome_words(result)
         if result.kind != "strict_alignment"
@@ -59,7 +59,7 @@ def _verdicts(result: Any) -> FigureBlock:
     )
     return FigureBlock(
         "figure-answer",
-        f"The verdict on every model in every ROI, by {what}{against}.",
+        f"The verdict on each model in each ROI: {what}{against}.",
         f"Signs of {len(data)} verdicts, models by ROIs; the table of the comparisons has them in words.",
         lambda: verdict_matrix(data, min(WIDE, width_of_page())),
         data,

@@ -14,6 +14,7 @@ from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.markup import name
 from apastats.reporting.panels import MAX_PANELS, cells_of, split_metrics
 from apastats.reporting.panels import MAX_ROWS as FOREST_ROWS
+from apastats.reporting.row_prose import setting_words
 
 __all__ = [
     "column_figures",
@@ -49,7 +50,7 @@ def model_figures(result: Any, context: Any) -> list[Block]:
         out.append(
             FigureBlock(
                 context.slug("figure-components"),
-                "Where the variance of a row comes from.",
+                "Share of each source in the variance of a single value.",
                 f"Bars of {len(shown)} variance components.",
                 lambda: alone(lambda ax: plots.variance_components(shown, ax=ax)),
                 shown,
@@ -72,7 +73,7 @@ def model_figures(result: Any, context: Any) -> list[Block]:
         out.append(
             FigureBlock(
                 context.slug("figure-residuals"),
-                "Residuals over their standard deviation: against normal quantiles, and against the fitted values.",
+                "Standardised residuals against normal quantiles (left) and against fitted values (right).",
                 f"Two scatter plots of {len(residual)} residuals.",
                 make,
                 pd.DataFrame({"fitted": fitted, "residual": residual}),
@@ -118,6 +119,8 @@ def column_figures(result: Any, context: Any, title: str) -> list[Block]:
         )
     elif named is not None and {"estimate", "conf_low", "conf_high"} <= columns:
         frame = table.assign(_row=row_names(table, named))
+        if named == "contrast":
+            frame["_row"] = [str(r).replace(" - ", " \u2212 ") for r in frame["_row"]]
         if {"bound_low", "bound_high"} <= columns:
             add(
                 "forest",
@@ -163,7 +166,15 @@ def sensitivity_figures(result: Any, context: Any) -> list[Block]:
     decisions = result.decisions()
     if not len(decisions):
         return []
-    caption = "Where the models stand to the brain in each ROI, under each analysis."
+    ways = {
+        way: way if way == "baseline" else setting_words(*way.split(": ", 1))
+        for way in dict.fromkeys(map(str, decisions["analysis"]))
+    }
+    ways = {
+        k: "analysis stated" if v == "baseline" else v.removeprefix("the ") for k, v in ways.items()
+    }
+    decisions = decisions.assign(analysis=decisions["analysis"].astype(str).map(ways))
+    caption = "How the models compare with the brain in each ROI when one choice of the analysis is changed."
     alt = f"Signs of {len(decisions)} decisions by ROI and analysis."
     return [
         FigureBlock(
@@ -204,7 +215,7 @@ def set_figures(result: Any, context: Any, title: str) -> list[Block]:
         out.append(
             FigureBlock(
                 context.slug(f"figure-{title}-{label}"),
-                f"{title}{tail}: decision on each model in each ROI.",
+                f"{title}{tail}: the decision on each model in each ROI.",
                 f"Signs of {len(part)} decisions, models by ROIs.",
                 make,
                 part,

@@ -17,7 +17,7 @@ from apastats.plots.sheet import sheet
 from apastats.plots.style import DECISIONS, with_metric
 from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.markup import name
-from apastats.reporting.phrases import adjusted, counted
+from apastats.reporting.phrases import adjusted, ceiling_words, counted
 from apastats.words import Info
 
 __all__ = [
@@ -93,6 +93,7 @@ def ceiling_figures(result: Any, context: Any) -> list[Block]:
         points = None if values is None or values.shape[1] != len(table) else values[:, where]
 
         axis = with_metric("noise ceiling", result.info, part)
+        kind = ceiling_words(result.info.get("ceiling_kind", "")).removesuffix("s")
 
         def make(part: pd.DataFrame = part, points: Any = points, axis: str = axis) -> Any:
             def draw(ax: Any, _: int) -> None:
@@ -101,11 +102,11 @@ def ceiling_figures(result: Any, context: Any) -> list[Block]:
             return sheet(1, draw)
 
         tail = f", {name(label)}" if label else ""
-        dots = " Grey dots are subjects." if points is not None else ""
+        dots = " Grey dots are single subjects." if points is not None else ""
         out.append(
             FigureBlock(
                 context.slug(f"figure-ceiling-{result.info.get('ceiling_kind', '')}-{label}"),
-                f"Noise ceiling by ROI{tail}{_bars(part)}.{dots}",
+                f"{kind} in each ROI{tail}{_bars(part)}.{dots}",
                 f"Noise ceilings of {part['roi'].nunique()} ROIs as points.",
                 make,
                 shown_data(part),
@@ -261,7 +262,7 @@ def _estimate_grid(
 
     roi = f" in {len(cells)} ROIs" if len(cells) > 1 else ""
     tail = f", {name(label)}" if label else ""
-    dots = "; grey dots are subjects" if points is not None else ""
+    dots = "; grey dots are single subjects" if points is not None else ""
     bands = (
         (
             "; vertical lines and bands are noise ceilings with their intervals"
@@ -321,7 +322,7 @@ def _score_matrix(
     under = "; noise ceilings stand in the last rows" if ruled else ""
     return FigureBlock(
         context.slug(f"figure-{what}-matrix-{label}"),
-        f"Mean {what} of {len(order)} models in {len(rois)} ROIs{tail}. The highest of each ROI is marked{under}.",
+        f"Mean {what} of {len(order)} models in {len(rois)} ROIs{tail}. The highest in each ROI is marked{under}.",
         f"Matrix of the mean {what}, {len(order)} models by {len(rois)} ROIs.",
         make,
         matrix.rename_axis("model").reset_index(),

@@ -111,7 +111,7 @@ def agreement_figures(table: Any, context: Any) -> list[Block]:
 
 
 def pattern_figures(result: Any, context: Any) -> list[Block]:
-    """Pattern of each model at the layer chosen for a ROI, over all ROIs, against the range of the brain."""
+    """Pattern of each model at the layer chosen for an ROI, over all ROIs, against the range of the brain."""
     arrays = result.arrays
     if "leave_one_out" not in arrays or "model" not in arrays:
         return []
@@ -358,8 +358,8 @@ def identification_figures(result: Any, context: Any) -> list[Block]:
         out.append(
             FigureBlock(
                 context.slug(f"figure-identification-{names[i]}"),
-                f"ROI identification, {name(names[i])}: share of subjects in which the pattern of a ROI (row) is taken "
-                "for that of another (column). The most frequent answer of a row is framed, orange where wrong.",
+                f"ROI identification, {name(names[i])}: share of subjects in which the pattern of an ROI (row) is "
+                "taken for that of another (column). The most frequent answer of a row is framed, orange where wrong.",
                 f"Matrix of {len(rois)} by {len(rois)} ROIs; the diagonal is right.",
                 make,
                 matrix.reset_index(names="roi"),

@@ -94,7 +94,7 @@ def resampling_sentence(info: Info) -> str:
     """What was drawn again; where nothing was, what the sample is, as far as a result says it."""
     told = str(info.resampled)
     if "simulated studies" in told:
-        return sentence(f"{told} were run")
+        return sentence(f"resampling was by {told}")
     if not told.startswith("nothing"):
         return f"Resampling was over {name(told)}." if told else ""
     rest = told.removeprefix("nothing").strip("; ()")
@@ -145,7 +145,7 @@ def pattern_sentence(info: Info) -> str:
         of = "scores of all predictors on one ROI of a subject"
     text = f"An alignment pattern is the vector of {of}"
     if info.get("self_entry") == "out":
-        text += "; the entry of a ROI with itself is left out"
+        text += "; the entry of an ROI with itself is left out"
     if str(info.get("scale", "raw")) not in ("raw", ""):
         text += f"; entries are scaled ({name(str(info['scale']).replace('_', ' '))})"
     return f"{text}."
@@ -173,7 +173,7 @@ SETTINGS = {
     "second": "The two matrices were compared by {}.",
     "brain": "Patterns of the brain come from {}.",
     "profile": "Profiles were those of a {}.",
-    "self_entry": "The entry of a ROI with itself was {}.",
+    "self_entry": "The entry of an ROI with itself was {}.",
     "scale": "Entries were scaled by {}.",
     "least_reliability": "Agreements with a reliability below {} were not corrected.",
     "null_models": "Null models were {}.",
@@ -189,7 +189,7 @@ SETTINGS = {
     "pooled": "RDMs were pooled {}.",
     "blocks": "Stimuli were drawn in {} blocks.",
     "rows": "The rows used are those of {}.",
-    "against": "They were compared with {}.",
+    "against": "The outcome was compared with {}.",
     "split": "Scores are those of the split {}.",
     "bound": "The bound of the ceiling was the {} one.",
     "interval_side": "Intervals are one-sided: {}.",
@@ -231,6 +231,8 @@ VALUES = {
     "pearson": "Pearson's correlation",
     "spearman": "Spearman's correlation",
     "kendall": "Kendall's correlation",
+    "z_person": "agreement (Fisher z)",
+    "z": "agreement (Fisher z)",
 }
 
 

@@ -15,8 +15,8 @@ from apastats.rounding import decimals_for
 from apastats.words import Info
 
 __all__ = [
-    "RowWriter", "analysis", "kept", "mapped", "measured", "planned", "scored", "smallest_margin", "strict",
-    "what_is_there",
+    "RowWriter", "analysis", "kept", "mapped", "measured", "planned", "scored", "setting_words", "smallest_margin",
+    "strict", "what_is_there",
 ]  # fmt: skip
 
 Row: TypeAlias = Mapping[str, Any]
@@ -215,7 +215,7 @@ def analysis(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> s
     way = (
         "In the analysis stated"
         if row["what"] == "baseline"
-        else f"With {name(str(row['analysis']).replace('_', ' '))}"
+        else f"With {name(setting_words(row['what'], row['analysis']))}"
     )
     who = f" ({name(row['label'])})" if pd.notna(row.get("label")) and str(row.get("label")) else ""
     value = style.number(row["estimate"], d)
@@ -223,6 +223,25 @@ def analysis(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> s
     if row["what"] != "baseline" and pd.notna(row["baseline"]):
         change = f", against {style.number(row['baseline'], d)} in the analysis stated"
     return f"{way}, the {term_name(row['term'])}{who} was {value}{change}"
+
+
+CHOICES = {
+    "metric": "the metric {}",
+    "similarity": "the similarity {}",
+    "self_entry": "an ROI's entry with itself {}",
+    "scale": "the scale {}",
+    "reference": "the reference {}",
+    "n_partner": "{} partners",
+    "layer": "the layer {}",
+}
+SETTING = {"in": "kept", "out": "left out", "rsa": "RSA", "leave_one_out": "leave-one-out"}
+
+
+def setting_words(what: object, value: object) -> str:
+    """A changed choice in words: ``the similarity spearman``, ``an ROI's entry with itself left out``."""
+    told = SETTING.get(str(value), str(value).replace("_", " "))
+    template = CHOICES.get(str(what), f"{str(what).replace('_', ' ')} {{}}")
+    return template.format(told)
 
 
 def smallest_margin(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> str:

@@ -11,7 +11,7 @@ from apastats.errors import DataError
 from apastats.reporting import model_panels, panels, pattern_panels, row_prose
 from apastats.reporting.answer import verdict
 from apastats.reporting.blocks import Block, FigureBlock, Listing, Paragraph, TableBlock
-from apastats.reporting.markup import name
+from apastats.reporting.markup import code, name
 from apastats.reporting.phrases import (
     number_word,
     outcome_of,
@@ -44,7 +44,7 @@ def design(result: Any, context: Any, title: str, told: list[Block]) -> list[Blo
     blocks.append(
         table_block(context.slug("table-design"), "What is in the data.", table, context.style)
     )
-    reading = [str(line) for line in result.info.get("reading", [])]
+    reading = list(dict.fromkeys(str(line) for line in result.info.get("reading", [])))
     if reading:
         blocks += [
             Paragraph("When the data were read:"),
@@ -162,7 +162,12 @@ def identification(result: Any, context: Any, title: str, told: list[Block]) -> 
 
 def mixed(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
     """Coefficients and variance components of a mixed model."""
-    blocks = _intro(result, context) + model_panels.model_figures(result, context)
+    formula = f" of {code(result.info.formula)}" if result.info.formula else ""
+    fitted = (
+        sentence(name(result.info.method)).removesuffix(".").replace(" by ", f"{formula} by ", 1)
+    )
+    blocks: list[Block] = [Paragraph(f"{fitted}.")]
+    blocks += model_panels.model_figures(result, context)
     if len(result.table):
         caption = f"{title}: coefficients."
         blocks.append(
@@ -176,7 +181,7 @@ def mixed(result: Any, context: Any, title: str, told: list[Block]) -> list[Bloc
         )
     components = model_panels.component_frame(result)
     if components is not None:
-        caption = f"{title}: variance components and their share of the variance of a row."
+        caption = f"{title}: variance components and their share in the variance of a single value."
         blocks.append(
             table_block(context.slug("table-components"), caption, components, context.style)
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from apastats.plots.style import metric_words
 from apastats.reporting.blocks import Column, TableBlock
 from apastats.reporting.markup import name, sym
 from apastats.reporting.numbers import NumberStyle
@@ -63,6 +64,16 @@ LABELS = {
     "margin_noninferior": "smallest margin, non-inferiority",
     "margin_nonsuperior": "smallest margin, non-superiority",
     "margin_minimal_effect": "largest margin, minimal effect",
+    "p_value_worse": "p, worse",
+    "p_value_worse_adjusted": "p, worse, adjusted",
+    "p_value_rank": "p, place",
+    "p_value_profile": "p, profile",
+    "p_value_profile_rank": "p, profile, by place",
+    "p_value_largest": "p, largest",
+    "mean_model": "mean, model",
+    "mean_person": "mean, person",
+    "as_good": "as good as a person",
+    "like_person": "like a person",
     "rank_low": "rank, from",
     "rank_high": "rank, to",
 }
@@ -107,6 +118,43 @@ ON_SCALE = (
 )
 
 
+QUANTITIES = {
+    "separated_pairs": "pairs told apart",
+    "separated_share": "share of pairs told apart",
+    "set_size": "size of the set of the best",
+    "signal_to_noise": "signal-to-noise ratio",
+    "reliability_1": "reliability of one subject",
+    "reliability_n": "reliability of the mean",
+    "z_person": "agreement (Fisher z)",
+    "z": "agreement (Fisher z)",
+    "model_to_brain": "model to brain",
+    "brain_to_model": "brain to model",
+    "leave_one_out": "leave-one-out",
+    "subject_to_subject": "subject-to-subject",
+}
+
+
+def _quantity(text: str) -> str:
+    """A machine name in words; names of models and the like are no machine names."""
+    lead = "difference " if text.startswith("difference ") else ""
+    return lead + QUANTITIES.get(text.removeprefix("difference "), text.removeprefix("difference "))
+
+
+def _minus(text: str) -> str:
+    """A contrast with a real minus."""
+    return text.replace(" - ", " \u2212 ")
+
+
+# column -> its values in words
+WORDS: Mapping[str, Callable[[str], str]] = {
+    "term": _quantity,
+    "outcome": _quantity,
+    "direction": _quantity,
+    "kind": _quantity,
+    "contrast": _minus,
+}
+
+
 def column_label(key: str) -> str:
     """Heading of a column."""
     return LABELS.get(key, key.replace("_", " "))
@@ -122,6 +170,16 @@ def scale_decimals(frame: pd.DataFrame, style: NumberStyle) -> int:
             sides = [c for c in LIMIT_ERRORS if key == "std_error" and c in frame.columns]
             return printed_decimals(frame[key].to_numpy("f8"), frame[sides])
     return 3
+
+
+def _negligible(frame: pd.DataFrame) -> bool:
+    """Whether simulation changes no digit that a standard error leaves: below a twentieth of it."""
+    error = frame["mcse"].fillna(0).to_numpy("f8")
+    if not (error > 0).any():
+        return True
+    if "std_error" not in frame.columns:
+        return False
+    return bool((error <= 0.05 * frame["std_error"].fillna(0).to_numpy("f8")).all())
 
 
 def constant_columns(frame: pd.DataFrame) -> dict[str, Any]:
@@ -140,7 +198,7 @@ def constant_columns(frame: pd.DataFrame) -> dict[str, Any]:
     ):
         if key in frame.columns and len(frame) > 1 and frame[key].nunique(dropna=False) == 1:
             found[key] = frame[key].iloc[0]
-    if "mcse" in frame.columns and bool((frame["mcse"].fillna(0) == 0).all()):
+    if "mcse" in frame.columns and _negligible(frame):
         found["mcse"] = 0
     return found
 
@@ -239,6 +297,8 @@ def _columns(
 
 def _told(key: str, value: Any) -> str:
     """Constant column in the caption."""
+    if key == "metric":
+        return f"metric: {name(metric_words(str(value)))}"
     if key in ("n_subject", "df"):
         return f"{sym('n' if key == 'n_subject' else 'df')} = {round(float(value), 2):g}"
     return f"{column_label(key)}: {name(value)}"
@@ -297,6 +357,11 @@ def _single(
     values = frame[key]
     if pd.api.types.is_bool_dtype(values):
         return Column(label, lambda row: "yes" if row[key] else "no")
+    if key in WORDS and not pd.api.types.is_numeric_dtype(values):
+        told = WORDS[key]
+        return Column(
+            label, lambda row: "\u2013" if _missing(row[key]) else name(told(str(row[key])))
+        )
     if not pd.api.types.is_numeric_dtype(values):
         return Column(label, lambda row: "\u2013" if _missing(row[key]) else name(row[key]))
     if key.startswith("p_value"):

@@ -190,8 +190,9 @@ def test_verdicts_count_what_the_tables_hold(tied: dict[str, Any]) -> None:
     # lower by a size
     np.testing.assert_allclose(ends, [-apart.max(), -apart.min()], atol=0.00051)
     sizes = tied["set"].table.groupby("roi")["in_set"].sum()
-    assert f"{sizes.min()} to {sizes.max()} of 5 models by score cannot be excluded" in plain(
-        verdict(tied["set"], APA)
+    assert (
+        f"{sizes.min()} to {sizes.max()} of the 5 models cannot be excluded from being best"
+        in plain(verdict(tied["set"], APA))
     )
 
 

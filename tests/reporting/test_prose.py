@@ -146,7 +146,7 @@ def test_decisions_in_words(study: Study, decision: str) -> None:
 
 def test_undecided_is_said_to_be_no_claim(study: Study) -> None:
     text = study.equivalence.text()
-    assert "never" in text
+    assert "no evidence of equivalence" in text
     assert "do not generalise to other stimuli" in text
 
 
@@ -273,7 +273,7 @@ def test_posteriors_against_a_region_read_back(rope: Any, style: Any, short: boo
             assert m["sign"] == ("negative" if row["estimate"] < 0 else "positive")
     if not short:
         assert rope.info["margin"] in lines
-        assert "'Not different' is never 'equivalent'" in lines
+        assert "That no difference was shown is no evidence of equivalence" in lines
     assert {"equivalent", "different", "undecided"} == set(rope.table["decision"])
 
 
