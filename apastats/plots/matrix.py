@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ LEAST_SIZE = 5.0  # points; where names would be smaller, every second (third, .
 CELL, NUMBER_CELL, SIGN_CELL = 0.3, 0.36, 0.3  # inches, at most
 LEAST_NUMBER_CELL = 0.26
 MANY_ROWS = 40
+TIGHT_SIZE, TIGHT_CELL = 6.5, 0.12
 SLIT = 0.006  # between cells
 BAR_WIDTH, BAR_HEIGHT, SHADES = 2.0, 0.1, 64
 LETTER_SIGNS = {"aligned": ("#0072b2", "o", True), "not aligned": ("#d55e00", "D", True)}
@@ -50,14 +51,17 @@ class _Grid(Canvas):
         most: float,
         page: float,
         breaks: Sequence[float] = (),
+        tight: bool = False,
     ) -> None:
-        super().__init__(Sizes.of_settings())
+        sizes = Sizes.of_settings()
+        super().__init__(replace(sizes, tick=min(sizes.tick, TIGHT_SIZE)) if tight else sizes)
         tick = self.sizes.tick
         self.rows = [wrapped(label(r), tick, 0.4 * page) for r in rows]
         self.columns = [label(c) for c in columns]
         self.x, self.y, self.head = x, y, head
         deep = max((r.count("\n") + 1 for r in self.rows), default=1)
         pitch = 0.135 if len(self.rows) > MANY_ROWS else 0.2
+        pitch = (0.118 if len(self.rows) > 12 else 0.14) if tight else pitch
         self.pitch = max(pitch, deep * tick * 1.2 / 72 + 0.02) if deep > 1 else pitch
         self.down = min(tick, 72 * self.pitch / 1.2 / deep)
         widest = max((block_size(r, self.down)[0] for r in self.rows), default=0.0)
@@ -305,6 +309,7 @@ def signs_sheet(
     y: str = "",
     page: float | None = None,
     most: float = SIGN_CELL,
+    tight: bool = False,
 ) -> Sheet:
     """A sign in each cell, with a key below.
 
@@ -320,14 +325,17 @@ def signs_sheet(
         Width in inches; that of the page where None.
     most : float
         Width of a cell, at most.
+    tight : bool
+        Whether rows stand close and names are small, so that all fits on one screen.
     """
     page = page or width_of_page()
-    if _turned(len(rows), len(columns), page):
+    fits = tight and len(columns) * TIGHT_CELL <= page - 1.0
+    if not fits and _turned(len(rows), len(columns), page):
         turned = [
             Sign(s.said, s.columns, s.rows, s.color, s.marker, s.filled, s.larger) for s in signs
         ]
-        return signs_sheet(columns, rows, turned, x=y, y=x, page=page, most=most)
-    grid = _Grid(rows, columns, x=x, y=y, most=most, page=page)
+        return signs_sheet(columns, rows, turned, x=y, y=x, page=page, most=most, tight=tight)
+    grid = _Grid(rows, columns, x=x, y=y, most=most, page=page, tight=tight)
     size = min(6.8, 0.75 * 72 * min(grid.cell, grid.pitch))
     line: tuple[Any, ...] = ("line", 0.1, GRID, None, 0.6, "-", 1.0, "", 0)
     for i in range(len(rows)):

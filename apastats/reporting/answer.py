@@ -398,10 +398,6 @@ def margins_of(items: Sequence[Any]) -> str:
         if r.info.margin and r.kind not in ("strict_alignment", "brain_test"):
             what = outcome_words(r) if r.info.outcome is not None else "effects"
             used.setdefault(margin_words(r.info), []).append(what)
-        elif r.kind == "brain_test":
-            for part in margin_words(r.info).split("; "):
-                what, _, words = part.partition(" ")
-                used.setdefault(words, []).append(f"{what} (brain test)")
     if not used:
         return "No margin was stated, so nothing is claimed to be equivalent."
     if len(used) == 1:

@@ -49,9 +49,9 @@ def _verdicts(result: Any) -> FigureBlock:
     data = result.table[columns].reset_index(drop=True)
     against = ""
     if "reference" in data.columns:
-        against = " compared with the brain" if result.info.reference == "brain" else ""
+        against = " against the brain" if result.info.reference == "brain" else ""
         if result.info.reference == "best":
-            against = " compared with the model of the highest mean in the ROI (star)"
+            against = " against that of the highest mean in the ROI (star)"
     what = (
         outcome_words(result)
         if result.kind != "strict_alignment"
@@ -81,7 +81,10 @@ def verdict_matrix(data: pd.DataFrame, width: float) -> Sheet:
         signs.append(
             Sign(REFERENCE, list(pairs["reference"]), list(pairs["roi"]), INK, "*", True, 1.3)
         )
-    return signs_sheet(models, rois, signs, x="ROI", page=width, most=0.36)
+    slim = width < 5
+    return signs_sheet(
+        models, rois, signs, x="" if slim else "ROI", page=width, most=0.36, tight=slim
+    )
 
 
 def _first(sections: Sequence[Section]) -> tuple[FigureBlock | None, list[Section]]:

@@ -31,6 +31,7 @@ from apastats.reporting.truth import truth_sentences
 __all__ = ["Report", "report"]
 
 SUFFIXES = (".html", ".md", ".tex", ".docx", ".pdf")
+PAPER_ROWS = 40  # rows of a table on paper; a page folds longer ones
 FIGURE_FORMATS = ("pdf", "svg", "png")
 
 
@@ -244,7 +245,8 @@ class Report:
         elif suffix == ".pdf":
             with tempfile.TemporaryDirectory() as folder:
                 paths = self._figure_files(Path(folder), "figures", "pdf")
-                write_pdf(render_typst(**self._parts(), figures=paths), Path(folder), target)
+                parts = self._parts() | {"max_rows": min(self.max_rows, PAPER_ROWS)}
+                write_pdf(render_typst(**parts, figures=paths), Path(folder), target)
         elif suffix == ".docx":
             with tempfile.TemporaryDirectory() as folder:
                 paths = self._figure_files(Path(folder), "figures", "png")

@@ -79,6 +79,18 @@ def test_the_tracked_reports(browser: Browser, path: Path) -> None:
     check(browser, path, 150)
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+@pytest.mark.parametrize("path", REPORTS, ids=lambda p: p.parent.name)
+def test_the_answer_is_on_the_first_screen(
+    browser: Browser, path: Path, width: int, height: int
+) -> None:
+    """Title, paragraph, figure and margin."""
+    browser.open(path, width=width, height=height)
+    assert browser.run("document.getElementById('answer').getBoundingClientRect().bottom") <= height
+    words = browser.run("document.querySelector('#answer p').innerText.split(/\\s+/).length")
+    assert 20 < words <= 120
+
+
 LETTERS = list("abcdefghijklmnopqrstuvwxyzMWQ_-0123456789")
 
 
