@@ -58,12 +58,12 @@ def _summary(cell: dict[str, Any], part: pd.DataFrame, style: NumberStyle, by: A
     )
     where = _where(cell, by)
     text = (
-        f"{_counted(cell['n_model'], 'model')} on {_counted(cell['n_item'], 'item')}, "
-        f"{100 * cell['filled']:.0f} % of the scores there; {who} can be the best; "
-        f"{100 * (1 - cell['undecided']):.0f} % of {_counted(cell['n_pair'], 'pair')} are ordered, "
-        f"{100 * cell['undecided']:.0f} % are not; {_counted(cell['n_tier'], 'tier')}"
+        f"of {_counted(cell['n_model'], 'model')} on {_counted(cell['n_item'], 'item')} "
+        f"({100 * cell['filled']:.0f} % of the scores are known), {who} can be the best; of "
+        f"{_counted(cell['n_pair'], 'pair')}, {100 * (1 - cell['undecided']):.0f} % are ordered and "
+        f"{100 * cell['undecided']:.0f} % are not, in {_counted(cell['n_tier'], 'tier')}"
     )
-    return f"{capital(where)}: {text}." if where else f"{capital(text)}."
+    return f"{capital(where)}, {text}." if where else f"{capital(text)}."
 
 
 def _tipping(cell: dict[str, Any], style: NumberStyle) -> str:

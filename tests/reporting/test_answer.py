@@ -138,6 +138,11 @@ def known_numbers(items: Any) -> set[float]:
         out |= {float(n) for n in re.findall(r"\d+(?:\.\d+)?", item.info.margin)}
         out |= {float(item.info.alpha or 0.05), float(item.info.n_subject or 0)}
         out |= {float(item.info.family_size or 0)}
+        # what a cell as a whole came to, also in per cent
+        of_cells = [v for c in item.info.extra.get("cells", []) for v in c.values()]
+        shares = {float(v) for v in of_cells if isinstance(v, (int, float))}
+        out |= shares | {float(round(100 * v)) for v in shares}
+        out |= {float(round(100 * (1 - v))) for v in shares}
     return {v for v in out if np.isfinite(v)}
 
 
