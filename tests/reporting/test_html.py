@@ -168,8 +168,7 @@ def test_the_answer_comes_first(study: Study, page: Page) -> None:
     assert "4 ROIs" in answer
     assert first[1].all("figcaption")[0].text().strip().startswith("Figure 1.")
     assert first[2].text() == (
-        "Margins: ±10 % of the leave-one-out noise ceiling for score; ±0.02 in units of the outcome, stated by the "
-        "analyst for score."
+        "Margins: ±10 % of the leave-one-out noise ceiling for score; ±0.02 for score."
     )
     # everything else is folded, provenance last but the references
     folded = page.root.all("details")

@@ -113,6 +113,8 @@ def _derived(table: pd.DataFrame) -> set[float]:
         out.add(float(inside.sum()))
     if {"decision", "estimate"} <= columns:
         out |= set(map(float, table.loc[table["decision"] == "different", "estimate"].abs()))
+    if "estimate" in columns:
+        out.add(float((table["estimate"].abs() > 1).sum()))
     if "different" in columns:
         out.add(float(table["different"].sum()))
     if {"roi", "in_set"} <= columns:
