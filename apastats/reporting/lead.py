@@ -11,6 +11,8 @@ import pandas as pd
 from apastats.plots.matrix import Sign, decision_signs, signs_sheet
 from apastats.plots.style import INK
 from apastats.reporting.blocks import Block, FigureBlock, Section
+from apastats.reporting.markup import name
+from apastats.reporting.panels import split_metrics
 from apastats.reporting.phrases import outcome_words
 
 if TYPE_CHECKING:
@@ -29,8 +31,11 @@ def lead_figure(
     """The leading figure, and the sections without it where it was taken from one of them."""
     for kind in KINDS:
         for result in items:
-            if getattr(result, "kind", "") == kind and _fits(result.table):
-                return _verdicts(result), list(sections)
+            if getattr(result, "kind", "") == kind:
+                label, where = split_metrics(result.table)[0]
+                part = result.table.iloc[where]
+                if _fits(part):
+                    return _verdicts(result, part, label), list(sections)
     return _first(sections)
 
 
@@ -40,13 +45,13 @@ def _fits(table: pd.DataFrame) -> bool:
     return not table.duplicated(["model", "roi"]).any() and table["model"].nunique() <= 40
 
 
-def _verdicts(result: Any) -> FigureBlock:
+def _verdicts(result: Any, table: pd.DataFrame, metric: str) -> FigureBlock:
+    """Of the first metric, where there are several: the one that is named."""
     from apastats.plots.panel import width_of_page
 
-    columns = [
-        c for c in ("model", "reference", "roi", "estimate", "decision") if c in result.table
-    ]
-    data = result.table[columns].reset_index(drop=True)
+    columns = [c for c in ("model", "reference", "roi", "estimate", "decision") if c in table]
+    data = table[columns].reset_index(drop=True)
+    of = f", {name(metric)}" if metric else ""
     against = ""
     if "reference" in data.columns:
         against = " against the brain" if result.info.reference == "brain" else ""
@@ -59,7 +64,7 @@ def _verdicts(result: Any) -> FigureBlock:
     )
     return FigureBlock(
         "figure-answer",
-        f"The verdict on each model in each ROI: {what}{against}.",
+        f"The verdict on each model in each ROI: {what}{of}{against}.",
         f"Signs of {len(data)} verdicts, models by ROIs; the table of the comparisons has them in words.",
         lambda: verdict_matrix(data, min(WIDE, width_of_page())),
         data,
