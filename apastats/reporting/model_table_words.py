@@ -11,6 +11,7 @@ from apastats.reporting.blocks import Block, Column, TableBlock
 from apastats.reporting.how_made import cautions, head_sentences
 from apastats.reporting.markup import name
 from apastats.reporting.numbers import NumberStyle
+from apastats.reporting.phrases import term_words
 from apastats.reporting.prose import tests_of
 from apastats.reporting.tables import column_label, scale_decimals
 
@@ -36,7 +37,7 @@ def side_by_side(result: Any, style: NumberStyle, caption: str | None = None) ->
     """Terms by fits, ``estimate (SE) [low, high]``, and below them the measures of each fit."""
     d = scale_decimals(result.table, style)
     fits = list(result.info["formulas"])
-    rows = _coefficients(result.table, fits, style, d)
+    rows = _coefficients(result.table, dict(result.info["formulas"]), style, d)
     for record in result.measures().to_dict(orient="records"):
         key = str(record["measure"])
         rows.append([_LABELS.get(key, key), *(_measure(key, record[f], style, d) for f in fits)])
@@ -52,13 +53,13 @@ def side_by_side(result: Any, style: NumberStyle, caption: str | None = None) ->
 
 
 def _coefficients(
-    table: pd.DataFrame, fits: list[str], style: NumberStyle, decimals: int
+    table: pd.DataFrame, formulas: dict[str, str], style: NumberStyle, decimals: int
 ) -> list[list[str]]:
     known = {(r["fit"], r["term"]): r for r in table.to_dict(orient="records")}
     out = []
     for term in dict.fromkeys(table["term"]):
         cells = []
-        for fit in fits:
+        for fit in formulas:
             row = known.get((fit, term))
             if row is None or pd.isna(row["estimate"]):
                 cells.append(MISSING)
@@ -67,7 +68,8 @@ def _coefficients(
             if np.isfinite(row["conf_low"]):
                 text += f" {style.span(row['conf_low'], row['conf_high'], decimals)}"
             cells.append(text)
-        out.append([str(term), *cells])
+        first = next(fit for fit in formulas if (fit, term) in known)
+        out.append([term_words(term, formulas[first]), *cells])
     return out
 
 
@@ -108,7 +110,8 @@ def told(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[st
     lines = []
     for row in result.table.head(max_rows).to_dict(orient="records"):
         parts = [style.number(row["estimate"], d), *tests_of(row, result.info, style, d)]
-        lines.append(f"{name(row['fit'])}, {name(row['term'])}: {', '.join(parts)}")
+        term = term_words(row["term"], result.info["formulas"][row["fit"]])
+        lines.append(f"{name(row['fit'])}, {name(term)}: {', '.join(parts)}")
     left = len(result.table) - max_rows
     if left > 0:
         lines.append(f"{left} more {'row' if left == 1 else 'rows'} in the table (tidy())")
