@@ -140,6 +140,16 @@ def read_regions(
     A region with a row for each hemisphere becomes one region, "both", as scores of merged hemispheres are: its place
     is the mean of the two after the left one was mirrored (``x`` without its sign).
 
+    See Also
+    --------
+    alignment_patterns, agreement_test
+
+    References
+    ----------
+    .. [1] Höfling, L., Tangemann, M., Piefke, L., Keller, S., Franke, K., & Bethge, M. (2026). Only brains
+       align with brains: Cross-region alignment patterns expose limits of normative models. International
+       Conference on Learning Representations. https://openreview.net/forum?id=cMGJcHHI7d
+
     Examples
     --------
     >>> import pathlib, tempfile
@@ -196,6 +206,11 @@ def _named(part: Part, rename: Mapping[str, str]) -> pd.DataFrame:
     }
     # a role that rename gives is taken; another column that could have it is kept beside
     roles = {c: f"{c}_in_file" if r in given and c not in rename else r for c, r in roles.items()}
+    # a column called by its role is it; one of another name is kept beside, but for names, where none is the better
+    exact = {str(c) for c in roles if str(c) in _NAMES and str(c) != "roi"}
+    roles = {
+        c: str(c) if r in exact and c != r and c not in rename else r for c, r in roles.items()
+    }
     doubled = [r for r in _NAMES if list(roles.values()).count(r) > 1]
     if doubled:
         both = [c for c, r in roles.items() if r == doubled[0]]

@@ -120,3 +120,12 @@ options = { null = "within_stream", streams = { result = "regions" }, n_resample
     file.write_text("roi\nr1\nr2\n")
     with pytest.raises(StudyError, match="inputs.regions: 'r3' is not in the table"):
         apa.run_study(tmp_path / "study.toml", output=tmp_path / "out2")
+
+
+def test_a_column_called_by_its_role_is_it(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("name,group,stream\nV1,a,early\nMT,b,dorsal\n")
+    found = apa.read_regions(tmp_path / "r.csv")
+    assert found.streams == {"early": ["V1"], "dorsal": ["MT"]}
+    assert found.table["group"].tolist() == ["a", "b"]
+    other = apa.read_regions(tmp_path / "r.csv", rename={"group": "stream"})
+    assert other.streams == {"a": ["V1"], "b": ["MT"]}
