@@ -211,13 +211,17 @@ def _named(part: Part, rename: Mapping[str, str]) -> pd.DataFrame:
     roles = {
         c: str(c) if r in exact and c != r and c not in rename else r for c, r in roles.items()
     }
+    _refuse_doubled(part, roles)
+    return part.frame.rename(columns=roles)
+
+
+def _refuse_doubled(part: Part, roles: Mapping[str, str]) -> None:
     doubled = [r for r in _NAMES if list(roles.values()).count(r) > 1]
     if doubled:
         both = [c for c, r in roles.items() if r == doubled[0]]
         raise DataError(
             f"{part.name}: columns {both} could all be {doubled[0]!r}; rename= says which is"
         )
-    return part.frame.rename(columns=roles)
 
 
 def _one_row_each(table: pd.DataFrame, part: Part) -> pd.DataFrame:
