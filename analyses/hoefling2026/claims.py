@@ -233,7 +233,7 @@ def evidence(
 
 
 def stated(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """The claims of the paper, by the number of ``reference-pipeline``'s table, as tests of the results at hand."""
+    """The claims of the paper, by their numbers, as tests of the results at hand."""
     text = {
         "2": "Many models are equivalent to the best one in most ROIs",
         "3": "The V-JEPA 2 family has the highest overall pointwise alignment (RSA)",
