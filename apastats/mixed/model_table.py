@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import items
 from apastats.errors import InputError
 from apastats.mixed.lmm_result import LmmResult
 from apastats.recording import verb
@@ -95,13 +96,13 @@ def model_table(
     >>> study = apa.simulate(n_subject=8, n_model=2, n_layer=1, rois=["V1", "V4"], rng=1)
     >>> scores = study.scores.where(kind="model", split="test")
     >>> fits = [
-    ...     apa.lmm(f"score ~ {fixed} + (1 | subject)", scores, reml=False)
+    ...     apa.lmm(f"score ~ {fixed} + (1 | roi:subject)", scores, reml=False)
     ...     for fixed in ("model", "model + roi")
     ... ]
     >>> print(apa.model_table(fits, names=["models", "and regions"]).to_markdown().splitlines()[0])
     | term | models | and regions |
     """
-    fits = [fits] if isinstance(fits, LmmResult) else list(fits)
+    fits = [fits] if isinstance(fits, LmmResult) else items("fits", fits, "results of lmm")
     if not fits or not all(isinstance(fit, LmmResult) for fit in fits):
         raise InputError("fits", [type(fit).__name__ for fit in fits], "a list of results of lmm")
     called = _names(names, len(fits))

@@ -110,7 +110,7 @@ def told(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[st
     lines = []
     for row in result.table.head(max_rows).to_dict(orient="records"):
         parts = [style.number(row["estimate"], d), *tests_of(row, result.info, style, d)]
-        term = term_words(row["term"], result.info["formulas"][row["fit"]])
+        term = term_words(row["term"], result.info["formulas"].get(row["fit"], ""))
         lines.append(f"{name(row['fit'])}, {name(term)}: {', '.join(parts)}")
     left = len(result.table) - max_rows
     if left > 0:

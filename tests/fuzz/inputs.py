@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -266,7 +267,10 @@ _VALUES = st.sampled_from(
         "2026-01-01",
     ]
 )
+_BLOCKS = [part + b"\n" for part in re.split(rb"\n(?=\[)", STUDY.rstrip(b"\n"))]
 STUDIES = st.one_of(
+    # whole sections, in any order
+    st.lists(st.sampled_from(_BLOCKS), min_size=1, unique=True).map(b"".join),
     damaged(STUDY),
     st.lists(st.sampled_from(_LINES), min_size=1, max_size=len(_LINES), unique=True).map(b"".join),
     st.tuples(

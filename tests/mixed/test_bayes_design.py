@@ -175,7 +175,9 @@ def test_priors_and_checks(fit) -> None:
     assert check["p_value"].between(0.01, 0.99).all()
     prior = fit.predictive_check("prior", rng=2).set_index("statistic")
     assert prior.loc["std_dev", "predicted_high"] > 1.5 * check.loc["std_dev", "predicted_high"]
-    loo = fit.loo().iloc[0]
+    with warnings.catch_warnings():  # a row or two may be near the limit of Pareto's k
+        warnings.simplefilter("ignore")
+        loo = fit.loo().iloc[0]
     assert 8 < loo["p"] < 26  # 3 coefficients, 22 shrunken effects
     assert set(fit.prior_sensitivity()["variable"]) == set(fit.table["term"])
     assert fit.ranks("model").set_index("term")["rank_mean"].idxmin() == "m1"
