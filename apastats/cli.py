@@ -410,7 +410,10 @@ def view(
 @app.command()
 @_takes_reader_options
 def check(
-    data: Annotated[list[str], typer.Argument(help="Scores (files, folder, pattern) or RDMs.")],
+    data: Annotated[
+        list[str],
+        typer.Argument(help="Scores (files, folder, pattern), RDMs or response patterns."),
+    ],
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if there is a problem.")
     ] = False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import inspect
 import re
+import shlex
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,11 +15,13 @@ import numpy as np
 import pandas as pd
 
 from apastats import arguments
+from apastats.ceilings.check_patterns import pattern_rows
 from apastats.errors import ApaError, ApaWarning, InputError
 from apastats.io.columns import canonical
 from apastats.io.described import NOTE, OK, PROBLEM, Row, describe_source
 from apastats.io.formats import SUFFIXES
 from apastats.io.read import look_into
+from apastats.io.read_patterns import PatternSets, read_patterns
 from apastats.io.sources import is_paths
 from apastats.printable import counted
 from apastats.recording import verb
@@ -49,7 +52,7 @@ class DesignCheck(Result):
 
 @verb
 def check(data: ScoreTable | RDMSet | str | Path | Any, **options: Any) -> DesignCheck:
-    """Describe the design of scores or RDMs, and point at what will trouble an analysis.
+    """Describe the design of scores, RDMs or response patterns, and point at what will trouble an analysis.
 
     For a source that is not read yet, in this order: what it is, what each column is taken for, what is in it
     and what is wrong, and the line to type next.
@@ -57,8 +60,8 @@ def check(data: ScoreTable | RDMSet | str | Path | Any, **options: Any) -> Desig
     Parameters
     ----------
     data : ScoreTable, RDMs, path, or table
-        Anything that :func:`apastats.read` or :func:`apastats.read_rdms` takes. A file that may be either is
-        read as scores, unless it is refused as such and read as RDMs.
+        Anything that :func:`apastats.read`, :func:`apastats.read_rdms` or :func:`apastats.read_patterns` takes. A
+        file that may be several is read as scores, unless it is refused as such, then as RDMs, then as patterns.
     **options
         Passed to the reader.
 
@@ -100,14 +103,13 @@ def check(data: ScoreTable | RDMSet | str | Path | Any, **options: Any) -> Desig
         if options:
             raise InputError("options", sorted(options), "nothing where data are a table already")
         rows, log, data_hash = _check_scores(data), data.log, data.hash
-    elif is_table(data):
+    elif not isinstance(data, PatternSets) and is_table(data):
         before, scores, after = describe_source(data, options)
         rows = [*before, *([] if scores is None else _check_scores(scores)), *after]
         if scores is not None:
             log, data_hash = scores.log, scores.hash
     else:
-        rdms = _as_rdms(data, options)
-        rows, log, data_hash = _check_rdms(rdms), rdms.log, rdms.hash
+        rows, log, data_hash = _arrays(data, options)
     table = pd.DataFrame(rows, columns=["item", "value", "status", "detail"])
     info = Info(
         method="description of the data; nothing is estimated",
@@ -142,7 +144,7 @@ def is_table(data: Any) -> bool:
     try:
         _as_rdms(data, {})
     except ApaError:
-        return True
+        return _patterns_of(data, {}) is None
     return False
 
 
@@ -180,6 +182,54 @@ def _endings(data: Any) -> set[str]:
     if sum(p.stat().st_size for p in files if p.suffix.lower() in EITHER) > _TWICE:
         return set()
     return {p.suffix.lower() for p in files if p.suffix.lower() in (*RDM_SUFFIXES, *SUFFIXES)}
+
+
+def _arrays(data: Any, options: dict[str, Any]) -> tuple[list[Row], Sequence[str], str]:
+    """Rows, log and hash of RDMs, or of patterns where data are no RDMs."""
+    if isinstance(data, PatternSets):
+        if options:
+            raise InputError("options", sorted(options), "nothing where data are patterns already")
+        return pattern_rows(data, data), data.log, data.hash
+    try:
+        rdms = _as_rdms(data, options)
+    except ApaError:
+        if (sets := _patterns_of(data, options)) is None:
+            raise
+        return pattern_rows(sets, data), sets.log, sets.hash
+    return [*_check_rdms(rdms), _next_of_rdms(data, rdms)], rdms.log, rdms.hash
+
+
+def _patterns_of(data: Any, options: dict[str, Any]) -> PatternSets | None:
+    """Patterns, where a file, a folder or an xarray object holds them."""
+    if not (is_paths(data) or hasattr(data, "coords")) or not set(options) <= {"model"}:
+        return None
+    try:
+        return read_patterns(data, **options)
+    except ApaError:
+        return None
+
+
+def _next_of_rdms(source: Any, rdms: RDMSet) -> Row:
+    """The line to type next: a study of brain RDMs, or scores by these models."""
+    brain = "subject" in rdms.labels.columns
+    if not is_paths(source):
+        call = "apa.score(rdms, models)" if brain else "apa.score(brain, rdms)"
+        return ("next", call, OK, "scores of models on the brain's RDMs")
+    paths = source if isinstance(source, list | tuple) else [source]
+    given = " ".join(shlex.quote(str(p)) for p in paths)
+    if brain:
+        return (
+            "next",
+            f"apastats init {given} --models MODELS",
+            OK,
+            "a study, with RDMs of models",
+        )
+    return (
+        "next",
+        f"apastats init BRAIN --models {given}",
+        OK,
+        "a study, with RDMs of the brain labelled with subject",
+    )
 
 
 def _as_rdms(data: Any, options: dict[str, Any]) -> RDMSet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -66,6 +67,11 @@ class PatternSets(dict[tuple[str, str], Any]):
             for key, value in self.items()
         }
 
+    @property
+    def hash(self) -> str:
+        """SHA-256 over labels and bytes, first 16 hex digits."""
+        return hash_of_sets(self)
+
     def _named(self, array: Any, part: str) -> Any:
         names = self.stimuli.get(part, self.stimuli.get("" if part != "test" else "test"))
         if names is None:
@@ -73,6 +79,16 @@ class PatternSets(dict[tuple[str, str], Any]):
         if len(names) != len(array):
             raise DataError(f"{len(names)} names of stimuli for patterns of {len(array)} rows")
         return pd.DataFrame(array, index=names, copy=False)
+
+
+def hash_of_sets(sets: Mapping[Any, Any]) -> str:
+    """Hash of arrays, or of tuples of them, by their labels, in their order."""
+    digest = hashlib.sha256()
+    for key, arrays in sets.items():
+        for array in arrays if isinstance(arrays, tuple) else (arrays,):
+            digest.update(f"{key}{array.shape}{array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
 
 
 @checked
@@ -211,6 +227,7 @@ def _one(path: Path, model: str | None) -> PatternSets:
         if (parts := name.split("/"))[0] in STIMULI and array.ndim == 1:
             stimuli[parts[1] if len(parts) > 1 else ""] = text(array)
             continue
+        _refuse_other(path, name, array)
         parts = [p for p in name.split("/") if p]
         split = parts.pop() if parts and parts[-1] in SPLITS and len(parts) > 1 else ""
         if len(parts) == 1:
@@ -232,6 +249,14 @@ def _one(path: Path, model: str | None) -> PatternSets:
             raise DataError(f"{path}: {'/'.join(key)} has a test part and no train part")
         out[key] = (sets["train"], sets["test"]) if "test" in sets else next(iter(sets.values()))
     return PatternSets(out, stimuli)
+
+
+def _refuse_other(path: Path, name: str, array: np.ndarray) -> None:
+    if array.ndim < 2 or array.dtype.kind not in "biuf":
+        raise DataError(
+            f"{path}: array {name!r} of shape {array.shape} and type {array.dtype}; allowed: numbers [stimulus, "
+            f"feature], and names of stimuli in an array called {' or '.join(map(repr, STIMULI))}"
+        )
 
 
 def _arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import tempfile
 import zipfile
@@ -12,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
 from apastats.errors import DataError, ReadError, StudyError
 from apastats.io.arrays import load_npy, load_npz
+from apastats.io.read_patterns import hash_of_sets
 from apastats.scoring.measures.measure import parse_measures
 from apastats.scoring.response_patterns import rows_by_name
 from apastats.studies.schema import Locator, naming
@@ -345,11 +343,4 @@ def code_of(place: str) -> Callable[..., Any]:
 
 
 def _hash(value: Any) -> str:
-    if hasattr(value, "hash"):
-        return str(value.hash)
-    digest = hashlib.sha256()
-    for key, arrays in value.items():
-        for array in arrays if isinstance(arrays, tuple) else (arrays,):
-            digest.update(f"{key}{array.shape}{array.dtype}".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()[:16]
+    return str(value.hash) if hasattr(value, "hash") else hash_of_sets(value)

@@ -20,8 +20,9 @@ def test_only_errors_of_the_package(name: str, long: bool, tmp_path: Path) -> No
     assert not kinds, f"seed {seed}, {dict(counts)}: {kinds}"
     assert counts.total() > 0.9 * SHORT
     # inputs are absurd, not impossible: some go through, or nothing behind the border was tried
-    assert counts["result"] > counts.total() / 200
-    assert counts["refused"] > counts.total() / 200
+    least = counts.total() / 100 if name == "arguments" else counts.total() / 200
+    assert counts["result"] > least
+    assert counts["refused"] > least
 
 
 def test_study_files_get_past_the_parser_of_toml() -> None:
