@@ -90,6 +90,7 @@ BASE: dict[str, Callable[[], Call]] = {
     "select_layer": lambda: {"table": study().scores},
     "selected_rows": lambda: {"table": study().scores, "selection": best()},
     "sequential_p": lambda: {"p": P},
+    "signal_power": lambda: {"repeats": repeats()},
     "simulate": lambda: {"n_subject": 4, "n_model": 3, "n_layer": 2, "rois": ROIS, "rng": 1},
     "simulate_rdms": lambda: {
         "n_subject": 3,
@@ -149,6 +150,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "score": "r",
         "per": "unit",
         "delays": [0, 1],
+        "average": "median",
         "by_unit": True,
         "n_fold": 4,
         "seed": 2,

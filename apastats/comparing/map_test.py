@@ -52,7 +52,7 @@ def map_test(
     y: Any = None,
     *,
     method: str = "max-t",
-    margin: float | None = None,
+    margin: float | Any | None = None,
     alternative: str = "greater",
     adjacency: Any = None,
     threshold: float | None = None,
@@ -74,8 +74,9 @@ def map_test(
     method : {"max-t", "cluster", "tfce"}
         What is compared with its largest value under every flip: t of a point, mass of the cluster it is in, or its
         threshold-free enhancement (Smith and Nichols 2009, E = 0.5, H = 2).
-    margin : float, optional
-        Test non-inferiority: that ``x - y`` is above ``-margin`` (above 0 it would be better). Needs ``y``.
+    margin : float or array, optional
+        Test non-inferiority: that ``x - y`` is above ``-margin`` (above 0 it would be better). Needs ``y``. An array of
+        the shape of the map is a margin for every point, such as a tenth of the ceiling there.
     alternative : {"greater", "less", "two-sided"}
         Side of the test; of non-inferiority it is "greater".
     adjacency : scipy.sparse matrix or "lattice", optional
@@ -154,13 +155,13 @@ def map_test(
     step, threshold = _heights(method, step, threshold)
     values, given = _differences(x, y)
     if margin is not None:
-        margin = _margin(margin, y, alternative)
+        margin = _margin(margin, y, alternative, values.shape[1:])
     n, shape = len(values), values.shape[1:]
     flat = values.reshape(n, -1)
     # under the null of every point a subject's whole map may change its sign; the largest value over the map then
     # bounds all points at once (Nichols and Holmes 2002, Human Brain Mapping 15:1), neighbours' dependence included.
     # A margin moves the null, so it is added before any flip
-    tested = flat + (margin or 0.0)
+    tested = flat + (0.0 if margin is None else np.ravel(margin))
     edges = _edges(method, shape, adjacency)
     if threshold is None:
         threshold = float(stdtrit(n - 1, 0.975 if alternative == "two-sided" else 0.95))
@@ -189,7 +190,10 @@ def map_test(
     claim = _claim(method, alternative, margin is not None, y is None)
     table = table.assign(p_value=p, n_subject=n, decision=np.where(p <= alpha, claim, "undecided"))
     what = "x - y" if given else "x"
-    null = f"{what} is at most {-margin:g}" if margin is not None else f"{what} has the mean 0"
+    stated = "" if margin is None else _stated(margin)
+    null = f"{what} has the mean 0" if margin is None else f"{what} is at most -({stated})"
+    if isinstance(margin, float):
+        null = f"{what} is at most {-margin:g}"
     info = Info(
         method=_words(method, given, margin, alternative, threshold, step, alpha),
         estimand="mean difference" if given else "mean",
@@ -199,7 +203,7 @@ def map_test(
         null=f"at every point of the map {null}",
         hypothesis="" if margin is None else "noninferiority",
         rule=f"a point is {claim} where its adjusted p-value is at most {alpha:g}",
-        margin="" if margin is None else f"{margin:g}",
+        margin=stated,
         margin_origin="" if margin is None else "raw",
         adjust="max-t" if method == "max-t" else "",
         family="points of the map",
@@ -236,11 +240,23 @@ def _heights(
     return step, threshold
 
 
-def _margin(margin: float, y: Any, alternative: str) -> float:
-    margin = arguments.number("margin", margin, least=0)
+def _margin(margin: Any, y: Any, alternative: str, shape: tuple[int, ...]) -> float | np.ndarray:
+    """One margin of 0 or more, or one for every point of the map."""
     if y is None or alternative != "greater":
         raise InputError("margin", margin, "None without y=, or with another side than 'greater'")
-    return margin
+    if np.ndim(margin) == 0:
+        return arguments.number("margin", margin, least=0)
+    each = arguments.array("margin", margin, missing=False)
+    if each.shape != shape or (each < 0).any():
+        raise InputError("margin", each.shape, f"a number, or numbers of 0 or more, {shape}")
+    return each
+
+
+def _stated(margin: float | np.ndarray) -> str:
+    """The margin in words."""
+    if isinstance(margin, float):
+        return f"{margin:g}"
+    return f"{margin.min():g} to {margin.max():g}, one for every point"
 
 
 def _claim(method: str, alternative: str, with_margin: bool, alone: bool) -> str:
@@ -257,7 +273,7 @@ def _claim(method: str, alternative: str, with_margin: bool, alone: bool) -> str
 def _words(
     method: str,
     given: bool,
-    margin: float | None,
+    margin: float | np.ndarray | None,
     alternative: str,
     threshold: float,
     step: float,
@@ -265,7 +281,7 @@ def _words(
 ) -> str:
     what = "differences" if given else "scores"
     if margin is not None:
-        what += f" plus the margin of {margin:g}"
+        what += f" plus the margin of {_stated(margin)}"
     side = {"greater": "above", "less": "below", "two-sided": "on either side of"}[alternative]
     how = {"cluster": f" of {threshold:.4g}", "tfce": f" in steps of {step:g}"}.get(method, "")
     return (
@@ -327,15 +343,19 @@ def _largest(
 ) -> np.ndarray:
     """Largest value of the statistic over the map and the sides, under every flip."""
     size = max(1, POINTS // tested.shape[1])
-    found = []
+    # all flips come in pairs of opposite signs (the first and the last, and so on), whose maps on two sides are the
+    # same: one of each pair is enough
+    mirrored = plan.exact and len(sides) == 2
+    rows = plan.n_resamples // 2 if mirrored else plan.n_resamples
+    found = np.empty(0)
     for k in range(plan.n_blocks):
-        signs = plan.block(k)
+        signs = plan.block(k)[: rows - len(found)]
         best = np.full(len(signs), -np.inf)
-        for side in sides:
+        for side in sides if len(signs) else ():
             maps = maps_under(side * signs, tested, statistic, size)
             best = np.maximum(best, np.concatenate([m.max(axis=1) for m in maps]))
-        found.append(best)
-    return np.concatenate(found)[: plan.n_resamples]
+        found = np.concatenate([found, best])
+    return np.concatenate([found, found[::-1]]) if mirrored else found
 
 
 def _p_values(observed: np.ndarray, largest: np.ndarray, exact: bool) -> np.ndarray:

@@ -73,6 +73,7 @@ NAMES: dict[str, tuple[str, ...]] = {
             "hemi",
             "time",
             "window",
+            "unit",
         ),
         *("task", "acq", "space", "rec", "dataset", "stimulus_set", "benchmark"),
     ),
@@ -81,6 +82,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("layer_index", "layer_number", "relative_depth", "n_params", "params", "parameters"),
         *("n_parameters", "n_features", "n_units", "embedding_dim", "accuracy", "acc", "top1"),
         *("imagenet_accuracy", "flops", "snr", "tsnr", "reliability", "weight", "penalty"),
+        "share_left_out",
     ),
     "beside the score": (
         *("sem", "se", "sd", "std", "stderr", "std_error", "standard_error", "error", "err", "var"),

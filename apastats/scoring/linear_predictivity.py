@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, choice, flag, items, numbers, whole
+from apastats.arguments import checked, choice, items, numbers, whole
 from apastats.errors import (
     ConvergenceWarning,
     DataError,
@@ -28,6 +29,7 @@ from apastats.scoring.response_patterns import (
 )
 from apastats.scoring.ridge import ALPHAS, RidgeTargets, ridge_scores, ridge_targets
 from apastats.scoring.score import parse_references
+from apastats.scoring.units import Units, units_kept, with_left_out
 from apastats.table import ScoreTable
 
 
@@ -45,7 +47,8 @@ def linear_predictivity(
     score: str = "r2",
     per: str = "set",
     delays: Sequence[int] = (0,),
-    by_unit: bool = False,
+    average: str = "mean",
+    by_unit: bool | str | Path = False,
 ) -> ScoreTable:
     """Explained variance of responses by cross-validated ridge regression on model features.
 
@@ -75,26 +78,35 @@ def linear_predictivity(
         Whether a penalty is chosen for all vertices of a subject and ROI together, or for every vertex.
     delays : sequence of int
         Rows of a time series by which features are late, each a copy of them; 0 where there is nothing before.
-    by_unit : bool
-        Whether to keep the scores of single vertices, one row each (column ``unit``, its place in the array).
+    average : {"mean", "median"}
+        What of the scores of single vertices is the score of a subject and ROI.
+    by_unit : bool or path
+        Whether to keep the scores of single vertices, one row each (column ``unit``, its place in the array). A path
+        of a new folder: they are written there as they are made, a parquet file per predictor, which
+        :func:`apastats.read` reads, and the table has the scores of subjects and ROIs; memory then holds one predictor
+        at a time.
 
     Returns
     -------
     ScoreTable
-        Metric ``linear_predictivity`` (``linear_predictivity_r`` for correlations). Train rows: R2
+        Metric ``linear_predictivity`` (``linear_predictivity_r`` for correlations, ``..._median`` for medians). Train
+        rows: R2
         on the held-out folds, weighted by their size;
         test rows: mean over the fold models of R2 on the test stimuli, standardised with train means
-        and SDs. R2 is averaged uniformly over vertices and can be negative. Columns
+        and SDs. R2 is averaged uniformly over vertices (or its median taken, each vertex' mean over folds first)
+        and can be negative. Columns
         ``n_feature_predictor`` and ``n_feature_brain`` are the numbers of features used; of the vertices
         of a subject and ROI ``n_unit`` were scored in every part (all folds, or the test stimuli), and
-        ``n_left_out`` were left out of the mean of at least one part. ``penalty`` is the median of the penalties chosen
+        ``n_left_out`` (``share_left_out`` of all) were left out of the mean of at least one part. ``penalty`` is the
+        median of the penalties chosen
         over folds (and vertices), a covariate.
 
         Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
         (layer of the model), ``subject`` (subject), ``roi`` (region), ``metric`` (measure of the scores),
         ``split`` (part of the stimuli), ``reference_from`` (where the reference comes from),
         ``n_feature_predictor`` (features that predict), ``n_feature_brain`` (features predicted), ``penalty``
-        (ridge penalty), ``n_unit`` (units), ``n_left_out`` (units left out), ``score`` (score).
+        (ridge penalty), ``n_unit`` (units), ``n_left_out`` (units left out), ``share_left_out`` (share of units left
+        out), ``score`` (score).
 
     Raises
     ------
@@ -151,52 +163,74 @@ def linear_predictivity(
     whole("seed", seed, least=0, most=2**32 - 1)
     choice("score", score, ("r2", "r"))
     choice("per", per, ("set", "unit"))
+    choice("average", average, ("mean", "median"))
     late = _delays(delays, n_train)
     out = held_out(n_train, folds, n_fold=n_fold, groups=groups, seed=seed)
     parted = check_shuffled([p.train for p in data.values()], out)
     log = (*log, parted) if parted else log
-    fit = _Fit(penalties, out, score, per, late, flag("by_unit", by_unit))
-    jobs: list[tuple[str, str, str, Patterns, list[tuple[str, str]]]] = [
-        ("model", model, layer, p.compact(), list(data)) for (model, layer), p in predictors.items()
+    fit = _Fit(penalties, out, score, per, late, average)
+    jobs: list[_Job] = [
+        _Job("model", model, layer, p.compact(), list(data))
+        for (model, layer), p in predictors.items()
     ]
     if "subject_to_subject" in wanted:
         jobs += [
-            ("subject_to_subject", s, r, p, [k for k in data if k[0] != s])
+            _Job("subject_to_subject", s, r, p, [k for k in data if k[0] != s])
             for (s, r), p in data.items()
         ]
     if "leave_one_out" in wanted:
         jobs += [
-            ("leave_one_out", "others", r, p.compact(), [k for k in data if k[0] == s])
+            _Job("leave_one_out", "others", r, p.compact(), [k for k in data if k[0] == s])
             for s, r, p in other_people(checked_patterns(brain, "brain", pairs=True))
         ]
-    rows: list[dict[str, Any]] = []
-    ready: dict[tuple[Any, ...], RidgeTargets] = {}
-    for kind, model, layer, p, keys in jobs:
-        if keys:
-            targets = {k: data[k] for k in keys}
-            group = (*keys, p.test is None)
-            if group not in ready:  # the jobs of one target set follow each other
-                ready = {group: fit.ready(targets, p.test is not None)}
-            rows += _ridge_rows(kind, model, layer, p, targets, ready[group], fit)
+    places = {k: np.flatnonzero(p.features())[_kept(full[k])] for k, p in raw.items()}
+    counts = {k: p.train.shape[1] for k, p in full.items()}
+    with units_kept(by_unit, counts) as units:
+        rows = [row for row in _fitted(jobs, data, fit, units, places)]
     if not rows:
         raise DesignError("nothing to score: no models, and no reference that two subjects allow")
-    frame = pd.DataFrame(rows)
-    if by_unit:
-        places = {k: np.flatnonzero(p.features()) for k, p in raw.items()}
-        kept = {k: places[k][_kept(p)] for k, p in full.items()}
-        frame["unit"] = [
-            int(kept[s, r][u])
-            for s, r, u in zip(frame["subject"], frame["roi"], frame["unit"], strict=True)
-        ]
-        frame = frame[np.isfinite(frame["score"])].reset_index(drop=True)
-    units = pd.Series({k: p.train.shape[1] for k, p in full.items()})
-    keys_of_rows = pd.MultiIndex.from_frame(frame[["subject", "roi"]])
-    frame["n_left_out"] = units.reindex(keys_of_rows).to_numpy() - frame["n_unit"].to_numpy()
-    said = (*_said(frame), *_at_edges(frame, penalties, alphas is not ALPHAS))
-    frame = frame.drop(columns="at_edge")
+    frame = with_left_out(pd.DataFrame(rows), counts)
+    said = (*_said(frame), *_at_edges(frame, penalties, alphas is not ALPHAS), *units.log)
+    if by_unit is True:
+        frame = units.frame()
     return ScoreTable(
-        frame, covariates=("penalty",), log=(*log, *said), source="linear predictivity"
+        frame.drop(columns="at_edge"),
+        covariates=("penalty", "share_left_out"),
+        log=(*log, *said),
+        source="linear predictivity",
     )
+
+
+class _Job(NamedTuple):
+    """A predictor, and the data sets it is fitted to."""
+
+    kind: str
+    model: str
+    layer: str
+    predictor: Patterns
+    keys: list[tuple[str, str]]
+
+
+def _fitted(
+    jobs: Sequence[_Job],
+    data: Mapping[tuple[str, str], Patterns],
+    fit: _Fit,
+    units: Units,
+    places: Mapping[tuple[str, str], np.ndarray],
+) -> Iterator[dict[str, Any]]:
+    """Rows of subjects and ROIs, predictor by predictor; those of single vertices go to ``units``."""
+    ready: dict[tuple[Any, ...], RidgeTargets] = {}
+    for job in jobs:
+        if not job.keys:
+            continue
+        group = (*job.keys, job.predictor.test is None)
+        targets = {k: data[k] for k in job.keys}
+        if group not in ready:  # the jobs of one target set follow each other
+            ready = {group: fit.ready(targets, job.predictor.test is not None)}
+        for row, values in _ridge_rows(job, targets, ready[group], fit):
+            units.add(row, values, places[row["subject"], row["roi"]])
+            yield row
+        units.close_part()
 
 
 class _Fit(NamedTuple):
@@ -207,7 +241,7 @@ class _Fit(NamedTuple):
     score: str
     per: str
     delays: tuple[int, ...]
-    by_unit: bool
+    average: str
 
     def ready(self, targets: Mapping[tuple[str, str], Patterns], with_test: bool) -> RidgeTargets:
         """Targets of one or many predictors."""
@@ -280,14 +314,10 @@ def _said(frame: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _ridge_rows(
-    kind: str,
-    model: str,
-    layer: str,
-    predictor: Patterns,
-    targets: Mapping[tuple[str, str], Patterns],
-    ready: RidgeTargets,
-    fit: _Fit,
-) -> list[dict[str, Any]]:
+    job: _Job, targets: Mapping[tuple[str, str], Patterns], ready: RidgeTargets, fit: _Fit
+) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    """One row per target and split, and the scores of its vertices."""
+    predictor = job.predictor
     with_test = predictor.test is not None
     train = fit.late(predictor.train)
     found = ridge_scores(
@@ -299,16 +329,16 @@ def _ridge_rows(
         per=fit.per,
     )
     ends = fit.alphas.min(), fit.alphas.max()
-    rows = []
+    metric = "linear_predictivity" + "_r" * (fit.score == "r")
     for k, ((subject, roi), t) in enumerate(targets.items()):
         common = {
-            "kind": kind,
-            "model": model,
-            "layer": layer,
+            "kind": job.kind,
+            "model": job.model,
+            "layer": job.layer,
             "subject": subject,
             "roi": roi,
-            "metric": "linear_predictivity" + "_r" * (fit.score == "r"),
-            "reference_from": "mean_patterns" if kind == "leave_one_out" else "-",
+            "metric": metric + "_median" * (fit.average == "median"),
+            "reference_from": "mean_patterns" if job.kind == "leave_one_out" else "-",
             "n_feature_predictor": predictor.train.shape[1],
             "n_feature_brain": t.train.shape[1],
             "penalty": float(np.median(found.alphas[k])),
@@ -319,9 +349,12 @@ def _ridge_rows(
             ("test", found.test, found.test_units, found.test_values),
         ):
             if split == "train" or with_test:
-                row = {**common, "n_unit": int(scored[k].sum()), "split": split}
-                if fit.by_unit:
-                    rows += [{**row, "unit": u, "score": v} for u, v in enumerate(values[k])]
-                else:
-                    rows.append({**row, "score": score[k]})
-    return rows
+                value = score[k] if fit.average == "mean" else _median(values[k])
+                row = {**common, "n_unit": int(scored[k].sum()), "split": split, "score": value}
+                yield row, values[k]
+
+
+def _median(values: np.ndarray) -> float:
+    """Median of what is finite; NaN where nothing is."""
+    there = values[np.isfinite(values)]
+    return float(np.median(there)) if len(there) else float("nan")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 from apastats.arguments import array, checked, choice
 from apastats.errors import (
     CeilingError,
-    CeilingWarning,
     DataError,
     DegenerateWarning,
     InputError,
@@ -20,9 +18,8 @@ from apastats.errors import (
 from apastats.numbers.moments import ROUNDING
 from apastats.numbers.units import scale_of, varies
 from apastats.seeds import RngLike, block_generator, seed_sequence
-from apastats.table import ScoreTable
 
-__all__ = ["Reliability", "ncsnr", "normalize_encoding", "split_half"]
+__all__ = ["Reliability", "ncsnr", "signal_power", "split_half"]
 
 SCALES = ("r2", "r")
 
@@ -284,6 +281,66 @@ def split_half(repeats: Any, *, n_split: int = 100, rng: RngLike = None) -> Reli
     return Reliability(share, np.sqrt(share), None, "split_half", n)
 
 
+@checked
+def signal_power(repeats: Any) -> Reliability:
+    """Share of signal in the variance of averaged responses, from the power of single and of mean responses.
+
+    Parameters
+    ----------
+    repeats : array
+        ``[n_stimulus, n_repeat, n_vertex]`` (or time points in the place of stimuli), no NaN.
+
+    Returns
+    -------
+    Reliability
+        ``r2 = SP / P(mean)`` with the signal power ``SP = (n P(mean) - mean P(repeat)) / (n - 1)`` of n repeats, P the
+        variance over stimuli; negative shares become 0. NaN for a vertex whose mean does not vary.
+
+    Warns
+    -----
+    DegenerateWarning
+        Where vertices do not vary (by more than rounding).
+
+    See Also
+    --------
+    ncsnr, split_half, normalize_encoding
+
+    Notes
+    -----
+    A correlation divided by its ``r`` is the normalised correlation CC_norm of Schoppe et al. (2016), an R2 divided by
+    its ``r2`` explained variance over signal power. What is the same for all stimuli of a repeat (a drift from repeat
+    to repeat) is no noise here, and is in :func:`ncsnr`.
+
+    References
+    ----------
+    .. [1] Sahani, M., & Linden, J. F. (2003). How linear are auditory cortical responses? Advances in Neural
+       Information Processing Systems 15, 125–132.
+    .. [2] Schoppe, O., Harper, N. S., Willmore, B. D. B., King, A. J., & Schnupp, J. W. H. (2016). Measuring
+       the performance of neural models. Frontiers in Computational Neuroscience, 10, 10.
+       https://doi.org/10.3389/fncom.2016.00010
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> signal = rng.standard_normal((500, 1, 1))
+    >>> signal_power(signal + rng.standard_normal((500, 4, 1))).r2.round(1)
+    array([0.8])
+    """
+    x = _repeats(repeats)
+    if not np.isfinite(x).all():
+        raise DataError("repeats: NaN or infinite responses; use ncsnr, or leave the repeats out")
+    n = x.shape[1]
+    alive = _alive(x)
+    mean = x.mean(axis=1)
+    alive &= varies(mean, _scale(x))
+    of_mean = mean.var(axis=0)
+    signal = (n * of_mean - x.var(axis=0).mean(axis=0)) / (n - 1)
+    share = np.where(alive, np.maximum(signal, 0.0) / np.where(alive, of_mean, 1.0), np.nan)
+    share = np.minimum(share, 1.0)  # rounding
+    return Reliability(share, np.sqrt(share), None, "signal_power", n)
+
+
 def _numbers(values: Any, argument: str) -> np.ndarray:
     return array(argument, values, infinite=True)
 
@@ -323,109 +380,3 @@ def _harmonic(n_average: Any) -> float:
         raise InputError("n_average", n_average, "a positive whole number, or one per stimulus")
     first = n.ravel()[0]
     return int(first) if (n == first).all() else float(n.size / (1 / n).sum())
-
-
-@checked
-def normalize_encoding(
-    table: ScoreTable,
-    ceilings: Mapping[tuple[str, str], float | Reliability],
-    *,
-    scale: str,
-    minimum: float = 0.05,
-) -> ScoreTable:
-    """Encoding scores as a share of what the reliability of the responses allows.
-
-    Parameters
-    ----------
-    table : ScoreTable
-        Scores, for instance of :func:`apastats.linear_predictivity`.
-    ceilings : mapping
-        From ``(subject, roi)`` to a ceiling, or to the :class:`Reliability` it is taken from.
-    scale : {"r2", "r"}
-        Scale of the scores and of the ceiling: explained variance, or correlation. There is no
-        default: an R2 divided by a ceiling on the scale of r is a common mistake.
-    minimum : float
-        Ceilings below it are an error: a ratio to almost nothing means nothing.
-
-    Returns
-    -------
-    ScoreTable
-        Scores divided by the ceiling, with the columns ``ceiling`` and ``ceiling_scale``.
-
-        Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
-        (layer of the model), ``subject`` (subject), ``roi`` (region), ``metric`` (measure of the scores),
-        ``split`` (part of the stimuli), ``reference_from`` (where the reference comes from),
-        ``n_feature_predictor`` (features that predict), ``n_feature_brain`` (features predicted), ``penalty``
-        (ridge penalty), ``n_unit`` (units), ``n_left_out`` (units left out), ``ceiling`` (noise ceiling),
-        ``ceiling_scale`` (scale of the ceiling), ``score`` (score).
-
-    Raises
-    ------
-    InputError
-        If the scale is unknown, or a subject and ROI have no ceiling.
-    CeilingError
-        If a ceiling is below ``minimum`` or above 1.
-
-    Warns
-    -----
-    CeilingWarning
-        Where a score (column ``n_unit``) and its ceiling are over different numbers of vertices.
-
-    See Also
-    --------
-    ncsnr, split_half, linear_predictivity
-
-    References
-    ----------
-    .. [1] Spearman, C. (1904). The proof and measurement of association between two things. The American
-       Journal of Psychology, 15(1), 72–101. https://doi.org/10.2307/1412159
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> t = ScoreTable(pd.DataFrame({"subject": ["s1"], "roi": "V1", "model": "m", "score": [0.3]}))
-    >>> normalize_encoding(t, {("s1", "V1"): 0.6}, scale="r2").frame["score"].tolist()
-    [0.5]
-    """
-    choice("scale", scale, SCALES)
-    frame = table.frame
-    if "ceiling_scale" in frame.columns:
-        raise InputError("table", "a column 'ceiling_scale'", "scores that are not normalised yet")
-    keys = list(zip(frame["subject"], frame["roi"], strict=True))
-    values: dict[tuple[str, str], float] = {}
-    for key in dict.fromkeys(keys):
-        if key not in ceilings:
-            raise InputError("ceilings", key, "a ceiling for every subject and ROI of the table")
-        given = ceilings[key]
-        value = given.ceiling(scale) if isinstance(given, Reliability) else float(given)
-        if not minimum <= value <= 1:
-            way = "Divide percents by 100" if 1 < value <= 100 else "Leave such ROIs out"
-            raise CeilingError(
-                f"ceiling of {key}: {value:.3g} on the scale of {scale}; allowed: {minimum} to 1. {way}"
-            )
-        values[key] = value
-    _warn_other_units(frame, ceilings)
-    ceiling = np.array([values[k] for k in keys])
-    outcome = table.outcomes[0]
-    return table.with_frame(
-        frame.assign(
-            **{outcome: frame[outcome] / ceiling, "ceiling": ceiling, "ceiling_scale": scale}
-        ),
-        log=[f"{outcome} divided by the reliability ceiling on the scale of {scale}"],
-    )
-
-
-def _warn_other_units(frame: Any, ceilings: Mapping[tuple[str, str], Any]) -> None:
-    """Say where score and ceiling are means over different numbers of vertices."""
-    if "n_unit" not in frame.columns:
-        return
-    some = frame[["subject", "roi", "n_unit"]].drop_duplicates()
-    for subject, roi, n_scored in some.to_numpy().tolist():
-        given = ceilings[subject, roi]
-        n = int(np.isfinite(given.r2).sum()) if isinstance(given, Reliability) else n_scored
-        if n != n_scored:
-            warn(
-                f"{(subject, roi)}: the score is a mean over {n_scored} vertices, its ceiling over {n}",
-                CeilingWarning,
-            )
-            return

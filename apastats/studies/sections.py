@@ -191,7 +191,8 @@ class LinearPredictivitySection(_Section):
     score: Literal["r2", "r"] = "r2"
     per: Literal["set", "unit"] = "set"
     delays: tuple[int, ...] = (0,)
-    by_unit: bool = False
+    average: Literal["mean", "median"] = "mean"
+    by_unit: bool | str = False
 
 
 class RDMsFromPatternsSection(_Section):

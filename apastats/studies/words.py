@@ -104,7 +104,8 @@ WORDS: dict[str, dict[str, str]] = {
         "score": "r2 or r",
         "per": "a penalty for every set of responses, or every unit",
         "delays": "rows by which features are late",
-        "by_unit": "keep the scores of single units",
+        "average": "mean or median over units",
+        "by_unit": "keep the scores of single units, in the table (true) or in a new folder (its path)",
     },
     "rdms_from_patterns": {
         "method": "correlation, euclidean, cosine, mahalanobis, crossnobis, poisson, poisson_cv, correlation_across",

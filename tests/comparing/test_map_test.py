@@ -12,7 +12,7 @@ from scipy.stats import t as student
 
 import apastats as apa
 from apastats.errors import DesignError, InputError, SmallSampleWarning
-from apastats.numbers.maps import edges_of, flipped_t, tfce_map
+from apastats.numbers.maps import edges_of, flipped_t, mass_map, tfce_map
 
 
 def scores(n: int = 8, shape: tuple[int, ...] = (30,), seed: int = 0) -> np.ndarray:
@@ -150,6 +150,58 @@ def test_noninferiority_is_the_test_of_the_difference_plus_the_margin(method: st
     np.testing.assert_allclose(ceiling["estimate"], (x - y[0]).mean(axis=0))
 
 
+@pytest.mark.parametrize("shape", [(30,), (9, 8)])
+@pytest.mark.parametrize("each", [False, True])
+def test_clusters_of_noninferiority_are_mnes(shape: tuple[int, ...], each: bool) -> None:
+    """Where a model is as good as another brain, within a margin, or within one of every point."""
+    from mne.stats import permutation_cluster_1samp_test
+
+    x, y = scores(shape=shape), scores(shape=shape, seed=2)
+    margin: Any = 0.4 * np.abs(y.mean(axis=0)) + 0.3 if each else 0.5
+    t, found, p, _ = permutation_cluster_1samp_test(
+        x - y + margin,
+        threshold=1.5,
+        n_permutations="all",
+        tail=1,
+        adjacency=None,
+        out_type="mask",
+        verbose="error",
+        seed=1,
+    )
+    table = apa.map_test(
+        x, y, margin=margin, method="cluster", adjacency="lattice", threshold=1.5
+    ).table
+    np.testing.assert_allclose(table["statistic"], t.ravel(), rtol=1e-10)
+    np.testing.assert_allclose(table["estimate"], (x - y).mean(axis=0).ravel(), atol=1e-12)
+    for part, value in zip(found, p, strict=True):
+        mask = np.zeros(shape, dtype=bool)
+        mask[part] = True
+        inside = table[mask.ravel()]
+        assert inside["mass"].to_numpy() == pytest.approx(t[mask].sum(), rel=1e-9)
+        # MNE leaves one of the flips out
+        assert inside["p_value"].to_numpy() == pytest.approx(value, abs=1 / 127)
+
+
+@pytest.mark.parametrize("method", ["max-t", "cluster", "tfce"])
+def test_two_sides_are_the_larger_of_the_two(method: str) -> None:
+    x = scores(7)
+    space = None if method == "max-t" else "lattice"
+    options: dict[str, Any] = {"method": method, "adjacency": space, "alternative": "two-sided"}
+    found = apa.map_test(x, **options)
+    largest = found.arrays["largest"]
+    assert len(largest) == 2**7
+    edges = edges_of((30,), None)
+    for row, code in enumerate(range(2**7)):
+        signs = np.array([[1.0 - 2.0 * ((code >> k) & 1) for k in range(7)]])
+        t = flipped_t(x, signs)
+        maps = {
+            "max-t": lambda t: t,
+            "cluster": lambda t: mass_map(t, edges, float(student.ppf(0.975, 6))),
+            "tfce": lambda t: tfce_map(t, edges, 0.2),
+        }[method]
+        assert largest[row] == pytest.approx(max(maps(t).max(), maps(-t).max()), rel=1e-9)
+
+
 @pytest.mark.parametrize("method", ["max-t", "cluster", "tfce"])
 def test_the_level_holds(method: str) -> None:
     rng = np.random.default_rng(3)
@@ -196,6 +248,7 @@ def test_axes_labels_and_report() -> None:
         ({"threshold": 2.0}, InputError, "with method='max-t'"),
         ({"step": 0.1}, InputError, "with method='max-t'"),
         ({"margin": 0.1}, InputError, "None without y="),
+        ({"y": np.zeros((8, 30)), "margin": np.ones(3)}, InputError, "a number, or numbers of 0"),
         ({"y": np.zeros((8, 3))}, InputError, "as x"),
         ({"labels": [["a"]]}, InputError, "names of the points"),
         (

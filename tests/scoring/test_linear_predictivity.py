@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut
@@ -14,6 +17,7 @@ from apastats.errors import (
     ConvergenceWarning,
     DegenerateWarning,
     InputError,
+    OutputExistsError,
     PseudoreplicationWarning,
 )
 from apastats.scoring.folds import autocorrelation, held_out
@@ -100,11 +104,100 @@ def test_units_keep_their_place() -> None:
     assert frame["unit"].tolist() == [0, 2, 4]
 
 
+def test_the_median_over_units() -> None:
+    x, y = data()
+    test = data(1)[1]
+    sets = {("s", "r"): (y, test)}, {("m", "l"): (x, data(1)[0])}
+    units = apa.linear_predictivity(*sets, by_unit=True).frame
+    found = apa.linear_predictivity(*sets, average="median").frame.set_index("split")["score"]
+    expected = units.groupby("split")["score"].median()
+    np.testing.assert_allclose(found[expected.index], expected, rtol=1e-12)
+    assert apa.linear_predictivity(*sets, average="median").levels("metric") == [
+        "linear_predictivity_median"
+    ]
+
+
+def test_the_share_of_units_left_out() -> None:
+    x, y = data()
+    y[:, 3] = 2.0
+    with pytest.warns(DegenerateWarning, match="constant"):
+        table = scored(x, y)
+    assert table.frame["share_left_out"].item() == 1 / Q
+    assert "share_left_out" in apa.read(table.frame).covariates
+
+
+def test_units_in_a_folder_are_those_in_memory(tmp_path: Path) -> None:
+    brain = {(s, "r"): data(k)[1] for k, s in enumerate("abc")}
+    brain["b", "r"][:, 2] = np.nan
+    models = {("m", layer): data(k)[0] for k, layer in enumerate("12")}
+    options: dict[str, Any] = {"references": ["subject_to_subject"]}
+    table = apa.linear_predictivity(brain, models, by_unit=tmp_path / "units", **options)
+    plain = apa.linear_predictivity(brain, models, **options)
+    np.testing.assert_array_equal(table.frame["score"], plain.frame["score"])
+    assert any("single units are in" in line for line in table.log)
+    kept = apa.linear_predictivity(brain, models, by_unit=True, **options)
+    again = apa.read(tmp_path / "units")
+    key = ["kind", "model", "layer", "subject", "unit"]
+    a, b = (
+        t.frame.astype({"unit": int}).sort_values(key).reset_index(drop=True) for t in (again, kept)
+    )
+    assert a[key].equals(b[key].astype(a[key].dtypes.to_dict()))
+    np.testing.assert_array_equal(a["score"], b["score"])
+    assert len(list((tmp_path / "units").glob("*.parquet"))) == 5
+    with pytest.raises(OutputExistsError, match="exists and is kept"):
+        apa.linear_predictivity(brain, models, by_unit=tmp_path / "units", **options)
+
+
+def test_units_in_a_folder_hold_one_predictor_in_memory(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    brain = {("s", "r"): rng.standard_normal((12, 4000))}
+    models = {("m", str(k)): rng.standard_normal((12, 3)) for k in range(40)}
+
+    def peak(by_unit: Any) -> int:
+        tracemalloc.start()
+        apa.linear_predictivity(brain, models, alphas=[1.0], n_fold=2, by_unit=by_unit)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    # 160,000 rows of 14 columns in one table; 4,000 of them at a time in the folder
+    assert peak(tmp_path / "units") < peak(True) / 3
+
+
+def test_blocks_reverse_what_shuffled_folds_say_of_language_models(data_dir: Path) -> None:
+    """Hadidi, Feghhi et al. (2025): features without language win in shuffled folds, and have nothing in blocks."""
+    source = data_dir / "feghhi2025_llm_scores" / "scores_figure1.csv.gz"
+    frame = pd.read_csv(source)
+    part = frame[
+        (frame["dataset"] == "pereira")
+        & (frame["metric"] == "pearson_r")
+        & frame["model"].isin(["GPT2-XL", "OASM"])
+        & ~frame["no_l2_custom"]
+    ].rename(columns={"network": "roi"})
+    found = {}
+    for split in ("shuffled", "contiguous"):
+        scores = part[part["split"] == split][["subject", "roi", "model", "score"]]
+        mean = scores.groupby("model")["score"].mean()
+        found[split] = apa.compare(
+            "score ~ model | roi", apa.ScoreTable(scores), reference="GPT2-XL"
+        ).table.iloc[0]
+        assert (
+            mean.round(3).to_dict()
+            == {
+                "shuffled": {"GPT2-XL": 0.398, "OASM": 0.451},
+                "contiguous": {"GPT2-XL": 0.14, "OASM": 0.0},
+            }[split]
+        )
+    assert found["shuffled"]["conf_low"] > 0 > found["contiguous"]["conf_high"]
+
+
 def test_delays_are_copies_of_the_features() -> None:
     x, y = data()
     late = np.hstack([np.vstack([np.zeros((d, 8)), x[: N - d]]) for d in (1, 3)])
     found = scored(x, y, delays=[1, 3], folds="contiguous").frame
-    assert found["score"].item() == scored(late, y, folds="contiguous").frame["score"].item()
+    by_hand = scored(late, y, folds="contiguous").frame["score"].item()
+    # products of matrices that lie in memory differently differ by rounding
+    assert found["score"].item() == pytest.approx(by_hand, abs=1e-12)
     assert found["n_feature_predictor"].item() == 8
 
 
@@ -133,7 +226,7 @@ def test_the_penalty_and_the_edge_of_the_grid() -> None:
         table = scored(x, y, alphas=[1e5, 1e6, 1e7])
     assert table.frame["penalty"].item() == 1e5
     assert any("wider grid" in line for line in table.log)
-    assert table.covariates == ("penalty",)
+    assert table.covariates == ("penalty", "share_left_out")
     # what is written is read back as it is
     again = apa.read(table.frame)
     assert "penalty" in again.covariates
@@ -149,6 +242,8 @@ def test_the_penalty_and_the_edge_of_the_grid() -> None:
         ({"groups": [1] * 30 + [2] * 30}, "the 2 groups"),
         ({"score": "rho"}, "score: got 'rho'"),
         ({"per": "vertex"}, "per: got 'vertex'"),
+        ({"average": "mode"}, "average: got 'mode'"),
+        ({"by_unit": 3}, "by_unit: got 3"),
         ({"delays": []}, "each once"),
         ({"delays": [1, 1]}, "each once"),
         ({"delays": [-1]}, "delays: got -1"),
