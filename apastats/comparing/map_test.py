@@ -189,11 +189,7 @@ def map_test(
         table = table.assign(tfce=signed)
     claim = _claim(method, alternative, margin is not None, y is None)
     table = table.assign(p_value=p, n_subject=n, decision=np.where(p <= alpha, claim, "undecided"))
-    what = "x - y" if given else "x"
-    stated = "" if margin is None else _stated(margin)
-    null = f"{what} has the mean 0" if margin is None else f"{what} is at most -({stated})"
-    if isinstance(margin, float):
-        null = f"{what} is at most {-margin:g}"
+    null = _null("x - y" if given else "x", margin)
     info = Info(
         method=_words(method, given, margin, alternative, threshold, step, alpha),
         estimand="mean difference" if given else "mean",
@@ -203,7 +199,7 @@ def map_test(
         null=f"at every point of the map {null}",
         hypothesis="" if margin is None else "noninferiority",
         rule=f"a point is {claim} where its adjusted p-value is at most {alpha:g}",
-        margin=stated,
+        margin=_stated(margin),
         margin_origin="" if margin is None else "raw",
         adjust="max-t" if method == "max-t" else "",
         family="points of the map",
@@ -252,8 +248,18 @@ def _margin(margin: Any, y: Any, alternative: str, shape: tuple[int, ...]) -> fl
     return each
 
 
-def _stated(margin: float | np.ndarray) -> str:
-    """The margin in words."""
+def _null(what: str, margin: float | np.ndarray | None) -> str:
+    """The null hypothesis at a point."""
+    if margin is None:
+        return f"{what} has the mean 0"
+    below = f"{-margin:g}" if isinstance(margin, float) else f"-({_stated(margin)})"
+    return f"{what} is at most {below}"
+
+
+def _stated(margin: float | np.ndarray | None) -> str:
+    """The margin in words; nothing without one."""
+    if margin is None:
+        return ""
     if isinstance(margin, float):
         return f"{margin:g}"
     return f"{margin.min():g} to {margin.max():g}, one for every point"
