@@ -36,11 +36,11 @@ SECTIONS: list[tuple[Any, str, set[str], set[str]]] = [
     ("ceiling", "noise_ceiling", {"data", "kind", "rng"}, {"kinds"}),
     ("patterns", "alignment_patterns", {"table"}, set()),
     ("agreement", "pattern_agreement", {"patterns"}, {"run"}),
-    # where the data are RDMs: options of an [[analysis]]
+    # where the data are RDMs or patterns: options of an [[analysis]]
     (
         "bootstrap",
         "bootstrap",
-        {"formula", "data", "rng", "models", "method", "blocks", "ceiling"},
+        {"formula", "data", "rng", "models", "method", "measure", "reference_from", "blocks", "ceiling"},
         set(),
     ),
     ("equivalence", "equivalence", {"formula", "data", "rng"}, set()),

@@ -19,6 +19,7 @@ from tests.verb_data import (
     both_ways,
     brained,
     brained_both,
+    brains,
     ceiling,
     column_medians,
     contrasts,
@@ -26,6 +27,7 @@ from tests.verb_data import (
     draws,
     fit,
     folder,
+    layers,
     means,
     near,
     numbers,
@@ -365,6 +367,8 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "kind": lambda: needing("leave_one_out", data=with_brains()),
         "models": lambda: needing(one_of_each().select(model="model_01"), **_rdm_options()),
         "method": lambda: needing("spearman", **_rdm_options()),
+        "measure": lambda: needing("cka", **_pattern_options(measure="bures")),
+        "reference_from": lambda: needing("joined_units", **_pattern_options(measure="cka")),
         "blocks": lambda: needing([*"aabbccddeeff"], **_rdm_options(cluster="stimulus")),
         "ceiling": lambda: needing(False, **_rdm_options()),
         "n_jobs": lambda: needing(2, **_rdm_options(cluster="stimulus")),
@@ -630,6 +634,19 @@ SPECIAL: dict[str, dict[str, Any]] = {
 
 def _rdm_options(**more: Any) -> Call:
     return {"data": rdms().brain, "models": one_of_each(), "n_resamples": 49, "rng": 1, **more}
+
+
+def _pattern_options(**more: Any) -> Call:
+    data, models = brains(), layers()
+    return {
+        "formula": "score ~ model + layer | roi",
+        "data": data,
+        "models": models,
+        "interval": "t",
+        "n_resamples": 49,
+        "rng": 1,
+        **more,
+    }
 
 
 def _ring(n: int) -> Any:

@@ -29,6 +29,7 @@ from apastats.words import Info, Outcome
 
 if TYPE_CHECKING:
     from apastats.io.rdm_set import RDMSet
+    from apastats.scoring.measures.entry import Measure
 
 __all__ = ["bootstrap"]
 
@@ -49,6 +50,8 @@ def bootstrap(
     on: str = "train",
     models: RDMSet | Any = None,
     method: str = "corr",
+    measure: str | Measure | None = None,
+    reference_from: str = "mean_patterns",
     blocks: Sequence[Any] | None = None,
     ceiling: bool = True,
     n_resamples: Resamples = "auto",
@@ -68,15 +71,16 @@ def bootstrap(
     ----------
     formula : str
         ``outcome ~ compare | by``; every combination of levels is one cell.
-    data : ScoreTable or RDMs
+    data : ScoreTable, RDMs or patterns
         Scores, one row per subject and cell (choose layer and split first, or use ``reselect``); or
-        RDMs of brains with labels ``subject, roi``, together with ``models``.
+        RDMs of brains with labels ``subject, roi``, together with ``models``; or, with ``measure``, patterns as
+        :func:`apastats.score_patterns` takes them, together with ``models``.
     cluster : str or pair of str
         Who is drawn. A column (``"subject"``): its levels, with all their values. A pair of columns
         (``("subject", "session")``): levels of the first, then of the second within each drawn one.
         ``"dyad"``: subjects in both roles of subject-to-subject scores; self pairs drop out and
-        reciprocal pairs count once. With RDMs also ``"stimulus"``, and ``("subject", "stimulus")`` for
-        new subjects and new stimuli at once.
+        reciprocal pairs count once. With RDMs and patterns also ``"stimulus"``, and ``("subject", "stimulus")``
+        for new subjects and new stimuli at once.
     scheme : {"bootstrap", "bayesian"}
         Counts of a draw with replacement, or Dirichlet weights (Rubin 1981).
     strata : str, optional
@@ -89,14 +93,22 @@ def bootstrap(
     on : {"train", "out_of_bag"}
         What ``reselect`` chooses on: the split "train" of the resample, or the subjects not in it (the
         estimate is then that of ``select_layer(on="cross_subject")``).
-    models : RDMs, optional
-        Model RDMs with labels ``model, layer``, where ``data`` are RDMs.
+    models : RDMs or patterns, optional
+        Model RDMs with labels ``model, layer``, where ``data`` are RDMs; features of models where they are patterns.
     method : str
         Similarity of RDMs, where ``data`` are RDMs.
+    measure : str or Measure, optional
+        Measure of patterns, as in :func:`apastats.score_patterns`. Those that allow weights of stimuli are resampled
+        with weights, no copy compared with its like; for the others a resample is the stimuli that were drawn, each
+        once, their spread scaled to that of all stimuli (``notes`` say so).
+    reference_from : {"mean_patterns", "joined_units"}
+        What the ceilings of a measure compare a subject with, as in :func:`apastats.score_patterns`: lower bound from
+        the other subjects, upper from all.
     blocks : sequence, optional
         One label per stimulus; stimuli of a block are drawn together.
     ceiling : bool
-        Whether to resample Nili's noise ceilings with the scores, where ``data`` are RDMs.
+        Whether to resample noise ceilings (Nili's lower and upper) with the scores, where ``data`` are RDMs or
+        patterns.
     n_resamples : "auto", "exact" or int
         ``"auto"`` enumerates all resamples of up to 10 subjects (exact: no seed, no Monte-Carlo
         error) and samples 19,999 above, and up to 199,999 where Monte-Carlo error could still change
@@ -206,6 +218,7 @@ def bootstrap(
     }
     if not isinstance(data, ScoreTable):
         from apastats.bootstrapping.bootstrap_rdms import bootstrap_rdms
+        from apastats.bootstrapping.sources import source_of
 
         table: dict[str, Any] = {"to": ["scores"], "chosen": "RDMs", "by": "data"}
         applies("strata", strata, **table)
@@ -217,9 +230,7 @@ def bootstrap(
         del shared["batch"]
         return bootstrap_rdms(
             formula,
-            data,
-            models,
-            method=method,
+            source_of(data, models, method, measure, reference_from),
             cluster=cluster,
             scheme=scheme,
             blocks=blocks,
@@ -229,6 +240,15 @@ def bootstrap(
         )
     rdms: dict[str, Any] = {"to": ["RDMs"], "chosen": "scores", "by": "data"}
     applies("models", models, **rdms)
+    applies("measure", measure, **{**rdms, "to": ["patterns"]})
+    applies(
+        "reference_from",
+        reference_from,
+        to=["patterns"],
+        chosen="scores",
+        by="data",
+        default="mean_patterns",
+    )
     applies("blocks", blocks, **rdms)
     applies("method", method, **rdms, default="corr")
     applies("ceiling", ceiling, **rdms, default=True)

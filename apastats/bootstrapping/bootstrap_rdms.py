@@ -1,4 +1,4 @@
-"""The bootstrap of scores that are computed from RDMs: subjects, stimuli, or both."""
+"""The bootstrap of scores that are computed from RDMs or patterns: subjects, stimuli, or both."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import pandas as pd
 
 from apastats.arguments import items
 from apastats.bootstrapping.result import BootstrapResult
+from apastats.bootstrapping.sources import Source
 from apastats.bootstrapping.tables import give_warnings, how_many
 from apastats.errors import DesignError, InputError
-from apastats.io.rdm_set import RDMSet, aligned
-from apastats.io.read_rdms import as_rdms
 from apastats.resampling.designs import block_counts
 from apastats.resampling.intervals import Alternative
 from apastats.resampling.plans import (
@@ -27,10 +26,6 @@ from apastats.resampling.plans import (
 from apastats.resampling.quantiles import QuantileRule
 from apastats.resampling.store import BlockStore
 from apastats.results import Provenance
-from apastats.scoring.methods import comparison, parse_method
-from apastats.scoring.people import between_subjects
-from apastats.scoring.rdm_similarity import similarity_counts
-from apastats.scoring.score import checked_brain, checked_models
 from apastats.scoring.stimuli.stimuli import MODEL_TILE, TASK_BLOCKS, StimulusSetup, stimulus_arrays
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.table import CellFormula, parse_formula
@@ -43,10 +38,8 @@ STIMULUS_RESAMPLES = 4_999
 
 def bootstrap_rdms(
     formula: str,
-    data: Any,
-    models: Any,
+    source: Source,
     *,
-    method: str,
     cluster: str | Sequence[str],
     scheme: str,
     blocks: Sequence[Any] | None,
@@ -60,21 +53,13 @@ def bootstrap_rdms(
     n_jobs: int,
     workdir: str | Path | None,
 ) -> BootstrapResult:
-    """Bootstrap scores of models against brains from their RDMs; see :func:`apastats.bootstrap`."""
+    """Bootstrap scores of models against brains from RDMs or patterns; see :func:`apastats.bootstrap`."""
     drawn = _factors(cluster)
-    if models is None:
-        allowed = "a ScoreTable, or RDMs of brains together with models= (apa.read and apa.read_rdms make them)"
-        raise InputError("data", type(data).__name__, allowed)
-    method = parse_method(method)
-    brain, predictors, log = aligned(
-        checked_brain(as_rdms(data, "data")), checked_models(as_rdms(models, "models"))
-    )
-    if predictors is None:
-        raise InputError("models", None, "RDMs of models")
+    method, labels, log = source.metric, source.labels, source.log
     f = parse_formula(formula)
-    groups = _groups(f, predictors)
-    subjects = sorted(brain.labels["subject"].unique())
-    rois = list(pd.unique(brain.labels["roi"]))
+    groups = _groups(f, source.models)
+    subjects = sorted(labels["subject"].unique())
+    rois = list(pd.unique(labels["roi"]))
     if f.by not in ((), ("roi",)) or (not f.by and len(rois) > 1):
         raise InputError("formula", formula, "'... | roi' after the bar (one ROI needs no bar)")
     if len(subjects) < 2:
@@ -89,7 +74,7 @@ def bootstrap_rdms(
         formula=str(f),
         extra={
             "quantile_rule": quantile_rule,
-            "n_stimulus": len(brain.stimuli),
+            "n_stimulus": source.n_stimulus,
             "cluster": " + ".join(drawn),
             "metric": method,
             "ceiling_rois": rois if ceiling else None,
@@ -98,49 +83,45 @@ def bootstrap_rdms(
             else len(set(map(str, items("blocks", blocks, "a label per stimulus")))),
         },
     )
-    if ceiling and not comparison(method).pools:
-        log = [*log, f"{method} has no pooled RDM: no noise ceilings"]
+    if ceiling and source.no_pool:
+        log = (*log, source.no_pool)
         ceiling, info = False, info.but(ceiling_rois=None)
     root = seed_sequence(rng)
-    places = {roi: np.flatnonzero((brain.labels["roi"] == roi).to_numpy()) for roi in rois}
+    places = {roi: np.flatnonzero((labels["roi"] == roi).to_numpy()) for roi in rois}
     present = {
-        roi: np.array([subjects.index(s) for s in brain.labels["subject"].iloc[rows]])
+        roi: np.array([subjects.index(s) for s in labels["subject"].iloc[rows]])
         for roi, rows in places.items()
     }
     arrays: dict[str, np.ndarray]
     if drawn == ("subject",):
         make = subject_counts if scheme == "bootstrap" else subject_weights
         plan = make(len(subjects), n_resamples, root)
-        arrays = _subject_arrays(brain, predictors, method, places, present, len(subjects), ceiling)
+        arrays = _subject_arrays(source, places, present, len(subjects), ceiling)
         if not plan.exact:
             arrays["counts"] = plan.counts
         held = "stimuli, layers"
         info = info.but(interval="studentized" if interval == "auto" else interval)
     else:
-        _stimuli_can_be_drawn(method, scheme, interval)
+        _stimuli_can_be_drawn(source, scheme, interval)
         info = info.but(interval="t" if interval == "auto" else interval)
         units, plan, others = _stimulus_plans(
-            drawn, brain, blocks, len(subjects), n_resamples, root, scheme == "bayesian"
+            drawn, source.n_stimulus, blocks, len(subjects), n_resamples, root, scheme == "bayesian"
         )
         setups = [
             StimulusSetup(
-                np.asarray(brain.vectors[places[roi]], dtype=np.float64),
-                np.asarray(predictors.vectors, dtype=np.float64),
-                method,
-                plan,
-                others,
-                present[roi],
-                units,
-                ceiling,
-                info["interval"] == "studentized",
-                scheme == "bayesian",
-                _pooled_shares(brain.vectors[places[roi]], method) if ceiling else None,
+                **source.setup(places[roi], ceiling=ceiling),
+                stimuli=plan,
+                subjects=others,
+                present=present[roi],
+                units=units,
+                ceiling=ceiling,
+                studentize=info["interval"] == "studentized",
+                bayesian=scheme == "bayesian",
+                pooled=source.shares(places[roi]) if ceiling else None,
             )
             for roi in rois
         ]
-        store = _store(
-            workdir, brain, predictors, f, info, plan, [scheme, *drawn], units.tolist(), ceiling
-        )
+        store = _store(workdir, source, f, info, plan, [scheme, *drawn], units.tolist(), ceiling)
         arrays = _stimulus_cells(setups, len(groups), ceiling, n_jobs, store)
         held = "layers, subjects" if drawn == ("stimulus",) else "layers"
     keys = groups.loc[np.repeat(np.arange(len(groups)), len(rois))].reset_index(drop=True)
@@ -156,7 +137,7 @@ def bootstrap_rdms(
         resampled=f"{words} ({how_many(plan)})",
         held_fixed=held,
     )
-    provenance = Provenance(data_hash=f"{brain.hash} {predictors.hash}", seed=plan.seed)
+    provenance = Provenance(data_hash=source.hash, seed=plan.seed)
     table = BootstrapResult(keys, info, provenance, arrays)._table()
     notes = (*log, *give_warnings(table, keys.columns.tolist(), info))
     return BootstrapResult(table, info, provenance, arrays, notes)
@@ -172,9 +153,9 @@ def _factors(cluster: str | Sequence[str]) -> tuple[str, ...]:
     return drawn
 
 
-def _stimuli_can_be_drawn(method: str, scheme: str, interval: str) -> None:
+def _stimuli_can_be_drawn(source: Source, scheme: str, interval: str) -> None:
     """Refuse what has no meaning for a comparison that takes copies, or a subset, of the stimuli."""
-    treated = comparison(method).stimuli
+    method, treated = source.metric, source.treated
     if scheme == "bayesian" and treated in ("copies", "subset"):
         allowed = f"'bootstrap' for {method}: it takes copies of stimuli, no weights"
         raise InputError("scheme", scheme, allowed)
@@ -183,56 +164,45 @@ def _stimuli_can_be_drawn(method: str, scheme: str, interval: str) -> None:
         raise InputError("interval", interval, allowed)
 
 
-def _groups(f: CellFormula, models: RDMSet) -> pd.DataFrame:
-    """One row per model RDM, the columns that the formula compares."""
+def _groups(f: CellFormula, models: pd.DataFrame) -> pd.DataFrame:
+    """One row per model data set, the columns that the formula compares."""
     if f.outcome != "score":
         raise InputError("formula", str(f), "'score' on the left side, where data are RDMs")
     for c in f.compare:
-        if c not in models.labels.columns:
-            raise InputError("formula", str(f), f"columns among {list(models.labels.columns)}")
-    groups = models.labels[list(f.compare)].reset_index(drop=True)
+        if c not in models.columns:
+            raise InputError("formula", str(f), f"columns among {list(models.columns)}")
+    groups = models[list(f.compare)].reset_index(drop=True)
     repeated = groups.duplicated()
     if repeated.any() or not f.compare:
         row = groups[repeated].iloc[0].to_dict() if f.compare else {}
-        raise DesignError(f"{f}: several model RDMs for {row}; choose a layer, or name the column")
+        raise DesignError(f"{f}: several models for {row}; choose a layer, or name the column")
     return groups
 
 
 def _subject_arrays(
-    brain: RDMSet,
-    models: RDMSet,
-    method: str,
+    source: Source,
     places: dict[str, np.ndarray],
     present: dict[str, np.ndarray],
     n: int,
     ceiling: bool,
 ) -> dict[str, np.ndarray]:
     """Scores ``[subject, model x roi]`` and each person's share in the ceilings ``[subject, roi x bound]``."""
-    m, k = len(models), len(places)
+    m, k = len(source.models), len(places)
     values = np.full((n, m, k), np.nan)
     bounds = np.full((n, k, 2), np.nan)
     for r, (roi, rows) in enumerate(places.items()):
-        x = brain.vectors[rows]
-        values[present[roi], :, r] = similarity_counts(models.vectors, x, method)[0].T
+        values[present[roi], :, r] = source.scores(rows)
         if ceiling and len(rows) > 1:
-            bounds[present[roi], r] = between_subjects(x, method, "nili")[1]
+            bounds[present[roi], r] = source.bounds(rows)[1]
     arrays = {"values": values.reshape(n, m * k)}
     if ceiling:
         arrays["ceiling_values"] = bounds.reshape(n, 2 * k)
     return arrays
 
 
-def _pooled_shares(x: np.ndarray, method: str) -> np.ndarray | None:
-    """What a person adds to the ceilings by being in the others' pools, ``[subject, bound]``; mean 0."""
-    if len(x) < 3:
-        return None
-    values, person = between_subjects(np.asarray(x, dtype=np.float64), method, "nili")
-    return person - values
-
-
 def _stimulus_plans(
     drawn: tuple[str, ...],
-    brain: RDMSet,
+    n: int,
     blocks: Sequence[Any] | None,
     n_subject: int,
     n_resamples: Resamples,
@@ -244,7 +214,6 @@ def _stimulus_plans(
     if n_resamples == "exact":
         raise InputError("n_resamples", "exact", "a number or 'auto': stimuli are sampled")
     rows = STIMULUS_RESAMPLES if n_resamples == "auto" else int(n_resamples)
-    n = len(brain.stimuli)
     children = [
         np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, key)) for key in (0, 1)
     ]
@@ -297,8 +266,7 @@ def _stimulus_cells(
 
 def _store(
     workdir: str | Path | None,
-    brain: RDMSet,
-    models: RDMSet,
+    source: Source,
     f: CellFormula,
     info: Info,
     plan: Plan,
@@ -316,13 +284,13 @@ def _store(
         "version": __version__,
         "numpy": np.__version__,
         "formula": str(f),
-        "metric": info["metric"],
+        "metric": source.recipe,
         "drawn": drawn,
         "units": units,
         "ceiling": ceiling,
         "studentize": info["interval"] == "studentized",
         "n_resamples": plan.n_resamples,
         "seed": plan.seed,
-        "data": [brain.hash, models.hash],
+        "data": source.hash.split(),
     }
     return BlockStore(workdir, manifest)

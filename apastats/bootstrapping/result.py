@@ -303,7 +303,7 @@ class BootstrapResult(Result):
         Raises
         ------
         InputError
-            If the result was not made from RDMs with ``ceiling=True``.
+            If the result was not made from RDMs or patterns with ``ceiling=True``.
         """
         rois = self._ceiling_rois()
         keys = pd.DataFrame({"roi": np.repeat(rois, 2), "bound": ["lower", "upper"] * len(rois)})

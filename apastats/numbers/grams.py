@@ -22,6 +22,7 @@ __all__ = [
     "nuclear",
     "rbf",
     "roots",
+    "square_distances",
     "squares",
 ]
 
@@ -31,6 +32,14 @@ def gram(x: Any, backend: Backend = NUMPY) -> Any:
     x = backend.array(x)
     x = x - backend.xp.mean(x, axis=0)
     return x @ x.T
+
+
+def square_distances(grams: np.ndarray) -> np.ndarray:
+    """Squared distances ``[m, n, n]`` of the stimuli from Gram matrices, the diagonal exactly 0."""
+    size = np.einsum("mii->mi", grams)
+    out = size[:, :, None] + size[:, None, :] - 2 * grams
+    out[:, np.arange(out.shape[1]), np.arange(out.shape[1])] = 0.0
+    return out
 
 
 def squares(vectors: np.ndarray) -> np.ndarray:

@@ -118,21 +118,54 @@ def _with_names(sets: Any) -> Any:
     return sets.frames() if isinstance(sets, PatternSets) else sets
 
 
-def other_people(data: Mapping[tuple[str, str], Patterns]) -> Iterator[tuple[str, str, Patterns]]:
-    """Mean patterns of all other subjects, for every subject and ROI that has any."""
+REFERENCES_FROM = ("mean_patterns", "joined_units")
+
+
+def other_people(
+    data: Mapping[tuple[str, str], Patterns], reference_from: str = "mean_patterns"
+) -> Iterator[tuple[str, str, Patterns]]:
+    """What all other subjects say, for every subject and ROI that has any; see :func:`together`."""
     for subject in dict.fromkeys(s for s, _ in data):
         for roi in dict.fromkeys(r for _, r in data):
             rest = [p for (s, r), p in data.items() if r == roi and s != subject]
             if not rest:
                 continue
-            sizes = {p.train.shape[1] for p in rest}
-            if len(sizes) > 1:
-                raise DataError(
-                    f"ROI {roi!r}: subjects have {sorted(sizes)} vertices; a mean pattern needs the same vertices "
-                    f"in the same order (NaN where a subject lacks one)"
-                )
-            test = None if rest[0].test is None else _nan_mean([p.test for p in rest])
-            yield subject, roi, Patterns(_nan_mean([p.train for p in rest]), test)
+            yield subject, roi, together(rest, reference_from, roi)
+
+
+def together(people: Sequence[Patterns], reference_from: str, roi: str) -> Patterns:
+    """One data set of several people's.
+
+    ``mean_patterns``: the mean over people of every vertex, which has to be the same one in all. ``joined_units``: the
+    vertices of all side by side, each person's about their means and of unit sum of squares; its Gram matrix is the
+    sum of theirs.
+
+    Raises
+    ------
+    DataError
+        Mean patterns of people whose numbers of vertices differ.
+    """
+    if reference_from == "joined_units":
+        return _joined(people)
+    sizes = {p.train.shape[1] for p in people}
+    if len(sizes) > 1:
+        raise DataError(
+            f"ROI {roi!r}: subjects have {sorted(sizes)} vertices; a mean pattern needs the same vertices "
+            f"in the same order (NaN where a subject lacks one). reference_from='joined_units' needs none"
+        )
+    test = None if people[0].test is None else _nan_mean([p.test for p in people])
+    return Patterns(_nan_mean([p.train for p in people]), test)
+
+
+def _joined(people: Sequence[Patterns]) -> Patterns:
+    train, test = [], []
+    for p in (p.compact() for p in people):
+        mean = p.train.mean(axis=0)
+        size = float(np.sqrt(((p.train - mean) ** 2).sum())) or 1.0
+        train.append((p.train - mean) / size)
+        if p.test is not None:
+            test.append((p.test - mean) / size)
+    return Patterns(np.hstack(train), np.hstack(test) if test else None)
 
 
 def _nan_mean(stack: Sequence[Any]) -> np.ndarray:

@@ -19,6 +19,7 @@ from apastats.scoring.methods import parse_method
 from apastats.scoring.rdm_similarity import similarity_counts
 from apastats.scoring.rdms_from_patterns import FAST, distances
 from apastats.scoring.response_patterns import (
+    REFERENCES_FROM,
     Patterns,
     check_same_rows,
     checked_patterns,
@@ -69,10 +70,11 @@ def score_patterns(
         Comparison of RDMs, as in :func:`apastats.rdm_similarity`, of ``rsa``.
     references : sequence of {"subject_to_subject", "leave_one_out"} or None
         Brain rows to compute.
-    reference_from : {"mean_patterns", "pooled_rdms"}
-        How leave_one_out predictors are made (pools are for ``rsa``): the RDM of the other subjects' mean patterns (all
-        subjects of a ROI need the same vertices), or the pooled RDM of their RDMs. The column of this
-        name says it.
+    reference_from : {"mean_patterns", "joined_units", "pooled_rdms"}
+        How leave_one_out predictors are made: the other subjects' mean patterns (all subjects of a ROI need the same
+        vertices); their vertices side by side, each subject's about their means and of unit sum of squares; or, for
+        ``rsa``, the pooled RDM of their RDMs (with a list of measures the others then take mean patterns). The column
+        of this name says it.
     stimuli : sequence, optional
         Names of the rows.
     split : str
@@ -133,13 +135,15 @@ def score_patterns(
     """
     measures = parse_measures(measure)
     choice("distance", distance, FAST)
-    choice("reference_from", reference_from, ("mean_patterns", "pooled_rdms"))
+    choice("reference_from", reference_from, (*REFERENCES_FROM, "pooled_rdms"))
     metric = parse_method(method)
     if all(m.name != "rsa" for m in measures):
-        given = {"distance": distance, "method": method, "reference_from": reference_from}
-        for option, default in zip(given, ("correlation", "corr", "mean_patterns"), strict=True):
+        given = {"distance": distance, "method": method}
+        for option, default in zip(given, ("correlation", "corr"), strict=True):
             if given[option] != default:
                 raise InputError(option, given[option], "nothing without measure='rsa'")
+        if reference_from == "pooled_rdms":
+            raise InputError("reference_from", reference_from, "'pooled_rdms' for 'rsa' alone")
     engine = get_backend(backend, device, dtype)
     wanted = parse_references(references)
     brain, models, log = rows_by_name(brain, models)
@@ -152,6 +156,7 @@ def score_patterns(
     if names and len(names) != len(next(iter(data.values())).train):
         raise InputError("stimuli", f"{len(names)} names", "one for every row of brain")
     log = log if stimuli is None else ()
+    joined = "mean_patterns" if reference_from == "pooled_rdms" else reference_from
     parts = []
     for m in measures:
         if m.prepare is None:
@@ -169,7 +174,16 @@ def score_patterns(
             )
         else:
             parts.append(
-                measured_rows(m, data, predictors, wanted, split=split, batch=batch, backend=engine)
+                measured_rows(
+                    m,
+                    data,
+                    predictors,
+                    wanted,
+                    reference_from=joined,
+                    split=split,
+                    batch=batch,
+                    backend=engine,
+                )
             )
     if not parts:
         raise DesignError(
@@ -220,22 +234,23 @@ def _rsa_rows(
             dtype=engine.dtype,
         )
         parts.append(found.frame)
-    if reference_from == "mean_patterns" and "leave_one_out" in wanted and several:
-        rows = _mean_pattern_rows(data, targets, distance, method, engine)
+    if reference_from in REFERENCES_FROM and "leave_one_out" in wanted and several:
+        rows = _pattern_rows(data, targets, distance, method, reference_from, engine)
         parts.append(rows.assign(metric=method, split=split))
     return parts
 
 
-def _mean_pattern_rows(
+def _pattern_rows(
     data: Mapping[tuple[str, str], Patterns],
     targets: RDMSet,
     distance: str,
     method: str,
+    reference_from: str,
     engine: Backend,
 ) -> pd.DataFrame:
     subject_of = targets.labels["subject"].to_numpy()
     rows = []
-    for subject, roi, mean in other_people(data):
+    for subject, roi, mean in other_people(data, reference_from):
         predictor = distances(mean.compact().train[None], distance)
         own = np.flatnonzero(subject_of == subject)
         values, _ = similarity_counts(predictor, targets.vectors[own], method, backend=engine)
@@ -250,4 +265,4 @@ def _mean_pattern_rows(
             )
         )
     frame = pd.concat(rows, ignore_index=True)
-    return frame.assign(kind="leave_one_out", model="others", reference_from="mean_patterns")
+    return frame.assign(kind="leave_one_out", model="others", reference_from=reference_from)

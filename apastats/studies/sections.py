@@ -171,7 +171,7 @@ class ScorePatternsSection(_Section):
     distance: Literal["correlation", "euclidean", "cosine"] = "correlation"
     method: str = "corr"
     references: References = ("subject_to_subject", "leave_one_out")
-    reference_from: Literal["mean_patterns", "pooled_rdms"] = "mean_patterns"
+    reference_from: Literal["mean_patterns", "joined_units", "pooled_rdms"] = "mean_patterns"
     split: str = "test"
     batch: Count | None = None
     backend: Backend = "numpy"

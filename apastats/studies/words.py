@@ -87,7 +87,7 @@ WORDS: dict[str, dict[str, str]] = {
         "distance": "correlation, euclidean, cosine",
         "method": "comparison of the RDMs",
         "references": "brain rows to compute",
-        "reference_from": "mean_patterns or pooled_rdms",
+        "reference_from": "mean_patterns, joined_units (vertices need not correspond) or pooled_rdms",
         "split": "name of the split, where patterns have one part",
         "batch": "predictors at once; bounds the memory",
         "backend": "numpy or torch",

@@ -462,7 +462,7 @@ def test_a_measure_of_ones_own() -> None:
         ({"measure": ["cka", "cka"]}, InputError, "each name once"),
         ({"measure": "cka", "method": "spearman"}, InputError, "nothing without measure='rsa'"),
         ({"measure": "cka", "distance": "cosine"}, InputError, "nothing without measure='rsa'"),
-        ({"measure": "cka", "reference_from": "pooled_rdms"}, InputError, "nothing without"),
+        ({"measure": "cka", "reference_from": "pooled_rdms"}, InputError, "for 'rsa' alone"),
         ({"measure": apa.measure("mutual-knn", k=19)}, DesignError, "at most 18"),
         ({"measure": apa.measure("versa", n_fold=8)}, DesignError, "fewer than 3 stimuli"),
     ],

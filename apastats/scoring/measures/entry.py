@@ -11,12 +11,14 @@ import numpy as np
 from apastats.arguments import Rule
 from apastats.numbers.backends import Backend
 
-__all__ = ["Compare", "Measure", "Prepare", "pairwise"]
+__all__ = ["Compare", "Measure", "Prepare", "Weighted", "pairwise"]
 
 # (patterns of one data set, backend, options) -> what is compared; once per data set
 Prepare: TypeAlias = Callable[..., Any]
 # (predictors, targets, backend, options) -> [n_predictor, n_target], or [2, ...] (train, test) where it splits
 Compare: TypeAlias = Callable[..., np.ndarray]
+# (data sets [n, p], left [m], right [m], options) -> (weights of stimuli [b, n]) -> values of the pairs [b, m]
+Weighted: TypeAlias = Callable[..., Callable[[np.ndarray], np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,7 @@ class Measure:
     invariant : tuple of str
         Transformations of the features that change no score.
     stimuli : {"weights", "subsets"}
-        Whether it is defined for stimuli with a weight each, or for subsets alone.
+        Whether it is defined for stimuli with a weight each, or for subsets alone; what a bootstrap of stimuli does.
     needs : str
         What it needs besides finite numbers.
     symmetric : bool
@@ -54,6 +56,8 @@ class Measure:
         Whether it takes pairs (train, test).
     prepare, compare : callable
         See :data:`Prepare` and :data:`Compare`; None for ``rsa``, which has a verb of its own.
+    weighted : callable, optional
+        See :data:`Weighted`; None where a bootstrap of stimuli takes subsets.
     rules : mapping
         Option -> its validator.
     options : mapping
@@ -76,6 +80,7 @@ class Measure:
     splits: bool = False
     prepare: Prepare | None = None
     compare: Compare | None = None
+    weighted: Weighted | None = None
     rules: Mapping[str, Rule] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from apastats import arguments
-from apastats.numbers.backends import Backend
+from apastats.numbers.backends import NUMPY, Backend
+from apastats.numbers.fidelity import Fidelity
 from apastats.numbers.grams import (
     debiased_metric,
     debiased_rows,
@@ -19,7 +20,9 @@ from apastats.numbers.grams import (
     nuclear,
     rbf,
     roots,
+    square_distances,
 )
+from apastats.numbers.tuples import Alignment, biased_shares, unbiased_shares
 from apastats.scoring.measures.entry import Measure
 
 __all__ = ["MEASURES"]
@@ -65,6 +68,34 @@ def angular(cosine: np.ndarray) -> np.ndarray:
     return np.asarray(1 - 2 / np.pi * np.arccos(np.clip(cosine, 0, 1)))
 
 
+def _weighted_alignment(
+    sets: Sequence[np.ndarray],
+    left: np.ndarray,
+    right: np.ndarray,
+    *,
+    shares: Callable[[int], tuple[float, float, float]],
+    sigma: float | None = None,
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Alignments under weights; the width of a Gaussian kernel stays that of all stimuli."""
+    kernels = np.stack([np.asarray(gram(x)) for x in sets])
+    if sigma is not None:
+        kernels = rbf(kernels, sigma)
+    return Alignment(square_distances(kernels), left, right, shares(len(sets[0]))).values
+
+
+def _weighted_fidelity(
+    sets: Sequence[np.ndarray], left: np.ndarray, right: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    return Fidelity([np.asarray(roots(x, NUMPY)) for x in sets], left, right).values
+
+
+def _weighted_angle(
+    sets: Sequence[np.ndarray], left: np.ndarray, right: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    cosines = _weighted_fidelity(sets, left, right)
+    return lambda weights: angular(cosines(weights))
+
+
 MEASURES = {
     "cka": Measure(
         "cka",
@@ -75,6 +106,7 @@ MEASURES = {
         stimuli="weights",
         prepare=_cka,
         compare=_rows,
+        weighted=functools.partial(_weighted_alignment, shares=biased_shares),
     ),
     "cka-debiased": Measure(
         "cka-debiased",
@@ -87,6 +119,7 @@ MEASURES = {
         needs="4 stimuli; no score where the unbiased HSIC of a data set with itself is not above 0",
         prepare=_debiased,
         compare=_unbiased,
+        weighted=functools.partial(_weighted_alignment, shares=unbiased_shares),
     ),
     "cka-rbf": Measure(
         "cka-rbf",
@@ -94,8 +127,10 @@ MEASURES = {
         ("kornblith2019",),
         independent="above 0; near 1 where features outnumber stimuli",
         invariant=ROTATION,
+        stimuli="weights",
         prepare=_rbf,
         compare=lambda *sides, sigma: _rows(*sides),
+        weighted=functools.partial(_weighted_alignment, shares=biased_shares),
         rules={"sigma": functools.partial(arguments.number, above=0)},
         options={"sigma": 0.8},
     ),
@@ -110,6 +145,7 @@ MEASURES = {
         stimuli="weights",
         prepare=roots,
         compare=_procrustes,
+        weighted=_weighted_angle,
     ),
     "bures": Measure(
         "bures",
@@ -120,5 +156,6 @@ MEASURES = {
         stimuli="weights",
         prepare=roots,
         compare=_bures,
+        weighted=_weighted_fidelity,
     ),
 }

@@ -25,6 +25,7 @@ def measured_rows(
     models: Sets,
     references: Sequence[str],
     *,
+    reference_from: str,
     split: str,
     batch: int | None,
     backend: Backend,
@@ -53,7 +54,9 @@ def measured_rows(
     def add(
         kind: str, names: Sequence[tuple[str, str]], values: np.ndarray, kept: np.ndarray
     ) -> None:
-        parts.append(_frame(measure, kind, names, keys, values, kept, split, with_test))
+        parts.append(
+            _frame(measure, kind, names, keys, values, kept, reference_from, split, with_test)
+        )
 
     for names in _blocks(list(models), size):
         made = [_prepared(measure, models[key].compact(), backend) for key in names]
@@ -66,7 +69,7 @@ def measured_rows(
             kept = subjects[place][:, None] != subjects
             add("subject_to_subject", [keys[i] for i in place], values, kept)
     if len(set(subjects)) > 1 and "leave_one_out" in references:
-        for subject, roi, mean in other_people(brain):
+        for subject, roi, mean in other_people(brain, reference_from):
             own = np.flatnonzero(subjects == subject)
             made = [_prepared(measure, mean.compact(), backend)]
             values = np.full((2, 1, len(keys)), np.nan)
@@ -121,6 +124,7 @@ def _frame(
     keys: Sequence[tuple[str, str]],
     values: np.ndarray,
     kept: np.ndarray,
+    reference_from: str,
     split: str,
     with_test: bool,
 ) -> pd.DataFrame:
@@ -133,7 +137,7 @@ def _frame(
             "subject": [keys[i][0] for i in t],
             "roi": [keys[i][1] for i in t],
             "metric": measure.name,
-            "reference_from": "mean_patterns" if kind == "leave_one_out" else "-",
+            "reference_from": reference_from if kind == "leave_one_out" else "-",
         }
     )
     first = columns.assign(split="train" if with_test else split, score=values[0, p, t])

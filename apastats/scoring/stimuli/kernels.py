@@ -8,7 +8,7 @@ from apastats.errors import DataError, InputError
 from apastats.scoring.fixed import nili_bounds
 from apastats.scoring.rdm_similarity import similarity_counts
 
-__all__ = ["BuresKernel", "DistinctKernel"]
+__all__ = ["BuresKernel", "DistinctKernel", "stretched"]
 
 
 class _Kernel:
@@ -114,7 +114,12 @@ class DistinctKernel(_Kernel):
 
     def stretched(self, values: np.ndarray, counts: np.ndarray, whole: np.ndarray) -> np.ndarray:
         """Values ``[b, ...]`` with the spread of a bootstrap about those of all stimuli."""
-        m = (counts > 0).sum(axis=1).astype(np.float64)
-        with np.errstate(divide="ignore"):
-            factor = np.where(m < self.n, np.sqrt(m / (self.n - m)), 0.0)
-        return np.asarray(whole + factor[:, None, None] * (values - whole))
+        return stretched(values, counts, whole)
+
+
+def stretched(values: np.ndarray, counts: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Values ``[b, ...]`` of subsets with the spread of a bootstrap about those of all stimuli."""
+    n, m = counts.shape[1], (counts > 0).sum(axis=1).astype(np.float64)
+    with np.errstate(divide="ignore"):
+        factor = np.where(m < n, np.sqrt(m / (n - m)), 0.0)
+    return np.asarray(whole + factor[:, None, None] * (values - whole))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,18 +12,22 @@ from threadpoolctl import threadpool_limits
 from apastats.resampling.parallel import run_tasks
 from apastats.resampling.plans import Plan
 from apastats.resampling.store import BlockStore
+from apastats.scoring.measures.entry import Measure
 from apastats.scoring.methods import comparison
 from apastats.scoring.stimuli.kernels import (
     BuresKernel,
     DistinctKernel,
 )
 from apastats.scoring.stimuli.literal import LiteralKernel
+from apastats.scoring.stimuli.measured import MeasureKernel, SubsetKernel, measure_kernel
 from apastats.scoring.stimuli.pair_weights import PairKernel
 from apastats.scoring.stimuli.two_factor import as_counts, dual_variance
 
 __all__ = ["StimulusSetup", "stimulus_arrays", "two_factor_df"]
 
-Kernel: TypeAlias = PairKernel | LiteralKernel | BuresKernel | DistinctKernel
+Kernel: TypeAlias = PairKernel | LiteralKernel | BuresKernel | DistinctKernel | MeasureKernel
+
+Sets: TypeAlias = np.ndarray | Sequence[np.ndarray]
 
 TASK_BLOCKS = 4  # blocks of resamples per task: the kernel is built once for them
 MODEL_TILE = 64
@@ -36,12 +40,12 @@ class StimulusSetup:
 
     Attributes
     ----------
-    x : array, ``[S, D]``
-        RDMs of subjects.
-    y : array, ``[M, D]``
-        RDMs of models.
-    method : str
-        Any method of :func:`apastats.rdm_similarity`.
+    x : array, ``[S, D]``, or sequence of array, ``[n, p]``
+        RDMs of subjects; patterns where there is a measure.
+    y : array, ``[M, D]``, or sequence of array
+        RDMs, or features, of models.
+    method : str or Measure
+        Any method of :func:`apastats.rdm_similarity`; a measure of patterns.
     stimuli : Plan
         Counts of stimuli.
     subjects : Plan or None
@@ -58,11 +62,13 @@ class StimulusSetup:
         Whether the plans hold Dirichlet weights.
     pooled : array, ``[S, 2]``, optional
         What each subject adds to the mean ceilings by being in the pools of the others; mean 0.
+    others : sequence of array
+        Patterns that ceilings by a measure compare subjects with: those of the others for every subject, then of all.
     """
 
-    x: np.ndarray
-    y: np.ndarray
-    method: str
+    x: Sets
+    y: Sets
+    method: str | Measure
     stimuli: Plan
     subjects: Plan | None
     present: np.ndarray
@@ -71,6 +77,7 @@ class StimulusSetup:
     studentize: bool
     bayesian: bool = False
     pooled: np.ndarray | None = None
+    others: Sequence[np.ndarray] = ()
 
 
 def stimulus_arrays(
@@ -136,11 +143,15 @@ class _Shifted(BlockStore):
         super().save(index + self.offset, arrays)  # type: ignore[arg-type]
 
 
-def _kernel(setup: StimulusSetup, y: np.ndarray) -> Kernel:
+def _kernel(setup: StimulusSetup, y: Sets) -> Kernel:
     """Kernel of the method."""
-    return KERNELS[comparison(setup.method).stimuli](setup.x, y, setup.method)
+    if isinstance(setup.method, Measure):
+        return measure_kernel(setup.method, list(setup.x), list(y), setup.others)
+    x = np.asarray(setup.x)
+    return KERNELS[comparison(setup.method).stimuli](x, np.asarray(y), setup.method)
 
 
+SUBSETS = (DistinctKernel, SubsetKernel)  # a resample is a set of stimuli
 # how a stimulus drawn twice counts -> the kernel that does it
 KERNELS: dict[str, Callable[[np.ndarray, np.ndarray, str], Kernel]] = {
     "weights": PairKernel,
@@ -177,14 +188,14 @@ def _task(setup: StimulusSetup, models: slice, blocks: list[int]) -> dict[str, n
     """Replicates of some models in some blocks."""
     kernel = _kernel(setup, setup.y[models])
     whole = None
-    if isinstance(kernel, DistinctKernel):
+    if isinstance(kernel, SUBSETS):
         whole = _values(setup, kernel, np.ones((1, kernel.n)))
     out: dict[str, list[np.ndarray]] = {}
     for i in blocks:
         counts = setup.stimuli.block(i)
         v = None if setup.subjects is None else setup.subjects.block(i)[:, setup.present]
         values = _values(setup, kernel, counts)
-        if isinstance(kernel, DistinctKernel) and whole is not None:
+        if isinstance(kernel, SUBSETS) and whole is not None:
             values = kernel.stretched(values, counts, whole)
         made = {"replicates": _means(values, v)}
         if v is not None:
@@ -239,13 +250,13 @@ def two_factor_df(subjects: np.ndarray, stimuli: np.ndarray, s: int, k: int) -> 
     return np.where(np.isfinite(df), df, float(min(s, k) - 1))
 
 
-def _count_scale(setup: StimulusSetup, k: int) -> tuple[float, float]:
+def _count_scale(setup: StimulusSetup, k: int, subset: bool) -> tuple[float, float]:
     """Variance of a draw of counts per variance of what was drawn, for subjects and for stimuli."""
     if setup.bayesian:
         s = len(setup.x)
         return (s + 1) / s, (k + 1) / k
     # the jackknife of subsets has no small-sample bias
-    return 1.0, (k - 1) / k if comparison(setup.method).stimuli == "subset" else 1.0
+    return 1.0, (k - 1) / k if subset else 1.0
 
 
 def _with_gaps(values: np.ndarray, setup: StimulusSetup) -> np.ndarray:
@@ -269,11 +280,11 @@ def _finish(setup: StimulusSetup, arrays: dict[str, np.ndarray]) -> dict[str, np
     influence = (k - 1) / k * (estimate - _means(_with_gaps(without, setup), None))
     replicates = _with_gaps(arrays["replicates"], setup)
     variance = np.nanvar(replicates, axis=0, ddof=1)
-    if isinstance(kernel, DistinctKernel):
+    if isinstance(kernel, SUBSETS):
         # subsets are smaller than the data, which moves their mean: no bias of the estimate
         replicates = replicates + (estimate - np.nanmean(replicates, axis=0))
     out = {"replicates": replicates, "estimate": estimate}
-    scale = _count_scale(setup, k)
+    scale = _count_scale(setup, k, isinstance(kernel, SUBSETS))
     if setup.subjects is None:
         out["std_error"] = np.sqrt(variance * scale[1] * k / (k - 1))
         out["df"] = np.full(len(estimate), float(k - 1))
