@@ -26,6 +26,7 @@ EXPORTS: dict[str, str] = {
     "agreement_test": "apastats.patterns.agreement_test",
     "alignment_patterns": "apastats.patterns.alignment_patterns",
     "anova_effect": "apastats.comparing.rm_anova",
+    "banded_ridge": "apastats.scoring.banded_ridge",
     "bayes_lmm": "apastats.mixed.bayes_lmm",
     "boot_ci": "apastats.bootstrapping.boot_ci",
     "bootstrap": "apastats.bootstrapping.bootstrap",

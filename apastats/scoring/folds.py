@@ -1,9 +1,9 @@
-"""Which stimuli are held out together: shuffled, in blocks, or by run."""
+"""Which stimuli are held out together: shuffled, in blocks, or by run; and features that are late."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from apastats import arguments
 from apastats.errors import DesignError, InputError, PseudoreplicationWarning, warn
 from apastats.numbers.units import varies
 
-__all__ = ["FOLDS", "autocorrelation", "check_shuffled", "held_out"]
+__all__ = ["FOLDS", "autocorrelation", "check_shuffled", "delayed", "held_out", "parse_delays"]
 
 FOLDS = ("shuffled", "contiguous", "leave_one_out")
 
@@ -111,3 +111,27 @@ def check_shuffled(responses: Sequence[np.ndarray], folds: Sequence[np.ndarray])
     )
     warn(message, PseudoreplicationWarning)
     return message
+
+
+def parse_delays(delays: Any, n: int) -> tuple[int, ...]:
+    """Delays in rows of a time series of ``n``, checked."""
+    found = arguments.items("delays", delays, "a list of whole numbers, each once")
+    if not found or len(set(found)) < len(found):
+        raise InputError("delays", delays, "a list of whole numbers, each once")
+    return tuple(arguments.whole("delays", d, least=0, most=n - 1) for d in found)
+
+
+@overload
+def delayed(x: np.ndarray, delays: tuple[int, ...]) -> np.ndarray: ...
+@overload
+def delayed(x: None, delays: tuple[int, ...]) -> None: ...
+
+
+def delayed(x: np.ndarray | None, delays: tuple[int, ...]) -> np.ndarray | None:
+    """Features ``[n, p]`` with their copies by delay, ``[n, p x n_delay]``; 0 where there is nothing before."""
+    if x is None or delays == (0,):
+        return x
+    out = np.zeros((len(x), x.shape[1] * len(delays)))
+    for k, d in enumerate(delays):
+        out[d:, k * x.shape[1] : (k + 1) * x.shape[1]] = x[: len(x) - d]
+    return out

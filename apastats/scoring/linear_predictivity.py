@@ -9,17 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, choice, items, numbers, whole
+from apastats.arguments import checked, choice, numbers, whole
 from apastats.errors import (
     ConvergenceWarning,
     DataError,
     DegenerateWarning,
     DesignError,
-    InputError,
     warn,
 )
 from apastats.numbers.units import scale_of, varies
-from apastats.scoring.folds import check_shuffled, held_out
+from apastats.scoring.folds import check_shuffled, delayed, held_out, parse_delays
 from apastats.scoring.response_patterns import (
     Patterns,
     check_same_rows,
@@ -164,7 +163,7 @@ def linear_predictivity(
     choice("score", score, ("r2", "r"))
     choice("per", per, ("set", "unit"))
     choice("average", average, ("mean", "median"))
-    late = _delays(delays, n_train)
+    late = parse_delays(delays, n_train)
     out = held_out(n_train, folds, n_fold=n_fold, groups=groups, seed=seed)
     parted = check_shuffled([p.train for p in data.values()], out)
     log = (*log, parted) if parted else log
@@ -248,22 +247,6 @@ class _Fit(NamedTuple):
         test = [t.test for t in targets.values() if t.test is not None] if with_test else None
         return ridge_targets([t.train for t in targets.values()], test, self.folds)
 
-    def late(self, x: np.ndarray | None) -> np.ndarray | None:
-        """Features ``[n, p]`` with their copies by delay, ``[n, p x n_delay]``."""
-        if x is None or self.delays == (0,):
-            return x
-        out = np.zeros((len(x), x.shape[1] * len(self.delays)))
-        for k, d in enumerate(self.delays):
-            out[d:, k * x.shape[1] : (k + 1) * x.shape[1]] = x[: len(x) - d]
-        return out
-
-
-def _delays(delays: Any, n: int) -> tuple[int, ...]:
-    found = items("delays", delays, "a list of whole numbers, each once")
-    if not found or len(set(found)) < len(found):
-        raise InputError("delays", delays, "a list of whole numbers, each once")
-    return tuple(whole("delays", d, least=0, most=n - 1) for d in found)
-
 
 def _kept(p: Patterns) -> np.ndarray:
     """Vertices that vary on the train stimuli."""
@@ -319,11 +302,10 @@ def _ridge_rows(
     """One row per target and split, and the scores of its vertices."""
     predictor = job.predictor
     with_test = predictor.test is not None
-    train = fit.late(predictor.train)
     found = ridge_scores(
-        predictor.train if train is None else train,
+        delayed(predictor.train, fit.delays),
         ready,
-        x_test=fit.late(predictor.test),
+        x_test=delayed(predictor.test, fit.delays),
         alphas=fit.alphas,
         score=fit.score,
         per=fit.per,

@@ -17,6 +17,7 @@ __all__ = [
     "ridge_scores",
     "ridge_targets",
     "shuffled_folds",
+    "standardised",
     "unit_scores",
 ]
 
@@ -237,6 +238,14 @@ def _scored(
 def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # a constant column has an SD of rounding, and must not be blown up to unit variance
     return x.mean(axis=0), np.where(varies(x), x.std(axis=0), 1.0)
+
+
+def standardised(
+    train: np.ndarray, test: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Columns with the mean 0 and the SD 1 of the train rows; constant ones are centred."""
+    mean, scale = _moments(train)
+    return (train - mean) / scale, None if test is None else (test - mean) / scale
 
 
 def _standardised(

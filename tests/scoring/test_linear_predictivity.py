@@ -150,8 +150,8 @@ def test_units_in_a_folder_are_those_in_memory(tmp_path: Path) -> None:
 
 def test_units_in_a_folder_hold_one_predictor_in_memory(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    brain = {("s", "r"): rng.standard_normal((12, 4000))}
-    models = {("m", str(k)): rng.standard_normal((12, 3)) for k in range(40)}
+    brain = {("s", "r"): rng.standard_normal((12, 3000))}
+    models = {("m", str(k)): rng.standard_normal((12, 3)) for k in range(20)}
 
     def peak(by_unit: Any) -> int:
         tracemalloc.start()
@@ -160,7 +160,7 @@ def test_units_in_a_folder_hold_one_predictor_in_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
         return found
 
-    # 160,000 rows of 14 columns in one table; 4,000 of them at a time in the folder
+    # 60,000 rows of 14 columns in one table; 3,000 of them at a time in the folder
     assert peak(tmp_path / "units") < peak(True) / 3
 
 
