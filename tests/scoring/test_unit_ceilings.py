@@ -63,7 +63,7 @@ def test_units_without_variance_have_no_signal_power() -> None:
 
 
 def scored() -> tuple[apa.ScoreTable, dict[Any, Any]]:
-    signal, x = trials(n=3000)
+    signal, x = trials(n=1200)
     brain = {("s", "r"): x.mean(axis=1)}
     table = apa.linear_predictivity(
         brain, {("m", "l"): signal}, score="r", by_unit=True, per="unit"
@@ -78,7 +78,7 @@ def test_units_are_divided_by_their_own_ceilings() -> None:
     np.testing.assert_allclose(found["score"], table.frame["score"] / reliability, rtol=1e-12)
     assert found["ceiling"].tolist() == reliability.tolist()
     # the features are the signal: at the ceiling for every unit, though raw scores are .6 to 1
-    np.testing.assert_allclose(found["score"], 1, atol=0.08)
+    np.testing.assert_allclose(found["score"], 1, atol=0.1)
     assert np.ptp(table.frame["score"]) > 0.3
 
 
