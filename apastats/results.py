@@ -466,5 +466,6 @@ def _plain_text(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{k} {v}" for k, v in value.items())
     if isinstance(value, (list, tuple)):
-        return ", ".join(str(v) for v in value)
+        parts = (" ".join(map(str, filter(None, v))) if isinstance(v, list) else v for v in value)
+        return ", ".join(map(str, parts))
     return str(value)

@@ -27,7 +27,7 @@ def standardise(
     covariates: tuple[str, ...],
     on_duplicate: str,
     source: str,
-) -> tuple[pd.DataFrame, list[str]]:
+) -> tuple[pd.DataFrame, list[str], int]:
     """Check and order the columns of a table, and its keys.
 
     Parameters
@@ -43,6 +43,8 @@ def standardise(
     -------
     frame : pandas.DataFrame
     log : list of str
+    n_duplicate : int
+        Rows left out because they repeat the key of another.
 
     Raises
     ------
@@ -83,6 +85,7 @@ def standardise(
         raise DataError(f"{source}: unknown kind {unknown[0]!r}; allowed: {list(KINDS)}")
     made = pd.DataFrame(columns, copy=False)
     repeated = _repeated(list(codes.values()), n)
+    n_duplicate = 0
     if repeated is not None:
         differ = _differ(made.loc[repeated[1]], list(codes), covariates)
         if on_duplicate == "error":
@@ -93,13 +96,12 @@ def standardise(
                 _group(made.loc[repeated[1]], list(codes)),
             )
         made = made[~repeated[0]].reset_index(drop=True)
-        log.append(
-            f"{int(repeated[0].sum())} duplicate rows dropped, the first of each kept{differ}"
-        )
+        n_duplicate = int(repeated[0].sum())
+        log.append(f"{n_duplicate} duplicate rows dropped, the first of each kept{differ}")
     n_nan = int(made[outcomes[0]].isna().sum())
     if n_nan:
         log.append(f"{n_nan} of {len(made)} values of {outcomes[0]} are NaN; kept and masked")
-    return made, log
+    return made, log, n_duplicate
 
 
 def _words_known(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -16,7 +16,7 @@ from apastats.errors import DesignError, FormulaError, InputError
 from apastats.memory import reserve
 from apastats.printable import counted
 from apastats.rows import DEFAULTS, KEY_COLUMNS, KINDS, standardise
-from apastats.words import Outcome
+from apastats.words import Facts, Outcome
 
 __all__ = ["KEY_COLUMNS", "KINDS", "Block", "CellFormula", "ScoreTable", "parse_formula"]
 
@@ -188,6 +188,8 @@ class ScoreTable:
         Where the data came from, for messages.
     measures : mapping of str to Outcome
         What an outcome column holds where its name does not say it: verbs that make agreement tell it here.
+    facts : Facts
+        What later verbs and reports ask of how the table was made.
 
     Raises
     ------
@@ -212,6 +214,7 @@ class ScoreTable:
     source: str = "data"
     measures: Mapping[str, Outcome] = field(default_factory=dict)
     covariates: tuple[str, ...] = ()
+    facts: Facts = field(default_factory=Facts)
     _hash: list[str] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
@@ -219,7 +222,7 @@ class ScoreTable:
         if isinstance(self.frame, pd.DataFrame):
             covariates = tuple(c for c in covariates if c in self.frame.columns)
         object.__setattr__(self, "covariates", covariates)
-        frame, log = standardise(
+        frame, log, n_duplicate = standardise(
             self.frame, self.outcomes, covariates, self.on_duplicate, self.source
         )
         # readers hand over numbers in memory of their own, which could not be written to
@@ -228,6 +231,8 @@ class ScoreTable:
         }
         object.__setattr__(self, "frame", frame.assign(**numbers))
         object.__setattr__(self, "log", (*self.log, *log))
+        dropped = self.facts.n_duplicate + n_duplicate
+        object.__setattr__(self, "facts", replace(self.facts, n_duplicate=dropped))
         object.__setattr__(self, "_hash", [])
 
     def __len__(self) -> int:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 
 from apastats.errors import InputError
 
-__all__ = ["Info", "Outcome", "jsonable"]
+__all__ = [
+    "CHOSEN_LAYERS", "IN_OUTCOME", "ITEMS", "MODELS", "PARTNERS", "REFERENCE_PATTERNS", "STIMULI", "SUBJECTS", "Drawn",
+    "Facts", "Held", "Info", "LayerChoice", "Outcome", "StatedMargin", "jsonable", "levels_of",
+]  # fmt: skip
+
+IN_OUTCOME = "in units of the outcome"
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,171 @@ class Outcome:
     def __str__(self) -> str:
         # a mean Fisher z must not be read as a correlation
         return f"{self.quantity} ({self.scale})" if self.scale else self.quantity
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was drawn again.
+
+    Attributes
+    ----------
+    what : str
+        What was drawn: ``subjects, with replacement``; empty where nothing was.
+    number : str
+        How many draws, in words.
+    sample : str
+        Where nothing was drawn: what the sample is.
+    random : tuple of str
+        Grouping factors of random effects.
+    beside : str
+        What was drawn for the adjustment alone.
+    studies : bool
+        Whether whole studies were simulated.
+    weighed : bool
+        Whether units got random weights (the Bayesian bootstrap) instead of being counted.
+    """
+
+    what: str = ""
+    number: str = ""
+    sample: str = ""
+    random: Sequence[str] = ()
+    beside: str = ""
+    studies: bool = False
+    weighed: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "random", tuple(self.random))
+
+    def __str__(self) -> str:
+        told = f"{self.what or 'nothing'}{f' ({self.number})' if self.number else ''}"
+        parts = [self.sample, f"random: {', '.join(self.random)}" if self.random else ""]
+        return "; ".join([told, *filter(None, [*parts, self.beside])])
+
+
+@dataclass(frozen=True)
+class Held:
+    """Something that a claim does not reach beyond.
+
+    Attributes
+    ----------
+    what : str
+        As it is listed: ``chosen layers``.
+    told : str
+        In a sentence; ``the`` and ``what`` where not given.
+    others : str
+        What results do not generalise to.
+    """
+
+    what: str
+    told: str = ""
+    others: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "told", self.told or f"the {self.what}")
+
+    def __str__(self) -> str:
+        return self.what
+
+
+STIMULI = Held("stimuli", others="other stimuli")
+CHOSEN_LAYERS = Held("chosen layers")
+SUBJECTS = Held("subjects")
+ITEMS = Held("items")
+REFERENCE_PATTERNS = Held("references of the agreement")
+PARTNERS = Held("partners", "the partners drawn")
+MODELS = Held(
+    "the models themselves: a claim about other models is not supported", "the models compared"
+)
+
+
+def levels_of(factors: Sequence[str]) -> tuple[Held, ...]:
+    """Levels of factors as what is held; models are what a reader calls the levels of ``model``."""
+    if not factors:
+        return ()
+    named = f"levels of {' and '.join(factors)}"
+    return (Held(named, "the models compared" if [*factors] == ["model"] else ""),)
+
+
+@dataclass(frozen=True)
+class StatedMargin:
+    """A margin as it was really used.
+
+    Attributes
+    ----------
+    size : str
+        The number and what it is a share of.
+    unit : str
+        Unit of a number of its own.
+    source : str
+        Where it comes from.
+    carried : str
+        What is said of its use in the test: how its uncertainty is carried.
+    """
+
+    size: str
+    unit: str = ""
+    source: str = ""
+    carried: str = ""
+
+    def __str__(self) -> str:
+        return "; ".join(filter(None, [self.brief, self.carried]))
+
+    @property
+    def brief(self) -> str:
+        """Without how it is used in the test, which belongs into the methods."""
+        return ", ".join(filter(None, [self.short(f" {IN_OUTCOME}"), self.source]))
+
+    def short(self, scale: str = "") -> str:
+        """The number alone, with its unit; ``scale`` stands for that of the outcome."""
+        own = scale if self.unit == IN_OUTCOME else f" {self.unit}" if self.unit else ""
+        return f"{self.size}{own}"
+
+
+@dataclass(frozen=True)
+class LayerChoice:
+    """How the layers of a table were chosen.
+
+    Attributes
+    ----------
+    outcome, basis, split : str
+        What the choice maximised, on what, and the split that is reported.
+    n_cell : int
+        Choices; 0 where each model had one layer, so that none was chosen.
+    """
+
+    outcome: str
+    basis: str = ""
+    split: str = ""
+    n_cell: int = 0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a table of scores knows of how it was made, beside its log.
+
+    Attributes
+    ----------
+    layers : LayerChoice or None
+        How layers were chosen.
+    reference : str
+        What patterns were compared with, where it holds agreement.
+    n_duplicate : int
+        Rows left out because they repeat the key of another.
+    """
+
+    layers: LayerChoice | None = None
+    reference: str = ""
+    n_duplicate: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dict, for json; :meth:`from_dict` reads it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Facts:
+        """The object :meth:`as_dict` has written; a TypeError where it is another one."""
+        layers = found["layers"]
+        return cls(**{**found, "layers": None if layers is None else LayerChoice(**layers)})
 
 
 @dataclass(frozen=True)
@@ -74,8 +244,12 @@ class Info(Mapping[str, Any]):
         What is claimed where there is a margin: ``equivalence``, ``noninferiority``, ...
     rule : str
         How a decision follows from the numbers.
-    margin, margin_origin : str
-        The margin as it was really used, and what its unit is (``raw, ceiling, spread, sd, difference``).
+    article : str
+        Article of ``method`` in a sentence (``the paired t test``), where it takes one.
+    margin : StatedMargin or None
+        The margin as it was really used.
+    margin_origin : str
+        What its unit is (``raw, ceiling, spread, sd, difference``).
     comparison : str
         Which contrasts were formed.
     reference : str
@@ -96,8 +270,10 @@ class Info(Mapping[str, Any]):
         Independent units.
     by : tuple of str
         Columns within whose levels everything was done separately.
-    resampled, held_fixed : str
-        What was drawn again, and what a claim does not reach beyond.
+    resampled : Drawn or None
+        What was drawn again; None where that is not said.
+    held_fixed : tuple of Held
+        What a claim does not reach beyond.
     n_resamples, exact : int, bool or None
         Resamples, and whether they are all there are.
     not_concluded : str
@@ -107,6 +283,7 @@ class Info(Mapping[str, Any]):
     """
 
     method: str = ""
+    article: str = ""
     estimand: str = ""
     outcome: Outcome | None = None
     formula: str = ""
@@ -117,7 +294,7 @@ class Info(Mapping[str, Any]):
     null_value: float | None = None
     hypothesis: str = ""
     rule: str = ""
-    margin: str = ""
+    margin: StatedMargin | None = None
     margin_origin: str = ""
     comparison: str = ""
     reference: str = ""
@@ -130,8 +307,8 @@ class Info(Mapping[str, Any]):
     interval: str = ""
     n_subject: int | None = None
     by: Sequence[str] = ()
-    resampled: str = ""
-    held_fixed: str = ""
+    resampled: Drawn | None = None
+    held_fixed: Sequence[Held] = ()
     n_resamples: int | None = None
     exact: bool | None = None
     not_concluded: str = ""
@@ -143,15 +320,26 @@ class Info(Mapping[str, Any]):
         if taken:
             raise InputError("extra", sorted(taken)[0], "names that are no field")
         object.__setattr__(self, "by", tuple(self.by))
+        object.__setattr__(self, "held_fixed", tuple(self.held_fixed))
+        for name, kind in _TYPED.items():
+            value = getattr(self, name)
+            parts = value if isinstance(value, tuple) else () if value is None else (value,)
+            if not all(isinstance(v, kind) for v in parts):
+                raise InputError(name, value, f"an apastats.words.{kind.__name__}")
         # plain values, so that what is read from disk equals what was written
         object.__setattr__(self, "extra", jsonable(self.extra))
-        for name in known - {"outcome", "extra", "by"}:
+        for name in known - {*_TYPED, "extra", "by"}:
             value = getattr(self, name)
             if isinstance(value, np.generic):
                 object.__setattr__(self, name, value.item())
 
     def _said(self) -> dict[str, Any]:
-        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
+        # an article says nothing by itself
+        own = {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if f.name not in ("extra", "article")
+        }
         return {k: v for k, v in own.items() if v is not None and v not in ("", ())} | dict(
             self.extra
         )
@@ -198,14 +386,19 @@ class Info(Mapping[str, Any]):
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dict, for json; :meth:`from_dict` reads it."""
-        outcome = None if self.outcome is None else vars(self.outcome)
-        return jsonable({**vars(self), "outcome": outcome})
+        return jsonable(asdict(self))
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Info:
         """The object :meth:`as_dict` has written; a TypeError where it is another one."""
-        outcome = found["outcome"]
-        return cls(**{**found, "outcome": None if outcome is None else Outcome(**outcome)})
+        made = dict(found)
+        for name, kind in _TYPED.items():
+            value = found[name]
+            if isinstance(value, list):
+                made[name] = [kind(**v) for v in value]
+            elif value is not None:
+                made[name] = kind(**value)
+        return cls(**made)
 
     @classmethod
     def of(cls, words: Mapping[str, Any]) -> Info:
@@ -213,7 +406,11 @@ class Info(Mapping[str, Any]):
         return words if isinstance(words, Info) else cls().but(**words)
 
 
-_FIELDS = frozenset(f.name for f in fields(Info)) - {"extra"}
+# fields that hold objects
+_TYPED: Mapping[str, type] = {
+    "outcome": Outcome, "margin": StatedMargin, "resampled": Drawn, "held_fixed": Held,
+}  # fmt: skip
+_FIELDS = frozenset(f.name for f in fields(Info)) - {"extra", "article"}
 
 
 def jsonable(value: Any) -> Any:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import apastats
+from tests.read_back import find
 
 ROOT = Path(__file__).resolve().parent.parent
 MAP = (ROOT / "CONTRIBUTING.md").read_text().split("## Map of the repository")[1].split("\n## ")[0]
@@ -181,6 +182,13 @@ def test_no_function_forks_more_than_25_times() -> None:
 def test_no_file_is_much_above_500_lines() -> None:
     lines = {name: len(path.read_text().splitlines()) for name, path in FILES.items()}
     assert {name: n for name, n in lines.items() if n > 600} == {}
+
+
+def test_words_are_asked_and_not_read_back_from_text() -> None:
+    found = find({module: path.read_text() for module, path in FILES.items()})
+    assert found == [], (
+        "give the fact a field of its own: Info, Drawn, Held, StatedMargin, Facts (words.py)"
+    )
 
 
 # rooms where the mathematics is: least comment lines per 100 lines of code

@@ -30,7 +30,7 @@ from apastats.scoring.methods import METHODS, Comparison
 from apastats.studies import pipeline, schema, words
 from apastats.studies.sections import EquivalenceSection, StudyFile, _Section
 from apastats.studies.starter import starter_text
-from apastats.words import Info
+from apastats.words import Info, StatedMargin
 
 STUDY = apa.simulate(n_subject=9, n_model=2, n_layer=3, rng=1)
 PATTERNS = apa.alignment_patterns(STUDY.scores.where(split="test"))
@@ -195,7 +195,7 @@ def fake_margin(monkeypatch: pytest.MonkeyPatch) -> str:
         n, _, m = block.values.shape
         return np.repeat(np.linspace(1.9, 2.1, n)[:, None], m, axis=1)
 
-    entry = Origin(lambda m, _: f"{m.share} of two", unit, named=True)
+    entry = Origin(lambda m, _: StatedMargin(f"{m.share} of two"), unit, named=True)
     monkeypatch.setitem(ORIGINS, "fake", entry)
     return "fake"
 
@@ -207,7 +207,7 @@ def test_every_verb_takes_a_new_kind_of_margin(fake_margin: str) -> None:
     assert "'fake'" in one.as_call()
     for verb in (apa.equivalence, apa.equivalence_set):
         found, same = (verb("score ~ model | roi", table, bounds=b) for b in (one, raw))
-        assert "of two" in found.info.margin
+        assert "of two" in found.info.margin.size
         for column in set(found.table.columns) & {"bound_low", "bound_high", "estimate"}:
             np.testing.assert_allclose(found.table[column], same.table[column], rtol=1e-12)
     near = apa.equivalence("score ~ model | roi", table, bounds=one).table

@@ -293,7 +293,9 @@ options = { bounds = { value = 0.5, of = ["model_01", "model_03"] } }
     )
     assert run.results["pair"].table.equals(apa.tost(x, y, bounds=0.05).table)
     assert list(run.results["needed"].table["n"]) == [10, 20]
-    assert "difference between model_01 and model_03" in run.results["half_the_gap"].info["margin"]
+    assert "difference between model_01 and model_03" in str(
+        run.results["half_the_gap"].info.margin
+    )
 
 
 FITS = """

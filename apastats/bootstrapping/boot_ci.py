@@ -42,7 +42,7 @@ from apastats.resampling.store import BlockStore, resumed_seed
 from apastats.resampling.summaries import TRANSFORMS
 from apastats.results import Provenance
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
-from apastats.words import Info
+from apastats.words import Drawn, Info
 
 __all__ = ["boot_ci"]
 
@@ -244,7 +244,7 @@ def _result(
         n_resamples=plan.n_resamples,
         exact=plan.exact,
         n_subject=sum(len(s) for s in samples),
-        resampled=f"rows ({how_many(plan)})",
+        resampled=Drawn("rows", number=how_many(plan), weighed=plan.kind == "bayesian"),
         extra={"plan": plan.kind},
     ).but(**settings)
     if label == "ratio":

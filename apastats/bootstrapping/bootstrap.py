@@ -25,7 +25,7 @@ from apastats.resampling.store import BlockStore, resumed_seed
 from apastats.results import Provenance
 from apastats.seeds import RngLike, seed_sequence
 from apastats.table import ScoreTable, parse_formula
-from apastats.words import Info, Outcome
+from apastats.words import Drawn, Info, Outcome
 
 if TYPE_CHECKING:
     from apastats.io.rdm_set import RDMSet
@@ -413,7 +413,7 @@ def _info(
         n_resamples=plan.n_resamples,
         exact=plan.exact,
         n_subject=len(cells.units),
-        resampled=f"{cells.drawn} ({how_many(plan)})",
+        resampled=Drawn(cells.drawn, number=how_many(plan), weighed=scheme == "bayesian"),
         held_fixed=cells.held_fixed,
         formula=str(cells.formula),
         extra={"plan": plan.kind, "cluster": name},

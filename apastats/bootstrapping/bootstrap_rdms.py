@@ -29,7 +29,7 @@ from apastats.results import Provenance
 from apastats.scoring.stimuli.stimuli import MODEL_TILE, TASK_BLOCKS, StimulusSetup, stimulus_arrays
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.table import CellFormula, parse_formula
-from apastats.words import Info, Outcome
+from apastats.words import STIMULI, SUBJECTS, Drawn, Held, Info, Outcome
 
 __all__ = ["bootstrap_rdms"]
 
@@ -99,7 +99,7 @@ def bootstrap_rdms(
         arrays = _subject_arrays(source, places, present, len(subjects), ceiling)
         if not plan.exact:
             arrays["counts"] = plan.counts
-        held = "stimuli, layers"
+        held: tuple[Held, ...] = (STIMULI, Held("layers"))
         info = info.but(interval="studentized" if interval == "auto" else interval)
     else:
         _stimuli_can_be_drawn(source, scheme, interval)
@@ -123,7 +123,7 @@ def bootstrap_rdms(
         ]
         store = _store(workdir, source, f, info, plan, [scheme, *drawn], units.tolist(), ceiling)
         arrays = _stimulus_cells(setups, len(groups), ceiling, n_jobs, store)
-        held = "layers, subjects" if drawn == ("stimulus",) else "layers"
+        held = (Held("layers"), *((SUBJECTS,) if drawn == ("stimulus",) else ()))
     keys = groups.loc[np.repeat(np.arange(len(groups)), len(rois))].reset_index(drop=True)
     if f.by:
         keys = keys.assign(roi=np.tile(rois, len(groups)))
@@ -134,7 +134,7 @@ def bootstrap_rdms(
         plan=" + ".join(["bayesian"] * weighted + list(drawn)),
         n_resamples=plan.n_resamples,
         exact=plan.exact,
-        resampled=f"{words} ({how_many(plan)})",
+        resampled=Drawn(words, number=how_many(plan), weighed=weighted),
         held_fixed=held,
     )
     provenance = Provenance(data_hash=source.hash, seed=plan.seed)

@@ -16,6 +16,7 @@ from apastats.resampling.designs import nested_counts, stratified_counts
 from apastats.resampling.plans import Plan, Resamples, subject_counts, subject_weights
 from apastats.seeds import RngLike
 from apastats.table import Block, CellFormula, ScoreTable, averaged_block
+from apastats.words import CHOSEN_LAYERS, PARTNERS, STIMULI, Held
 
 __all__ = ["Cells", "dyad_cells", "mean_cells", "nested_cells", "option_cells"]
 
@@ -35,8 +36,10 @@ class Cells:
     units : list
         Labels of the independent units (subjects).
     formula : CellFormula
-    words, drawn, held_fixed : str
+    words, drawn : str
         For the reader.
+    held_fixed : tuple of Held
+        What a claim does not reach beyond.
     labels : numpy.ndarray, optional
         Stratum or parent of every row of values, or the two members of every dyad.
     guide : numpy.ndarray, optional
@@ -51,7 +54,7 @@ class Cells:
     formula: CellFormula
     words: str
     drawn: str
-    held_fixed: str = "stimuli, chosen layers"
+    held_fixed: tuple[Held, ...] = (STIMULI, CHOSEN_LAYERS)
     labels: np.ndarray = field(default_factory=lambda: np.empty(0))
     guide: np.ndarray | None = None
     notes: tuple[str, ...] = ()
@@ -116,10 +119,10 @@ def dyad_cells(formula: CellFormula, data: ScoreTable, kind: str) -> Cells:
     for c in (formula.outcome, *columns):
         if c not in frame.columns:
             raise InputError("formula", str(formula), f"columns among {list(frame.columns)}")
-    held = "stimuli, partners drawn"
+    held: tuple[Held, ...] = (STIMULI, PARTNERS)
     if "layer" not in columns:
         frame = frame[frame["layer"] == frame["roi"]]
-        held = "stimuli; pairs of the same ROI"
+        held = (STIMULI, Held("pairs of the same ROI"))
         if frame.empty:
             raise DataError(
                 f"{data.source}: no row whose predictor ROI (layer) is the target ROI; name 'layer' "
@@ -216,7 +219,7 @@ def option_cells(formula: CellFormula, data: ScoreTable, cluster: str, on: str) 
     words = "train split" if on == "train" else f"{cluster}s out of the resample"
     return Cells(
         "reselected", keys, stacks[shown], units, formula, f"over {cluster}s at the best layer",
-        f"{cluster}s, the layer chosen anew on the {words}", "stimuli", guide=guide,
+        f"{cluster}s, the layer chosen anew on the {words}", (STIMULI,), guide=guide,
     )  # fmt: skip
 
 

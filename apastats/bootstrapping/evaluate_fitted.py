@@ -26,7 +26,7 @@ from apastats.scoring.methods import METHODS, comparison, parse_method
 from apastats.scoring.score import checked_brain, checked_models
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.table import ScoreTable
-from apastats.words import Info, Outcome
+from apastats.words import STIMULI, SUBJECTS, Drawn, Info, Outcome
 
 __all__ = ["FittedEvaluation", "evaluate_fitted"]
 
@@ -324,8 +324,8 @@ def _said(
         n_subject=n_subject,
         method=f"bootstrap of the mean {method} similarity over {words}, models fitted in a cross-validation over "
         f"{' x '.join(folds)} ({design.n_cv} random partition{'s' * (design.n_cv > 1)} each)",
-        resampled=f"{words} ({design.n_resamples:,} sampled)",
-        held_fixed={"subject": "stimuli", "stimulus": "subjects"}.get(alone, ""),
+        resampled=Drawn(words, number=f"{design.n_resamples:,} sampled"),
+        held_fixed={"subject": (STIMULI,), "stimulus": (SUBJECTS,)}.get(alone, ()),
         n_resamples=design.n_resamples,
         exact=False,
         extra={

@@ -137,7 +137,7 @@ def is_table(data: Any) -> bool:
     # a table, unless it is refused as one and read as RDMs
     try:
         found = look_into(data)
-        if not found.plan.problems or found.what[0].startswith("rsatoolbox Result"):
+        if not found.plan.problems or found.evaluations:
             return True
     except ApaError:
         pass
@@ -256,9 +256,9 @@ def _names(values: Any, limit: int = 12) -> str:
 def _check_scores(data: ScoreTable) -> list[Row]:
     frame, outcome = data.frame, data.outcomes[0]
     rows: list[Row] = [("rows", str(len(frame)), OK, f"outcomes: {', '.join(data.outcomes)}")]
-    duplicates = [line for line in data.log if "duplicate" in line]
-    if duplicates:
-        rows.append(("duplicates", duplicates[0].split()[0], PROBLEM, duplicates[0]))
+    if n := data.facts.n_duplicate:
+        detail = f"{counted(n, 'row')} repeated the key of another and {'was' if n == 1 else 'were'} left out"
+        rows.append(("duplicates", str(n), PROBLEM, detail))
     rows += _check_labels(frame)
     n_subject = frame["subject"].nunique()
     few = "fewer than 8: several procedures have little power or none" if n_subject < 8 else ""
@@ -459,7 +459,7 @@ def _stimuli_said(rdms: RDMSet) -> str:
     if not rdms.named:
         how = "no names: matched with models by position"
     else:
-        how = next((line for line in rdms.log if line.startswith("stimuli named")), "named")
+        how = f"stimuli named by {rdms.named_by!r}" if rdms.named_by else "named"
         how += f" ({', '.join(rdms.stimuli[:3])}, ...)"
     return f"{rdms.vectors.shape[1]} pairs; {how}"
 

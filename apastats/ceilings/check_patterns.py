@@ -71,8 +71,10 @@ def _still(array: np.ndarray) -> int:
 def _stimuli(sets: PatternSets, split: bool) -> str:
     if not sets.stimuli:
         return "no names: matched with others by position"
-    shown = [f"{part or 'all'}: {_some(names, 3)}" for part, names in sets.stimuli.items()]
-    return "named; " + "; ".join(shown) if split else f"named: {shown[0].partition(': ')[2]}"
+    shown = {part or "all": _some(names, 3) for part, names in sets.stimuli.items()}
+    if not split:
+        return f"named: {next(iter(shown.values()))}"
+    return "; ".join(["named", *(f"{part}: {text}" for part, text in shown.items())])
 
 
 def _span(counts: Sequence[int], noun: str, plural: str = "") -> str:

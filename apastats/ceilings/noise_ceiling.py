@@ -29,7 +29,7 @@ from apastats.resampling.plans import Resamples, subject_counts
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, seed_sequence
 from apastats.table import ScoreTable
-from apastats.words import Info, Outcome
+from apastats.words import STIMULI, Drawn, Info, Outcome
 
 if TYPE_CHECKING:
     from apastats.io.rdm_set import RDMSet
@@ -290,9 +290,11 @@ def noise_ceiling(
         interval=interval,
         null="" if untested.all() else f"the ceiling is {chance:g} (one-sided)",
         resampled=(
-            f"subjects ({how_many(plan)})" if drawn else "nothing (subjects are the sample)"
+            Drawn("subjects", number=how_many(plan))
+            if drawn
+            else Drawn(sample="subjects are the sample")
         ),
-        held_fixed="stimuli",
+        held_fixed=(STIMULI,),
         extra={
             "ceiling_kind": kind,
             "meaning": _MEANING[kind],
@@ -313,7 +315,7 @@ def noise_ceiling(
     notes = give_warnings(table, [*by, "bound"], drawing)
     few = _too_few(kind, int(size.max()), values)
     if few:
-        warn(few, SmallSampleWarning)
+        warn(f"noise_ceiling: {few}", SmallSampleWarning)
         notes = (*notes, few)
     if untested.any():
         warn(COSINES, CeilingWarning)
@@ -326,12 +328,12 @@ def _too_few(kind: str, n: int, values: np.ndarray) -> str:
     if kind not in BETWEEN or n <= 2 or n >= MANY:
         return ""
     if n < FEW:
-        return f"noise_ceiling: {n} subjects; {TOO_FEW}"
+        return f"{n} subjects; {TOO_FEW}"
     spread = _people_differ(values)
     if spread <= DIFFERENT:
         return ""
     return (
-        f"noise_ceiling: {n} subjects whose own ceilings vary by {100 * spread:.0f} % of their mean; "
+        f"{n} subjects whose own ceilings vary by {100 * spread:.0f} % of their mean; "
         "intervals cover 2 to 5 points less than they say"
     )
 
@@ -346,7 +348,7 @@ def _people_differ(values: np.ndarray) -> float:
 
 def _of_cosines(table: pd.DataFrame, data: Any) -> np.ndarray:
     """Rows whose scores are cosines of distances that are not negative (of a score table: as far as known)."""
-    cosine = table.get("metric", pd.Series("", table.index)).astype(str).str.startswith("cosine")
+    cosine = table.get("metric", pd.Series("", table.index)).isin(("cosine", "cosine_cov"))
     if cosine.any() and not isinstance(data, ScoreTable):
         from apastats.io.read_rdms import as_rdms
 

@@ -26,7 +26,7 @@ from apastats.results import Provenance, Result
 from apastats.scoring.people import shares_about
 from apastats.seeds import RngLike
 from apastats.table import ScoreTable
-from apastats.words import Info, Outcome
+from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Info, Outcome
 
 
 class NormalizedScores(Result):
@@ -216,11 +216,11 @@ def normalize(
         conf_level=conf_level,
         alternative=alternative,
         resampled=(
-            f"{together} ({how_many(plan)})"
+            Drawn(together, number=how_many(plan))
             if drawn
-            else "nothing; numerator and ceiling vary together over subjects"
+            else Drawn(sample="numerator and ceiling vary together over subjects")
         ),
-        held_fixed="stimuli, chosen layers",
+        held_fixed=(STIMULI, CHOSEN_LAYERS),
         extra={"ceiling": ceiling.info["method"], "bound": bound},
     )
     arrays = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from apastats.arguments import checked, choice
 from apastats.errors import DataError, DesignError, InputError
 from apastats.table import BRAIN, ScoreTable, in_order_of
+from apastats.words import LayerChoice
 
 __all__ = ["select_layer", "selected_rows"]
 
@@ -102,6 +104,9 @@ def select_layer(
     groups = frame[frame["kind"] == "model"].groupby(["model", "roi", "metric"], sort=False)
     models = rows[rows["kind"] == "model"]
     several = models.groupby(["model", "roi", "metric"], sort=False)["layer"].nunique().gt(1).any()
+    chosen = LayerChoice(outcome, basis, split, groups.ngroups)
+    if not several:
+        chosen = LayerChoice(outcome, split=split if len(splits) > 1 else "")
     log = [
         f"layer of {groups.ngroups} model x ROI x metric cells chosen on {outcome}, {basis}; reported: {split}"
         if several
@@ -119,7 +124,8 @@ def select_layer(
         log.append(
             f"{n_empty} choices had no value of {outcome} to go by; the first layer by name was kept"
         )
-    return table.with_frame(in_order_of(_recentred(frame, table.outcomes), table.frame), log=log)
+    made = table.with_frame(in_order_of(_recentred(frame, table.outcomes), table.frame), log=log)
+    return replace(made, facts=replace(table.facts, layers=chosen))
 
 
 def _recentred(frame: pd.DataFrame, outcomes: Sequence[str]) -> pd.DataFrame:

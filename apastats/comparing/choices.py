@@ -29,10 +29,10 @@ __all__ = ["MATCHED_TESTS", "STATISTICS", "TWO_TESTS", "Choice", "choose", "comb
 
 # test -> (name in tables, what it is, what is resampled)
 MATCHED_TESTS = {
-    "t": ("paired t", "t test of the mean difference", "nothing"),
-    "log_ratio": ("paired log-ratio t", "t test of the mean log ratio", "nothing"),
-    "trimmed": ("Yuen t", "t test of the trimmed mean difference (Yuen 1974)", "nothing"),
-    "wilcoxon": ("Wilcoxon signed rank", "signed-rank test of the pseudomedian", "nothing"),
+    "t": ("paired t", "t test of the mean difference", ""),
+    "log_ratio": ("paired log-ratio t", "t test of the mean log ratio", ""),
+    "trimmed": ("Yuen t", "t test of the trimmed mean difference (Yuen 1974)", ""),
+    "wilcoxon": ("Wilcoxon signed rank", "signed-rank test of the pseudomedian", ""),
     "bootstrap": (
         "bootstrap",
         "bootstrap test of the mean difference",
@@ -50,11 +50,11 @@ MATCHED_TESTS = {
     ),
 }
 TWO_TESTS = {
-    "t": ("Welch t", "t test of the difference of means", "nothing"),
-    "log_ratio": ("Welch log-ratio t", "t test of the difference of mean logs", "nothing"),
-    "trimmed": ("Yuen-Welch t", "t test of the difference of trimmed means", "nothing"),
-    "wilcoxon": ("Wilcoxon rank sum", "rank-sum test of the shift", "nothing"),
-    "brunner_munzel": ("Brunner-Munzel", "t test of P(X > Y) + P(X = Y) / 2", "nothing"),
+    "t": ("Welch t", "t test of the difference of means", ""),
+    "log_ratio": ("Welch log-ratio t", "t test of the difference of mean logs", ""),
+    "trimmed": ("Yuen-Welch t", "t test of the difference of trimmed means", ""),
+    "wilcoxon": ("Wilcoxon rank sum", "rank-sum test of the shift", ""),
+    "brunner_munzel": ("Brunner-Munzel", "t test of P(X > Y) + P(X = Y) / 2", ""),
     "bootstrap": (
         "bootstrap",
         "bootstrap test of the difference of means",

@@ -25,7 +25,7 @@ from apastats.resampling.plans import Resamples
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
 from apastats.table import Kinds, ScoreTable
-from apastats.words import Info
+from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Info
 
 __all__ = ["Comparison", "compare"]
 
@@ -186,7 +186,7 @@ def compare(
     # bounds of 0: the one-sided tests against them are the one-sided alternatives
     found = run_family(
         block,
-        Bounds(zero, zero, "", "raw"),
+        Bounds(zero, zero, None, "raw"),
         reference,
         choice,
         adjust=adjust,
@@ -214,6 +214,7 @@ def compare(
         what += f"; {few}"
     info = Info(
         method=f"{name} test over {unit}s ({what})",
+        article="the",
         estimand="difference of models",
         outcome=data.outcome(block.formula.outcome),
         formula=str(block.formula),
@@ -237,8 +238,8 @@ def compare(
         conf_level=1 - alpha,
         n_subject=len(block.clusters),
         by=block.formula.by,
-        resampled=resampled if resampled != "nothing" else f"nothing; {unit}s are the sample",
-        held_fixed="stimuli, chosen layers",
+        resampled=Drawn(resampled, sample="" if resampled else f"{unit}s are the sample"),
+        held_fixed=(STIMULI, CHOSEN_LAYERS),
         not_concluded="models that were not separated are not shown to be equal",
     ).but(**choice.words())
     arrays = {

@@ -208,7 +208,7 @@ def correlation_difference(
     seen = rx, ry, rxy
     # ranks carry a little less information (Fieller, Hartley and Pearson 1957)
     inflate = float(np.sqrt(1.06)) if method == "spearman" and small_sample else 1.0
-    seed, resampled = "", "nothing"
+    seed, resampled = "", ""
     if test == "bootstrap":
         root = seed_sequence(rng)
         plan = subject_counts(n, n_resamples, root) if plan is None else plan

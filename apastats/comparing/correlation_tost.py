@@ -24,6 +24,7 @@ from apastats.numbers.moments import constant
 from apastats.numbers.tested import Tested, with_wide
 from apastats.recording import verb
 from apastats.results import Provenance
+from apastats.words import Held
 
 __all__ = [
     "correlation_tost",
@@ -141,7 +142,7 @@ def finish_correlation(
     *,
     contrast: str,
     estimand: str,
-    resampled: str = "nothing",
+    resampled: str = "",
     seed: str = "",
     null: float = 0.0,
     beside: dict[str, Any] | None = None,
@@ -157,10 +158,15 @@ def finish_correlation(
     letter = "t" if np.isfinite(tested.df).all() else "z"
     info = claim_words(method, method, letter, hypothesis, margin, alpha, n, resampled, null).but(
         estimand=estimand,
-        margin=margin.describe("in correlations"),
+        margin=margin.words("in correlations"),
         n_subject=None,
         n_item=n,
-        held_fixed="everything but the items that are correlated",
+        held_fixed=(
+            Held(
+                "everything but the items that are correlated",
+                "everything but the items that are correlated",
+            ),
+        ),
     )
     return EquivalenceResult(table, info, Provenance(seed=seed), notes=notes)
 

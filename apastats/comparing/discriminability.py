@@ -21,7 +21,7 @@ from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import Kinds, ScoreTable
-from apastats.words import Info
+from apastats.words import CHOSEN_LAYERS, MODELS, STIMULI, Drawn, Info
 
 __all__ = ["Discriminability", "discriminability"]
 
@@ -225,8 +225,11 @@ def discriminability(
         conf_level=1 - alpha,
         n_subject=int(max(r["n_subject"] for r in rows)),
         by=list(block.formula.by),
-        resampled=f"simulated studies (for intervals of counts) and {cluster}s left out in turn (to compare outcomes)",
-        held_fixed="stimuli, chosen layers, the models themselves: a claim about other models is not supported",
+        resampled=Drawn(
+            f"simulated studies (for intervals of counts) and {cluster}s left out in turn (to compare outcomes)",
+            studies=True,
+        ),
+        held_fixed=(STIMULI, CHOSEN_LAYERS, MODELS),
     )
     dropped = left_out(block)
     provenance = Provenance(data_hash=data.hash, seed=recorded_seed(root))

@@ -17,7 +17,7 @@ from apastats.numbers.ranks import midranks, tie_sizes
 from apastats.numbers.standardised import Standardised, standardised_difference
 from apastats.recording import verb
 from apastats.results import Provenance, Result
-from apastats.words import Info
+from apastats.words import Info, StatedMargin
 
 __all__ = ["EffectSizeResult", "effect_size", "rank_biserial", "rank_biserial_interval"]
 
@@ -265,10 +265,11 @@ def effect_size(
         interval=interval,
         n_subject=len(first),
         margin=(
-            ""
+            None
             if margin is None
-            else f"{margin.low:g} to {margin.high:g} in units of the effect size".replace(
-                "-", "\u2212"
+            else StatedMargin(
+                f"{margin.low:g} to {margin.high:g}".replace("-", "\u2212"),
+                "in units of the effect size",
             )
         ),
     )

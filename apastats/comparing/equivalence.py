@@ -38,7 +38,7 @@ from apastats.resampling.plans import Resamples
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
 from apastats.table import Block, Kinds, ScoreTable, averaged_block
-from apastats.words import Info, Outcome
+from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Held, Info, Outcome
 
 __all__ = ["EquivalenceResult", "equivalence"]
 
@@ -223,7 +223,7 @@ def equivalence(
     limits = margin.resolve(block)
     variance = _check_variance(variance, test, reference, adjust)
     if test == "log_ratio":
-        limits = replace(limits, text=ratio_words(margin))
+        limits = replace(limits, words=ratio_words(margin))
     found = run_family(
         block,
         limits,
@@ -485,12 +485,8 @@ def _words(
     unit = block.cluster
     if few := choice.said_of_few(len(block.clusters), unit, sd_units=limits.sd_units):
         what += f"; {few}"
-    if resampled == "nothing":
-        resampled = (
-            f"nothing; {unit}s are the sample, and the claim is about the population they stand for"
-        )
-    if adjust.startswith("max-t"):
-        resampled += f"; for the adjustment, signs of all differences of a {unit} together"
+    sample = f"{unit}s are the sample, and the claim is about the population they stand for"
+    signs = f"for the adjustment, signs of all differences of a {unit} together"
     compared = (
         "all pairs were compared" if reference is None else f"each was compared with {reference}"
     )
@@ -518,6 +514,7 @@ def _words(
             "account for the selection"
         )
     return Info(
+        article="the",
         method=f"{name} test over {unit}s ({what}), and two one-sided tests (TOST) against the margin",
         estimand="difference of models",
         outcome=outcome,
@@ -529,7 +526,7 @@ def _words(
         hypothesis=hypothesis,
         null=HYPOTHESES[hypothesis],
         rule=rule,
-        margin=limits.text,
+        margin=limits.words,
         margin_origin=limits.origin,
         comparison=compared,
         reference=reference or "",
@@ -541,8 +538,12 @@ def _words(
         conf_level=1 - 2 * alpha,
         n_subject=len(block.clusters),
         by=block.formula.by,
-        resampled=resampled,
-        held_fixed="stimuli, chosen layers"
-        + (f", levels of {within}" if within is not None else ""),
+        resampled=Drawn(
+            resampled,
+            sample="" if resampled else sample,
+            beside=signs if adjust.startswith("max-t") else "",
+        ),
+        held_fixed=(STIMULI, CHOSEN_LAYERS)
+        + (() if within is None else (Held(f"levels of {within}"),)),
         not_concluded=NOT_CONCLUDED,
     ).but(**choice.words())

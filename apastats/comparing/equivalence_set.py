@@ -23,7 +23,7 @@ from apastats.resampling.plans import subject_counts
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import Block, Kinds, ScoreTable
-from apastats.words import Info, Outcome
+from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Info, Outcome
 
 __all__ = ["EquivalenceSet", "equivalence_set"]
 
@@ -409,7 +409,7 @@ def _words(
         "mcs": f"all models that are truly best stay in the set together with probability {1 - alpha:g}",
         "tost": f"any false claim of being within the margin has probability at most {alpha:g}",
         "bayes": "posterior probabilities under a flat prior and one subject-by-model variance",
-        "ci_overlap": "none: no error rate holds, models far below the best are kept when subjects differ much",
+        "ci_overlap": "no error rate holds, models far below the best are kept when subjects differ much",
     }[method]
     return Info(
         estimand="mean minus the best of the others",
@@ -417,7 +417,7 @@ def _words(
         outcome=outcome,
         formula=str(block.formula),
         method=METHODS[method],
-        margin="" if limits is None else limits.text,
+        margin=None if limits is None else limits.words,
         margin_origin="" if limits is None else limits.origin,
         rule=(
             "the set holds the models whose interval of the difference to the best reaches above 0"
@@ -428,10 +428,10 @@ def _words(
         alpha=alpha,
         n_subject=len(block.clusters),
         by=list(block.formula.by),
-        resampled=(
-            {"bayes": "posterior draws", "ci_overlap": f"{block.cluster}s"}.get(method, "nothing")
+        resampled=Drawn(
+            {"bayes": "posterior draws", "ci_overlap": f"{block.cluster}s"}.get(method, "")
         ),
-        held_fixed="stimuli, chosen layers",
+        held_fixed=(STIMULI, CHOSEN_LAYERS),
         not_concluded=(
             "a set without a margin says what could not be excluded; being in it is no evidence of equality"
             if limits is None

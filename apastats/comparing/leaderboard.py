@@ -36,7 +36,7 @@ from apastats.recording import verb
 from apastats.results import Provenance
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import CellFormula, Kinds, ScoreTable, averaged_block
-from apastats.words import Info
+from apastats.words import CHOSEN_LAYERS, ITEMS, STIMULI, Drawn, Info
 
 __all__ = ["leaderboard"]
 
@@ -257,7 +257,7 @@ def _board(
     """Estimates and intervals of one cell from ``[model, repeat, item]``."""
 
     def say(text: str, category: Any) -> None:
-        warn(text, category)
+        warn(f"leaderboard: {text}", category)
         notes.append(text)
 
     seen = np.isfinite(values).any(axis=1)
@@ -267,7 +267,7 @@ def _board(
         (seen.shape[1] - len(columns), "items"),
     ):
         if lost:
-            say(f"leaderboard: {lost} {what} without any score{label}; left out", DegenerateWarning)
+            say(f"{lost} {what} without any score{label}; left out", DegenerateWarning)
     values = values[rows][:, :, columns]
     n_model, n_item = len(rows), len(columns)
     if n_model < 2 or n_item < 2:
@@ -280,10 +280,10 @@ def _board(
     seen = count > 0
     parts = components(seen)
     if parts.max() > 0:
-        text = f"leaderboard: models fall into {parts.max() + 1} parts that share no item{label}"
+        text = f"models fall into {parts.max() + 1} parts that share no item{label}"
         if not options.random:
             raise DesignError(
-                f"{text}; with item_effect='random' they are compared as far as items vary little"
+                f"leaderboard: {text}; with item_effect='random' they are compared as far as items vary little"
             )
         say(f"{text}; they are compared through the items being a sample alone", DegenerateWarning)
     if int(seen.sum()) - n_model - n_item + 1 < 1:
@@ -309,10 +309,10 @@ def _board(
         y, random=options.random, by_item=by_item, least=ENOUGH if options.errors == "auto" else FEW
     )
     if not fit.converged:
-        say(f"leaderboard: the variances did not converge{label}", ConvergenceWarning)
+        say(f"the variances did not converge{label}", ConvergenceWarning)
     if fit.held.any():
         say(
-            f"leaderboard: {int(fit.held.sum())} of {n_item} items have hardly an error of their own{label}; it is "
+            f"{int(fit.held.sum())} of {n_item} items have hardly an error of their own{label}; it is "
             "held at a hundredth of the mean variance, errors='pooled' gives items one variance",
             DegenerateWarning,
         )
@@ -334,7 +334,7 @@ def _board(
             raise DesignError(f"leaderboard: the runs of a model do not differ{label}")
     elif n_item < FEW_ITEMS:
         say(
-            f"leaderboard: errors are judged by {n_item} items{label}; places would hold for further items only if "
+            f"errors are judged by {n_item} items{label}; places would hold for further items only if "
             "these were drawn from them",
             SmallSampleWarning,
         )
@@ -479,9 +479,9 @@ def _words(
         conf_level=1 - options.alpha,
         interval="t",
         by=cells,
-        resampled="estimates without a difference (normal draws)",
+        resampled=Drawn("estimates without a difference (normal draws)"),
         n_resamples=min(b.n_draw for b in boards),
-        held_fixed=("items, chosen layers" if runs else "stimuli, chosen layers"),
+        held_fixed=(ITEMS if runs else STIMULI, CHOSEN_LAYERS),
         rule="a place lies between one plus the number of models shown to be better and the number of models less "
         "those shown to be worse",
         not_concluded="models that are not ordered are not shown to be equal; places hold if scores are missing at "

@@ -35,7 +35,7 @@ from apastats.numbers.moments import rounding
 from apastats.numbers.rank_intervals import pair_errors
 from apastats.recording import verb
 from apastats.results import Provenance, Result, interactive_page
-from apastats.words import Info
+from apastats.words import Drawn, Info
 
 __all__ = ["LeaderboardItems", "LeaderboardMissing", "LeaderboardResponses", "LeaderboardResult"]
 
@@ -493,7 +493,7 @@ class LeaderboardResult(Result):
             outcome=mine.outcome,
             formula=mine.formula,
             by=mine.by,
-            resampled="nothing",
+            resampled=Drawn(),
             held_fixed=mine.held_fixed,
             not_concluded=not_concluded,
             extra={"item": mine.extra["item"], **extra},

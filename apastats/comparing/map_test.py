@@ -19,7 +19,7 @@ from apastats.resampling.plans import Resamples
 from apastats.resampling.relabel import sign_flips
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
-from apastats.words import Info
+from apastats.words import STIMULI, Drawn, Held, Info, StatedMargin
 
 __all__ = ["MapTest", "map_test"]
 
@@ -206,8 +206,8 @@ def map_test(
         family_size=flat.shape[1],
         alpha=alpha,
         n_subject=n,
-        resampled="signs of subjects",
-        held_fixed="units, stimuli",
+        resampled=Drawn("signs of subjects"),
+        held_fixed=(Held("units"), STIMULI),
         n_resamples=len(largest),
         exact=plan.exact,
         not_concluded=""
@@ -256,13 +256,13 @@ def _null(what: str, margin: float | np.ndarray | None) -> str:
     return f"{what} is at most {below}"
 
 
-def _stated(margin: float | np.ndarray | None) -> str:
+def _stated(margin: float | np.ndarray | None) -> StatedMargin | None:
     """The margin in words; nothing without one."""
     if margin is None:
-        return ""
+        return None
     if isinstance(margin, float):
-        return f"{margin:g}"
-    return f"{margin.min():g} to {margin.max():g}, one for every point"
+        return StatedMargin(f"{margin:g}")
+    return StatedMargin(f"{margin.min():g} to {margin.max():g}, one for every point")
 
 
 def _claim(method: str, alternative: str, with_margin: bool, alone: bool) -> str:

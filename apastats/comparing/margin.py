@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -16,6 +16,7 @@ from apastats.numbers.moments import moments
 from apastats.recording import call_text
 from apastats.scoring.people import shares_about
 from apastats.table import Block
+from apastats.words import IN_OUTCOME, StatedMargin
 
 __all__ = [
     "ORIGINS",
@@ -45,8 +46,8 @@ class Bounds:
     unit_low, unit_high : numpy.ndarray or None
         ``[n_cluster, n_cell]``: the bounds of every subject (jackknife pseudo-values where the unit is not a
         mean) whose mean is the bound; None where the bound is a constant.
-    text : str
-        The margin and where it comes from, one sentence.
+    words : StatedMargin or None
+        The margin and where it comes from; None where there is none.
     origin : str
         One of ``raw, ceiling, spread, sd, difference``.
     sd_units : bool
@@ -55,7 +56,7 @@ class Bounds:
 
     low: np.ndarray
     high: np.ndarray
-    text: str
+    words: StatedMargin | None
     origin: str
     unit_low: np.ndarray | None = None
     unit_high: np.ndarray | None = None
@@ -97,8 +98,12 @@ class Margin:
             bound=self.bound,
         )
 
-    def describe(self, unit: str = "in units of the outcome") -> str:
-        """The margin in words; ``unit`` is that of a margin in raw numbers."""
+    def describe(self, unit: str = IN_OUTCOME) -> str:
+        """The margin as text; ``unit`` is that of a margin in raw numbers."""
+        return str(self.words(unit))
+
+    def words(self, unit: str = IN_OUTCOME) -> StatedMargin:
+        """The margin in words, part by part."""
         return ORIGINS[self.origin].words(self, unit)
 
     @property
@@ -138,7 +143,7 @@ class Margin:
         if entry.unit is None:
             one = np.ones(len(block.cells))
             low, high = self.low * one, self.high * one
-            return Bounds(low, high, self.describe(), self.origin, sd_units=self.origin == "sd")
+            return Bounds(low, high, self.words(), self.origin, sd_units=self.origin == "sd")
         unit = entry.unit(self, block)
         self._check_positive(unit, block)
         with np.errstate(invalid="ignore"):
@@ -146,7 +151,7 @@ class Margin:
         return Bounds(
             self.low * mean,
             self.high * mean,
-            f"{self.describe()}; {entry.held}",
+            replace(self.words(), carried=entry.held),
             self.origin,
             self.low * unit,
             self.high * unit,
@@ -212,7 +217,7 @@ class Origin:
         Whether ``of`` is its name.
     """
 
-    words: Callable[[Margin, str], str]
+    words: Callable[[Margin, str], StatedMargin]
     unit: Callable[[Margin, Block], np.ndarray] | None = None
     held: str = (
         "each subject entered with its own value, so the uncertainty of the margin is in the test"
@@ -222,17 +227,23 @@ class Origin:
 
 
 ORIGINS: dict[str, Origin] = {
-    "raw": Origin(lambda m, unit: f"{m.number} {unit}, stated by the analyst", arrays=True),
+    "raw": Origin(
+        lambda m, unit: StatedMargin(m.number, unit, "stated by the analyst"), arrays=True
+    ),
     "sd": Origin(
-        lambda m, _: f"{m.number} standard deviations of the differences", arrays=True, named=True
+        lambda m, _: StatedMargin(f"{m.number} standard deviations of the differences"),
+        arrays=True,
+        named=True,
     ),
     "difference": Origin(
-        lambda m, _: f"{m.share} of the difference between {m.of[0]} and {m.of[1]}",
+        lambda m, _: StatedMargin(f"{m.share} of the difference between {m.of[0]} and {m.of[1]}"),
         _difference_unit,
     ),
-    "ceiling": Origin(lambda m, _: f"{m.share} of the {_ceiling_name(m)}", _ceiling_unit),
+    "ceiling": Origin(
+        lambda m, _: StatedMargin(f"{m.share} of the {_ceiling_name(m)}"), _ceiling_unit
+    ),
     "spread": Origin(
-        lambda m, _: (
+        lambda m, _: StatedMargin(
             f"{m.share} of the standard deviation between subjects of the {_ceiling_name(m)}"
         ),
         _spread_unit,
@@ -431,9 +442,11 @@ def ratio_margin(bounds: Any) -> Margin:
     return Margin(float(np.log(low)), float(np.log(high)))
 
 
-def ratio_words(margin: Margin) -> str:
+def ratio_words(margin: Margin) -> StatedMargin:
     """Bounds of a ratio in words, from those of its logarithm."""
-    return (
-        f"{np.exp(margin.low):g} to {np.exp(margin.high):g} as a ratio of the scores, stated by the analyst; tests are "
-        "of the logarithm"
+    return StatedMargin(
+        f"{np.exp(margin.low):g} to {np.exp(margin.high):g}",
+        "as a ratio of the scores",
+        "stated by the analyst",
+        "tests are of the logarithm",
     )

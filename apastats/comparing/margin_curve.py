@@ -13,7 +13,7 @@ from apastats.errors import DataError, InputError
 from apastats.numbers.location import t_location
 from apastats.recording import verb
 from apastats.results import Provenance, Result
-from apastats.words import Info
+from apastats.words import Drawn, Info
 
 __all__ = ["MarginCurve", "margin_curve"]
 
@@ -148,7 +148,7 @@ def margin_curve(
         alpha=alpha,
         n_subject=len(d),
         by=result.info.by,
-        resampled="nothing",
+        resampled=Drawn(),
         held_fixed=result.info.held_fixed,
         not_concluded="the margin of the analysis is the one stated before looking, not one read off this curve",
     )

@@ -20,7 +20,7 @@ from apastats.numbers.simultaneous import range_critical, range_sf
 from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.table import Block, CellFormula, Kinds, ScoreTable
-from apastats.words import Info
+from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Info
 
 __all__ = ["RankResult", "friedman", "mean_ranks", "nemenyi", "quade"]
 
@@ -577,8 +577,8 @@ def _result(
         outcome=None if data is None else data.outcome(block.formula.outcome),
         formula="" if data is None else str(block.formula),
         by=block.formula.by,
-        resampled="nothing",
-        held_fixed="stimuli, chosen layers",
+        resampled=Drawn(),
+        held_fixed=(STIMULI, CHOSEN_LAYERS),
         n_subject=max(int(r["n_subject"]) for r in rows),
     )
     dropped = "" if words.extra.get("incomplete") == "use" else left_out(block)

@@ -14,7 +14,7 @@ from apastats.comparing.margin import as_margin
 from apastats.errors import DesignError, InputError
 from apastats.recording import verb
 from apastats.results import Provenance, Result
-from apastats.words import Info
+from apastats.words import Drawn, Held, Info
 
 __all__ = ["RopeResult", "coefficient_equivalence", "highest_density", "rope"]
 
@@ -150,10 +150,10 @@ def rope(
         margin_origin=margin.origin,
         method="posterior draws against a region of practical equivalence",
         rule="equivalent is said where the interval lies inside the region, and different where it lies outside",
-        margin=margin.describe(),
+        margin=margin.words(),
         conf_level=conf_level,
-        resampled="nothing; draws are taken as given",
-        held_fixed="the model the draws come from",
+        resampled=Drawn(sample="draws are taken as given"),
+        held_fixed=(Held("model the draws come from"),),
     )
     return RopeResult(pd.DataFrame(rows), info, Provenance())
 
@@ -279,7 +279,7 @@ def coefficient_equivalence(
         estimand="coefficient",
         margin_origin=margin.origin,
         method=f"equivalence of coefficients, rule {rule}",
-        margin=margin.describe(),
+        margin=margin.words(),
         conf_level=level,
     )
     return RopeResult(table, info, Provenance())

@@ -9,7 +9,7 @@ import pandas as pd
 from apastats.comparing.decisions import HYPOTHESES, NOT_CONCLUDED, claim_p, outcomes
 from apastats.comparing.margin import Margin
 from apastats.numbers.tested import Tested
-from apastats.words import Info
+from apastats.words import Drawn, Held, Info
 
 __all__ = ["insert_before", "tidy_row", "claim_words"]
 
@@ -89,13 +89,13 @@ def claim_words(
             f"the verdict is equivalent where both one-sided tests reject at {alpha:g} and different where the "
             "two-sided test does"
         ),
-        margin=margin.describe(),
+        margin=margin.words(),
         margin_origin=margin.origin,
         adjust="none",
         alpha=alpha,
         conf_level=1 - 2 * alpha,
         n_subject=n,
-        resampled=resampled,
-        held_fixed="everything but the units given",
+        resampled=Drawn(resampled),
+        held_fixed=(Held("everything but the units given", "everything but the units given"),),
         not_concluded=NOT_CONCLUDED,
     )

@@ -266,6 +266,7 @@ def tost(
         resampled,
         null,
     ).but(
+        article="the",
         **choice.words(),
         **_measured(test, margin),
         effect_interval=None if effect_interval == "auto" else effect_interval,
@@ -319,7 +320,7 @@ def _measured(test: str, margin: Margin) -> dict[str, Any]:
     if test == "log_ratio":
         return {"estimand": "difference of logarithms", "margin": ratio_words(margin)}
     if test == "brunner_munzel":
-        return {"estimand": "probability", "margin": margin.describe("as a probability")}
+        return {"estimand": "probability", "margin": margin.words("as a probability")}
     return {}
 
 

@@ -177,7 +177,7 @@ def tost_summary(
     }
     table = insert_before(table, "decision", beside)
     what = f"{name} test from summary numbers" + (f"; {few}" if few else "")
-    info = claim_words(what, name, "t", hypothesis, margin, alpha, int(n), "nothing", null).but(
-        effect_interval=effect_interval
+    info = claim_words(what, name, "t", hypothesis, margin, alpha, int(n), "", null).but(
+        article="the", effect_interval=effect_interval
     )
     return EquivalenceResult(table, info, Provenance())

@@ -11,10 +11,11 @@ from typing import Any
 from apastats.errors import ReadError
 from apastats.folders import MARKER
 from apastats.table import ScoreTable
+from apastats.words import Facts
 
 __all__ = ["read_cache", "write_cache"]
 
-_CACHE_FORMAT = 2
+_CACHE_FORMAT = 3
 
 
 def _fingerprint(paths: Sequence[Path], arguments: Mapping[str, Any]) -> str:
@@ -64,6 +65,7 @@ def read_cache(
         log=tuple(meta["log"]),
         source=meta["source"],
         covariates=tuple(meta["covariates"]),
+        facts=Facts.from_dict(meta["facts"]),
     )
 
 
@@ -79,6 +81,7 @@ def write_cache(
         "log": list(table.log),
         "source": table.source,
         "covariates": list(table.covariates),
+        "facts": table.facts.as_dict(),
     }
     content = pa.Table.from_pandas(table.frame, preserve_index=False)
     content = content.replace_schema_metadata(

@@ -124,9 +124,7 @@ def _next(
     paths = [source] if not isinstance(source, list | tuple) else list(source)
     given = [shlex.quote(str(p)) for p in paths] + as_options(options)
     if table is not None:
-        if any("duplicate rows dropped" in line for line in table.log) and not options.get(
-            "on_duplicate"
-        ):
+        if table.facts.n_duplicate and not options.get("on_duplicate"):
             given.append("--on-duplicate first")
         return ("next", f"apastats init {' '.join(given)}", OK, "writes a study to start from")
     return (

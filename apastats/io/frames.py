@@ -55,6 +55,8 @@ class Part:
         Columns that the name of the file states: one label, or one per row.
     n_file : int
         Files it comes from.
+    evaluations : bool
+        Whether the source says that it holds scores.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Part:
     decimal: str = "."
     entities: Mapping[str, Any] = field(default_factory=dict)
     n_file: int = 1
+    evaluations: bool = False
 
 
 def from_arrow(table: pa.Table) -> pd.DataFrame:
@@ -144,7 +147,7 @@ def from_object(source: Any) -> Part:
 def _from_result(source: Any) -> Part:
     names = [str(m.name) for m in source.models]
     frame, what, notes = from_result(vars(source), names, [type(m).__name__ for m in source.models])
-    return Part("data", frame, what, notes=notes)
+    return Part("data", frame, what, notes=notes, evaluations=True)
 
 
 def _from_narwhals(source: Any, root: str) -> Part:

@@ -41,7 +41,14 @@ def read_hdf5_table(path: str) -> list[Part]:
         try:
             frame, what, notes = from_result(found, names, types, path)
             return [
-                Part(path, frame, what, lambda row: f"{path}, evaluation {row} (from 0)", notes)
+                Part(
+                    path,
+                    frame,
+                    what,
+                    lambda row: f"{path}, evaluation {row} (from 0)",
+                    notes,
+                    evaluations=True,
+                )
             ]
         except DataError as error:
             raise ReadError(path, str(error).removeprefix(f"{path}: ")) from error

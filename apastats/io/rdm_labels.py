@@ -143,7 +143,7 @@ def canonical_labels(labels: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 def stimulus_names(
     patterns: Mapping[str, Any], n: int, chosen: str | None = None
-) -> tuple[tuple[str, ...], list[str]]:
+) -> tuple[tuple[str, ...], str, list[str]]:
     """Names of the stimuli among their descriptors: the one with a distinct value for each of them.
 
     Parameters
@@ -160,6 +160,8 @@ def stimulus_names(
     -------
     names : tuple of str
         Empty where nothing names the stimuli.
+    named_by : str
+        The descriptor that does.
     log : list of str
 
     Raises
@@ -187,7 +189,7 @@ def stimulus_names(
                 chosen,
                 f"a descriptor with {n} distinct values; it has {len(set(known[chosen]))}",
             )
-        return tuple(known[chosen]), [f"stimuli named by {chosen!r}"]
+        return tuple(known[chosen]), chosen, [f"stimuli named by {chosen!r}"]
     found = {k: v for k, v in known.items() if len(set(v)) == n}
     # an index that does not count was made by sorting or subsetting: better than a position
     named = {k: v for k, v in found.items() if k != "index"} or found
@@ -199,7 +201,8 @@ def stimulus_names(
         )
     if distinct:
         key = next(iter(named))
-        return distinct[0], [] if key in ("stimulus", "stimuli") else [f"stimuli named by {key!r}"]
+        usual = key in ("stimulus", "stimuli")
+        return distinct[0], key, [] if usual else [f"stimuli named by {key!r}"]
     repeated = [k for k in known if k.casefold() in STIMULI]
     if repeated:
         values = known[repeated[0]]
@@ -208,4 +211,4 @@ def stimulus_names(
             f"stimulus {twice!r} occurs {values.count(twice)} times in {repeated[0]!r}; give names by stimuli=[...]"
         )
     log = [f"{k!r} does not tell stimuli apart and names none" for k in known if k != "index"]
-    return (), log
+    return (), "", log

@@ -70,6 +70,7 @@ class RDMSet:
     source: str = "data"
     named: bool = field(default=True, repr=False)
     log: tuple[str, ...] = field(default=(), repr=False)
+    named_by: str = field(default="", repr=False)
     _hash: list[str] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
@@ -268,11 +269,11 @@ class RDMSet:
         vectors, rounded = without_rounding(raw.vectors)
         n = n_stimulus(raw.vectors.shape[1]) if raw.vectors.ndim == 2 else 0
         if stimuli is None or isinstance(stimuli, str):
-            names, named_by = stimulus_names(raw.patterns, n, stimuli)
+            names, named_by, said = stimulus_names(raw.patterns, n, stimuli)
         else:
-            names, named_by = tuple(text(stimuli)), []
-        log = (*raw.log, *taken, *named_by, *rounded, *like_similarities(vectors, raw.measure))
-        return cls(vectors, labels, names, raw.measure, source, log=log)
+            names, named_by, said = tuple(text(stimuli)), "", []
+        log = (*raw.log, *taken, *said, *rounded, *like_similarities(vectors, raw.measure))
+        return cls(vectors, labels, names, raw.measure, source, log=log, named_by=named_by)
 
     def to_rsatoolbox(self) -> Any:
         """``rsatoolbox.rdm.RDMs`` with the labels as rdm descriptors, stimuli as ``stimulus``."""
@@ -438,6 +439,7 @@ def joined(sets: Sequence[RDMSet], source: str = "joined RDMs") -> RDMSet:
         first.measure if len(measures) == 1 else None,
         source,
         log=tuple(dict.fromkeys(log)),
+        named_by=first.named_by if len({s.named_by for s in sets}) == 1 else "",
     )
 
 

@@ -45,6 +45,8 @@ class Found:
         From the number of a row to words.
     log : list of str
     decimal : str
+    evaluations : bool
+        Whether the first part says itself that it holds scores.
     """
 
     what: list[str]
@@ -54,6 +56,7 @@ class Found:
     locate: Callable[[int], str]
     log: list[str]
     decimal: str
+    evaluations: bool = False
 
 
 @checked
@@ -255,7 +258,7 @@ def look_into(source: Any, **options: Any) -> Found:
         n = sum(p.n_file for p in parts)
         log.insert(0, f"read {n} file{'s' * (n != 1)}, {len(frame)} rows: {'; '.join(what)}")
     log += dict.fromkeys(note for p in parts for note in p.notes)
-    return Found(what, plan, frame, source_name, locate, log, decimal)
+    return Found(what, plan, frame, source_name, locate, log, decimal, parts[0].evaluations)
 
 
 def _column_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.table import Kinds, ScoreTable, outcome_in
-from apastats.words import Info
+from apastats.words import Drawn, Info, levels_of
 
 __all__ = ["BayesLmmResult", "bayes_lmm"]
 
@@ -453,8 +453,8 @@ def bayes_lmm(
         formula=parsed.text,
         outcome=outcome_in(data, parsed.outcome_text),
         rule=f"a quantity is reported if R-hat <= {RHAT_MAX} and both effective sizes >= {ESS_MIN:g}",
-        resampled="nothing; random: " + ", ".join(g.name for g in design.groupings),
-        held_fixed=f"levels of {' and '.join(held)}" if held else "nothing",
+        resampled=Drawn(random=[g.name for g in design.groupings]),
+        held_fixed=levels_of(held),
         n_subject={g.name: g.n_levels for g in design.groupings}.get("subject"),
         conf_level=level,
         extra={

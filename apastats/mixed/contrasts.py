@@ -25,6 +25,7 @@ from apastats.numbers.adjust_p import adjust_p, check_adjust
 from apastats.numbers.relative import independent_rows
 from apastats.recording import verb
 from apastats.results import Result
+from apastats.words import StatedMargin
 
 __all__ = ["ContrastResult", "make_contrasts"]
 
@@ -249,7 +250,7 @@ class ContrastResult(Result):
         return back_transformed(self.table, scale, ratios=True)
 
 
-def _limits(bounds: Any) -> tuple[float, float, str]:
+def _limits(bounds: Any) -> tuple[float, float, StatedMargin]:
     """Bounds as numbers and words."""
     margin = as_margin(bounds)
     if margin.origin != "raw":
@@ -257,9 +258,7 @@ def _limits(bounds: Any) -> tuple[float, float, str]:
             "bounds", bounds, "a number or a pair in the unit of the model's outcome",
             hint="Work out other margins first, e.g. 0.1 times the mean ceiling.",
         )  # fmt: skip
-    low, high = float(margin.low), float(margin.high)
-    text = f"\u00b1{high:g}" if low == -high else f"{low:g} to {high:g}".replace("-", "\u2212")
-    return low, high, f"{text} in units of the outcome, stated by the analyst"
+    return float(margin.low), float(margin.high), margin.words()
 
 
 def _decisions(side: str, p: dict[str, np.ndarray], alpha: float) -> np.ndarray:

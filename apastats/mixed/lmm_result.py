@@ -21,7 +21,7 @@ from apastats.mixed.influence import InfluenceResult, influence_of
 from apastats.recording import verb
 from apastats.results import Result
 from apastats.seeds import RngLike, block_generator, seed_sequence
-from apastats.words import Info, Outcome
+from apastats.words import Drawn, Held, Info, Outcome, levels_of
 
 __all__ = ["LmmResult", "describe_fit"]
 
@@ -495,14 +495,10 @@ def _info(
     fitted: Fitted | StatsmodelsFit, kind: str, df: str, conf_level: float, components: pd.DataFrame
 ) -> Info:
     design = fitted.design
-    names = [
-        " ".join(str(v) for v in (row.group, row.effect, row.effect_2) if isinstance(v, str))
-        for row in components.itertuples()
-    ]
     k, loglik = fitted.n_parameters, fitted.loglik
     groups = {g.name: g.n_levels for g in design.groupings}
-    held = [f"levels of {v}" for v in sorted(design.fixed.factors)]
-    held += [f"the values of {v}" for v in sorted(design.fixed.covariates)]
+    held = [h for v in sorted(design.fixed.factors) for h in levels_of([v])]
+    held += [Held(f"values of {v}") for v in sorted(design.fixed.covariates)]
     info = Info(
         method=f"linear mixed model by {kind}; {_DF_TEXT[df]}",
         formula=design.formula.text,
@@ -511,8 +507,10 @@ def _info(
         null_value=0.0,
         alternative="two-sided",
         null="the coefficient is 0",
-        resampled=f"nothing; random: {', '.join(groups) or 'residuals alone'}",
-        held_fixed=" and ".join(held) or "nothing",
+        resampled=Drawn(
+            random=tuple(groups), sample="" if groups else "residuals are the only random part"
+        ),
+        held_fixed=held,
         n_subject=groups.get("subject"),
         conf_level=conf_level,
         extra={
@@ -528,8 +526,7 @@ def _info(
             "n_parameter": k,
             "sigma": float(np.sqrt(fitted.unit_variances[0])),
             "singular": bool(fitted.singular),
-            "components": names,
-            "component_labels": summaries.component_labels(components),
+            "components": summaries.component_names(components),
         },
     )
     if design.residual_by is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,16 +12,24 @@ import pandas as pd
 
 from apastats.arguments import items
 from apastats.errors import InputError
+from apastats.mixed.engine.summaries import component_label
 from apastats.mixed.lmm_result import LmmResult
 from apastats.recording import verb
 from apastats.results import Provenance, Result
-from apastats.words import Info
+from apastats.words import Drawn, Info
 
 __all__ = ["ModelTableResult", "model_table"]
 
 COLUMNS = (
     "term", "estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high", "conf_level",
 )  # fmt: skip
+
+
+# what a fit says as a whole -> its kind
+MEASURES = {
+    "n": "count", "icc_adjusted": "share", "r2_marginal": "share", "r2_conditional": "share", "n_parameter": "count",
+    "loglik": "criterion", "aic": "criterion", "aicc": "criterion", "bic": "criterion",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,9 +118,7 @@ def model_table(
         fit.table[list(COLUMNS)].assign(fit=name) for name, fit in zip(called, fits, strict=True)
     ]
     table = pd.concat(rows, ignore_index=True)[["fit", *COLUMNS]]
-    measured = [_measures(fit) for fit in fits]
-    order = _merged([list(m) for m in measured])
-    values = np.array([[m.get(key, np.nan) for key in order] for m in measured], dtype=float)
+    order, kinds, values = _compared([_measures(fit) for fit in fits])
     formulas = {name: fit.info.formula for name, fit in zip(called, fits, strict=True)}
     letters = {fit.info.statistic for fit in fits}
     levels = {fit.info.conf_level for fit in fits}
@@ -125,12 +131,13 @@ def model_table(
         null_value=0.0,
         null="the coefficient is 0",
         alternative="two-sided",
-        resampled="nothing",
-        held_fixed="nothing",
+        resampled=Drawn(),
+        held_fixed=(),
         conf_level=levels.pop() if len(levels) == 1 else None,
         extra={
             "formulas": formulas,
             "measures": order,
+            "measure_kinds": kinds,
             "likelihood": [str(fit.info["likelihood"]) for fit in fits],
             "df_method": [str(fit.info["df_method"]) for fit in fits],
         },
@@ -155,23 +162,30 @@ def _names(given: Sequence[str] | None, n: int) -> list[str]:
     return found
 
 
-def _measures(fit: LmmResult) -> dict[str, float]:
-    """What a fit says as a whole, in the order it is printed; from words and arrays, so that a saved fit will do."""
+def _measures(fit: LmmResult) -> dict[str, tuple[str, float]]:
+    """Kind and value of what a fit says as a whole, as it is printed; from words and arrays: a saved fit will do."""
     info = fit.info
-    out: dict[str, float] = {}
+    out: dict[str, tuple[str, float]] = {}
     if "std_dev" in fit.arrays:
-        for name, sd, r in zip(
-            info["component_labels"], fit.arrays["std_dev"], fit.arrays["correlation"], strict=True
-        ):
-            out[str(name)] = float(r if str(name).startswith("correlation") else sd)
-    out |= {f"levels of {g}": float(k) for g, k in info["n_groups"].items()}
-    out["n"] = float(info["n"])
+        arrays = fit.arrays["std_dev"], fit.arrays["correlation"]
+        for (group, effect, other), sd, r in zip(info["components"], *arrays, strict=True):
+            kind = "correlation" if other else "std_dev"
+            out[component_label(group, effect, other)] = kind, float(r if other else sd)
+    out |= {f"levels of {g}": ("count", float(k)) for g, k in info["n_groups"].items()}
     out |= {
-        key: float(info[key])
-        for key in ("icc_adjusted", "r2_marginal", "r2_conditional", "n_parameter", "loglik", "aic", "aicc", "bic")
-        if info.get(key) is not None
-    }  # fmt: skip
+        key: (kind, float(info[key])) for key, kind in MEASURES.items() if info.get(key) is not None
+    }
     return out
+
+
+def _compared(
+    measured: Sequence[Mapping[str, tuple[str, float]]],
+) -> tuple[list[str], list[str], np.ndarray]:
+    """Names of all measures, their kinds, and their values ``[fit, measure]``, NaN where a fit has none."""
+    order = _merged([list(m) for m in measured])
+    kinds = {key: kind for m in measured for key, (kind, _) in m.items()}
+    values = [[m[key][1] if key in m else np.nan for key in order] for m in measured]
+    return order, [kinds[key] for key in order], np.array(values, dtype=float)
 
 
 def _merged(lists: Sequence[list[str]]) -> list[str]:

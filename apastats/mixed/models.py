@@ -152,7 +152,7 @@ class Presets:
         found = fit_formula(text, data, kind=kind, settled=settled, **options)
         unequal = _unequal(data, outcome, kind)
         if unequal:
-            warn(unequal, AssumptionWarning)
+            warn(f"preset: {unequal}", AssumptionWarning)
         notes = (f"formula chosen by the preset: {text}", *found.notes)
         notes = (*notes, unequal) if unequal else notes
         return replace(found, notes=notes, info=found.info.but(crossed_by=by))
@@ -174,7 +174,7 @@ def _unequal(data: Any, outcome: str, kind: Any) -> str:
     v = model_spread(x)
     ratio = float(np.sqrt(v.max() / ((v.sum() - v.max()) / (len(v) - 1))))
     return (
-        f"preset: {models[int(v.argmax())]} varies {ratio:.1f} times as much over subjects as the other models do; "
+        f"{models[int(v.argmax())]} varies {ratio:.1f} times as much over subjects as the other models do; "
         "contrasts take one error variance, those with it are too narrow. apa.compare and apa.equivalence do not"
     )
 

@@ -44,7 +44,7 @@ from apastats.resampling.plans import Plan, Resamples, subject_counts
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
 from apastats.table import BRAIN, ScoreTable
-from apastats.words import Info, Outcome
+from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Held, Info, Outcome
 
 __all__ = ["AgreementBootstrap", "agreement_bootstrap"]
 
@@ -259,11 +259,9 @@ def agreement_bootstrap(
         conf_level=conf_level,
         adjust="max-t",
         family="models and ROIs, at most Bonferroni",
-        resampled="subjects as targets, predictors and parts of the references",
-        held_fixed=(
-            "stimuli, chosen layers"
-            + ("" if pairwise else ", the pooled predictors of leave-one-out rows")
-        ),
+        resampled=Drawn("subjects as targets, predictors and parts of the references"),
+        held_fixed=(STIMULI, CHOSEN_LAYERS)
+        + (() if pairwise else (Held("pooled predictors of leave-one-out rows"),)),
         extra={"similarity": similarity, "brain": kind},
     )
     return AgreementBootstrap(

@@ -20,7 +20,7 @@ from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import BRAIN, ScoreTable
-from apastats.words import Info, Outcome
+from apastats.words import STIMULI, Drawn, Info, Outcome
 
 if TYPE_CHECKING:
     pass
@@ -62,10 +62,11 @@ class AgreementSensitivity(Result):
     def decisions(self) -> pd.DataFrame:
         """Per ROI and analysis, where the models stand to the brain: ``roi, analysis, decision``."""
         a = self.arrays
+        ways = zip(a["decision_what"], a["decision_value"], strict=True)
         return pd.DataFrame(
             {
                 "roi": a["decision_roi"],
-                "analysis": a["decision_analysis"],
+                "analysis": [f"{what}: {value}" if what else "baseline" for what, value in ways],
                 "decision": a["decision"],
             }
         ).astype(str)
@@ -178,7 +179,7 @@ def agreement_sensitivity(
     root = seed_sequence(rng)
     start = _run(table, base, alpha)
     rows = [_terms(start, start, "baseline", _name(base))]
-    decisions = [start["decision"].rename("decision").reset_index().assign(analysis="baseline")]
+    decisions = [_decided(start)]
     notes = []
     for what, name, data, options in _variants(table, base, vary, n_partner, root):
         try:
@@ -187,9 +188,7 @@ def agreement_sensitivity(
             notes.append(f"{what} {name}: left out, because {error}")
             continue
         rows.append(_terms(found, start, what, name))
-        decisions.append(
-            found["decision"].rename("decision").reset_index().assign(analysis=f"{what}: {name}")
-        )
+        decisions.append(_decided(found, what, name))
     frame = pd.concat(rows, ignore_index=True)
     decided = pd.concat(decisions, ignore_index=True)
     info = Info(
@@ -202,13 +201,14 @@ def agreement_sensitivity(
         ),
         alpha=alpha,
         n_subject=int(table.frame["subject"].nunique()),
-        resampled="nothing; partners are drawn where they are varied",
-        held_fixed="stimuli",
+        resampled=Drawn(sample="partners are drawn where they are varied"),
+        held_fixed=(STIMULI,),
         extra={"baseline": _name(base), "vary": vary, "brain": brain},
     )
     arrays = {
         "decision_roi": decided["roi"].to_numpy(dtype=str),
-        "decision_analysis": decided["analysis"].to_numpy(dtype=str),
+        "decision_what": decided["what"].to_numpy(dtype=str),
+        "decision_value": decided["value"].to_numpy(dtype=str),
         "decision": decided["decision"].to_numpy(dtype=str),
     }
     provenance = Provenance(
@@ -278,6 +278,11 @@ def _fewer_partners(table: ScoreTable, k: int, random: np.random.Generator) -> S
         chosen = random.permutation(partners)[:k]
         keep |= mine & np.isin(names, chosen)
     return table.with_frame(frame[keep])
+
+
+def _decided(found: dict[str, Any], what: str = "", value: str = "") -> pd.DataFrame:
+    """Decision of each ROI, with the choice that was changed."""
+    return found["decision"].rename("decision").reset_index().assign(what=what, value=value)
 
 
 def _run(table: ScoreTable, options: dict[str, Any], alpha: float) -> dict[str, Any]:

@@ -45,7 +45,7 @@ from apastats.resampling.relabel import sign_flips
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
 from apastats.table import BRAIN, ScoreTable
-from apastats.words import Info, Outcome
+from apastats.words import CHOSEN_LAYERS, STIMULI, SUBJECTS, Drawn, Info, Outcome
 
 __all__ = ["AgreementTest", "agreement_test", "label_permutations"]
 
@@ -260,8 +260,8 @@ def agreement_test(
         family="models and ROIs",
         alternative=alternative,
         n_subject=len(arrays.subjects),
-        resampled=_RESAMPLED.get(null, "ROI labels, the same for all subjects"),
-        held_fixed="stimuli, chosen layers" + ("" if null in BASELINES else ", subjects"),
+        resampled=Drawn(_RESAMPLED.get(null, "ROI labels, the same for all subjects")),
+        held_fixed=(STIMULI, CHOSEN_LAYERS, *(() if null in BASELINES else (SUBJECTS,))),
         extra={
             "null_kind": null,
             "similarity": similarity,

@@ -39,7 +39,7 @@ from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import Block, ScoreTable, parse_formula
-from apastats.words import Info, Outcome
+from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Info, Outcome, StatedMargin
 
 __all__ = ["BrainTest", "brain_test"]
 
@@ -466,7 +466,9 @@ def _words(
         statistic="t",
         test="jackknife of people",
         hypothesis="noninferiority and equivalence; one more person",
-        margin="; ".join(f"{name} {m.describe(units[name])}" for name, m in margins.items()),
+        margin=StatedMargin(
+            "; ".join(f"{name} {m.describe(units[name])}" for name, m in margins.items())
+        ),
         margin_origin=margins[outcomes[0]].origin,
         comparison=f"each model with {POOL if pooled else 'the people as candidates'}",
         reference="person",
@@ -478,9 +480,9 @@ def _words(
         n_subject=n,
         rule=f"beyond the spread of people where one more person is rejected at {options.alpha:g}; worse than a person "
         f"where worse by more than the margin; indistinguishable where shown to be not worse and not beyond",
-        resampled="nothing" if pooled else "people together with one more person",
+        resampled=Drawn("" if pooled else "people together with one more person"),
         n_resamples=None if pooled else options.n_resamples,
-        held_fixed="stimuli, chosen layers",
+        held_fixed=(STIMULI, CHOSEN_LAYERS),
         not_concluded=(
             "who is worse than the mean of the others may still be as good as a person"
             if pooled

@@ -32,7 +32,7 @@ from apastats.patterns.pattern_similarity import pattern_similarity
 from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.table import ScoreTable
-from apastats.words import Info, Outcome
+from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Info, Outcome
 
 
 class DisattenuatedAgreement(Result):
@@ -195,8 +195,8 @@ def disattenuated_agreement(
         reference=reference,
         n_subject=n,
         conf_level=conf_level,
-        resampled="subjects (left out one at a time, in both roles)",
-        held_fixed="stimuli, chosen layers",
+        resampled=Drawn("subjects (left out one at a time, in both roles)"),
+        held_fixed=(STIMULI, CHOSEN_LAYERS),
         extra={"brain": kind, "least_reliability": least},
     )
     provenance = Provenance(data_hash=patterns.provenance.data_hash)

@@ -14,7 +14,7 @@ from apastats.patterns.pattern_agreement import pattern_agreement
 from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.table import BRAIN
-from apastats.words import Info, Outcome
+from apastats.words import REFERENCE_PATTERNS, STIMULI, Drawn, Info, Outcome
 
 if TYPE_CHECKING:
     pass
@@ -147,11 +147,11 @@ def layer_agreement(
         n_subject=int(out["count"].max()),
         conf_level=conf_level,
         resampled=(
-            "people, left out one at a time in all roles"
+            Drawn("people, left out one at a time in all roles")
             if person
-            else "nothing; subjects are the sample"
+            else Drawn(sample="subjects are the sample")
         ),
-        held_fixed="stimuli" + ("" if person else ", references of the agreement"),
+        held_fixed=(STIMULI, *(() if person else (REFERENCE_PATTERNS,))),
         extra={"similarity": similarity, "brain": brain},
     )
     return LayerAgreement(found, info, Provenance(data_hash=patterns.provenance.data_hash))

@@ -30,7 +30,7 @@ from apastats.resampling.relabel import permutation_p
 from apastats.resampling.rewire import rewired
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
-from apastats.words import Info, Outcome
+from apastats.words import STIMULI, SUBJECTS, Drawn, Info, Outcome
 
 __all__ = ["MatrixAgreement", "matrix_agreement"]
 
@@ -200,8 +200,10 @@ def matrix_agreement(
         adjust="max-t",
         family="ROIs",
         n_subject=len(arrays.subjects),
-        resampled="connections of the matrix" if null == DEGREE else "ROI names of the matrix",
-        held_fixed="subjects, stimuli",
+        resampled=Drawn(
+            "connections of the matrix" if null == DEGREE else "ROI names of the matrix"
+        ),
+        held_fixed=(SUBJECTS, STIMULI),
         extra={"similarity": similarity, "brain": kind, "n_person": n_person},
     )
     return MatrixAgreement(

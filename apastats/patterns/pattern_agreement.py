@@ -30,7 +30,7 @@ from apastats.patterns.pattern_similarity import (
     pattern_similarity,
 )
 from apastats.table import BRAIN, ScoreTable
-from apastats.words import Outcome
+from apastats.words import Facts, Outcome
 
 __all__ = [
     "OUTCOMES",
@@ -325,6 +325,7 @@ def pattern_agreement(
         log=tuple(log),
         source=f"agreement of {source}",
         measures=measures,
+        facts=Facts(reference=reference),
     )
 
 

@@ -27,7 +27,7 @@ from apastats.resampling.relabel import permutation_p
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
 from apastats.table import BRAIN, ScoreTable
-from apastats.words import Info
+from apastats.words import CHOSEN_LAYERS, STIMULI, SUBJECTS, Drawn, Info
 
 __all__ = ["PatternIdentification", "pattern_identification"]
 
@@ -160,8 +160,8 @@ def pattern_identification(
         n_subject=len(arrays.subjects),
         n_resamples=plan.n_resamples,
         exact=plan.exact,
-        resampled="ROI labels of the references, the same for all subjects",
-        held_fixed="subjects, stimuli, chosen layers",
+        resampled=Drawn("ROI labels of the references, the same for all subjects"),
+        held_fixed=(SUBJECTS, STIMULI, CHOSEN_LAYERS),
         extra={"similarity": similarity, "brain": kind},
     )
     stacks = {

@@ -25,7 +25,7 @@ from apastats.patterns.pattern_agreement import brain_similarity
 from apastats.patterns.pattern_similarity import pattern_covariance, pattern_similarity
 from apastats.recording import verb
 from apastats.results import Provenance, Result
-from apastats.words import Info
+from apastats.words import STIMULI, Drawn, Info
 
 __all__ = [
     "PatternReliability",
@@ -218,8 +218,8 @@ def pattern_reliability(
         reference=reference,
         n_subject=n,
         conf_level=conf_level,
-        resampled="subjects (left out one at a time, in both roles)",
-        held_fixed="stimuli",
+        resampled=Drawn("subjects (left out one at a time, in both roles)"),
+        held_fixed=(STIMULI,),
         extra={"brain": kind},
     )
     provenance = Provenance(data_hash=patterns.provenance.data_hash)

@@ -17,7 +17,7 @@ from apastats.resampling.plans import Resamples, check_resamples
 from apastats.results import Provenance
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import ScoreTable
-from apastats.words import Info
+from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Held, Info
 
 if TYPE_CHECKING:
     from apastats.io.rdm_set import RDMSet
@@ -222,15 +222,21 @@ def second_order_rdms(
         n_subject=n_s,
         n_resamples=len(null_values),
         conf_level=conf_level,
-        resampled=f"{'stimuli' if null == 'stimuli' else 'ROI labels'} (test); subjects (interval)",
-        held_fixed="stimuli (interval)" if given is None else "stimuli, chosen layers",
+        resampled=Drawn(
+            f"{'stimuli' if null == 'stimuli' else 'ROI labels'} (test); subjects (interval)"
+        ),
+        held_fixed=(
+            (Held("stimuli (interval)", others="other stimuli"),)
+            if given is None
+            else (STIMULI, CHOSEN_LAYERS)
+        ),
         extra={"similarity": method, "second": second, "brain": "ROIs of different subjects"},
     )
     undefined = [m for m, v in zip(q.models, estimate, strict=True) if not np.isfinite(v)]
     notes = tuple(log)
     if undefined:
-        message = f"second_order_rdms: not defined for {', '.join(undefined)}: one layer stands for all ROIs"
-        warn(message, DegenerateWarning)
+        message = f"not defined for {', '.join(undefined)}: one layer stands for all ROIs"
+        warn(f"second_order_rdms: {message}", DegenerateWarning)
         notes = (*notes, message)
     stacks = {"brain": whole[None], "model": own, "rois": np.asarray(q.rois, dtype=str)}
     provenance = Provenance(data_hash=f"{targets.hash} {predictors.hash}", seed=seed)

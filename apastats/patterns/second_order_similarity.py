@@ -26,7 +26,7 @@ from apastats.resampling.relabel import permutation_p
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
 from apastats.table import ScoreTable
-from apastats.words import Info
+from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Info
 
 __all__ = ["SecondOrder", "correlate", "jackknifed", "second_order_similarity", "tested"]
 
@@ -194,18 +194,18 @@ def second_order_similarity(
         n_subject=n_s,
         n_resamples=plan.n_resamples,
         conf_level=conf_level,
-        resampled="ROI labels (test); subjects (interval)",
-        held_fixed="stimuli, chosen layers",
+        resampled=Drawn("ROI labels (test); subjects (interval)"),
+        held_fixed=(STIMULI, CHOSEN_LAYERS),
         extra={"similarity": similarity, "second": second, "brain": kind},
     )
     undefined = [str(m) for m in table.loc[table["estimate"].isna(), "model"].unique()]
     notes: tuple[str, ...] = ()
     if undefined:
         message = (
-            f"second_order_similarity: not defined for {', '.join(undefined)}: one layer stands for all ROIs, "
+            f"not defined for {', '.join(undefined)}: one layer stands for all ROIs, "
             f"or patterns are missing"
         )
-        warn(message, DegenerateWarning)
+        warn(f"second_order_similarity: {message}", DegenerateWarning)
         notes = (message,)
     stacks = {
         "brain": np.stack(brains),

@@ -16,7 +16,15 @@ from apastats.patterns.brain_test import BrainTest
 from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.table import BRAIN, Block, ScoreTable
-from apastats.words import Info, Outcome
+from apastats.words import (
+    CHOSEN_LAYERS,
+    REFERENCE_PATTERNS,
+    STIMULI,
+    Drawn,
+    Info,
+    Outcome,
+    StatedMargin,
+)
 
 __all__ = ["StrictAlignment", "strict_alignment"]
 
@@ -222,15 +230,16 @@ def strict_alignment(
             f"a model was called aligned where both adjusted p-values were at most {alpha:g}, and not aligned where "
             "was shown to fail on one of the two"
         ),
-        margin=f"score {score_words.margin}; {measured} {agreement_words.margin}",
+        margin=StatedMargin(f"score {score_words.margin}; {measured} {agreement_words.margin}"),
         adjust=adjust,
         alpha=alpha,
         by=by,
         n_subject=min(score_words.n_subject or 0, agreement_words.n_subject or 0),
-        resampled="nothing; subjects are the sample",
+        resampled=Drawn(sample="subjects are the sample"),
         held_fixed=(
-            "stimuli, chosen layers"
-            + ("" if agreement_outcome.endswith("_person") else ", references of the agreement")
+            STIMULI,
+            CHOSEN_LAYERS,
+            *(() if agreement_outcome.endswith("_person") else (REFERENCE_PATTERNS,)),
         ),
         extra={
             "criteria": method,
@@ -290,8 +299,8 @@ def _against_people(
         alpha=alpha,
         by=by,
         n_subject=info.n_subject,
-        resampled="nothing; subjects are the sample",
-        held_fixed="stimuli, chosen layers",
+        resampled=Drawn(sample="subjects are the sample"),
+        held_fixed=(STIMULI, CHOSEN_LAYERS),
         extra={"criteria": "person", "agreement_reference": "person", "score_outcome": "score"},
     )  # fmt: skip
     data = f"{scores.hash} {agreement.hash} {test.provenance.data_hash}"
@@ -388,5 +397,7 @@ def _by_set(
     state = f["decision"].map({"equivalent to the best": "in", "worse than the margin": "out"})
     out = f[["model", *by]].assign(estimate=f["estimate"], p_value=np.nan)
     out["in"] = state.fillna("undecided").to_numpy()
-    words = Info(margin=found.info.margin or str(bounds), n_subject=int(f["n_subject"].min()))
+    words = Info(
+        margin=found.info.margin or StatedMargin(str(bounds)), n_subject=int(f["n_subject"].min())
+    )
     return out, words

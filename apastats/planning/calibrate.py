@@ -18,7 +18,7 @@ from apastats.resampling.store import BlockStore, resumed_seed
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.table import ScoreTable
-from apastats.words import Info
+from apastats.words import Drawn, Held, Info
 
 __all__ = ["Calibration", "calibrate", "page_of", "to_page"]
 
@@ -148,8 +148,8 @@ def calibrate(
     info = Info(
         method="simulated studies, analysed with the defaults",
         estimand="error rate, coverage, power or bias of a default",
-        resampled=f"{n_replicate} simulated studies per design and n",
-        held_fixed="the populations; see the table of designs",
+        resampled=Drawn(f"{n_replicate} simulated studies per design and n", studies=True),
+        held_fixed=(Held("populations; see the table of designs"),),
         extra={"designs": [p.name for p in populations], "subjects": sizes, "trials": names},
     )
     return Calibration(pd.DataFrame(rows), info, Provenance(seed=recorded_seed(seed)))

@@ -16,7 +16,7 @@ from apastats.numbers.noncentral import noncentral_t_cdf, tost_power
 from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.table import ScoreTable
-from apastats.words import Info
+from apastats.words import Held, Info
 
 __all__ = ["Claims", "claims"]
 
@@ -165,7 +165,7 @@ def claims(
             "all rows: each interval on its own; any, most: limits that hold for the rows together; what straddles "
             "the value is undecided"
         ),
-        held_fixed="what the results hold fixed",
+        held_fixed=(Held("what the results hold fixed", "what the results hold fixed"),),
         not_concluded="an undecided claim is neither true nor false",
         extra={"power": power},
     )

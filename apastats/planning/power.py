@@ -17,7 +17,7 @@ from apastats.errors import InputError
 from apastats.numbers.noncentral import noncentral_t_cdf, tost_power
 from apastats.recording import verb
 from apastats.results import Provenance, Result
-from apastats.words import Info
+from apastats.words import Drawn, Held, Info, StatedMargin
 
 __all__ = [
     "PowerResult",
@@ -149,21 +149,21 @@ def power_tost(
                 "method": f"{design} t, {hypothesis}",
             }
         )
-    info = _words(
-        "exact power of t tests with bounds", design, hypothesis, alpha, margin.describe()
-    )
+    info = _words("exact power of t tests with bounds", design, hypothesis, alpha, margin.words())
     return PowerResult(pd.DataFrame(rows), info, Provenance())
 
 
-def _words(method: str, design: str, hypothesis: str, alpha: float, margin: str) -> Info:
+def _words(
+    method: str, design: str, hypothesis: str, alpha: float, margin: StatedMargin | None
+) -> Info:
     return Info(
         estimand="power or number of subjects",
         method=method,
         hypothesis=hypothesis,
         margin=margin,
         alpha=alpha,
-        resampled="nothing",
-        held_fixed="the true SD and difference that were assumed",
+        resampled=Drawn(),
+        held_fixed=(Held("true SD and difference that were assumed"),),
         extra={"design": design},
     )
 
@@ -274,9 +274,7 @@ def sample_size_tost(
                 "method": f"{design} t, {hypothesis}",
             }
         )
-    info = _words(
-        "sample size of t tests with bounds", design, hypothesis, alpha, margin.describe()
-    )
+    info = _words("sample size of t tests with bounds", design, hypothesis, alpha, margin.words())
     return PowerResult(pd.DataFrame(rows), info, Provenance())
 
 
@@ -351,7 +349,7 @@ def power_t(
             }
             | {"method": f"{design} t, {alternative}"}
         )
-    info = _words("exact power of the t test", design, "difference", alpha, "none")
+    info = _words("exact power of the t test", design, "difference", alpha, None)
     return PowerResult(pd.DataFrame(rows), info, Provenance())
 
 
@@ -436,6 +434,10 @@ def power_correlation(
             | {"estimate": max(0.0, float(power)), "method": f"Fisher z, {method}"}
         )
     info = _words(
-        "power of the equivalence test of a correlation", "one sample", "equivalence", alpha, ""
+        "power of the equivalence test of a correlation",
+        "one sample",
+        "equivalence",
+        alpha,
+        margin.words("in correlations"),
     )
     return PowerResult(pd.DataFrame(rows), info, Provenance())

@@ -16,7 +16,7 @@ from apastats.patterns.brain_test import BrainTest
 from apastats.planning.power import PowerResult
 from apastats.recording import verb
 from apastats.results import Provenance
-from apastats.words import Info
+from apastats.words import Held, Info
 
 GOOD, BEYOND = "as good as a person", "beyond the spread of people"
 LABELS = ("model", "layer", "metric", "split", "direction", "outcome", "roi")
@@ -130,7 +130,7 @@ def power_brain_test(
         hypothesis="noninferiority; one more person",
         adjust="bonferroni" if adjusted else "none",
         family="the rows of the first question, the regions of the second" if adjusted else "",
-        held_fixed="the variances of the pilot",
+        held_fixed=(Held("variances of the pilot"),),
         not_concluded="numbers from estimated variances are rough",
         extra={
             "difference": "observed one" if difference == "estimate" else f"{d[0]:g}, as assumed"

@@ -15,7 +15,7 @@ from apastats.planning.power import PowerResult
 from apastats.recording import verb
 from apastats.results import Provenance
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
-from apastats.words import Info
+from apastats.words import Drawn, Held, Info
 
 __all__ = ["power_study"]
 
@@ -162,10 +162,14 @@ def power_study(
             ]
         },
         method=f"simulated studies: {n_model} models ({n_tied} tied for best), {n_roi} {roi}; paired t, {adjust}",
-        margin=margin.describe(),
+        margin=margin.words(),
         alpha=alpha,
-        resampled=f"{n_replicate} simulated studies per n",
-        held_fixed="the assumed means and spreads, the assumed correlations, the assumed normal deviations",
+        resampled=Drawn(f"{n_replicate} simulated studies per n", studies=True),
+        held_fixed=(
+            Held("assumed means and spreads"),
+            Held("assumed correlations"),
+            Held("assumed normal deviations"),
+        ),
     )
     return PowerResult(pd.DataFrame(rows), info, Provenance(seed=recorded_seed(root)))
 

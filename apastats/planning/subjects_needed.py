@@ -13,7 +13,7 @@ from apastats.numbers.noncentral import tost_power
 from apastats.planning.power import PowerResult
 from apastats.recording import verb
 from apastats.results import Provenance
-from apastats.words import Info
+from apastats.words import Held, Info
 
 FEW = 30  # from fewer, power at the number named falls short by more than about 3 points on average
 _UNBOUNDED = 100_000
@@ -138,7 +138,7 @@ def subjects_needed(
         adjust="bonferroni" if adjusted else "none",
         family=f"{size} contrasts" if adjusted else "",
         family_size=size,
-        held_fixed="the observed standard deviation of the differences",
+        held_fixed=(Held("observed standard deviation of the differences"),),
         not_concluded="numbers from an estimated standard deviation are rough",
         extra={"power": power, "difference": f"assumed true difference: {difference}"},
     )

@@ -144,8 +144,6 @@ def axis_words(result: Any, frame: pd.DataFrame, difference: bool) -> str:
         words = f"mean {what}"
     elif result.kind in ("emmeans", "lmm", "bayes_lmm"):
         words = f"{info.estimand or 'coefficient'} (of {what})"
-    elif info.estimand and what not in info.estimand:
-        words = info.estimand
     else:
         words = info.estimand or what
     return with_metric(words, info, frame)

@@ -212,7 +212,8 @@ def with_metric(what: str, info: Info, frame: pd.DataFrame) -> str:
     metrics = list(frame["metric"].unique()) if "metric" in frame.columns else []
     known = info.outcome.metric if info.outcome else ""
     found = str(metrics[0]) if len(metrics) == 1 else known
-    if not found or found in ("score", "-", "nan") or found in what:
+    named = info.outcome is not None and info.outcome.quantity == found
+    if not found or found in ("score", "-", "nan") or named:
         return what
     return f"{what} ({metric_words(found)})"
 

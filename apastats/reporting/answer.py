@@ -15,7 +15,6 @@ from apastats.reporting.phrases import (
     ceiling_words,
     counted,
     joined,
-    margin_words,
     outcome_of,
     outcome_words,
 )
@@ -75,11 +74,11 @@ def _regions(table: pd.DataFrame) -> str:
 
 
 def _range(table: pd.DataFrame, style: NumberStyle, *, sizes: bool = False) -> str:
-    """``by 0.02 to 0.11``; as sizes where a word says the direction."""
+    """``0.02 to 0.11``; as sizes where a word says the direction."""
     d = scale_decimals(table, style)
     gaps = table["estimate"].abs() if sizes else table["estimate"]
     low, high = style.number(gaps.min(), d), style.number(gaps.max(), d)
-    return f"by {low}" if low == high else f"by {low} to {high}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _equivalence(result: Any, style: NumberStyle) -> str:
@@ -92,7 +91,7 @@ def _equivalence(result: Any, style: NumberStyle) -> str:
     of = f"{counted(n, 'comparison')} of {what}"
     if info.reference == "best":
         of += " with the best model"
-        of += " of each ROI" if _regions(table).startswith("in each") else ""
+        of += " of each ROI" if "roi" in table.columns and table["roi"].nunique() > 1 else ""
     elif info.reference:
         of += " with the brain" if info.reference == "brain" else f" with {name(info.reference)}"
     else:
@@ -106,15 +105,14 @@ def _equivalence(result: Any, style: NumberStyle) -> str:
         named = bool(info.reference)
         worse = "lower" if named and low else "higher" if named and high else "different"
         gaps = _range(told, style, sizes=worse != "different")
-        parts.append(f"{apart} {'was' if apart == 1 else 'were'} {worse} ({gaps}{scale})")
+        parts.append(f"{apart} {'was' if apart == 1 else 'were'} {worse} (by {gaps}{scale})")
     if open_:
         parts.append(f"{open_} stayed undecided{WHY if open_ > 1 else WHY_ONE}")
     return f"Of {of}, {joined(parts)}."
 
 
 def _short_margin(info: Any, scale: str = "") -> str:
-    text = margin_words(info).replace(", stated by the analyst", "")
-    return name(text.replace(" in units of the outcome", scale).replace("\u00b1", ""))
+    return name(info.margin.short(scale).replace("\u00b1", ""))
 
 
 def _sets(result: Any, style: NumberStyle) -> str:
@@ -172,9 +170,7 @@ def _contrasts(result: Any, style: NumberStyle) -> str:
         return ""
     counts = table["decision"].astype(str).value_counts()
     n = len(table)
-    sizes = (
-        f"({_range(table, style).removeprefix('by ')}; margin \u00b1{_short_margin(result.info)})"
-    )
+    sizes = f"({_range(table, style)}; margin \u00b1{_short_margin(result.info)})"
     if len(counts) == 1:
         word = str(counts.index[0])
         if n == 1:
@@ -386,21 +382,16 @@ def answer(items: Sequence[Any], style: NumberStyle, truth: Sequence[str] = ()) 
     return " ".join(lines) or "No results were given."
 
 
-def _set(margin: str) -> str:
-    """A margin without what the methods say of it."""
-    return margin.replace(" in units of the outcome", "").replace(", stated by the analyst", "")
-
-
 def margins_of(items: Sequence[Any]) -> str:
     """Every margin once, with what it was for where there are several."""
     used: dict[str, list[str]] = {}
     for r in results_of(items):
         if r.info.margin and r.kind not in ("strict_alignment", "brain_test"):
             what = outcome_words(r) if r.info.outcome is not None else "effects"
-            used.setdefault(margin_words(r.info), []).append(what)
+            used.setdefault(r.info.margin.short(), []).append(what)
     if not used:
         return "No margin was stated, so nothing is claimed to be equivalent."
     if len(used) == 1:
-        return f"Margin: {name(_set(next(iter(used))))}."
-    parts = [f"{name(_set(m))} for {joined(list(dict.fromkeys(t)))}" for m, t in used.items()]
+        return f"Margin: {name(next(iter(used)))}."
+    parts = [f"{name(m)} for {joined(list(dict.fromkeys(t)))}" for m, t in used.items()]
     return f"Margins: {'; '.join(parts)}."

@@ -25,6 +25,8 @@ RANKS = {
     "Nemenyi": "demsar2006",
 }
 SETS = {"mcb": "hsu1984", "mcs": "hansen2011"}
+TRIMMED = dict.fromkeys(("Yuen t", "Yuen-Welch t"), ("yuen1974",))
+HEDGES = ("Hedges's g", "Hedges's g(z)", "Hedges's g(rm)", "Hedges's g(av)")
 RELABELLED = ("sign flip", "centred sign flip", "permutation")
 DF = {"satterthwaite": ("giesbrecht1985", "kuznetsova2017"), "kenward-roger": ("kenward1997",)}
 
@@ -35,7 +37,7 @@ def common(result: Any) -> tuple[str, ...]:
     out = ADJUSTMENTS.get(info.adjust, ()) + INTERVALS.get(info.interval, ())
     if info.exact and info.interval:
         out += ("fisher1991",)
-    if str(info.get("plan", "")).startswith("bayesian"):
+    if info.resampled is not None and info.resampled.weighed:
         out += ("rubin1981",)
     if info.test in RELABELLED:
         out += ("phipson2010",)
@@ -51,8 +53,8 @@ def equivalence(result: Any) -> tuple[str, ...]:
     """Two one-sided tests, and the test that was run."""
     info = result.info
     out: tuple[str, ...] = ("schuirmann1987", "lakens2017")
-    if info.get("trim") and "Yuen" in info.test:
-        out += ("yuen1974",)
+    if info.get("trim"):
+        out += TRIMMED.get(info.test, ())
     if info.estimand == "correlation":
         out += ("goertzen2010",)
     if info.estimand == "difference of dependent correlations":
@@ -110,7 +112,7 @@ def against_null(result: Any) -> tuple[str, ...]:
 
 def effect_sizes(result: Any) -> tuple[str, ...]:
     """Hedges's correction where it was applied."""
-    hedges = result.table["term"].astype(str).str.startswith("Hedges").any()
+    hedges = result.table["term"].isin(HEDGES).any()
     return (("hedges1981",) if hedges else ()) + common(result)
 
 

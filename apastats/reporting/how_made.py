@@ -21,6 +21,7 @@ __all__ = [
     "cautions",
     "head_sentences",
     "margin_sentence",
+    "method_words",
     "reference_sentence",
     "tested_sentences",
 ]
@@ -44,7 +45,7 @@ def tested_sentences(result: Any) -> list[str]:
     info = result.info
     n = info.n_subject
     sample = f" ({sym('n')} = {n})" if n else ""
-    out = [f"Comparisons used {article(info)}{name(info.method or 'equivalence tests')}{sample}."]
+    out = [f"Comparisons used {method_words(info) or 'equivalence tests'}{sample}."]
     if info.margin:
         out.append(margin_sentence(info))
     out += _null(info)
@@ -56,6 +57,11 @@ def tested_sentences(result: Any) -> list[str]:
     return out + made_sentences(info)
 
 
+def method_words(info: Info) -> str:
+    """The method with its article: ``the paired t test``, but ``Nemenyi's comparison``."""
+    return " ".join(filter(None, [info.article, name(info.method)]))
+
+
 def _null(info: Info) -> list[str]:
     """Value of the ordinary test where it is not the usual one, and that the margin does not move with it."""
     usual = 0.5 if info.estimand == "probability" else 0.0
@@ -65,11 +71,6 @@ def _null(info: Info) -> list[str]:
     if usual:
         return [f"{text}."]
     return [f"{text}; the bounds of the margin are measured from 0, not from {info.null_value:g}."]
-
-
-def article(info: Info) -> str:
-    """Article of a named test: ``the paired t test``, but ``Nemenyi's comparison``."""
-    return "the " if info.test and info.method.startswith(f"{info.test} test") else ""
 
 
 def sided_sentences(info: Info) -> list[str]:
@@ -93,7 +94,7 @@ def made_sentences(info: Info) -> list[str]:
     out = settings_sentences(info)
     if info.reference and not info.comparison:
         out.append(reference_sentence(info))
-    if info.n_resamples and f"{info.n_resamples:,}" not in info.resampled:
+    if info.n_resamples and not (info.resampled and info.resampled.number):
         number = f"{info.n_resamples:,}"
         out.append(
             f"All {number} resamples were enumerated."
@@ -108,7 +109,7 @@ def head_sentences(result: Any) -> list[str]:
     info = result.info
     n = f" ({sym('n')} = {info.n_subject})" if info.n_subject else ""
     out = [f"{capital(name(info.method))}{n}."] if info.method else []
-    if "(" in info.formula:
+    if info.resampled is not None and info.resampled.random:
         out.append(f"The model was {name(info.formula)}.")
     out += [margin_sentence(info)] if info.margin else []
     if info.null and (info.null_value or info.alternative in SIDES):
@@ -134,7 +135,7 @@ def reference_sentence(info: Info) -> str:
 
 def margin_sentence(info: Info) -> str:
     """The margin and its origin."""
-    return f"The margin was {name(info.margin)}."
+    return f"The margin was {name(str(info.margin))}."
 
 
 def cautions(result: Any) -> list[str]:
@@ -151,5 +152,5 @@ def cautions(result: Any) -> list[str]:
             "Overlapping intervals are not a test: whether models differ or are equivalent is told by the paired "
             "comparisons."
         )
-    out += filter(None, [held_sentence([info.held_fixed])])
+    out += filter(None, [held_sentence(info.held_fixed)])
     return out

@@ -164,7 +164,7 @@ KINDS: dict[str, Kind] = {
     ),
     "effect_size": Kind(
         called("Effect sizes"), "scores", prose.coefficients, figures(curve_panels.term_figures),
-        cites=cites.effect_sizes,
+        methods.untitled, cites.effect_sizes,
     ),
     "equivalence": Kind(
         called("Equivalence of {}"), "equivalence", prose.equivalence, sections.equivalence,
@@ -242,7 +242,7 @@ KINDS: dict[str, Kind] = {
         cites=cites.mixed("searle1980"),
     ),
     "emmeans_contrasts": Kind(
-        called("Contrasts of marginal means"), "models", cites=cites.mixed("searle1980")
+        called("Contrasts of marginal means"), "models", methods=methods.untitled, cites=cites.mixed("searle1980")
     ),
     "influence": Kind(
         called("Influence on the mixed model"), "models", influence_words.influences,
@@ -259,7 +259,7 @@ KINDS: dict[str, Kind] = {
     ),
     "power": Kind(
         called("Power"), "planning", prose.told_by(row_prose.planned), figures(curve_panels.planning_figures),
-        cites=cites.power,
+        methods.untitled, cites.power,
     ),
 }  # fmt: skip
 UNKNOWN = Kind(_any_title, "")

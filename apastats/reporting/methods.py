@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -25,7 +24,17 @@ from apastats.reporting.phrases import (
     settings_sentences,
 )
 
-__all__ = ["Maker", "ceiling", "equivalence", "generic", "layers", "means", "patterns", "silent"]
+__all__ = [
+    "Maker",
+    "ceiling",
+    "equivalence",
+    "generic",
+    "layers",
+    "means",
+    "patterns",
+    "silent",
+    "untitled",
+]
 
 # result, title, keys of its works -> sentences
 Maker: TypeAlias = Callable[[Any, str, list[str]], list[str]]
@@ -65,7 +74,7 @@ def means(result: Any, title: str, keys: list[str]) -> list[str]:
     info, what = result.info, _what(result)
     return [
         f"Means of {what}{_model(info)} have {_level(info)}{name(info.interval)} intervals from the "
-        f"{name(info.method)}: {name(info.resampled)} {cite(*keys)}."
+        f"{name(info.method)}: {name(str(info.resampled))} {cite(*keys)}."
     ]
 
 
@@ -105,21 +114,22 @@ def silent(result: Any, title: str, keys: list[str]) -> list[str]:
     return []
 
 
-def _titled(result: Any, title: str) -> str:
-    """Method after its title, unless it says that itself."""
-    method = result.info.method
-    if method.lower().startswith(title.lower()):
-        return capital(name(method))
-    return f"{title}: {name(method)}"
-
-
 def generic(result: Any, title: str, keys: list[str]) -> list[str]:
     """What any result says about itself: method, formula, null, reference, margin, family, rule, resampling."""
+    return _told(result, f"{title}: {name(result.info.method)}", keys)
+
+
+def untitled(result: Any, title: str, keys: list[str]) -> list[str]:
+    """The same of results whose method says what they are, without their title before it."""
+    return _told(result, capital(name(result.info.method)), keys)
+
+
+def _told(result: Any, method: str, keys: list[str]) -> list[str]:
     info = result.info
     if "method" not in info:
         return []
     test = cite(*(k for k in keys if k not in OF_ADJUSTMENT))
-    words = [f"{_titled(result, title)}{_model(info)}{' ' + test if test else ''}."]
+    words = [f"{method}{_model(info)}{' ' + test if test else ''}."]
     words += [f"The null hypothesis was that {name(info.null)}."] if info.null else []
     words += [margin_sentence(info)] if info.margin else []
     words += [SIDES[info.alternative]] if info.alternative in SIDES else []
@@ -133,7 +143,7 @@ def generic(result: Any, title: str, keys: list[str]) -> list[str]:
         words += _adjusted(info, keys)
     elif info.family:
         words.append(f"The error rate is that of {name(info.family)}.")
-    words += [sentence(name(info.rule))] if info.rule and "overlap" not in info.rule else []
+    words += [sentence(name(info.rule))] if info.rule else []
     promise = str(info.get("promise", ""))
     words += [sentence(name(promise))] if promise else []
     words += filter(None, [resampling_sentence(info)])
@@ -141,17 +151,15 @@ def generic(result: Any, title: str, keys: list[str]) -> list[str]:
 
 
 def layers(table: Any) -> list[str]:
-    """How the layer of each model was chosen, from what its choice noted down."""
-    for line in table.log:
-        found = re.fullmatch(r"layer of (\d+) .* chosen on (.*?), (.*); reported: (.*)", line)
-        if found:
-            cells, outcome, basis, split = found.groups()
-            return [
-                f"For each model, ROI and metric, the layer with the highest mean {name(outcome)} on {name(basis)} was "
-                f"chosen ({cells} choices), and its scores on the {name(split)} data were analysed."
-            ]
-        found = re.fullmatch(r"one layer for each model, .*?(?:; reported: (.*))?", line)
-        if found:
-            of = f" Scores on the {name(found[1])} data were analysed." if found[1] else ""
-            return [f"Each model had one layer for each ROI and metric, so none was chosen.{of}"]
-    return []
+    """How the layer of each model was chosen."""
+    made = table.facts.layers
+    if made is None:
+        return []
+    if made.n_cell:
+        return [
+            f"For each model, ROI and metric, the layer with the highest mean {name(made.outcome)} on "
+            f"{name(made.basis)} was chosen ({made.n_cell} choices), and its scores on the {name(made.split)} data "
+            "were analysed."
+        ]
+    of = f" Scores on the {name(made.split)} data were analysed." if made.split else ""
+    return [f"Each model had one layer for each ROI and metric, so none was chosen.{of}"]

@@ -18,22 +18,18 @@ def random_sentences(result: Any, style: NumberStyle) -> list[str]:
     """Standard deviations of the random part, intraclass correlation and R2, as far as the fit has them."""
     info = result.info
     sds = result.arrays.get("std_dev")
-    if info.get("component_labels") is None or sds is None:
+    if info.get("components") is None or sds is None:
         return []
     d = scale_decimals(result.table, style)
     random, residual, joint = [], [], []
-    for label, sd, r in zip(
-        info["component_labels"], sds, result.arrays["correlation"], strict=True
-    ):
-        kind, _, what = str(label).partition(" ")
-        effect, _, group = what.partition(" | ")
-        if kind == "correlation":
+    parts = zip(info["components"], sds, result.arrays["correlation"], strict=True)
+    for (group, effect, other), sd, r in parts:
+        if other:
             if np.isfinite(r):
-                both = effect.replace(", ", " and ", 1).replace("(Intercept)", "intercept")
+                both = f"{effect} and {other}".replace("(Intercept)", "intercept")
                 joint.append(f"{name(both)} by {name(group)} correlated by {style.number(r, 2)}")
-        elif what.startswith("residual"):
-            by = what.removeprefix("residual").strip()
-            residual.append(style.number(sd, d) + (f" ({name(by)})" if by else ""))
+        elif group == "residual":
+            residual.append(style.number(sd, d) + (f" ({name(effect)})" if effect else ""))
         else:
             of = name(group) if effect == "(Intercept)" else f"{name(effect)} by {name(group)}"
             random.append(f"{style.number(sd, d)} ({of})")
@@ -58,6 +54,6 @@ def random_sentences(result: Any, style: NumberStyle) -> list[str]:
     if shares:
         text = ", ".join(shares)
         told = "the fixed part, and fixed and random part together, over the variance of a row"
-        more = f" ({told})" if "conditional" in text else ""
+        more = f" ({told})" if info.get("r2_conditional") is not None else ""
         out.append(f"{text}{more}.")
     return out

@@ -37,7 +37,11 @@ def component_frame(result: Any) -> pd.DataFrame | None:
     ):
         return None
     return pd.DataFrame(
-        {"group": [str(n) for n in names], "variance": arrays["variance"], "share": arrays["share"]}
+        {
+            "group": [" ".join(filter(None, n)) for n in names],
+            "variance": arrays["variance"],
+            "share": arrays["share"],
+        }
     )
 
 
@@ -166,14 +170,13 @@ def sensitivity_figures(result: Any, context: Any) -> list[Block]:
     decisions = result.decisions()
     if not len(decisions):
         return []
-    ways = {
-        way: way if way == "baseline" else setting_words(*way.split(": ", 1))
-        for way in dict.fromkeys(map(str, decisions["analysis"]))
-    }
-    ways = {
-        k: "analysis stated" if v == "baseline" else v.removeprefix("the ") for k, v in ways.items()
-    }
-    decisions = decisions.assign(analysis=decisions["analysis"].astype(str).map(ways))
+    ways = [
+        setting_words(what, value, article=False) if what else "analysis stated"
+        for what, value in zip(
+            result.arrays["decision_what"], result.arrays["decision_value"], strict=True
+        )
+    ]
+    decisions = decisions.assign(analysis=ways)
     caption = "How the models compare with the brain in each ROI when one choice of the analysis is changed."
     alt = f"Signs of {len(decisions)} decisions by ROI and analysis."
     return [

@@ -19,7 +19,7 @@ __all__ = ["side_by_side", "stacked", "told"]
 
 MISSING = "\u2013"
 # decimals of what is not on the scale of the estimates
-_DECIMALS = {"n": 0, "n_parameter": 0, "loglik": 2, "aic": 2, "aicc": 2, "bic": 2}
+_DECIMALS = {"count": 0, "share": 2, "correlation": 2, "criterion": 2}
 _LABELS = {
     "icc_adjusted": "ICC (adjusted)",
     "r2_marginal": "R2 (marginal)",
@@ -38,9 +38,10 @@ def side_by_side(result: Any, style: NumberStyle, caption: str | None = None) ->
     d = scale_decimals(result.table, style)
     fits = list(result.info["formulas"])
     rows = _coefficients(result.table, dict(result.info["formulas"]), style, d)
-    for record in result.measures().to_dict(orient="records"):
+    measures = result.measures().to_dict(orient="records")
+    for record, kind in zip(measures, result.info["measure_kinds"], strict=True):
         key = str(record["measure"])
-        rows.append([_LABELS.get(key, key), *(_measure(key, record[f], style, d) for f in fits)])
+        rows.append([_LABELS.get(key, key), *(_measure(kind, record[f], style, d) for f in fits)])
     frame = pd.DataFrame(rows, columns=["term", *range(len(fits))])
     columns = [Column(column_label("term"), lambda row: name(row["term"]))]
     columns += [_column(fit, str(i)) for i, fit in enumerate(fits)]
@@ -73,14 +74,8 @@ def _coefficients(
     return out
 
 
-def _measure(key: str, value: float, style: NumberStyle, decimals: int) -> str:
-    if np.isnan(value):
-        return MISSING
-    if key.startswith(("correlation ", "r2_", "icc_")):
-        return style.number(value, 2)
-    if key.startswith("levels of "):
-        return style.number(value, 0)
-    return style.number(value, _DECIMALS.get(key, decimals))
+def _measure(kind: str, value: float, style: NumberStyle, decimals: int) -> str:
+    return MISSING if np.isnan(value) else style.number(value, _DECIMALS.get(kind, decimals))
 
 
 def _column(label: str, key: str) -> Column:

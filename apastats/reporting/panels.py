@@ -93,7 +93,7 @@ def ceiling_figures(result: Any, context: Any) -> list[Block]:
         points = None if values is None or values.shape[1] != len(table) else values[:, where]
 
         axis = with_metric("noise ceiling", result.info, part)
-        kind = ceiling_words(result.info.get("ceiling_kind", "")).removesuffix("s")
+        kind = ceiling_words(result.info.get("ceiling_kind", ""), plural=False)
 
         def make(part: pd.DataFrame = part, points: Any = points, axis: str = axis) -> Any:
             def draw(ax: Any, _: int) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from apastats.printable import counted
 from apastats.reporting.markup import name
-from apastats.words import Info
+from apastats.words import Held, Info
 
 __all__ = [
-    "ADJUSTMENTS", "adjusted", "adjusted_sentence", "capital", "ceiling_words", "counted", "held_sentence", "joined",
-    "margin_words", "number_word", "outcome_of", "outcome_words", "pattern_sentence", "resampling_sentence", "sentence",
-    "settings_sentences", "term_words",
+    "ADJUSTMENTS", "adjusted", "adjusted_sentence", "capital", "ceiling_words", "compared_factor", "counted",
+    "held_sentence", "joined", "number_word", "outcome_of", "outcome_words", "pattern_sentence", "resampling_sentence",
+    "sentence", "settings_sentences", "term_words",
 ]  # fmt: skip
 
 _NAMES = re.compile(r"[A-Za-z_]\w*")
@@ -49,11 +49,12 @@ def outcome_words(result: Any) -> str:
     return "outcome" if result.info.outcome is None else str(result.info.outcome)
 
 
-def ceiling_words(kind: object) -> str:
+def ceiling_words(kind: object, *, plural: bool = True) -> str:
     """``Leave-one-out noise ceilings``."""
     text = str(kind).replace("_", "-")
     text = {"nili": "Nili"}.get(text, text)
-    return f"{text[:1].upper()}{text[1:]} noise ceilings" if text else "Noise ceilings"
+    noun = "noise ceilings" if plural else "noise ceiling"
+    return f"{text[:1].upper()}{text[1:]} {noun}" if text else capital(noun)
 
 
 def joined(items: Sequence[str], last: str = "and") -> str:
@@ -85,43 +86,34 @@ def sentence(text: str) -> str:
     return told if told.endswith((".", "!", "?")) else f"{told}."
 
 
-def margin_words(info: Info) -> str:
-    """The margin without how its uncertainty is carried, which belongs into the methods."""
-    return str(info.margin).split("; each subject entered")[0].split("; its uncertainty is")[0]
-
-
 def resampling_sentence(info: Info) -> str:
     """What was drawn again; where nothing was, what the sample is, as far as a result says it."""
-    told = str(info.resampled)
-    if "simulated studies" in told:
-        return sentence(f"resampling was by {told}")
-    if not told.startswith("nothing"):
-        return f"Resampling was over {name(told)}." if told else ""
-    rest = told.removeprefix("nothing").strip("; ()")
-    if rest.startswith("random: "):
-        factors = rest.removeprefix("random: ").split(", ")
-        return f"Random effects are those of {joined([name(f) for f in factors])}."
+    drawn = info.resampled
+    if drawn is None:
+        return ""
+    if drawn.studies:
+        return sentence(f"resampling was by {drawn}")
+    if drawn.what:
+        return f"Resampling was over {name(str(drawn))}."
+    if drawn.random:
+        return f"Random effects are those of {joined([name(f) for f in drawn.random])}."
+    rest = "; ".join(filter(None, [drawn.sample, drawn.beside]))
     return sentence(name(rest)) if rest else ""
 
 
-HELD = {
-    "the models themselves: a claim about other models is not supported": "the models compared",
-    "levels of model": "the models compared",
-    "partners": "partners drawn",
-}
-
-
-def held_sentence(held: Sequence[str]) -> str:
-    """What results are conditional on; ``held`` are the texts of ``Info.held_fixed``."""
-    items = [w for text in held for w in str(text).split(", ") if w and w != "nothing"]
-    items = [HELD.get(i, i).split(":")[0].strip() for i in dict.fromkeys(items)]
+def held_sentence(held: Iterable[Held]) -> str:
+    """What results are conditional on."""
+    items = {h.told: h.others for h in held}
     if not items:
         return ""
-    told = [i if i.startswith(("the ", "everything")) else f"the {i}" for i in dict.fromkeys(items)]
-    text = f"Results are conditional on {joined([name(t) for t in told])}"
-    if any("stimuli" in i for i in items):
-        text += ", and do not generalise to other stimuli"
-    return f"{text}."
+    text = f"Results are conditional on {joined([name(t) for t in items])}"
+    others = list(dict.fromkeys(filter(None, items.values())))
+    return f"{text}, and do not generalise to {joined(others)}." if others else f"{text}."
+
+
+def compared_factor(formula: str) -> str:
+    """What is compared: the right side of ``score ~ model | roi`` without its cells."""
+    return formula.partition("~")[2].split("|")[0].strip()
 
 
 def term_words(term: object, formula: str) -> str:

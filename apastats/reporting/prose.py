@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from apastats.reporting.how_made import (
-    article,
     cautions,
     head_sentences,
     interval_sentences,
     made_sentences,
     margin_sentence,
+    method_words,
     sided_sentences,
     tested_sentences,
 )
@@ -241,7 +241,7 @@ def contrasts(result: Any, style: NumberStyle, short: bool, max_rows: int) -> li
     if short:
         return lines
     n = f" ({sym('n')} = {info.n_subject})" if info.n_subject else ""
-    head = [f"Comparisons used {article(info)}{name(info.method)}{n}."] if info.method else []
+    head = [f"Comparisons used {method_words(info)}{n}."] if info.method else []
     if info.adjust:
         head.append(adjusted_sentence(info))
     head += sided_sentences(info) + interval_sentences(info)
@@ -473,10 +473,7 @@ def sets(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[st
         else ["No margin was stated: a set holds what cannot be excluded from being the best."]
     )
     promise = str(info.get("promise", ""))
-    if promise and not promise.startswith("none"):
-        head.append(sentence(promise))
-    elif promise:
-        head.append(sentence(promise.removeprefix("none: ")))
+    head += [sentence(promise)] if promise else []
     return head + made_sentences(info) + lines + cautions(result)
 
 

@@ -225,23 +225,24 @@ def analysis(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> s
     return f"{way}, the {term_name(row['term'])}{who} was {value}{change}"
 
 
+# what was changed -> article and words
 CHOICES = {
-    "metric": "the metric {}",
-    "similarity": "the similarity {}",
-    "self_entry": "an ROI's entry with itself {}",
-    "scale": "the scale {}",
-    "reference": "the reference {}",
-    "n_partner": "{} partners",
-    "layer": "the layer {}",
+    "metric": ("the ", "metric {}"),
+    "similarity": ("the ", "similarity {}"),
+    "self_entry": ("an ", "ROI's entry with itself {}"),
+    "scale": ("the ", "scale {}"),
+    "reference": ("the ", "reference {}"),
+    "n_partner": ("", "{} partners"),
+    "layer": ("the ", "layer {}"),
 }
 SETTING = {"in": "kept", "out": "left out", "rsa": "RSA", "leave_one_out": "leave-one-out"}
 
 
-def setting_words(what: object, value: object) -> str:
+def setting_words(what: object, value: object, *, article: bool = True) -> str:
     """A changed choice in words: ``the similarity spearman``, ``an ROI's entry with itself left out``."""
     told = SETTING.get(str(value), str(value).replace("_", " "))
-    template = CHOICES.get(str(what), f"{str(what).replace('_', ' ')} {{}}")
-    return template.format(told)
+    first, template = CHOICES.get(str(what), ("", f"{str(what).replace('_', ' ')} {{}}"))
+    return f"{first if article else ''}{template.format(told)}"
 
 
 def smallest_margin(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> str:

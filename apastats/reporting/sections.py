@@ -13,6 +13,7 @@ from apastats.reporting.answer import verdict
 from apastats.reporting.blocks import Block, FigureBlock, Listing, Paragraph, TableBlock
 from apastats.reporting.markup import code, name
 from apastats.reporting.phrases import (
+    compared_factor,
     number_word,
     outcome_of,
     outcome_words,
@@ -162,11 +163,8 @@ def identification(result: Any, context: Any, title: str, told: list[Block]) -> 
 
 def mixed(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
     """Coefficients and variance components of a mixed model."""
-    formula = f" of {code(result.info.formula)}" if result.info.formula else ""
-    fitted = (
-        sentence(name(result.info.method)).removesuffix(".").replace(" by ", f"{formula} by ", 1)
-    )
-    blocks: list[Block] = [Paragraph(f"{fitted}.")]
+    formula = f" The formula was {code(result.info.formula)}." if result.info.formula else ""
+    blocks: list[Block] = [Paragraph(f"{sentence(name(result.info.method))}{formula}")]
     blocks += model_panels.model_figures(result, context)
     if len(result.table):
         caption = f"{title}: coefficients."
@@ -240,7 +238,7 @@ def letters_table(result: Any, context: Any, title: str) -> list[Block]:
     letters = _letters(result)
     if letters is None:
         return []
-    factor = result.info.formula.partition("~")[2].split("|")[0].strip()
+    factor = compared_factor(result.info.formula)
     compared = {"roi": "ROIs", "model": "Models"}.get(factor, "Levels")
     caption = f"{compared} sharing a letter did not differ significantly, which does not make them equivalent."
     return [table_block(context.slug("table-letters"), caption, letters, context.style)]

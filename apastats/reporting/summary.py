@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -61,9 +60,9 @@ def data_words(items: Sequence[Any]) -> str:
 def limitations(items: Sequence[Any]) -> list[Block]:
     """What may not be concluded, each thing once."""
     results = results_of(items)
-    held = held_sentence([r.info.held_fixed for r in results])
+    held = held_sentence(h for r in results for h in r.info.held_fixed)
     # what results are conditional on is told once for all of them
-    own = [c for r in results for c in cautions(r) if c and c != held_sentence([r.info.held_fixed])]
+    own = [c for r in results for c in cautions(r) if c and c != held_sentence(r.info.held_fixed)]
     lines = list({plain(c): c for c in own}.values())
     general = [
         "The number of models inside a margin depends on which models were tried.",
@@ -189,10 +188,7 @@ def _agreement_table(table: Any) -> list[str]:
         if "z_person" in table.outcomes
         else "tests use its Fisher transform"
     )
-    reference = next(
-        (re.search(r"reference (\w+)", line) for line in table.log if "reference " in line), None
-    )
-    told = REFERENCES.get(reference.group(1), "") if reference else ""
+    told = REFERENCES.get(table.facts.reference, "")
     against = f" The reference of the brain was {told}." if told else ""
     return [
         "Pattern agreement is the similarity of a predictor's scores over all ROIs with the pattern of the brain; "

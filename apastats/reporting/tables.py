@@ -132,12 +132,12 @@ QUANTITIES = {
     "leave_one_out": "leave-one-out",
     "subject_to_subject": "subject-to-subject",
 }
+QUANTITIES |= {f"difference {k}": f"difference {v}" for k, v in QUANTITIES.items()}
 
 
 def _quantity(text: str) -> str:
     """A machine name in words; names of models and the like are no machine names."""
-    lead = "difference " if text.startswith("difference ") else ""
-    return lead + QUANTITIES.get(text.removeprefix("difference "), text.removeprefix("difference "))
+    return QUANTITIES.get(text, text)
 
 
 def _minus(text: str) -> str:

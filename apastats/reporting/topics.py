@@ -113,11 +113,6 @@ def _gist(topic: str, context: Context) -> str:
     return next((text for i in of if (text := verdict(i, context.style))), "")
 
 
-def _without_verb(note: str) -> str:
-    """A note without the verb it comes from: its section says that."""
-    return re.sub(r"^[a-z]+(_[a-z]+)*: ", "", str(note))
-
-
 def _result_section(result: Any, context: Context) -> Section:
     kind = kind_of(result)
     found = kind.title(result)
@@ -129,7 +124,7 @@ def _result_section(result: Any, context: Context) -> Section:
     # a note that several results carry is told where it is met first
     new = [n for n in result.notes if n not in context.noted]
     context.noted.update(new)
-    notes: list[Block] = [Paragraph(sentence(name(_without_verb(n))), "note") for n in new]
+    notes: list[Block] = [Paragraph(sentence(name(n)), "note") for n in new]
     return Section(context.slug(title), title, tuple([*blocks, *notes]))
 
 

@@ -18,7 +18,7 @@ from apastats.scoring.fixed import fixed_scores, pair_variances
 from apastats.scoring.methods import parse_method
 from apastats.scoring.score import checked_brain, checked_models, direction
 from apastats.table import ScoreTable
-from apastats.words import Info, Outcome
+from apastats.words import Drawn, Info, Outcome
 
 __all__ = ["RDMEvaluation", "evaluate_rdms"]
 
@@ -242,7 +242,7 @@ def evaluate_rdms(
         outcome=Outcome("score", metric=method),
         method="mean similarity of model RDMs and subjects' RDMs",
         n_subject=len(subjects),
-        resampled="nothing",
+        resampled=Drawn(),
         extra={
             "metric": method,
             "n_stimulus": len(targets.stimuli),

@@ -19,7 +19,7 @@ from apastats.io.load_result import load_result
 from apastats.results import jsonable, package_versions
 from apastats.studies.sections import StudyFile
 from apastats.table import ScoreTable
-from apastats.words import Outcome
+from apastats.words import Facts, Outcome
 
 __all__ = ["Store", "fingerprint", "load", "save"]
 
@@ -33,7 +33,7 @@ def save(folder: Path, name: str, value: Any, messages: list[str]) -> None:
         measures = {k: vars(v) for k, v in value.measures.items()}
         kind: Any = {
             "outcomes": value.outcomes, "log": value.log, "source": value.source, "measures": measures,
-            "covariates": value.covariates,
+            "covariates": value.covariates, "facts": value.facts.as_dict(),
         }  # fmt: skip
     else:
         value.save(folder / name, overwrite=True)
@@ -68,6 +68,7 @@ def load(folder: Path, name: str) -> tuple[Any, list[str]]:
         raise ReadError(folder / name, f"not a complete result ({error})") from error
     outcomes, log = tuple(kind["outcomes"]), tuple(kind["log"])
     measures = {k: Outcome(**v) for k, v in kind["measures"].items()}
+    facts = Facts.from_dict(kind["facts"])
     table = ScoreTable(
         frame,
         outcomes,
@@ -75,6 +76,7 @@ def load(folder: Path, name: str) -> tuple[Any, list[str]]:
         source=kind["source"],
         measures=measures,
         covariates=tuple(kind["covariates"]),
+        facts=facts,
     )
     return table, messages
 

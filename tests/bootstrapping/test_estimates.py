@@ -128,7 +128,7 @@ def test_bayesian_bootstrap_has_the_dirichlet_spread() -> None:
 def test_brain_and_other_clusters() -> None:
     frame = table(6).frame.assign(site=lambda f: f["subject"].str[-1])
     found = apa.bootstrap("score ~ model | roi", apa.ScoreTable(frame), cluster="site")
-    assert found.info["resampled"].startswith("sites")
+    assert found.info.resampled.what == "sites"
 
 
 def test_one_subject_in_a_cell_gives_nan_and_says_so() -> None:

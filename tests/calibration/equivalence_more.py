@@ -342,7 +342,7 @@ def best_rates(
             parse_formula("score ~ model | roi"), "subject",
         )  # fmt: skip
         mean = ceiling.mean(axis=0)
-        limits = Bounds(-f * mean, f * mean, "", "ceiling", -f * ceiling, f * ceiling)
+        limits = Bounds(-f * mean, f * mean, None, "ceiling", -f * ceiling, f * ceiling)
         near = Competition.of(block, limits).tests()[0]
         shown = adjusted_family(near, "holm", "all") <= ALPHA
         rest = np.arange(k)[:, None] != best_groups(block)

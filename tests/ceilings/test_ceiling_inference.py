@@ -226,7 +226,7 @@ def test_fieller_of_a_denominator_near_zero_is_undefined() -> None:
 def test_scores_and_ceilings_are_drawn_together(study) -> None:
     best, ceiling = apa.select_layer(study.scores, on="train"), apa.noise_ceiling(study.scores)
     found = apa.normalize(best, ceiling, interval="studentized")
-    assert "together" in found.info["resampled"]
+    assert "together" in found.info.resampled.what
     # shared subject factors cancel: far narrower than with independent parts
     table = found.table
     score = found.arrays["score"].std(axis=0, ddof=1) / found.arrays["score"].mean(axis=0)

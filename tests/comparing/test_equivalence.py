@@ -184,7 +184,7 @@ def test_ceiling_margin_carries_its_uncertainty():
     assert row["p_value_nonsup"] == pytest.approx(below.pvalue)
     assert row["p_value_noninf"] == pytest.approx(above.pvalue)
     assert found.info["margin_origin"] == "ceiling"
-    assert "leave-one-out" in found.info["margin"]
+    assert "leave-one-out" in found.info.margin.size
 
 
 def test_saved_and_read_back(tmp_path):

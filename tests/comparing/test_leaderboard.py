@@ -20,6 +20,7 @@ from apastats.errors import (
     SmallSampleWarning,
 )
 from apastats.numbers.crossed import fit_crossed
+from apastats.words import ITEMS
 from tests.reporting.page import Page
 from tests.verb_data import benchmarks
 
@@ -113,7 +114,7 @@ def test_cells_are_done_by_themselves() -> None:
 def test_repeats_are_the_error() -> None:
     table = benchmarks()
     found = apa.leaderboard(table, item="benchmark", within="half", repeat="seed")
-    assert found.info.held_fixed.startswith("items")
+    assert found.info.held_fixed[0] is ITEMS
     assert "repeated seeds" in found.info.method
     loose = apa.leaderboard(table, item="benchmark", within=["half", "seed"])
     # runs of a model differ far less than items do

@@ -67,10 +67,10 @@ def test_uncertain_margin_is_harder_than_the_same_number():
 def test_words(study):
     _, scores, ceiling = study
     found = apa.equivalence("score ~ model | roi", scores, bounds=apa.margin(0.1, of=ceiling))
-    assert found.info["margin"].startswith("±10 % of the leave-one-out noise ceiling")
-    assert "uncertainty of the margin is in the test" in found.info["margin"]
+    assert found.info.margin.size == "±10 % of the leave-one-out noise ceiling"
+    assert "uncertainty of the margin is in the test" in found.info.margin.carried
     sd = apa.equivalence("score ~ model | roi", scores, bounds=apa.margin(0.5, of="sd"))
-    assert "standard deviations of the differences" in sd.info["margin"]
+    assert "standard deviations of the differences" in sd.info.margin.size
     row = sd.tidy().iloc[0]
     assert row["bound_high"] == pytest.approx(0.5 * sd.arrays["differences"][:, 0].std(ddof=1))
 

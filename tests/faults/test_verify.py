@@ -144,7 +144,11 @@ FORGERIES = {
     "last bit of a result": (f"{EQUIVALENCE}/table.parquet", cell("estimate", None), "estimate"),
     "decision of a result": (f"{EQUIVALENCE}/table.parquet", cell("decision", "x"), "decision"),
     "digit of a score": ("results/scores.parquet", cell("score", None), "score"),
-    "margin": (f"{EQUIVALENCE}/result.json", meta("info", "margin", value="±0.5"), "info.margin"),
+    "margin": (
+        f"{EQUIVALENCE}/result.json",
+        meta("info", "margin", "size", value="±0.5"),
+        "info.margin",
+    ),
     "notes": (f"{EQUIVALENCE}/result.json", meta("notes", value=["fine"]), "notes"),
     "words": (f"{EQUIVALENCE}/result.json", meta("info", "method", value="a"), "info.method"),
     "seed": ("results/bootstrap_score/result.json", meta("provenance", "seed", value="9"), "seed"),

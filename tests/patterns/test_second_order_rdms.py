@@ -10,6 +10,7 @@ from scipy import stats
 import apastats as apa
 from apastats.errors import DataError, DegenerateWarning, DesignError, InputError
 from apastats.io.rdm_set import RDMSet
+from apastats.words import CHOSEN_LAYERS
 
 ROIS = ["V1", "V2", "V4", "V3A", "MT"]
 N_SUBJECT, N_STIMULUS = 5, 9
@@ -167,7 +168,7 @@ def test_selection_is_taken(data):
     a = apa.second_order_rdms(brain, models, null="rois").table
     b = apa.second_order_rdms(brain, models, null="rois", selection=best)
     np.testing.assert_allclose(a["estimate"], b.table["estimate"], atol=1e-12)
-    assert "chosen layers" in b.info["held_fixed"]
+    assert CHOSEN_LAYERS in b.info.held_fixed
     other = best.with_frame(
         best.frame.assign(layer=best.frame["layer"].where(best.frame["roi"] != "MT", "layer_01"))
     )

@@ -135,7 +135,7 @@ def known_numbers(items: Any) -> set[float]:
                 )
             )
         # a margin in words holds the share it was stated as
-        out |= {float(n) for n in re.findall(r"\d+(?:\.\d+)?", item.info.margin)}
+        out |= {float(n) for n in re.findall(r"\d+(?:\.\d+)?", str(item.info.margin))}
         out |= {float(item.info.alpha or 0.05), float(item.info.n_subject or 0)}
         out |= {float(item.info.family_size or 0)}
         # what a cell as a whole came to, also in per cent

@@ -12,7 +12,8 @@ from apastats.numbers.correlation import correlate
 
 __all__ = [
     "coefficient_table",
-    "component_labels",
+    "component_label",
+    "component_names",
     "corrected_aic",
     "diagnostics_table",
     "effect_variances",
@@ -110,18 +111,19 @@ def variance_table(fitted: Fitted) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def component_labels(components: pd.DataFrame) -> list[str]:
-    """Rows of :func:`variance_table` by name: ``SD (Intercept) | subject``, ``correlation a, b | subject``."""
-    out = []
-    for row in components.itertuples():
-        group, effect, other = str(row.group), row.effect, row.effect_2
-        if group == "residual":
-            out.append(f"SD residual {effect}" if isinstance(effect, str) else "SD residual")
-        elif isinstance(other, str):
-            out.append(f"correlation {effect}, {other} | {group}")
-        else:
-            out.append(f"SD {effect} | {group}")
-    return out
+def component_names(components: pd.DataFrame) -> list[list[str]]:
+    """Rows of :func:`variance_table` as group, effect and, of a correlation, the other effect; empty where none."""
+    columns = components[["group", "effect", "effect_2"]]
+    return [
+        [v if isinstance(v, str) else "" for v in row] for row in columns.itertuples(index=False)
+    ]
+
+
+def component_label(group: str, effect: str, other: str) -> str:
+    """A row by name: ``SD (Intercept) | subject``, ``correlation a, b | subject``."""
+    if group == "residual":
+        return f"SD residual {effect}".strip()
+    return f"correlation {effect}, {other} | {group}" if other else f"SD {effect} | {group}"
 
 
 def corrected_aic(loglik: float, k: int, n: int) -> float | None:
