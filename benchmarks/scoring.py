@@ -28,7 +28,6 @@ def rows(*, quick: bool = False, only: str = "") -> Iterator[Row]:
         "1,000 layers x 400": large_table,
         "cost per score": curve,
         "RDMs from patterns": patterns,
-        "fitted models": fitted_models,
         "linear predictivity": ridge,
     }
     for name, task in tasks.items():
@@ -96,42 +95,6 @@ def fixed_evaluation(quick: bool) -> Iterator[Row]:
         yield measure(
             f"fixed evaluation, {method}: verb", slow, verb, repeat=repeat, at_least=VERB[method]
         )
-
-
-def fitted_models(quick: bool) -> Iterator[Row]:
-    """A model of 10 RDMs, 2 x 2 folds in every two-factor resample, against ``bootstrap_crossval``, per resample."""
-    from rsatoolbox.inference import bootstrap_crossval
-    from rsatoolbox.model import ModelSelect, ModelWeighted
-    from rsatoolbox.model.fitter import fit_regress, fit_select
-    from rsatoolbox.rdm import RDMs
-
-    from apastats.scoring.fitted.crossvalidated import crossvalidated
-    from apastats.scoring.fitted.folds import FittedKernel, Rule
-
-    x, y = data(N_SUBJECT, 92, 10)
-    n, batch = (51, 51) if quick else (1020, 51)
-    tasks = (
-        ("select", ModelSelect, fit_select, 500),
-        ("weighted", ModelWeighted, fit_regress, 300),
-    )
-    for rule, model, fitter, asked in tasks:
-
-        def slow(model: Any = model, fitter: Any = fitter) -> None:
-            options = {"k_pattern": 2, "k_rdm": 2, "N": 2, "n_cv": 2}
-            bootstrap_crossval(
-                model("m", RDMs(y)), RDMs(x), method="cosine", fitter=fitter, **options
-            )
-
-        def fast(rule: Any = rule) -> None:
-            rng = np.random.default_rng(0)
-            kernel = FittedKernel(x, [Rule(y, rule, nonnegative=False)], "cosine")
-            for _ in range(n // batch):
-                v = rng.multinomial(N_SUBJECT, np.full(N_SUBJECT, 1 / N_SUBJECT), size=batch)
-                c = rng.multinomial(92, np.full(92, 1 / 92), size=batch)
-                crossvalidated(kernel, v, c, 2, 2, 2, rng)
-
-        theirs, ours = best_time(slow, 1)[0] / 2, best_time(fast, 1)[0] / n
-        yield Row(f"fitted model, {rule}, per resample: kernel", theirs, ours, at_least=asked)
 
 
 def tau(quick: bool) -> Iterator[Row]:

@@ -83,7 +83,7 @@ def of_roi(kernel: FittedKernel, design: FoldPlan, present: np.ndarray, n: int) 
             (2, (drawn_v, np.broadcast_to(ones_c, (b, stimuli)))),
             (3, (np.broadcast_to(ones_v, (b, s)), drawn_c)),
         ):
-            part = _resampled(kernel, v, c, design, key)[0]
+            part = _resampled(kernel, v, c, design, key, whole=False)[0]
             some, told = without_fold_variance(part[np.isfinite(part).all(axis=(1, 2))])
             alone.append(some)
             corrected = corrected & told
@@ -129,27 +129,40 @@ def _run(
     n_cv: int,
     key: int,
     chunk: int,
+    whole: bool = True,
 ) -> Crossvalidated:
     rng = block_generator(design.root, 100 + key, chunk)
-    return crossvalidated(kernel, v, c, design.k_subject, design.k_stimulus, n_cv, rng)
+    k = design.k_subject, design.k_stimulus
+    return crossvalidated(kernel, v, c, *k, n_cv, rng, whole=whole)
 
 
 def _resampled(
-    kernel: FittedKernel, v: np.ndarray, c: np.ndarray, design: FoldPlan, key: int
+    kernel: FittedKernel,
+    v: np.ndarray,
+    c: np.ndarray,
+    design: FoldPlan,
+    key: int,
+    whole: bool = True,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Means over the drawn subjects: cross-validated ``[B, n_cv, m]``, apparent ``[B, M]``; weights ``[B, k]``."""
+    """Means over the drawn subjects: cross-validated ``[B, n_cv, m]``, apparent ``[B, M]``; weights ``[B, k]``.
+
+    Without ``whole`` nothing is fitted to all data, and the last two are empty.
+    """
     parts = []
     per_resample = 1 + design.n_cv * design.k_stimulus * (1 if design.k_stimulus < 3 else 2)
     step = max(1, _ROWS // per_resample)
     for chunk, start in enumerate(range(0, len(v), step)):
         some_v, some_c = v[start : start + step], c[start : start + step]
-        found = _run(kernel, some_v, some_c, design, design.n_cv, key, chunk)
+        found = _run(kernel, some_v, some_c, design, design.n_cv, key, chunk, whole)
         share = (some_v / some_v.sum(axis=1, keepdims=True).clip(1))[:, None, :, None]
         drawn = share > 0
         values = np.where(drawn, found.values * share, 0.0).sum(axis=2)
-        apparent = np.where(drawn[:, 0], found.apparent * share[:, 0], 0.0).sum(axis=1)
         values[some_v.sum(axis=1) == 0] = np.nan
-        parts.append((_with_gaps(values), apparent, np.concatenate(found.weights, axis=1)))
+        apparent = weights = np.empty((len(some_v), 0))
+        if found.apparent is not None:
+            apparent = np.where(drawn[:, 0], found.apparent * share[:, 0], 0.0).sum(axis=1)
+            weights = np.concatenate(found.weights, axis=1)
+        parts.append((_with_gaps(values), apparent, weights))
     made = [np.concatenate(p) for p in zip(*parts, strict=True)]
     return made[0], made[1], made[2]
 

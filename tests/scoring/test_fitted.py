@@ -17,7 +17,13 @@ import apastats as apa
 from apastats.errors import DesignError, InputError
 from apastats.scoring.fitted.crossvalidated import crossvalidated, folds_of, without_fold_variance
 from apastats.scoring.fitted.folds import FittedKernel, Rule
-from apastats.scoring.fitted.solve import free_weights, mixture_weights, nonnegative_weights
+from apastats.scoring.fitted.grams import PairGrams
+from apastats.scoring.fitted.solve import (
+    eliminated,
+    free_weights,
+    mixture_weights,
+    nonnegative_weights,
+)
 
 N, S, K = 20, 6, 4
 LEFT, RIGHT = np.triu_indices(N, 1)
@@ -73,11 +79,14 @@ def replayed(method: str, rule: Rule, model: Any, fitter: Any, seed: int) -> tup
     )
     kernel = FittedKernel(x, [rule], method)
     grams = kernel.grams(np.array([c * (of_stimulus != h) for h in range(2)]))
-    fold = np.repeat([0, 1], 2)[:, None]
-    tested = (v * (of_person == fold)).astype(float)
-    found = kernel.folds(grams, np.array([0, 1, 0, 1]), np.array([1, 0, 1, 0]), v - tested, tested)
-    ours = np.nansum(found.scores[:, :, 0] * tested, axis=1) / tested.sum(axis=1)
-    return ours, theirs, found.weights[0][0], theta, (train[0], y)
+    # training without stimuli of fold h is grams h, its test the other; fold of subjects g is tested
+    fitted_to = v * (of_person != np.arange(2)[:, None])[None].astype(float)
+    weights = kernel.fit(grams.take(np.array([[0, 1]])), fitted_to)
+    scores = kernel.score(grams.take(np.array([[1, 0]])), weights, of_person[None])[0, :, :, 0]
+    tested = v * (of_person == np.arange(2)[:, None])
+    ours = (np.nan_to_num(scores) @ tested.T / tested.sum(axis=1)).T.ravel()
+    first = kernel.described([w[0, 0, :, 0] for w in weights])[0]
+    return ours, theirs, first, theta, (train[0], y)
 
 
 @pytest.mark.parametrize("method", LINEAR)
@@ -129,7 +138,75 @@ def test_interpolation_is_at_least_as_good_by_its_own_criterion(method: str, see
     assert loss(weights) <= loss(theta) + (1e-9 if method in LINEAR else 2e-3)
 
 
+# ---------------------------------------------------------------- inner products
+@pytest.mark.parametrize(
+    ("method", "unequal"),
+    [*((m, False) for m in LINEAR), ("cosine_cov", True), ("corr_cov", True)],
+)
+def test_products_of_drawn_pairs_are_those_of_the_written_out_sample(
+    method: str, unequal: bool
+) -> None:
+    """Against x' V^-1 y with every copy written out and V as it is defined, for any noise variances."""
+    x, y = data()
+    z = np.concatenate([x, y])
+    rng = np.random.default_rng(8)
+    variances = rng.uniform(0.3, 3, N) if unequal else None
+    counts = np.concatenate([rng.multinomial(N, np.ones(N) / N, size=5), np.ones((1, N))])
+    counts = np.concatenate([counts, counts * (np.arange(N) % 3 > 0)])
+    pairs = PairGrams(z, method, variances)
+    found = pairs.products(counts) * pairs.size[:, None] * pairs.size
+    for c, mine in zip(counts, found, strict=True):
+        drawn = np.repeat(np.arange(N), c.astype(int))
+        i, j = np.triu_indices(len(drawn), 1)
+        i, j = i[drawn[i] != drawn[j]], j[drawn[i] != drawn[j]]
+        place = np.zeros((N, N), dtype=int)
+        place[LEFT, RIGHT] = place[RIGHT, LEFT] = np.arange(len(LEFT))
+        part = z[:, place[drawn[i], drawn[j]]]
+        if method.startswith("corr"):
+            part = part - part.mean(axis=1, keepdims=True)
+        v = np.eye(len(i)) / 4
+        if method.endswith("cov"):
+            contrast = np.zeros((len(i), len(drawn)))
+            contrast[np.arange(len(i)), i], contrast[np.arange(len(i)), j] = 1, -1
+            noise = np.diag(np.ones(N) if variances is None else variances)[drawn][:, drawn]
+            # copies of a stimulus are estimates of their own, with its variance
+            noise = noise * np.eye(len(drawn))
+            v = (contrast @ noise @ contrast.T) ** 2
+        expected = 4 * part @ np.linalg.solve(v, part.T)
+        if not method.endswith("cov"):
+            expected /= 16
+        np.testing.assert_allclose(mine, expected, rtol=1e-9, atol=1e-12 * np.abs(expected).max())
+
+
+def test_products_need_bounded_memory_and_little_of_it_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from apastats.scoring.fitted import grams
+
+    z = np.concatenate(data())
+    counts = np.random.default_rng(2).multinomial(N, np.ones(N) / N, size=40)
+    for method in LINEAR:
+        expected = PairGrams(z, method).products(counts)
+        monkeypatch.setattr(grams, "_NUMBERS", 700)
+        np.testing.assert_allclose(PairGrams(z, method).products(counts), expected, rtol=1e-12)
+        monkeypatch.undo()
+
+
 # ---------------------------------------------------------------- the small problems
+@pytest.mark.parametrize("k", [1, 2, 10])
+def test_elimination_solves_many_systems_and_tells_the_singular_ones(k: int) -> None:
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(50, 3 * k, k))
+    a, b = np.einsum("fik,fil->fkl", x, x), rng.normal(size=(50, k, 3))
+    found, regular = eliminated(a, b)
+    assert regular.all()
+    np.testing.assert_allclose(found, np.linalg.solve(a, b), rtol=1e-9)
+    if k > 1:
+        x[7, :, 0] = x[7, :, 1]
+        found, regular = eliminated(np.einsum("fik,fil->fkl", x, x), b)
+        assert np.flatnonzero(~regular).tolist() == [7]
+
+
 def test_nonnegative_weights_are_those_of_scipy() -> None:
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(300, 12, 7)), rng.normal(size=(300, 12))
@@ -147,7 +224,7 @@ def test_nonnegative_weights_are_those_of_scipy() -> None:
 def test_equal_members_share_and_change_no_prediction() -> None:
     a = np.array([[[1, 0.2, 1], [0.2, 1, 0.2], [1, 0.2, 1]]])
     b = np.array([[0.6, 0.5, 0.6]])
-    for solve in (free_weights, nonnegative_weights):
+    for solve in (lambda a, b: free_weights(a, b[..., None])[..., 0], nonnegative_weights):
         alone = solve(a[:, :2, :2], b[:, :2])[0]
         found = solve(a, b)[0]
         np.testing.assert_allclose([found[0] + found[2], found[1]], alone, rtol=0, atol=1e-8)

@@ -19,14 +19,14 @@ class Crossvalidated(NamedTuple):
     values : array, ``[B, n_cv, S, M + 2]``
         Scores of held-out data, mean over folds of stimuli; the last two are the ceilings. NaN for subjects not
         drawn, and where a fold has too few stimuli or nobody to learn from.
-    apparent : array, ``[B, S, M]``
+    apparent : array or None, ``[B, S, M]``
         Scores on the same parts of models fitted to all data of the resample.
     weights : list of array, ``[B, k]``
         Weights of these fits.
     """
 
     values: np.ndarray
-    apparent: np.ndarray
+    apparent: np.ndarray | None
     weights: list[np.ndarray]
 
 
@@ -51,10 +51,15 @@ def folds_of(present: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarra
     >>> np.bincount(found[0])
     array([2, 2, 2])
     """
-    key = np.where(present, rng.random(present.shape), np.inf)
-    place = np.argsort(np.argsort(key, axis=-1), axis=-1)
+    if k == 1:
+        return np.where(present, 0, -1)
+    order = np.argsort(np.where(present, rng.random(present.shape), np.inf), axis=-1)
     size = present.sum(axis=-1, keepdims=True)
-    return np.where(present, place * k // np.maximum(size, 1), -1)
+    place = np.arange(present.shape[-1])
+    fold = np.where(place < size, place * k // np.maximum(size, 1), -1)
+    out = np.empty_like(fold)
+    np.put_along_axis(out, order, fold, axis=-1)
+    return out
 
 
 def crossvalidated(
@@ -65,6 +70,8 @@ def crossvalidated(
     k_stimulus: int,
     n_cv: int,
     rng: np.random.Generator,
+    *,
+    whole: bool = True,
 ) -> Crossvalidated:
     """Cross-validate all models in every resample.
 
@@ -78,62 +85,57 @@ def crossvalidated(
     n_cv : int
         Random partitions.
     rng : numpy.random.Generator
+    whole : bool
+        Whether to fit to all data of every resample too: ``apparent`` and ``weights``.
     """
-    b, s = subjects.shape
+    b, n = stimuli.shape
     groups, parts = k_subject, k_stimulus
-    of_subject = folds_of(np.repeat(subjects[:, None] > 0, n_cv, axis=1), groups, rng)
-    of_stimulus = folds_of(np.repeat(stimuli[:, None] > 0, n_cv, axis=1), parts, rng)
-    # rows of counts: the whole; test parts of every partition; beyond two parts, their complements
-    inside = of_stimulus[:, :, None] == np.arange(parts)[:, None]
-    counts = stimuli[:, None, None] * inside
-    tests = (b + np.arange(b * n_cv * parts)).reshape(b, n_cv, parts)
-    rows = [stimuli, counts.reshape(-1, stimuli.shape[1])]
+    t = b * n_cv  # partitions
+    of_subject = folds_of(np.repeat(subjects > 0, n_cv, axis=0), groups, rng)
+    of_stimulus = folds_of(np.repeat(stimuli > 0, n_cv, axis=0), parts, rng)
+    # rows of counts: test parts of every partition; beyond two parts, their complements; the whole
+    inside = of_stimulus[:, None] == np.arange(parts)[:, None]
+    counts = np.repeat(stimuli.astype(np.float64), n_cv, axis=0)[:, None]
+    every = np.arange(b)
     if parts == 1:
-        rows, tests = rows[:1], np.repeat(np.arange(b), n_cv).reshape(b, n_cv, 1)
-        trains = tests
-    elif parts == 2:
-        trains = tests[..., ::-1]
+        grams = kernel.grams(stimuli)
+        tests = trains = np.repeat(every, n_cv)[:, None]
+        all_data = grams
     else:
-        trains = tests + b * n_cv * parts
-        rows.append((stimuli[:, None, None] * ~inside).reshape(-1, stimuli.shape[1]))
-    grams = kernel.grams(np.concatenate(rows))
-    v = subjects[:, None, None].astype(np.float64)
-    tested = v * (of_subject[:, :, None] == np.arange(groups)[:, None])
-    fitted_to = v - tested if groups > 1 else tested
-    shape = (b, n_cv, groups, parts)
-
-    def spread(a: np.ndarray, axis: int) -> np.ndarray:
-        return np.broadcast_to(np.expand_dims(a, axis), (*shape, *a.shape[3:])).reshape(
-            -1, *a.shape[3:]
-        )
-
-    found = kernel.folds(
-        grams, spread(trains, 2), spread(tests, 2), spread(fitted_to, 3), spread(tested, 3)
-    )
+        rows = [(counts * inside).reshape(-1, n)]
+        tests = np.arange(t * parts).reshape(t, parts)
+        trains = tests[:, ::-1]
+        if parts > 2:
+            rows.append((counts * (~inside & (counts > 0))).reshape(-1, n))
+            trains = tests + t * parts
+        grams = kernel.grams(np.concatenate(rows))
+        all_data = kernel.grams(stimuli) if whole else None
+    v = np.repeat(subjects, n_cv, axis=0).astype(np.float64)
+    fold = np.maximum(of_subject, 0)
+    fitted_to = v[:, None]
+    if groups > 1:
+        fitted_to = fitted_to * (of_subject[:, None] != np.arange(groups)[:, None])
+    test = grams.take(tests)
+    fits = kernel.fit(grams.take(trains), fitted_to)
+    scores = kernel.score(test, fits, fold)
+    ceilings = kernel.ceilings(test, fitted_to, v, fold)
+    # a value missing in one part is missing
+    values = np.concatenate([scores, ceilings], axis=-1).mean(axis=1)
+    values[v == 0] = np.nan
+    values = values.reshape(b, n_cv, *values.shape[1:])
+    if all_data is None:
+        return Crossvalidated(values, None, [])
     everyone = np.asarray(subjects, dtype=np.float64)
-    whole = np.arange(b)
-    full = kernel.folds(grams, whole, whole, everyone, everyone)
+    full = kernel.fit(all_data.take(every[:, None]), everyone[:, None])
     # the fit to all data on the same parts, so that nothing but the fit differs
-    per_fold = np.repeat(whole, n_cv * groups * parts)
-    known = kernel.folds(
-        grams,
-        per_fold,
-        spread(tests, 2),
-        everyone[per_fold],
-        spread(tested, 3),
-        [w[per_fold] for w in full.solved],
+    known = [np.repeat(w, n_cv, axis=0) for w in full]
+    apparent = kernel.score(test, known, np.zeros_like(fold)).mean(axis=1)
+    apparent[v == 0] = np.nan
+    return Crossvalidated(
+        values,
+        apparent.reshape(b, n_cv, *apparent.shape[1:]).mean(axis=1),
+        kernel.described([w[:, 0, :, 0] for w in full]),
     )
-    mine = (tested > 0)[:, :, :, None, :, None]
-
-    def over_folds(a: np.ndarray) -> np.ndarray:
-        """Mean over parts in the fold that tests a subject; a value missing in one part is missing."""
-        a = a.reshape(*shape, s, -1)
-        lost = (mine & ~np.isfinite(a)).any(axis=(2, 3)) | ~mine.any(axis=(2, 3))
-        total: np.ndarray = np.where(mine, np.nan_to_num(a), 0.0).sum(axis=(2, 3)) / parts
-        return np.where(lost, np.nan, total)
-
-    values = over_folds(np.concatenate([found.scores, found.ceilings], axis=2))
-    return Crossvalidated(values, over_folds(known.scores).mean(axis=1), full.weights)
 
 
 def without_fold_variance(replicates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from apastats.scoring.fitted.grams import PairGrams
 from apastats.scoring.fitted.solve import (
     best_member,
     free_weights,
@@ -15,9 +16,8 @@ from apastats.scoring.fitted.solve import (
     nonnegative_weights,
 )
 from apastats.scoring.methods import comparison
-from apastats.scoring.stimuli.pair_weights import PairKernel
 
-__all__ = ["FittedKernel", "FoldScores", "Rule"]
+__all__ = ["FittedKernel", "Grams", "Rule"]
 
 _STEPS = 20  # steps between two members where a rank criterion mixes them
 
@@ -42,17 +42,19 @@ class Rule:
     ridge: float = 0.0
 
 
-class FoldScores(NamedTuple):
-    """Of ``f`` folds: ``scores [f, S, M]`` and ``ceilings [f, S, 2]`` of the test subjects (NaN for others).
+class Grams(NamedTuple):
+    """Inner products of subjects (first) and members.
 
-    ``weights``: per model ``[f, k]`` on the members as given, of length 1 (``interpolate``: of sum 1). ``solved``:
-    the same on the rows of the kernel.
+    ``product [..., S + K, S + K]``: of rows of length 1 (0 for a row without variation), as they are for rho-a.
+    ``norm [..., S + K]``: what they were divided by; NaN where there is no score (1 for rho-a).
     """
 
-    scores: np.ndarray
-    ceilings: np.ndarray
-    weights: list[np.ndarray]
-    solved: list[np.ndarray]
+    product: np.ndarray
+    norm: np.ndarray
+
+    def take(self, where: np.ndarray) -> Grams:
+        """Those of the given places of the first axis."""
+        return Grams(self.product[where], self.norm[where])
 
 
 class FittedKernel:
@@ -66,132 +68,184 @@ class FittedKernel:
         The models.
     method : str
         A method that takes weights of stimuli.
+    variances : array, ``[n]``, optional
+        As in :class:`apastats.scoring.fitted.grams.PairGrams`.
     """
 
-    def __init__(self, x: np.ndarray, rules: Sequence[Rule], method: str) -> None:
-        self.rules, self.s = list(rules), len(x)
-        self.normalised, ranks = comparison(method).normalised, comparison(method).ranks
-        self.ranks = ranks
-        self.bases = [_basis(r, ranks) for r in self.rules]
-        # a member that several models share, and a candidate that is a member, are one row
-        rows = np.concatenate([b @ r.members for b, r in zip(self.bases, self.rules, strict=True)])
-        rows, where = np.unique(rows, axis=0, return_inverse=True)
-        ends = np.cumsum([len(b) for b in self.bases])[:-1]
-        self.rows = [self.s + part for part in np.split(where.reshape(-1), ends)]
-        z = np.concatenate([np.asarray(x, dtype=np.float64), rows])
-        self.kernel = PairKernel(z, z[:0], method)
-        self.n = self.kernel.n
-        if ranks:
-            self.size = np.ones(len(z))
-        else:  # the scale that the kernel has divided by
-            level = z.mean(axis=1, keepdims=True) if comparison(method).centred else 0.0
-            self.size = np.sqrt(((z - level) ** 2).mean(axis=1))
-
-    def grams(self, counts: np.ndarray) -> np.ndarray:
-        """Inner products of subjects and members under each row of ``counts [c, n]``: ``[c, S + K, S + K]``."""
-        return self.kernel.moments(counts).xx
-
-    def folds(
+    def __init__(
         self,
-        grams: np.ndarray,
-        train: np.ndarray,
-        test: np.ndarray,
-        fitted_to: np.ndarray,
-        tested: np.ndarray,
-        solved: list[np.ndarray] | None = None,
-    ) -> FoldScores:
-        """Fit and score every fold.
+        x: np.ndarray,
+        rules: Sequence[Rule],
+        method: str,
+        variances: np.ndarray | None = None,
+    ) -> None:
+        self.rules, self.s = list(rules), len(x)
+        x = np.asarray(x, dtype=np.float64)
+        of_ranks = comparison(method).ranks
+        self.bases = [_basis(r, of_ranks) for r in self.rules]
+        # a member that several models share, and a candidate that is a member, are one row
+        rows: dict[bytes, int] = {}
+        distinct: list[np.ndarray] = []
+        self.rows: list[np.ndarray | slice] = []
+        for basis, rule in zip(self.bases, self.rules, strict=True):
+            where = []
+            for row in basis @ np.asarray(rule.members, dtype=np.float64):
+                place = rows.setdefault(row.tobytes(), len(distinct))
+                if place == len(distinct):
+                    distinct.append(row)
+                where.append(place)
+            # neighbours are a view, not a copy
+            together = where == list(range(where[0], where[0] + len(where)))
+            self.rows.append(
+                slice(where[0], where[-1] + 1) if together else np.array(where, dtype=np.intp)
+            )
+        self.pairs = PairGrams(np.concatenate([x, distinct]), method, variances)
+        self.normalised, self.ranks = self.pairs.comparison.normalised, of_ranks
+        self.n, self.size = self.pairs.n, self.pairs.size[self.s :]
+
+    def grams(self, counts: np.ndarray) -> Grams:
+        """Inner products under each row of ``counts [c, n]``."""
+        product = self.pairs.products(counts)
+        square = np.einsum("cii->ci", product)
+        if not self.normalised:
+            return Grams(product, np.where(np.isfinite(square), 1.0, np.nan))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            norm = np.sqrt(np.where(square > 0, square, np.nan))
+            unit = np.where(np.isnan(norm), 0.0, 1 / norm)
+        product *= unit[:, :, None]
+        product *= unit[:, None]
+        if np.isnan(product).any():
+            product = np.where(np.isnan(product), 0.0, product)
+        return Grams(product, norm)
+
+    def fit(self, train: Grams, fitted_to: np.ndarray) -> list[np.ndarray]:
+        """Weights of the rows of each model, per fold ``[T, P, k, G]``; NaN where there is nothing to learn from.
 
         Parameters
         ----------
-        grams : array, ``[c, S + K, S + K]``
-            From :meth:`grams`.
-        train, test : array of int, ``[f]``
-            Rows of ``grams`` with the training and the test stimuli of each fold.
-        fitted_to, tested : array, ``[f, S]``
-            How often each subject is in the training and in the test data.
-        solved : list of array, optional
-            Fits that are there already, to be scored.
+        train : Grams, ``[T, P, ...]``
+            Of the training stimuli of P folds of T partitions.
+        fitted_to : array, ``[T, G, S]``
+            How often each subject is in the training data of G folds of subjects.
         """
         s = self.s
-        norm = np.sqrt(np.einsum("cii->ci", grams))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            unit = np.where(norm > 0, 1 / norm, np.nan) if self.normalised else np.ones_like(norm)
-        # of training pairs: members of length 1 against the pooled RDM of subjects of length 1
-        toward = unit[:, s:, None] * grams[:, s:, :s] * unit[:, None, :s]
-        aim = np.matmul(toward[train], fitted_to[:, :, None])[:, :, 0]
-        present = tested > 0
-        scores = np.full((len(train), s, len(self.rules)), np.nan)
-        weights, found = [], []
-        for m, (rule, basis, rows) in enumerate(
-            zip(self.rules, self.bases, self.rows, strict=True)
-        ):
-            b = aim[:, rows - s]
-            usable = np.isfinite(b)
-            lost = ~usable.any(axis=1)
-            scale = np.where(usable, unit[:, rows][train], 0.0)
-            if solved is not None:
-                w = solved[m]
-            elif rule.rule == "fixed":
+        bad = np.isnan(train.norm)
+        to = fitted_to[:, None].swapaxes(-1, -2)
+        aim = np.matmul(train.product[..., s:, :s], to)
+        # nobody to learn from, or a drawn subject without variation
+        lost = ((bad[..., :s, None] & (to > 0)).any(axis=2) | ~(to > 0).any(axis=2))[:, :, None]
+        found = []
+        for rule, basis, rows in zip(self.rules, self.bases, self.rows, strict=True):
+            b = aim[:, :, rows]
+            norm = train.norm[..., s:][..., rows]
+            usable = ~np.isnan(norm)[..., None]
+            if rule.rule == "fixed":
                 w = np.ones_like(b)
-            elif rule.rule == "select" or (
-                rule.rule == "interpolate" and len(basis) > basis.shape[1]
-            ):
-                w = best_member(np.where(usable, b, -np.inf))
             else:
-                within = grams[:, rows[:, None], rows][train] * scale[:, :, None] * scale[:, None]
-                identity = np.eye(len(rows))
-                within = np.where(usable[:, :, None] & usable[:, None], within, identity)
-                w = _solved(rule, within, np.where(usable, b, 0.0))
-                w *= scale
-            w = np.where(lost[:, None], np.nan, w)
-            found.append(w)
-            products = grams[:, :s, rows]
-            own = grams[:, rows[:, None], rows]
-            up = np.matmul(products[test], w[:, :, None])[:, :, 0]
-            if self.normalised:
-                length = np.sqrt(np.einsum("fk,fkl,fl->f", w, own[test], w, optimize=True))
-                with np.errstate(invalid="ignore", divide="ignore"):
-                    up = up / np.where(length > 0, length, np.nan)[:, None] * unit[:, :s][test]
-            scores[:, :, m] = np.where(present, up, np.nan)
-            raw = (w / self.size[rows]) @ basis
-            total = raw.sum(axis=1) if rule.rule == "interpolate" else np.linalg.norm(raw, axis=1)
-            weights.append(raw / total[:, None])
-        # pools are means of ranks, or of RDMs of length 1
-        share = norm[:, :s][test] if self.ranks and self.normalised else 1.0
-        ceilings = self._ceilings(
-            grams[:, :s, :s], unit[:, :s], test, fitted_to * share, tested * share
-        )
-        return FoldScores(scores, ceilings, weights, found)
+                if rule.rule == "select" or len(basis) > basis.shape[1]:
+                    w = best_member(np.where(usable, b, -np.inf))
+                else:
+                    within = train.product[..., s:, s:][..., rows, :][..., rows]
+                    k = within.shape[-1]
+                    if not usable.all():
+                        # what does not vary is no member: it stands apart, with nothing to gain
+                        outside = ~usable[..., 0, None] & np.eye(k, dtype=bool)
+                        within, b = np.where(outside, 1.0, within), np.where(usable, b, 0.0)
+                    w = _solved(rule, within.reshape(-1, k, k), b.reshape(-1, k, b.shape[-1]))
+                    w = w.reshape(b.shape)
+                w = np.where(usable, w / np.where(usable, norm[..., None], 1.0), 0.0)
+                if not usable.all():
+                    w = np.where(usable.any(axis=2, keepdims=True), w, np.nan)
+            found.append(np.where(lost, np.nan, w) if lost.any() else w)
+        return found
 
-    def _ceilings(
-        self,
-        grams: np.ndarray,
-        unit: np.ndarray,
-        test: np.ndarray,
-        fitted_to: np.ndarray,
-        tested: np.ndarray,
-    ) -> np.ndarray:
-        """Similarity with the pool of the training subjects but oneself, and of all, on the test stimuli."""
-        k = grams * unit[:, :, None] * unit[:, None]
-        own = np.einsum("cii->ci", k)[test]
-        # whoever trains and is tested (folds over stimuli alone) is left out of the own pool
-        everyone = np.maximum(fitted_to, tested)
-        out = np.full((*tested.shape, 2), np.nan)
-        for bound, v in enumerate((fitted_to, everyone)):
-            toward = np.matmul(k[test], v[:, :, None])[:, :, 0]
-            total = (v * toward).sum(axis=1)[:, None]
-            gone = v if bound == 0 else np.zeros_like(v)
-            square = total - 2 * gone * toward + gone**2 * own
-            value = toward - gone * own
-            size = (
-                (v.sum(axis=1)[:, None] - gone)
-                if not self.normalised
-                else np.sqrt(np.maximum(square, 0))
+    def score(self, test: Grams, weights: list[np.ndarray], fold: np.ndarray) -> np.ndarray:
+        """Scores ``[T, P, S, M]`` of every subject by the fit of its fold; NaN where there is none.
+
+        Parameters
+        ----------
+        test : Grams, ``[T, P, ...]``
+            Of the test stimuli.
+        weights : list of array, ``[T or 1, P or 1, k, G]``
+            From :meth:`fit`.
+        fold : array of int, ``[T, S]``
+            Fold of subjects whose fit scores a subject.
+        """
+        s = self.s
+        out = np.empty((*test.norm.shape[:2], s, len(self.rules)))
+        place = fold[:, None, :, None]
+        for m, (rows, w) in enumerate(zip(self.rows, weights, strict=True)):
+            norm = test.norm[..., s:][..., rows, None]
+            w = w * np.where(np.isnan(norm), 0.0, norm)
+            up = np.matmul(test.product[..., :s, s:][..., rows], w)
+            if self.normalised:
+                own = np.matmul(test.product[..., s:, s:][..., rows, :][..., rows], w)
+                square = np.einsum("tpkg,tpkg->tpg", w, own)[:, :, None]
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    up = up / np.sqrt(np.where(square > 0, square, np.nan))
+            out[..., m] = (
+                up[..., 0] if up.shape[-1] == 1 else np.take_along_axis(up, place, axis=3)[..., 0]
             )
+        out[np.isnan(test.norm[..., :s])] = np.nan
+        return out
+
+    def ceilings(
+        self, test: Grams, fitted_to: np.ndarray, drawn: np.ndarray, fold: np.ndarray
+    ) -> np.ndarray:
+        """Similarity with the pool of the training subjects but oneself, and of all, ``[T, P, S, 2]``.
+
+        Parameters
+        ----------
+        test, fold
+            As in :meth:`score`.
+        fitted_to : array, ``[T, G, S]``
+        drawn : array, ``[T, S]``
+            How often each subject is drawn.
+        """
+        s = self.s
+        k = test.product[..., :s, :s]
+        pools = np.concatenate([fitted_to, drawn[:, None]], axis=1)
+        v = pools[:, None].swapaxes(-1, -2)  # [T, 1, S, G + 1]
+        # pools are means of ranks, or of RDMs of length 1
+        if self.ranks and self.normalised:
+            v = v * np.nan_to_num(test.norm[..., :s, None])
+        v = np.broadcast_to(v, (*k.shape[:-1], v.shape[-1]))
+        toward = np.matmul(k, v)
+        square = np.einsum("tpsg,tpsg->tpg", v, toward)[:, :, None]
+        size = v.sum(axis=2, keepdims=True)
+        place = np.broadcast_to(fold[:, None, :, None], (*k.shape[:-1], 1))
+        mine, mine_v = (np.take_along_axis(a, place, axis=3)[..., 0] for a in (toward, v))
+        own = np.einsum("tpss->tps", k)
+        # whoever trains and is tested (folds over stimuli alone) is left out of the own pool
+        lower = mine - mine_v * own
+        if self.normalised:
+            rest = np.take_along_axis(np.broadcast_to(square, toward.shape), place, axis=3)[..., 0]
+            rest = np.sqrt(np.maximum(rest - 2 * mine_v * mine + mine_v**2 * own, 0.0))
+            whole = np.sqrt(square[..., -1])
+        else:
+            rest = np.take_along_axis(np.broadcast_to(size, toward.shape), place, axis=3)[..., 0]
+            rest = rest - mine_v
+            whole = size[..., -1]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            out = np.stack(
+                [
+                    lower / np.where(rest > 1e-9, rest, np.nan),
+                    toward[..., -1] / np.where(whole > 1e-9, whole, np.nan),
+                ],
+                axis=-1,
+            )
+        out[np.isnan(test.norm[..., :s])] = np.nan
+        return out
+
+    def described(self, weights: list[np.ndarray]) -> list[np.ndarray]:
+        """Weights ``[..., k]`` on the members as given, of length 1 (``interpolate``: of sum 1), from ``[..., k]``."""
+        out = []
+        for rule, basis, rows, w in zip(self.rules, self.bases, self.rows, weights, strict=True):
+            size = self.size[rows]
+            raw = np.where(size > 0, w / np.where(size > 0, size, 1.0), 0.0) @ basis
+            total = raw.sum(axis=-1) if rule.rule == "interpolate" else np.linalg.norm(raw, axis=-1)
             with np.errstate(invalid="ignore", divide="ignore"):
-                value = value / np.where(size > 1e-9, size, np.nan)
-            out[..., bound] = np.where(tested > 0, value, np.nan)
+                out.append(raw / total[..., None])
         return out
 
 
@@ -207,11 +261,13 @@ def _basis(rule: Rule, ranks: bool) -> np.ndarray:
 
 
 def _solved(rule: Rule, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Weights of members of length 1."""
-    if rule.rule == "interpolate":
-        return mixture_weights(a, b)
-    a = a + rule.ridge * np.eye(a.shape[1])
-    if not rule.nonnegative:
+    """Weights ``[f, k, g]`` of members of length 1 for ``a [f, k, k]`` and ``b [f, k, g]``."""
+    a = a + rule.ridge * np.eye(a.shape[1]) if rule.ridge else a
+    if rule.rule == "weighted" and not rule.nonnegative:
         return free_weights(a, b)
+    f, k, g = b.shape
+    solve = mixture_weights if rule.rule == "interpolate" else nonnegative_weights
     # a penalty makes the diagonal 1 + ridge for all: directions stay, the best single member too
-    return nonnegative_weights(a / (1 + rule.ridge), b)
+    a = np.repeat(a / (1 + rule.ridge), g, axis=0)
+    found = solve(a, b.swapaxes(1, 2).reshape(f * g, k))
+    return found.reshape(f, g, k).swapaxes(1, 2)
