@@ -30,7 +30,7 @@ def rows(*, quick: bool = False, only: str = "") -> Iterator[Row]:
 
     import apastats as apa
     from apastats.io.rdm_set import RDMSet
-    from apastats.scoring.fitted.crossvalidated import crossvalidated
+    from apastats.scoring.fitted.crossvalidated import crossvalidated, stimulus_folds
     from apastats.scoring.fitted.folds import FittedKernel, Rule
 
     x, y = data(N_SUBJECT, N_STIMULUS, N_MEMBER)
@@ -59,7 +59,8 @@ def rows(*, quick: bool = False, only: str = "") -> Iterator[Row]:
             for _ in range(n // batch):
                 v = rng.multinomial(N_SUBJECT, people, size=batch)
                 c = rng.multinomial(N_STIMULUS, stimuli, size=batch)
-                crossvalidated(kernel, v, c, 2, 2, 2, rng, whole=False)
+                folds = stimulus_folds(kernel, c, 2, 2, rng, whole=False)
+                crossvalidated(kernel, v, folds, 2, 2, rng)
 
         def verb(rule: Any = rule) -> None:
             chosen = apa.fitted(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -24,6 +24,7 @@ from apastats.scoring.fitted.fitted import FittedModel, of_rsatoolbox
 from apastats.scoring.fitted.folds import FittedKernel, Rule
 from apastats.scoring.methods import METHODS, comparison, parse_method
 from apastats.scoring.score import checked_brain, checked_models
+from apastats.scoring.similarity import whitening
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.table import ScoreTable
 from apastats.words import STIMULI, SUBJECTS, Drawn, Info, Outcome
@@ -143,7 +144,10 @@ def evaluate_fitted(
     interval: Literal["t", "percentile", "basic", "normal"] = "t",
     n_resamples: int | Literal["auto"] = "auto",
     conf_level: float = 0.95,
+    sigma_k: Any = None,
     rng: RngLike = None,
+    n_jobs: int = 1,
+    batch: int | None = None,
 ) -> FittedEvaluation:
     """Scores of fitted models on data they were not fitted to, with intervals, ceilings and weights.
 
@@ -168,8 +172,16 @@ def evaluate_fitted(
     n_resamples : int or "auto"
         Resamples; "auto" is 999.
     conf_level : float
+        Level.
+    sigma_k : array, ``[n_stimulus]``, optional
+        For the whitened criteria (``corr_cov``, ``cosine_cov``): noise variance of each stimulus, in the order of the
+        RDMs. Equal ones by default; a full covariance has no form under draws of stimuli.
     rng : int, Generator, SeedSequence or None
         Seed of draws and folds.
+    n_jobs : int
+        Workers (joblib).
+    batch : int, optional
+        Resamples per task of a worker; changes memory, never numbers.
 
     Returns
     -------
@@ -199,11 +211,12 @@ def evaluate_fitted(
 
     Notes
     -----
-    The estimate is the mean over subjects of their held-out scores, mean over 50 partitions of the data. In a
-    resample, copies of a subject or a stimulus are in one fold together. Variance over the resamples, corrected
-    for the random folds by ``(n V_mean - V_1) / (n - 1)``, with both factors by
-    :func:`apastats.scoring.stimuli.two_factor.dual_variance` (Schuett, Kipnis, Diedrichsen and Kriegeskorte 2023,
-    eLife 12:e82566). Derivation of the fits: :mod:`apastats.scoring.fitted`.
+    The estimate is the mean over subjects of their held-out scores, mean over 200 partitions of the data (as few as
+    50 with many members); draws of subjects alone use these partitions too. In a resample, copies of a subject or a
+    stimulus are in one fold together. Variance over the resamples, corrected for the random folds by
+    ``(n V_mean - V_1) / (n - 1)``, with both factors by :func:`apastats.scoring.stimuli.two_factor.dual_variance`
+    (Schuett, Kipnis, Diedrichsen and Kriegeskorte 2023, eLife 12:e82566). Derivation of the fits:
+    :mod:`apastats.scoring.fitted`.
 
     References
     ----------
@@ -235,7 +248,9 @@ def evaluate_fitted(
     design = _design(
         cluster, k_subject, k_stimulus, n_cv, n_resamples, rng, len(subjects), len(targets.stimuli)
     )
-    found = _rois_found(targets, members, described, name, design)
+    design = replace(design, n_jobs=n_jobs, batch=batch)
+    variances = _variances(sigma_k, name, len(targets.stimuli))
+    found = _rois_found(targets, members, described, name, design, variances)
     m = len(described)
     arrays = gathered([f.columns for f in found], m)
     for key in ("member_weights", "weight_replicates", "scores"):
@@ -281,7 +296,12 @@ def evaluate_fitted(
 
 
 def _rois_found(
-    targets: RDMSet, members: RDMSet, described: list[_Described], name: str, design: FoldPlan
+    targets: RDMSet,
+    members: RDMSet,
+    described: list[_Described],
+    name: str,
+    design: FoldPlan,
+    variances: np.ndarray | None,
 ) -> list[RoiFound]:
     """Estimates and replicates of every ROI, on one thread."""
     subjects = sorted(targets.labels["subject"].unique())
@@ -299,7 +319,7 @@ def _rois_found(
                 raise DesignError(
                     f"ROI {roi!r} has {len(rows)} subject(s); {max(2, design.k_subject)} are needed"
                 )
-            kernel = FittedKernel(targets.vectors[rows], rules, name)
+            kernel = FittedKernel(targets.vectors[rows], rules, name, variances)
             found.append(of_roi(kernel, design, present, len(subjects)))
     return found
 
@@ -425,6 +445,26 @@ def _models(models: Any, method: str) -> list[_Described]:
         )
         for k, d in enumerate(found)
     ]
+
+
+def _variances(sigma_k: Any, method: str, n: int) -> np.ndarray | None:
+    """Noise variance of each stimulus, checked."""
+    if sigma_k is None:
+        return None
+    if not comparison(method).noise:
+        raise InputError("sigma_k", "an array", f"None with method={method!r}")
+    whitening(sigma_k, n)  # checks what every whitened method asks
+    sigma = np.asarray(sigma_k, dtype=np.float64)
+    if sigma.ndim == 2:
+        if (sigma != np.diag(np.diag(sigma))).any():
+            raise InputError(
+                "sigma_k",
+                "a full covariance",
+                "variances, one per stimulus",
+                hint="Copies of a drawn stimulus have no covariance; give np.diag(sigma_k).",
+            )
+        sigma = np.diag(sigma)
+    return sigma
 
 
 def _is_fitted(value: Any) -> bool:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from apastats.errors import DesignError
+from apastats.resampling.parallel import run_tasks
 from apastats.resampling.plans import subject_counts
 from apastats.scoring.fitted.crossvalidated import (
-    Crossvalidated,
+    StimulusFolds,
     crossvalidated,
+    stimulus_folds,
     without_fold_variance,
 )
 from apastats.scoring.fitted.folds import FittedKernel
@@ -21,7 +23,9 @@ from apastats.seeds import block_generator
 __all__ = ["FoldPlan", "RoiFound", "gathered", "of_roi"]
 
 _ROWS = 256  # weights of pairs made at once; part of the definition of the random folds
-_PARTITIONS = 50  # of the data themselves
+# partitions of the data, also those of resamples that leave the stimuli as they are: few members allow many
+_PARTITIONS = 50, 200
+_ENTRIES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class FoldPlan:
     drawn: tuple[str, ...]
     n_resamples: int
     root: np.random.SeedSequence
+    n_jobs: int = 1
+    batch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,12 @@ class RoiFound:
 def of_roi(kernel: FittedKernel, design: FoldPlan, present: np.ndarray, n: int) -> RoiFound:
     """Estimates and replicates of one ROI, whose subjects are columns ``present`` of the plan."""
     s, stimuli = kernel.s, kernel.n
-    ones_v, ones_c = np.ones((1, s)), np.ones((1, stimuli))
-    data = _run(kernel, ones_v, ones_c, design, _PARTITIONS, 0, 0)
+    partitions = _partitions(kernel, design)
+    n_partitions = len(partitions.tests)
+    generator = block_generator(design.root, 100, 0, 1)
+    data = crossvalidated(
+        kernel, np.ones((1, s)), partitions, design.k_subject, n_partitions, generator
+    )
     per_subject = data.values[0].mean(axis=0)
     if not np.isfinite(per_subject).any():
         raise DesignError("no score could be made: too few subjects or stimuli per fold")
@@ -65,9 +75,8 @@ def of_roi(kernel: FittedKernel, design: FoldPlan, present: np.ndarray, n: int) 
     drawn_v = (
         subject_counts(n, b, children[1]).matrix[:, present] if "subject" in design.drawn else None
     )
-    all_v = np.broadcast_to(ones_v, (b, s)) if drawn_v is None else drawn_v
-    all_c = np.broadcast_to(ones_c, (b, stimuli)) if drawn_c is None else drawn_c
-    replicates, apparent, weights = _resampled(kernel, all_v, all_c, design, 1)
+    all_v = np.ones((b, s)) if drawn_v is None else drawn_v
+    replicates, apparent, weights = _resampled(kernel, all_v, drawn_c, design, 1)
     m = len(kernel.rules)
     good = np.isfinite(replicates).all(axis=(1, 2))
     lost = int((~good).sum())
@@ -80,8 +89,8 @@ def of_roi(kernel: FittedKernel, design: FoldPlan, present: np.ndarray, n: int) 
     if drawn_v is not None and drawn_c is not None:
         alone = []
         for key, (v, c) in (
-            (2, (drawn_v, np.broadcast_to(ones_c, (b, stimuli)))),
-            (3, (np.broadcast_to(ones_v, (b, s)), drawn_c)),
+            (2, (drawn_v, None)),
+            (3, (np.ones((b, s)), drawn_c)),
         ):
             part = _resampled(kernel, v, c, design, key, whole=False)[0]
             some, told = without_fold_variance(part[np.isfinite(part).all(axis=(1, 2))])
@@ -109,7 +118,7 @@ def of_roi(kernel: FittedKernel, design: FoldPlan, present: np.ndarray, n: int) 
     scores = np.full((n, m + 1), np.nan)
     scores[present] = per_subject[:, : m + 1]
     more = {
-        "apparent": data.apparent[0].mean(axis=0),
+        "apparent": np.asarray(data.apparent)[0].mean(axis=0),
         "optimism": apparent - cv,
         "member_weights": np.concatenate([w[0] for w in data.weights]),
         "weight_replicates": weights,
@@ -121,50 +130,99 @@ def of_roi(kernel: FittedKernel, design: FoldPlan, present: np.ndarray, n: int) 
     return RoiFound(columns, more, s, lost, bool(corrected.all()))
 
 
-def _run(
-    kernel: FittedKernel,
-    v: np.ndarray,
-    c: np.ndarray,
-    design: FoldPlan,
-    n_cv: int,
-    key: int,
-    chunk: int,
-    whole: bool = True,
-) -> Crossvalidated:
-    rng = block_generator(design.root, 100 + key, chunk)
-    k = design.k_subject, design.k_stimulus
-    return crossvalidated(kernel, v, c, *k, n_cv, rng, whole=whole)
+def _partitions(kernel: FittedKernel, design: FoldPlan) -> StimulusFolds:
+    """Partitions of the stimuli of the data into folds."""
+    generator = block_generator(design.root, 100, 0, 0)
+    rows = kernel.pairs.k**2 * design.k_stimulus * (1 if design.k_stimulus < 3 else 2)
+    n = int(np.clip(_ENTRIES // rows, *_PARTITIONS))
+    n = max(n, design.n_cv)
+    return stimulus_folds(kernel, np.ones((1, kernel.n)), design.k_stimulus, n, generator)
 
 
 def _resampled(
     kernel: FittedKernel,
     v: np.ndarray,
-    c: np.ndarray,
+    c: np.ndarray | None,
     design: FoldPlan,
     key: int,
     whole: bool = True,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Means over the drawn subjects: cross-validated ``[B, n_cv, m]``, apparent ``[B, M]``; weights ``[B, k]``.
 
-    Without ``whole`` nothing is fitted to all data, and the last two are empty.
+    Without ``c`` the stimuli are those of the data. Without ``whole`` nothing is fitted to all data, and the last two
+    are empty.
     """
-    parts = []
     per_resample = 1 + design.n_cv * design.k_stimulus * (1 if design.k_stimulus < 3 else 2)
     step = max(1, _ROWS // per_resample)
-    for chunk, start in enumerate(range(0, len(v), step)):
-        some_v, some_c = v[start : start + step], c[start : start + step]
-        found = _run(kernel, some_v, some_c, design, design.n_cv, key, chunk, whole)
-        share = (some_v / some_v.sum(axis=1, keepdims=True).clip(1))[:, None, :, None]
-        drawn = share > 0
-        values = np.where(drawn, found.values * share, 0.0).sum(axis=2)
-        values[some_v.sum(axis=1) == 0] = np.nan
-        apparent = weights = np.empty((len(some_v), 0))
+    chunks = [(k, slice(i, i + step)) for k, i in enumerate(range(0, len(v), step))]
+    per_task = len(chunks) if design.n_jobs == 1 else -(-len(chunks) // 16)
+    if design.batch is not None:
+        per_task = max(1, design.batch // step)
+    tasks = []
+    for i in range(0, len(chunks), per_task):
+        some = chunks[i : i + per_task]
+        rows = slice(some[0][1].start, some[-1][1].stop)
+        drawn = None if c is None else c[rows]
+        tasks.append((kernel, v[rows], drawn, design, key, whole, some[0][0], step))
+    made = list(run_tasks(_task, tasks, n_jobs=design.n_jobs, label="fits in resamples"))
+    values, apparent, weights = (
+        np.concatenate([m[name] for m in made]) for name in ("values", "apparent", "weights")
+    )
+    return values, apparent, weights
+
+
+def _task(
+    kernel: FittedKernel,
+    v: np.ndarray,
+    c: np.ndarray | None,
+    design: FoldPlan,
+    key: int,
+    whole: bool,
+    first: int,
+    step: int,
+) -> dict[str, np.ndarray]:
+    """Chunks of ``step`` resamples, of which the first is number ``first``."""
+    data = _partitions(kernel, design) if c is None else None
+    parts: dict[str, list[np.ndarray]] = {"values": [], "apparent": [], "weights": []}
+    for chunk, start in enumerate(range(0, len(v), step), start=first):
+        some = v[start : start + step]
+        generator = block_generator(design.root, 100 + key, chunk)
+        if data is not None:
+            folds = _picked(data, len(some), design.n_cv, generator, whole)
+        else:
+            drawn = np.asarray(c)[start : start + step]
+            folds = stimulus_folds(
+                kernel, drawn, design.k_stimulus, design.n_cv, generator, whole=whole
+            )
+        found = crossvalidated(kernel, some, folds, design.k_subject, design.n_cv, generator)
+        share = (some / some.sum(axis=1, keepdims=True).clip(1))[:, None, :, None]
+        present = share > 0
+        values = np.where(present, found.values * share, 0.0).sum(axis=2)
+        values[some.sum(axis=1) == 0] = np.nan
+        apparent = weights = np.empty((len(some), 0))
         if found.apparent is not None:
-            apparent = np.where(drawn[:, 0], found.apparent * share[:, 0], 0.0).sum(axis=1)
+            apparent = np.where(present[:, 0], found.apparent * share[:, 0], 0.0).sum(axis=1)
             weights = np.concatenate(found.weights, axis=1)
-        parts.append((_with_gaps(values), apparent, weights))
-    made = [np.concatenate(p) for p in zip(*parts, strict=True)]
-    return made[0], made[1], made[2]
+        for name, part in (
+            ("values", _with_gaps(values)),
+            ("apparent", apparent),
+            ("weights", weights),
+        ):
+            parts[name].append(part)
+    return {name: np.concatenate(p) for name, p in parts.items()}
+
+
+def _picked(
+    data: StimulusFolds, b: int, n_cv: int, rng: np.random.Generator, whole: bool
+) -> StimulusFolds:
+    """Different partitions of the data for every resample.
+
+    With the partitions of the data as their population, what they add to the variance is removed as that of any
+    others; and their inner products are there.
+    """
+    chosen = np.argsort(rng.random((b, len(data.tests))), axis=1)[:, :n_cv].ravel()
+    rest = data.whole if whole else None
+    return data._replace(trains=data.trains[chosen], tests=data.tests[chosen], whole=rest)
 
 
 def _with_gaps(values: np.ndarray) -> np.ndarray:

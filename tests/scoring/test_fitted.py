@@ -14,8 +14,14 @@ from rsatoolbox.rdm import RDMs
 from scipy.optimize import nnls
 
 import apastats as apa
+from apastats.bootstrapping.fitted_rois import FoldPlan, _resampled
 from apastats.errors import DesignError, InputError
-from apastats.scoring.fitted.crossvalidated import crossvalidated, folds_of, without_fold_variance
+from apastats.scoring.fitted.crossvalidated import (
+    crossvalidated,
+    folds_of,
+    stimulus_folds,
+    without_fold_variance,
+)
 from apastats.scoring.fitted.folds import FittedKernel, Rule
 from apastats.scoring.fitted.grams import PairGrams
 from apastats.scoring.fitted.solve import (
@@ -256,10 +262,11 @@ def test_copies_stay_in_one_fold_and_a_score_is_of_held_out_data() -> None:
         assert size.max() - size.min() <= 1
     kernel = FittedKernel(x, [Rule(y, "weighted")], "corr")
     v, c = np.ones((1, S)), np.ones((1, N))
-    values = crossvalidated(kernel, v, c, 2, 2, 1, np.random.default_rng(5)).values[0, 0]
     rng = np.random.default_rng(5)
-    people = folds_of(np.ones((1, 1, S), bool), 2, rng)[0, 0]
-    stimuli = folds_of(np.ones((1, 1, N), bool), 2, rng)[0, 0]
+    values = crossvalidated(kernel, v, stimulus_folds(kernel, c, 2, 1, rng), 2, 1, rng).values[0, 0]
+    rng = np.random.default_rng(5)
+    stimuli = folds_of(np.ones((1, N), bool), 2, rng)[0]
+    people = folds_of(np.ones((1, S), bool), 2, rng)[0]
     for s in range(S):
         scores = []
         for h in range(2):
@@ -274,6 +281,38 @@ def test_copies_stay_in_one_fold_and_a_score_is_of_held_out_data() -> None:
             w = nnls(m.T, pool)[0]
             scores.append(np.corrcoef(w @ y[:, test], x[s, test])[0, 1])
         assert values[s, 0] == pytest.approx(np.mean(scores), abs=1e-10)
+
+
+@pytest.mark.filterwarnings("ignore::apastats.errors.MonteCarloWarning")
+@pytest.mark.parametrize("cluster", ["subject", ("subject", "stimulus")])
+def test_workers_and_batches_change_no_number(cluster: Any) -> None:
+    brain, members = sets(*data())
+    model = apa.fitted("weighted", members)
+    options = {"n_resamples": 100, "rng": 3, "cluster": cluster, "method": "corr"}
+    expected = apa.evaluate_fitted(brain, model, **options)
+    for other in ({"batch": 1}, {"batch": 51}, {"n_jobs": 2}):
+        found = apa.evaluate_fitted(brain, model, **options, **other)
+        for name, a in expected.arrays.items():
+            np.testing.assert_array_equal(found.arrays[name], a)
+
+
+def test_partitions_shared_by_draws_of_subjects_leave_the_variance_what_it_is() -> None:
+    """Against partitions of their own in every resample, which cost a Gram matrix each."""
+    x, y = data(noise=1.0)
+    kernel = FittedKernel(x, [Rule(y, "weighted")], "corr")
+    found = []
+    for seed in range(8):
+        design = FoldPlan(2, 2, 2, ("subject",), 1000, np.random.SeedSequence(seed))
+        v = np.random.default_rng(seed).multinomial(S, np.ones(S) / S, size=1000).astype(float)
+        made = [
+            _resampled(kernel, v, c, design, 1, whole=False)[0] for c in (None, np.ones((1000, N)))
+        ]
+        kept = [r[np.isfinite(r).all(axis=(1, 2))] for r in made]
+        found.append([float(np.sqrt(without_fold_variance(r)[0][0])) for r in kept])
+    shared, alone = np.array(found).T
+    error = np.std(shared - alone, ddof=1) / np.sqrt(len(shared))
+    # sharing 200 partitions leaves a two-hundredth of what differs between them
+    assert abs(np.mean(shared - alone)) < 3 * error + 0.02 * alone.mean()
 
 
 def test_the_variance_of_random_folds_is_removed() -> None:
@@ -365,6 +404,16 @@ def test_features_and_components_are_weighted_models_of_their_distances() -> Non
         ),
         (lambda b, m: apa.evaluate_fitted(b, apa.fitted("select", m), k_stimulus=9), "k_stimulus"),
         (lambda b, m: apa.evaluate_fitted(b, [apa.fitted("select", m)] * 2), "distinct names"),
+        (
+            lambda b, m: apa.evaluate_fitted(b, apa.fitted("select", m), sigma_k=np.ones(N)),
+            "sigma_k",
+        ),
+        (
+            lambda b, m: apa.evaluate_fitted(
+                b, apa.fitted("select", m), method="corr_cov", sigma_k=np.eye(N) + 0.1
+            ),
+            "one per stimulus",
+        ),
         (lambda b, m: apa.fitted("select", m, nonnegative=False), "kind='select'"),
         (lambda b, m: apa.fitted("weighted", m.take([0])), "2 to 150"),
         (lambda b, m: apa.fitted("features", np.zeros((4, 200))), "groups="),

@@ -6,9 +6,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from apastats.scoring.fitted.folds import FittedKernel
+from apastats.scoring.fitted.folds import FittedKernel, Grams
 
-__all__ = ["Crossvalidated", "crossvalidated", "default_k", "folds_of", "without_fold_variance"]
+__all__ = [
+    "Crossvalidated",
+    "StimulusFolds",
+    "crossvalidated",
+    "default_k",
+    "folds_of",
+    "stimulus_folds",
+    "without_fold_variance",
+]
 
 
 class Crossvalidated(NamedTuple):
@@ -62,71 +70,102 @@ def folds_of(present: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarra
     return out
 
 
-def crossvalidated(
+class StimulusFolds(NamedTuple):
+    """Inner products of the training and test stimuli of T partitions into P folds.
+
+    ``trains, tests [T, P]``: rows of ``grams``. ``whole``: of all stimuli of each resample, where asked for.
+    """
+
+    grams: Grams
+    trains: np.ndarray
+    tests: np.ndarray
+    whole: Grams | None
+
+
+def stimulus_folds(
     kernel: FittedKernel,
-    subjects: np.ndarray,
     stimuli: np.ndarray,
-    k_subject: int,
-    k_stimulus: int,
+    k: int,
     n_cv: int,
     rng: np.random.Generator,
     *,
     whole: bool = True,
+) -> StimulusFolds:
+    """Partition the stimuli of every resample n_cv times, resamples in the order of rows.
+
+    Parameters
+    ----------
+    kernel : FittedKernel
+    stimuli : array, ``[B, n]``
+        How often each is drawn. Copies stay in one fold together.
+    k, n_cv : int
+        Folds (1 leaves the stimuli whole), and partitions of each resample.
+    rng : numpy.random.Generator
+    whole : bool
+        Whether all stimuli of a resample are wanted too.
+    """
+    b, n = stimuli.shape
+    if k == 1:
+        grams = kernel.grams(stimuli)
+        rows = np.repeat(np.arange(b), n_cv)[:, None]
+        return StimulusFolds(grams, rows, rows, grams if whole else None)
+    drawn = np.repeat(stimuli.astype(np.float64), n_cv, axis=0)
+    fold = folds_of(drawn > 0, k, rng)
+    inside = fold[:, None] == np.arange(k)[:, None]
+    counts = [(drawn[:, None] * inside).reshape(-1, n)]
+    tests = np.arange(len(drawn) * k).reshape(-1, k)
+    trains = tests[:, ::-1]  # the other half
+    if k > 2:
+        counts.append((drawn[:, None] * ~inside).reshape(-1, n))
+        trains = tests + tests.size
+    grams = kernel.grams(np.concatenate(counts))
+    return StimulusFolds(grams, trains, tests, kernel.grams(stimuli) if whole else None)
+
+
+def crossvalidated(
+    kernel: FittedKernel,
+    subjects: np.ndarray,
+    folds: StimulusFolds,
+    k_subject: int,
+    n_cv: int,
+    rng: np.random.Generator,
 ) -> Crossvalidated:
     """Cross-validate all models in every resample.
 
     Parameters
     ----------
     kernel : FittedKernel
-    subjects, stimuli : array, ``[B, S]`` and ``[B, n]``
+    subjects : array, ``[B, S]``
         How often each is drawn. Copies stay in one fold together.
-    k_subject, k_stimulus : int
-        Folds; 1 leaves a factor whole.
+    folds : StimulusFolds
+        Of ``B n_cv`` partitions.
+    k_subject : int
+        Folds; 1 leaves the subjects whole.
     n_cv : int
         Random partitions.
     rng : numpy.random.Generator
-    whole : bool
-        Whether to fit to all data of every resample too: ``apparent`` and ``weights``.
     """
-    b, n = stimuli.shape
-    groups, parts = k_subject, k_stimulus
-    t = b * n_cv  # partitions
+    b, groups = len(subjects), k_subject
     of_subject = folds_of(np.repeat(subjects > 0, n_cv, axis=0), groups, rng)
-    of_stimulus = folds_of(np.repeat(stimuli > 0, n_cv, axis=0), parts, rng)
-    # rows of counts: test parts of every partition; beyond two parts, their complements; the whole
-    inside = of_stimulus[:, None] == np.arange(parts)[:, None]
-    counts = np.repeat(stimuli.astype(np.float64), n_cv, axis=0)[:, None]
-    every = np.arange(b)
-    if parts == 1:
-        grams = kernel.grams(stimuli)
-        tests = trains = np.repeat(every, n_cv)[:, None]
-        all_data = grams
-    else:
-        rows = [(counts * inside).reshape(-1, n)]
-        tests = np.arange(t * parts).reshape(t, parts)
-        trains = tests[:, ::-1]
-        if parts > 2:
-            rows.append((counts * (~inside & (counts > 0))).reshape(-1, n))
-            trains = tests + t * parts
-        grams = kernel.grams(np.concatenate(rows))
-        all_data = kernel.grams(stimuli) if whole else None
     v = np.repeat(subjects, n_cv, axis=0).astype(np.float64)
     fold = np.maximum(of_subject, 0)
     fitted_to = v[:, None]
     if groups > 1:
         fitted_to = fitted_to * (of_subject[:, None] != np.arange(groups)[:, None])
-    test = grams.take(tests)
-    fits = kernel.fit(grams.take(trains), fitted_to)
+    test = folds.grams.take(folds.tests)
+    fits = kernel.fit(folds.grams.take(folds.trains), fitted_to)
     scores = kernel.score(test, fits, fold)
     ceilings = kernel.ceilings(test, fitted_to, v, fold)
     # a value missing in one part is missing
     values = np.concatenate([scores, ceilings], axis=-1).mean(axis=1)
     values[v == 0] = np.nan
     values = values.reshape(b, n_cv, *values.shape[1:])
-    if all_data is None:
+    if folds.whole is None:
         return Crossvalidated(values, None, [])
     everyone = np.asarray(subjects, dtype=np.float64)
-    full = kernel.fit(all_data.take(every[:, None]), everyone[:, None])
+    # one row where all resamples have the same stimuli
+    rows = np.minimum(np.arange(b), len(folds.whole.norm) - 1)
+    full = kernel.fit(folds.whole.take(rows[:, None]), everyone[:, None])
     # the fit to all data on the same parts, so that nothing but the fit differs
     known = [np.repeat(w, n_cv, axis=0) for w in full]
     apparent = kernel.score(test, known, np.zeros_like(fold)).mean(axis=1)

@@ -107,16 +107,16 @@ class FittedKernel:
         """Inner products under each row of ``counts [c, n]``."""
         product = self.pairs.products(counts)
         square = np.einsum("cii->ci", product)
+        few = np.isnan(square).any()
         if not self.normalised:
-            return Grams(product, np.where(np.isfinite(square), 1.0, np.nan))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            norm = np.sqrt(np.where(square > 0, square, np.nan))
-            unit = np.where(np.isnan(norm), 0.0, 1 / norm)
-        product *= unit[:, :, None]
-        product *= unit[:, None]
-        if np.isnan(product).any():
-            product = np.where(np.isnan(product), 0.0, product)
-        return Grams(product, norm)
+            norm = np.where(np.isnan(square), np.nan, 1.0)
+        else:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                norm = np.sqrt(np.where(square > 0, square, np.nan))
+                unit = np.where(np.isnan(norm), 0.0, 1 / norm)
+            product *= unit[:, :, None]
+            product *= unit[:, None]
+        return Grams(np.nan_to_num(product) if few else product, norm)
 
     def fit(self, train: Grams, fitted_to: np.ndarray) -> list[np.ndarray]:
         """Weights of the rows of each model, per fold ``[T, P, k, G]``; NaN where there is nothing to learn from.
