@@ -15,6 +15,7 @@ import apastats as apa
 from apastats.errors import StudyError
 from apastats.studies.schema import parse_study
 from apastats.studies.sections import (
+    FittedInput,
     NetworkInput,
     RDMInput,
     ReportSection,
@@ -44,6 +45,8 @@ SECTIONS: list[tuple[Any, str, set[str], set[str]]] = [
         set(),
     ),
     ("equivalence", "equivalence", {"formula", "data", "rng"}, set()),
+    ("fitted", "evaluate_fitted", {"brain", "models", "rng"}, {"models", "beside"}),
+    (FittedInput, "fitted", {"members", "name"}, {"members", "where", "array"}),
     ("equivalence_agreement", "equivalence", {"formula", "data", "rng"}, set()),
     (NetworkInput, "activations", {"model", "folder", "overwrite"}, {"code", "options", "weights", "test_stimuli"}),
     (TableInput, "read", {"source", "rois", "cache"}, {"path"}),
@@ -406,13 +409,13 @@ workdir = "blocks"
 def test_the_starter_shows_every_key_and_its_comments_are_valid(scores: Path) -> None:
     text = starter_text(scores / "scores.csv", full=True)
     for section, model in keys_of_study().items():
-        if section in ("inputs.networks.NAME", "analysis", "claims"):
+        if section in ("inputs.networks.NAME", "fitted.models.NAME", "analysis", "claims"):
             continue
         part = text.split(f"[{section}]\n")[1].split("\n[")[0].split("\n# [")[0]
         for key in model.model_fields:
             assert re.search(rf"^(# )?{key} = ", part, re.M), (section, key)
-    # these need patterns, or an item
-    alone = "score_patterns|linear_predictivity|rdms_from_patterns|leaderboard"
+    # these need patterns, RDMs, or an item
+    alone = "score_patterns|linear_predictivity|rdms_from_patterns|fitted|leaderboard"
     text = re.sub(rf"# \[({alone})\]\n(# .*\n)*", "", text)
     text = re.sub(
         r"^# (?!ROIs|Study|Run|The |Either|Further|Claims|bounds = [0{])", "", text, flags=re.M

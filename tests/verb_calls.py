@@ -446,6 +446,9 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "interval": "percentile",
         "n_resamples": 59,
         "rng": 2,
+        "sigma_k": lambda: needing(np.linspace(1, 2, 12), method="corr_cov"),
+        "n_jobs": 2,
+        "batch": 1,
     },
     "evaluate_rdms": {
         **_BACKEND,

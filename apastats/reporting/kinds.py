@@ -130,7 +130,7 @@ KINDS: dict[str, Kind] = {
     ),
     "fitted_evaluation": Kind(
         called("Cross-validated similarity of the RDMs of fitted models and brain"), "scores", prose.estimates,
-        sections.means, methods.means, cites.fixed("kriegeskorte2008", "nili2014"),
+        sections.fitted, methods.means, cites.fixed("kriegeskorte2008", "nili2014", "schuett2023"),
     ),
     "comparison": Kind(
         called("Comparison of {}"), "scores", prose.contrasts, figures(None, sections.letters_table),

@@ -99,6 +99,19 @@ def means(result: Any, context: Any, title: str, told: list[Block]) -> list[Bloc
     ]
 
 
+def fitted(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
+    """Means with their intervals, then weights of the members and what the cross-validation removed."""
+    blocks = means(result, context, title, told)
+    for what, caption in (
+        ("weights", "weights of the members in the fit to all data, with intervals over resamples"),
+        ("optimism", "score on the data of the fit, held-out score and their difference"),
+    ):
+        slug = context.slug(f"table-{title}-{what}")
+        frame = getattr(result, what)()
+        blocks.append(table_block(slug, f"{title}: {caption}.", frame, context.style))
+    return blocks
+
+
 def equivalence(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
     """Tests with a margin: forests, counts of decisions, and the table with the decision before the numbers."""
     blocks = _intro(result, context) + told

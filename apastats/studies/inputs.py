@@ -11,19 +11,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from apastats.errors import DataError, ReadError, StudyError
+from apastats.errors import DataError, InputError, ReadError, StudyError
 from apastats.io.arrays import load_npy, load_npz
 from apastats.io.read_patterns import hash_of_sets
 from apastats.scoring.measures.measure import parse_measures
 from apastats.scoring.response_patterns import rows_by_name
 from apastats.studies.schema import Locator, naming
-from apastats.studies.sections import Inputs, NetworkInput, ScorePatternsSection, StudyFile
+from apastats.studies.sections import (
+    FittedSection,
+    Inputs,
+    NetworkInput,
+    ScorePatternsSection,
+    StudyFile,
+)
 from apastats.table import ScoreTable
 
 if TYPE_CHECKING:
     from apastats.io.rdm_set import RDMSet
 
-__all__ = ["Loaded", "code_places", "load_inputs"]
+__all__ = ["Loaded", "code_places", "fitted_models", "load_array", "load_inputs"]
 
 Sets: TypeAlias = dict[tuple[str, str], Any]  # labels -> patterns, or (train, test)
 
@@ -276,6 +282,34 @@ def load_array(path: str | None) -> Any:
         if len(arrays) == 1
         else {tuple(k.split("/")): v for k, v in arrays.items()}
     )
+
+
+def fitted_models(chosen: FittedSection, named: Mapping[str, Any]) -> list[Any]:
+    """Models to be fitted, and the RDMs beside them, of the inputs by their names."""
+    import apastats as apa
+
+    sets = {k: v for k, v in named.items() if hasattr(v, "vectors")}
+
+    def rdms(name: str, key: str) -> RDMSet:
+        if name not in sets:
+            raise StudyError(f"fitted.{key}: got {name!r}; allowed: {', '.join(sets)}")
+        found: RDMSet = sets[name]
+        return found
+
+    out: list[Any] = []
+    for name, model in chosen.models.items():
+        place = f"fitted.models.{name}"
+        members: Any = load_array(model.array)
+        if model.members is not None:
+            members = rdms(model.members, f"models.{name}.members")
+        options = model.model_dump(exclude={"kind", "members", "where", "array"})
+        try:
+            if model.where:
+                members = members.select(**model.where)
+            out.append(apa.fitted(model.kind, members, name=name, **options))
+        except InputError as error:
+            raise StudyError(f"{place}: {error}") from error
+    return out + [rdms(name, "beside") for name in chosen.beside]
 
 
 def run_network(name: str, network: NetworkInput, scratch: ExitStack) -> Sets:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from apastats.errors import DataError, StudyError
-from apastats.studies.inputs import Loaded, load_inputs
+from apastats.studies.inputs import Loaded, fitted_models, load_array, load_inputs
 from apastats.studies.schema import Locator, naming
 from apastats.studies.sections import EquivalenceSection, StudyFile
 from apastats.studies.store import Store, collect, fingerprint
@@ -30,7 +30,8 @@ def steps_of(study: StudyFile) -> int:
         study.agreement.run and study.equivalence_agreement
     )
     # reading, the check, ceilings, layers, the bootstrap, the report
-    return 6 + bool(study.equivalence) + agreement + bool(study.leaderboard) + len(study.analysis)
+    more = bool(study.equivalence) + bool(study.fitted) + bool(study.leaderboard)
+    return 6 + more + agreement + len(study.analysis)
 
 
 @dataclass
@@ -237,6 +238,19 @@ class Pipeline:
         options["bounds"] = stated_margin(chosen.bounds, self.results, f"{section}.bounds")
         self._keep(f"equivalence_{name}", lambda: equivalence(formula, table, **options), section)
 
+    def _fitted(self, state: Running) -> None:
+        """Models with parameters, fitted in a cross-validation inside the bootstrap."""
+        chosen = self.study.fitted
+        if chosen is None or state.brain is None:
+            return
+        from apastats.bootstrapping.evaluate_fitted import evaluate_fitted
+
+        self.step("fitted models")
+        brain, models = state.brain, fitted_models(chosen, self.inputs)
+        options = chosen.model_dump(exclude={"models", "beside", "sigma_k"})
+        options |= {"sigma_k": load_array(chosen.sigma_k), "rng": self._seed}
+        self._keep("fitted", lambda: evaluate_fitted(brain, models, **options), "fitted")
+
     def _leaderboard(self, state: Running) -> None:
         """Models in order; of the chosen layers where there are people to choose on."""
         chosen = self.study.leaderboard
@@ -297,13 +311,14 @@ STEPS: dict[str, Callable[[Pipeline, Running], None]] = {
     "select_layer": Pipeline._layers,
     "agreement": Pipeline._patterns,
     "bootstrap": Pipeline._outcomes,
+    "fitted": Pipeline._fitted,
     "leaderboard": Pipeline._leaderboard,
     "analysis": Pipeline._further,
     "claims": Pipeline._claims,
 }
 
 # steps that a table without people leaves out
-OF_PEOPLE = ("ceiling", "select_layer", "agreement", "bootstrap")
+OF_PEOPLE = ("ceiling", "select_layer", "agreement", "bootstrap", "fitted")
 
 
 def _formula(outcome: str, by: list[str], within: str | Sequence[str] | None) -> str:

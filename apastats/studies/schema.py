@@ -21,13 +21,20 @@ _LONGEST = 1500  # characters of what is told of one file
 _FILES = ("scores", "rdms", "models", "repeats", "patterns", "regions", "cache")
 _NAMED_FILES = ("tables", "more_models", "model_patterns")
 _NETWORK_FILES = ("code", "weights", "stimuli", "test_stimuli", "transform")
-_OTHER_FILES = {("score", "sigma_k"), ("rdms_from_patterns", "noise"), ("bootstrap", "workdir")}
+_OTHER_FILES = {
+    ("score", "sigma_k"),
+    ("rdms_from_patterns", "noise"),
+    ("bootstrap", "workdir"),
+    ("fitted", "sigma_k"),
+}
 
 
 def is_path(keys: tuple[str, ...]) -> bool:
     """Whether the text at a key of the file is a path."""
     if keys in _OTHER_FILES:
         return True
+    if keys[:2] == ("fitted", "models"):
+        return len(keys) == 4 and keys[3] == "array"
     if len(keys) < 2 or keys[0] != "inputs":
         return False
     if keys[1:2] == ("networks",):

@@ -215,6 +215,46 @@ class RDMsFromPatternsSection(_Section):
     dtype: DType = "float64"
 
 
+class FittedInput(_Section):
+    """A model of RDMs with parameters; options of ``apastats.fitted``."""
+
+    kind: Literal["select", "weighted", "interpolate", "features", "components"]
+    members: str | None = None
+    where: dict[str, str | list[str]] = Field(default_factory=dict)
+    array: str | None = None
+    nonnegative: bool = True
+    ridge: float = Field(default=0.0, ge=0)
+    groups: list[str] | None = None
+    stimuli: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> FittedInput:
+        made = self.kind in ("features", "components")
+        if (self.array is None) == made or (self.members is None) != made:
+            raise ValueError(
+                "select, weighted and interpolate take members (a name of RDMs), features and components an array"
+            )
+        return self
+
+
+class FittedSection(_Section):
+    """Fitted models of RDMs under cross-validation; options of ``apastats.evaluate_fitted``."""
+
+    models: dict[str, FittedInput] = Field(min_length=1)
+    beside: tuple[str, ...] = ()
+    method: str = "corr"
+    cluster: str | tuple[str, str] = ("subject", "stimulus")
+    k_subject: Count | None = None
+    k_stimulus: Count | None = None
+    n_cv: Count = 2
+    interval: Literal["t", "percentile", "basic", "normal"] = "t"
+    n_resamples: Literal["auto"] | Count = "auto"
+    conf_level: Level = 0.95
+    sigma_k: str | None = None
+    n_jobs: int = 1
+    batch: Count | None = None
+
+
 class SelectLayerSection(_Section):
     """What the layer of a model is chosen on; options of ``apastats.select_layer``."""
 
@@ -412,6 +452,7 @@ class StudyFile(_Section):
     bootstrap: BootstrapSection = Field(default_factory=BootstrapSection)
     equivalence: EquivalenceSection | None = None
     equivalence_agreement: EquivalenceSection | None = None
+    fitted: FittedSection | None = None
     leaderboard: LeaderboardSection | None = None
     analysis: list[AnalysisSection] = Field(default_factory=list)
     claims: list[ClaimSection] = Field(default_factory=list)
@@ -422,6 +463,8 @@ class StudyFile(_Section):
         for name in ("score_patterns", "linear_predictivity", "rdms_from_patterns"):
             if getattr(self, name) is not None and self.inputs.patterns is None:
                 raise ValueError(f"{name} without inputs.patterns: response patterns are needed")
+        if self.fitted is not None and not (self.inputs.rdms or self.rdms_from_patterns):
+            raise ValueError("fitted without inputs.rdms: RDMs of the brain are needed")
         within = {"repeat", "split_half"} & set(self.ceiling.kinds)
         if within and self.inputs.repeats is None:
             raise ValueError(

@@ -115,7 +115,7 @@ def starter_text(
         "",
     ]
     for section in keys_of_study():
-        if section in ("inputs.networks.NAME", "analysis", "claims"):
+        if section in ("inputs.networks.NAME", "fitted.models.NAME", "analysis", "claims"):
             continue
         lines += _section(section, stated.get(section))
         if section == "inputs":

@@ -34,6 +34,7 @@ NOT_IN_STUDIES = {
     "cluster": "apastats run --scheduler",
     "compact_letters": "method letters of a comparison",
     "concat": "inputs.tables",
+    "fitted": "fitted.models",
     "hierarchical_p": "takes and gives bare p-values",
     "hyperalign": "prepares inputs.patterns",
     "load_result": "reads a saved result",
@@ -56,9 +57,9 @@ NOT_IN_STUDIES = {
 # methods that may follow on a result, e.g. emmeans -> contrast -> test
 METHODS = (
     "abilities", "anova", "bands", "ceilings", "claims", "compare_best", "conf_int", "contrast", "counts",
-    "decisions", "diagnostics", "icc", "items", "joint_tests", "letters", "loo", "means", "missing", "pairs",
-    "per_subject", "predictive_check", "prior_sensitivity", "random_effects", "ranks", "ranova", "refit", "response",
-    "response_model", "test", "variance_components",
+    "decisions", "diagnostics", "icc", "items", "joint_tests", "letters", "loo", "means", "missing", "optimism",
+    "pairs", "per_subject", "predictive_check", "prior_sensitivity", "random_effects", "ranks", "ranova", "refit",
+    "response", "response_model", "test", "variance_components", "weights",
 )  # fmt: skip
 FITS = ("lmm", "bayes_lmm", "emmeans")  # hold more than is saved
 

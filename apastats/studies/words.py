@@ -115,6 +115,31 @@ WORDS: dict[str, dict[str, str]] = {
         "device": "cpu, cuda, ...",
         "dtype": "float64 or float32",
     },
+    "fitted": {
+        "models": "models to be fitted: [fitted.models.NAME] with the keys below",
+        "beside": "names of RDMs whose single RDMs are evaluated beside them: [\"models\"]",
+        "method": "criterion of fit and score: corr, cosine, corr_cov, cosine_cov; spearman, rho-a for select and interpolate",
+        "cluster": "what is resampled: subject, stimulus or both",
+        "k_subject": "folds over subjects; nothing: by their number",
+        "k_stimulus": "folds over stimuli; nothing: by their number",
+        "n_cv": "random partitions into folds per resample",
+        "interval": "t, percentile, basic, normal",
+        "n_resamples": "auto, or a number",
+        "conf_level": "level of the interval",
+        "sigma_k": "npy file: noise variance of each stimulus, for the whitened methods",
+        "n_jobs": "processes; never changes a number",
+        "batch": "resamples per task; never changes a number",
+    },
+    "fitted.models.NAME": {
+        "kind": "select, weighted, interpolate, features, components",
+        "members": "name of the RDMs it is made of: models, or one of more_models",
+        "where": "labels of the RDMs taken: { model = \"resnet\" }",
+        "array": "npy file of features [stimulus, feature] or second moments [component, stimulus, stimulus]",
+        "nonnegative": "whether weights are 0 or more",
+        "ridge": "penalty on squared weights, members scaled to length 1",
+        "groups": "a label per feature; the features of a group share a weight",
+        "stimuli": "names of the stimuli of the array",
+    },
     "select_layer": {
         "on": "auto, train, cross_subject",
         "split": "split whose scores are kept",
@@ -224,6 +249,8 @@ def keys_of_study() -> dict[str, type[BaseModel]]:
         out[name] = model
         if name == "inputs":
             out["inputs.networks.NAME"] = networks
+        if name == "fitted":
+            out["fitted.models.NAME"] = next(_models(model.model_fields["models"].annotation))
     return out
 
 
