@@ -5,6 +5,7 @@ A weight stands for copies: a resample of stimuli is a vector of counts, and not
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ __all__ = [
     "roots",
     "square_distances",
     "squares",
+    "triangle_rows",
 ]
 
 
@@ -70,15 +72,30 @@ def rbf(grams: Any, sigma: float, backend: Backend = NUMPY) -> Any:
     n = grams.shape[1]
     size = xp.linalg.diagonal(grams)
     square = xp.clip(size[:, :, None] + size[:, None, :] - 2 * grams, 0.0, None)
-    i, j = np.triu_indices(n, 1)
-    distance = np.sqrt(backend.numpy(square)[:, i, j])
-    width = backend.array((sigma * np.median(distance, axis=1)) ** 2)
+    pairs = xp.reshape(square, (len(square), n * n))[:, _triangle(n, backend, 1)]
+    # the median of distances is between the roots of the two middle squares
+    middle = sorted({(pairs.shape[1] - 1) // 2, pairs.shape[1] // 2})
+    ordered = np.partition(backend.numpy(pairs), middle, axis=1)[:, middle]
+    width = backend.array((sigma * np.sqrt(ordered).mean(axis=1)) ** 2)
     return xp.exp(-square / (2 * xp.where(width > 0, width, xp.nan)[:, None, None]))
 
 
-def _triangle(n: int, backend: Backend, diagonal: int) -> Any:
+@lru_cache(maxsize=4)
+def _places(n: int, diagonal: int) -> np.ndarray:
+    """Positions of the upper triangle in the flat matrix."""
     i, j = np.triu_indices(n, diagonal)
-    return backend.indices(i * n + j)
+    return i * n + j
+
+
+def _triangle(n: int, backend: Backend, diagonal: int) -> Any:
+    return backend.indices(_places(n, diagonal))
+
+
+@lru_cache(maxsize=4)
+def _twice_off_diagonal(n: int) -> np.ndarray:
+    """Roots of how often an entry of the upper triangle is in the matrix."""
+    i, j = np.divmod(_places(n, 0), n)
+    return np.where(i == j, 1.0, np.sqrt(2.0))
 
 
 def kernel_rows(grams: Any, weights: np.ndarray | None = None, backend: Backend = NUMPY) -> Any:
@@ -87,12 +104,20 @@ def kernel_rows(grams: Any, weights: np.ndarray | None = None, backend: Backend 
     ``sum_ij w_i w_j K_ij L_ij`` with K and L centred by the weights: the HSIC (Gretton et al. 2005) of the stimuli
     written out as often as they were drawn.
     """
-    xp, n = backend.xp, grams.shape[1]
+    n = grams.shape[1]
     w = np.ones(n) if weights is None else np.asarray(weights, dtype="f8")
-    k = centred(grams, backend.array(w))
-    i, j = np.triu_indices(n)
-    scale = backend.array(np.sqrt(w[i] * w[j] * np.where(i == j, 1.0, 2.0)))
-    return xp.reshape(k, (len(k), n * n))[:, _triangle(n, backend, 0)] * scale
+    rows = triangle_rows(centred(grams, backend.array(w)), backend)
+    if weights is None:
+        return rows
+    i, j = np.divmod(_places(n, 0), n)
+    return rows * backend.array(np.sqrt(w[i] * w[j]))
+
+
+def triangle_rows(kernels: Any, backend: Backend = NUMPY) -> Any:
+    """Rows ``[m, n (n + 1) / 2]`` with the inner products of symmetric matrices ``[m, n, n]``."""
+    n = kernels.shape[1]
+    flat = backend.xp.reshape(kernels, (len(kernels), n * n))
+    return flat[:, _triangle(n, backend, 0)] * backend.array(_twice_off_diagonal(n))
 
 
 def debiased_rows(grams: Any, weights: np.ndarray | None = None, backend: Backend = NUMPY) -> Any:
@@ -105,8 +130,8 @@ def debiased_rows(grams: Any, weights: np.ndarray | None = None, backend: Backen
     w = backend.array(w / w.mean())
     # the estimator does not see the mean, but differences of large numbers would
     k = centred(grams, backend.array(np.ones(n)))
-    k = k * (1 - xp.eye(n, dtype=k.dtype, device=backend.device))
-    sums, squared = k @ w, k @ (w * w)
+    own = xp.linalg.diagonal(k)
+    sums, squared = k @ w - own * w, k @ (w * w) - own * w * w
     pairs = xp.reshape(k, (len(k), n * n))[:, _triangle(n, backend, 1)]
     total = (sums @ w)[:, None]
     return xp.concat([pairs, sums, squared, sums + squared, total], axis=1)
@@ -155,16 +180,40 @@ def roots(x: Any, backend: Backend = NUMPY) -> Any:
     x = backend.array(x)
     x = x - xp.mean(x, axis=0)
     if x.shape[1] > x.shape[0]:
-        values, vectors = xp.linalg.eigh(x @ x.T)
-        x = vectors * xp.sqrt(xp.clip(values, 0.0, None))
+        x = _root(x @ x.T, backend)
     size = xp.sqrt(xp.sum(x * x))
     return x / xp.where(size > 0, size, xp.nan)
+
+
+def _root(k: Any, backend: Backend) -> Any:
+    """Root ``[n, n]`` of a centred Gram matrix."""
+    xp, n = backend.xp, k.shape[0]
+    # a constant on top of a centred matrix of full rank makes it positive definite, and centring the factor takes it
+    # off again; a tenth of the time of eigenvalues, which matrices of less rank still need
+    level = xp.sum(xp.linalg.diagonal(k)) / n
+    try:
+        factor = xp.linalg.cholesky(k + level / n)
+    except (np.linalg.LinAlgError, RuntimeError):
+        factor = None
+    if factor is not None and bool(xp.all(xp.isfinite(factor))):
+        return factor - xp.mean(factor, axis=0)
+    values, vectors = xp.linalg.eigh(k)
+    return vectors * xp.sqrt(xp.clip(values, 0.0, None))
+
+
+SHARP = 1e-8  # share of the largest eigenvalue down to which the root of one is good to 12 digits of the largest
 
 
 def nuclear(x: Any, y: Any, backend: Backend = NUMPY) -> float:
     """Sum of the singular values of ``x' y`` for two roots: the fidelity of their Gram matrices."""
     xp = backend.xp
     product = x.T @ y
+    if product.shape[0] < product.shape[1]:
+        product = product.T
     if not bool(xp.all(xp.isfinite(product))):
         return float("nan")
+    # eigenvalues of the smaller product cost a third of singular values; small ones have lost their digits there
+    values = xp.linalg.eigvalsh(product.T @ product)
+    if float(values[0]) > SHARP * float(values[-1]):
+        return float(xp.sum(xp.sqrt(values)))
     return float(xp.sum(xp.linalg.svdvals(product)))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-__all__ = ["Cites", "common"]
+__all__ = ["Cites", "common", "of_metrics"]
 
 Cites: TypeAlias = Callable[[Any], tuple[str, ...]]
 
@@ -142,3 +142,12 @@ def power(result: Any) -> tuple[str, ...]:
     """Exact power of two one-sided tests."""
     exact = ("phillips1990",) if result.info.hypothesis not in ("", "difference") else ()
     return exact + common(result)
+
+
+def of_metrics(metrics: Iterable[Any]) -> list[str]:
+    """Works that define the measures of scores, by the names in the column ``metric``."""
+    from apastats.scoring.measures.measure import MEASURES
+
+    names = dict.fromkeys(str(m).lower() for m in metrics)
+    found = [key for name in names if name in MEASURES for key in MEASURES[name].sources]
+    return list(dict.fromkeys(found))

@@ -294,11 +294,13 @@ def topic_of(result: Any) -> str:
 def keys_of(result: Any) -> list[str]:
     """Keys of the works one result (or score table) rests on."""
     if not hasattr(result, "info"):
-        metrics = {str(m).lower() for m in result.frame["metric"].unique()}
-        return (["hoefling2026"] if result.quantity == "agreement" else []) + (
-            ["kriegeskorte2008"] if "rsa" in metrics else []
-        )
-    return list(dict.fromkeys(kind_of(result).cites(result)))
+        first = ["hoefling2026"] if result.quantity == "agreement" else []
+        return first + cites.of_metrics(result.frame["metric"].unique())
+    table = result.table
+    named = table["metric"].dropna().unique() if "metric" in table.columns else []
+    own = result.info.outcome.metric if result.info.outcome else None
+    metrics = [own, *named] if own else list(named)
+    return list(dict.fromkeys([*kind_of(result).cites(result), *cites.of_metrics(metrics)]))
 
 
 def sentences(

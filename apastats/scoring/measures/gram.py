@@ -21,6 +21,7 @@ from apastats.numbers.grams import (
     rbf,
     roots,
     square_distances,
+    triangle_rows,
 )
 from apastats.numbers.tuples import Alignment, biased_shares, unbiased_shares
 from apastats.scoring.measures.entry import Measure
@@ -31,7 +32,8 @@ ROTATION = ("rotation", "scaling", "shift")
 
 
 def _cka(x: np.ndarray, backend: Backend) -> Any:
-    return kernel_rows(gram(x, backend)[None], None, backend)
+    # of centred patterns, and so centred
+    return triangle_rows(gram(x, backend)[None], backend)
 
 
 def _debiased(x: np.ndarray, backend: Backend) -> Any:

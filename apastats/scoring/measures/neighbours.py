@@ -30,11 +30,15 @@ def _neighbours(x: np.ndarray, backend: Backend, *, k: int) -> Any:
     if not np.isfinite(cosine).all():
         return backend.array(np.full((1, n * n), np.nan))
     np.fill_diagonal(cosine, -np.inf)
+    cosine = cosine.round(12)
+    least = np.partition(cosine, n - k, axis=1)[:, n - k, None]
+    chosen = cosine > least
     # equal cosines: the stimulus that comes first, on every machine
-    nearest = np.argsort(-cosine.round(12), axis=1, kind="stable")[:, :k]
-    chosen = np.zeros((n, n))
-    np.put_along_axis(chosen, nearest, 1.0, axis=1)
-    return backend.array(chosen.reshape(1, n * n))
+    tied = cosine == least
+    free = k - chosen.sum(axis=1, keepdims=True)
+    if (tied.sum(axis=1, keepdims=True) > free).any():
+        tied &= np.cumsum(tied, axis=1) <= free
+    return backend.array((chosen | tied).reshape(1, n * n))
 
 
 def _shared(
