@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import choice
-from apastats.errors import DataError, InputError, RepeatedRowsError
+from apastats.arguments import choice, instance
+from apastats.errors import DataError, RepeatedRowsError
 
 __all__ = ["DEFAULTS", "KEY_COLUMNS", "KINDS", "standardise"]
 
@@ -51,8 +51,7 @@ def standardise(
     DataError
         If a column or label is missing, a score is no number, or a key is repeated.
     """
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError("frame", type(frame).__name__, "a pandas DataFrame")
+    instance("frame", frame, pd.DataFrame)
     choice("on_duplicate", on_duplicate, ("error", "first"))
     needed = ["model", "subject", "roi", *outcomes]
     missing = [c for c in needed if c not in frame.columns]

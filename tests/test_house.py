@@ -191,6 +191,47 @@ def test_words_are_asked_and_not_read_back_from_text() -> None:
     )
 
 
+def asked_again(tree: ast.AST) -> list[str]:
+    """Refusals of an argument that ``arguments.py`` has a check for, as ``line: check``."""
+    found = []
+    for node in ast.walk(tree):
+        body = node.body[0] if isinstance(node, ast.If) else None
+        if not isinstance(body, ast.Raise) or not isinstance(body.exc, ast.Call):
+            continue
+        call = body.exc
+        if getattr(call.func, "id", "") != "InputError" or len(call.args) < 3 or call.keywords:
+            continue  # a hint is more than a check says
+        assert isinstance(node, ast.If)
+        value, allowed, test = (ast.unparse(a) for a in (call.args[1], call.args[2], node.test))
+        v = re.escape(value)
+        listed = re.fullmatch(rf"{v} not in (\w+)", test)
+        if re.fullmatch(rf"not isinstance\({v}, \(?bool.*\)", test):
+            found.append(f"{node.lineno}: flag")
+        elif re.search(rf"not 0 < {v} < 1\b", test):
+            found.append(f"{node.lineno}: level")
+        elif listed and allowed in (
+            f"f'one of {{list({listed[1]})}}'",
+            f"f'one of {{{listed[1]}}}'",
+        ):
+            found.append(f"{node.lineno}: choice")
+        elif re.fullmatch(rf"not isinstance\({v}, \(?int\b.*\) or {v} <=? \d+", test):
+            found.append(f"{node.lineno}: whole")
+        elif re.fullmatch(r"type\((\w+)\).__name__", value) and re.fullmatch(
+            rf"not isinstance\({re.escape(value[5:-10])}, [\w.]+\)", test
+        ):
+            found.append(f"{node.lineno}: instance")
+    return found
+
+
+def test_no_argument_is_checked_by_hand_where_arguments_has_a_check() -> None:
+    again = "if not 0 < alpha < 1:\n raise InputError('alpha', alpha, 'a number between 0 and 1')"
+    assert asked_again(ast.parse(again)) == ["1: level"]
+    again = "if k not in KINDS:\n raise InputError('k', k, f'one of {list(KINDS)}')"
+    assert asked_again(ast.parse(again)) == ["1: choice"]
+    found = {m: asked_again(tree) for m, tree in TREES.items() if m != "apastats.arguments"}
+    assert {m: lines for m, lines in found.items() if lines} == {}
+
+
 # rooms where the mathematics is: least comment lines per 100 lines of code
 COMMENTED = {
     "numbers": 2.5, "resampling": 2.0, "scoring": 2.0, "comparing": 2.0, "patterns": 2.0, "mixed/engine": 2.0,

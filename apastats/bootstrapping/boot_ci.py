@@ -152,14 +152,13 @@ def boot_ci(
     >>> found.tidy()[["estimate", "conf_low", "conf_high"]].round(3).values.tolist()
     [[0.426, 0.277, 0.524]]
     """
-    if interval not in (*INTERVALS, "auto", "fieller"):
-        raise InputError("interval", interval, f"'auto', 'fieller' or one of {list(INTERVALS)}")
+    choice("interval", interval, ("auto", "fieller", *INTERVALS))
     check_interval("t", conf_level, alternative)
     check_rule(quantile_rule)
     check_resamples(n_resamples)
     choice("scheme", scheme, SCHEMES)
-    if transform is not None and transform not in TRANSFORMS:
-        raise InputError("transform", transform, f"None or one of {list(TRANSFORMS)}")
+    if transform is not None:
+        choice("transform", transform, TRANSFORMS)
     if isinstance(statistic, str) and std_error is not None:
         raise InputError("std_error", std_error, "None for a named statistic: it has its own")
     samples = _samples(x, allow_nan=isinstance(statistic, str) and statistic == "mean")

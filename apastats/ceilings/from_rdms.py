@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import column
 from apastats.errors import DataError, DegenerateWarning, DesignError, InputError, warn
 from apastats.io.rdm_set import RDMSet
 from apastats.io.read_rdms import as_rdms
@@ -92,8 +93,7 @@ def within_subject_values(
         Words for the splits.
     """
     rdms = _labelled(data)
-    if within not in rdms.labels.columns:
-        raise InputError("within", within, f"a label among {list(rdms.labels.columns)}")
+    column("within", within, rdms.labels.columns)
     method = parse_method(method)
     corrected = form == "split_half"
     if corrected and not comparison(method).correlation:

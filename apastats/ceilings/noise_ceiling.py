@@ -90,12 +90,6 @@ class NoiseCeiling(Result):
         return pd.concat(frames, ignore_index=True)
 
 
-def check_level(conf_level: float) -> float:
-    if not isinstance(conf_level, (int, float)) or not 0 < conf_level < 1:
-        raise InputError("conf_level", conf_level, "a number between 0 and 1")
-    return float(conf_level)
-
-
 @verb
 def noise_ceiling(
     data: ScoreTable | RDMSet | Any,

@@ -16,7 +16,7 @@ from apastats.ceilings.noise_ceiling import (
     warn_unlogged,
     without_interval,
 )
-from apastats.errors import CeilingError, CeilingWarning, DataError, DesignError, InputError, warn
+from apastats.errors import CeilingError, CeilingWarning, DataError, DesignError, warn
 from apastats.recording import verb
 from apastats.resampling.intervals import Alternative, check_interval, from_replicates
 from apastats.resampling.means import describe_cells, summarise_means
@@ -239,8 +239,7 @@ def pick_bound(ceiling: NoiseCeiling, bound: str | None) -> np.ndarray:
     bounds = list(dict.fromkeys(ceiling.table["bound"]))
     if bound is None and len(bounds) == 1:
         bound = bounds[0]
-    if bound not in bounds:
-        raise InputError("bound", bound, f"one of the bounds of the ceiling, {bounds}")
+    choice("bound", bound, bounds)
     return np.flatnonzero((ceiling.table["bound"] == bound).to_numpy())
 
 

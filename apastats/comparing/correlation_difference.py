@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-from apastats.arguments import applies, choice
+from apastats.arguments import applies, choice, flag, number, whole
 from apastats.comparing.choices import combine
 from apastats.comparing.correlation_tost import (
     _tested,
-    check_small_sample,
     correlation_margin,
     finish_correlation,
     profiles,
@@ -482,11 +481,9 @@ def correlation_difference_summary(
     choice("scale", scale, ("r", "z"))
     margin = correlation_margin(bounds, 2.0 if scale == "r" else np.inf)
     for name, r, n in (("r1", r1, n1), ("r2", r2, n2)):
-        if not -1 < r < 1:
-            raise InputError(name, r, "a correlation between -1 and 1")
-        if n < 5:
-            raise InputError(name.replace("r", "n"), n, "at least 5 items")
-    few = check_small_sample(small_sample)
+        number(name, r, above=-1, below=1)
+        whole(name.replace("r", "n"), n, least=5)
+    few = flag("small_sample", small_sample)
     nulls = (0.0, margin.low, margin.high)
     if scale == "r":
         d = r1 - r2

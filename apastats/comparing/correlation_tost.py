@@ -171,13 +171,6 @@ def finish_correlation(
     return EquivalenceResult(table, info, Provenance(seed=seed), notes=notes)
 
 
-def check_small_sample(small_sample: Any) -> bool:
-    """The switch of the corrections for few items."""
-    if not isinstance(small_sample, (bool, np.bool_)):
-        raise InputError("small_sample", small_sample, "True or False")
-    return bool(small_sample)
-
-
 @verb
 def correlation_tost_summary(
     r: float,

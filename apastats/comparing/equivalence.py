@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import choice
+from apastats.arguments import choice, instance
 from apastats.comparing.against_best import VARIANCES
 from apastats.comparing.choices import MATCHED_TESTS, STATISTICS, Choice, choose
 from apastats.comparing.decisions import (
@@ -269,8 +269,7 @@ def usable_block(
     log: bool = False,
 ) -> Block:
     """Block with at least two groups and two clusters, its logs where asked."""
-    if not isinstance(data, ScoreTable):
-        raise InputError("data", type(data).__name__, "a ScoreTable (apa.read makes one)")
+    instance("data", data, ScoreTable)
     block = averaged_block(data, formula, cluster=cluster, within=within, kind=kind)
     if len(block.groups) < 2:
         raise DesignError(

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from apastats import arguments
-from apastats.arguments import items
+from apastats.arguments import instance, items
 from apastats.comparing.decisions import check_alpha
 from apastats.errors import DesignError, InputError, SmallSampleWarning, warn
 from apastats.numbers.maps import clusters, edges_of, flipped_t, maps_under, mass_map, tfce_map
@@ -379,8 +379,7 @@ def _points(shape: tuple[int, ...], labels: Any) -> pd.DataFrame:
         names, labels = [str(k) for k in labels], list(labels.values())
     if labels is None:
         labels = [range(size) for size in shape]
-    if not isinstance(labels, (list, tuple)):
-        raise InputError("labels", labels, "a list of labels for every axis, or a dict of them")
+    instance("labels", labels, (list, tuple), "a list of labels for every axis, or a dict of them")
     every = [items("labels", v, "labels of every axis") for v in labels]
     sizes = tuple(len(v) for v in every)
     if sizes != shape or len(set(names)) < len(names):

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from apastats.arguments import numbers
+from apastats.arguments import instance, numbers
 from apastats.comparing.decisions import outcomes
 from apastats.comparing.equivalence import EquivalenceResult
-from apastats.errors import DataError, InputError
+from apastats.errors import DataError
 from apastats.numbers.location import t_location
 from apastats.recording import verb
 from apastats.results import Provenance, Result
@@ -156,8 +156,7 @@ def margin_curve(
 
 
 def differences_of(result: Any) -> np.ndarray:
-    if not isinstance(result, EquivalenceResult):
-        raise InputError("result", type(result).__name__, "an equivalence result")
+    instance("result", result, EquivalenceResult)
     if "differences" not in result.arrays:
         raise DataError(
             "result: it keeps no differences; margin_curve needs a result of apa.equivalence"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, choice
+from apastats.arguments import checked, choice, mapping
 from apastats.errors import DataError, InputError, RepeatedRowsError
 from apastats.io.cache import read_cache, write_cache
 from apastats.io.cells import constant, labels, look, numbers, void
@@ -270,8 +270,7 @@ def _column_options(options: Mapping[str, Any]) -> dict[str, Any]:
             raise InputError(name, value, "a list of column names")
     for name in ("rename", "defaults"):
         value = options.get(name) or {}
-        if not isinstance(value, Mapping):
-            raise InputError(name, value, "a mapping of names, e.g. {'r': 'score'}")
+        mapping(name, value, "a mapping of names, e.g. {'r': 'score'}")
         wrong = [v for v in [*value, *value.values()] if not isinstance(v, (str, int, float))]
         if wrong or not all(
             isinstance(v, str) for v in (value.values() if name == "rename" else value)

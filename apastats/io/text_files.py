@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import choice
 from apastats.errors import InputError, ReadError
 from apastats.io.arrays import affordable
 from apastats.io.columns import canonical
@@ -72,8 +73,8 @@ class FileOptions:
                     "sep", self.sep, "one character, or comma, semicolon, tab, bar, blank"
                 )
             object.__setattr__(self, "sep", named[self.sep])
-        if self.decimal not in (None, ".", ","):
-            raise InputError("decimal", self.decimal, "'.' or ','")
+        if self.decimal is not None:
+            choice("decimal", self.decimal, (".", ","))
         if self.decimal == "," and self.sep == ",":
             raise InputError("decimal", ",", "'.' where sep is ','")
         if self.comment is not None and (

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked
+from apastats import arguments
+from apastats.arguments import checked, choice, instance, number
 from apastats.comparing.margin import as_margin
 from apastats.errors import (
     AssumptionWarning,
@@ -50,8 +51,8 @@ from apastats.mixed.engine.contrast_rows import contrast_rows
 from apastats.mixed.engine.design import Design, build_design
 from apastats.mixed.engine.formula import parse_mixed_formula
 from apastats.mixed.engine.grid import Grid, reference_grid
-from apastats.mixed.lmm import check_choice, model_rows
-from apastats.mixed.lmm_result import check_level
+from apastats.mixed.lmm import model_rows
+from apastats.mixed.lmm_result import level_of
 from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
@@ -115,7 +116,7 @@ class BayesLmmResult(Result):
         conf_level: float | None = None,
     ) -> pd.DataFrame:
         """Posterior of the marginal means; see :func:`apastats.emmeans` for ``specs, by, at``."""
-        level = float(self.info["conf_level"]) if conf_level is None else check_level(conf_level)
+        level = level_of(self.info, conf_level)
         grid, draws = self._means(specs, by, at)
         table = posterior_table(
             draws, grid.labels(), level, label="term", report_failed=self.report_failed
@@ -159,9 +160,8 @@ class BayesLmmResult(Result):
             prob_positive``;
             with bounds ``bound_low, bound_high, prob_inside, prob_below, prob_above, decision, decision_hdi``.
         """
-        level = float(self.info["conf_level"]) if conf_level is None else check_level(conf_level)
-        if not 0.5 < probability < 1:
-            raise InputError("probability", probability, "a number between 0.5 and 1")
+        level = level_of(self.info, conf_level)
+        number("probability", probability, above=0.5, below=1)
         limits = None
         if bounds is not None:
             margin = as_margin(bounds)
@@ -217,7 +217,7 @@ class BayesLmmResult(Result):
             large; near 0 or 1 means that the model does not produce such data).
         """
         _, built, design, draws = self._parts("predictive_check")
-        check_choice("which", which, ("posterior", "prior"))
+        choice("which", which, ("posterior", "prior"))
         seed = int(seed_sequence(rng).generate_state(1)[0])
         if which == "prior":
             drawn = prior_outcomes(built, seed)
@@ -274,8 +274,7 @@ class BayesLmmResult(Result):
         import arviz_stats
 
         for name, other in others.items():
-            if not isinstance(other, BayesLmmResult):
-                raise InputError(name, type(other).__name__, "a result of bayes_lmm")
+            instance(name, other, BayesLmmResult, "a result of bayes_lmm")
         fits = {"this": self, **others}
         rows = {name: fit._outcomes("compare") for name, fit in fits.items()}
         for name, y in rows.items():
@@ -414,12 +413,11 @@ def bayes_lmm(
     """
     parsed = parse_mixed_formula(formula)
     frame, data_hash = model_rows(data, kind)
-    check_choice("missing", missing, ("error", "drop"))
-    level = check_level(conf_level)
+    choice("missing", missing, ("error", "drop"))
+    level = arguments.level("conf_level", conf_level)
     n_draws, n_tune = _positive("draws", draws, 50), _positive("tune", tune, 50)
     n_chains = _positive("chains", chains, 2)
-    if not 0.5 <= target_accept < 1:
-        raise InputError("target_accept", target_accept, "a number from 0.5 to below 1")
+    number("target_accept", target_accept, least=0.5, below=1)
     design = build_design(
         parsed,
         frame,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
-from apastats.arguments import choice
+from apastats.arguments import choice, column
 from apastats.comparing.decisions import check_alpha, outcomes
 from apastats.comparing.margin import as_margin
 from apastats.errors import DesignError, InputError, MarginError
@@ -20,7 +20,7 @@ from apastats.mixed.engine.grid import Grid, as_names
 from apastats.mixed.engine.inference import Inference
 from apastats.mixed.engine.outcomes import OUTCOMES, back_transformed
 from apastats.mixed.engine.simultaneous_tests import ALTERNATIVES, LARGE, Family
-from apastats.mixed.lmm_result import check_level
+from apastats.mixed.lmm_result import level_of
 from apastats.numbers.adjust_p import adjust_p, check_adjust
 from apastats.numbers.relative import independent_rows
 from apastats.recording import verb
@@ -97,8 +97,7 @@ class ContrastResult(Result):
         columns = list(self.grid.rows.columns)
         within = self.grid.by if by is None else as_names(by, "by") if by else ()
         for name in within:
-            if name not in columns:
-                raise InputError("by", name, f"columns among {columns}")
+            column("by", name, columns)
         specs = tuple(c for c in columns if c not in within)
         if not specs:
             raise InputError("by", by, "fewer columns: nothing is left to compare")
@@ -110,7 +109,7 @@ class ContrastResult(Result):
         return make_contrasts(
             self, grid, self.inference, method, ref=ref, adjust=adjust,
             alternative=alternative,
-            conf_level=float(self.info["conf_level"]) if conf_level is None else check_level(conf_level),
+            conf_level=level_of(self.info, conf_level),
         )  # fmt: skip
 
     @verb

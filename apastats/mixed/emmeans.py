@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from apastats import arguments
 from apastats.arguments import checked, choice, number
 from apastats.comparing.effect_size import EffectSizeResult
 from apastats.errors import AliasedWarning, DesignError, InputError, warn
@@ -22,7 +23,7 @@ from apastats.mixed.engine.outcomes import OUTCOMES, back_transformed
 from apastats.mixed.engine.standardised import SPREADS, spread_of
 from apastats.mixed.engine.summaries import coefficient_table
 from apastats.mixed.engine.terms import joint_rows
-from apastats.mixed.lmm_result import LmmResult, check_level
+from apastats.mixed.lmm_result import LmmResult, level_of
 from apastats.numbers.compact_letters import letters_of
 from apastats.recording import verb
 from apastats.results import Result
@@ -120,7 +121,7 @@ class EmmeansResult(Result):
         if name is None:
             kind = canonical_method(method)
             name = DEFAULT_ADJUST.get(kind, "none") if isinstance(kind, str) else "none"
-        level = float(self.info["conf_level"]) if conf_level is None else check_level(conf_level)
+        level = level_of(self.info, conf_level)
         return make_contrasts(
             self,
             grid,
@@ -184,7 +185,7 @@ class EmmeansResult(Result):
         grid, inference = self._parts("effect_size")
         if grid.trend is not None:
             raise InputError("method", method, "means: a slope has no standard deviation here")
-        level = float(self.info["conf_level"]) if conf_level is None else check_level(conf_level)
+        level = level_of(self.info, conf_level)
         size, free, said = self._spread(sigma, edf)
         found = self.contrast(method, ref=ref, adjust="none", conf_level=level)
         d = found.table["estimate"].to_numpy() / size
@@ -245,8 +246,7 @@ class EmmeansResult(Result):
             mean within ``by``.
         """
         grid, _ = self._parts("letters")
-        if not 0 < alpha < 1:
-            raise InputError("alpha", alpha, "a number between 0 and 1")
+        arguments.level("alpha", alpha)
         p = self.pairs(adjust=adjust).table["p_value"].to_numpy()
         out, used = [], 0
         for members in grid.groups():
@@ -331,7 +331,7 @@ class EmmeansResult(Result):
             and compared with nothing.
         """
         grid, inference = self._parts("compare_best")
-        level = float(self.info["conf_level"]) if conf_level is None else check_level(conf_level)
+        level = level_of(self.info, conf_level)
         out = []
         for members in grid.groups():
             found = best_table(
@@ -443,7 +443,7 @@ def emmeans(
         raise DesignError(
             "emmeans needs the fit itself; a result read from disk holds its tables only. Fit again."
         )
-    level = float(fit.info["conf_level"]) if conf_level is None else check_level(conf_level)
+    level = level_of(fit.info, conf_level)
     method = df or str(fit.info["df_method"])
     inference = fit.model.inference(method)
     grid = reference_grid(fit.model.design, specs, by=by, at=at, trend=trend, weights=weights)

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import choice
-from apastats.errors import DataError, InputError, PseudoreplicationWarning, warn
+from apastats import arguments
+from apastats.arguments import choice, flag, instance, whole
+from apastats.errors import DataError, PseudoreplicationWarning, warn
 from apastats.mixed.engine.core import Fitted, fit_design
 from apastats.mixed.engine.design import build_design
 from apastats.mixed.engine.formula import parse_mixed_formula
 from apastats.mixed.engine.inference import DF_METHODS
 from apastats.mixed.engine.left_out import left_out_interactions
 from apastats.mixed.engine.statsmodels_engine import StatsmodelsFit, fit_statsmodels
-from apastats.mixed.lmm_result import LmmResult, check_level, describe_fit
+from apastats.mixed.lmm_result import LmmResult, describe_fit
 from apastats.recording import verb
 from apastats.results import Provenance
 from apastats.table import BRAIN, Kinds, ScoreTable, of_kinds, outcome_in
@@ -37,19 +38,12 @@ def model_rows(data: Any, kind: Kinds) -> tuple[pd.DataFrame, str]:
                 raise DataError(f"{data.source}: there is no row of kind {kind!r}")
             frame = frame[keep]
         return frame.reset_index(drop=True), data.hash
-    if not isinstance(data, pd.DataFrame):
-        raise InputError("data", type(data).__name__, "a ScoreTable or a pandas DataFrame")
+    instance("data", data, pd.DataFrame, "a ScoreTable or a pandas DataFrame")
     if data.empty:
         raise DataError("data: there are no rows")
     rows = pd.util.hash_pandas_object(data, index=False).to_numpy()
     digest = hashlib.sha256(np.sort(rows).tobytes() + " ".join(map(str, data.columns)).encode())
     return data.reset_index(drop=True), digest.hexdigest()[:16]
-
-
-def check_choice(argument: str, value: Any, allowed: tuple[str, ...]) -> str:
-    """One of the names allowed."""
-    choice(argument, value, allowed)
-    return str(value)
 
 
 @verb
@@ -194,16 +188,12 @@ def fit_formula(
     """:func:`lmm`; ``settled`` are groupings whose levels are the ones meant, so that effects may vary over them."""
     parsed = parse_mixed_formula(formula)
     frame, data_hash = model_rows(data, kind)
-    engine = check_choice("engine", engine, ENGINES)
-    method = check_choice(
-        "df", df or ("z" if engine == "statsmodels" else "satterthwaite"), DF_METHODS
-    )
-    check_choice("missing", missing, ("error", "drop"))
-    level = check_level(conf_level)
-    if not isinstance(reml, (bool, np.bool_)):
-        raise InputError("reml", reml, "True or False")
-    if not isinstance(max_evaluations, (int, np.integer)) or max_evaluations < 1:
-        raise InputError("max_evaluations", max_evaluations, "a positive int")
+    engine = choice("engine", engine, ENGINES)
+    method = choice("df", df or ("z" if engine == "statsmodels" else "satterthwaite"), DF_METHODS)
+    choice("missing", missing, ("error", "drop"))
+    level = arguments.level("conf_level", conf_level)
+    flag("reml", reml)
+    whole("max_evaluations", max_evaluations, least=1)
     design = build_design(
         parsed,
         frame,

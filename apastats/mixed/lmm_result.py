@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from apastats.arguments import array, checked, choice, whole
+from apastats import arguments
+from apastats.arguments import array, checked, choice, instance, whole
 from apastats.errors import DesignError, InputError, SingularFitWarning, warn
 from apastats.mixed.engine import intervals, predictions, summaries, terms
 from apastats.mixed.engine.core import Fitted, refit_design
@@ -23,15 +24,14 @@ from apastats.results import Result
 from apastats.seeds import RngLike, block_generator, seed_sequence
 from apastats.words import Drawn, Held, Info, Outcome, levels_of
 
-__all__ = ["LmmResult", "describe_fit"]
+__all__ = ["LmmResult", "describe_fit", "level_of"]
 
 
-def check_level(conf_level: Any) -> float:
-    """A confidence level as a float."""
-    good = isinstance(conf_level, (int, float, np.floating)) and not isinstance(conf_level, bool)
-    if not good or not 0 < conf_level < 1:
-        raise InputError("conf_level", conf_level, "a number between 0 and 1")
-    return float(conf_level)
+def level_of(info: Info, conf_level: Any) -> float:
+    """A confidence level that was given, else that of a result."""
+    return float(
+        info["conf_level"] if conf_level is None else arguments.level("conf_level", conf_level)
+    )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,7 +95,7 @@ class LmmResult(Result):
         pandas.DataFrame
             ``group, effect, level, estimate, std_error, conf_low, conf_high, conf_level``.
         """
-        level = check_level(conf_level)
+        level = arguments.level("conf_level", conf_level)
         return summaries.effects_table(
             self._core("random_effects"), conf_level=level, include_fixed=include_fixed
         )
@@ -132,7 +132,7 @@ class LmmResult(Result):
         InputError
             For an unknown method, a level outside 0..1, or fewer than 40 resamples.
         """
-        level = check_level(conf_level)
+        level = arguments.level("conf_level", conf_level)
         if method == "wald":
             if self.model is None:
                 self._core("conf_int")
@@ -149,10 +149,8 @@ class LmmResult(Result):
             return kept.assign(method=f"Wald, df: {self.info['df_method']}")
         if method == "profile":
             return intervals.profile_intervals(self._core("conf_int"), level)
-        if method != "bootstrap":
-            raise InputError("method", method, "'wald', 'profile' or 'bootstrap'")
-        if not isinstance(n_resamples, (int, np.integer)) or n_resamples < 40:
-            raise InputError("n_resamples", n_resamples, "an int of 40 or more")
+        choice("method", method, ("wald", "profile", "bootstrap"))
+        whole("n_resamples", n_resamples, least=40)
         table, _, _ = intervals.bootstrap_intervals(
             self._core("conf_int"), level, int(n_resamples), rng, n_jobs
         )
@@ -264,8 +262,7 @@ class LmmResult(Result):
             If a smaller model is no special case of a larger one, in its fixed or its random part.
         """
         for other in others:
-            if not isinstance(other, LmmResult):
-                raise InputError("other", type(other).__name__, "a result of lmm")
+            instance("other", other, LmmResult, "a result of lmm")
         if not others:
             raise InputError("other", None, "one result of lmm or more")
         return terms.likelihood_ratio(*(f._core("likelihood_ratio") for f in (self, *others)))
@@ -346,8 +343,8 @@ class LmmResult(Result):
         part of the standard error.
         """
         core = self._core("predict")
-        if interval not in (None, "confidence", "prediction"):
-            raise InputError("interval", interval, "'confidence', 'prediction' or None")
+        if interval is not None:
+            choice("interval", interval, ("confidence", "prediction"))
         choice("new_levels", new_levels, ("error", "zero"))
         rows = core.design.frame if data is None else data
         L, offset = predictions.fixed_rows(core.design, rows)
@@ -361,7 +358,7 @@ class LmmResult(Result):
             mean = mean + predictions.random_part(core, target)
         if interval is None:
             return np.asarray(mean)
-        level = float(self.info["conf_level"]) if conf_level is None else check_level(conf_level)
+        level = level_of(self.info, conf_level)
         method = str(self.info["df_method"])
         if target is None:
             inference = core.inference(method)

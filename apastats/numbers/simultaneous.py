@@ -24,6 +24,7 @@ from scipy.special import (
     stdtrit,
 )
 
+from apastats.arguments import number, whole
 from apastats.errors import InputError
 
 __all__ = [
@@ -113,8 +114,7 @@ def range_sf(q: ArrayLike, k: float, df: ArrayLike = np.inf) -> np.ndarray:
     >>> round(float(range_sf(3.8768, 3, 10)), 5)
     0.05
     """
-    if not k >= 1:
-        raise InputError("k", k, "a number of at least 1")
+    number("k", k, least=1)
     values, dfs = np.broadcast_arrays(np.asarray(q, dtype=float), np.asarray(df, dtype=float))
     flat, (unique, which) = values.ravel(), np.unique(dfs.ravel(), return_inverse=True)
     out = np.full(flat.shape, np.nan)
@@ -396,8 +396,7 @@ def best_critical(level: float, k: int, df: float, *, two_sided: bool = False) -
     >>> round(best_critical(0.95, 6, 45), 4)
     2.3005
     """
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 2:
-        raise InputError("k", k, "an int of at least 2")
+    whole("k", k, least=2)
     R = np.full((k - 1, k - 1), 0.5) + 0.5 * np.eye(k - 1)
     return float(max_t_critical(level, R, df, two_sided=two_sided))
 

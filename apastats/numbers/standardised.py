@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln, ndtri, stdtrit
 
+from apastats.arguments import choice
 from apastats.errors import InputError
 from apastats.numbers.moments import moments
 from apastats.numbers.noncentral import noncentral_t_limits, noncentral_t_quantile
@@ -186,8 +187,7 @@ def _smd_paired(
     level: float,
 ) -> Standardised:
     names = {"z": "(z)", "rm": "(rm)", "x": "", "y": ""}
-    if denominator not in names:
-        raise InputError("denominator", denominator, f"one of {list(names)} for paired data")
+    choice("denominator", denominator, names)
     letter = names[denominator]
     name = "Hedges's g" + letter if unbiased else "Cohen's d" + letter
     if not letter:
@@ -250,8 +250,7 @@ def _smd_two(
     interval: str,
     level: float,
 ) -> Standardised:
-    if denominator not in ("auto", "x", "y"):
-        raise InputError("denominator", denominator, "'auto', 'x' or 'y' for independent samples")
+    choice("denominator", denominator, ("auto", "x", "y"))
     harmonic = 2 * n_x * n_y / (n_x + n_y)
     v_x, v_y = sd_x**2, sd_y**2
     plain = "Hedges's g" if unbiased else "Cohen's d"

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from apastats import arguments
-from apastats.arguments import applies, choice
+from apastats.arguments import applies, choice, mapping
 from apastats.errors import DegenerateWarning, InputError, warn
 from apastats.io.read_regions import Regions
 from apastats.patterns.alignment_patterns import AlignmentPatterns
@@ -350,10 +350,9 @@ def label_permutations(
     if null == "within_stream":
         if isinstance(streams, Regions):
             streams = streams.streams
-        if not isinstance(streams, Mapping):
-            raise InputError(
-                "streams", streams, "a mapping of stream to its ROIs for null='within_stream'"
-            )
+        streams = mapping(
+            "streams", streams, "a mapping of stream to its ROIs for null='within_stream'"
+        )
         of = {r: s for s, members in streams.items() for r in arguments.names("streams", members)}
         lacking = [r for r in rois if r not in of]
         if lacking:

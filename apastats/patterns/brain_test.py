@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import choice, whole
+from apastats.arguments import choice, instance, whole
 from apastats.comparing.margin import Margin, as_margin
 from apastats.errors import (
     DegenerateWarning,
@@ -328,8 +328,7 @@ def _margins(margin: Any, outcomes: list[str]) -> dict[str, Margin]:
 
 def _directions(table: ScoreTable, direction: str) -> list[tuple[str, ScoreTable]]:
     """Rows of every direction asked for; rows of people belong to both."""
-    if not isinstance(table, ScoreTable):
-        raise InputError("table", type(table).__name__, "a ScoreTable")
+    instance("table", table, ScoreTable)
     wanted = list(DIRECTIONS) if direction == "both" else [direction]
     frame = table.frame
     if "direction" not in frame.columns:

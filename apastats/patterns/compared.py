@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apastats.errors import DataError, DesignError, InputError
+from apastats.arguments import choice, instance
+from apastats.errors import DataError, DesignError
 from apastats.patterns.arrays import PatternArrays
 from apastats.patterns.reference_patterns import mean_of_others, pairs_without, pairs_without_two
 from apastats.table import ScoreTable
@@ -80,8 +81,7 @@ def brain_kind(arrays: PatternArrays, brain: str | None) -> str:
         )
     if brain is None:
         return arrays.kinds[0]
-    if brain not in arrays.kinds:
-        raise InputError("brain", brain, f"a kind that is in the patterns: {arrays.kinds}")
+    choice("brain", brain, arrays.kinds)
     return brain
 
 
@@ -164,8 +164,7 @@ def predictors_of(
             np.arange(len(arrays.models))[None, :, None], (n_s, len(arrays.models), n_r)
         )
         return Predictors(arrays.models, [[la] * n_r for la in arrays.layers], index)
-    if not isinstance(selection, ScoreTable):
-        raise InputError("selection", type(selection).__name__, "what select_layer returned")
+    instance("selection", selection, ScoreTable, "what select_layer returned")
     f = selection.frame
     f = f[(f["kind"] == "model") & (f["metric"] == cell[0]) & (f["split"] == cell[1])]
     models = [str(m) for m in f["model"].unique()]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import array, choice
+from apastats.arguments import array, choice, instance
 from apastats.errors import DegenerateWarning, DesignError, InputError, warn
 from apastats.io.read_regions import Regions
 from apastats.numbers.adjust_p import adjust_p
@@ -265,10 +265,7 @@ def _matrix(matrix: Any, rois: list[str]) -> tuple[np.ndarray, int]:
 
 
 def _named(matrix: Any, rois: list[str]) -> np.ndarray:
-    if not isinstance(matrix, pd.DataFrame):
-        raise InputError(
-            "matrix", type(matrix).__name__, "a DataFrame with ROI names on both sides"
-        )
+    instance("matrix", matrix, pd.DataFrame, "a DataFrame with ROI names on both sides")
     lacking = [r for r in rois if r not in matrix.index or r not in matrix.columns]
     if lacking:
         raise InputError("matrix", lacking[0], "a row and a column for every ROI of the patterns")

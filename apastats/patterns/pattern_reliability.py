@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from apastats.arguments import choice
-from apastats.errors import DesignError, InputError
+from apastats.arguments import choice, instance, level
+from apastats.errors import DesignError
 from apastats.numbers.correlation import spearman_brown
 from apastats.patterns.alignment_patterns import AlignmentPatterns
 from apastats.patterns.arrays import PatternArrays
@@ -96,10 +96,8 @@ def _jackknife(
 
 
 def _check(patterns: Any, conf_level: Any) -> PatternArrays:
-    if not isinstance(patterns, AlignmentPatterns):
-        raise InputError("patterns", type(patterns).__name__, "what alignment_patterns returned")
-    if not isinstance(conf_level, (int, float)) or not 0 < conf_level < 1:
-        raise InputError("conf_level", conf_level, "a number between 0 and 1")
+    instance("patterns", patterns, AlignmentPatterns, "what alignment_patterns returned")
+    level("conf_level", conf_level)
     return patterns.dense
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import choice
+from apastats.arguments import choice, instance
 from apastats.errors import DataError, DegenerateWarning, DesignError, InputError, warn
 from apastats.patterns.permutations import roi_permutations
 from apastats.patterns.second_order_similarity import SecondOrder, correlate, jackknifed, tested
@@ -365,8 +365,7 @@ def _stimulus_null(
 
 def _given(selection: Any, targets: RDMSet, predictors: RDMSet, q: _Problem) -> np.ndarray:
     """Predictors of a selection, ``[subject, model, roi]``."""
-    if not isinstance(selection, ScoreTable):
-        raise InputError("selection", type(selection).__name__, "what select_layer returned")
+    instance("selection", selection, ScoreTable, "what select_layer returned")
     f = selection.frame
     f = f[f["kind"] == "model"]
     subjects = sorted(str(s) for s in targets.labels["subject"].unique())

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import choice
+from apastats.arguments import choice, instance
 from apastats.arguments import column as known_column
 from apastats.comparing.against_best import Competition, adjusted_family
 from apastats.comparing.margin import Margin, as_margin
@@ -183,13 +183,9 @@ def strict_alignment(
     """
     choice("hypothesis", hypothesis, ("noninferiority", "equivalence"))
     choice("method", method, ("tost", "mcb"))
-    if agreement_reference not in ("best", BRAIN):
-        raise InputError("agreement_reference", agreement_reference, "'best' or 'brain'")
+    choice("agreement_reference", agreement_reference, ("best", BRAIN))
     if agreement_outcome is None:
-        if not isinstance(agreement, ScoreTable):
-            raise InputError(
-                "agreement", type(agreement).__name__, "a ScoreTable (apa.read makes one)"
-            )
+        instance("agreement", agreement, ScoreTable)
         agreement_outcome = "z_person" if "z_person" in agreement.outcomes else "z"
     by = [by] if isinstance(by, str) else list(by)
     if people is not None:
@@ -331,8 +327,7 @@ def _criterion(
     """Models of one criterion: difference to the reference, adjusted p, and whether they are in or out."""
     from apastats.comparing.equivalence import equivalence
 
-    if not isinstance(table, ScoreTable):
-        raise InputError("table", type(table).__name__, "a ScoreTable (apa.read makes one)")
+    instance("table", table, ScoreTable)
     if reference == "best" and (table.frame["model"] == BRAIN).any():
         table = table.with_frame(table.frame[table.frame["model"] != BRAIN])
     formula = f"{outcome} ~ model | {' + '.join(by)}"

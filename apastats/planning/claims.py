@@ -325,8 +325,7 @@ def _by_p(frame: pd.DataFrame, test: _Test) -> dict[str, Any]:
     column = test.column or (
         "p_value_adjusted" if "p_value_adjusted" in frame.columns else "p_value"
     )
-    if column not in frame.columns:
-        raise InputError("column", column, f"a column of {test.result}, {list(frame.columns)}")
+    arguments.column("column", column, frame.columns)
     p = frame[column].to_numpy("f8")
     joint = "adjusted" in column or test.together or test.rows == "all"
     limit = arguments.level("value", test.value) / (1 if joint else len(p))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import instance
+from apastats.arguments import choice, instance
 from apastats.errors import InputError
 from apastats.plots import checks, curves, decisions, grids, other_kinds, rows
 from apastats.plots.drawn_rows import (
@@ -81,8 +81,7 @@ def draw_result(result: Any, ax: Axes | None, options: dict[str, Any]) -> Axes:
         instance("ax", ax, AxesClass, "an Axes of matplotlib, or None")
     plot = plot_of(result)
     if plot.kinds and (kind := options.pop("kind", None)) is not None:
-        if kind not in plot.kinds:
-            raise InputError("kind", kind, f"one of {list(plot.kinds)}")
+        choice("kind", kind, plot.kinds)
         plot = plot.kinds[kind]
     for option in options:
         if option not in plot.options:
@@ -299,8 +298,7 @@ def _matrix(
         names = [str(n) for n in order]
         there = [str(c) for c in wide.columns]
         for n in names:
-            if n not in there:
-                raise InputError("order", n, f"names among {there}")
+            choice("order", n, there)
         wide = wide[names].reindex([r for r in names if r in wide.index] or wide.index)
     wide = wide.rename(index=labels or {}, columns=labels or {})
     said = with_metric("mean score", result.info, frame)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import choice, instance
 from apastats.arguments import column as known_column
-from apastats.arguments import instance
 from apastats.errors import InputError
 from apastats.plots.style import model_colors, with_metric
 
@@ -108,8 +108,7 @@ def prepared(
         names = [str(n) for n in order]
         there = list(dict.fromkeys(frame[named].astype(str)))
         for n in names:
-            if n not in there:
-                raise InputError("order", n, f"names among {there}")
+            choice("order", n, there)
         rank = frame[named].astype(str).map({n: i for i, n in enumerate(names)})
         sequence = np.argsort(rank.to_numpy("f8"), kind="stable")[: int(rank.notna().sum())]
         frame, at = frame.iloc[sequence].reset_index(drop=True), at[sequence]

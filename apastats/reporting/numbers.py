@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from apastats.arguments import choice
 from apastats.errors import InputError
 from apastats.reporting.markup import sym
 
@@ -184,8 +185,7 @@ def as_style(style: Any) -> NumberStyle:
         raise InputError("style", style, f"one of {list(STYLES)}, or a dict")
     known = {f.name: f for f in fields(NumberStyle)}
     for key in style:
-        if key not in known:
-            raise InputError("style", key, f"keys among {list(known)}")
+        choice("style", key, known)
     base = as_style(style.get("name", "apa"))
     return replace(base, **_checked({k: v for k, v in style.items() if k != "name"}))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from apastats.arguments import checked, instance, items, whole
+from apastats.arguments import checked, choice, instance, items, whole
 from apastats.errors import InputError, OutputExistsError
 from apastats.printable import spreadsheet_safe
 from apastats.reporting import summary
@@ -301,8 +301,7 @@ class Report:
         """
         wanted = (formats,) if isinstance(formats, str) else tuple(formats)
         for f in wanted:
-            if f not in FIGURE_FORMATS:
-                raise InputError("formats", f, f"among {list(FIGURE_FORMATS)}")
+            choice("formats", f, FIGURE_FORMATS)
         target = Path(folder)
         blocks = self.figure_blocks()
         files = [

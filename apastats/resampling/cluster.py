@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from apastats.arguments import checked
-from apastats.errors import InputError, MissingExtraError
+from apastats.arguments import checked, instance
+from apastats.errors import MissingExtraError
 
 __all__ = ["cluster"]
 
@@ -62,10 +62,7 @@ def cluster(client: Any) -> Any:
         raise MissingExtraError("dask.distributed", "cluster") from error
     if isinstance(client, str):
         return _connected(Client, client)
-    if not isinstance(client, Client):
-        raise InputError(
-            "client", client, "a dask.distributed Client or the address of a scheduler"
-        )
+    instance("client", client, Client, "a dask.distributed Client or the address of a scheduler")
     return _configured(client)
 
 

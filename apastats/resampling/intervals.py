@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
-from apastats.arguments import choice
+from apastats.arguments import choice, level
 from apastats.errors import InputError
 from apastats.numbers.moments import moments
 from apastats.resampling.quantiles import QuantileRule, mass_below, quantiles
@@ -81,9 +81,7 @@ def check_interval(interval: str, conf_level: float, alternative: str) -> None:
     """Raise InputError unless the three arguments are allowed."""
     choice("interval", interval, INTERVALS)
     choice("alternative", alternative, ALTERNATIVES)
-    number = isinstance(conf_level, (int, float, np.floating)) and not isinstance(conf_level, bool)
-    if not number or not 0 < conf_level < 1:
-        raise InputError("conf_level", conf_level, "a number between 0 and 1")
+    level("conf_level", conf_level)
 
 
 def tail_probabilities(conf_level: float, alternative: str) -> tuple[float, float]:

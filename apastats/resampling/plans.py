@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from apastats.arguments import whole
 from apastats.errors import InputError
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 
@@ -261,8 +262,7 @@ def subject_counts(n: int, n_resamples: Resamples = "auto", rng: RngLike = None)
     (True, 92378, 1.0)
     """
     n_resamples = check_resamples(n_resamples)
-    if n < 2:
-        raise InputError("n", n, "two units or more")
+    whole("n", n, least=2)
     if n_resamples == "auto":
         n_resamples = "exact" if n <= AUTO_EXACT_SUBJECTS else DEFAULT_RESAMPLES
     if n_resamples == "exact":
@@ -284,8 +284,7 @@ def subject_weights(n: int, n_resamples: Resamples = "auto", rng: RngLike = None
     enumerate, so ``"exact"`` is refused.
     """
     n_resamples = check_resamples(n_resamples)
-    if n < 2:
-        raise InputError("n", n, "two units or more")
+    whole("n", n, least=2)
     if n_resamples == "exact":
         raise InputError("n_resamples", "exact", "a number: Dirichlet weights are continuous")
     rows = DEFAULT_RESAMPLES if n_resamples == "auto" else int(n_resamples)

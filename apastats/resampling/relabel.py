@@ -7,6 +7,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 
+from apastats.arguments import whole
 from apastats.errors import InputError
 from apastats.resampling.plans import (
     BLOCK,
@@ -70,8 +71,7 @@ def sign_flips(n: int, n_resamples: Resamples = "auto", rng: RngLike = None) -> 
            [ 1., -1.],
            [-1., -1.]])
     """
-    if n < 1:
-        raise InputError("n", n, "one unit or more")
+    whole("n", n, least=1)
     rows = _resolve(n_resamples, 2**n, "sign patterns")
     if rows is not None:
         return sampled_plan(
@@ -96,8 +96,7 @@ def orderings(n: int, n_resamples: Resamples = "auto", rng: RngLike = None) -> P
         Rows hold position numbers (as float64; use ``.astype(int)`` to index). The first row of an
         enumerated plan is the identity.
     """
-    if n < 1:
-        raise InputError("n", n, "one position or more")
+    whole("n", n, least=1)
     rows = _resolve(n_resamples, math.factorial(n), "permutations")
     if rows is None:
         table = np.array(list(permutations(range(n))), dtype=np.uint8)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import expit, logit, ndtri
 
+from apastats.arguments import choice
 from apastats.errors import InputError
 from apastats.numbers.moments import moments
 from apastats.resampling.intervals import (
@@ -158,8 +159,7 @@ def _maps(transform: str | None) -> tuple[Map, Map, Map]:
     """Functions of a scale; the identity for None."""
     if transform is None:
         return (lambda x: x), (lambda x: x), np.ones_like
-    if transform not in TRANSFORMS:
-        raise InputError("transform", transform, f"None or one of {list(TRANSFORMS)}")
+    choice("transform", transform, TRANSFORMS)
     return TRANSFORMS[transform]
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked
+from apastats.arguments import checked, choice
 from apastats.errors import DesignError, InputError
 from apastats.io.rdm_set import RDMSet, aligned
 from apastats.io.read_rdms import as_rdms
@@ -111,8 +111,8 @@ class RDMEvaluation(Result):
         rois = self.arrays["roi"].tolist()
         if roi is None and len(rois) > 1:
             raise InputError("roi", roi, f"one of {rois}")
-        if roi is not None and roi not in rois:
-            raise InputError("roi", roi, f"one of {rois}")
+        if roi is not None:
+            choice("roi", roi, rois)
         k = 0 if roi is None else rois.index(roi)
         present = np.isfinite(self.arrays["upper"][k])
         return (

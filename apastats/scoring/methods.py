@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from apastats.errors import DataError, InputError
+from apastats.arguments import choice
+from apastats.errors import DataError
 
 __all__ = ["METHODS", "Comparison", "comparison", "parse_method"]
 
@@ -117,8 +118,7 @@ ALIASES = {"kendall": "tau-b"}
 
 def comparison(method: Any) -> Comparison:
     """Return the row of a method; InputError for an unknown one."""
-    if not isinstance(method, str) or method not in METHODS:
-        raise InputError("method", method, f"one of {list(METHODS)}")
+    choice("method", method, METHODS)
     return METHODS[method]
 
 

@@ -171,8 +171,7 @@ def rdms_from_patterns(
     >>> rdms_from_patterns(p)
     <RDMSet: 2 RDMs of 5 stimuli; subject (2), roi (1)>
     """
-    if method not in (*FAST, ACROSS, *BY_RSATOOLBOX):
-        raise InputError("method", method, f"one of {[*FAST, ACROSS, *BY_RSATOOLBOX]}")
+    choice("method", method, (*FAST, ACROSS, *BY_RSATOOLBOX))
     if isinstance(patterns, Activations):
         names = ("model", "layer") if names is None else names
         patterns = patterns.patterns()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from apastats.arguments import array, checked, choice
+from apastats.arguments import array, checked, choice, whole
 from apastats.errors import (
     CeilingError,
     DataError,
@@ -262,8 +262,7 @@ def split_half(repeats: Any, *, n_split: int = 100, rng: RngLike = None) -> Reli
     n = x.shape[1]
     if not np.isfinite(x).all():
         raise DataError("repeats: NaN or infinite responses; use ncsnr, or leave the repeats out")
-    if not isinstance(n_split, int) or n_split < 1:
-        raise InputError("n_split", n_split, "a positive whole number")
+    whole("n_split", n_split, least=1)
     sequence = seed_sequence(rng)
     half = n // 2
     total = np.zeros(x.shape[2])

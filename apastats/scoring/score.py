@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked
+from apastats.arguments import checked, choice
 from apastats.errors import (
     DataError,
     DegenerateWarning,
@@ -194,8 +194,7 @@ def parse_references(references: Sequence[str] | None) -> tuple[str, ...]:
         else tuple(references)
     )
     for name in names:
-        if name not in REFERENCES:
-            raise InputError("references", name, f"among {list(REFERENCES)}")
+        choice("references", name, REFERENCES)
     return names
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from apastats.arguments import choice, mapping
 from apastats.errors import InputError, MissingExtraError
 from apastats.mixed.bayes.bayes_model import BayesModel, Quantity
 from apastats.mixed.engine.design import Design
@@ -90,12 +91,10 @@ def checked_priors(priors: Mapping[str, Any] | None) -> dict[str, tuple[str, dic
     if priors is None:
         return {}
     pymc = load_packages()["pymc"]
-    if not isinstance(priors, Mapping):
-        raise InputError("priors", priors, f"a mapping with keys among {', '.join(PRIORS)}")
+    mapping("priors", priors, f"a mapping with keys among {', '.join(PRIORS)}")
     out = {}
     for name, value in priors.items():
-        if name not in PRIORS:
-            raise InputError("priors", name, f"keys among {', '.join(PRIORS)}")
+        choice("priors", name, PRIORS)
         example = "('LKJ', {'eta': 2})" if name == "correlation" else "('Normal', {'mu': 0, 'sigma': 1})"  # fmt: skip
         allowed = f"a pair such as {example}"
         try:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import array
+from apastats.arguments import array, column
 from apastats.errors import AliasedWarning, DataError, DesignError, FormulaError, InputError, warn
 from apastats.mixed.engine.fixed_part import FixedPart, column_name, fixed_part, functions
 from apastats.mixed.engine.formula import (
@@ -318,8 +318,7 @@ def build_groupings(formula: MixedFormula, frame: pd.DataFrame) -> tuple[Groupin
 
 def _row_weights(values: Any, frame: pd.DataFrame, argument: str) -> np.ndarray:
     if isinstance(values, str):
-        if values not in frame.columns:
-            raise InputError(argument, values, f"a column among {list(map(str, frame.columns))}")
+        column(argument, values, frame.columns)
         values = frame[values]
     out = array(argument, values, infinite=True, allowed="positive numbers, one per row")
     if out.shape != (len(frame),):

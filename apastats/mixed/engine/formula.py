@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from apastats.errors import FormulaError, InputError
+from apastats.arguments import instance
+from apastats.errors import FormulaError
 from apastats.mixed.engine.outcomes import OUTCOMES
 
 __all__ = [
@@ -187,10 +188,9 @@ def parse_mixed_formula(formula: str) -> MixedFormula:
     >>> found.fixed, [t.text for t in found.random]
     ('model * stream', ['(1 | subject)', '(1 + level || roi)'])
     """
-    if not isinstance(formula, str):
-        raise InputError(
-            "formula", formula, "a string such as 'score ~ model + (1 | subject) + (1 | roi)'"
-        )
+    instance(
+        "formula", formula, str, "a string such as 'score ~ model + (1 | subject) + (1 | roi)'"
+    )
     tokens = _scan(formula)
     tildes = [t for t in tokens if t.value == "~"]
     if len(tildes) != 1:

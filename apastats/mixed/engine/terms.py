@@ -141,7 +141,7 @@ def _all_combinations(design: Design) -> pd.DataFrame:
 def fixed_term_tests(design: Design, inference: Inference, kind: int) -> pd.DataFrame:
     """F test of every fixed term."""
     if kind not in TYPES:
-        raise InputError("type", kind, f"one of {list(TYPES)}")
+        raise InputError("type", kind, " or ".join(map(str, TYPES)))
     return f_table(inference, list(term_contrasts(design, kind).items()))
 
 
