@@ -19,6 +19,7 @@ EXPORTS: dict[str, str] = {
     "RDMSet": "apastats.io.rdm_set",
     "Reliability": "apastats.scoring.reliability",
     "ScoreTable": "apastats.table",
+    "UniqueVariance": "apastats.bootstrapping.unique_variance",
     "activations": "apastats.scoring.activations",
     "adjust_p": "apastats.numbers.adjust_p",
     "agreement_bootstrap": "apastats.patterns.agreement_bootstrap",
@@ -117,6 +118,8 @@ EXPORTS: dict[str, str] = {
     "subjects_needed": "apastats.planning.subjects_needed",
     "tost": "apastats.comparing.tost",
     "tost_summary": "apastats.comparing.tost_summary",
+    "unique_variance": "apastats.bootstrapping.unique_variance",
+    "variance_partitioning": "apastats.bootstrapping.variance_partitioning",
 }
 
 __all__ = ["__version__", *EXPORTS]

@@ -117,7 +117,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
             for m, part in rdms().models.labels.groupby("model")
         },
     },
-    "regression_rsa": {"method": "pearson"},
+    "regression_rsa": {"method": "pearson", "nonnegative": True, "standardized": False},
     "partial_similarity": {"method": "kendall", "kind": "semipartial"},
     "fitted": {
         "name": "mine",

@@ -102,6 +102,8 @@ def cases() -> dict[str, Callable[..., Axes]]:
         ),
         "among_people": lambda **k: plots.among_people(
             rows(mean_model=0.3, mean_person=0.2, person_low=0.1, person_high=0.4), np.full((5, 3), 0.2), **k),
+        "stacked_parts": lambda **k: plots.stacked_parts(
+            rows(roi="V1", part=["unique", "unique", "total"]).assign(ceiling_lower=0.5, ceiling_upper=0.7), **k),
         "letters": lambda **k: plots.letters(rows(letters=["a", "ab", "b"]), **k),
         "against_null": lambda **k: plots.against_null(rows(null_mean=0.0, null_sd=0.1), rows="model", **k),
         "layer_curves": lambda **k: plots.layer_curves(layers, level=0.8, band=(0.4, 0.5), **k),

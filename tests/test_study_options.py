@@ -48,6 +48,12 @@ SECTIONS: list[tuple[Any, str, set[str], set[str]]] = [
     ("fitted", "evaluate_fitted", {"brain", "models", "rng"}, {"models", "beside"}),
     (FittedInput, "fitted", {"members", "name"}, {"members", "where", "array"}),
     ("equivalence_agreement", "equivalence", {"formula", "data", "rng"}, set()),
+    (
+        "unique_variance",
+        "unique_variance",
+        {"brain", "models", "rng"},
+        {"layers", "test", "bounds", "alternative", "adjust", "alpha"},
+    ),
     (NetworkInput, "activations", {"model", "folder", "overwrite"}, {"code", "options", "weights", "test_stimuli"}),
     (TableInput, "read", {"source", "rois", "cache"}, {"path"}),
     (RDMInput, "read_rdms", {"source"}, {"path"}),
@@ -415,7 +421,9 @@ def test_the_starter_shows_every_key_and_its_comments_are_valid(scores: Path) ->
         for key in model.model_fields:
             assert re.search(rf"^(# )?{key} = ", part, re.M), (section, key)
     # these need patterns, RDMs, or an item
-    alone = "score_patterns|linear_predictivity|rdms_from_patterns|fitted|leaderboard"
+    alone = (
+        "score_patterns|linear_predictivity|rdms_from_patterns|fitted|leaderboard|unique_variance"
+    )
     text = re.sub(rf"# \[({alone})\]\n(# .*\n)*", "", text)
     text = re.sub(
         r"^# (?!ROIs|Study|Run|The |Either|Further|Claims|bounds = [0{])", "", text, flags=re.M

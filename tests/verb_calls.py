@@ -33,6 +33,7 @@ from tests.verb_data import (
     numbers,
     one_of_each,
     ordered,
+    parted,
     patterns,
     people,
     plan,
@@ -87,6 +88,8 @@ BASE: dict[str, Callable[[], Call]] = {
     "LmmResult.refit": lambda: {"self": fit(), "outcome": numbers(72, seed=5)},
     "Presets.agreement": lambda: {"self": apa.models, "data": agreement()},
     "Presets.scores": lambda: {"self": apa.models, "data": best()},
+    "UniqueVariance.ceilings": lambda: {"self": parted()},
+    "UniqueVariance.test": lambda: {"self": parted()},
     "agreement_bootstrap": _patterns(),
     "agreement_sensitivity": lambda: {"table": study().scores, "vary": ["self_entry"]},
     "agreement_test": _patterns(),
@@ -217,6 +220,13 @@ BASE: dict[str, Callable[[], Call]] = {
         "bounds": 0.1,
     },
 }
+
+BASE["variance_partitioning"] = lambda: {
+    "brain": brains(),
+    "bands": {m: layers()[m, "l1"] for m in ("m1", "m2")},
+    "n_fold": 3,
+}
+BASE["unique_variance"] = lambda: {"brain": rdms().brain, "models": one_of_each()}
 
 # values that most verbs take
 OTHERS: dict[str, Any] = {
@@ -602,6 +612,33 @@ SPECIAL: dict[str, dict[str, Any]] = {
         ),
     },
     "subjects_needed": {"power": 0.9, "difference": "zero", "adjusted": False},
+    "UniqueVariance.test": {"bounds": 0.1, "alternative": "two-sided", "adjust": "holm"},
+    "variance_partitioning": {
+        "parts": "all",
+        "split": "train",
+        "alphas": [1.0, 10.0],
+        "n_fold": 4,
+        "seed": 2,
+        "folds": "contiguous",
+        "groups": [i // 3 for i in range(30)],
+        "per": "unit",
+        "delays": (0, 1),
+        "ceiling": True,
+        "interval": "t",
+    },
+    "unique_variance": {
+        "method": "pearson",
+        "measure": "partial",
+        "groups": {"one": ["model_01"], "rest": ["model_02"]},
+        "parts": "all",
+        "nonnegative": True,
+        "cross_validate": "subject",
+        "n_fold": needing(3, cross_validate="stimulus", n_fold=2, rng=1),
+        "n_cv": needing(4, cross_validate="stimulus", n_fold=2, rng=1),
+        "cluster": needing("stimulus", n_resamples=49, rng=1),
+        "interval": "t",
+        "n_jobs": needing(2, n_resamples=49, rng=1, cluster="stimulus"),
+    },
     "tost": {
         "y": None,
         "test": "wilcoxon",

@@ -350,3 +350,8 @@ def network() -> Any:
 @cache
 def images() -> np.ndarray:
     return np.random.default_rng(3).random((4, 3, 8, 8)).astype("f4")
+
+
+@cache
+def parted() -> Any:
+    return quietly(lambda: apa.unique_variance(rdms().brain, one_of_each()))

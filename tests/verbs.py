@@ -19,6 +19,7 @@ from typing import Any
 
 import apastats as apa
 from apastats.bootstrapping.result import BootstrapResult
+from apastats.bootstrapping.unique_result import UniqueVariance
 from apastats.comparing.leaderboard_result import LeaderboardResult
 from apastats.errors import ApaWarning
 from apastats.mixed.contrasts import ContrastResult
@@ -45,6 +46,8 @@ METHODS = {
     "LmmResult.refit": LmmResult.refit,
     "Presets.agreement": Presets.agreement,
     "Presets.scores": Presets.scores,
+    "UniqueVariance.ceilings": UniqueVariance.ceilings,
+    "UniqueVariance.test": UniqueVariance.test,
 }
 
 

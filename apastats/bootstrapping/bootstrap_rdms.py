@@ -31,7 +31,7 @@ from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.table import CellFormula, parse_formula
 from apastats.words import STIMULI, SUBJECTS, Drawn, Held, Info, Outcome
 
-__all__ = ["bootstrap_rdms"]
+__all__ = ["bootstrap_rdms", "drawn_factors", "stimulus_cells", "stimulus_plans"]
 
 STIMULUS_RESAMPLES = 4_999
 
@@ -54,7 +54,7 @@ def bootstrap_rdms(
     workdir: str | Path | None,
 ) -> BootstrapResult:
     """Bootstrap scores of models against brains from RDMs or patterns; see :func:`apastats.bootstrap`."""
-    drawn = _factors(cluster)
+    drawn = drawn_factors(cluster)
     method, labels, log = source.metric, source.labels, source.log
     f = parse_formula(formula)
     groups = _groups(f, source.models)
@@ -104,7 +104,7 @@ def bootstrap_rdms(
     else:
         _stimuli_can_be_drawn(source, scheme, interval)
         info = info.but(interval="t" if interval == "auto" else interval)
-        units, plan, others = _stimulus_plans(
+        units, plan, others = stimulus_plans(
             drawn, source.n_stimulus, blocks, len(subjects), n_resamples, root, scheme == "bayesian"
         )
         setups = [
@@ -122,7 +122,7 @@ def bootstrap_rdms(
             for roi in rois
         ]
         store = _store(workdir, source, f, info, plan, [scheme, *drawn], units.tolist(), ceiling)
-        arrays = _stimulus_cells(setups, len(groups), ceiling, n_jobs, store)
+        arrays = stimulus_cells(setups, len(groups), ceiling, n_jobs, store)
         held = (Held("layers"), *((SUBJECTS,) if drawn == ("stimulus",) else ()))
     keys = groups.loc[np.repeat(np.arange(len(groups)), len(rois))].reset_index(drop=True)
     if f.by:
@@ -143,7 +143,7 @@ def bootstrap_rdms(
     return BootstrapResult(table, info, provenance, arrays, notes)
 
 
-def _factors(cluster: str | Sequence[str]) -> tuple[str, ...]:
+def drawn_factors(cluster: str | Sequence[str]) -> tuple[str, ...]:
     """Factors that are drawn: subject, stimulus, or both."""
     drawn = (cluster,) if isinstance(cluster, str) else tuple(cluster)
     if drawn not in (("subject",), ("stimulus",), ("subject", "stimulus")):
@@ -200,7 +200,7 @@ def _subject_arrays(
     return arrays
 
 
-def _stimulus_plans(
+def stimulus_plans(
     drawn: tuple[str, ...],
     n: int,
     blocks: Sequence[Any] | None,
@@ -230,7 +230,7 @@ def _stimulus_plans(
     return units, plan, others
 
 
-def _stimulus_cells(
+def stimulus_cells(
     setups: list[StimulusSetup],
     m: int,
     ceiling: bool,

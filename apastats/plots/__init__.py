@@ -16,6 +16,7 @@ from apastats.plots.curves import against_null, layer_curves, margin_decisions, 
 from apastats.plots.decisions import identification, letters, margin_curve, sensitivity
 from apastats.plots.grids import heatmap, pattern_lines, score_agreement
 from apastats.plots.leaderboard import leaderboard
+from apastats.plots.parts import stacked_parts
 from apastats.plots.people import among_people
 from apastats.plots.rows import ceilings, estimates, forest, rank_intervals
 from apastats.plots.style import label, model_colors
@@ -48,6 +49,7 @@ __all__ = [
     "residuals",
     "score_agreement",
     "sensitivity",
+    "stacked_parts",
     "subjects_needed",
     "variance_components",
 ]

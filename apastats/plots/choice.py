@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from apastats.plots.drawn_rows import (
     row_names,
 )  # fmt: skip
 from apastats.plots.leaderboard import leaderboard
+from apastats.plots.parts import stacked_parts
 from apastats.plots.people import among_people
 from apastats.plots.style import MUTED, label, model_colors, with_metric
 
@@ -351,33 +352,6 @@ def _margins(
     return ax
 
 
-def _needed(
-    result: Any,
-    ax: Axes | None,
-    *,
-    where: Any = None,
-    order: Any = None,
-    labels: Any = None,
-    title: str = "",
-) -> Axes:
-    frame, _ = prepared(result, result.table, named_by(result.table), where, order, labels)
-    return curves.subjects_needed(frame, ax=ax, rows="_row", title=title)
-
-
-def _power(
-    result: Any, ax: Axes | None, *, where: Any = None, target: float | None = 0.8, title: str = ""
-) -> Axes:
-    frame, _ = chosen(result.table, where)
-    if "term" in frame.columns:
-        frame = frame.assign(power=frame["estimate"], term=frame["term"].str.replace("_", " "))
-        ax = checks.power_curve(
-            frame[["n", "term", "power"]], ax=ax, x="n", by=["term"], target=target, title=title
-        )
-        ax.set_ylabel("share of simulated studies")
-        return ax
-    return checks.power_curve(frame, ax=ax, target=target, title=title)
-
-
 def _posterior(
     result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, colors: Any = None,
     outcome: str | None = None, title: str = "",
@@ -536,8 +510,8 @@ def _several(**kinds: Plot) -> Callable[[set[str]], Plot]:
 
 def _power_of(columns: set[str]) -> Plot:
     if "n_equivalence" in columns:
-        return Plot(_needed, ("where", "order", "labels", "title"))
-    return Plot(_power, ("where", "target", "title"))
+        return Plot(other_kinds.needed, ("where", "order", "labels", "title"))
+    return Plot(other_kinds.power, ("where", "target", "title"))
 
 
 def _people_of(columns: set[str]) -> Plot:
@@ -552,6 +526,30 @@ def _rank_of(columns: set[str]) -> Plot:
     if "estimate" in columns and "conf_low" in columns:
         return FOREST if "bound_low" in columns else ESTIMATES
     return Plot(_statistics, PLAIN)
+
+
+def _parts(
+    result: Any, ax: Axes | None, *, where: Any = None, labels: Any = None, colors: Any = None,
+    outcome: str | None = None, title: str = "",
+) -> Axes:  # fmt: skip
+    """Parts of explained variance stacked; correlations and coefficients as rows, as they do not add up."""
+    frame, _ = chosen(result.table, where)
+    if not set(frame["part"]) <= {"unique", "shared", "added", "total"}:
+        return _estimates(
+            result, ax, where=where, labels=labels, colors=colors, outcome=outcome, title=title
+        )
+    words = labels or {}
+    shades = {str(words.get(str(m), m)): c for m, c in (colors or {}).items()}
+    named = {c: [str(words.get(str(v), v)) for v in frame[c]] for c in ("roi", "model")}
+    said = str(result.info.outcome) if outcome is None else outcome
+    return stacked_parts(frame.assign(**named), ax=ax, colors=shades, outcome=said, title=title)
+
+
+def _tested(result: Any, ax: Axes | None, *, outcome: str | None = None, **options: Any) -> Axes:
+    """What was tested, with its interval."""
+    shown = replace(result, table=result.table.assign(estimate=result.table["tested"]))
+    said = str(result.info.estimand).split(",")[0] if outcome is None else outcome
+    return _estimates(shown, ax, outcome=said, **options)
 
 
 # one row per kind that its columns alone do not say
@@ -589,5 +587,9 @@ KINDS: dict[str, Callable[[set[str]], Plot]] = {
     "leaderboard_missing": _always(Plot(_shifted, ("where", "order", "labels", "title"))),
     "leaderboard": _always(Plot(_board, ("where", "order", "labels", "title"))),
     "layer_agreement": _always(LAYERS),
+    "unique_variance": _several(
+        stacked=Plot(_parts, ("where", "labels", "colors", "outcome", "title")), rows=ESTIMATES
+    ),
+    "unique_test": _always(Plot(_tested, (*PLAIN,))),
     "rdm_evaluation": lambda columns: LAYERS if "layer" in columns else ESTIMATES,
 }

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import InputError
-from apastats.plots import grids, rows
-from apastats.plots.drawn_rows import chosen
+from apastats.plots import checks, curves, grids, rows
+from apastats.plots.drawn_rows import chosen, named_by, prepared
 from apastats.plots.style import model_colors, with_metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["pattern_lines", "ranking", "score_and_agreement", "set_matrix"]
+__all__ = ["needed", "pattern_lines", "power", "ranking", "score_and_agreement", "set_matrix"]
 
 
 def _one(frame: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
@@ -151,3 +151,32 @@ def score_and_agreement(
         x="score less that of the best", y="agreement less its reference (Fisher z)",
         title=title or (roi or "mean over regions"),
     )  # fmt: skip
+
+
+def needed(
+    result: Any,
+    ax: Axes | None,
+    *,
+    where: Any = None,
+    order: Any = None,
+    labels: Any = None,
+    title: str = "",
+) -> Axes:
+    """Subjects that each contrast would need."""
+    frame, _ = prepared(result, result.table, named_by(result.table), where, order, labels)
+    return curves.subjects_needed(frame, ax=ax, rows="_row", title=title)
+
+
+def power(
+    result: Any, ax: Axes | None, *, where: Any = None, target: float | None = 0.8, title: str = ""
+) -> Axes:
+    """Power over the number of subjects."""
+    frame, _ = chosen(result.table, where)
+    if "term" in frame.columns:
+        frame = frame.assign(power=frame["estimate"], term=frame["term"].str.replace("_", " "))
+        ax = checks.power_curve(
+            frame[["n", "term", "power"]], ax=ax, x="n", by=["term"], target=target, title=title
+        )
+        ax.set_ylabel("share of simulated studies")
+        return ax
+    return checks.power_curve(frame, ax=ax, target=target, title=title)

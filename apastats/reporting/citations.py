@@ -104,6 +104,13 @@ def brain_test(result: Any) -> tuple[str, ...]:
     return ("feather2025", "schuirmann1987", *people, *common(result))
 
 
+def unique_test(result: Any) -> tuple[str, ...]:
+    """Commonality, sign flips, and two one-sided tests where there is a margin."""
+    flips = ("winkler2014",) if result.info.test == "sign flips" else ()
+    margin = ("schuirmann1987",) if result.info.margin else ()
+    return ("nimon2008", *flips, *margin, *common(result))
+
+
 def against_null(result: Any) -> tuple[str, ...]:
     """Agreement against a null that was sampled or enumerated."""
     drawn = ("phipson2010",) if result.info.n_resamples else ()

@@ -19,6 +19,7 @@ from apastats.reporting import (
     prose,
     row_prose,
     sections,
+    unique_words,
 )
 from apastats.reporting import citations as cites
 from apastats.reporting.markup import plain
@@ -131,6 +132,14 @@ KINDS: dict[str, Kind] = {
     "fitted_evaluation": Kind(
         called("Cross-validated similarity of the RDMs of fitted models and brain"), "scores", prose.estimates,
         sections.fitted, methods.means, cites.fixed("kriegeskorte2008", "nili2014", "schuett2023"),
+    ),
+    "unique_variance": Kind(
+        called("Unique and shared variance of the models"), "scores", prose.told_by(unique_words.part_row),
+        figures(unique_words.stacked, unique_words.region_table), cites=cites.fixed("nimon2008", "nili2014"),
+    ),
+    "unique_test": Kind(
+        called("What each model adds to the others"), "scores", prose.told_by(unique_words.test_row),
+        cites=cites.unique_test,
     ),
     "comparison": Kind(
         called("Comparison of {}"), "scores", prose.contrasts, figures(None, sections.letters_table),

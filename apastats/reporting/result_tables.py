@@ -23,8 +23,8 @@ __all__ = ["compact", "latex", "markdown", "page", "word"]
 
 # what says in which cell a row stands
 KEYS = (
-    "fit", "model", "contrast", "term", "level", "reference", "roi", "metric", "split", "bound", "stream", "group",
-    "layer", "analysis", "what", "n", "margin",
+    "fit", "part", "model", "contrast", "term", "level", "reference", "roi", "metric", "split", "bound", "stream",
+    "group", "layer", "analysis", "what", "n", "margin",
 )  # fmt: skip
 # what a row found, the most telling first
 FOUND = (

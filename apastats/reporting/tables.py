@@ -27,6 +27,8 @@ LABELS = {
     "p_value_adjusted": "p, adjusted",
     "p_value_equiv": "p, equivalence",
     "p_value_equiv_adjusted": "p, equivalence, adjusted",
+    "p_value_less": "p, less than the margin",
+    "p_value_more": "p, more than the margin",
     "p_value_noninf": "p, above lower bound",
     "p_value_nonsup": "p, below upper bound",
     "n_subject": "n",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
@@ -11,10 +10,12 @@ import pandas as pd
 
 from apastats.arguments import checked, choice, items
 from apastats.errors import InputError
+from apastats.numbers.explained import subset_r2
 from apastats.scoring.partial_similarity import correlations, predictors_of
+from apastats.scoring.unique_kernel import Question
 from apastats.table import ScoreTable
 
-__all__ = ["commonality"]
+__all__ = ["MOST", "commonality", "members_of"]
 
 MOST = 10  # groups; all 2^10 subsets are fitted
 
@@ -55,7 +56,7 @@ def commonality(
 
     See Also
     --------
-    regression_rsa, partial_similarity, score
+    regression_rsa, partial_similarity, unique_variance, score
 
     Notes
     -----
@@ -85,28 +86,16 @@ def commonality(
     labels = predictors.labels
     single = labels["layer"].nunique() == 1
     names = list(labels["model"] if single else labels["model"] + " " + labels["layer"])
-    members = _members(groups, names)
+    members = members_of(groups, names)
     among, toward = correlations(targets, predictors, method)
+    question = Question(tuple(members.values()), parts="all")
+    r2 = subset_r2(among[None], toward[None], question.groups, question.masks)
+    found = question.parts_of(r2)[0]
     keys = list(members)
-    explained = {frozenset[str](): np.zeros(len(toward))}
-    for size in range(1, len(keys) + 1):
-        for chosen in combinations(keys, size):
-            at = np.concatenate([members[g] for g in chosen])
-            r = toward[:, at]
-            b = np.linalg.solve(among[np.ix_(at, at)], r.T).T
-            explained[frozenset(chosen)] = (b * r).sum(axis=1)
-    whole = frozenset(keys)
-    parts = {"total": explained[whole]}
-    for size in range(1, len(keys) + 1):
-        for chosen in combinations(keys, size):
-            rest = whole - set(chosen)
-            terms = [
-                (-1) ** (n + 1) * explained[rest | set(some)]
-                for n in range(size + 1)
-                for some in combinations(chosen, n)
-            ]
-            kind = "unique" if size == 1 else "shared"
-            parts[f"{kind} {' & '.join(chosen)}"] = np.sum(terms, axis=0)
+    parts = {
+        "total" if kind == "total" else f"{kind} {' & '.join(keys[k] for k in chosen)}": values
+        for (kind, chosen), values in zip(question.sets, found.T, strict=True)
+    }
     frame = pd.concat(
         [
             pd.DataFrame(
@@ -126,8 +115,10 @@ def commonality(
     return ScoreTable(frame, log=tuple(log), source=f"commonality of {targets.source}")
 
 
-def _members(groups: Mapping[str, Sequence[str]] | None, names: list[str]) -> dict[str, np.ndarray]:
-    """Places of the models of every group."""
+def members_of(
+    groups: Mapping[str, Sequence[str]] | None, names: list[str], most: int = MOST
+) -> dict[str, np.ndarray]:
+    """Places of the models of every group; ``most`` groups."""
     given = (
         {n: [n] for n in names}
         if groups is None
@@ -136,8 +127,8 @@ def _members(groups: Mapping[str, Sequence[str]] | None, names: list[str]) -> di
     listed = [m for some in given.values() for m in some]
     if sorted(listed) != sorted(names):
         raise InputError("groups", sorted(listed), f"every model once: {sorted(names)}")
-    if not 2 <= len(given) <= MOST:
+    if not 2 <= len(given) <= most:
         raise InputError(
-            "groups", f"{len(given)} groups", f"2 to {MOST} groups of models (groups=)"
+            "groups", f"{len(given)} groups", f"2 to {most} groups of models (groups=)"
         )
     return {g: np.array([names.index(m) for m in some]) for g, some in given.items()}

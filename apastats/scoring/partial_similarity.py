@@ -11,8 +11,8 @@ from apastats.arguments import checked, choice
 from apastats.errors import DataError, InputError
 from apastats.io.rdm_set import RDMSet, aligned
 from apastats.io.read_rdms import as_rdms
+from apastats.scoring.checked_rdms import checked_brain, checked_models
 from apastats.scoring.rdm_similarity import similarity_counts
-from apastats.scoring.score import checked_brain, checked_models
 from apastats.table import ScoreTable
 
 __all__ = ["correlations", "partial_similarity", "predictors_of"]
@@ -56,7 +56,7 @@ def partial_similarity(
 
     See Also
     --------
-    commonality, regression_rsa, score
+    commonality, regression_rsa, unique_variance, score
 
     Notes
     -----

@@ -9,6 +9,8 @@ import pandas as pd
 
 from apastats.arguments import checked, choice
 from apastats.scoring.partial_similarity import correlations, predictors_of
+from apastats.scoring.similarity import mid_ranks
+from apastats.scoring.unique_kernel import weights
 from apastats.table import ScoreTable
 
 __all__ = ["regression_rsa"]
@@ -16,9 +18,14 @@ __all__ = ["regression_rsa"]
 
 @checked
 def regression_rsa(
-    brain: Any, models: Any, *, method: Literal["pearson", "spearman"] = "spearman"
+    brain: Any,
+    models: Any,
+    *,
+    method: Literal["pearson", "spearman"] = "spearman",
+    nonnegative: bool = False,
+    standardized: bool = True,
 ) -> ScoreTable:
-    """Standardised regression coefficient of every model in a regression of a subject's RDM on all of them.
+    """Coefficient of every model in a regression of a subject's RDM on all of them.
 
     Parameters
     ----------
@@ -26,11 +33,16 @@ def regression_rsa(
         As in :func:`apastats.partial_similarity`.
     method : {"spearman", "pearson"}
         Regression of ranks or of dissimilarities.
+    nonnegative : bool
+        Whether coefficients are 0 or more.
+    standardized : bool
+        Whether coefficients are in units of standard deviations; else in those of the RDMs (or their ranks), as
+        mne-rsa's ``regression``.
 
     Returns
     -------
     ScoreTable
-        A row per model, ROI and subject; the coefficients are in units of standard deviations.
+        A row per model, ROI and subject.
 
         Columns: ``kind`` (kind of the row: model or brain), ``model`` (model, or what is compared), ``layer``
         (layer of the model), ``subject`` (subject), ``roi`` (region), ``metric`` (measure of the scores),
@@ -43,11 +55,12 @@ def regression_rsa(
 
     See Also
     --------
-    commonality, partial_similarity, fitted
+    commonality, partial_similarity, unique_variance, fitted
 
     Notes
     -----
-    ``b = R^-1 r`` with R the correlations among models and r those with the subject.
+    ``b = R^-1 r`` with R the correlations among models and r those with the subject; non-negative ones minimise the
+    same sum of squares over coefficients of 0 or more. In the units of the RDMs, ``b_k sd(subject) / sd(model k)``.
 
     References
     ----------
@@ -67,14 +80,21 @@ def regression_rsa(
     choice("method", method, ("pearson", "spearman"))
     targets, predictors, log = predictors_of(brain, models)
     among, toward = correlations(targets, predictors, method)
-    b = np.linalg.solve(among, toward.T).T
+    b = weights(among[None], toward[None], np.arange(len(among)), nonnegative)[0]
+    if not standardized:
+        change = mid_ranks if method == "spearman" else np.asarray
+        mine, theirs = (
+            np.std(change(np.asarray(r.vectors, dtype=np.float64)), axis=1)
+            for r in (targets, predictors)
+        )
+        b = b * mine[:, None] / theirs
     s, k = (i.ravel() for i in np.indices(b.shape))
     frame = pd.DataFrame(
         {
             "kind": "model",
             **{c: predictors.labels[c].to_numpy()[k] for c in ("model", "layer")},
             **{c: targets.labels[c].to_numpy()[s] for c in ("subject", "roi")},
-            "metric": f"standardised coefficient ({method})",
+            "metric": f"{'standardised ' if standardized else ''}coefficient ({method})",
             "score": b.ravel(),
         }
     )

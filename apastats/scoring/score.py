@@ -10,7 +10,6 @@ import pandas as pd
 
 from apastats.arguments import checked, choice
 from apastats.errors import (
-    DataError,
     DegenerateWarning,
     DesignError,
     DirectionWarning,
@@ -20,6 +19,7 @@ from apastats.errors import (
 from apastats.io.rdm_set import RDMSet, aligned
 from apastats.io.read_rdms import as_rdms
 from apastats.numbers.backends import get_backend
+from apastats.scoring.checked_rdms import checked_brain, checked_models
 from apastats.scoring.methods import parse_method
 from apastats.scoring.pooling import scaled_for_pooling
 from apastats.scoring.rdm_similarity import similarity_counts
@@ -28,6 +28,12 @@ from apastats.table import ScoreTable
 __all__ = ["checked_brain", "checked_models", "parse_references", "score"]
 
 REFERENCES = ("subject_to_subject", "leave_one_out")
+JOINT = ("partial", "partial-spearman", "regression")
+# options that these do not read, and their defaults
+UNUSED: dict[str, Any] = {
+    "references": REFERENCES, "sigma_k": None, "rerank": False, "batch": None, "backend": "numpy", "device": "cpu",
+    "dtype": "float64",
+}  # fmt: skip
 # scores of models below which they hardly fall by chance: so many, and of such a mean
 FEWEST, UNLIKELY = 6, -0.1
 KEPT = 2**25  # entries of scaled RDMs that are kept rather than made twice
@@ -57,7 +63,10 @@ def score(
     models : RDMSet or anything :func:`apastats.read_rdms` takes, optional
         RDMs labelled with ``model`` and ``layer`` (without it "-").
     method : str
-        As in :func:`apastats.rdm_similarity`; it becomes the ``metric`` of the table.
+        As in :func:`apastats.rdm_similarity`; it becomes the ``metric`` of the table. Or, of all models at once and by
+        the names that mne-rsa has for them: ``"partial"`` and ``"partial-spearman"`` (partial correlations,
+        :func:`apastats.partial_similarity`), ``"regression"`` (slopes in the units of the RDMs,
+        :func:`apastats.regression_rsa`); rows of models alone.
     references : sequence of {"subject_to_subject", "leave_one_out"} or None
         Brain rows to compute. ``subject_to_subject``: all ordered pairs of subjects, all pairs of
         ROIs. ``leave_one_out``: the pooled RDM of all other subjects (as in rsatoolbox's
@@ -130,6 +139,10 @@ def score(
     >>> table.frame["kind"].value_counts().to_dict()
     {'model': 96, 'subject_to_subject': 24, 'leave_one_out': 12}
     """
+    if method in JOINT:
+        given = {"references": references, "sigma_k": sigma_k, "rerank": rerank, "batch": batch}
+        given |= {"backend": backend, "device": device, "dtype": dtype}
+        return _of_all_models(brain, models, method, split, given)
     engine = get_backend(backend, device, dtype)
     parse_method(method)
     wanted = parse_references(references)
@@ -169,6 +182,28 @@ def score(
     return ScoreTable(frame, log=tuple(log), source=source)
 
 
+def _of_all_models(
+    brain: Any, models: Any, method: str, split: str, given: dict[str, Any]
+) -> ScoreTable:
+    """Scores that depend on all models at once, as rows of models."""
+    from apastats.scoring.partial_similarity import partial_similarity
+    from apastats.scoring.regression_rsa import regression_rsa
+
+    for option, value in given.items():
+        default = UNUSED[option]
+        if value is not None and value != default:
+            raise InputError(option, value, f"its default with method={method!r}")
+    if models is None:
+        raise InputError("models", None, f"RDMs of models, with method={method!r}")
+    if method == "regression":
+        made = regression_rsa(brain, models, method="pearson", standardized=False)
+    else:
+        kind: Any = "spearman" if method == "partial-spearman" else "pearson"
+        made = partial_similarity(brain, models, method=kind)
+    frame = made.frame.assign(metric=method, split=split)
+    return ScoreTable(frame, log=made.log, source=f"scores of {made.source}")
+
+
 def direction(scores: np.ndarray, method: str) -> list[str]:
     """Warn, and say in the log, where every model is far below 0: as when similarities stand for distances."""
     if method == "neg_riem_dist":  # a distance with its sign turned
@@ -196,72 +231,6 @@ def parse_references(references: Sequence[str] | None) -> tuple[str, ...]:
     for name in names:
         choice("references", name, REFERENCES)
     return names
-
-
-def checked_brain(brain: RDMSet) -> RDMSet:
-    """Brain RDMs with the labels subject and roi, one RDM of each."""
-    labels = brain.labels
-    if "subject" not in labels.columns:
-        raise InputError(
-            "brain",
-            list(labels.columns),
-            "RDMs with a label 'subject'",
-            hint="Name the descriptor that holds it by read_rdms(..., labels={'subject': NAME}), or give one value "
-            "per RDM.",
-        )
-    if "roi" not in labels.columns:
-        labels = _with_text(labels, "roi", "-")
-    repeated = labels.duplicated(["subject", "roi"])
-    if repeated.any():
-        first = labels[repeated].iloc[0]
-        others = [c for c in labels.columns if c not in ("subject", "roi")]
-        raise DataError(
-            f"{brain.source}: several RDMs of subject {first['subject']!r} in ROI {first['roi']!r}; they differ in "
-            f"{others}. Select one or average over it first"
-        )
-    return brain if labels is brain.labels else brain.relabelled(labels)
-
-
-def checked_models(models: RDMSet) -> RDMSet:
-    """Model RDMs with the labels model and layer, one RDM of each."""
-    labels = models.labels
-    if (
-        "model" not in labels.columns
-        and "subject" not in labels.columns
-        and "name" in labels.columns
-    ):
-        labels = labels.rename(
-            columns={"name": "model"}
-        )  # rsatoolbox, MATLAB and files name models so
-    if "model" not in labels.columns:
-        if list(labels.columns) != ["rdm"] and "layer" not in labels.columns:
-            raise InputError(
-                "models",
-                list(labels.columns),
-                "RDMs with a label 'model'",
-                hint=f"Take one by read_rdms(..., labels={{'model': {labels.columns[0]!r}}}).",
-            )
-        labels = (
-            labels.rename(columns={"rdm": "model"})
-            if "rdm" in labels.columns
-            else _with_text(labels, "model", "model")
-        )
-    if "layer" not in labels.columns:
-        labels = _with_text(labels, "layer", "-")
-    clash = [
-        c for c in labels.columns if c in ("kind", "subject", "roi", "metric", "split", "score")
-    ]
-    if clash:
-        raise InputError(
-            "models", clash, "RDMs without labels that belong to brains or to the table"
-        )
-    return models if labels is models.labels else models.relabelled(labels)
-
-
-def _with_text(labels: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
-    """Labels with one more column of one text, of the type that labels have."""
-    same = pd.Series([value] * len(labels), index=labels.index, dtype="str")
-    return labels.assign(**{column: same})
 
 
 def _rows_of(

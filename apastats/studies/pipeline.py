@@ -30,8 +30,8 @@ def steps_of(study: StudyFile) -> int:
         study.agreement.run and study.equivalence_agreement
     )
     # reading, the check, ceilings, layers, the bootstrap, the report
-    more = bool(study.equivalence) + bool(study.fitted) + bool(study.leaderboard)
-    return 6 + more + agreement + len(study.analysis)
+    named = (study.equivalence, study.fitted, study.leaderboard, study.unique_variance)
+    return 6 + agreement + sum(map(bool, named)) + len(study.analysis)
 
 
 @dataclass
@@ -271,6 +271,34 @@ class Pipeline:
             shifts = list(chosen.missing)
             self._keep("leaderboard_missing", lambda: board.missing(delta=shifts), "leaderboard")
 
+    def _unique_variance(self, state: Running) -> None:
+        """What each model adds to the others, and the tests of it."""
+        chosen = self.study.unique_variance
+        if chosen is None:
+            return
+        from apastats.bootstrapping.unique_variance import unique_variance
+
+        self.step("unique variance")
+        from apastats.io.rdm_set import joined
+
+        given = [k for k in ("models", *self.study.inputs.more_models) if k in self.inputs]
+        sets = [self.inputs[k] for k in given]
+        models = sets[0] if len(sets) == 1 else joined(sets, "models")
+        if chosen.layers:
+            models = models.select(model=list(chosen.layers))
+            wanted = models.labels["model"].map(chosen.layers) == models.labels["layer"]
+            models = models.take(wanted.to_numpy())
+        tested = {"bounds", "alternative", "adjust", "alpha"}
+        options = chosen.model_dump(exclude={"layers", "test", *tested}) | {"rng": self._seed}
+        found = self._keep(
+            "unique_variance",
+            lambda: unique_variance(state.brain, models, **options),
+            "unique_variance",
+        )
+        if chosen.test:
+            how = chosen.model_dump(include=tested) | {"rng": self._seed}
+            self._keep("unique_test", lambda: found.test(**how), "unique_variance")
+
     def _further(self, state: Running) -> None:
         """The ``[[analysis]]`` entries in order; each may use what came before it."""
         from apastats.studies.steps import needs_fit, run_step
@@ -313,12 +341,13 @@ STEPS: dict[str, Callable[[Pipeline, Running], None]] = {
     "bootstrap": Pipeline._outcomes,
     "fitted": Pipeline._fitted,
     "leaderboard": Pipeline._leaderboard,
+    "unique_variance": Pipeline._unique_variance,
     "analysis": Pipeline._further,
     "claims": Pipeline._claims,
 }
 
 # steps that a table without people leaves out
-OF_PEOPLE = ("ceiling", "select_layer", "agreement", "bootstrap", "fitted")
+OF_PEOPLE = ("ceiling", "select_layer", "agreement", "bootstrap", "fitted", "unique_variance")
 
 
 def _formula(outcome: str, by: list[str], within: str | Sequence[str] | None) -> str:

@@ -386,6 +386,30 @@ class LeaderboardSection(_Section):
         return None if value == "all" else value
 
 
+class UniqueVarianceSection(_Section):
+    """What each model adds to the others; options of ``apastats.unique_variance`` and of the test that follows it."""
+
+    layers: dict[str, str] = Field(default_factory=dict)
+    method: Literal["pearson", "spearman", "kendall"] = "spearman"
+    measure: Literal["unique", "semipartial", "partial", "coefficient"] = "unique"
+    groups: dict[str, list[str]] | None = None
+    parts: Literal["unique", "all", "ordered"] = "unique"
+    nonnegative: bool = False
+    cross_validate: str | tuple[str, str] | None = None
+    n_fold: int | None = Field(default=None, ge=2)
+    n_cv: Count = 5
+    cluster: str | tuple[str, str] = "subject"
+    interval: Interval = "auto"
+    n_resamples: Resamples = "auto"
+    conf_level: Level = 0.95
+    n_jobs: int = 1
+    test: bool = True
+    bounds: float | None = Field(default=None, gt=0, lt=1)
+    alternative: Literal["greater", "two-sided"] = "greater"
+    adjust: str = "max-t"
+    alpha: Alpha = 0.05
+
+
 class FollowSection(_Section):
     """A method called on the result of an analysis."""
 
@@ -454,6 +478,7 @@ class StudyFile(_Section):
     equivalence_agreement: EquivalenceSection | None = None
     fitted: FittedSection | None = None
     leaderboard: LeaderboardSection | None = None
+    unique_variance: UniqueVarianceSection | None = None
     analysis: list[AnalysisSection] = Field(default_factory=list)
     claims: list[ClaimSection] = Field(default_factory=list)
     report: ReportSection = Field(default_factory=ReportSection)
@@ -465,6 +490,9 @@ class StudyFile(_Section):
                 raise ValueError(f"{name} without inputs.patterns: response patterns are needed")
         if self.fitted is not None and not (self.inputs.rdms or self.rdms_from_patterns):
             raise ValueError("fitted without inputs.rdms: RDMs of the brain are needed")
+        models = self.inputs.models or self.inputs.more_models or self.rdms_from_patterns
+        if self.unique_variance is not None and not models:
+            raise ValueError("unique_variance without inputs.models: RDMs of models are needed")
         within = {"repeat", "split_half"} & set(self.ceiling.kinds)
         if within and self.inputs.repeats is None:
             raise ValueError(

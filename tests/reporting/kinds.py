@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 import apastats as apa
-from apastats.errors import SingularFitWarning
+from apastats.errors import SingularFitWarning, SmallSampleWarning
 from apastats.mixed.bayes_lmm import BayesLmmResult
 from apastats.results import Provenance
 from tests.verb_data import benchmarks
@@ -57,7 +57,12 @@ def every_kind() -> dict[str, Any]:
     tested = apa.equivalence("score ~ model | roi", best, bounds=0.02, reference="best")
     near = pd.DataFrame([[-abs(i - j) for j in range(4)] for i in range(4)], ROIS, ROIS)
     rdms = apa.simulate_rdms(n_subject=4, n_stimulus=12, rois=["V1", "V2"], n_model=2, rng=0)
+    chosen = rdms.models.select(layer=str(rdms.models.labels["layer"].iloc[0]))
     wide = best.where(roi="V1").frame.pivot_table(index="subject", columns="model", values="score")
+    with warnings.catch_warnings():
+        # a small part is a result too
+        warnings.simplefilter("ignore", SmallSampleWarning)
+        parts = apa.unique_variance(rdms.brain, chosen)
     draws = np.random.default_rng(0).normal(size=(3, 400))
     brains = apa.brain_test(
         study.scores.where(split="test"),
@@ -133,6 +138,9 @@ def every_kind() -> dict[str, Any]:
         "fitted": apa.evaluate_fitted(
             rdms.brain, apa.fitted("weighted", rdms.models), n_resamples=49, rng=1
         ),
+        "parts": parts,
+        "parts tested": parts.test(bounds=0.05),
+        "partial": apa.unique_variance(rdms.brain, chosen, measure="partial"),
         "rdms": apa.evaluate_rdms(rdms.brain, rdms.models),
         "layers": apa.layer_agreement(patterns),
         "bayes": bayes(),

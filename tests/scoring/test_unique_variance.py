@@ -83,6 +83,50 @@ def test_coefficients_are_those_of_least_squares(method: str) -> None:
         np.testing.assert_allclose(mine[["m0", "m1", "m2"]], expected, rtol=0, atol=1e-10)
 
 
+def test_methods_by_the_names_of_mne_rsa_are_its_formulas() -> None:
+    brain, models = sets()
+    names = [f"m{k}" for k in range(3)]
+    for method in ("partial", "partial-spearman", "regression"):
+        found = apa.score(brain, models, method=method, split="held").frame
+        assert set(found["metric"]) == {method}
+        assert set(found["split"]) == {"held"}
+        for s, subject in enumerate("abcd"):
+            z = np.vstack([brain.vectors[s], models.vectors]).T
+            if method == "partial-spearman":
+                z = np.apply_along_axis(rankdata, 0, z)
+            z = z - z.mean(axis=0)
+            if method == "regression":
+                expected = np.linalg.lstsq(z[:, 1:], z[:, 0], rcond=None)[0]
+            else:
+                inverse = np.linalg.pinv(z.T @ z)
+                expected = -inverse[0, 1:] / np.sqrt(inverse[0, 0] * np.diag(inverse)[1:])
+            mine = found[found["subject"] == subject].set_index("model")["score"]
+            np.testing.assert_allclose(mine[names], expected, rtol=0, atol=1e-10)
+    with pytest.raises(InputError, match="rerank"):
+        apa.score(brain, models, method="partial", rerank=True)
+    with pytest.raises(InputError, match="RDMs of models"):
+        apa.score(brain, method="partial")
+
+
+@pytest.mark.parametrize("method", ["pearson", "spearman"])
+def test_nonnegative_coefficients_are_those_of_scipy(method: str) -> None:
+    from scipy.optimize import nnls
+
+    brain, models = sets()
+    turned = apa.RDMSet(models.vectors * np.array([[1], [-1], [1]]), models.labels)
+    found = apa.regression_rsa(
+        brain, turned, method=method, nonnegative=True, standardized=False
+    ).frame
+    change = rankdata if method == "spearman" else np.asarray
+    x, y = (np.apply_along_axis(change, 1, s.vectors) for s in (brain, turned))
+    x, y = (v - v.mean(axis=1, keepdims=True) for v in (x, y))
+    for s, subject in enumerate("abcd"):
+        mine = found[found["subject"] == subject].set_index("model")["score"]
+        expected = nnls(y.T, x[s])[0]
+        np.testing.assert_allclose(mine[["m0", "m1", "m2"]], expected, rtol=0, atol=1e-9)
+        assert expected.min() == 0
+
+
 def test_a_group_is_one_predictor() -> None:
     brain, models = sets()
     found = apa.commonality(brain, models, groups={"first": ["m0", "m2"], "second": ["m1"]}).frame

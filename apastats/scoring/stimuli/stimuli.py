@@ -22,10 +22,13 @@ from apastats.scoring.stimuli.literal import LiteralKernel
 from apastats.scoring.stimuli.measured import MeasureKernel, SubsetKernel, measure_kernel
 from apastats.scoring.stimuli.pair_weights import PairKernel
 from apastats.scoring.stimuli.two_factor import as_counts, dual_variance
+from apastats.scoring.unique_kernel import UniqueKernel
 
 __all__ = ["StimulusSetup", "stimulus_arrays", "two_factor_df"]
 
-Kernel: TypeAlias = PairKernel | LiteralKernel | BuresKernel | DistinctKernel | MeasureKernel
+Kernel: TypeAlias = (
+    PairKernel | LiteralKernel | BuresKernel | DistinctKernel | MeasureKernel | UniqueKernel
+)
 
 Sets: TypeAlias = np.ndarray | Sequence[np.ndarray]
 
@@ -64,6 +67,8 @@ class StimulusSetup:
         What each subject adds to the mean ceilings by being in the pools of the others; mean 0.
     others : sequence of array
         Patterns that ceilings by a measure compare subjects with: those of the others for every subject, then of all.
+    joint : callable, optional
+        ``(x, y)`` -> kernel of what depends on all models at once; its columns stand in the place of the models.
     """
 
     x: Sets
@@ -78,6 +83,7 @@ class StimulusSetup:
     bayesian: bool = False
     pooled: np.ndarray | None = None
     others: Sequence[np.ndarray] = ()
+    joint: Callable[[np.ndarray, np.ndarray], Kernel] | None = None
 
 
 def stimulus_arrays(
@@ -102,11 +108,12 @@ def stimulus_arrays(
         ``replicates, estimate, std_error, influence, df`` and, if asked for, ``std_errors``; with both
         factors the replicates are scaled about their mean to the corrected variance.
     """
-    b, tiles = setup.stimuli.n_resamples, range(0, len(setup.y), MODEL_TILE)
+    b, width = setup.stimuli.n_resamples, MODEL_TILE if setup.joint is None else len(setup.y)
+    tiles = range(0, len(setup.y), width)
     tasks = [
         (
             setup,
-            slice(t, t + MODEL_TILE),
+            slice(t, t + width),
             list(range(i, min(i + TASK_BLOCKS, setup.stimuli.n_blocks))),
         )
         for t in tiles
@@ -145,6 +152,8 @@ class _Shifted(BlockStore):
 
 def _kernel(setup: StimulusSetup, y: Sets) -> Kernel:
     """Kernel of the method."""
+    if setup.joint is not None:
+        return setup.joint(np.asarray(setup.x), np.asarray(y))
     if isinstance(setup.method, Measure):
         return measure_kernel(setup.method, list(setup.x), list(y), setup.others)
     x = np.asarray(setup.x)

@@ -1,0 +1,277 @@
+"""What each band of features of an encoding model explains of responses, alone and shared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from apastats.arguments import choice, mapping
+from apastats.bootstrapping.tables import give_warnings, how_many
+from apastats.bootstrapping.unique_labels import labels_of, tested_parts
+from apastats.bootstrapping.unique_result import KEYS, UniqueVariance
+from apastats.errors import DesignError, InputError
+from apastats.recording import verb
+from apastats.resampling.plans import Resamples, subject_counts
+from apastats.results import Provenance
+from apastats.scoring.commonality import MOST
+from apastats.scoring.linear_predictivity import linear_predictivity
+from apastats.scoring.response_patterns import checked_patterns, other_people
+from apastats.scoring.ridge import ALPHAS
+from apastats.scoring.unique_kernel import Question
+from apastats.seeds import RngLike, seed_sequence
+from apastats.words import STIMULI, Drawn, Info, Outcome
+
+__all__ = ["variance_partitioning"]
+
+
+@verb
+def variance_partitioning(
+    brain: Mapping[tuple[str, str], Any],
+    bands: Mapping[Any, Any],
+    *,
+    parts: Literal["unique", "all", "ordered"] = "unique",
+    split: Literal["train", "test"] | None = None,
+    alphas: Any = ALPHAS,
+    n_fold: int = 5,
+    seed: int = 1,
+    folds: str = "shuffled",
+    groups: Sequence[Any] | None = None,
+    per: str = "set",
+    delays: Sequence[int] = (0,),
+    ceiling: bool = False,
+    interval: str = "studentized",
+    n_resamples: Resamples = "auto",
+    conf_level: float = 0.95,
+    rng: RngLike = None,
+) -> UniqueVariance:
+    """Held-out variance of responses that each band of features explains beyond the other bands, and in common.
+
+    Parameters
+    ----------
+    brain : mapping
+        From ``(subject, roi)`` to ``[n_stimulus, n_vertex]`` or a pair ``(train, test)`` of such, as in
+        :func:`apastats.linear_predictivity`.
+    bands : mapping
+        From the name of a band, or ``(model, layer)``, to its features ``[n_stimulus, n_feature]``, or a pair
+        likewise; two bands or more.
+    parts : {"unique", "all", "ordered"}
+        As in :func:`apastats.unique_variance`; ``all`` fits every subset of up to 10 bands.
+    split : {"train", "test"}, optional
+        R2 of the folds over the train stimuli, or of the test stimuli; by default the latter where there are any.
+    alphas, n_fold, seed, folds, groups, per, delays
+        As in :func:`apastats.linear_predictivity`: one penalty for all bands of a subset, chosen within each fold.
+    ceiling : bool
+        Whether to fit, in the place of every band, the mean responses of the other subjects (all subjects of a ROI
+        need the same vertices).
+    interval : str
+        As in :func:`apastats.bootstrap`.
+    n_resamples : "auto", "exact" or int
+        Resamples of subjects.
+    conf_level : float
+        Level of the intervals.
+    rng : int, Generator, SeedSequence or None
+        Seed of sampled resamples.
+
+    Returns
+    -------
+    UniqueVariance
+        As of :func:`apastats.unique_variance`, ``model`` being the band; ``.test(bounds=)`` tests the parts.
+
+        Columns: ``roi`` (region), ``part`` (unique, shared, added or total variance), ``model`` (model, or what is
+        compared), ``estimate`` (what is estimated, from the data themselves), ``std_error`` (standard error),
+        ``conf_low`` (lower limit of the interval), ``conf_high`` (upper limit of the interval), ``conf_level``
+        (level of the interval), ``n_subject`` (subjects), ``method`` (how the interval or test was made), ``mcse``
+        (Monte-Carlo standard error), ``conf_low_mcse`` (Monte-Carlo error of the lower limit), ``conf_high_mcse``
+        (Monte-Carlo error of the upper limit), ``settled`` (whether more resamples could not change the decision),
+        ``ceiling_lower`` (lower noise ceiling).
+
+    Raises
+    ------
+    InputError, DataError
+        As :func:`apastats.linear_predictivity`; fewer than two bands.
+    DesignError
+        Fewer than two subjects in a ROI.
+
+    See Also
+    --------
+    unique_variance, linear_predictivity, normalize_encoding
+
+    Notes
+    -----
+    ``unique_k = R2(all bands) - R2(all but k)``, every R2 that of stimuli not fitted to, so that a band that adds
+    nothing has a part of 0 or somewhat below (overfitting), and parts can be negative (Lescroart, Stansbury and Gallant
+    2015; de Heer et al. 2017). A ridge penalty is shared by the bands of a subset: a small band beside a large one is
+    shrunk with it, which favours neither where features are on one scale. Stimuli are held fixed: intervals are over
+    subjects.
+
+    References
+    ----------
+    .. [1] de Heer, W. A., Huth, A. G., Griffiths, T. L., Gallant, J. L., & Theunissen, F. E. (2017). The
+       hierarchical cortical organization of human speech processing. Journal of Neuroscience, 37(27),
+       6539–6557. https://doi.org/10.1523/JNEUROSCI.3267-16.2017
+    .. [2] Lescroart, M. D., Stansbury, D. E., & Gallant, J. L. (2015). Fourier power, subjective distance, and
+       object categories all provide plausible models of BOLD responses in scene-selective visual areas.
+       Frontiers in Computational Neuroscience, 9, 135. https://doi.org/10.3389/fncom.2015.00135
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> low, high = rng.standard_normal((2, 60, 4))
+    >>> brain = {
+    ...     (f"s{k}", "V1"): low @ rng.standard_normal((4, 9)) + rng.standard_normal((60, 9))
+    ...     for k in range(6)
+    ... }
+    >>> found = variance_partitioning(brain, {"low": low, "high": high})
+    >>> bool(found.table["estimate"].iloc[0] > 0.5 > found.table["estimate"].iloc[1])
+    True
+    """
+    choice("parts", parts, ("unique", "all", "ordered"))
+    names = _names(list(mapping("bands", bands)))
+    if not 2 <= len(names) <= (MOST if parts == "all" else 150):
+        raise InputError("bands", f"{len(names)} bands", f"2 to {MOST} of them")
+    question = Question(tuple(np.array([k]) for k in range(len(names))), parts=parts)
+    options = {
+        "alphas": alphas, "n_fold": n_fold, "seed": seed, "folds": folds, "groups": groups, "per": per,
+        "delays": delays,
+    }  # fmt: skip
+    made = [bands[b] for b in bands]
+    features = {
+        (str(j), "-"): _joined([made[k] for k in mask])
+        for j, mask in enumerate(question.masks)
+        if mask
+    }
+    table = linear_predictivity(brain, features, **options)
+    shown = split or ("test" if "test" in set(table.frame["split"]) else "train")
+    choice("split", shown, sorted(set(table.frame["split"])))
+    subjects = sorted({str(s) for s, _ in brain})
+    rois = [str(r) for r in dict.fromkeys(r for _, r in brain)]
+    r2 = _values(table.frame, shown, subjects, rois, len(question.masks))
+    few = [r for r, n in zip(rois, np.isfinite(r2[:, :, -1]).sum(axis=0), strict=True) if n < 2]
+    if few:
+        raise DesignError(f"ROI {few[0]!r} has one subject; at least 2 are needed")
+    values = np.moveaxis(question.parts_of(r2), 2, 1)
+    n = len(subjects)
+    plan = subject_counts(n, n_resamples, seed_sequence(rng))
+    arrays: dict[str, np.ndarray] = {"values": values.reshape(n, -1), "scores": values}
+    if not plan.exact:
+        arrays["counts"] = plan.counts
+    if ceiling:
+        bounds = _ceilings(brain, made, question, options, shown, subjects, rois)
+        arrays["ceiling_values"] = bounds.reshape(n, -1)
+    labels = [[p, m.replace("models", "bands")] for p, m in labels_of(question, names)]
+    info = Info(
+        estimand="share of held-out variance explained",
+        outcome=Outcome(
+            "score", "share of held-out variance explained", metric="linear_predictivity"
+        ),
+        interval=interval,
+        conf_level=float(conf_level),
+        alternative="two-sided",
+        n_subject=n,
+        method=f"variance partitioning of {len(names)} bands of features (cross-validated ridge regression); "
+        "bootstrap of the means over subjects",
+        resampled=Drawn("subjects", number=how_many(plan)),
+        held_fixed=(STIMULI,),
+        n_resamples=plan.n_resamples,
+        exact=plan.exact,
+        extra={
+            "plan": "subject",
+            "quantile_rule": "linear",
+            "cluster": "subject",
+            "metric": "linear_predictivity",
+            "measure": "unique",
+            "nonnegative": False,
+            "signed": "held out",
+            "unit": "of the variance",
+            "cross_validated_over": ["stimulus"],
+            "split": shown,
+            "groups": {b: [b] for b in names},
+            "parts": labels,
+            "tested_parts": tested_parts(question, labels, "held out", ("subject",)),
+            "dims": [1] * len(names),
+            "ceiling_parts": None,
+            "rois": rois,
+            "subjects": subjects,
+        },
+    )
+    keys = pd.DataFrame([(r, *p) for p in labels for r in rois], columns=KEYS)
+    draft = UniqueVariance(keys, info, Provenance(data_hash=table.hash, seed=plan.seed), arrays)
+    found = draft._table()
+    if ceiling:
+        mean = np.nanmean(bounds, axis=0)[question.ceiling_of]
+        found = found.assign(ceiling_lower=mean.ravel())
+    notes = (*table.log, *give_warnings(found, KEYS, info))
+    return replace(draft, table=found, notes=notes)
+
+
+def _names(keys: list[Any]) -> list[str]:
+    """Names of the bands; of pairs the model alone where no other differs."""
+    layers = {k[1] for k in keys if isinstance(k, tuple)}
+    return [
+        str(k)
+        if not isinstance(k, tuple)
+        else str(k[0])
+        if len(layers) == 1
+        else " ".join(map(str, k))
+        for k in keys
+    ]
+
+
+def _joined(bands: Sequence[Any]) -> Any:
+    """Features of several bands side by side; a pair of a train and a test part stays one."""
+    if isinstance(bands[0], tuple):
+        return tuple(_joined([b[k] for b in bands]) for k in (0, 1))
+    if all(isinstance(b, pd.DataFrame) for b in bands):
+        wide = pd.concat(bands, axis=1)
+        wide.columns = pd.Index([f"f{k}" for k in range(wide.shape[1])])
+        return wide
+    return np.concatenate([np.asarray(b, dtype=np.float64) for b in bands], axis=1)
+
+
+def _values(
+    frame: pd.DataFrame, split: str, subjects: list[str], rois: list[str], n_mask: int
+) -> np.ndarray:
+    """R2 ``[subject, roi, mask]`` of a table whose models are numbers of masks; that of no band is 0."""
+    out = np.full((len(subjects), len(rois), n_mask), np.nan)
+    some = frame[(frame["split"] == split) & (frame["kind"] == "model")]
+    s, r = some["subject"].map(subjects.index), some["roi"].map(rois.index)
+    m = some["model"].astype(int)
+    out[s.to_numpy(), r.to_numpy(), m.to_numpy()] = some["score"].to_numpy("f8")
+    empty = np.isnan(out).all(axis=(0, 1))
+    there = np.isfinite(out).any(axis=2)
+    out[:, :, empty] = np.where(there, 0.0, np.nan)[:, :, None]
+    return out
+
+
+def _ceilings(
+    brain: Mapping[tuple[str, str], Any],
+    bands: list[Any],
+    question: Question,
+    options: dict[str, Any],
+    split: str,
+    subjects: list[str],
+    rois: list[str],
+) -> np.ndarray:
+    """What the mean responses of the other subjects add in the place of each part, ``[subject, part, roi]``."""
+    held = question.held
+    out = np.full((len(subjects), len(held), len(rois)), np.nan)
+    for subject, roi, pool in other_people(checked_patterns(brain, "brain", pairs=True)):
+        one = {k: v for k, v in brain.items() if tuple(map(str, k)) == (subject, roi)}
+        if not one:
+            continue
+        mean = pool.train if pool.test is None else (pool.train, pool.test)
+        features: dict[tuple[str, str], Any] = {}
+        for j, others in enumerate(held):
+            rest = [bands[k] for k in others]
+            features[str(2 * j), "-"] = _joined([*rest, mean])
+            if rest:
+                features[str(2 * j + 1), "-"] = _joined(rest)
+        made = linear_predictivity(one, features, **options).frame
+        r2 = _values(made, split, [subject], [roi], 2 * len(held))[0, 0]
+        out[subjects.index(subject), :, rois.index(roi)] = r2[::2] - r2[1::2]
+    return out
