@@ -10,7 +10,7 @@ import pandas as pd
 
 from apastats.arguments import choice, level, number
 from apastats.bootstrapping.result import BootstrapResult
-from apastats.bootstrapping.tables import give_warnings
+from apastats.bootstrapping.tables import give_warnings, how_many
 from apastats.bootstrapping.unique_test import Tested, tested_by_replicates, tested_by_subjects
 from apastats.errors import DesignError, InputError
 from apastats.numbers.adjust_p import check_adjust
@@ -21,7 +21,7 @@ from apastats.resampling.relabel import sign_flips
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
 from apastats.table import ScoreTable
-from apastats.words import StatedMargin
+from apastats.words import Drawn, StatedMargin
 
 __all__ = ["UniqueTest", "UniqueVariance"]
 
@@ -254,6 +254,9 @@ def _as_result(
         family_size=len(table),
         alpha=alpha,
         not_concluded="a model that is not shown to add something has not been shown to add nothing",
+        resampled=info.resampled
+        if plan is None
+        else Drawn("signs of subjects", number=how_many(plan)),
         n_resamples=None if plan is None else plan.n_resamples,
         exact=None if plan is None else plan.exact,
     )

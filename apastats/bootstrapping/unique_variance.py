@@ -281,8 +281,9 @@ def _held_out(cross_validate: str | Sequence[str] | None) -> tuple[str, ...]:
 
 def _held_fixed(drawn: tuple[str, ...]) -> tuple[Held, ...]:
     """What a claim does not reach beyond."""
-    other = {("subject",): (STIMULI,), ("stimulus",): (SUBJECTS,)}.get(drawn, ())
-    return (*other, Held("layers"))
+    other = {"subject": (STIMULI,), "stimulus": (SUBJECTS,)}
+    alone = other[drawn[0]] if len(drawn) == 1 else ()
+    return (*alone, Held("layers"))
 
 
 def _names(models: RDMSet) -> list[str]:
