@@ -230,7 +230,7 @@ def _as_result(
     table = table.assign(decision=decision, n_subject=n.to_numpy(), method=tested.method)
     info = result.info
     what = {
-        "root": "mean signed semipartial correlation, whose square is the variance a model alone explains",
+        "root": "mean signed semipartial correlation",
         "self": f"mean {info['measure']} {'correlation' if info['measure'] == 'partial' else 'value'}",
         "held out": "mean share of held-out variance",
     }[info["signed"]]

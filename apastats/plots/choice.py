@@ -548,7 +548,7 @@ def _parts(
 def _tested(result: Any, ax: Axes | None, *, outcome: str | None = None, **options: Any) -> Axes:
     """What was tested, with its interval."""
     shown = replace(result, table=result.table.assign(estimate=result.table["tested"]))
-    said = str(result.info.estimand).split(",")[0] if outcome is None else outcome
+    said = result.info.estimand if outcome is None else outcome
     return _estimates(shown, ax, outcome=said, **options)
 
 
