@@ -348,7 +348,7 @@ class BootstrapResult(Result):
             "ceiling_rois": None,
             "estimand": "score minus the lower noise ceiling",
             "method": f"{self.info.method}, minus the lower noise ceiling",
-            "null": "p_below: the score is not below the lower noise ceiling (one-sided t test)",
+            "null": "the score is not below the lower noise ceiling (one-sided t test)",
         }
         draft = self._other(self.table[self._keys()], info, interval, arrays)
         df = np.asarray(draft._kept().df)

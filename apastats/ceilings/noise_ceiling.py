@@ -59,7 +59,7 @@ _MEANING = {
     "subject_to_subject": "one other subject predicts the subject (same ROI), averaged over partners",
     "split_half": "one half of a subject's own RDMs predicts the other half",
     "repeat": "the pool of a subject's other RDMs predicts each of them",
-    "nili": "lower: the pooled RDM of the other subjects; upper: the pooled RDM of all subjects (Nili et al. 2014)",
+    "nili": "the pooled RDM of the other subjects gives the lower bound, that of all subjects the upper",
 }
 
 

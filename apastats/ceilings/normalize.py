@@ -210,7 +210,7 @@ def normalize(
         outcome=Outcome(table.outcomes[0], scale="share of the noise ceiling"),
         method=f"score / noise ceiling, {how.replace('_', ' ')}",
         interval={"fieller": "Fieller", "t": "t"}.get(interval, interval),
-        null="p_below: the score is not below the ceiling (one-sided paired t test)",
+        null="the score is not below the ceiling (one-sided paired t test)",
         by=by,
         n_subject=len(shared),
         conf_level=conf_level,
@@ -221,7 +221,7 @@ def normalize(
             else Drawn(sample="numerator and ceiling vary together over subjects")
         ),
         held_fixed=(STIMULI, CHOSEN_LAYERS),
-        extra={"ceiling": ceiling.info["method"], "bound": bound},
+        extra={"ceiling": ceiling.info["method"], "bound": bound, "how": how.replace("_", " ")},
     )
     arrays = {
         "score": top,

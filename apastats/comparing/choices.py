@@ -25,7 +25,9 @@ from apastats.resampling.quantiles import QuantileRule
 from apastats.resampling.relabel import sign_flips
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 
-__all__ = ["MATCHED_TESTS", "STATISTICS", "TWO_TESTS", "Choice", "choose", "combine", "matched"]
+__all__ = [
+    "MATCHED_TESTS", "STATISTICS", "TWO_TESTS", "Choice", "choose", "combine", "compared_with", "matched", "tested_by",
+]  # fmt: skip
 
 # test -> (name in tables, what it is, what is resampled)
 MATCHED_TESTS = {
@@ -200,6 +202,20 @@ class Choice:
             out["n_resamples"] = max((p.n_resamples for p in plans), default=0)
             out["exact"] = all(p.exact for p in plans)
         return out
+
+
+def compared_with(reference: str | None) -> str:
+    """Which contrasts were formed, as a clause."""
+    if reference is None:
+        return "all pairs were compared"
+    return f"each was compared with {'the brain' if reference == 'brain' else reference}"
+
+
+def tested_by(name: str, unit: str, *details: str) -> str:
+    """Name of a test with what it is, where the name does not say that: ``paired t test over subjects``."""
+    plain = "t test of the mean difference" if name == "paired t" else ""
+    told = "; ".join(d for d in details if d and d != plain)
+    return f"{name} test over {unit}s{f' ({told})' if told else ''}"
 
 
 def choose(

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from apastats import arguments
-from apastats.comparing.choices import MATCHED_TESTS, STATISTICS, choose
+from apastats.comparing.choices import MATCHED_TESTS, STATISTICS, choose, compared_with, tested_by
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.equivalence import (
     contrast_table,
@@ -210,10 +210,9 @@ def compare(
     name, what, resampled = MATCHED_TESTS[test]
     unit = block.cluster
     scope = "all cells together" if family == "all" else "each cell by itself"
-    if few := choice.said_of_few(len(block.clusters), unit):
-        what += f"; {few}"
+    few = choice.said_of_few(len(block.clusters), unit)
     info = Info(
-        method=f"{name} test over {unit}s ({what})",
+        method=tested_by(name, unit, what, few),
         article="the",
         estimand="difference of models",
         outcome=data.outcome(block.formula.outcome),
@@ -224,11 +223,7 @@ def compare(
         null=NULLS[alternative],
         null_value=0.0,
         rule=f"a pair was called {CLAIMS[alternative]} where the adjusted p-value was at most {alpha:g}",
-        comparison=(
-            "all pairs were compared"
-            if reference is None
-            else f"each was compared with {reference}"
-        ),
+        comparison=compared_with(reference),
         reference=reference or "",
         adjust=adjust,
         family=f"{found.size} contrasts ({scope})",

@@ -10,7 +10,14 @@ import pandas as pd
 
 from apastats.arguments import choice, instance
 from apastats.comparing.against_best import VARIANCES
-from apastats.comparing.choices import MATCHED_TESTS, STATISTICS, Choice, choose
+from apastats.comparing.choices import (
+    MATCHED_TESTS,
+    STATISTICS,
+    Choice,
+    choose,
+    compared_with,
+    tested_by,
+)
 from apastats.comparing.decisions import (
     HYPOTHESES,
     NOT_CONCLUDED,
@@ -482,13 +489,10 @@ def _words(
     if adjust == "tukey":
         name, what = "pooled t", "t test with the pooled subject-by-model error"
     unit = block.cluster
-    if few := choice.said_of_few(len(block.clusters), unit, sd_units=limits.sd_units):
-        what += f"; {few}"
+    few = choice.said_of_few(len(block.clusters), unit, sd_units=limits.sd_units)
     sample = f"{unit}s are the sample, and the claim is about the population they stand for"
     signs = f"for the adjustment, signs of all differences of a {unit} together"
-    compared = (
-        "all pairs were compared" if reference is None else f"each was compared with {reference}"
-    )
+    compared = compared_with(reference)
     rule = (
         f"a pair was called equivalent where both one-sided tests rejected at {alpha:g} after adjustment, different "
         "where the two-sided test did, different but inside the margin where all of them did, and undecided otherwise"
@@ -505,16 +509,16 @@ def _words(
             "inside the margin where both were shown, and undecided otherwise"
         )
         joint = "Holm" if adjust == "holm" else "Bonferroni"
-        what += f"; {found.pooling}" if found.pooling else ""
     elif reference == "best":
         compared = (
             "each model was compared with the one of the highest mean in its cell; as that one was selected on the "
             "same data, the adjustment runs over all pairs that could have been compared, and only the joint intervals "
             "account for the selection"
         )
+    tested = tested_by(name, unit, what, few, found.pooling if found.sided else "")
     return Info(
         article="the",
-        method=f"{name} test over {unit}s ({what}), and two one-sided tests (TOST) against the margin",
+        method=f"{tested}, and two one-sided tests (TOST) against the margin",
         estimand="difference of models",
         outcome=outcome,
         formula=str(block.formula),

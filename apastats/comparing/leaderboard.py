@@ -455,7 +455,7 @@ def _words(
         said.append(_said(b, {k: keys[k].iloc[first] for k in cells}, models))
     error = ERRORS[options.errors]
     estimand = f"expected score at the average {noun}"
-    method = f"two-way model with holes (models fixed, {noun}s {effect}, {error}; restricted maximum likelihood)"
+    method = f"a two-way model with holes (models fixed, {noun}s {effect}, {error}; restricted maximum likelihood)"
     if runs:
         method = (
             f"means over these {noun}s, a hole filled by model + {noun} ({effect}, {error}); errors from repeated "
@@ -465,13 +465,13 @@ def _words(
     if averaged:
         method += f"; scores averaged over {' and '.join(averaged)}"
     return Info(
-        method=f"{method}; simultaneous intervals of ranks",
+        method=f"{method}; with simultaneous intervals of ranks",
         estimand=estimand,
         outcome=table.outcome(formula.outcome),
         formula=str(replace(formula, by=cells)),
         test="t",
         statistic="t",
-        comparison="all pairs of models",
+        comparison="all pairs of models were compared",
         adjust="max-t-step-down" if options.stepwise else "max-t",
         family="all pairs of models" + (" in a cell" if cells else ""),
         family_size=sum(c["n_pair"] for c in said),

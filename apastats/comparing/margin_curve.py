@@ -144,7 +144,7 @@ def margin_curve(
         formula=result.info.formula,
         statistic="t",
         adjust="none",
-        rule=f"smallest margins from the {100 * (1 - 2 * alpha):g} % interval",
+        rule=f"the smallest margins are those of the {100 * (1 - 2 * alpha):g} % interval",
         alpha=alpha,
         n_subject=len(d),
         by=result.info.by,

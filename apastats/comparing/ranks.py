@@ -254,11 +254,11 @@ def friedman(
             }
         )
     used = incomplete == "use"
-    method = "Friedman's rank test, subjects are blocks"
+    method = "Friedman's rank test with subjects as blocks"
     if used:
         method = (
-            "Skillings and Mack's rank test, subjects are blocks; ranks are those among the models a subject has, and "
-            "which these are has nothing to do with the scores"
+            "Skillings and Mack's rank test with subjects as blocks; ranks are those among the models a subject has, "
+            "and which these are has nothing to do with the scores"
         )
     words = Info(
         method=method,
@@ -337,7 +337,7 @@ def quade(
             | {"n_subject": n, "method": "Quade F"}
         )
     words = Info(
-        method="Quade's test, subjects are blocks weighted by their range",
+        method="Quade's test with subjects as blocks, weighted by their range",
         estimand="rank statistic",
         test="Quade",
         statistic="F",

@@ -149,7 +149,7 @@ def rope(
         interval="highest density",
         margin_origin=margin.origin,
         method="posterior draws against a region of practical equivalence",
-        rule="equivalent is said where the interval lies inside the region, and different where it lies outside",
+        rule="equivalence was said where the interval lies inside the region, and a difference where it lies outside",
         margin=margin.words(),
         conf_level=conf_level,
         resampled=Drawn(sample="draws are taken as given"),
@@ -279,6 +279,7 @@ def coefficient_equivalence(
         estimand="coefficient",
         margin_origin=margin.origin,
         method=f"equivalence of coefficients, rule {rule}",
+        extra={"decision_rule": rule},
         margin=margin.words(),
         conf_level=level,
     )

@@ -64,7 +64,7 @@ class Shrinkage:
             return "one subject-by-model variance for all differences of a cell"
         if self.pooled:
             return "one subject-by-model variance for all differences in all cells, as the data show no other"
-        return f"variances of differences moderated (common value worth {self.df:.1f} degrees of freedom)"
+        return f"variances of differences moderated, the common value worth {self.df:.1f} degrees of freedom"
 
 
 @dataclass(frozen=True)

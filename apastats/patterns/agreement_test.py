@@ -57,9 +57,9 @@ _SENTENCE = {
     "permuted_rois": "the entries of a pattern are exchangeable: ROI labels of the predictor's pattern permuted",
     "within_stream": "entries are exchangeable within a stream: ROI labels permuted within streams",
     "spatial": "only the places of the entries matter: ROI labels rotated in space",
-    "other_roi": "no more agreement with this ROI than with the other ROIs on average",
-    "mean_pattern": "no more agreement with this ROI than with the mean pattern of the other ROIs",
-    "models": "no more agreement than the null models have on average",
+    "other_roi": "agreement with this ROI is no higher than with the other ROIs on average",
+    "mean_pattern": "agreement with this ROI is no higher than with the mean pattern of the other ROIs",
+    "models": "agreement is no higher than that of the null models on average",
     "random_models": "the model is one more of the null models",
 }
 _RESAMPLED = {b: "signs of each person's share in the difference" for b in BASELINES}

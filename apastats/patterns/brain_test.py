@@ -28,12 +28,15 @@ from apastats.patterns.pattern_similarity import SIMILARITIES, check_similarity
 from apastats.patterns.person_questions import (
     GOOD,
     LIKE,
+    NOT_WORSE,
     POOL,
     Options,
     as_good,
     decide,
     like_a_person,
+    rule_of,
     side_of,
+    side_word,
 )
 from apastats.recording import verb
 from apastats.results import Provenance, Result
@@ -97,7 +100,8 @@ def _claim(part: pd.DataFrame) -> dict[str, str]:
     score = part["outcome"] == "score"
     tool = bool(score.any() and good[score].all())
     model = bool(
-        (part["decision"] == LIKE).all() and set(part["outcome"]) == {"score", "agreement"}
+        part["decision"].isin((LIKE, NOT_WORSE)).all()
+        and set(part["outcome"]) == {"score", "agreement"}
     )
     told = []
     for name, rows in part.groupby("outcome", sort=False):
@@ -221,8 +225,9 @@ def brain_test(
     deviation over regions of people drawn with the regions' correlation, shrunken. Profile: distance on that scale
     (with ``less`` of what lies below people alone).
 
-    Decision: beyond the spread of people where the second is rejected; worse than a person where the opposite
-    of the first is shown; indistinguishable where the model is shown to be not worse and is not beyond; undecided.
+    Decision: below (two-sided: beyond) the spread of people where the second is rejected; worse than a person where the
+    opposite of the first is shown; not worse than a person where that is shown and the second is not rejected;
+    two-sided, indistinguishable from a person where it is shown to be equivalent as well; undecided.
     Not being beyond is no proof of being a person: with ten people the interval for one more is 3.5 SDs of people
     or more wide (:func:`power_brain_test` says what would be found).
 
@@ -411,7 +416,7 @@ def _cell(
         beside["people"] = np.tile(people.mean + people.effects, m)
         beside |= {"between": np.tile(people.between, m), "pair": np.tile(people.pair, m)}
     frame = pd.DataFrame(rows)
-    decide(frame, pooled=made.pairs is None, alpha=options.alpha)
+    decide(frame, options, pooled=made.pairs is None)
     return frame.assign(
         n_subject=np.isfinite(difference).sum(axis=0).ravel(), method=_method(made)
     ), beside
@@ -469,7 +474,7 @@ def _words(
             "; ".join(f"{name} {m.describe(units[name])}" for name, m in margins.items())
         ),
         margin_origin=margins[outcomes[0]].origin,
-        comparison=f"each model with {POOL if pooled else 'the people as candidates'}",
+        comparison=f"each model was compared with {POOL if pooled else 'the people as candidates'}",
         reference="person",
         adjust=options.adjust,
         family="models" + (" and regions, within outcome, metric and split" if options.over == "roi" else ""),
@@ -477,16 +482,16 @@ def _words(
         conf_level=1 - 2 * options.alpha,
         interval="t",
         n_subject=n,
-        rule=f"beyond the spread of people where one more person is rejected at {options.alpha:g}; worse than a person "
-        f"where worse by more than the margin; indistinguishable where shown to be not worse and not beyond",
+        rule=rule_of(options, pooled=pooled),
         resampled=Drawn("" if pooled else "people together with one more person"),
         n_resamples=None if pooled else options.n_resamples,
         held_fixed=(STIMULI, CHOSEN_LAYERS),
         not_concluded=(
             "who is worse than the mean of the others may still be as good as a person"
             if pooled
-            else f"a model that is not beyond people is not shown to be a person: the exact p among {n} people is "
-            f"{1 / (n + 1):.3f} or more, and where people predict one another poorly most models are as good"
+            else f"a model that is not {side_word(options)} people is not shown to be a person: the exact p among "
+            f"{n} people is {1 / (n + 1):.3f} or more, and where people predict one another poorly most models are as "
+            "good"
         ),
         extra={
             "over": options.over,

@@ -24,14 +24,28 @@ from apastats.numbers.one_more_person import (
 )
 from apastats.patterns.as_predictors import AsPredictors
 
-__all__ = ["GOOD", "LIKE", "POOL", "Options", "as_good", "decide", "like_a_person", "side_of"]
+__all__ = [
+    "GOOD",
+    "LIKE",
+    "NOT_WORSE",
+    "POOL",
+    "Options",
+    "as_good",
+    "decide",
+    "like_a_person",
+    "rule_of",
+    "side_of",
+    "side_word",
+]
 
-LIKE, WORSE, BEYOND, UNDECIDED = (
+LIKE, NOT_WORSE, WORSE, UNDECIDED = (
     "indistinguishable from a person within the margin",
+    "not worse than a person",
     "worse than a person",
-    "beyond the spread of people",
     "undecided",
 )
+# what lies outside of people, by the side that was tested
+OUTSIDE = {"less": "below the spread of people", "two-sided": "beyond the spread of people"}
 # where the brain's rows are pools of people there is no person to compare with
 POOL = "the mean of the other people"
 NOT_WORSE_THAN_POOL, WORSE_THAN_POOL = f"not worse than {POOL}", f"worse than {POOL}"
@@ -171,9 +185,15 @@ def _some(found: Candidates, which: np.ndarray) -> Candidates:
     return Candidates(*(getattr(found, k)[which] for k in Candidates.__dataclass_fields__))
 
 
-def decide(frame: pd.DataFrame, *, pooled: bool, alpha: float) -> None:
-    """Put both answers and the decision into the rows."""
-    shown = {k: frame[f"p_value_{k}_adjusted"] <= alpha for k in ("noninf", "equiv", "worse")}
+def decide(frame: pd.DataFrame, options: Options, *, pooled: bool) -> None:
+    """Put both answers and the decision into the rows.
+
+    A model is called like a person where both sides were tested and it was shown to be equivalent; one that was tested
+    against worse people alone may be above them, and is called not worse.
+    """
+    shown = {
+        k: frame[f"p_value_{k}_adjusted"] <= options.alpha for k in ("noninf", "equiv", "worse")
+    }
     good = np.select(
         [shown["equiv"], shown["noninf"], shown["worse"]],
         ["within the margin", "not worse by the margin", "worse by more than the margin"],
@@ -187,11 +207,39 @@ def decide(frame: pd.DataFrame, *, pooled: bool, alpha: float) -> None:
             [not_worse, worse], [NOT_WORSE_THAN_POOL, WORSE_THAN_POOL], UNDECIDED
         )
         return
-    p = frame["p_value_profile"]
-    beyond = p <= alpha
+    p, outside = frame["p_value_profile"], OUTSIDE[options.alternative]
+    beyond, asked = p <= options.alpha, p.notna()
     frame["like_a_person"] = np.select(
-        [beyond, p.notna()], [BEYOND, "not shown to be beyond people"], UNDECIDED
+        [beyond, asked],
+        [outside, f"not shown to be {side_word(options)} people"],
+        UNDECIDED,
     )
+    like = shown["equiv"] & asked & (options.alternative == "two-sided")
     frame["decision"] = np.select(
-        [beyond, worse, not_worse & p.notna()], [BEYOND, WORSE, LIKE], UNDECIDED
+        [beyond, worse, like, not_worse & asked], [outside, WORSE, LIKE, NOT_WORSE], UNDECIDED
+    )
+
+
+def side_word(options: Options) -> str:
+    """``below`` or ``beyond``: where a model was looked for."""
+    return OUTSIDE[options.alternative].partition(" ")[0]
+
+
+def rule_of(options: Options, *, pooled: bool) -> str:
+    """How the decision follows."""
+    if pooled:
+        return (
+            f"a model was called worse than {POOL} where it was shown to be worse by more than the margin, and not "
+            "worse where that was shown"
+        )
+    out = OUTSIDE[options.alternative]
+    like = (
+        ""
+        if options.alternative == "less"
+        else ", indistinguishable from a person where it was equivalent besides"
+    )
+    return (
+        f"a model was called {out} where the test of one more person rejected it at {options.alpha:g}, worse than a "
+        f"person where it was shown to be worse by more than the margin, not worse where it was shown not to be and "
+        f"was not {side_word(options)} people{like}, and undecided otherwise"
     )

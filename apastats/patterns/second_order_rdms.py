@@ -17,7 +17,7 @@ from apastats.resampling.plans import Resamples, check_resamples
 from apastats.results import Provenance
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import ScoreTable
-from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Held, Info
+from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Info
 
 if TYPE_CHECKING:
     from apastats.io.rdm_set import RDMSet
@@ -223,14 +223,10 @@ def second_order_rdms(
         n_resamples=len(null_values),
         conf_level=conf_level,
         resampled=Drawn(
-            f"{'stimuli' if null == 'stimuli' else 'ROI labels'} (test); subjects (interval)"
+            f"{'stimuli' if null == 'stimuli' else 'ROI labels'} for the test and subjects for the interval"
         ),
-        held_fixed=(
-            (Held("stimuli (interval)", others="other stimuli"),)
-            if given is None
-            else (STIMULI, CHOSEN_LAYERS)
-        ),
-        extra={"similarity": method, "second": second, "brain": "ROIs of different subjects"},
+        held_fixed=(STIMULI,) if given is None else (STIMULI, CHOSEN_LAYERS),
+        extra={"matrices": "RDMs", "similarity": method, "second": second, "brain": "ROIs of different subjects"},
     )
     undefined = [m for m, v in zip(q.models, estimate, strict=True) if not np.isfinite(v)]
     notes = tuple(log)

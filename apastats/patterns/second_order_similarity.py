@@ -194,7 +194,7 @@ def second_order_similarity(
         n_subject=n_s,
         n_resamples=plan.n_resamples,
         conf_level=conf_level,
-        resampled=Drawn("ROI labels (test); subjects (interval)"),
+        resampled=Drawn("ROI labels for the test and subjects for the interval"),
         held_fixed=(STIMULI, CHOSEN_LAYERS),
         extra={"similarity": similarity, "second": second, "brain": kind},
     )

@@ -224,7 +224,7 @@ def strict_alignment(
         hypothesis=hypothesis,
         rule=(
             f"a model was called aligned where both adjusted p-values were at most {alpha:g}, and not aligned where "
-            "was shown to fail on one of the two"
+            "it was shown to fail on one of the two"
         ),
         margin=StatedMargin(f"score {score_words.margin}; {measured} {agreement_words.margin}"),
         adjust=adjust,

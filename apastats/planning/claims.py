@@ -162,8 +162,8 @@ def claims(
         method="claims judged by intervals: shown where the whole interval lies on the claimed side",
         estimand="verdict",
         rule=(
-            "all rows: each interval on its own; any, most: limits that hold for the rows together; what straddles "
-            "the value is undecided"
+            "a claim on all rows was judged by each interval on its own, one on any or most rows by limits that hold "
+            "for the rows together; a claim whose interval straddles the value is undecided"
         ),
         held_fixed=(Held("what the results hold fixed", "what the results hold fixed"),),
         not_concluded="an undecided claim is neither true nor false",

@@ -18,7 +18,7 @@ from apastats.recording import verb
 from apastats.results import Provenance
 from apastats.words import Held, Info
 
-GOOD, BEYOND = "as good as a person", "beyond the spread of people"
+GOOD, BEYOND = "as good as a person", "below the spread of people"
 LABELS = ("model", "layer", "metric", "split", "direction", "outcome", "roi")
 FEWEST, UNBOUNDED = 4, 100_000
 
@@ -124,7 +124,7 @@ def power_brain_test(
             frames += [found.assign(n=int(v), estimate=reached(np.full(len(d), v))) for v in sizes]
     info = Info(
         estimand="power" if sizes else "number of people",
-        method="power of the brain test: noncentral t at the variances of the test",
+        method="power of the brain test by the noncentral t at the variances of the test",
         alpha=alpha,
         margin=result.info.margin,
         hypothesis="noninferiority; one more person",

@@ -130,7 +130,7 @@ def subjects_needed(
         method="exact power of t tests with bounds",
     )
     info = Info(
-        method="subjects with which each contrast would be decided, exact power of t tests with bounds",
+        method="exact power of t tests with bounds",
         alpha=each,
         estimand="number of subjects",
         hypothesis="equivalence",

@@ -143,7 +143,7 @@ def _no_person(over: str) -> Callable[[Study], Any]:
     def run(s: Study) -> Any:
         mine = _brain(s, over)
         mine = mine[mine["model"] == "further"]
-        return (mine["like_a_person"] == "beyond the spread of people").any()
+        return (mine["like_a_person"] == "below the spread of people").any()
 
     return run
 

@@ -227,6 +227,10 @@ def metric_words(metric: str) -> str:
         "rmse": "RMSE",
         "spearman": "Spearman",
         "pearson": "Pearson",
+        "corr": "Pearson",
+        "corr_cov": "whitened Pearson",
+        "cosine_cov": "whitened cosine",
+        "kendall": "Kendall",
     }.get(metric.lower(), metric.replace("_", " "))
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from apastats.reporting import leaderboard_words
+from apastats.reporting import brain_words, leaderboard_words
 from apastats.reporting.markup import name, plain, sym
 from apastats.reporting.numbers import NumberStyle
 from apastats.reporting.phrases import (
@@ -257,7 +257,37 @@ def _tests(result: Any, style: NumberStyle) -> str:
     return f"{what} was above chance in {shown or 'none'} of {tests} ({sym('p')} \u2264 {alpha:g})."
 
 
+def _separation(result: Any, style: NumberStyle) -> str:
+    """How many pairs of models are told apart, over the cells."""
+    table = result.table
+    first = table[table["outcome"] == table["outcome"].iloc[0]] if "outcome" in table else table
+    pairs = first[first["term"] == "separated_pairs"]
+    if pairs.empty:
+        return ""
+    models = int(pairs["n_model"].max())
+    low, high = int(pairs["estimate"].min()), int(pairs["estimate"].max())
+    where = f"{capital(_regions(pairs))}, " if _regions(pairs) else ""
+    span = f"{low}" if low == high else f"{low} to {high}"
+    what = outcome_of(result) or "the outcome"
+    return f"{where}{span} of the {models * (models - 1) // 2} pairs of models were told apart by {what}."
+
+
+def _reliability(result: Any, style: NumberStyle) -> str:
+    """Reliability of one person's pattern, over ROIs."""
+    table = result.table
+    part = table[(table["term"] == "single") & table["estimate"].notna()]
+    if part.empty or "roi" not in part.columns:
+        return ""
+    d = scale_decimals(table, style)
+    low, high = part.loc[part["estimate"].idxmin()], part.loc[part["estimate"].idxmax()]
+    return (
+        f"Reliability of the pattern of a single subject ranged from {style.number(low['estimate'], d)} in "
+        f"{name(low['roi'])} to {style.number(high['estimate'], d)} in {name(high['roi'])}."
+    )
+
+
 SUBJECTS = {
+    "second-order correlation": "Second-order similarity",
     "agreement against a null": "Agreement",
     "agreement of a row": "Agreement with the matrix",
     "share of ROIs identified": "Identification",
@@ -287,6 +317,10 @@ VERDICTS: dict[str, Verdict] = {
     "equivalence": _equivalence,
     "equivalence_set": _sets,
     "strict_alignment": _strict,
+    "brain_test": brain_words.verdict_of,
+    "discriminability": _separation,
+    "pattern_reliability": _reliability,
+    "second_order": _tests,
     "comparison": _differences,
     "emmeans_contrasts": _contrasts,
     "noise_ceiling": _ceiling,
@@ -297,8 +331,8 @@ VERDICTS: dict[str, Verdict] = {
 }
 # the most telling first
 ORDER = (
-    "claims", "leaderboard", "equivalence", "strict_alignment", "equivalence_set", "comparison", "emmeans_contrasts",
-    "agreement_test", "pattern_identification", "matrix_agreement", "bootstrap", "noise_ceiling",
+    "claims", "leaderboard", "equivalence", "brain_test", "strict_alignment", "equivalence_set", "comparison",
+    "emmeans_contrasts", "agreement_test", "pattern_identification", "matrix_agreement", "bootstrap", "noise_ceiling",
 )  # fmt: skip
 
 

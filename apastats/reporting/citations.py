@@ -74,9 +74,9 @@ def ceiling(result: Any) -> tuple[str, ...]:
     kind = result.info.get("ceiling_kind")
     if kind in ("leave_one_out", "subject_to_subject"):
         return ("hoefling2026", *common(result))
-    return {"nili": ("nili2014",), "split_half": ("spearman1904",)}.get(str(kind), ()) + common(
-        result
-    )
+    return {"nili": ("kriegeskorte2008", "nili2014"), "split_half": ("spearman1904",)}.get(
+        str(kind), ()
+    ) + common(result)
 
 
 def ranks(result: Any) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from apastats.plots.sheet import sheet
 from apastats.reporting.blocks import Block, FigureBlock, Paragraph
 from apastats.reporting.markup import name
 from apastats.reporting.panels import FIRST, any_figures, cells_of, split_metrics
-from apastats.reporting.tables import table_block
+from apastats.reporting.tables import quantity_words, table_block
 
 __all__ = [
     "difference_figures", "layer_figures", "margin_blocks", "null_figures", "planning_figures", "posterior_blocks",
@@ -234,7 +234,7 @@ def _term_panels(frame: pd.DataFrame, terms: Sequence[Any], rows: Sequence[str])
 
     def draw(ax: Any, i: int) -> None:
         part = frame[frame["term"] == terms[i]].set_index("_row").reindex(rows).reset_index()
-        heading = str(terms[i]).replace("_", " ")
+        heading = quantity_words(str(terms[i])).replace("_", " ")
         plots.estimates(part, ax=ax, rows="_row", outcome="", title=plots.label(heading))
         ax.x_limits = ax.extent("x")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from apastats.comparing.decisions import NOT_CONCLUDED
 from apastats.reporting.markup import name, sym
+from apastats.reporting.openings import opening
 from apastats.reporting.phrases import (
     adjusted_sentence,
     capital,
@@ -108,7 +109,8 @@ def head_sentences(result: Any) -> list[str]:
     """Method, n, margin, null, adjustment and settings of results whose rows say no more than their numbers."""
     info = result.info
     n = f" ({sym('n')} = {info.n_subject})" if info.n_subject else ""
-    out = [f"{capital(name(info.method))}{n}."] if info.method else []
+    made = opening(result) or capital(name(info.method))
+    out = [f"{made}{n}."] if made else []
     if info.resampled is not None and info.resampled.random:
         out.append(f"The model was {name(info.formula)}.")
     out += [margin_sentence(info)] if info.margin else []

@@ -102,12 +102,18 @@ def _set_title(result: Any) -> str:
     return f"{compared} {what}, by {outcome_words(result)}"
 
 
+def _followed_title(result: Any) -> str:
+    text = str(result.info.method)
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def _any_title(result: Any) -> str:
     title, what = str(result.kind).replace("_", " ").capitalize(), outcome_of(result)
     return f"{title} of {what}" if what else title
 
 
 figures = sections.with_figures
+KEYS_OF_ROWS = ("model", "layer", "metric", "split", "direction", "outcome", "roi")
 measured = prose.told_by(row_prose.measured)
 PATTERNS = cites.fixed("hoefling2026")
 
@@ -165,7 +171,10 @@ KINDS: dict[str, Kind] = {
         cites=cites.fixed("little1993"),
     ),
     "discriminability": Kind(
-        called("Separation of the models"), "scores", prose.coefficients, figures(curve_panels.term_figures)
+        called("Separation of the models"), "scores", prose.coefficients,
+        figures(
+            curve_panels.term_figures, columns=("roi", "metric", "outcome", "term", "estimate", "conf_low", "p_value")
+        ),
     ),
     "map_test": Kind(
         called("Tests over a map"), "scores", prose.told_by(row_prose.mapped),
@@ -173,7 +182,7 @@ KINDS: dict[str, Kind] = {
     ),
     "effect_size": Kind(
         called("Effect sizes"), "scores", prose.coefficients, figures(curve_panels.term_figures),
-        methods.untitled, cites.effect_sizes,
+        cites=cites.effect_sizes,
     ),
     "equivalence": Kind(
         called("Equivalence of {}"), "equivalence", prose.equivalence, sections.equivalence,
@@ -236,7 +245,15 @@ KINDS: dict[str, Kind] = {
     ),
     "brain_test": Kind(
         called("Could a model be another brain? Brain test of {}"), "equivalence", brain_words.verdicts,
-        figures(brain_words.place_figures, brain_words.claims_table), cites=cites.brain_test,
+        figures(
+            brain_words.place_figures, brain_words.claims_table,
+            columns=(
+                *KEYS_OF_ROWS, "mean_model", "mean_person", "person_low", "p_value_profile", "estimate", "conf_low",
+                "bound_low", "decision",
+            ),
+            labels={"p_value_profile": "p, one more person"},
+        ),
+        cites=cites.brain_test,
     ),
     "lmm": Kind(
         called("Linear mixed model of {}"), "models", prose.coefficients, sections.mixed,
@@ -251,7 +268,7 @@ KINDS: dict[str, Kind] = {
         cites=cites.mixed("searle1980"),
     ),
     "emmeans_contrasts": Kind(
-        called("Contrasts of marginal means"), "models", methods=methods.untitled, cites=cites.mixed("searle1980")
+        called("Contrasts of marginal means"), "models", cites=cites.mixed("searle1980")
     ),
     "influence": Kind(
         called("Influence on the mixed model"), "models", influence_words.influences,
@@ -268,15 +285,17 @@ KINDS: dict[str, Kind] = {
     ),
     "power": Kind(
         called("Power"), "planning", prose.told_by(row_prose.planned), figures(curve_panels.planning_figures),
-        methods.untitled, cites.power,
+        cites=cites.power,
     ),
 }  # fmt: skip
 UNKNOWN = Kind(_any_title, "")
+# a table that a method of a result gave; what was done is told with that result
+FOLLOWED = Kind(_followed_title, "", methods=methods.silent)
 
 
 def kind_of(result: Any) -> Kind:
     """Row of a result; one that asks its columns for a kind that has none."""
-    return KINDS.get(result.kind, UNKNOWN)
+    return FOLLOWED if result.kind == "followed_table" else KINDS.get(result.kind, UNKNOWN)
 
 
 def title_of(result: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from apastats.reporting.how_made import (
@@ -11,10 +11,10 @@ from apastats.reporting.how_made import (
     margin_sentence,
     reference_sentence,
 )
-from apastats.reporting.markup import cite, code, name, sym
+from apastats.reporting.markup import cite, name, sym
+from apastats.reporting.openings import formula_words, interval_words, opening
 from apastats.reporting.phrases import (
     adjusted_sentence,
-    capital,
     ceiling_words,
     outcome_of,
     outcome_words,
@@ -27,13 +27,13 @@ from apastats.reporting.phrases import (
 __all__ = [
     "Maker",
     "ceiling",
+    "chose_layers",
     "equivalence",
     "generic",
     "layers",
     "means",
     "patterns",
     "silent",
-    "untitled",
 ]
 
 # result, title, keys of its works -> sentences
@@ -64,17 +64,17 @@ def _what(result: Any) -> str:
     return outcome_words(result) if outcome_of(result) else "the outcome"
 
 
-def _model(info: Any) -> str:
-    """The formula, which says what was compared within what."""
-    return f" ({code(info.formula)})" if info.formula else ""
-
-
 def means(result: Any, title: str, keys: list[str]) -> list[str]:
     """Means and how their intervals were made."""
     info, what = result.info, _what(result)
     return [
-        f"Means of {what}{_model(info)} have {_level(info)}{name(info.interval)} intervals from the "
-        f"{name(info.method)}: {name(str(info.resampled))} {cite(*keys)}."
+        " ".join(
+            [
+                f"Means of {what}{formula_words(info)} have {_level(info)}{name(info.interval)} intervals from the "
+                f"{name(info.method)} {cite(*keys)}.",
+                *filter(None, [resampling_sentence(info)]),
+            ]
+        )
     ]
 
 
@@ -83,9 +83,8 @@ def equivalence(result: Any, title: str, keys: list[str]) -> list[str]:
     info, what = result.info, _what(result)
     test = cite(*(k for k in keys if k not in OF_ADJUSTMENT))
     n = f" ({sym('n')} = {info.n_subject})" if info.n_subject else ""
-    out = [
-        f"Differences in {what}{_model(info)} were tested by the {name(info.method or 'equivalence tests')}{n} {test}."
-    ]
+    tested = name(info.method or "equivalence tests")
+    out = [f"Differences in {what}{formula_words(info)} were tested by the {tested}{n} {test}."]
     if info.comparison:
         out.append(sentence(name(info.comparison)))
     out += [margin_sentence(info)] if info.margin else []
@@ -116,20 +115,12 @@ def silent(result: Any, title: str, keys: list[str]) -> list[str]:
 
 def generic(result: Any, title: str, keys: list[str]) -> list[str]:
     """What any result says about itself: method, formula, null, reference, margin, family, rule, resampling."""
-    return _told(result, f"{title}: {name(result.info.method)}", keys)
-
-
-def untitled(result: Any, title: str, keys: list[str]) -> list[str]:
-    """The same of results whose method says what they are, without their title before it."""
-    return _told(result, capital(name(result.info.method)), keys)
-
-
-def _told(result: Any, method: str, keys: list[str]) -> list[str]:
+    method = opening(result) or f"{title}: {name(result.info.method)}"
     info = result.info
     if "method" not in info:
         return []
     test = cite(*(k for k in keys if k not in OF_ADJUSTMENT))
-    words = [f"{method}{_model(info)}{' ' + test if test else ''}."]
+    words = [f"{method}{formula_words(info)}{' ' + test if test else ''}."]
     words += [f"The null hypothesis was that {name(info.null)}."] if info.null else []
     words += [margin_sentence(info)] if info.margin else []
     words += [SIDES[info.alternative]] if info.alternative in SIDES else []
@@ -137,7 +128,7 @@ def _told(result: Any, method: str, keys: list[str]) -> list[str]:
         words.append(reference_sentence(info))
     elif info.comparison:
         words.append(sentence(name(info.comparison)))
-    words += [f"Intervals are {name(info.interval)} intervals."] if info.interval else []
+    words += [interval_words(info.interval)] if info.interval else []
     words += settings_sentences(info)
     if info.adjust:
         words += _adjusted(info, keys)
@@ -148,6 +139,13 @@ def _told(result: Any, method: str, keys: list[str]) -> list[str]:
     words += [sentence(name(promise))] if promise else []
     words += filter(None, [resampling_sentence(info)])
     return [" ".join(words)]
+
+
+def chose_layers(items: Sequence[Any]) -> bool:
+    """Whether a layer was chosen for any model, as far as the tables of scores say."""
+    tables = [i for i in items if not hasattr(i, "info")]
+    known = [t.facts.layers for t in tables]
+    return not tables or any(k is not None and k.n_cell > 0 for k in known)
 
 
 def layers(table: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,7 @@ from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.markup import name
 from apastats.reporting.panels import MAX_PANELS, cells_of, split_metrics
 from apastats.reporting.panels import MAX_ROWS as FOREST_ROWS
+from apastats.reporting.phrases import named_terms
 from apastats.reporting.row_prose import setting_words
 
 __all__ = [
@@ -27,6 +29,11 @@ __all__ = [
 MAX_ROWS = 80
 
 
+def source_words(parts: Iterable[str]) -> str:
+    """A variance component, factor and effect, by its factor; a slope keeps its name."""
+    return " ".join(p for p in parts if p and p != "(Intercept)").replace(":", " \u00d7 ")
+
+
 def component_frame(result: Any) -> pd.DataFrame | None:
     """Variance components kept in a result."""
     names, arrays = result.info.get("components"), result.arrays
@@ -38,7 +45,7 @@ def component_frame(result: Any) -> pd.DataFrame | None:
         return None
     return pd.DataFrame(
         {
-            "group": [" ".join(filter(None, n)) for n in names],
+            "group": [source_words(n) for n in names],
             "variance": arrays["variance"],
             "share": arrays["share"],
         }
@@ -89,7 +96,7 @@ def model_figures(result: Any, context: Any) -> list[Block]:
 
 def column_figures(result: Any, context: Any, title: str) -> list[Block]:
     """The figures that the columns of a table allow."""
-    table, columns = result.table, set(result.table.columns)
+    table, columns = named_terms(result), set(result.table.columns)
     if not len(table) or len(table) > MAX_ROWS:
         return []
     named = next((c for c in ("contrast", "model", "term", "roi") if c in columns), None)

@@ -41,7 +41,7 @@ def side_by_side(result: Any, style: NumberStyle, caption: str | None = None) ->
     measures = result.measures().to_dict(orient="records")
     for record, kind in zip(measures, result.info["measure_kinds"], strict=True):
         key = str(record["measure"])
-        rows.append([_LABELS.get(key, key), *(_measure(kind, record[f], style, d) for f in fits)])
+        rows.append([_label(key), *(_measure(kind, record[f], style, d) for f in fits)])
     frame = pd.DataFrame(rows, columns=["term", *range(len(fits))])
     columns = [Column(column_label("term"), lambda row: name(row["term"]))]
     columns += [_column(fit, str(i)) for i, fit in enumerate(fits)]
@@ -72,6 +72,15 @@ def _coefficients(
         first = next(fit for fit in formulas if (fit, term) in known)
         out.append([term_words(term, formulas[first]), *cells])
     return out
+
+
+def _label(key: str) -> str:
+    """A measure of a fit in words: ``SD (Intercept) | subject`` is ``SD of subject``."""
+    kind, _, what = key.partition(" ")
+    effect, bar, group = what.partition(" | ")
+    if kind == "SD" and bar:
+        return f"SD of {group}" if effect == "(Intercept)" else f"SD of {effect} by {group}"
+    return _LABELS.get(key, key.replace("(Intercept)", "intercept"))
 
 
 def _measure(kind: str, value: float, style: NumberStyle, decimals: int) -> str:

@@ -14,7 +14,7 @@ from apastats.plots.drawn_rows import deciding
 from apastats.plots.matrix import decision_signs, matrix_sheet, signs_sheet
 from apastats.plots.panel import Panel
 from apastats.plots.sheet import sheet
-from apastats.plots.style import DECISIONS, with_metric
+from apastats.plots.style import DECISIONS, metric_words, with_metric
 from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.markup import name
 from apastats.reporting.phrases import adjusted, ceiling_words, counted
@@ -76,8 +76,10 @@ def split_metrics(
 ) -> list[tuple[str, np.ndarray]]:
     """Positions of the rows of each metric (or other columns); one unnamed part where there is one."""
     keys = [k for k in columns if k in frame.columns and frame[k].nunique() > 1]
+    words = {"metric": metric_words, "direction": lambda v: v.replace("_", " ")}
     return [
-        (", ".join(str(v) for v in cell.values()), where) for cell, where in cells_of(frame, keys)
+        (", ".join(words.get(k, str)(str(v)) for k, v in cell.items()), where)
+        for cell, where in cells_of(frame, keys)
     ]
 
 

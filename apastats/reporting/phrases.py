@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import pandas as pd
+
 from apastats.printable import counted
 from apastats.reporting.markup import name
 from apastats.words import Held, Info
 
 __all__ = [
     "ADJUSTMENTS", "adjusted", "adjusted_sentence", "capital", "ceiling_words", "compared_factor", "counted",
-    "held_sentence", "joined", "number_word", "outcome_of", "outcome_words", "pattern_sentence", "resampling_sentence",
-    "sentence", "settings_sentences", "term_words",
+    "held_sentence", "joined", "named_terms", "number_word", "outcome_of", "outcome_words", "pattern_sentence",
+    "resampling_sentence", "sentence", "settings_sentences", "term_words",
 ]  # fmt: skip
 
 _NAMES = re.compile(r"[A-Za-z_]\w*")
@@ -128,6 +130,18 @@ def term_words(term: object, formula: str) -> str:
         return f"{factor} {level}" if factor and not level.startswith(("_", "[")) else text
 
     return " \u00d7 ".join(part(t) for t in str(term).split(":"))
+
+
+def named_terms(result: Any) -> pd.DataFrame:
+    """Table of a result with its coefficients by factor and level."""
+    table: pd.DataFrame = result.table
+    if "term" not in table.columns:
+        return table
+    of = dict(result.info.get("formulas", {}))
+    fits = table["fit"] if "fit" in table.columns else [""] * len(table)
+    formula = result.info.formula
+    words = [term_words(t, of.get(f, formula)) for t, f in zip(table["term"], fits, strict=True)]
+    return table.assign(term=words)
 
 
 def pattern_sentence(info: Info) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -11,9 +11,11 @@ from apastats.errors import DataError
 from apastats.reporting import model_panels, panels, pattern_panels, row_prose
 from apastats.reporting.answer import verdict
 from apastats.reporting.blocks import Block, FigureBlock, Listing, Paragraph, TableBlock
-from apastats.reporting.markup import code, name
+from apastats.reporting.markup import name
+from apastats.reporting.openings import formula_words, opening
 from apastats.reporting.phrases import (
     compared_factor,
+    named_terms,
     number_word,
     outcome_of,
     outcome_words,
@@ -33,7 +35,8 @@ def _intro(result: Any, context: Any) -> list[Block]:
     told = verdict(result, context.style)
     if told:
         return [Paragraph(told)]
-    return [Paragraph(sentence(name(result.info.method)))] if result.info.method else []
+    made = opening(result) or name(result.info.method)
+    return [Paragraph(sentence(made))] if made else []
 
 
 def design(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
@@ -176,8 +179,7 @@ def identification(result: Any, context: Any, title: str, told: list[Block]) -> 
 
 def mixed(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
     """Coefficients and variance components of a mixed model."""
-    formula = f" The formula was {code(result.info.formula)}." if result.info.formula else ""
-    blocks: list[Block] = [Paragraph(f"{sentence(name(result.info.method))}{formula}")]
+    blocks: list[Block] = [Paragraph(f"{opening(result)}{formula_words(result.info)}.")]
     blocks += model_panels.model_figures(result, context)
     if len(result.table):
         caption = f"{title}: coefficients."
@@ -185,7 +187,7 @@ def mixed(result: Any, context: Any, title: str, told: list[Block]) -> list[Bloc
             table_block(
                 context.slug("table-coefficients"),
                 caption,
-                result.table,
+                named_terms(result),
                 context.style,
                 info=result.info,
             )
@@ -202,8 +204,16 @@ def mixed(result: Any, context: Any, title: str, told: list[Block]) -> list[Bloc
 Figures: TypeAlias = Callable[[Any, Any, str], list[Block]]
 
 
-def with_figures(figures: Figures | None = None, *beside: Figures) -> SectionMaker:
-    """Section of a table with a figure: the one given, or whichever fits its columns; ``beside`` follow it."""
+def with_figures(
+    figures: Figures | None = None,
+    *beside: Figures,
+    columns: Sequence[str] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> SectionMaker:
+    """Section of a table with a figure: the one given, or whichever fits its columns; ``beside`` follow it.
+
+    ``columns``: those a reader needs, where there are many more; the csv has them all.
+    """
 
     def make(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
         blocks = _intro(result, context) + told
@@ -220,8 +230,10 @@ def with_figures(figures: Figures | None = None, *beside: Figures) -> SectionMak
             table_block(
                 context.slug(f"table-{title}"),
                 f"{title}.",
-                result.table,
+                named_terms(result),
                 context.style,
+                only=_of_use(columns, result.table),
+                labels=labels,
                 info=result.info,
             ),
         ]
@@ -229,6 +241,16 @@ def with_figures(figures: Figures | None = None, *beside: Figures) -> SectionMak
     return make
 
 
+def _of_use(columns: Sequence[str] | None, table: pd.DataFrame) -> list[str] | None:
+    """Columns that are there; a key that is the same in every row stands in the caption, or says nothing."""
+    if columns is None:
+        return None
+    same = {c for c in KEYS if c in table.columns and table[c].nunique(dropna=False) == 1}
+    return [c for c in columns if c in table.columns and c not in same]
+
+
+# columns that tell rows apart
+KEYS = ("layer", "metric", "split", "direction", "outcome", "roi")
 estimated = with_figures()
 
 

@@ -11,10 +11,11 @@ from apastats.reporting.blocks import Block, Code, Listing, Paragraph, Section, 
 from apastats.reporting.how_made import REFERENCES, cautions
 from apastats.reporting.kinds import TOPICS, keys_of, kind_of, title_of, topic_of
 from apastats.reporting.markup import cite, code, name, plain, sym, to_latex, to_markdown
-from apastats.reporting.methods import layers
+from apastats.reporting.methods import chose_layers, layers
 from apastats.reporting.phrases import counted, held_sentence, joined
 from apastats.reporting.works import WORKS
 from apastats.results import package_versions
+from apastats.words import CHOSEN_LAYERS
 
 __all__ = ["limitations", "methods_section", "origin", "provenance_rows", "recipe", "unique"]
 
@@ -60,7 +61,11 @@ def data_words(items: Sequence[Any]) -> str:
 def limitations(items: Sequence[Any]) -> list[Block]:
     """What may not be concluded, each thing once."""
     results = results_of(items)
-    held = held_sentence(h for r in results for h in r.info.held_fixed)
+    # claims hold fixed what the results they rest on do
+    fixed = [h for r in results if r.kind != "claims" for h in r.info.held_fixed]
+    if not chose_layers(items):
+        fixed = [h for h in fixed if h != CHOSEN_LAYERS]
+    held = held_sentence(fixed)
     # what results are conditional on is told once for all of them
     own = [c for r in results for c in cautions(r) if c and c != held_sentence(r.info.held_fixed)]
     lines = list({plain(c): c for c in own}.values())
@@ -156,11 +161,22 @@ def _data_line(items: Sequence[Any]) -> str:
     data = data_words(items)
     if not data:
         return ""
-    # scores of representational similarity rest on the work that introduced them
-    keys = unique(
-        [k for i in items if not hasattr(i, "info") for k in keys_of(i) if k == "kriegeskorte2008"]
+    told = f"Alignment scores were analysed ({data})."
+    if _of_rdms(items):
+        told += (
+            " They compare representational dissimilarity matrices (RDMs) of models and brain "
+            f"{cite('kriegeskorte2008', 'nili2014')}."
+        )
+    return told
+
+
+def _of_rdms(items: Sequence[Any]) -> bool:
+    """Whether the scores are known to compare RDMs: by their measure, or by a result that needs RDMs."""
+    measures = {m.lower() for m in data_of(items).get("metrics", ())}
+    return "rsa" in measures or any(
+        r.kind == "rdm_evaluation" or r.info.get("ceiling_kind") == "nili"
+        for r in results_of(items)
     )
-    return f"Alignment scores were analysed ({data}){' ' + cite(*keys) if keys else ''}."
 
 
 def _software(items: Sequence[Any]) -> tuple[dict[str, str], str]:
@@ -189,7 +205,7 @@ def _agreement_table(table: Any) -> list[str]:
         else "tests use its Fisher transform"
     )
     told = REFERENCES.get(table.facts.reference, "")
-    against = f" The reference of the brain was {told}." if told else ""
+    against = f" Patterns were compared with {told}." if told else ""
     return [
         "Pattern agreement is the similarity of a predictor's scores over all ROIs with the pattern of the brain; "
         f"{tested} {cite('hoefling2026')}.{against}"

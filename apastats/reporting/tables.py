@@ -17,7 +17,7 @@ from apastats.reporting.numbers import NumberStyle
 from apastats.rounding import LIMIT_ERRORS, decimals_for, printed_decimals
 from apastats.words import Info
 
-__all__ = ["table_block"]
+__all__ = ["quantity_words", "table_block"]
 
 LABELS = {
     "roi": "ROI",
@@ -106,7 +106,7 @@ HIDDEN = {
 SILENT = {"score", "-", "model", "reference", "nan"}
 # shown adjusted only
 RAW = ("p_value", "p_value_equiv", "p_value_claim")
-PAIRS = {"bound_low": "bound_high"}
+PAIRS = {"bound_low": "bound_high", "person_low": "person_high"}
 ON_SCALE = (
     "estimate",
     "std_error",
@@ -137,7 +137,7 @@ QUANTITIES = {
 QUANTITIES |= {f"difference {k}": f"difference {v}" for k, v in QUANTITIES.items()}
 
 
-def _quantity(text: str) -> str:
+def quantity_words(text: str) -> str:
     """A machine name in words; names of models and the like are no machine names."""
     return QUANTITIES.get(text, text)
 
@@ -149,11 +149,12 @@ def _minus(text: str) -> str:
 
 # column -> its values in words
 WORDS: Mapping[str, Callable[[str], str]] = {
-    "term": _quantity,
-    "outcome": _quantity,
-    "direction": _quantity,
-    "kind": _quantity,
+    "term": quantity_words,
+    "outcome": quantity_words,
+    "direction": quantity_words,
+    "kind": quantity_words,
     "contrast": _minus,
+    "metric": metric_words,
 }
 
 
@@ -330,7 +331,7 @@ def _same(frame: pd.DataFrame, a: Sequence[str], b: Sequence[str]) -> bool:
 def _pair(
     low: str, high: str, frame: pd.DataFrame, style: NumberStyle, decimals: int, joint: bool
 ) -> Column:
-    heading = "margin"
+    heading = {"person_low": "one more person"}.get(low, "margin")
     if low.startswith("conf_low"):
         level = low.replace("low", "level")
         levels = list(frame[level].dropna().unique()) if level in frame.columns else []

@@ -246,7 +246,7 @@ def evaluate_rdms(
         extra={
             "metric": method,
             "n_stimulus": len(targets.stimuli),
-            "pooled": "means of ranks, ranked again" if rerank else "as averaged",
+            "pooled": "as means of ranks, ranked again" if rerank else "by averaging",
         },
     )
     arrays = {

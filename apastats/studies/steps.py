@@ -158,7 +158,7 @@ def _follow(value: Any, follow: Any, known: Mapping[str, Any], place: str) -> An
         return found
     said = value.info
     info = Info(
-        method=f"{follow.method.replace('_', ' ')} of: {said.method or value.kind}",
+        method=f"{follow.method.replace('_', ' ')} of the {value.kind.replace('_', ' ')}",
         outcome=said.outcome,
         formula=said.formula,
         held_fixed=said.held_fixed,

@@ -214,12 +214,10 @@ def test_the_second_question_is_that_of_the_numbers(
 
 def test_verdicts_and_claims(found: apa.BrainTest, brains: apa.ScoreTable) -> None:
     table = found.table.set_index(["model", "outcome"])
-    assert set(table.loc[("truth", "score"), "decision"]) == {
-        "indistinguishable from a person within the margin"
-    }
+    assert set(table.loc[("truth", "score"), "decision"]) == {"not worse than a person"}
     poor = set(table.loc[("poor", "score"), "decision"])
-    assert "beyond the spread of people" in poor
-    assert "indistinguishable from a person within the margin" not in poor
+    assert "below the spread of people" in poor
+    assert "not worse than a person" not in poor
     assert set(table.loc[("truth", "score"), "as_good"]) <= {
         "not worse by the margin", "within the margin",
     }  # fmt: skip
@@ -341,7 +339,7 @@ def test_power_is_what_simulation_gives(symmetric: bool, brains: apa.ScoreTable)
     info = result.info.but(symmetric=symmetric)
     known = replace(result, info=info, arrays=dict(result.arrays) | variances)
     power = apa.power_brain_test(known, n=n, difference=-shortfall).table
-    told = power.loc[power["question"] == "beyond the spread of people", "estimate"].iloc[0]
+    told = power.loc[power["question"] == "below the spread of people", "estimate"].iloc[0]
     assert abs(seen - told) < 4 * np.sqrt(told * (1 - told) / sets) + 0.01
 
 
@@ -361,7 +359,7 @@ def test_people_needed(found: apa.BrainTest) -> None:
         assert power[0] >= 0.8
         assert n == 4 or power[1] < 0.8
     # a model at the mean of people is never beyond them
-    beyond = needed[needed["question"] == "beyond the spread of people"]["estimate"]
+    beyond = needed[needed["question"] == "below the spread of people"]["estimate"]
     assert np.isinf(beyond).all()
 
 
