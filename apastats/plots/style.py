@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-from apastats.plots.panel import Panel, narrow, on_page, size_of, width_of_page, wrapped
+from apastats.plots.panel import LINE, Panel, narrow, on_page, size_of, width_of_page, wrapped
 from apastats.printable import clean
 from apastats.words import Info
 
@@ -180,9 +180,24 @@ def _wrap_names(ax: Axes, room: float) -> None:
     for t in ax.texts:
         if getattr(t, "names_row", False):
             t.set_text(wrapped(t.get_text(), size, room))
+            broken.append(t.get_text())
+    _give_rows(ax, broken, size)
     if ax.get_title(loc="left"):
         title = size_of("axes.titlesize")
         ax.set_title(wrapped(ax.get_title(loc="left"), title, room + LEAST, bold=True), loc="left")
+
+
+def _give_rows(ax: Axes, names: Sequence[str], size: float) -> None:
+    """Height for the deepest of the names, where rows are closer than its lines."""
+    deep = max((n.count("\n") + 1 for n in names), default=1)
+    figure: Any = ax.figure
+    x, y, w, h = ax.get_position().bounds
+    low, high = sorted(ax.get_ylim())
+    have = h * figure.get_figheight()
+    need = deep * size * LINE / 72 * (high - low)
+    if deep > 1 and names and need > have:
+        more = (need - have) / figure.get_figheight()
+        ax.set_position((x, y - more, w, h + more))
 
 
 def _legend_below(ax: Axes, left: float) -> None:
