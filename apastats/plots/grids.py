@@ -15,6 +15,7 @@ from apastats.plots.style import (
     BAND,
     DIVERGING,
     INK,
+    LEAST_SIZE,
     MUTED,
     SEQUENTIAL,
     color_of,
@@ -126,9 +127,6 @@ def heatmap(
 
 
 MOST_NUMBERS = 620
-LEAST_SIZE = (
-    5.0  # points; where names would have to be smaller, every second (third, ...) is left out
-)
 
 
 def name_sides(ax: Axes, rows: list[str], columns: list[str], size: float) -> float:

@@ -18,6 +18,7 @@ from apastats.plots.style import (
     DIVERGING,
     GRID,
     INK,
+    LEAST_SIZE,
     MARKERS,
     PALETTE,
     SEQUENTIAL,
@@ -27,7 +28,6 @@ from apastats.plots.style import (
 __all__ = ["Sign", "decision_signs", "matrix_sheet", "signs_sheet"]
 
 MOST_NUMBERS = 620
-LEAST_SIZE = 5.0  # points; where names would be smaller, every second (third, ...) is left out
 CELL, NUMBER_CELL, SIGN_CELL = 0.3, 0.36, 0.3  # inches, at most
 LEAST_NUMBER_CELL = 0.26
 MANY_ROWS = 40

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -42,6 +43,7 @@ PALETTE = (
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
 MANY_ROWS = 25
+LEAST_SIZE = 5.0  # points; where names would be smaller, every second (third, ...) is left out
 DECISIONS = {
     "equivalent": ("#0072b2", "o", True),
     "different but inside the margin": ("#117733", "s", True),
@@ -115,6 +117,7 @@ def fit(figure: Figure) -> None:
     box = _around(figure)
     page = width_of_page()
     over = box.width + 2 * PAD - page
+    was = over
     if over > 0:
         main = figure.axes[0]
         wide = main.get_position().width * figure.get_figwidth()
@@ -127,9 +130,15 @@ def fit(figure: Figure) -> None:
             _legend_below(main, _around(figure).x0)
             box = _around(figure)
             over = box.width + 2 * PAD - page
-        if over > 0:
-            _resize(figure, max(LEAST, wide - over))
-            box = _around(figure)
+        for _ in range(2):
+            # what is written beside a mark moves with it, so one step can fall short
+            if over > 0:
+                _resize(figure, max(LEAST, wide - over))
+                wide = main.get_position().width * figure.get_figwidth()
+                over = _around(figure).width + 2 * PAD - page
+    if any(_thin(ax) for ax in figure.axes) or was > 0:
+        _legend_below(figure.axes[0], _around(figure).x0)
+        box = _around(figure)
     width, height = figure.get_size_inches()
     places = [a.get_position().bounds for a in figure.axes]
     new = (box.width + 2 * PAD, box.height + 2 * PAD)
@@ -187,6 +196,24 @@ def _wrap_names(ax: Axes, room: float) -> None:
         ax.set_title(wrapped(ax.get_title(loc="left"), title, room + LEAST, bold=True), loc="left")
 
 
+def _thin(ax: Axes) -> bool:
+    """Upright names of columns closer than their height: smaller, then every so many; whether there were any."""
+    names = [t for t in ax.get_xticklabels() if t.get_text() and t.get_rotation() == 90]
+    if not names:
+        return False
+    figure: Any = ax.figure
+    low, high = sorted(ax.get_xlim())
+    pitch = 72 * ax.get_position().width * figure.get_figwidth() / (high - low)
+    size = names[0].get_fontsize()
+    fits = max(LEAST_SIZE, min(size, pitch / 1.15))
+    every = max(1, math.ceil(1.15 * fits / pitch))
+    if fits == size and every == 1:
+        return True
+    at, words = ax.get_xticks(), [t.get_text() for t in ax.get_xticklabels()]
+    ax.set_xticks(at[::every], words[::every], rotation=90, fontsize=fits)
+    return True
+
+
 def _give_rows(ax: Axes, names: Sequence[str], size: float) -> None:
     """Height for the deepest of the names, where rows are closer than its lines."""
     deep = max((n.count("\n") + 1 for n in names), default=1)
@@ -208,6 +235,10 @@ def _legend_below(ax: Axes, left: float) -> None:
         figure: Any = ax.figure
         place = ax.get_position()
         wide, high = figure.get_size_inches()
+        # names of columns can reach further down than a legend stands
+        ticks = ax.xaxis.get_tightbbox(figure.canvas.get_renderer())
+        if ticks is not None:
+            distance = max(distance, place.y0 * high - ticks.y0 / figure.dpi + 0.1)
         x = (left - place.x0 * wide) / (place.width * wide)
         legend.set_loc("upper left")
         legend.set_bbox_to_anchor((x, -distance / (place.height * high)), transform=ax.transAxes)
