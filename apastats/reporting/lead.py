@@ -51,8 +51,8 @@ def _verdicts(result: Any, table: pd.DataFrame, metric: str) -> FigureBlock:
 
     columns = [c for c in ("model", "reference", "roi", "estimate", "decision") if c in table]
     data = table[columns].reset_index(drop=True)
-    of = f", {name(metric)}" if metric else ""
-    against = ""
+    of = f" ({name(metric)})" if metric else ""
+    against, star = "", REFERENCE if result.info.reference == "best" else "reference"
     if "reference" in data.columns:
         against = " against the brain" if result.info.reference == "brain" else ""
         if result.info.reference == "best":
@@ -66,14 +66,14 @@ def _verdicts(result: Any, table: pd.DataFrame, metric: str) -> FigureBlock:
         "figure-answer",
         f"The verdict on each model in each ROI: {what}{of}{against}.",
         f"Signs of {len(data)} verdicts, models by ROIs; the table of the comparisons has them in words.",
-        lambda: verdict_matrix(data, min(WIDE, width_of_page())),
+        lambda: verdict_matrix(data, min(WIDE, width_of_page()), star),
         data,
         len(data),
     )
 
 
-def verdict_matrix(data: pd.DataFrame, width: float) -> Sheet:
-    """Signs of verdicts, models by regions, in a given width in inches."""
+def verdict_matrix(data: pd.DataFrame, width: float, star: str = REFERENCE) -> Sheet:
+    """Signs of verdicts, models by regions, in a given width in inches; a star where a model is the reference."""
     models = list(dict.fromkeys(data["model"].astype(str)))
     if "reference" in data.columns:
         others = [m for m in dict.fromkeys(data["reference"].astype(str)) if m != "brain"]
@@ -81,11 +81,9 @@ def verdict_matrix(data: pd.DataFrame, width: float) -> Sheet:
         models = sorted(models) if data["reference"].nunique() > 1 else models
     rois = list(dict.fromkeys(data["roi"].astype(str)))
     signs = decision_signs(data, "model", "roi")
-    if "reference" in data.columns and data["reference"].nunique() > 1:
+    if "reference" in data.columns and set(data["reference"].astype(str)) & set(models):
         pairs = data[["reference", "roi"]].drop_duplicates().astype(str)
-        signs.append(
-            Sign(REFERENCE, list(pairs["reference"]), list(pairs["roi"]), INK, "*", True, 1.3)
-        )
+        signs.append(Sign(star, list(pairs["reference"]), list(pairs["roi"]), INK, "*", True, 1.3))
     slim = width < 5
     return signs_sheet(
         models, rois, signs, x="" if slim else "ROI", page=width, most=0.36, tight=slim

@@ -76,11 +76,17 @@ def split_metrics(
 ) -> list[tuple[str, np.ndarray]]:
     """Positions of the rows of each metric (or other columns); one unnamed part where there is one."""
     keys = [k for k in columns if k in frame.columns and frame[k].nunique() > 1]
-    words = {"metric": metric_words, "direction": lambda v: v.replace("_", " ")}
     return [
-        (", ".join(words.get(k, str)(str(v)) for k, v in cell.items()), where)
+        (", ".join(_level_words(k, str(v)) for k, v in cell.items()), where)
         for cell, where in cells_of(frame, keys)
     ]
+
+
+def _level_words(column: str, level: str) -> str:
+    """A measure or a direction by its name."""
+    if column == "metric":
+        return metric_words(level)
+    return level.replace("_", " ") if column == "direction" else level
 
 
 def ceiling_figures(result: Any, context: Any) -> list[Block]:
