@@ -226,7 +226,12 @@ def second_order_rdms(
             f"{'stimuli' if null == 'stimuli' else 'ROI labels'} for the test and subjects for the interval"
         ),
         held_fixed=(STIMULI,) if given is None else (STIMULI, CHOSEN_LAYERS),
-        extra={"matrices": "RDMs", "similarity": method, "second": second, "brain": "ROIs of different subjects"},
+        extra={
+            "matrices": "RDMs",
+            "similarity": method,
+            "second": second,
+            "brain": "ROIs of different subjects",
+        },
     )
     undefined = [m for m, v in zip(q.models, estimate, strict=True) if not np.isfinite(v)]
     notes = tuple(log)

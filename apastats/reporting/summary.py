@@ -163,9 +163,11 @@ def _data_line(items: Sequence[Any]) -> str:
         return ""
     told = f"Alignment scores were analysed ({data})."
     if _of_rdms(items):
+        used = {k for i in items for k in keys_of(i)}
+        keys = [k for k in ("kriegeskorte2008", "nili2014") if k in used]
         told += (
-            " They compare representational dissimilarity matrices (RDMs) of models and brain "
-            f"{cite('kriegeskorte2008', 'nili2014')}."
+            " They compare representational dissimilarity matrices (RDMs) of models and brain"
+            f"{' ' + cite(*keys) if keys else ''}."
         )
     return told
 
