@@ -11,12 +11,26 @@ import pandas as pd
 from apastats.arguments import choice, instance
 from apastats.errors import DataError, RepeatedRowsError
 
-__all__ = ["DEFAULTS", "KEY_COLUMNS", "KINDS", "standardise"]
+__all__ = [
+    "DEFAULTS",
+    "KEY_COLUMNS",
+    "KINDS",
+    "REGION",
+    "SEPARATOR",
+    "TIME",
+    "joined_cells",
+    "own_time",
+    "predictor_of",
+    "standardise",
+]
 
 KINDS = ("model", "subject_to_subject", "leave_one_out")
 SPLITS = ("train", "test")
 KEY_COLUMNS = ("kind", "model", "layer", "subject", "roi", "metric", "split")
 DEFAULTS = {"kind": "model", "layer": "-", "metric": "score", "split": "test"}
+TIME = "time"  # column of time points, which make cells with the ROIs
+REGION = "region"  # column of the ROI of such a cell
+SEPARATOR = " @ "  # between a ROI and the further labels of a cell
 LARGEST = 1e100  # their squares and sums are numbers
 _PART = 1 << 20  # rows of text made at once
 
@@ -236,3 +250,38 @@ def _repeated(
             return None
     found = pd.Series(joined)
     return found.duplicated().to_numpy(), found.duplicated(keep=False).to_numpy()
+
+
+def predictor_of(frame: pd.DataFrame, column: str) -> pd.Series:
+    """The label of the predictor of every row where a brain predicts: its own column, or that of what is predicted."""
+    own = f"predictor_{column}"
+    if own not in frame.columns:
+        return frame[column]
+    return frame[own].where(frame["kind"] != "model", frame[column])
+
+
+def own_time(frame: pd.DataFrame) -> pd.Series:
+    """Rows in which a time point predicts itself; all rows of a table without time points that predict others."""
+    if TIME not in frame.columns:
+        return pd.Series(True, index=frame.index)
+    return predictor_of(frame, TIME) == frame[TIME]
+
+
+def joined_cells(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Rows whose ROI is a cell of ROI and further columns, of predicting brains too; ``region`` keeps the ROI.
+
+    Examples
+    --------
+    >>> f = pd.DataFrame({"kind": ["leave_one_out"], "layer": "V4", "roi": "V1", "time": "50"})
+    >>> joined_cells(f, ("time",))[["layer", "roi", "region"]].to_numpy().tolist()
+    [['V4 @ 50', 'V1 @ 50', 'V1']]
+    """
+    roi, layer = frame["roi"].astype(str), frame["layer"].astype(str)
+    brain = (frame["kind"] != "model") & (layer != DEFAULTS["layer"])
+    for c in columns:
+        roi = roi + SEPARATOR + frame[c].map(str)
+        layer = layer.where(~brain, layer + SEPARATOR + predictor_of(frame, c).map(str))
+    predictors = [f"predictor_{c}" for c in columns if f"predictor_{c}" in frame.columns]
+    return frame.assign(**{REGION: frame["roi"], "roi": roi, "layer": layer}).drop(
+        columns=predictors
+    )

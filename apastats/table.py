@@ -15,7 +15,7 @@ from apastats.arguments import checked, choice, names, text
 from apastats.errors import DesignError, FormulaError, InputError
 from apastats.memory import reserve
 from apastats.printable import counted
-from apastats.rows import DEFAULTS, KEY_COLUMNS, KINDS, standardise
+from apastats.rows import DEFAULTS, KEY_COLUMNS, KINDS, REGION, TIME, joined_cells, standardise
 from apastats.words import Facts, Outcome
 
 __all__ = ["KEY_COLUMNS", "KINDS", "Block", "CellFormula", "ScoreTable", "parse_formula"]
@@ -350,6 +350,38 @@ class ScoreTable:
                     name, mapping, "a mapping that covers all ROIs, all models or all subjects"
                 )
         return self.with_frame(frame)
+
+    @checked
+    def cells(self, *columns: str) -> ScoreTable:
+        """Table whose ROIs are the cells of ROI and further columns: ``V1 @ 100`` of ``time`` 100.
+
+        Alignment patterns, ceilings and tests over ROIs are then those over region x time. The predicting brain's own
+        label is taken from the column ``predictor_time`` where there is one, else it is that of the target. The ROI is
+        kept as the covariate ``region``, the columns stay.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> f = pd.DataFrame(
+        ...     {"subject": "s1", "roi": "V1", "model": "m", "score": 0.1}, index=range(2)
+        ... )
+        >>> ScoreTable(f.assign(time=["0", "50"])).cells("time").levels("roi")
+        ['V1 @ 0', 'V1 @ 50']
+        """
+        for c in columns:
+            choice("columns", c, [k for k in self.frame.columns if k not in KEY_COLUMNS])
+        return replace(
+            self,
+            frame=joined_cells(self.frame, columns),
+            covariates=(*self.covariates, *columns, REGION),
+            on_duplicate="error",
+        )
+
+    def in_cells(self) -> ScoreTable:
+        """Table of cells of ROI and time where it has several time points, itself otherwise."""
+        columns = self.frame.columns
+        several = TIME in columns and self.frame[TIME].nunique() > 1
+        return self.cells(TIME) if several and REGION not in columns else self
 
     @checked
     def levels(self, column: str) -> list[Any]:

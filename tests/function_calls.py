@@ -29,6 +29,7 @@ from tests.verb_data import (
     repeats,
     study,
     tested,
+    timed_rdms,
     two_bounds,
 )
 
@@ -272,6 +273,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "references": ["leave_one_out"],
         "sigma_k": lambda: needing(np.linspace(1, 2, 12), method="corr_cov"),
         "rerank": needing(True, method="spearman"),
+        "across_time": lambda: needing(True, brain=timed_rdms()),
         "split": "train",
         "batch": 1,
     },

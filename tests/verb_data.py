@@ -172,6 +172,16 @@ def rdms() -> Any:
     return replace(made, **{k: _larger(getattr(made, k)) for k in ("brain", "models")})
 
 
+@cache
+def timed_rdms() -> apa.RDMSet:
+    """The brains' RDMs at two time points."""
+    brain = rdms().brain
+    later = np.roll(brain.vectors, 3, axis=1)
+    labels = [brain.labels.assign(time=t) for t in ("0", "50")]
+    both = np.concatenate([brain.vectors, later])
+    return apa.RDMSet(both, pd.concat(labels, ignore_index=True), brain.stimuli)
+
+
 def _larger(of: apa.RDMSet) -> apa.RDMSet:
     return apa.RDMSet(of.vectors * UNIT[0], of.labels, of.stimuli)
 

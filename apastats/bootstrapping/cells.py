@@ -14,6 +14,7 @@ from apastats.arguments import names
 from apastats.errors import DataError, DesignError, InputError
 from apastats.resampling.designs import nested_counts, stratified_counts
 from apastats.resampling.plans import Plan, Resamples, subject_counts, subject_weights
+from apastats.rows import own_time
 from apastats.seeds import RngLike
 from apastats.table import Block, CellFormula, ScoreTable, averaged_block
 from apastats.words import CHOSEN_LAYERS, PARTNERS, STIMULI, Held
@@ -121,7 +122,7 @@ def dyad_cells(formula: CellFormula, data: ScoreTable, kind: str) -> Cells:
             raise InputError("formula", str(formula), f"columns among {list(frame.columns)}")
     held: tuple[Held, ...] = (STIMULI, PARTNERS)
     if "layer" not in columns:
-        frame = frame[frame["layer"] == frame["roi"]]
+        frame = frame[(frame["layer"] == frame["roi"]) & own_time(frame)]
         held = (STIMULI, Held("pairs of the same ROI"))
         if frame.empty:
             raise DataError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
@@ -14,6 +15,7 @@ from apastats.errors import DataError, DegenerateWarning, DesignError, InputErro
 from apastats.io.rdm_set import RDMSet
 from apastats.io.read_rdms import as_rdms
 from apastats.numbers.correlation import spearman_brown
+from apastats.rows import SEPARATOR
 from apastats.scoring.methods import METHODS, comparison, parse_method
 from apastats.scoring.people import between_subjects, with_variation
 from apastats.scoring.pooling import mean_of, pool_others, scaled_for_pooling
@@ -40,8 +42,8 @@ def between_values(data: Any, method: str, kind: str) -> tuple[Values, np.ndarra
     rdms = _labelled(data)
     subjects = sorted(rdms.labels["subject"].unique())
     rows, columns, flat = [], [], []
-    for roi in rdms.labels["roi"].unique():
-        part = (rdms.labels["roi"] == roi).to_numpy()
+    for cell, part in _cells(rdms):
+        roi = SEPARATOR.join(cell.values())
         present = rdms.labels.loc[part, "subject"].tolist()
         if len(present) != len(set(present)):
             raise DataError(f"data: several RDMs of one subject in ROI {roi!r}; average them first")
@@ -56,7 +58,7 @@ def between_values(data: Any, method: str, kind: str) -> tuple[Values, np.ndarra
         flat += [(present[i], roi) for i in np.flatnonzero(~alive)]
         columns.append(full)
         for bound in ("lower", "upper") if kind == "nili" else ("reference",):
-            rows.append({"roi": roi, "metric": method, "bound": bound})
+            rows.append({**cell, "metric": method, "bound": bound})
     if flat:
         message = (
             f"{len(flat)} RDMs do not vary (first: subject {flat[0][0]!r}, ROI {flat[0][1]!r}); "
@@ -106,16 +108,17 @@ def within_subject_values(
     bounds = ("uncorrected", "corrected") if corrected else ("reference",)
     root = seed_sequence(rng)
     rows, columns, most = [], [], 0
-    for roi in rdms.labels["roi"].unique():
+    for cell, here in _cells(rdms):
         values = np.full((len(subjects), len(bounds)), np.nan)
         for i, subject in enumerate(subjects):
-            part = (rdms.labels["roi"] == roi) & (rdms.labels["subject"] == subject)
+            part = here & (rdms.labels["subject"] == subject).to_numpy()
             if not part.any():
                 continue
-            vectors = rdms.vectors[part.to_numpy()]
+            vectors = rdms.vectors[part]
             if len(vectors) < 2:
                 raise DataError(
-                    f"data: subject {subject!r} has one RDM in ROI {roi!r}; two {within}s are needed"
+                    f"data: subject {subject!r} has one RDM in ROI {SEPARATOR.join(cell.values())!r}; two {within}s "
+                    f"are needed"
                 )
             if corrected:
                 splits = _splits(len(vectors), block_generator(root, i))
@@ -126,10 +129,19 @@ def within_subject_values(
                 others = pool_others(scaled_for_pooling(vectors, method))
                 values[i] = paired_similarity(others, vectors, method, x_ranked=True).mean()
         for k, bound in enumerate(bounds):
-            rows.append({"roi": roi, "metric": method, "bound": bound})
+            rows.append({**cell, "metric": method, "bound": bound})
             columns.append(values[:, k])
     how = f"{most} splits of the {within}s" if corrected else f"each {within} against the others"
     return (pd.DataFrame(rows), np.stack(columns, axis=1), subjects, rdms.hash), how
+
+
+def _cells(rdms: RDMSet) -> Iterator[tuple[dict[str, str], np.ndarray]]:
+    """Every ROI, and time point where there are several, with the RDMs it has."""
+    by = ["roi", *(c for c in ("time",) if c in rdms.labels.columns)]
+    labels = rdms.labels[by].astype(str)
+    for cell in labels.drop_duplicates().itertuples(index=False):
+        named = dict(zip(by, cell, strict=True))
+        yield named, (labels == pd.Series(named)).all(axis=1).to_numpy()
 
 
 def _labelled(data: Any) -> RDMSet:

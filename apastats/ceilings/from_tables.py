@@ -9,7 +9,7 @@ from apastats.arguments import column
 from apastats.errors import DataError, InputError
 from apastats.numbers.correlation import spearman_brown
 from apastats.resampling.means import describe_cells
-from apastats.rows import DEFAULTS
+from apastats.rows import DEFAULTS, own_time
 from apastats.scoring.methods import METHODS
 from apastats.scoring.people import pair_values, shares_of_pooled
 from apastats.table import ScoreTable
@@ -51,7 +51,10 @@ def table_values(
     else:
         frame = data.frame
         rows = frame[
-            (frame["kind"] == kind) & _own_roi(frame, kind) & (frame["model"] != frame["subject"])
+            (frame["kind"] == kind)
+            & _own_roi(frame, kind)
+            & own_time(frame)
+            & (frame["model"] != frame["subject"])
         ]
     rows = _of_split(rows, by, split)
     if rows.empty:

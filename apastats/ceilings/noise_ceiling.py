@@ -39,6 +39,7 @@ __all__ = [
     "noise_ceiling",
 ]
 
+CELLS = ("roi", "metric")
 CEILING_KINDS = ("leave_one_out", "subject_to_subject", "nili", "split_half", "repeat")
 COSINES = (
     "a cosine of RDMs of positive distances is far above 0 without any shared signal: these ceilings are not tested "
@@ -95,7 +96,7 @@ def noise_ceiling(
     data: ScoreTable | RDMSet | Any,
     *,
     kind: str = "leave_one_out",
-    by: str | Sequence[str] = ("roi", "metric"),
+    by: str | Sequence[str] = CELLS,
     split: str | None = None,
     method: str = "corr",
     within: str = "session",
@@ -120,7 +121,8 @@ def noise_ceiling(
         own RDMs, with the Spearman-Brown correction; each of a subject's RDMs against the pool of the
         subject's others.
     by : sequence of str
-        Cells the ceiling is computed in; ``roi`` must be among them.
+        Cells the ceiling is computed in; ``roi`` must be among them. By default ``time`` too, where there are several
+        time points; those that predict others are no ceiling.
     split : str, optional
         Split of the score table; ``"test"`` where there are several.
     method : str
@@ -209,7 +211,7 @@ def noise_ceiling(
     check_interval(interval, conf_level, alternative)
     asked, chance = chance is not None, 0.0 if chance is None else chance
     source = "scores" if isinstance(data, ScoreTable) else "RDMs"
-    applies("by", by, to=["scores"], chosen=source, by="data", default=("roi", "metric"))
+    applies("by", by, to=["scores"], chosen=source, by="data", default=CELLS)
     applies("split", split, to=["scores"], chosen=source, by="data")
     applies("method", method, to=["RDMs"], chosen=source, by="data", default="corr")
     own = ("split_half", "repeat")
@@ -229,6 +231,8 @@ def noise_ceiling(
     if isinstance(data, ScoreTable):
         if kind == "nili":
             raise InputError("kind", kind, "for RDMs: the pools of Nili's bounds are made of them")
+        if tuple(by) == CELLS and data.frame.get("time", pd.Series()).nunique() > 1:
+            by = [*by, "time"]
         if "roi" not in by:
             raise InputError("by", by, "columns with 'roi' among them")
         labels, values, subjects, person, widening = table_values(data, kind, by, split, within)

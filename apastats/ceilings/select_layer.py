@@ -10,6 +10,7 @@ import pandas as pd
 
 from apastats.arguments import checked, choice
 from apastats.errors import DataError, DesignError, InputError
+from apastats.rows import REGION
 from apastats.table import BRAIN, ScoreTable, in_order_of
 from apastats.words import LayerChoice
 
@@ -277,7 +278,8 @@ def selected_rows(table: ScoreTable, selection: ScoreTable) -> ScoreTable:
     """
     frame = table.frame
     keys = ["model", "layer", "subject", "roi", "metric", "split"]
-    chosen = selection.frame.loc[selection.frame["kind"] == "model", keys].drop_duplicates()
+    picked = (selection.in_cells() if REGION in frame.columns else selection).frame
+    chosen = picked.loc[picked["kind"] == "model", keys].drop_duplicates()
     marked = frame[keys].merge(chosen.assign(_chosen=True), on=keys, how="left")
     keep = marked["_chosen"].notna().to_numpy() & (frame["kind"] == "model").to_numpy()
     if not keep.any():

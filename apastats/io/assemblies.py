@@ -36,7 +36,8 @@ class Assembly:
     Attributes
     ----------
     sets : dict
-        From pairs of labels to ``[n_stimulus, n_neuroid]``, means over the repetitions.
+        From pairs of labels to ``[n_stimulus, n_neuroid]``, means over the repetitions; from triples, the time bin
+        last, where there are several.
     stimuli : list of str
         Names of the rows; empty where nothing names them.
     repeats : dict
@@ -45,8 +46,8 @@ class Assembly:
     log : tuple of str
     """
 
-    def __init__(self, sets: Mapping[tuple[str, str], np.ndarray], stimuli: list[str],
-                 repeats: Mapping[tuple[str, str], np.ndarray], log: tuple[str, ...]) -> None:  # fmt: skip
+    def __init__(self, sets: Mapping[tuple[str, ...], np.ndarray], stimuli: list[str],
+                 repeats: Mapping[tuple[str, ...], np.ndarray], log: tuple[str, ...]) -> None:  # fmt: skip
         self.sets, self.stimuli = dict(sets), stimuli
         self.repeats, self.log = dict(repeats), log
 
@@ -93,12 +94,12 @@ def _axis(array: Any, names: tuple[str, ...]) -> str:
 
 
 def read_assembly(array: Any, first: str, source: str = "data") -> Assembly:
-    """Patterns of an assembly, a set for each subject and region (or model and layer) of its neuroids.
+    """Patterns of an assembly, a set for each subject and region (or model and layer) of its neuroids, and time bin.
 
     Parameters
     ----------
     array : xarray.DataArray
-        Presentations (or stimuli) by neuroids (or units, voxels); one time bin.
+        Presentations (or stimuli) by neuroids (or units, voxels), by time bins.
     first : str
         First label where the neuroids have none.
     source : str
@@ -107,7 +108,7 @@ def read_assembly(array: Any, first: str, source: str = "data") -> Assembly:
     Raises
     ------
     DataError
-        Other axes, several time bins, stimuli that several coordinates name, or values that are no numbers.
+        Other axes, stimuli that several coordinates name, or values that are no numbers.
     """
     rows, columns = _axis(array, ROWS), _axis(array, COLUMNS)
     if not rows or not columns:
@@ -115,6 +116,9 @@ def read_assembly(array: Any, first: str, source: str = "data") -> Assembly:
             f"{source}: an assembly has an axis of presentations {list(ROWS[:4])} and one of neuroids "
             f"{list(COLUMNS[:5])}; it has {list(map(str, array.dims))}"
         )
+    bins = _axis(array, BINS)
+    if bins and array.sizes[bins] > 1:
+        return _of_bins(array, bins, first, source)
     array, log = _one_bin(array, rows, columns, source)
     values = np.asarray(array.transpose(rows, columns).values)
     if values.dtype.kind not in "fiub":
@@ -131,7 +135,8 @@ def read_assembly(array: Any, first: str, source: str = "data") -> Assembly:
         place = {n: i for i, n in enumerate(shown)}
         codes = np.array([place[n] for n in names])
         order = np.arange(len(shown))
-    repeats, sets = {}, {}
+    repeats: dict[tuple[str, ...], np.ndarray] = {}
+    sets: dict[tuple[str, ...], np.ndarray] = {}
     count = np.bincount(codes, minlength=len(order))
     for key in dict.fromkeys(keys):
         part = values[:, [k == key for k in keys]]
@@ -147,6 +152,36 @@ def read_assembly(array: Any, first: str, source: str = "data") -> Assembly:
             f"patterns are means of {often} repetitions of {len(order)} stimuli; the single ones are in repeats"
         )
     return Assembly(sets, shown, repeats, tuple(log))
+
+
+def _of_bins(array: Any, axis: str, first: str, source: str) -> Assembly:
+    """All time bins, each under its label: its own, or where it begins."""
+    names = _bin_names(array, axis)
+    sets: dict[tuple[str, ...], np.ndarray] = {}
+    repeats: dict[tuple[str, ...], np.ndarray] = {}
+    found = [read_assembly(array.isel({axis: k}), first, source) for k in range(len(names))]
+    for name, part in zip(names, found, strict=True):
+        sets |= {(*key, name): v for key, v in part.sets.items()}
+        repeats |= {(*key, name): v for key, v in part.repeats.items()}
+    log = (
+        *found[0].log,
+        f"{len(names)} bins of axis {axis!r} taken as time, {names[0]} to {names[-1]}",
+    )
+    return Assembly(sets, found[0].stimuli, repeats, log)
+
+
+def _bin_names(array: Any, axis: str) -> list[str]:
+    """Names of time bins: the first coordinate along the axis that tells all apart, or their numbers."""
+    own = [axis] if axis in array.coords else []
+    along = [str(k) for k, v in array.coords.items() if v.dims == (axis,) and str(k) != axis]
+    starts = sorted(along, key=lambda k: "start" not in k)
+    for k in [*own, *starts]:
+        values = array[k].values.tolist()
+        # a level of an index of pairs (start, end): where the bin begins
+        names = text([v[0] if isinstance(v, tuple) else v for v in values])
+        if len(set(names)) == len(names):
+            return names
+    return [str(k) for k in range(int(array.sizes[axis]))]
 
 
 def _one_bin(array: Any, rows: str, columns: str, source: str) -> tuple[Any, list[str]]:

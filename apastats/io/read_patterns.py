@@ -23,16 +23,19 @@ __all__ = ["FORMATS", "read_patterns"]
 
 # what is read; the page on formats prints it
 FORMATS = {
-    "npz": "arrays [stimulus, feature] named FIRST/SECOND (sub-01/V1, resnet/layer4), with /train and /test; stimuli",
+    "npz": "arrays [stimulus, feature] named FIRST/SECOND (sub-01/V1, resnet/layer4), with /train and /test; "
+    "[stimulus, feature, time] with an array time; stimuli",
     "folder": "npy files in folders of the same names; stored activations",
-    "nc": "netCDF of presentations by neuroids (Brain-Score): labels from coordinates, repetitions averaged and kept",
+    "nc": "netCDF of presentations by neuroids (Brain-Score), by time bins: labels from coordinates, repetitions "
+    "averaged and kept",
 }
 
 SPLITS = ("train", "test")
 STIMULI = ("stimuli", "stimulus")
+TIMES = ("time", "times")
 
 
-class PatternSets(dict[tuple[str, str], Any]):
+class PatternSets(dict[Any, Any]):
     """Patterns by labels, and the names of their rows where the source has them.
 
     Attributes
@@ -48,9 +51,9 @@ class PatternSets(dict[tuple[str, str], Any]):
 
     def __init__(
         self,
-        sets: Mapping[tuple[str, str], Any],
+        sets: Mapping[tuple[str, ...], Any],
         stimuli: Mapping[str, list[str]],
-        repeats: Mapping[tuple[str, str], Any] | None = None,
+        repeats: Mapping[tuple[str, ...], Any] | None = None,
         log: Sequence[str] = (),
     ) -> None:
         super().__init__(sets)
@@ -58,7 +61,7 @@ class PatternSets(dict[tuple[str, str], Any]):
         self.repeats = dict(repeats or {})
         self.log = tuple(log)
 
-    def frames(self) -> dict[tuple[str, str], Any]:
+    def frames(self) -> dict[tuple[str, ...], Any]:
         """The same with frames that bear the names as their index; arrays where there are none."""
         return {
             key: tuple(self._named(v, s) for v, s in zip(value, SPLITS, strict=True))
@@ -100,7 +103,8 @@ def read_patterns(source: Any, *, model: str | None = None) -> PatternSets:
     source : str, path, list of them, or xarray.DataArray
         * An npz file or a folder of npy files. The name of an array is ``FIRST/SECOND`` (``sub-01/V1``,
           ``resnet/layer4``), or ``FIRST/SECOND/train`` and ``FIRST/SECOND/test`` for two sets of stimuli; in a
-          folder the slashes are folders. A folder made by :func:`apastats.activations` is read as its layers.
+          folder the slashes are folders. Arrays ``[n_stimulus, n_feature, n_time]`` are a set for every time point,
+          which an array ``time`` names. A folder made by :func:`apastats.activations` is read as its layers.
         * A netCDF file or DataArray of presentations by neuroids, as Brain-Score keeps them (an assembly): a set for
           each subject and region of the neuroids (``animal``, ``region``; ``model``, ``layer`` of activations),
           stimuli by their coordinate (``stimulus_id``, ``image_id``). Repetitions are averaged, and kept in
@@ -113,8 +117,9 @@ def read_patterns(source: Any, *, model: str | None = None) -> PatternSets:
     Returns
     -------
     PatternSets
-        A dict from pairs of labels to ``[n_stimulus, n_feature]`` arrays, or to pairs ``(train, test)`` of them, as
-        :func:`apastats.score_patterns` and :func:`apastats.linear_predictivity` take them. Arrays of a folder
+        A dict from pairs of labels (triples, with the time last, where there are time points) to ``[n_stimulus,
+        n_feature]`` arrays, or to pairs ``(train, test)`` of them, as :func:`apastats.score_patterns` and
+        :func:`apastats.linear_predictivity` take them. Arrays of a folder
         are mapped from disk, not loaded. An array ``stimuli`` (or ``stimuli/train`` and ``stimuli/test``) names
         the rows of all sets; rows of brain and models are then matched by these names.
 
@@ -169,8 +174,8 @@ def _of_assembly(found: Assembly) -> PatternSets:
 def _together(parts: Sequence[PatternSets]) -> PatternSets:
     """All sets of several sources; their rows in the order of the first, by name."""
     first = parts[0]
-    sets: dict[tuple[str, str], Any] = {}
-    repeats: dict[tuple[str, str], Any] = {}
+    sets: dict[tuple[str, ...], Any] = {}
+    repeats: dict[tuple[str, ...], Any] = {}
     for part in parts:
         twice = set(sets) & set(part)
         if twice:
@@ -221,34 +226,66 @@ def _one(path: Path, model: str | None) -> PatternSets:
         name = path.stem if model is None else model
         return _of_assembly(read_assembly(open_assembly(path), name, str(path)))
     first = path.stem if model is None else model
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
     stimuli: dict[str, list[str]] = {}
-    for name, array in _arrays(path):
+    every = list(_arrays(path))
+    times = next((text(a) for n, a in every if n in TIMES and a.ndim == 1), None)
+    for name, array in every:
+        if times is not None and name in TIMES and array.ndim == 1:
+            continue
         if (parts := name.split("/"))[0] in STIMULI and array.ndim == 1:
             stimuli[parts[1] if len(parts) > 1 else ""] = text(array)
             continue
         _refuse_other(path, name, array)
-        parts = [p for p in name.split("/") if p]
-        split = parts.pop() if parts and parts[-1] in SPLITS and len(parts) > 1 else ""
-        if len(parts) == 1:
-            parts.insert(0, first)
-        if len(parts) != 2:
-            raise DataError(
-                f"{path}: array {name!r}; allowed: FIRST/SECOND (subject/roi, model/layer), with /train or /test "
-                "after it"
-            )
-        sets = found.setdefault((parts[0], parts[1]), {})
-        if split in sets or (sets and ("" in sets or split == "")):
-            raise DataError(f"{path}: array {name!r} repeats the labels of another one")
-        sets[split] = array
+        labels, split = _labels_of(path, name, first)
+        for time, part in _time_points(path, name, array, times):
+            sets = found.setdefault((*labels, *time), {})
+            if split in sets or (sets and ("" in sets or split == "")):
+                raise DataError(f"{path}: array {name!r} repeats the labels of another one")
+            sets[split] = part
     if not found:
         raise ReadError(path, "holds no arrays of patterns")
-    out: dict[tuple[str, str], Any] = {}
+    out: dict[tuple[str, ...], Any] = {}
     for key, sets in found.items():
         if "test" in sets and "train" not in sets:
             raise DataError(f"{path}: {'/'.join(key)} has a test part and no train part")
         out[key] = (sets["train"], sets["test"]) if "test" in sets else next(iter(sets.values()))
     return PatternSets(out, stimuli)
+
+
+def _labels_of(path: Path, name: str, first: str) -> tuple[tuple[str, str], str]:
+    """Two labels of an array, and the part it is."""
+    parts = [p for p in name.split("/") if p]
+    split = parts.pop() if parts and parts[-1] in SPLITS and len(parts) > 1 else ""
+    if len(parts) == 1:
+        parts.insert(0, first)
+    if len(parts) != 2:
+        raise DataError(
+            f"{path}: array {name!r}; allowed: FIRST/SECOND (subject/roi, model/layer), with /train or /test "
+            "after it"
+        )
+    return (parts[0], parts[1]), split
+
+
+def _time_points(
+    path: Path, name: str, array: np.ndarray, times: list[str] | None
+) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
+    """The array as it is, or its time points with their names."""
+    if array.ndim == 2:
+        yield (), array
+        return
+    if (
+        times is None
+        or array.ndim != 3
+        or array.shape[2] != len(times)
+        or len(set(times)) < len(times)
+    ):
+        raise DataError(
+            f"{path}: array {name!r} of shape {array.shape}; allowed: [stimulus, feature], or [stimulus, feature, "
+            f"time] with an array 'time' of as many names, each once"
+        )
+    for k, time in enumerate(times):
+        yield (time,), array[:, :, k]
 
 
 def _refuse_other(path: Path, name: str, array: np.ndarray) -> None:

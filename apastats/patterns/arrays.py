@@ -64,6 +64,7 @@ def _ordered(column: pd.Series, levels: list[str]) -> np.ndarray:
 
 def dense_patterns(table: ScoreTable, outcome: str) -> PatternArrays:
     """Fill the arrays from a table; a cell that holds two rows is a DesignError."""
+    table = table.in_cells()
     frame = table.frame
     frame = frame[(frame["model"] != BRAIN).to_numpy()]
     rois = [str(v) for v in frame["roi"].unique()]

@@ -165,7 +165,7 @@ def predictors_of(
         )
         return Predictors(arrays.models, [[la] * n_r for la in arrays.layers], index)
     instance("selection", selection, ScoreTable, "what select_layer returned")
-    f = selection.frame
+    f = selection.in_cells().frame
     f = f[(f["kind"] == "model") & (f["metric"] == cell[0]) & (f["split"] == cell[1])]
     models = [str(m) for m in f["model"].unique()]
     place = {key: k for k, key in enumerate(zip(arrays.models, arrays.layers, strict=True))}

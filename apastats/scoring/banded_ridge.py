@@ -38,6 +38,7 @@ from apastats.scoring.response_patterns import (
     rows_by_name,
 )
 from apastats.scoring.ridge import ALPHAS, standardised
+from apastats.scoring.times import each_time
 from apastats.scoring.units import Units, units_kept, with_left_out
 from apastats.seeds import block_generator, seed_sequence
 from apastats.table import ScoreTable
@@ -48,6 +49,7 @@ TOTAL, OFFSET = "total", "offset"
 AT_ONCE = 20_000  # units fitted at once: their predictions are held in memory
 
 
+@each_time
 @checked
 def banded_ridge(
     brain: Mapping[tuple[str, str], Any],
@@ -74,7 +76,8 @@ def banded_ridge(
     Parameters
     ----------
     brain : mapping
-        From ``(subject, roi)`` to ``[n_stimulus, n_vertex]`` or to a pair ``(train, test)`` of such, as in
+        From ``(subject, roi)``, or ``(subject, roi, time)`` (scored at every time point), to
+        ``[n_stimulus, n_vertex]`` or to a pair ``(train, test)`` of such, as in
         :func:`linear_predictivity`.
     bands : mapping
         From the name of a band (or a pair of names, as in ``models`` elsewhere) to its features

@@ -6,12 +6,13 @@ import pandas as pd
 
 from apastats.errors import DataError, InputError
 from apastats.io.rdm_set import RDMSet
+from apastats.rows import TIME
 
 __all__ = ["checked_brain", "checked_models"]
 
 
-def checked_brain(brain: RDMSet) -> RDMSet:
-    """Brain RDMs with the labels subject and roi, one RDM of each."""
+def checked_brain(brain: RDMSet, *, timed: bool = False) -> RDMSet:
+    """Brain RDMs with the labels subject and roi, one RDM of each; of each time point too where ``timed``."""
     labels = brain.labels
     if "subject" not in labels.columns:
         raise InputError(
@@ -23,7 +24,8 @@ def checked_brain(brain: RDMSet) -> RDMSet:
         )
     if "roi" not in labels.columns:
         labels = _with_text(labels, "roi", "-")
-    repeated = labels.duplicated(["subject", "roi"])
+    by_time = [TIME] if timed and TIME in labels.columns else []
+    repeated = labels.duplicated(["subject", "roi", *by_time])
     if repeated.any():
         first = labels[repeated].iloc[0]
         others = [c for c in labels.columns if c not in ("subject", "roi")]

@@ -28,10 +28,12 @@ from apastats.scoring.response_patterns import (
 )
 from apastats.scoring.ridge import ALPHAS, RidgeTargets, ridge_scores, ridge_targets
 from apastats.scoring.score import parse_references
+from apastats.scoring.times import each_time
 from apastats.scoring.units import Units, units_kept, with_left_out
 from apastats.table import ScoreTable
 
 
+@each_time
 @checked
 def linear_predictivity(
     brain: Mapping[tuple[str, str], Any],
@@ -54,7 +56,8 @@ def linear_predictivity(
     Parameters
     ----------
     brain : mapping
-        From ``(subject, roi)`` to ``[n_stimulus, n_vertex]`` or to a pair ``(train, test)`` of such. A
+        From ``(subject, roi)``, or ``(subject, roi, time)`` (scored at every time point), to
+        ``[n_stimulus, n_vertex]`` or to a pair ``(train, test)`` of such. A
         column that is NaN is a vertex the subject lacks. Data frames name their rows by their index: sets
         with names are matched by them, sets without by position (the log says so).
     models : mapping, optional

@@ -91,6 +91,12 @@ def distances(
     return out
 
 
+def _names(patterns: Mapping[Any, Any]) -> tuple[str, ...]:
+    """Names of the labels of a brain's data sets."""
+    triples = all(isinstance(k, tuple) and len(k) == 3 for k in patterns)
+    return ("subject", "roi", "time") if triples else ("subject", "roi")
+
+
 @checked
 def rdms_from_patterns(
     patterns: Any,
@@ -114,7 +120,8 @@ def rdms_from_patterns(
         :func:`apastats.activations` returns is taken as its layers, ``(model, layer)``.
     names : str or sequence of str, optional
         Names of the labels: with ``("subject", "roi")``, the default, the keys are pairs such as
-        ``("s1", "V1")``; ``("model", "layer")`` for activations.
+        ``("s1", "V1")``; ``("model", "layer")`` for activations; ``("subject", "roi", "time")`` where all keys are
+        triples.
     method : str
         ``correlation, euclidean, cosine`` (fast); ``mahalanobis, crossnobis, poisson, poisson_cv`` by
         rsatoolbox's ``calc_rdm``; ``correlation_across``: ``1 - mean of r(x_i of fold f, x_j of fold g)``
@@ -183,7 +190,7 @@ def rdms_from_patterns(
             type(patterns).__name__,
             "a mapping from labels to arrays, not empty, or what apastats.activations returned",
         )
-    columns = (names,) if isinstance(names, str) else tuple(names or ("subject", "roi"))
+    columns = (names,) if isinstance(names, str) else tuple(names or _names(patterns))
     for argument, value, means in (
         ("noise", noise, method in ("mahalanobis", "crossnobis")),
         ("cv_descriptor", cv_descriptor, method in CROSSED),

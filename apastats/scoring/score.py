@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from apastats.errors import (
 from apastats.io.rdm_set import RDMSet, aligned
 from apastats.io.read_rdms import as_rdms
 from apastats.numbers.backends import get_backend
+from apastats.rows import TIME, predictor_of
 from apastats.scoring.checked_rdms import checked_brain, checked_models
 from apastats.scoring.methods import parse_method
 from apastats.scoring.pooling import scaled_for_pooling
@@ -31,8 +32,8 @@ REFERENCES = ("subject_to_subject", "leave_one_out")
 JOINT = ("partial", "partial-spearman", "regression")
 # options that these do not read, and their defaults
 UNUSED: dict[str, Any] = {
-    "references": REFERENCES, "sigma_k": None, "rerank": False, "batch": None, "backend": "numpy", "device": "cpu",
-    "dtype": "float64",
+    "references": REFERENCES, "sigma_k": None, "rerank": False, "across_time": False, "batch": None,
+    "backend": "numpy", "device": "cpu", "dtype": "float64",
 }  # fmt: skip
 # scores of models below which they hardly fall by chance: so many, and of such a mean
 FEWEST, UNLIKELY = 6, -0.1
@@ -48,6 +49,7 @@ def score(
     references: Sequence[str] | None = REFERENCES,
     sigma_k: Any = None,
     rerank: bool = False,
+    across_time: bool = False,
     split: str = "test",
     batch: int | None = None,
     backend: str = "numpy",
@@ -59,7 +61,8 @@ def score(
     Parameters
     ----------
     brain : RDMSet or anything :func:`apastats.read_rdms` takes
-        RDMs labelled with ``subject`` and ``roi`` (without it the ROI is "-"), one of each.
+        RDMs labelled with ``subject`` and ``roi`` (without it the ROI is "-"), one of each; with a label ``time``,
+        one of each of these.
     models : RDMSet or anything :func:`apastats.read_rdms` takes, optional
         RDMs labelled with ``model`` and ``layer`` (without it "-").
     method : str
@@ -76,6 +79,9 @@ def score(
         Covariance of the pattern estimates over the stimuli, for the whitened methods.
     rerank : bool
         Whether the pooled RDM of a rank method, a mean of ranks, is ranked again (as rsatoolbox does).
+    across_time : bool
+        Whether brains predict other time points too (column ``predictor_time``), for patterns over region x time; by
+        default each time point is predicted from itself.
     split : str
         Value of the column ``split``.
     batch : int, optional
@@ -141,14 +147,15 @@ def score(
     """
     if method in JOINT:
         given = {"references": references, "sigma_k": sigma_k, "rerank": rerank, "batch": batch}
-        given |= {"backend": backend, "device": device, "dtype": dtype}
+        given |= {"across_time": across_time, "backend": backend, "device": device, "dtype": dtype}
         return _of_all_models(brain, models, method, split, given)
     engine = get_backend(backend, device, dtype)
     parse_method(method)
     wanted = parse_references(references)
-    targets = checked_brain(as_rdms(brain, "brain"))
+    targets = checked_brain(as_rdms(brain, "brain"), timed=True)
     predictors = None if models is None else checked_models(as_rdms(models, "models"))
     targets, predictors, log = aligned(targets, predictors)
+    times = _times(targets, across_time)
     options = {"sigma_k": sigma_k, "batch": batch, "backend": engine}
     subjects = targets.labels["subject"].to_numpy()
     parts: list[pd.DataFrame] = []
@@ -156,9 +163,9 @@ def score(
         parts.append(_model_rows(targets, predictors, method, options))
     if targets.labels["subject"].nunique() > 1:
         if "subject_to_subject" in wanted:
-            parts.append(_pair_rows(targets, subjects, method, options))
+            parts.append(_pair_rows(targets, subjects, times, method, options))
         if "leave_one_out" in wanted:
-            parts.append(_pooled_rows(targets, subjects, method, rerank, options))
+            parts.append(_pooled_rows(targets, subjects, times, method, rerank, options))
     if not parts:
         raise DesignError(
             "nothing to score: models is None, and references need at least two subjects "
@@ -170,6 +177,8 @@ def score(
     else:
         log.append("pairs are missing: every score uses the pairs both RDMs have (column n_pair)")
     frame = frame.assign(metric=method, split=split)
+    if across_time:  # of model rows, the time that is predicted
+        frame["predictor_time"] = predictor_of(frame, TIME)
     n_nan = int(frame["score"].isna().sum())
     if n_nan:
         warn(
@@ -202,6 +211,32 @@ def _of_all_models(
         made = partial_similarity(brain, models, method=kind)
     frame = made.frame.assign(metric=method, split=split)
     return ScoreTable(frame, log=made.log, source=f"scores of {made.source}")
+
+
+class _Times(NamedTuple):
+    """Time point of every target, and whether brains predict others than their own."""
+
+    of: np.ndarray
+    across: bool
+
+    def pairs(self, subjects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Predictors and targets of all ordered pairs of subjects that are scored."""
+        kept = subjects[:, None] != subjects[None, :]
+        if not self.across:
+            kept &= self.of[:, None] == self.of[None, :]
+        return tuple(np.nonzero(kept))  # type: ignore[return-value]
+
+    def labels(self, predictors: np.ndarray) -> dict[str, np.ndarray]:
+        """Column of the predictors' time points, where they differ from the targets'."""
+        return {"predictor_time": self.of[predictors]} if self.across else {}
+
+
+def _times(targets: RDMSet, across: bool) -> _Times:
+    if "time" in targets.labels.columns:
+        return _Times(targets.labels["time"].to_numpy(dtype=object), across)
+    if across:
+        raise InputError("across_time", True, "False where the RDMs of brains have no label 'time'")
+    return _Times(np.full(len(targets), "", dtype=object), False)
 
 
 def direction(scores: np.ndarray, method: str) -> list[str]:
@@ -240,6 +275,13 @@ def _rows_of(
     return {(rename or {}).get(c, c): labels[c].to_numpy()[index] for c in labels.columns}
 
 
+def _first_of(rois: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First RDM of every cell of ROI and time, in order of appearance, and the cell of every RDM."""
+    cells = pd.MultiIndex.from_arrays([rois, times])
+    code, levels = pd.factorize(cells)
+    return np.array([int(np.argmax(code == k)) for k in range(len(levels))]), code
+
+
 def _model_rows(
     brain: RDMSet, models: RDMSet, method: str, options: dict[str, Any]
 ) -> pd.DataFrame:
@@ -259,17 +301,18 @@ def _model_rows(
 
 
 def _pair_rows(
-    brain: RDMSet, subjects: np.ndarray, method: str, options: dict[str, Any]
+    brain: RDMSet, subjects: np.ndarray, times: _Times, method: str, options: dict[str, Any]
 ) -> pd.DataFrame:
     """Every ordered pair of subjects, every pair of ROIs."""
     values, count = similarity_counts(brain.vectors, brain.vectors, method, **options)
-    p, t = np.nonzero(subjects[:, None] != subjects[None, :])
+    p, t = times.pairs(subjects)
     return pd.DataFrame(
         {
             "kind": "subject_to_subject",
             "model": subjects[p],
             "layer": brain.labels["roi"].to_numpy()[p],
             **_rows_of(brain.labels, t),
+            **times.labels(p),
             "reference_from": "-",
             "n_pair": count[p, t],
             "score": values[p, t],
@@ -278,14 +321,20 @@ def _pair_rows(
 
 
 def _pooled_rows(
-    brain: RDMSet, subjects: np.ndarray, method: str, rerank: bool, options: dict[str, Any]
+    brain: RDMSet,
+    subjects: np.ndarray,
+    times: _Times,
+    method: str,
+    rerank: bool,
+    options: dict[str, Any],
 ) -> pd.DataFrame:
-    """The pooled RDM of the other subjects, for every ROI of theirs and every ROI of the subject.
+    """The pooled RDM of the other subjects, for every ROI (and time) of theirs and every ROI of the subject.
 
     Sums over subjects are kept per ROI, and a subject's own RDMs are taken off: memory does not grow
     with the number of subjects.
     """
-    rois = brain.labels["roi"].to_numpy()
+    # a pool is of one ROI at one time point
+    first, code = _first_of(brain.labels["roi"].to_numpy(dtype=object), times.of)
     whole = scaled_for_pooling(brain.vectors, method) if brain.vectors.size <= KEPT else None
 
     def scaled(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -294,34 +343,34 @@ def _pooled_rows(
         present = np.isfinite(some)
         return (some if present.all() else np.where(present, some, 0.0)), present
 
-    levels = list(pd.unique(rois))
-    total = np.empty((len(levels), brain.vectors.shape[1]))
+    total = np.empty((len(first), brain.vectors.shape[1]))
     number = np.empty(total.shape, dtype=np.int32)
-    for k, roi in enumerate(levels):
-        some, present = scaled(np.flatnonzero(rois == roi))
+    for k in range(len(first)):
+        some, present = scaled(np.flatnonzero(code == k))
         total[k], number[k] = some.sum(axis=0), present.sum(axis=0)
     parts = []
     for subject in pd.unique(subjects):
         t = np.flatnonzero(subjects == subject)
         own, present = scaled(t)
-        place = [levels.index(roi) for roi in rois[t]]
         others, count = total.copy(), number.copy()
-        others[place] -= own
-        count[place] -= present
-        kept = np.flatnonzero([(rois[subjects != subject] == roi).any() for roi in levels])
+        others[code[t]] -= own
+        count[code[t]] -= present
+        kept = np.unique(code[subjects != subject])
         if not len(kept):
             continue
         pooled = np.where(count > 0, others / np.maximum(count, 1), np.nan)[kept]
         values, used = similarity_counts(
             pooled, brain.vectors[t], method, x_ranked=not rerank, **options
         )
-        p, c = (i.ravel() for i in np.indices(values.shape))
+        alike = times.of[first[kept]][:, None] == times.of[t][None]
+        p, c = np.nonzero(alike | times.across)
         parts.append(
             {
-                "layer": np.array([levels[k] for k in kept], dtype=object)[p],
+                "layer": brain.labels["roi"].to_numpy(dtype=object)[first[kept][p]],
                 **_rows_of(brain.labels, t[c]),
-                "n_pair": used.ravel(),
-                "score": values.ravel(),
+                **times.labels(first[kept][p]),
+                "n_pair": used[p, c],
+                "score": values[p, c],
             }
         )
     columns = {c: np.concatenate([p[c] for p in parts]) for c in parts[0]}

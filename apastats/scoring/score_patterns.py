@@ -27,11 +27,13 @@ from apastats.scoring.response_patterns import (
     rows_by_name,
 )
 from apastats.scoring.score import parse_references, score
+from apastats.scoring.times import each_time
 from apastats.table import ScoreTable
 
 __all__ = ["score_patterns"]
 
 
+@each_time
 @checked
 def score_patterns(
     brain: Mapping[tuple[str, str], Any],
@@ -54,7 +56,8 @@ def score_patterns(
     Parameters
     ----------
     brain : mapping
-        From ``(subject, roi)`` to ``[n_stimulus, n_vertex]``. A column that is NaN is a vertex the
+        From ``(subject, roi)``, or ``(subject, roi, time)`` (scored at every time point), to
+        ``[n_stimulus, n_vertex]``. A column that is NaN is a vertex the
         subject lacks. Data frames name their rows by their index: sets with names are matched by them,
         sets without by position (the log says so). Encoding measures take pairs ``(train, test)`` too.
     models : mapping, optional

@@ -157,6 +157,7 @@ class ScoreSection(_Section):
     references: References = ("subject_to_subject", "leave_one_out")
     sigma_k: str | None = None
     rerank: bool = False
+    across_time: bool = False
     split: str = "test"
     batch: Count | None = None
     backend: Backend = "numpy"

@@ -76,6 +76,7 @@ WORDS: dict[str, dict[str, str]] = {
         "references": "brain rows to compute",
         "sigma_k": "npy file: covariance of the pattern estimates, for the whitened methods",
         "rerank": "rank the pooled RDM of a rank method again",
+        "across_time": "brains predict other time points too, for patterns over region x time",
         "split": "name of the split",
         "batch": "model RDMs at once; bounds the memory",
         "backend": "numpy or torch",

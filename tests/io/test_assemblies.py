@@ -116,9 +116,33 @@ def test_layers_of_activations() -> None:
     assert list(apa.read_patterns(made.drop_vars("model"), model="vgg")) == [("vgg", "l1"), ("vgg", "l2")]  # fmt: skip
 
 
+@pytest.mark.parametrize("named", ["start", "axis", "nothing"])
+def test_time_bins_are_sets_of_their_own(named: str) -> None:
+    parts = [assembly() + k for k in range(3)]
+    several = xr.concat(parts, dim="time_bin")
+    labels = ["0", "1", "2"]
+    if named == "start":
+        labels = ["70", "90", "110"]
+        ends = {"time_bin_end": ("time_bin", [90, 110, 130])}
+        starts = {"time_bin_start": ("time_bin", [70, 90, 110])}
+        several = several.assign_coords(ends | starts)
+    elif named == "axis":
+        labels = ["-20", "0", "20"]
+        several = several.assign_coords(time_bin=[-20, 0, 20])
+    found = apa.read_patterns(several)
+    for label, part in zip(labels, parts, strict=True):
+        alone = apa.read_patterns(part)
+        for key, values in alone.items():
+            np.testing.assert_array_equal(found[(*key, label)], values)
+            np.testing.assert_array_equal(found.repeats[(*key, label)], alone.repeats[key])
+    assert found.stimuli == alone.stimuli
+    assert any("3 bins of axis 'time_bin' taken as time" in line for line in found.log)
+    assert apa.score_patterns(found, references=["subject_to_subject"]).levels("time") == labels
+
+
 def test_what_is_not_clear_is_asked(tmp_path: Path) -> None:
-    several = xr.concat([assembly(), assembly()], dim="time_bin")
-    with pytest.raises(DataError, match=r"2 time bins; choose one by assembly.isel\(time_bin=0\)"):
+    several = xr.concat([assembly(), assembly()], dim="phase")
+    with pytest.raises(DataError, match=r"2 entries; choose one by assembly.isel\(phase=0\)"):
         apa.read_patterns(several)
     with pytest.raises(DataError, match="has to be called stimulus_id"):
         apa.read_patterns(assembly().rename(image_id="thing"))
