@@ -22,6 +22,7 @@ from apastats.reporting.drawing import NARROW, _settings
 from apastats.reporting.lead import verdict_matrix
 from apastats.words import Info, Outcome
 
+SHORT = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 LETTERS = "abcdefghijklmnopqrstuvwxyzMWQ_-0123456789"
 WIDE = 11.0
 
@@ -105,6 +106,86 @@ def kinds() -> dict[str, Callable[[pd.DataFrame, pd.DataFrame], Any]]:
     }  # fmt: skip
 
 
+def extreme(n_roi: int, n_model: int, letters: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """As :func:`design`, of a given size, all names of one length: 1, or 40."""
+    random = np.random.default_rng(n_roi + n_model)
+
+    def names(n: int, head: str) -> list[str]:
+        if letters == 1:
+            return [chr(0x410 + i) if i >= len(SHORT) else SHORT[i] for i in range(n)]
+        return [f"{head}{''.join(random.choice(list(LETTERS), 36))}{i:03d}" for i in range(n)]
+
+    rois, models = names(n_roi, "R"), names(n_model, "M")
+    frame = pd.DataFrame([(r, m) for r in rois for m in models], columns=["roi", "model"])
+    frame["estimate"] = random.normal(0, 0.1, len(frame))
+    half = random.uniform(0.01, 0.2, len(frame))
+    frame["conf_low"], frame["conf_high"] = frame["estimate"] - half, frame["estimate"] + half
+    frame["conf_level"] = 0.95
+    tested = frame.assign(reference=models[0], bound_low=-0.05, bound_high=0.05)
+    return tested.assign(decision=random.choice(list(DECISIONS), len(frame))), frame
+
+
+def single() -> dict[str, Callable[[pd.DataFrame], Any]]:
+    """Figures of one result, as its ``plot()`` draws them, from rows of one region."""
+    random = np.random.default_rng(5)
+
+    def board(part: pd.DataFrame) -> Any:
+        n, place = len(part), np.arange(1, len(part) + 1)
+        low, high = np.maximum(1, place - 3), np.minimum(n, place + 3)
+        shown = part.assign(place=place, place_low=low, place_high=high, tier=1 + place // 6)
+        return plots.leaderboard(
+            shown.assign(place_low_marginal=place, place_high_marginal=high),
+            random.random((n, 12)) < 0.8,
+        )
+
+    def people(part: pd.DataFrame) -> Any:
+        shown = part.assign(
+            mean_model=part["estimate"], mean_person=0.0, person_low=-0.2, person_high=0.2
+        )
+        return plots.among_people(shown, random.normal(0, 0.1, (10, len(part))))
+
+    def repeated(part: pd.DataFrame, column: str, values: list[float]) -> pd.DataFrame:
+        return pd.concat([part.assign(**{column: v}) for v in values], ignore_index=True)
+
+    return {
+        "leaderboard": board,
+        "brain test": people,
+        "influence": lambda p: plots.cooks_distances(
+            p.assign(subject=p["model"], cooks_distance=p["estimate"].abs()), limit=0.1
+        ),
+        "variance components": lambda p: plots.variance_components(
+            p.assign(group=p["model"], share=1 / len(p), variance=1.0)
+        ),
+        "score and agreement": lambda p: plots.score_agreement(
+            p.assign(score=p["estimate"], agreement=p["conf_low"])
+        ),
+        "null": lambda p: plots.against_null(p.assign(null_mean=0.0, null_sd=0.1), rows="model"),
+        "layers": lambda p: plots.layer_curves(repeated(p, "depth", [0.0, 0.5, 1.0])),
+        "letters": lambda p: plots.letters(p.assign(letters="abc")),
+        "margins": lambda p: plots.margin_decisions(
+            repeated(
+                p.assign(contrast=p["model"], decision="undecided"), "margin", [0.01, 0.05, 0.1]
+            )
+        ),
+        "subjects needed": lambda p: plots.subjects_needed(
+            p.assign(contrast=p["model"], n_equivalence=20, n_difference=40, n_subject=10)
+        ),
+    }
+
+
+def crowded() -> dict[str, Callable[[pd.DataFrame], Any]]:
+    """Figures with the regions across."""
+
+    def square(frame: pd.DataFrame) -> pd.DataFrame:
+        rois = list(dict.fromkeys(frame["roi"]))
+        return pd.DataFrame(np.random.default_rng(0).random((len(rois),) * 2), rois, rois)
+
+    return {
+        "pattern lines": lambda f: plots.pattern_lines(f, rois=list(dict.fromkeys(f["roi"]))),
+        "identification": lambda f: plots.identification(square(f)),
+    }
+
+
 def touching(figure: Any) -> list[str]:
     """Texts that leave the figure, and pairs of texts that overlap by more than a point."""
     renderer = figure.canvas.get_renderer()
@@ -156,6 +237,38 @@ def test_texts_have_room(kind: str, page: float) -> None:
             assert not found, (seed, len(found), found[:3])
             assert figure.get_figwidth() <= page + 0.05, (seed, figure.get_figwidth())
             assert min(_boxes(figure, boxes)) >= 0.08, seed
+
+
+def _has_room(figure: Any, page: float) -> None:
+    fit(figure)
+    found = touching(figure)
+    assert not found, (len(found), found[:3])
+    assert figure.get_figwidth() <= page + 0.05
+    assert min(_boxes(figure, [])) >= 0.08
+
+
+@pytest.mark.parametrize("page", [WIDE, NARROW])
+@pytest.mark.parametrize("kind", list(single()))
+def test_one_result_has_room(kind: str, page: float) -> None:
+    """4 and 30 models, names of 1 and 40 characters; 200 models once."""
+    draw = single()[kind]
+    for n_model, letters in ((4, 1), (4, 40), (30, 40), (200, 1)):
+        if n_model == 200 and page == NARROW:
+            continue
+        _, frame = extreme(1, n_model, letters)
+        with _settings("x"), page_width(page):
+            _has_room(draw(frame).figure, page)
+
+
+@pytest.mark.parametrize("page", [WIDE, NARROW])
+@pytest.mark.parametrize("kind", list(crowded()))
+def test_regions_across_have_room(kind: str, page: float) -> None:
+    """2, 10 and 60 regions, names of 1 and 40 characters."""
+    draw = crowded()[kind]
+    for n_roi, letters in ((2, 40), (10, 40), (60, 1), (60, 40)):
+        _, frame = extreme(n_roi, 4, letters)
+        with _settings("x"), page_width(page):
+            _has_room(draw(frame).figure, page)
 
 
 def _boxes(figure: Any, panels: list[Any]) -> list[float]:

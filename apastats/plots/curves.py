@@ -189,7 +189,7 @@ def layer_curves(
             linewidth=1.4,
             label=label(key),
         )
-    legend(ax, loc="best")
+    legend(ax, beside=True)
     return finish(ax, x=x_label or x, y=outcome, title=title, grid="both")
 
 

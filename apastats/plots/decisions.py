@@ -98,7 +98,7 @@ def margin_curve(
         ax.axvline(margin, color=INK, linewidth=1.0, linestyle=":", label="stated margin")
     if is_p:
         ax.set_ylim(-0.02, 1.02)
-    legend(ax, loc="best")
+    legend(ax, beside=True)
     words = {"n_equivalent": "models inside the margin", "share": "share inside the margin"}
     return finish(
         ax,
@@ -157,12 +157,13 @@ def letters(
         ax.set_xticks([])
     for i, text in enumerate(frame[column].astype(str)):
         for letter in text.split() if " " in text.strip() else text:
-            place = 1.03 + 0.035 * alphabet.index(letter[0])
-            ax.text(
-                place,
-                i,
+            # at a distance in points, so that a narrow figure keeps the letters apart
+            ax.annotate(
                 letter,
-                transform=ax.get_yaxis_transform(),
+                (1.0, i),
+                xycoords=ax.get_yaxis_transform(),
+                xytext=(8 + 10 * alphabet.index(letter[0]), 0),
+                textcoords="offset points",
                 va="center",
                 fontsize=rc("axes.labelsize"),
                 color=INK,

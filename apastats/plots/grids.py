@@ -16,6 +16,7 @@ from apastats.plots.style import (
     DIVERGING,
     INK,
     LEAST_SIZE,
+    MARKERS,
     MUTED,
     SEQUENTIAL,
     color_of,
@@ -127,6 +128,7 @@ def heatmap(
 
 
 MOST_NUMBERS = 620
+LONGEST_BESIDE = 12  # characters of a name that stands beside its point
 
 
 def name_sides(ax: Axes, rows: list[str], columns: list[str], size: float) -> float:
@@ -269,6 +271,29 @@ def pattern_lines(
     return finish(ax, y=outcome, title=title, grid="y")
 
 
+def _name_points(ax: Axes, frame: pd.DataFrame, colors: Mapping[str, str] | None) -> None:
+    """Names beside points, towards the middle; long ones stand in the legend, with markers that tell them apart."""
+    told = [label(m) for m in frame["model"]]
+    if max(map(len, told), default=0) > LONGEST_BESIDE:
+        for i, (row, name) in enumerate(zip(frame.itertuples(index=False), told, strict=True)):
+            place = float(str(row.score)), float(str(row.agreement))
+            color, marker = color_of(row.model, colors), MARKERS[i % len(MARKERS)]
+            ax.plot(*place, marker, markersize=5, label=name, color=color, zorder=4)
+        return
+    middle = float(frame["score"].median())
+    for row, name in zip(frame.itertuples(index=False), told, strict=True):
+        left = float(str(row.score)) > middle
+        ax.annotate(
+            name,
+            (float(str(row.score)), float(str(row.agreement))),
+            xytext=(-4 if left else 4, 3),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            fontsize=rc("xtick.labelsize"),
+            color=MUTED,
+        )
+
+
 def score_agreement(
     frame: pd.DataFrame,
     *,
@@ -321,14 +346,6 @@ def score_agreement(
         zorder=3,
     )
     if names and len(frame) <= 12:
-        for row in frame.itertuples(index=False):
-            ax.annotate(
-                label(row.model),
-                (float(str(row.score)), float(str(row.agreement))),
-                xytext=(4, 3),
-                textcoords="offset points",
-                fontsize=rc("xtick.labelsize"),
-                color=MUTED,
-            )
-    legend(ax, loc="best")
+        _name_points(ax, frame, colors)
+    legend(ax, beside=True)
     return finish(ax, x=x, y=y, title=title, grid="both")

@@ -125,7 +125,9 @@ def fit(figure: Figure) -> None:
         box = _around(figure)
         over = box.width + 2 * PAD - page
         if wide - over < LEAST:
-            room = page - 2 * PAD - max(LEAST, 0.4 * page)
+            # what stands at the right of the Axes takes its share
+            beyond = box.x1 - main.get_position().x1 * figure.get_figwidth()
+            room = page - 2 * PAD - max(LEAST, 0.4 * page) - max(0.0, beyond - 0.1)
             _wrap_names(main, room)
             _legend_below(main, _around(figure).x0)
             box = _around(figure)
