@@ -41,6 +41,11 @@ STUDIES: dict[str, tuple[str, ...] | None] = {
         "inputs.models=DIR/images92/model_rdms.npz",
         "inputs.more_models.network.path=DIR/images92/efficientnet_lite0_rdms.npz",
     ),
+    "fitted_models": (
+        "inputs.rdms=DIR/images92/cichy2014_fmri_rdms.npz",
+        "inputs.models=DIR/images92/model_rdms.npz",
+        "inputs.more_models.layers.path=DIR/images92/efficientnet_lite0_rdms.npz",
+    ),
     "leaderboards": None,
     "hoefling2026": (
         f"inputs.tables.brain.path={BMD}",

@@ -36,7 +36,7 @@ def rows(*, quick: bool = False, only: str = "") -> Iterator[Row]:
     x, y = data(N_SUBJECT, N_STIMULUS, N_MEMBER)
     brain = RDMSet(x, pd.DataFrame({"subject": range(N_SUBJECT), "roi": "V1"}))
     members = RDMSet(y, pd.DataFrame({"layer": range(len(y))}))
-    n, batch = (102, 51) if quick else (1020, 51)
+    n, batch = (204, 204) if quick else (1020, 204)
     people, stimuli = np.full(N_SUBJECT, 1 / N_SUBJECT), np.full(N_STIMULUS, 1 / N_STIMULUS)
     tasks = (
         ("select", ModelSelect, fit_select, 500),

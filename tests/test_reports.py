@@ -10,7 +10,8 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "name", ["demo", "castaldi_numerosity", "images92", "hoefling2026", "leaderboards"]
+    "name",
+    ["demo", "castaldi_numerosity", "images92", "fitted_models", "hoefling2026", "leaderboards"],
 )
 def test_tracked_numbers_are_not_stale(name: str, repository: Path, data_dir: Path) -> None:
     command = [sys.executable, repository / "analyses" / "rebuild.py", data_dir, name, "--check"]
@@ -20,7 +21,7 @@ def test_tracked_numbers_are_not_stale(name: str, repository: Path, data_dir: Pa
 
 def test_tracked_reports_are_small_and_name_no_path_of_a_machine(repository: Path) -> None:
     reports = sorted((repository / "reports").glob("*/report.html"))
-    assert len(reports) == 5
+    assert len(reports) == 6
     for report in reports:
         text = report.read_text("utf-8")
         assert len(text) < 5_000_000, report

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from apastats.arguments import checked, level, whole
+from apastats.arguments import checked, level
+from apastats.bootstrapping.fitted_arguments import (
+    Described,
+    described_models,
+    fold_plan,
+    noise_variances,
+)
 from apastats.bootstrapping.fitted_rois import FoldPlan, RoiFound, gathered, of_roi
 from apastats.bootstrapping.result import BootstrapResult
 from apastats.bootstrapping.tables import give_warnings
 from apastats.errors import DesignError, InputError
 from apastats.io.rdm_set import RDMSet, aligned, joined
 from apastats.io.read_rdms import as_rdms
+from apastats.numbers.few import few_level
 from apastats.recording import verb
 from apastats.results import Provenance
-from apastats.scoring.fitted.crossvalidated import default_k
-from apastats.scoring.fitted.fitted import FittedModel, of_rsatoolbox
 from apastats.scoring.fitted.folds import FittedKernel, Rule
 from apastats.scoring.methods import METHODS, comparison, parse_method
-from apastats.scoring.score import checked_brain, checked_models
-from apastats.scoring.similarity import whitening
-from apastats.seeds import RngLike, recorded_seed, seed_sequence
+from apastats.scoring.score import checked_brain
+from apastats.seeds import RngLike, recorded_seed
 from apastats.table import ScoreTable
 from apastats.words import STIMULI, SUBJECTS, Drawn, Info, Outcome
 
 __all__ = ["FittedEvaluation", "evaluate_fitted"]
-
-_AUTO = 999
 
 
 class FittedEvaluation(BootstrapResult):
@@ -74,6 +76,8 @@ class FittedEvaluation(BootstrapResult):
     def weights(self, *, conf_level: float | None = None) -> pd.DataFrame:
         """Weights of the members in the fit to all data, with percentile intervals over the resamples.
 
+        Where one factor is drawn they are widened for few units (:mod:`apastats.numbers.few`).
+
         Parameters
         ----------
         conf_level : float, optional
@@ -86,12 +90,8 @@ class FittedEvaluation(BootstrapResult):
             given, of length 1 together (of sum 1 for ``interpolate``; 0 and 1 for ``select``); ``chosen`` is the
             share of resamples in which the member has a weight other than 0.
         """
-        conf_level = (
-            self.info["conf_level"] if conf_level is None else level("conf_level", conf_level)
-        )
         draws = self.arrays["weight_replicates"]
-        tail = (1 - conf_level) / 2
-        low, high = np.nanquantile(draws, [tail, 1 - tail], axis=0)
+        low, high, conf_level = self._limits(draws, conf_level)
         members = pd.DataFrame(self.info["members"], columns=["model", "member"])
         rois = self.info["rois"]
         out = pd.concat([members] * len(rois), ignore_index=True)
@@ -100,11 +100,26 @@ class FittedEvaluation(BootstrapResult):
             weight=self.arrays["member_weights"].ravel(),
             conf_low=low.ravel(),
             conf_high=high.ravel(),
-            conf_level=float(conf_level),
+            conf_level=conf_level,
             chosen=np.nanmean(
                 np.where(np.isnan(draws), np.nan, np.abs(draws) > 1e-9), axis=0
             ).ravel(),
         )
+
+    def _limits(
+        self, draws: np.ndarray, conf_level: float | None
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Quantiles of draws ``[b, ...]`` at a level, read on the scale of Student's t for few units; the level."""
+        said: float = self.info["conf_level"]
+        wanted = said if conf_level is None else level("conf_level", conf_level)
+        tail = (1 - wanted) / 2
+        sizes = {"subject": self.info.n_subject, "stimulus": self.info["n_stimulus"]}
+        if self.info["plan"] in sizes:
+            # draws of both factors count the noise of a measurement twice: wide enough as they are
+            n = int(sizes[self.info["plan"]])
+            tail = few_level(tail, n - 1, float(np.sqrt((n - 1) / n)))
+        low, high = np.nanquantile(draws, [tail, 1 - tail], axis=0)
+        return low, high, float(wanted)
 
     @checked
     def optimism(self, *, conf_level: float | None = None) -> pd.DataFrame:
@@ -113,21 +128,17 @@ class FittedEvaluation(BootstrapResult):
         Parameters
         ----------
         conf_level : float, optional
-            Level of the percentile intervals over the resamples; that of the result by default.
+            Level of the percentile intervals over the resamples, widened for few units; that of the result by default.
 
         Returns
         -------
         pandas.DataFrame
             ``model, roi, apparent, estimate, optimism, conf_low, conf_high, conf_level``.
         """
-        conf_level = (
-            self.info["conf_level"] if conf_level is None else level("conf_level", conf_level)
-        )
-        tail = (1 - conf_level) / 2
-        low, high = np.nanquantile(self.arrays["optimism_replicates"], [tail, 1 - tail], axis=0)
+        low, high, conf_level = self._limits(self.arrays["optimism_replicates"], conf_level)
         columns = ["model", "roi", "apparent", "estimate", "optimism"]
         return self.table[[c for c in columns if c in self.table]].assign(
-            conf_low=low, conf_high=high, conf_level=float(conf_level)
+            conf_low=low, conf_high=high, conf_level=conf_level
         )
 
 
@@ -239,17 +250,17 @@ def evaluate_fitted(
     if comparison(name).stimuli != "weights":
         allowed = [m for m, row in METHODS.items() if row.stimuli == "weights"]
         raise InputError("method", method, f"one of {allowed}")
-    given, described = checked_brain(as_rdms(brain, "brain")), _models(models, name)
+    given, described = checked_brain(as_rdms(brain, "brain")), described_models(models, name)
     targets, members, log = aligned(given, joined([m.members for m in described], "models"))
     if members is None:
         raise InputError("models", None, "models")
     subjects = sorted(targets.labels["subject"].unique())
     rois = list(pd.unique(targets.labels["roi"]))
-    design = _design(
+    design = fold_plan(
         cluster, k_subject, k_stimulus, n_cv, n_resamples, rng, len(subjects), len(targets.stimuli)
     )
     design = replace(design, n_jobs=n_jobs, batch=batch)
-    variances = _variances(sigma_k, name, len(targets.stimuli))
+    variances = noise_variances(sigma_k, name, len(targets.stimuli))
     found = _rois_found(targets, members, described, name, design, variances)
     m = len(described)
     arrays = gathered([f.columns for f in found], m)
@@ -298,7 +309,7 @@ def evaluate_fitted(
 def _rois_found(
     targets: RDMSet,
     members: RDMSet,
-    described: list[_Described],
+    described: list[Described],
     name: str,
     design: FoldPlan,
     variances: np.ndarray | None,
@@ -350,6 +361,7 @@ def _said(
         exact=False,
         extra={
             "plan": " + ".join(design.drawn),
+            "over": words,
             "quantile_rule": "linear",
             "metric": method,
             **more,
@@ -375,129 +387,3 @@ def _notes(found: list[RoiFound], design: FoldPlan) -> list[str]:
             "and is in their standard errors, rather too large: more resamples, or n_cv of two or more"
         )
     return notes
-
-
-# ------------------------------------------------------------------ arguments
-@dataclass(frozen=True)
-class _Described:
-    """A model, fitted or fixed."""
-
-    name: str
-    rule: Any
-    members: RDMSet
-    nonnegative: bool = True
-    ridge: float = 0.0
-
-
-def _models(models: Any, method: str) -> list[_Described]:
-    """Models in order, their members labelled by the place of the model."""
-    listed = list(models) if isinstance(models, (list, tuple)) else [models]
-    if isinstance(models, Mapping):
-        listed = [{key: value} if not _is_fitted(value) else value for key, value in models.items()]
-    found: list[_Described] = []
-    for one in listed:
-        model = one if isinstance(one, FittedModel) else of_rsatoolbox(one)
-        if model is not None:
-            found.append(
-                _Described(model.name, model.rule, model.members, model.nonnegative, model.ridge)
-            )
-            continue
-        fixed = checked_models(as_rdms(one, "models"))
-        single = fixed.labels["layer"].eq("-").all()
-        names = (
-            fixed.labels["model"] if single else fixed.labels["model"] + " " + fixed.labels["layer"]
-        )
-        for i, label in enumerate(names):
-            part = fixed.take([i])
-            found.append(
-                _Described(str(label), "fixed", part.with_labels(pd.DataFrame({"member": [label]})))
-            )
-    names_ = [d.name for d in found]
-    if len(set(names_)) < len(names_):
-        raise InputError(
-            "models", names_, "models with distinct names", hint="fitted(..., name=...) names one."
-        )
-    if all(d.rule == "fixed" for d in found):
-        raise InputError(
-            "models",
-            names_,
-            "a fitted model among them",
-            hint="evaluate_rdms evaluates fixed ones.",
-        )
-    for d in found:
-        if d.rule == "weighted" and comparison(method).ranks:
-            raise InputError(
-                "method",
-                method,
-                f"'corr', 'cosine' or their whitened forms for the weights of {d.name!r}",
-            )
-    return [
-        _Described(
-            d.name,
-            d.rule,
-            d.members.with_labels(
-                pd.DataFrame(
-                    {"place": [f"{k}"] * len(d.members), "member": d.members.labels["member"]}
-                )
-            ),
-            d.nonnegative,
-            d.ridge,
-        )
-        for k, d in enumerate(found)
-    ]
-
-
-def _variances(sigma_k: Any, method: str, n: int) -> np.ndarray | None:
-    """Noise variance of each stimulus, checked."""
-    if sigma_k is None:
-        return None
-    if not comparison(method).noise:
-        raise InputError("sigma_k", "an array", f"None with method={method!r}")
-    whitening(sigma_k, n)  # checks what every whitened method asks
-    sigma = np.asarray(sigma_k, dtype=np.float64)
-    if sigma.ndim == 2:
-        if (sigma != np.diag(np.diag(sigma))).any():
-            raise InputError(
-                "sigma_k",
-                "a full covariance",
-                "variances, one per stimulus",
-                hint="Copies of a drawn stimulus have no covariance; give np.diag(sigma_k).",
-            )
-        sigma = np.diag(sigma)
-    return sigma
-
-
-def _is_fitted(value: Any) -> bool:
-    return isinstance(value, FittedModel) or of_rsatoolbox(value) is not None
-
-
-def _design(
-    cluster: Any,
-    k_subject: int | None,
-    k_stimulus: int | None,
-    n_cv: int,
-    n_resamples: Any,
-    rng: RngLike,
-    n_subject: int,
-    n_stimulus: int,
-) -> FoldPlan:
-    drawn = (cluster,) if isinstance(cluster, str) else tuple(cluster)
-    if drawn not in (("subject",), ("stimulus",), ("subject", "stimulus")):
-        raise InputError("cluster", cluster, "'subject', 'stimulus' or ('subject', 'stimulus')")
-    whole("n_cv", n_cv, least=1)
-    by_subject = default_k(n_subject, (6, 12, 20)) if k_subject is None else k_subject
-    by_stimulus = default_k(n_stimulus, (12, 24, 40)) if k_stimulus is None else k_stimulus
-    whole("k_subject", by_subject, least=1, most=n_subject)
-    if n_stimulus < 3 * by_stimulus:
-        whole("k_stimulus", by_stimulus, least=1, most=max(1, n_stimulus // 3))
-    whole("k_stimulus", by_stimulus, least=1)
-    if by_subject == by_stimulus == 1:
-        raise InputError(
-            "k_subject, k_stimulus",
-            (1, 1),
-            "two or more folds of one of them: a score on data fitted to is no estimate",
-        )
-    if n_resamples == "exact":
-        raise InputError("n_resamples", "exact", "a number or 'auto': folds are random")
-    rows = _AUTO if n_resamples == "auto" else int(n_resamples)
-    return FoldPlan(by_subject, by_stimulus, n_cv, drawn, rows, seed_sequence(rng))

@@ -22,7 +22,10 @@ from apastats.seeds import block_generator
 
 __all__ = ["FoldPlan", "RoiFound", "gathered", "of_roi"]
 
-_ROWS = 256  # weights of pairs made at once; part of the definition of the random folds
+_ROWS = (
+    256,
+    1024,
+)  # Gram matrices made at once, more of few members; part of the definition of the random folds
 # partitions of the data, also those of resamples that leave the stimuli as they are: few members allow many
 _PARTITIONS = 50, 200
 _ENTRIES = 1 << 22
@@ -153,7 +156,8 @@ def _resampled(
     are empty.
     """
     per_resample = 1 + design.n_cv * design.k_stimulus * (1 if design.k_stimulus < 3 else 2)
-    step = max(1, _ROWS // per_resample)
+    most = int(np.clip(_ENTRIES // 8 // kernel.pairs.k**2, *_ROWS))
+    step = max(1, most // per_resample)
     chunks = [(k, slice(i, i + step)) for k, i in enumerate(range(0, len(v), step))]
     per_task = len(chunks) if design.n_jobs == 1 else -(-len(chunks) // 16)
     if design.batch is not None:

@@ -93,7 +93,8 @@ def means(result: Any, context: Any, title: str, told: list[Block]) -> list[Bloc
     """Means with their intervals."""
     blocks = _intro(result, context) + told
     blocks += panels.estimate_figures(result, context, outcome_words(result))
-    caption = f"{title}: estimates and intervals over {result.info.get('cluster', 'subject')}s."
+    over = result.info.get("over", f"{result.info.get('cluster', 'subject')}s")
+    caption = f"{title}: estimates and intervals over {over}."
     return [
         *blocks,
         table_block(

@@ -249,7 +249,8 @@ class Pipeline:
         brain, models = state.brain, fitted_models(chosen, self.inputs)
         options = chosen.model_dump(exclude={"models", "beside", "sigma_k"})
         options |= {"sigma_k": load_array(chosen.sigma_k), "rng": self._seed}
-        self._keep("fitted", lambda: evaluate_fitted(brain, models, **options), "fitted")
+        found = self._keep("fitted", lambda: evaluate_fitted(brain, models, **options), "fitted")
+        self.results["fitted_scores"] = found.scores
 
     def _leaderboard(self, state: Running) -> None:
         """Models in order; of the chosen layers where there are people to choose on."""

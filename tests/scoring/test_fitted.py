@@ -288,9 +288,9 @@ def test_copies_stay_in_one_fold_and_a_score_is_of_held_out_data() -> None:
 def test_workers_and_batches_change_no_number(cluster: Any) -> None:
     brain, members = sets(*data())
     model = apa.fitted("weighted", members)
-    options = {"n_resamples": 100, "rng": 3, "cluster": cluster, "method": "corr"}
+    options = {"n_resamples": 450, "rng": 3, "cluster": cluster, "method": "corr"}
     expected = apa.evaluate_fitted(brain, model, **options)
-    for other in ({"batch": 1}, {"batch": 51}, {"n_jobs": 2}):
+    for other in ({"batch": 1}, {"batch": 410}, {"n_jobs": 2}):
         found = apa.evaluate_fitted(brain, model, **options, **other)
         for name, a in expected.arrays.items():
             np.testing.assert_array_equal(found.arrays[name], a)
@@ -376,6 +376,36 @@ def test_rsatoolbox_models_beside_fixed_ones_give_a_table_for_the_other_verbs() 
     np.testing.assert_allclose(
         found.below_ceiling().table["estimate"], table["estimate"] - lower, atol=1e-12
     )
+
+
+@pytest.mark.filterwarnings("ignore::apastats.errors.ApaWarning")
+def test_a_fitted_model_is_a_model_like_any_other_for_the_verbs_of_scores() -> None:
+    made = apa.simulate_rdms(
+        n_subject=6, n_stimulus=16, rois=["V1", "V2", "V4", "IT"], n_model=2, n_layer=3, rng=0
+    )
+    layers = made.models.select(model="model_01")
+    models = [apa.fitted(kind, layers) for kind in ("weighted", "select", "interpolate")]
+    found = apa.evaluate_fitted(made.brain, models, n_resamples=60, rng=1)
+    rows, cells = found.scores, len(found.table)
+    for verb in (apa.equivalence, apa.equivalence_set):
+        table = verb("score ~ model | roi", rows, bounds=0.1).table
+        assert table["estimate"].notna().all()
+        assert len(table) == cells
+    assert apa.discriminability("score ~ model | roi", rows).table["estimate"].notna().all()
+    means = apa.bootstrap("score ~ model | roi", rows).table
+    keys = ["model", "roi"]
+    both = means.merge(found.table, on=keys, suffixes=("", "_fitted"))
+    np.testing.assert_allclose(both["estimate"], both["estimate_fitted"], atol=1e-12)
+    # the profile over regions, beside the brain's
+    whole = apa.concat(apa.score(made.brain, method="corr"), rows.where(kind="model"))
+    agreement = apa.pattern_agreement(apa.alignment_patterns(whole)).frame
+    found_models = agreement[agreement["kind"] == "model"]
+    profile = found.arrays["scores"][:, 0, 0]  # of the first model for the first subject
+    assert set(found_models["model"]) == {"weighted", "select", "interpolate"}
+    assert found_models["agreement"].between(-1, 1).all()
+    patterns = apa.alignment_patterns(whole)
+    mine = patterns.table.query("kind == 'model' and model == 'weighted' and subject == 'sub-01'")
+    np.testing.assert_allclose(mine["value"], profile, atol=1e-12)
 
 
 def test_features_and_components_are_weighted_models_of_their_distances() -> None:
