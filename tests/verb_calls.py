@@ -616,6 +616,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "variance_partitioning": {
         "parts": "all",
         "split": "train",
+        "fit": "banded",
         "alphas": [1.0, 10.0],
         "n_fold": 4,
         "seed": 2,

@@ -17,15 +17,19 @@ from apastats.errors import DesignError, InputError
 from apastats.recording import verb
 from apastats.resampling.plans import Resamples, subject_counts
 from apastats.results import Provenance
+from apastats.scoring.banded_ridge import banded_ridge
 from apastats.scoring.commonality import MOST
 from apastats.scoring.linear_predictivity import linear_predictivity
 from apastats.scoring.response_patterns import checked_patterns, other_people
 from apastats.scoring.ridge import ALPHAS
 from apastats.scoring.unique_kernel import Question
 from apastats.seeds import RngLike, seed_sequence
+from apastats.table import ScoreTable
 from apastats.words import STIMULI, Drawn, Info, Outcome
 
 __all__ = ["variance_partitioning"]
+
+FITS = {"ridge": "linear_predictivity", "banded": "banded_ridge"}
 
 
 @verb
@@ -35,6 +39,7 @@ def variance_partitioning(
     *,
     parts: Literal["unique", "all", "ordered"] = "unique",
     split: Literal["train", "test"] | None = None,
+    fit: Literal["ridge", "banded"] = "ridge",
     alphas: Any = ALPHAS,
     n_fold: int = 5,
     seed: int = 1,
@@ -62,8 +67,11 @@ def variance_partitioning(
         As in :func:`apastats.unique_variance`; ``all`` fits every subset of up to 10 bands.
     split : {"train", "test"}, optional
         R2 of the folds over the train stimuli, or of the test stimuli; by default the latter where there are any.
+    fit : {"ridge", "banded"}
+        ``ridge``: one penalty for all bands of a subset (:func:`apastats.linear_predictivity`). ``banded``: one for
+        every band (:func:`apastats.banded_ridge`, the extra ``banded``), which is slower.
     alphas, n_fold, seed, folds, groups, per, delays
-        As in :func:`apastats.linear_predictivity`: one penalty for all bands of a subset, chosen within each fold.
+        As in these.
     ceiling : bool
         Whether to fit, in the place of every band, the mean responses of the other subjects (all subjects of a ROI
         need the same vertices).
@@ -98,14 +106,14 @@ def variance_partitioning(
 
     See Also
     --------
-    unique_variance, linear_predictivity, normalize_encoding
+    unique_variance, linear_predictivity, banded_ridge
 
     Notes
     -----
     ``unique_k = R2(all bands) - R2(all but k)``, every R2 that of stimuli not fitted to, so that a band that adds
     nothing has a part of 0 or somewhat below (overfitting), and parts can be negative (Lescroart, Stansbury and Gallant
-    2015; de Heer et al. 2017). A ridge penalty is shared by the bands of a subset: a small band beside a large one is
-    shrunk with it, which favours neither where features are on one scale. Stimuli are held fixed: intervals are over
+    2015; de Heer et al. 2017). With ``fit="ridge"`` a penalty is shared by the bands of a subset: a small band is
+    shrunk with a large one beside it; ``fit="banded"`` gives each its own. Stimuli are held fixed: intervals are over
     subjects.
 
     References
@@ -131,6 +139,7 @@ def variance_partitioning(
     True
     """
     choice("parts", parts, ("unique", "all", "ordered"))
+    choice("fit", fit, FITS)
     names = _names(list(mapping("bands", bands)))
     if not 2 <= len(names) <= (MOST if parts == "all" else 150):
         raise InputError("bands", f"{len(names)} bands", f"2 to {MOST} of them")
@@ -140,17 +149,13 @@ def variance_partitioning(
         "delays": delays,
     }  # fmt: skip
     made = [bands[b] for b in bands]
-    features = {
-        (str(j), "-"): _joined([made[k] for k in mask])
-        for j, mask in enumerate(question.masks)
-        if mask
-    }
-    table = linear_predictivity(brain, features, **options)
-    shown = split or ("test" if "test" in set(table.frame["split"]) else "train")
-    choice("split", shown, sorted(set(table.frame["split"])))
+    sets = {j: [made[k] for k in mask] for j, mask in enumerate(question.masks) if mask}
+    table, log = _fitted(brain, sets, fit, options)
+    shown = split or ("test" if "test" in set(table["split"]) else "train")
+    choice("split", shown, sorted(set(table["split"])))
     subjects = sorted({str(s) for s, _ in brain})
     rois = [str(r) for r in dict.fromkeys(r for _, r in brain)]
-    r2 = _values(table.frame, shown, subjects, rois, len(question.masks))
+    r2 = _values(table, shown, subjects, rois, len(question.masks))
     few = [r for r, n in zip(rois, np.isfinite(r2[:, :, -1]).sum(axis=0), strict=True) if n < 2]
     if few:
         raise DesignError(f"ROI {few[0]!r} has one subject; at least 2 are needed")
@@ -161,7 +166,7 @@ def variance_partitioning(
     if not plan.exact:
         arrays["counts"] = plan.counts
     if ceiling:
-        bounds = _ceilings(brain, made, question, options, shown, subjects, rois)
+        bounds = _ceilings(brain, made, question, (fit, options), shown, subjects, rois)
         arrays["ceiling_values"] = bounds.reshape(n, -1)
     labels = [[p, m.replace("models", "bands")] for p, m in labels_of(question, names)]
     info = Info(
@@ -173,7 +178,7 @@ def variance_partitioning(
         conf_level=float(conf_level),
         alternative="two-sided",
         n_subject=n,
-        method=f"variance partitioning of {len(names)} bands of features (cross-validated ridge regression); "
+        method=f"variance partitioning of {len(names)} bands of features ({FITS[fit].replace('_', ' ')}); "
         "bootstrap of the means over subjects",
         resampled=Drawn("subjects", number=how_many(plan)),
         held_fixed=(STIMULI,),
@@ -183,7 +188,7 @@ def variance_partitioning(
             "plan": "subject",
             "quantile_rule": "linear",
             "cluster": "subject",
-            "metric": "linear_predictivity",
+            "metric": FITS[fit],
             "measure": "unique",
             "nonnegative": False,
             "signed": "held out",
@@ -200,12 +205,14 @@ def variance_partitioning(
         },
     )
     keys = pd.DataFrame([(r, *p) for p in labels for r in rois], columns=KEYS)
-    draft = UniqueVariance(keys, info, Provenance(data_hash=table.hash, seed=plan.seed), arrays)
+    draft = UniqueVariance(
+        keys, info, Provenance(data_hash=ScoreTable(table).hash, seed=plan.seed), arrays
+    )
     found = draft._table()
     if ceiling:
         mean = np.nanmean(bounds, axis=0)[question.ceiling_of]
         found = found.assign(ceiling_lower=mean.ravel())
-    notes = (*table.log, *give_warnings(found, KEYS, info))
+    notes = (*log, *give_warnings(found, KEYS, info))
     return replace(draft, table=found, notes=notes)
 
 
@@ -220,6 +227,29 @@ def _names(keys: list[Any]) -> list[str]:
         else " ".join(map(str, k))
         for k in keys
     ]
+
+
+def _fitted(
+    brain: Mapping[tuple[str, str], Any],
+    sets: Mapping[int, list[Any]],
+    fit: str,
+    options: dict[str, Any],
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """R2 of every set of bands, as rows whose model is the number of the set, and what the fits said."""
+    together = {
+        (str(j), "-"): _joined(some) for j, some in sets.items() if fit == "ridge" or len(some) == 1
+    }
+    frames, log = [], []
+    if together:
+        made = linear_predictivity(brain, together, **options)
+        frames.append(made.frame)
+        log += made.log
+    for j, some in sets.items():
+        if fit == "banded" and len(some) > 1:
+            found = banded_ridge(brain, {f"band {k}": b for k, b in enumerate(some)}, **options)
+            frames.append(found.frame[found.frame["model"] == "total"].assign(model=str(j)))
+            log += found.log
+    return pd.concat(frames, ignore_index=True), tuple(dict.fromkeys(log))
 
 
 def _joined(bands: Sequence[Any]) -> Any:
@@ -252,7 +282,7 @@ def _ceilings(
     brain: Mapping[tuple[str, str], Any],
     bands: list[Any],
     question: Question,
-    options: dict[str, Any],
+    how: tuple[str, dict[str, Any]],
     split: str,
     subjects: list[str],
     rois: list[str],
@@ -265,13 +295,13 @@ def _ceilings(
         if not one:
             continue
         mean = pool.train if pool.test is None else (pool.train, pool.test)
-        features: dict[tuple[str, str], Any] = {}
+        sets: dict[int, list[Any]] = {}
         for j, others in enumerate(held):
             rest = [bands[k] for k in others]
-            features[str(2 * j), "-"] = _joined([*rest, mean])
+            sets[2 * j] = [*rest, mean]
             if rest:
-                features[str(2 * j + 1), "-"] = _joined(rest)
-        made = linear_predictivity(one, features, **options).frame
+                sets[2 * j + 1] = rest
+        made = _fitted(one, sets, *how)[0]
         r2 = _values(made, split, [subject], [roi], 2 * len(held))[0, 0]
         out[subjects.index(subject), :, rois.index(roi)] = r2[::2] - r2[1::2]
     return out

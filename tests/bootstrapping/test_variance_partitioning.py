@@ -86,6 +86,20 @@ def test_others_in_the_place_of_a_band_are_its_ceiling() -> None:
         assert by[roi, "all bands"] == pytest.approx(own[roi], abs=1e-10)
 
 
+def test_banded_parts_are_differences_of_banded_totals() -> None:
+    pytest.importorskip("himalaya")
+    brain, bands = responses(s=2)
+    two = {b: bands[b] for b in ("low", "high")}
+    found = apa.variance_partitioning(brain, two, fit="banded").table
+    by = found.set_index(["roi", "model"])["estimate"]
+    total = apa.banded_ridge(brain, two, per="set").frame.query("model == 'total'")
+    total = total.groupby("roi")["score"].mean()
+    for roi in ("V1", "IT"):
+        assert by[roi, "all bands"] == pytest.approx(total[roi], abs=1e-10)
+        alone = r2(brain, bands, ("low",), "train")[roi]
+        assert by[roi, "high"] == pytest.approx(total[roi] - alone, abs=1e-10)
+
+
 def test_what_is_refused() -> None:
     brain, bands = responses()
     with pytest.raises(InputError, match="2 to 10"):
