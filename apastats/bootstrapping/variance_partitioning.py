@@ -239,7 +239,8 @@ def _fitted(
     together = {
         (str(j), "-"): _joined(some) for j, some in sets.items() if fit == "ridge" or len(some) == 1
     }
-    frames, log = [], []
+    frames: list[pd.DataFrame] = []
+    log: list[str] = []
     if together:
         made = linear_predictivity(brain, together, **options)
         frames.append(made.frame)
