@@ -165,9 +165,9 @@ class UniqueVariance(BootstrapResult):
         >>> rdms = apa.simulate_rdms(
         ...     n_subject=8, n_stimulus=16, rois=["V1", "V2"], n_model=2, n_layer=1, rng=0
         ... )
-        >>> found = apa.unique_variance(rdms.brain, rdms.models)
-        >>> list(found.test(bounds=0.5).table["decision"].unique())
-        ['adds less']
+        >>> found = apa.unique_variance(rdms.brain, rdms.models, measure="semipartial")
+        >>> list(found.test(bounds=0.7).table["decision"].unique())
+        ['adds something, less than the margin']
         """
         check_adjust(adjust, ("max-t",))
         choice("alternative", alternative, ("greater", "two-sided"))

@@ -162,7 +162,7 @@ def unique_variance(
     >>> rdms = apa.simulate_rdms(
     ...     n_subject=8, n_stimulus=16, rois=["V1", "V2"], n_model=2, n_layer=1, rng=0
     ... )
-    >>> found = unique_variance(rdms.brain, rdms.models)
+    >>> found = unique_variance(rdms.brain, rdms.models, cross_validate="subject")
     >>> found.table.loc[found.table["roi"] == "V1", "part"].tolist()
     ['unique', 'unique', 'shared', 'total']
     """
