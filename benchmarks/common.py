@@ -193,7 +193,7 @@ def markdown(tables: Mapping[str, Sequence[Row]]) -> str:
 
     versions = ", ".join(f"{k} {v}" for k, v in package_versions().items())
     lines = [
-        "# Benchmarks",
+        f"# Benchmarks: {', '.join(tables)}",
         "",
         f"{platform.platform()}, Python {platform.python_version()}; {versions}.",
     ]

@@ -118,7 +118,30 @@ def nodes(quick: bool) -> Iterator[Row]:
         )
 
 
+def connectomes(quick: bool) -> Iterator[Row]:
+    """A stack of thousands of people's matrices as predictor of patterns, against random graphs."""
+    patterns = apa.alignment_patterns(study(11, 1).where(kind="subject_to_subject"))
+    g = np.random.default_rng(1)
+    n, graphs = (500, 199) if quick else (5_000, 4_999)
+    stack = np.abs(g.standard_normal((n, N_ROI, N_ROI)))
+    stack = (stack + stack.transpose(0, 2, 1)) * (lambda m: m & m.T)(g.random((N_ROI, N_ROI)) < 0.7)
+    start = time.process_time()
+    found = apa.matrix_agreement(patterns, stack, null="degree", n_resamples=graphs, rng=1)
+    seconds = time.process_time() - start
+    mean = apa.matrix_agreement(
+        patterns, stack.mean(axis=0)[None], null="degree", n_resamples=graphs, rng=1
+    )
+    yield Row(
+        f"connectomes of {n:,} people, {graphs:,} random graphs of the same degrees",
+        ours=seconds,
+        difference=difference(
+            found.table["estimate"].to_numpy(), mean.table["estimate"].to_numpy()
+        ),
+        note=f"{N_ROI} ROIs; difference to the agreement of the mean matrix; peak {peak_memory():.2f} GB",
+    )
+
+
 def rows(*, quick: bool = False, only: str = "") -> Iterator[Row]:
     """All rows whose task contains ``only``."""
-    for task in (loops, nodes):
+    for task in (loops, nodes, connectomes):
         yield from (row for row in task(quick) if only in row.task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 sys.path.insert(0, str(HERE))
 
-from site_pages import api_pages
+from site_pages import api_pages, benchmark_page
 
 import apastats
 
@@ -45,10 +46,14 @@ autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
+# the paper's items run where its published numbers are, which are no part of the project
+DATA = Path(os.environ.get("BMD_DIR") or HERE.parents[1] / "shared" / "data")
+os.environ["BMD_DIR"] = str(DATA)
 sphinx_gallery_conf = {
-    "examples_dirs": "gallery",
-    "gallery_dirs": "auto_gallery",
-    "filename_pattern": r"/\d\d_",
+    "examples_dirs": ["gallery", "../analyses/gallery"],
+    "gallery_dirs": ["auto_gallery", "auto_published"],
+    "filename_pattern": r"/(item_)?\d\d_" if (DATA / "bmd_model_scores").exists() else r"/\d\d_",
+    "ignore_pattern": r"(^|/)(build|published|real_connectome)\.py",
     "download_all_examples": False,
     "remove_config_comments": True,
     "abort_on_example_error": True,
@@ -59,3 +64,4 @@ sphinx_gallery_conf = {
 }
 
 api_pages(HERE / "generated")
+benchmark_page(HERE.parent / "benchmarks" / "results", HERE / "generated" / "benchmarks.md")

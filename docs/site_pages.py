@@ -50,6 +50,22 @@ def api_pages(folder: Path) -> None:
     _write(folder / "index.md", "\n".join(lines))
 
 
+def benchmark_page(results: Path, page: Path) -> None:
+    """One page of all benchmarks: a section per file of results, its machine and versions in it."""
+    lines = [
+        "# Benchmarks",
+        "",
+        "Speed beside other packages as ratios in one process, with the largest difference of the answers beside it; "
+        "`python -m benchmarks` makes them. Above 1x ours is faster.",
+        "",
+    ]
+    for file in sorted(results.glob("*.md")):
+        _, _, rest = file.read_text("utf-8").partition("\n")
+        machine, _, body = rest.strip().partition("\n")
+        lines += [body.strip().replace("\n\n", f"\n\n{machine}\n\n", 1), ""]
+    _write(page, "\n".join(lines))
+
+
 def _write(path: Path, text: str) -> None:
     if not path.exists() or path.read_text("utf-8") != text:
         path.write_text(text, "utf-8")

@@ -257,6 +257,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "command": "apastats run study.toml",
         "notes": ["a note"],
         "style": "nature",
+        "interactive": True,
         "max_rows": 3,
         "headings": ["A heading"],
     },

@@ -11,7 +11,10 @@ import pytest
 
 @pytest.mark.parametrize(
     "name",
-    ["demo", "castaldi_numerosity", "images92", "fitted_models", "hoefling2026", "leaderboards"],
+    [
+        *("demo", "castaldi_numerosity", "images92", "fitted_models", "hoefling2026"),
+        *("leaderboards", "video_networks"),
+    ],
 )
 def test_tracked_numbers_are_not_stale(name: str, repository: Path, data_dir: Path) -> None:
     command = [sys.executable, repository / "analyses" / "rebuild.py", data_dir, name, "--check"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import apastats as apa
@@ -449,3 +450,22 @@ def test_wrong_code_of_a_network(responses: Any, tmp_path: Path) -> None:
     sets.append(f"inputs.networks.n.code={folder / 'network.py:dim'}")
     with pytest.raises(StudyError, match="gave a float"):
         apa.run_study(folder / "bad.toml", assignments=sets, output=tmp_path / "out")
+
+
+def test_rows_of_several_kinds_in_one_test(tmp_path: Path) -> None:
+    """``kind = ["model", "leave_one_out"]``: people stand among the models, as the verb has it."""
+    text = (
+        '[study]\nname = "kinds"\n[inputs]\nscores = "s.csv"\n[equivalence]\nbounds = 0.1\n'
+        'kind = ["model", "leave_one_out"]\n'
+    )
+    found = StudyFile.model_validate(tomllib.loads(text)).equivalence
+    assert found is not None
+    assert found.kind == ("model", "leave_one_out")
+    scores = apa.simulate(n_subject=4, n_model=2, n_layer=1, rois=["V1", "V4"], rng=1).scores
+    table = scores.where(split="test")
+    people = table.frame
+    own = people[(people["kind"] == "leave_one_out") & (people["layer"] == people["roi"])]
+    both = table.with_frame(pd.concat([people[people["kind"] == "model"], own]))
+    options = {"bounds": 0.1, "kind": found.kind}
+    tested = apa.equivalence("score ~ model | roi", both, **options).table
+    assert tested["contrast"].str.contains("others|brain").any()

@@ -42,18 +42,63 @@ def test_from_clips_to_the_report(out: Path) -> None:
     assert "How often what was planted was found" in (out / "report" / "truth.html").read_text()
     verdicts = pd.read_csv(out / "report" / "verdicts.csv").set_index("claim")["verdict"]
     facts = {"best set", "motion", "agreement", "hyperalignment"}
-    assert set(verdicts.index) == facts | set("123456")
+    facts |= {"bare columns", "no noise", "further person"}
+    assert set(verdicts.index) == facts | set("1234567")
     # motion is seen; the planted geometry is a person, to RSA; no untrained network is one
     for claim in ("1", "3", "5", "6"):
         assert verdicts[claim] == "supported", claim
+    # to linear predictivity bare columns are one predictor in 19 scales, and a person is none such
+    assert verdicts["bare columns"] == "supported"
+    assert "refuted" not in set(verdicts[["further person", "7"]])
+    assert "Why linear predictivity refutes claim 4" in (out / "report" / "truth.html").read_text(
+        "utf-8"
+    )
     scores = apa.read(out / "scores" / "scores.csv")
     assert scores.levels("metric") == ["corr", "linear_predictivity"]
     assert set(scores.levels("split")) == {"train", "test"}
     assert len(scores.levels("roi")) == 19
     assert len(scores.where(kind="model").levels("subject")) == 10
-    assert scores.frame.groupby("model")["layer"].nunique()["planted"] == 19
+    assert scores.frame.groupby("model")["layer"].nunique()["planted geometry"] == 19
     best = pd.read_csv(out / "report" / "best.csv")
     assert len(best) == 19
+
+
+def test_linear_predictivity_undoes_weights_of_features_without_noise(code, out: Path) -> None:
+    """Bare columns are one predictor; without noise weights fade with the number of clips; with noise they stay."""
+    spread = pd.read_csv(out / "scores" / "spread.csv").groupby("model")["sd"].mean()
+    assert spread["bare columns"] < 1e-9
+    assert spread["further person"] == pytest.approx(spread["brain"], rel=0.6)
+    found = pd.read_csv(out / "scores" / "linear" / "table.csv").set_index("model")["estimate"]
+    assert found["bare columns"] < -0.5
+    assert abs(found["further person"]) < 0.2
+    # three regions of the same six features in other weights, ten times the clips: only noise keeps them apart
+    rng = np.random.default_rng(1)
+    weights = {
+        "A": [3, 3, 1, 1, 0.3, 0.3],
+        "B": [0.3, 0.3, 3, 3, 1, 1],
+        "C": [1, 1, 0.3, 0.3, 3, 3],
+    }
+    apart = {}
+    for n in (40, 400):
+        latent = rng.standard_normal((n + 100, 6))
+        region = {k: latent * w for k, w in weights.items()}
+        target = {("s", k): x @ rng.standard_normal((6, 30)) for k, x in region.items()}
+        target = {k: x + 3 * rng.standard_normal(x.shape) for k, x in target.items()}
+        for noise in (0.0, 3.0):
+            units = {(f"m{k}", "1"): x @ rng.standard_normal((6, 60)) for k, x in region.items()}
+            units = {k: x + noise * rng.standard_normal(x.shape) for k, x in units.items()}
+            table = apa.linear_predictivity(
+                *({k: (x[:n], x[n:]) for k, x in d.items()} for d in (target, units))
+            )
+            f = table.where(split="test").frame
+            apart[n, noise] = f.groupby("roi", observed=True)["score"].std(ddof=0).mean()
+    assert apart[400, 0.0] < apart[40, 0.0] / 3
+    assert apart[400, 3.0] > 5 * apart[400, 0.0]
+    # RSA keeps the scales: the RDMs of mixed columns are nearly those of the columns
+    x = np.random.default_rng(1).standard_normal((30, 13)) * np.linspace(0.2, 2, 13)
+    units = code.brains.geometry({"V1": x}, 20, 1, n_unit=20_000)["V1"][0]
+    cosine = (x[:20] @ x[:20].T) / np.outer(*2 * [np.linalg.norm(x[:20], axis=1)])
+    np.testing.assert_allclose(np.corrcoef(units), cosine, atol=0.05)
 
 
 def keys(out: Path) -> dict[str, str]:

@@ -37,3 +37,10 @@ here = (
     "rows) the best network, {first}, has {first_mean_of_ratios:.2f} as mean of ratios and "
     "{first_ratio_of_means:.2f} as mean over regions of ratios of means."
 )
+
+# %
+# Beside what the paper concludes:
+print("The paper:", paper)
+print("Here:", here.format(**numbers))
+
+# sphinx_gallery_thumbnail_path = 'gallery_published/item_01_normalised_scores.png'

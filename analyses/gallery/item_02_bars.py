@@ -41,3 +41,10 @@ here = (
     "The same order, but {order[0]} is not shown to be above {order[1]}: the second less the first is "
     "{clip_less_vjepa:.3f}, 95 % {clip_low:.3f} to {clip_high:.3f}."
 )
+
+# %
+# Beside what the paper concludes:
+print("The paper:", paper)
+print("Here:", here.format(**numbers))
+
+# sphinx_gallery_thumbnail_path = 'gallery_published/item_02_bars.png'

@@ -35,3 +35,10 @@ here = (
     "{largest}); regions in which one stands alone: {alone}. That is no equivalence yet, which needs a "
     "margin."
 )
+
+# %
+# Beside what the paper concludes:
+print("The paper:", paper)
+print("Here:", here.format(**numbers))
+
+# sphinx_gallery_thumbnail_path = 'gallery_published/item_03_table.png'

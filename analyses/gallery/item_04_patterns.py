@@ -36,3 +36,10 @@ here = (
     "predicting people here, so these are upper estimates), and {identified:.0%} are recognised as their "
     "region's (chance {chance:.0%})."
 )
+
+# %
+# Beside what the paper concludes:
+print("The paper:", paper)
+print("Here:", here.format(**numbers))
+
+# sphinx_gallery_thumbnail_path = 'gallery_published/item_04_patterns.png'

@@ -41,3 +41,10 @@ here = (
     "V-JEPA 2. All five are shown below the brain in {regions_below} of {regions} regions; {aligned} "
     "pairs of network and region pass both criteria."
 )
+
+# %
+# Beside what the paper concludes:
+print("The paper:", paper)
+print("Here:", here.format(**numbers))
+
+# sphinx_gallery_thumbnail_path = 'gallery_published/item_05_agreement.png'

@@ -37,3 +37,10 @@ here = (
     "VGGT in {within_stream[vggt/VGGT-1B]}, CLIP in {within_stream[clip/RN50]}, V-JEPA 2 in "
     "{within_stream[v_jepa/vjepa2_vit_giant]}."
 )
+
+# %
+# Beside what the paper concludes:
+print("The paper:", paper)
+print("Here:", here.format(**numbers))
+
+# sphinx_gallery_thumbnail_path = 'gallery_published/item_06_nulls.png'

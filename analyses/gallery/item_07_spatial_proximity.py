@@ -60,3 +60,10 @@ here = (
     "{rotated[brain]}. So what networks have beyond permuted regions is not shown to be more than smoothness "
     "over the cortex."
 )
+
+# %
+# Beside what the paper concludes:
+print("The paper:", paper)
+print("Here:", here.format(**numbers))
+
+# sphinx_gallery_thumbnail_path = 'gallery_published/item_07_spatial_proximity.png'

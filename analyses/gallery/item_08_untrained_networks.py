@@ -63,3 +63,10 @@ here = (
     "large part, so that people agree with each other {brain:.2f} only. Nothing follows for the paper's "
     "networks and videos."
 )
+
+# %
+# Beside what the paper concludes:
+print("The paper:", paper)
+print("Here:", here.format(**numbers))
+
+# sphinx_gallery_thumbnail_path = 'gallery_published/item_08_untrained_networks.png'

@@ -36,3 +36,10 @@ here = (
     "agreement is {mean:.2f}; regions beyond random graphs of the same degrees: {max_t} by max-T, {fdr} by "
     "FDR."
 )
+
+# %
+# Beside what the paper concludes:
+print("The paper:", paper)
+print("Here:", here.format(**numbers))
+
+# sphinx_gallery_thumbnail_path = 'gallery_published/item_09_connectome.png'

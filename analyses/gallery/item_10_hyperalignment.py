@@ -74,3 +74,10 @@ here = (
     "({low[n2]:.2f} to {high[n2]:.2f}) and {effect[n3]:.2f} ({low[n3]:.2f} to {high[n3]:.2f}) at noise one, "
     "two and three."
 )
+
+# %
+# Beside what the paper concludes:
+print("The paper:", paper)
+print("Here:", here.format(**numbers))
+
+# sphinx_gallery_thumbnail_path = 'gallery_published/item_10_hyperalignment.png'

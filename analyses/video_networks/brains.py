@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -46,11 +47,15 @@ def standardised(x: np.ndarray) -> np.ndarray:
 
 
 def responses(
-    features: dict[str, np.ndarray], n_train: int, noise: float, seed: int
+    features: dict[str, np.ndarray],
+    n_train: int,
+    noise: float,
+    seed: int,
+    people: Iterable[int] = range(N_PERSON),
 ) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
-    """Mean responses of ten people, ``(person, region) -> (train, test)``, each ``[clip, vertex]``."""
+    """Mean responses of people, ``(person, region) -> (train, test)``, each ``[clip, vertex]``."""
     found = {}
-    for p in range(N_PERSON):
+    for p in people:
         for r, (roi, x) in enumerate(features.items()):
             rng = np.random.default_rng(np.random.SeedSequence([seed, p, r]))
             n_vertex = int(rng.integers(20, 60))
@@ -65,4 +70,20 @@ def responses(
                 signal = clean[rows]
                 part.append((signal + error * rng.standard_normal(signal.shape)).astype(np.float32))
             found[f"person-{p + 1:02d}", roi] = (part[0], part[1])
+    return found
+
+
+def geometry(
+    features: dict[str, np.ndarray], n_train: int, seed: int, n_unit: int = 200
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What all people share, as responses without noise: the features mixed into units, ``region -> (train, test)``.
+
+    Mixed, because linear predictivity standardises every column: the features of two regions are the same columns in
+    other scales, and would be one predictor.
+    """
+    found = {}
+    for r, (roi, x) in enumerate(features.items()):
+        rng = np.random.default_rng(np.random.SeedSequence([seed, N_PERSON + 1, r]))
+        units = x @ rng.standard_normal((x.shape[1], n_unit))
+        found[roi] = (units[:n_train], units[n_train:])
     return found

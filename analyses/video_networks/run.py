@@ -27,6 +27,8 @@ import networks
 from stages import Stages
 
 SPLIT = {"train": 120, "test": 48}
+PLANTED, FURTHER = "planted geometry", "further person"  # models of the study that are no networks
+BARE = "bare columns"
 
 
 def make_clips(folder: Path, n: int, seed: int) -> None:
@@ -137,7 +139,7 @@ def recovery(
 def person_like(table: apa.ScoreTable) -> bool:
     """Whether the planted geometry is shown to agree with people not worse than a person does, over all regions."""
     f = table.where(split="test").frame
-    own = f[(f["model"] == "planted") & (f["layer"].astype(str) == "of_" + f["roi"].astype(str))]
+    own = f[(f["model"] == PLANTED) & (f["layer"].astype(str) == "of_" + f["roi"].astype(str))]
     found = apa.brain_test(
         table.where(split="test"),
         margin=0.1,
@@ -147,6 +149,56 @@ def person_like(table: apa.ScoreTable) -> bool:
         n_resamples=199,
     )
     return bool(found.table["as_good"].isin(GOOD).all())
+
+
+def further_person(
+    planted: dict, n_train: int, noise: float, seed: int, name: str = FURTHER
+) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+    """One more person's responses, region by region, as layers of a model."""
+    seen = brains.responses(planted, n_train, noise, seed, people=[brains.N_PERSON])
+    return {(name, f"of_{roi}"): v for (_, roi), v in seen.items()}
+
+
+def linear_levels(
+    brain: dict, oracle: dict, planted: dict, table: apa.ScoreTable, noise: float, seed: int
+) -> tuple[apa.ScoreTable, pd.DataFrame]:
+    """The planted geometry in other forms with linear predictivity: as bare columns, and as a person has it.
+
+    All regions have the same features in other weights. Regression weighs anew what it is given: columns in another
+    scale are the same columns, and of features without noise the weak ones are as good as the strong ones once there
+    are enough clips to learn from. A person's noise drowns weak features, which leaves the region's own pattern.
+
+    Agreement of each form (rows of ``brain`` are people's own), and a value per person: the SD over predicting regions
+    of the score, averaged over regions.
+    """
+    n_train = len(next(iter(oracle.values()))[0])
+    levels = dict(oracle)
+    levels |= {(BARE, f"of_{roi}"): (x[:n_train], x[n_train:]) for roi, x in planted.items()}
+    for share, name in ((0.0, "person, no noise"), (0.5, "person, half the noise"), (1.0, FURTHER)):
+        levels |= further_person(planted, n_train, share * noise, seed, name)
+    linear = apa.linear_predictivity(brain, levels)
+    own = table.where(kind="subject_to_subject", metric="linear_predictivity")
+    both = apa.concat(own, linear).where(split="test")
+    rows = apa.pattern_agreement(apa.alignment_patterns(both), reference="matched")
+    f = rows.frame
+    kept = (f["model"] == "brain") | (f["layer"].astype(str) == "of_" + f["roi"].astype(str))
+    by = both.frame
+    by = by.assign(model=by["model"].astype(str).where(by["kind"] == "model", "brain"))
+    spread = by.groupby(["model", "subject", "layer", "roi"], observed=True)["score"].mean()
+    spread = spread.groupby(["model", "subject", "roi"], observed=True).std(ddof=0)
+    spread = spread.groupby(["model", "subject"], observed=True).mean().rename("sd").reset_index()
+    return rows.with_frame(f[kept]), spread
+
+
+def over_people(values: pd.Series) -> dict[str, float]:
+    """Mean and t interval."""
+    low, high = stats.t.interval(0.95, len(values) - 1, values.mean(), stats.sem(values))
+    return {
+        "estimate": values.mean(),
+        "conf_low": low,
+        "conf_high": high,
+        "n_subject": len(values),
+    }
 
 
 def shares(found: pd.DataFrame) -> pd.DataFrame:
@@ -168,6 +220,18 @@ FACTS = [
      "result": "recovery", "where": {"term": "agreement"}, "value": 0.85, "estimand": "share of simulated studies"},
     {"name": "hyperalignment", "statement": "Hyperalignment, fitted on train clips, raises the agreement of people",
      "result": "hyperalignment", "value": 0, "estimand": "difference of mean Fisher z of agreement"},
+    {"name": "bare columns",
+     "statement": "As bare columns in other scales the features of all regions predict alike (linear predictivity)",
+     "result": "spread", "where": {"model": [BARE]}, "says": "below", "value": 0.001,
+     "estimand": "SD over predicting regions of R2"},
+    {"name": "no noise",
+     "statement": "Without noise, mixed into units, they do not agree with people as a person does (the same)",
+     "result": "linear", "where": {"model": [PLANTED]}, "says": "below", "value": -0.1,
+     "estimand": "difference of mean Fisher z of agreement, over regions"},
+    {"name": "further person",
+     "statement": "With a person's noise they do (the same)",
+     "result": "linear", "where": {"model": [FURTHER]}, "value": -0.1,
+     "estimand": "difference of mean Fisher z of agreement, over regions"},
 ]  # fmt: skip
 
 
@@ -181,15 +245,7 @@ def aligned(brain: dict) -> pd.DataFrame:
         patterns = apa.alignment_patterns(table)
         found = apa.pattern_agreement(patterns, reference="matched").frame
         people[name] = found[found["model"] == "brain"].groupby("subject")["z_person"].mean()
-    d = (people["after"] - people["before"]).to_numpy()
-    low, high = stats.t.interval(0.95, len(d) - 1, d.mean(), stats.sem(d))
-    row = {
-        "term": "agreement",
-        "estimate": d.mean(),
-        "conf_low": low,
-        "conf_high": high,
-        "n_subject": len(d),
-    }
+    row = {"term": "agreement"} | over_people(people["after"] - people["before"])
     return pd.DataFrame([row | {k: v.mean() for k, v in people.items()}])  # fmt: skip
 
 
@@ -227,13 +283,21 @@ def main(arguments: list[str] | None = None) -> Path:
     )  # fmt: skip
     planted = brains.planted(dict(np.load(made / "latent.npz")))
     nets = features(acts, n_train)
-    oracle = {("planted", f"of_{roi}"): (x[:n_train], x[n_train:]) for roi, x in planted.items()}
+    shared = brains.geometry(planted, n_train, chosen.seed)
+    oracle = {(PLANTED, f"of_{roi}"): v for roi, v in shared.items()}
     this = sys.modules[__name__]
     options = {"noise": chosen.noise, "seed": chosen.seed, "n_train": n_train}
 
     def make_scores(folder: Path) -> None:
         brain = brains.responses(planted, n_train, chosen.noise, chosen.seed)
-        table = scored(brain, nets | oracle, linear=True)
+        person = further_person(planted, n_train, chosen.noise, chosen.seed)
+        table = scored(brain, nets | oracle | person, linear=True)
+        rows, spread = linear_levels(brain, oracle, planted, table, chosen.noise, chosen.seed)
+        levels = apa.equivalence(
+            "z_person ~ model", rows, within="roi", bounds=0.1, reference="brain"
+        )
+        levels.save(folder / "linear")
+        spread.to_csv(folder / "spread.csv", index=False)
         table.frame.to_csv(folder / "scores.csv", index=False)
         aligned(brain).to_csv(folder / "hyperalignment.csv", index=False)
 
@@ -262,21 +326,30 @@ def main(arguments: list[str] | None = None) -> Path:
             overwrite=True,
         )
         selected = study.results["selected"]
+        levels = apa.load_result(scores / "linear")
         names = list(dict.fromkeys(m for m, _ in nets))
         best = apa.equivalence_set("score ~ model | roi + metric", selected.where(model=names))
         shown = {
             "recovery": shares(pd.read_csv(checked / "recovery.csv")),
             "hyperalignment": pd.read_csv(scores / "hyperalignment.csv"),
+            "linear": levels,
+            "spread": pd.DataFrame(
+                {"model": m} | over_people(v)
+                for m, v in pd.read_csv(scores / "spread.csv").groupby("model")["sd"]
+            ),
         }
         facts = apa.claims(FACTS, shown)
         page = apa.report(
             facts,
             study.results["claims"],
+            levels,
             best,
             title="What was planted, and what was found",
             headings=[
                 f"How often what was planted was found: {chosen.seeds} further simulated studies",
                 "Claims of this study",
+                "Why linear predictivity refutes claim 4: the planted geometry as bare columns, without noise, and "
+                "with the noise of a person (over regions)",
                 "Networks that cannot be excluded from being the best one of a region",
             ],
         )

@@ -10,13 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from apastats.arguments import checked, choice, instance, items, whole
+from apastats.arguments import checked, choice, flag, instance, items, whole
 from apastats.errors import InputError, OutputExistsError
 from apastats.printable import spreadsheet_safe
 from apastats.reporting import summary
 from apastats.reporting.answer import answer, margins_of, results_of
 from apastats.reporting.blocks import FigureBlock, Listing, Section
 from apastats.reporting.drawing import Drawings
+from apastats.reporting.interactive import runtime
 from apastats.reporting.lead import lead_figure
 from apastats.reporting.markup import name, plain
 from apastats.reporting.numbers import as_style
@@ -59,7 +60,9 @@ class Report:
         max_rows: int,
         headings: Sequence[str | None] = (),
         truth: pd.DataFrame | None = None,
+        interactive: bool = False,
     ) -> None:
+        self.interactive = interactive
         self.items, self.title = tuple(items), title
         self.study_text, self.command, self.notes = study_text, command, tuple(notes)
         self.style, self.max_rows = as_style(style), max_rows
@@ -164,7 +167,12 @@ class Report:
         from apastats import __version__
         from apastats.reporting.to_html import render_html
 
-        return render_html(**self._parts(), version=__version__, drawings=self._drawings)
+        return render_html(
+            **self._parts(),
+            version=__version__,
+            drawings=self._drawings,
+            interactive=self.interactive,
+        )
 
     def markdown(self, figures: Mapping[str, str] | None = None) -> str:
         """Markdown text.
@@ -343,6 +351,7 @@ def report(
     max_rows: int = 200,
     headings: Sequence[str | None] | None = None,
     truth: pd.DataFrame | None = None,
+    interactive: bool = False,
 ) -> Report:
     """Report of results: words, figures, tables, methods, references and recipe, from the same numbers.
 
@@ -366,6 +375,10 @@ def report(
         Heading of each result, in their order; None where it names itself.
     truth : pandas.DataFrame, optional
         Truth of a simulated study (:class:`apastats.SimulatedStudy`): the report then says how often it was found.
+    interactive : bool
+        Whether forests, matrices of scores and agreement, and places of a leaderboard have a Vega-Lite chart beside
+        them on the page: rows are named by hovering, searched, exported. The charts and their runtime (0.9 MB, once)
+        are in the file; paper and other formats have the static figures alone. Needs the extra ``interactive``.
 
     Returns
     -------
@@ -376,6 +389,8 @@ def report(
     ------
     InputError
         If there is no result, or an argument is not allowed.
+    MissingExtraError
+        If the extra ``interactive`` is asked for and not installed.
 
     See Also
     --------
@@ -403,6 +418,8 @@ def report(
     if not isinstance(title, str) or not title.strip():
         raise InputError("title", title, "a text")
     whole("max_rows", max_rows, least=1)
+    if flag("interactive", interactive):
+        runtime()
     if headings is not None:
         for heading in items("headings", headings, "one text per result", length=len(results)):
             if heading is not None:
@@ -422,4 +439,5 @@ def report(
         max_rows=max_rows,
         headings=headings or (),
         truth=truth,
+        interactive=interactive,
     )

@@ -23,6 +23,7 @@ from apastats.reporting.blocks import (
     Texts,
 )
 from apastats.reporting.drawing import Drawings, inline_figure
+from apastats.reporting.interactive import chart_json, runtime
 from apastats.reporting.references import Bibliography
 from apastats.reporting.tables import heading
 from apastats.reporting.works import WORKS
@@ -38,8 +39,10 @@ FORMATS = {"text": "text", "md": "Markdown", "tex": "LaTeX"}
 class Renderer:
     """Renders blocks and numbers tables and figures in the order they come."""
 
-    def __init__(self, max_rows: int, drawings: Drawings) -> None:
+    def __init__(self, max_rows: int, drawings: Drawings, interactive: bool = False) -> None:
         from jinja2 import Environment, PackageLoader, StrictUndefined
+
+        self.interactive, self.n_chart = interactive, 0
 
         self.drawings = drawings
         self.max_rows = max_rows
@@ -129,6 +132,8 @@ class Renderer:
         from markupsafe import Markup
 
         self.n_figure += 1
+        chart = chart_json(block) if self.interactive else None
+        self.n_chart += chart is not None
         rendered = self.environment.get_template("figure.html.j2").render(
             slug=block.slug,
             label=f"Figure {self.n_figure}.",
@@ -136,6 +141,7 @@ class Renderer:
             image=Markup(inline_figure(block, self.drawings)),
             csv="" if (repeated := self._repeated(block.data)) else csv_link(block.data),
             repeated=repeated,
+            chart=None if chart is None else Markup(chart),
         )
         return Markup(rendered)
 
@@ -178,11 +184,12 @@ def render_html(
     version: str,
     max_rows: int,
     drawings: Drawings,
+    interactive: bool = False,
 ) -> str:
-    """The whole page."""
+    """The whole page; with ``interactive`` some figures have a chart beside them, whose runtime is there once."""
     from markupsafe import Markup
 
-    render = Renderer(max_rows, drawings)
+    render = Renderer(max_rows, drawings, interactive)
 
     def shown(section: Section) -> dict[str, Any]:
         return {
@@ -214,6 +221,7 @@ def render_html(
         sections=body,
         css=Markup(resource("report.css")),
         js=Markup(resource("report.js")),
+        charts=Markup(f"{runtime()}\n{resource('interactive.js')}") if render.n_chart else "",
     )
     return page + "\n"
 

@@ -118,6 +118,7 @@ def render(
         notes=tuple(messages),
         style=study.report.style,
         max_rows=study.report.max_rows,
+        interactive=study.report.interactive,
     )
     for suffix in ("html", *(f for f in study.report.formats if f != "html")):
         document.save(folder / f"report.{suffix}", overwrite=True)

@@ -251,6 +251,7 @@ WORDS: dict[str, dict[str, str]] = {
         "figures": "formats of the figures folder: svg, png, pdf",
         "style": "apa, nature, or a table of settings",
         "max_rows": "rows of a table shown at most; its csv has all",
+        "interactive": "charts to hover, search and export beside the figures of the page (extra interactive)",
     },
 }  # fmt: skip
 

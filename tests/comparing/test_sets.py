@@ -285,3 +285,83 @@ def test_unknown_cell():
     found = apa.equivalence_set("score ~ model | roi", study())
     with pytest.raises(InputError, match="roi: got 'V9'"):
         found.members(roi="V9")
+
+
+@pytest.mark.parametrize("common", [0.25, 0.4])
+def test_sets_shrink_under_pairing(common: float) -> None:
+    """People differ in level (noise all models share): the published rule keeps models 10 % worse, no paired set."""
+    paired, rule = [], []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        truth = np.r_[np.ones(7), np.full(40, 0.9)]
+        own = 0.03 * rng.normal(size=(10, 47, 1))
+        values = truth[:, None] + common * rng.normal(size=(10, 1, 1)) + own
+        for found, method in ((paired, "mcb"), (rule, "ci_overlap")):
+            result = apa.equivalence_set(
+                "score ~ model | roi", table_of(values), method=method, rng=1
+            )
+            inside = result.table.set_index("model")["in_set"]
+            assert inside[
+                result.table.set_index("model")["mean"].idxmax()
+            ]  # the winner is in its own set
+            found.append(
+                [inside[[f"m{i}" for i in range(k, m)]].sum() for k, m in ((0, 7), (7, 47))]
+            )
+    (tied, worse), (tied_rule, worse_rule) = np.sum(paired, axis=0), np.sum(rule, axis=0)
+    assert worse == 0
+    assert worse_rule > 0.6 * 8 * 40  # reference-pipeline.md, 5.2: 79 % and 97.5 %
+    assert tied >= 0.8 * 8 * 7
+    assert tied_rule == 8 * 7
+    assert tied + worse < (tied_rule + worse_rule) / 4
+
+
+def test_what_all_models_share_changes_no_paired_set() -> None:
+    """A level per person moves the published rule's set, and no paired one (matched people, common noise)."""
+    base = study(seed=3)
+    f = base.frame
+    f = f.assign(score=f["score"] - f.groupby("subject", observed=True)["score"].transform("mean"))
+    base = base.with_frame(f)
+    people = sorted(f["subject"].unique())
+    level = dict(zip(people, np.random.default_rng(1).normal(0, 2, len(people)), strict=True))
+    noisy = base.with_frame(f.assign(score=f["score"] + f["subject"].map(level).astype(float)))
+    for method in ("mcb", "mcs"):
+        a, b = (
+            apa.equivalence_set("score ~ model | roi", t, method=method).table
+            for t in (base, noisy)
+        )
+        assert a["in_set"].tolist() == b["in_set"].tolist()
+        for name in a.select_dtypes("number").columns.drop("mean"):
+            np.testing.assert_allclose(a[name], b[name], atol=1e-9, err_msg=name)
+    size = [
+        apa.equivalence_set("score ~ model | roi", t, method="ci_overlap").table["in_set"].sum()
+        for t in (base, noisy)
+    ]
+    assert size[1] == len(noisy.levels("model")) * 2 > size[0]
+
+
+def test_five_published_networks_differ_by_person_as_much_as_people_do(data_dir) -> None:
+    """The published rule on paired differences: on these numbers it keeps as many pairs as unpaired, 45 of 95.
+
+    What pairing takes away, the level of a person, has an SD of .02 to .05; what it leaves, network by person, one of
+    .03 to .07.
+    """
+    models = apa.read(data_dir / "bmd_model_scores", defaults={"kind": "model", "metric": "rsa"})
+    best = apa.select_layer(models, on="cross_subject").frame
+    draws = np.random.default_rng(0).integers(0, 10, (20_000, 10))
+    unpaired = paired = 0
+    for _, part in best.groupby("roi", observed=True):
+        x = part.pivot(index="subject", columns="model", values="score").to_numpy()
+        winner = x.mean(axis=0).argmax()
+        unpaired += (x.mean(axis=0) >= np.quantile(x[draws, winner].mean(axis=1), 0.025)).sum()
+        d = x - x[:, [winner]]
+        paired += (np.quantile(d[draws].mean(axis=1), 0.975, axis=0) >= 0).sum()
+        level, rest = x.mean(axis=1).std(ddof=1), (x - x.mean(axis=1, keepdims=True)).std(ddof=1)
+        assert level < 1.3 * rest
+    rule = apa.equivalence_set(
+        "score ~ model | roi",
+        apa.select_layer(models, on="cross_subject"),
+        method="ci_overlap",
+        family="cell",
+    )
+    assert abs(rule.table["in_set"].sum() - unpaired) <= 2  # exact there, drawn here
+    assert (unpaired, paired) == (45, 45)

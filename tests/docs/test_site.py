@@ -93,3 +93,64 @@ def test_there_is_a_search_without_a_server(site: Path) -> None:
     assert text.count('<a href="') >= 20
     assert "theme-switch" in text
     assert 'name="viewport"' in text
+
+
+def test_the_papers_items_are_examples_of_their_own(site: Path) -> None:
+    """One page per item with its code; its numbers are those that a test computes again."""
+    index = (site / "auto_published" / "index.html").read_text("utf-8")
+    assert "<h1>The paper" in index
+    scripts = sorted((ROOT / "analyses" / "gallery").glob("item_*.py"))
+    for script in scripts:
+        assert f'href="{script.stem}.html"' in index
+        page = (site / "auto_published" / f"{script.stem}.html").read_text("utf-8")
+        assert "Beside what the paper concludes" in page
+    assert len(scripts) == len(list((site / "auto_published").glob("*.html"))) - 1
+
+
+def test_benchmarks_are_those_that_were_run(site: Path) -> None:
+    page = (site / "generated" / "benchmarks.html").read_text("utf-8")
+    results = sorted((ROOT / "benchmarks" / "results").glob("*.md"))
+    titles = []
+    for file in results:
+        text = file.read_text("utf-8")
+        titles.append(text.splitlines()[0])
+        assert re.search(rf"<h2>{file.stem}<", page)
+        rows = [line for line in text.splitlines() if line.startswith("| ")]
+        assert re.sub(r"[`*]", "", rows[1].split("|")[1].strip())[:30] in page
+    assert len(set(titles)) == len(titles)
+
+
+PAGES = ["index", "chart", "equivalence", "measures", "coming_from", "generated/benchmarks",
+         "auto_published/index", "calibration", "study_file", "generated/equivalence"]  # fmt: skip
+WIDTHS = """
+(() => {
+  const edge = document.documentElement.clientWidth;
+  const wide = [...document.querySelectorAll('article *')].filter(e => {
+    const r = e.getBoundingClientRect();
+    if (r.width === 0 || r.right <= edge + 1) return false;
+    for (let p = e.parentElement; p; p = p.parentElement)
+      if (['auto', 'scroll', 'hidden'].includes(getComputedStyle(p).overflowX)) return false;
+    return true;
+  });
+  const light = c => { const [r, g, b] = c.match(/\\d+/g).map(Number); return (r + g + b) / 3; };
+  const style = getComputedStyle(document.body);
+  return [document.documentElement.scrollWidth <= edge, wide.length, light(style.backgroundColor), light(style.color)];
+})()
+"""
+
+
+def test_pages_fit_a_telephone_light_and_dark(
+    site: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """390 px: nothing sticks out that cannot be scrolled by itself; dark is dark."""
+    from tests.reporting.browser import Browser, executable
+
+    if executable() is None:
+        pytest.skip("no Chromium on this machine")
+    with Browser(tmp_path_factory.mktemp("browser")) as browser:
+        for name in PAGES:
+            for scheme in ("light", "dark"):
+                browser.open(site / f"{name}.html", width=390, height=844, scheme=scheme)
+                fits, wide, ground, ink = browser.run(WIDTHS)
+                assert (fits, wide) == (True, 0), (name, scheme)
+                assert (ground > ink) == (scheme == "light"), (name, scheme)

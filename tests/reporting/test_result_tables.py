@@ -96,6 +96,26 @@ def test_wide_has_the_best_in_bold(found: dict[str, Any]) -> None:
         assert bold == expected
 
 
+def test_latex_has_the_best_and_all_tied_with_it_in_bold(found: dict[str, Any]) -> None:
+    """The table of models by regions: every member of a region's set, and no other number, is bold."""
+    result = found["equivalence_set"]
+    rows = [line for line in result.to_latex(wide="roi").splitlines() if line.endswith(r"\\")]
+    assert rows[0].replace(" ", "") == r"model&V1&V4\\"
+    bold = set()
+    for row in rows[1:]:
+        name, *cells = (c.strip() for c in row.removesuffix(r"\\").split("&"))
+        bold |= {
+            (name.replace("\\", ""), roi)
+            for roi, cell in zip(("V1", "V4"), cells, strict=True)
+            if cell.startswith(r"\textbf{")
+        }
+    table = result.table
+    assert bold == set(
+        table.loc[table["in_set"], ["model", "roi"]].itertuples(index=False, name=None)
+    )
+    assert len(bold) > 2  # some tie
+
+
 def test_wrong_options_are_named(found: dict[str, Any], tmp_path: Path) -> None:
     result = found["equivalence"]
     with pytest.raises(InputError, match="columns: got 'x'"):
