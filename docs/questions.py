@@ -120,8 +120,8 @@ def mixed_models() -> Any:
 
 PICTURES: dict[str, Callable[[], Any]] = {
     f.__name__: f
-    for f in (scoring, fitted, encoding, measures, ceilings_and_layers, resampling, equivalence, margin, reading,
-              patterns, brain_test, leaderboard, mixed_models)
+    for f in (scoring, fitted, encoding, unique_variance, measures, ceilings_and_layers, resampling, equivalence,
+              margin, reading, patterns, brain_test, leaderboard, mixed_models)
 }  # fmt: skip
 
 
