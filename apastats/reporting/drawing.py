@@ -183,6 +183,9 @@ _FONT = re.compile(r"font(-family)?:([^;\"]*?)'DejaVu Sans'[^;\"]*")
 
 # a number with more decimals than a screen shows
 _LONG = re.compile(r"(\d+\.\d\d)\d+")
+# places of a drawing, in points: a tenth of one is less than a seventh of a pixel
+_PLACES = re.compile(r' (?:d|x|y|x1|x2|y1|y2|points)="[^"]*"|translate\([^)]*\)')
+_TENTH = re.compile(r"(\d+)(?:\.0\d*|(\.\d)\d+)(?![\d.])")
 _TAG = re.compile(r"<[^>]*>")
 # marks of one style, as matplotlib writes them: the style stands at each
 _MARKS = re.compile(r"<g([^>]*)>\s*((?:<use [^>]*/>\s*)+)</g>")
@@ -200,7 +203,13 @@ def _shorter(body: str) -> str:
         plain = re.sub(r"\s*\n\s*", "", _STYLE.sub("", inside))
         return f'<g{found.group(1)} style="{styles.pop()}">{plain}</g>'
 
-    return _TAG.sub(lambda tag: _LONG.sub(r"\1", tag.group()), _MARKS.sub(together, body))
+    def placed(found: re.Match[str]) -> str:
+        return _TENTH.sub(r"\1\2", found.group())
+
+    def short(tag: re.Match[str]) -> str:
+        return _LONG.sub(r"\1", _PLACES.sub(placed, tag.group()))
+
+    return _TAG.sub(short, _MARKS.sub(together, body))
 
 
 def embed_svg(svg: str, slug: str, alt: str) -> str:

@@ -26,6 +26,7 @@ from apastats.reporting.phrases import (
 
 __all__ = [
     "Maker",
+    "again",
     "ceiling",
     "chose_layers",
     "equivalence",
@@ -33,6 +34,7 @@ __all__ = [
     "layers",
     "means",
     "patterns",
+    "said_of",
     "silent",
 ]
 
@@ -114,7 +116,13 @@ def silent(result: Any, title: str, keys: list[str]) -> list[str]:
 
 
 def generic(result: Any, title: str, keys: list[str]) -> list[str]:
-    """What any result says about itself: method, formula, null, reference, margin, family, rule, resampling."""
+    """What any result says about itself, as one text."""
+    words = said_of(result, title, keys)
+    return [" ".join(words)] if words else []
+
+
+def said_of(result: Any, title: str, keys: list[str]) -> list[str]:
+    """Sentences on method, formula, null, reference, margin, family, rule and resampling of any result."""
     method = opening(result) or f"{title}: {name(result.info.method)}"
     info = result.info
     if "method" not in info:
@@ -138,7 +146,19 @@ def generic(result: Any, title: str, keys: list[str]) -> list[str]:
     promise = str(info.get("promise", ""))
     words += [sentence(name(promise))] if promise else []
     words += filter(None, [resampling_sentence(info)])
-    return [" ".join(words)]
+    return words
+
+
+def again(words: list[str], before: list[str]) -> list[str]:
+    """Sentences of an analysis run before with other settings: those that differ, where the rest is the same."""
+    if not before or len(before) != len(words) or before[0] != words[0]:
+        return words
+    other = [w for w, b in zip(words, before, strict=True) if w != b]
+    return (
+        [f"A further analysis of this kind differed in this: {other[0]}", *other[1:]]
+        if other
+        else []
+    )
 
 
 def chose_layers(items: Sequence[Any]) -> bool:

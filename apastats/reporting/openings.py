@@ -242,6 +242,10 @@ OPENINGS: Mapping[str, Opening] = {
     "normalized": _share,
     "rdm_evaluation": _rdms,
     "comparison": _comparison,
+    "unique_variance": lambda result: (
+        f"The variance of the brain's data was divided among the models: {name(result.info.method)}"
+    ),
+    "unique_test": lambda result: f"The results are {name(result.info.method)}",
     "rank": _ranks,
     "leaderboard": _board,
     "leaderboard_items": said(

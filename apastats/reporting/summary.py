@@ -11,7 +11,7 @@ from apastats.reporting.blocks import Block, Code, Listing, Paragraph, Section, 
 from apastats.reporting.how_made import REFERENCES, cautions
 from apastats.reporting.kinds import TOPICS, keys_of, kind_of, title_of, topic_of
 from apastats.reporting.markup import cite, code, name, plain, sym, to_latex, to_markdown
-from apastats.reporting.methods import chose_layers, layers
+from apastats.reporting.methods import again, chose_layers, generic, layers, said_of
 from apastats.reporting.phrases import counted, held_sentence, joined
 from apastats.reporting.works import WORKS
 from apastats.results import package_versions
@@ -126,9 +126,10 @@ def methods_section(items: Sequence[Any], slug: Any) -> Section:
     """
     told: dict[str, list[str]] = {topic: [] for topic in METHODS}
     told["design"].append(_data_line(items))
+    earlier: dict[str, list[str]] = {}
     for item in items:
         if hasattr(item, "info"):
-            told[topic_of(item)] += kind_of(item).methods(item, title_of(item), keys_of(item))
+            told[topic_of(item)] += _told_once(item, earlier)
         else:
             told["design"] += layers(item)
             told["patterns"] += _agreement_table(item)
@@ -147,6 +148,17 @@ def methods_section(items: Sequence[Any], slug: Any) -> Section:
         Section(slug(f"methods-{h}"), f"{h}: methods", (Paragraph(t),)) for h, t in parts.items()
     ]
     return Section(slug("methods"), "Methods", (copy,), tuple(children))
+
+
+def _told_once(result: Any, earlier: dict[str, list[str]]) -> list[str]:
+    """Methods of a result; of a second one of its kind what differs from the first. ``earlier`` is by kind."""
+    make, title, keys = kind_of(result).methods, title_of(result), keys_of(result)
+    if make is not generic:
+        return make(result, title, keys)
+    words = said_of(result, title, keys)
+    found = again(words, earlier.get(result.kind, []))
+    earlier.setdefault(result.kind, words)
+    return [" ".join(found)] if found else []
 
 
 def _cited(keys: str) -> str:

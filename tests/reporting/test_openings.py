@@ -154,3 +154,25 @@ def test_a_model_above_people_is_not_called_indistinguishable() -> None:
     decided = both.table.set_index("model")["decision"]
     assert decided["above"] == "beyond the spread of people"
     assert decided["level"] == "indistinguishable from a person within the margin"
+
+
+def test_a_second_analysis_of_a_kind_says_what_differs(all_kinds: Study) -> None:
+    first, over = all_kinds.results["brain test"], all_kinds.results["brain test over all"]
+
+    def text(*items: Any) -> str:
+        made = methods_section(items, lambda s: s)
+        return " ".join(
+            plain(b.text) for c in made.children for b in c.blocks if isinstance(b, Paragraph)
+        )
+
+    # another outcome has other sentences, and is told in full
+    assert text(first, over).count("Whether a model is as good as a person") == 2
+    told = text(first, first)
+    assert told.count("Whether a model is as good as a person") == 1
+    assert "A further analysis" not in told
+    words = methods.said_of(first, "", keys_of(first))
+    changed = [*words[:-1], "Resampling was over nobody."]
+    assert methods.again(changed, words) == [
+        "A further analysis of this kind differed in this: Resampling was over nobody."
+    ]
+    assert methods.again(words[1:], words) == words[1:]

@@ -115,6 +115,11 @@ def _derived(table: pd.DataFrame) -> set[float]:
         out |= set(map(float, table.loc[table["decision"] == "different", "estimate"].abs()))
     if "estimate" in columns:
         out.add(float((table["estimate"].abs() > 1).sum()))
+    if {"decision", "outcome"} <= columns:
+        out |= set(map(float, table.groupby("outcome")["decision"].value_counts()))
+        out |= set(map(float, table["outcome"].value_counts()))
+    if {"n_model", "term"} <= columns:  # pairs of models
+        out |= {float(comb(int(k), 2)) for k in table["n_model"].unique()}
     if "different" in columns:
         out.add(float(table["different"].sum()))
     if {"roi", "in_set"} <= columns:
