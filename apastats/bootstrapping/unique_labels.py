@@ -71,4 +71,6 @@ def how_made(q: Question, method: str, held_out: tuple[str, ...], words: str) ->
     whom = {"subject": "other subjects", "stimulus": "other stimuli"}
     learned = " and ".join(whom[f] for f in held_out)
     tail = f", coefficients learned from {learned}" if held_out else ""
+    if q.folds is not None:
+        tail += f" ({int(q.folds.max()) + 1} folds, {len(q.folds)} random partitions)"
     return f"{what} ({method}){fitted}{tail}; bootstrap of the means over {words}"

@@ -29,6 +29,11 @@ from apastats.words import STIMULI, Drawn, Info, Outcome
 
 __all__ = ["variance_partitioning"]
 
+PARTS = {
+    "unique": "alone and shared",
+    "all": "every set of bands",
+    "ordered": "each beyond those before it",
+}
 FITS = {"ridge": "linear_predictivity", "banded": "banded_ridge"}
 
 
@@ -178,8 +183,8 @@ def variance_partitioning(
         conf_level=float(conf_level),
         alternative="two-sided",
         n_subject=n,
-        method=f"variance partitioning of {len(names)} bands of features ({FITS[fit].replace('_', ' ')}); "
-        "bootstrap of the means over subjects",
+        method=f"variance partitioning of {len(names)} bands of features, {PARTS[parts]} "
+        f"({FITS[fit].replace('_', ' ')}; {_settings(options)}); bootstrap of the means over subjects",
         resampled=Drawn("subjects", number=how_many(plan)),
         held_fixed=(STIMULI,),
         n_resamples=plan.n_resamples,
@@ -214,6 +219,21 @@ def variance_partitioning(
         found = found.assign(ceiling_lower=mean.ravel())
     notes = (*log, *give_warnings(found, KEYS, info))
     return replace(draft, table=found, notes=notes)
+
+
+def _settings(options: Mapping[str, Any]) -> str:
+    """Folds, penalties and delays in words."""
+    alphas = np.atleast_1d(np.asarray(options["alphas"], dtype=np.float64))
+    groups, delays = options["groups"], [int(d) for d in options["delays"]]
+    told = [
+        f"{options['n_fold']} folds, {options['folds'].replace('_', ' ')}, of seed {options['seed']}",
+        f"{len(alphas)} penalties from {alphas.min():g} to {alphas.max():g}, one per {options['per']}",
+    ]
+    if groups is not None:
+        told.append(f"stimuli of {len(set(map(str, groups)))} groups held out together")
+    if delays != [0]:
+        told.append(f"features late by {', '.join(map(str, delays))} rows")
+    return "; ".join(told)
 
 
 def _names(keys: list[Any]) -> list[str]:
