@@ -234,6 +234,8 @@ def evaluate_fitted(
     .. [1] Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & Kriegeskorte, N. (2014). A
        toolbox for representational similarity analysis. PLoS Computational Biology, 10(4), e1003553.
        https://doi.org/10.1371/journal.pcbi.1003553
+    .. [2] Schuett, H. H., Kipnis, A. D., Diedrichsen, J., & Kriegeskorte, N. (2023). Statistical inference on
+       representational geometries. eLife, 12, e82566. https://doi.org/10.7554/eLife.82566
 
     Examples
     --------

@@ -20,9 +20,11 @@ so that every fit needs only inner products, the normal equations of least squar
 The score of test subject t is ``<x_t, M'w> / (|x_t| |M'w|)`` over the test pairs: again inner products.
 
 Resamples and folds. Drawing stimulus a c_a times weighs the pair (a, b) by ``c_a c_b`` and leaves copies of one
-stimulus out; a fold sets c to 0 outside its stimuli. So all inner products of all resamples and folds are one
-matrix product of pair weights ``[resamples x folds, pairs]`` with the products of RDMs
-``[pairs, (S + K)(S + K + 1) / 2]`` (:class:`apastats.scoring.stimuli.pair_weights.PairKernel`; the whitened forms
-by Sherman and Morrison, rank criteria by weighted mid-ranks). Folds over subjects choose rows of the Gram matrices
-and cost nothing.
+stimulus out; a fold sets c to 0 outside its stimuli. With Z the RDMs of subjects and members and w the weights of
+the pairs, all inner products of a fold are ``Z' diag(w) Z``: the pairs of its stimuli are gathered, times the root of
+w, and many folds are one batched product (:class:`apastats.scoring.fitted.grams.PairGrams`; the whitened forms by
+Sherman and Morrison, rank criteria by weighted mid-ranks). Half of a resample of 92 stimuli has about 400 of the 4186
+pairs. Folds over subjects choose rows of these Gram matrices and cost nothing. The small systems of all folds are
+eliminated together (:mod:`apastats.scoring.fitted.solve`). Draws of subjects alone share the partitions of the data,
+whose Gram matrices are there.
 """
