@@ -22,6 +22,7 @@ from apastats.errors import (
 )
 from apastats.io.rdm_labels import RawRDMs, canonical_labels, stimulus_names, text
 from apastats.io.rdm_vectors import like_similarities, n_stimulus, without_rounding
+from apastats.rows import REGION, SEPARATOR
 
 __all__ = [
     "RDMSet",
@@ -163,6 +164,18 @@ class RDMSet:
         object.__setattr__(out, "labels", labels)
         object.__setattr__(out, "_hash", [])
         return out
+
+    def cells(self, column: str = "time") -> RDMSet:
+        """Same RDMs whose ROIs are the cells of ROI and another label: ``V1 @ 100``; the label and ``region`` go along.
+
+        Every verb of RDMs then works on region x time (``bootstrap``, ``evaluate_rdms``, ...).
+        """
+        arguments.choice(
+            "column", column, [c for c in self.labels.columns if c not in ("subject", "roi")]
+        )
+        roi = self.labels["roi"].astype(str)
+        joined = (roi + SEPARATOR + self.labels[column].map(str)).astype("str")
+        return self.relabelled(self.labels.assign(roi=joined, **{REGION: roi}))
 
     @checked
     def take(self, rows: Any) -> RDMSet:

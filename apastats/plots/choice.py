@@ -24,6 +24,7 @@ from apastats.plots.drawn_rows import (
     row_names,
 )  # fmt: skip
 from apastats.plots.leaderboard import leaderboard
+from apastats.plots.over_time import of_time, over_time
 from apastats.plots.parts import stacked_parts
 from apastats.plots.people import among_people
 from apastats.plots.style import MUTED, label, model_colors, with_metric
@@ -66,6 +67,7 @@ class Plot:
 
 ROWS = ("where", "order", "labels", "colors", "interval", "outcome", "title")
 MEANS = (*ROWS, "ceilings", "points")
+OVER_TIME = Plot(over_time, ("where", "labels", "colors", "interval", "outcome", "ceilings", "title"))  # fmt: skip
 
 
 def draw_result(result: Any, ax: Axes | None, options: dict[str, Any]) -> Axes:
@@ -93,6 +95,8 @@ def draw_result(result: Any, ax: Axes | None, options: dict[str, Any]) -> Axes:
 def plot_of(result: Any) -> Plot:
     """Plot of a result."""
     columns = set(result.table.columns)
+    if of_time(result.table) and result.kind in ("bootstrap", "noise_ceiling", "map_test"):
+        return OVER_TIME
     if result.kind in KINDS:
         return KINDS[result.kind](columns)
     if {"bound_low", "conf_low", "conf_high", "estimate"} <= columns:
