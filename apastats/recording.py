@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ from apastats.arguments import border
 from apastats.memory import budget, way_out
 from apastats.results import Result
 from apastats.threads import one_thread
+from apastats.words import Facts
 
 __all__ = ["call_text", "verb"]
 
@@ -29,6 +31,8 @@ MAX_TEXT = 1000
 
 def verb(function: Callable[P, R]) -> Callable[P, R]:
     """Verb, or method of a result: its arguments are checked, its results carry its call as ``provenance.call``.
+
+    A table of scores adds it to ``facts.calls``.
 
     A verb within a verb records nothing that stays: the outermost call is what the user wrote. Values that are no
     results pass through.
@@ -47,10 +51,19 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
         checked_args, checked_kwargs = plain(args, kwargs)
         with one_thread(), budget(less):
             found = function(*checked_args, **checked_kwargs)
-        if not isinstance(found, Result):
+        if isinstance(found, Result):
+            made = replace(found.provenance, call=call_text(function, *args, **kwargs))
+            return replace(found, provenance=made)
+        facts = getattr(found, "facts", None)
+        if not isinstance(facts, Facts):
             return found
-        made = replace(found.provenance, call=call_text(function, *args, **kwargs))
-        return replace(found, provenance=made)
+        # a copy: the rows of a table are not checked again
+        table = copy.copy(found)
+        given = (getattr(v, "facts", None) for v in (*args, *kwargs.values()))
+        before = next((f.calls for f in given if isinstance(f, Facts)), ())
+        calls = (*before, call_text(function, *args, **kwargs))
+        object.__setattr__(table, "facts", replace(facts, calls=calls))
+        return table
 
     return recorded
 

@@ -195,11 +195,17 @@ class Facts:
         What patterns were compared with, where it holds agreement.
     n_duplicate : int
         Rows left out because they repeat the key of another.
+    calls : tuple of str
+        The public calls it went through, as text; :func:`apastats.recording.verb` writes them from the signature.
     """
 
     layers: LayerChoice | None = None
     reference: str = ""
     n_duplicate: int = 0
+    calls: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "calls", tuple(self.calls))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dict, for json; :meth:`from_dict` reads it."""

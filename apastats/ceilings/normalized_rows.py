@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, choice
+from apastats.arguments import choice
 from apastats.ceilings.noise_ceiling import NoiseCeiling, without_interval
 from apastats.ceilings.normalize import pick_bound, refuse_low
 from apastats.errors import DataError, InputError
+from apastats.recording import verb
 from apastats.scoring.people import shares_about
 from apastats.table import ScoreTable
 from apastats.words import Outcome
@@ -18,7 +19,7 @@ __all__ = ["normalized_rows"]
 _PREDICTOR = {"subject_to_subject": "-"}  # partners of a subject are no models to be told apart
 
 
-@checked
+@verb
 def normalized_rows(
     table: ScoreTable,
     ceiling: NoiseCeiling,

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, choice
+from apastats.arguments import choice
 from apastats.errors import DataError, DesignError, InputError
+from apastats.recording import verb
 from apastats.rows import REGION
 from apastats.table import BRAIN, ScoreTable, in_order_of
 from apastats.words import LayerChoice
@@ -20,7 +21,7 @@ CROSS_SUBJECT = "cross_subject"
 _TIE = 1e-12  # relative difference below which two layers are equally good
 
 
-@checked
+@verb
 def select_layer(
     table: ScoreTable,
     *,
@@ -231,7 +232,7 @@ def _best(mean: np.ndarray, exists: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     return equal.argmax(axis=1), (equal.sum(axis=1) > 1) & ~empty, empty & exists.any(axis=1)
 
 
-@checked
+@verb
 def selected_rows(table: ScoreTable, selection: ScoreTable) -> ScoreTable:
     """Rows of ``table`` at the layers chosen in ``selection``.
 

@@ -20,6 +20,7 @@ from apastats.comparing.incomplete import pairwise
 from apastats.comparing.margin import Bounds
 from apastats.errors import DataError, InputError
 from apastats.numbers.compact_letters import compact_letters
+from apastats.printable import counted
 from apastats.recording import verb
 from apastats.resampling.plans import Resamples
 from apastats.results import Provenance, Result
@@ -226,7 +227,7 @@ def compare(
         comparison=compared_with(reference),
         reference=reference or "",
         adjust=adjust,
-        family=f"{found.size} contrasts ({scope})",
+        family=f"{counted(found.size, 'contrast')} ({scope})",
         family_size=found.size,
         joint=JOINT_KINDS.get(adjust, "Bonferroni"),
         alpha=alpha,

@@ -40,6 +40,7 @@ from apastats.comparing.monte_carlo import with_p_errors
 from apastats.comparing.rows import insert_before
 from apastats.errors import DegenerateWarning, DesignError, InputError, warn
 from apastats.numbers.standardised import sd_bounds
+from apastats.printable import counted
 from apastats.recording import verb
 from apastats.resampling.plans import Resamples
 from apastats.results import Provenance, Result
@@ -534,7 +535,8 @@ def _words(
         comparison=compared,
         reference=reference or "",
         adjust=adjust,
-        family=f"{found.size} {'tests, one per model' if found.sided else 'contrasts'} ({scope})",
+        family=f"{counted(found.size, 'test') + ', one per model' if found.sided else counted(found.size, 'contrast')} "
+        f"({scope})",
         family_size=found.size,
         joint=joint,
         alpha=alpha,

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, choice
+from apastats.arguments import choice
 from apastats.errors import DegenerateWarning, DesignError, warn
 from apastats.numbers.jackknife import person_shares
 from apastats.patterns.alignment_patterns import AlignmentPatterns
@@ -29,6 +29,7 @@ from apastats.patterns.pattern_similarity import (
     fisher_z,
     pattern_similarity,
 )
+from apastats.recording import verb
 from apastats.table import BRAIN, ScoreTable
 from apastats.words import Facts, Outcome
 
@@ -162,7 +163,7 @@ def brain_similarity(c: Compared, similarity: str) -> np.ndarray:
     return np.stack(out)
 
 
-@checked
+@verb
 def pattern_agreement(
     patterns: AlignmentPatterns,
     *,

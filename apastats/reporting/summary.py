@@ -97,8 +97,20 @@ def recipe(
 
 
 def provenance_rows(items: Sequence[Any]) -> list[Mapping[str, str]]:
-    """One row per result."""
-    rows: list[Mapping[str, str]] = []
+    """One row per table of scores that verbs made, and per result."""
+    rows: list[Mapping[str, str]] = [
+        {
+            "result": f"table of {item.quantity}",
+            "call": "; then ".join(item.facts.calls),
+            "data_hash": item.hash,
+            "seed": "",
+            "versions": "",
+            "python": "",
+            "created": "",
+        }
+        for item in items
+        if hasattr(item, "facts") and item.facts.calls
+    ]
     for r in results_of(items):
         p = r.provenance
         rows.append(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from apastats import arguments
-from apastats.arguments import checked, choice, numbers, whole
+from apastats.arguments import choice, numbers, whole
 from apastats.errors import (
     ConvergenceWarning,
     DataError,
@@ -22,6 +22,7 @@ from apastats.errors import (
 )
 from apastats.numbers.backends import get_backend
 from apastats.numbers.units import scale_of, varies
+from apastats.recording import verb
 from apastats.scoring.bands import (
     KERNELS,
     Search,
@@ -50,7 +51,7 @@ AT_ONCE = 20_000  # units fitted at once: their predictions are held in memory
 
 
 @each_time
-@checked
+@verb
 def banded_ridge(
     brain: Mapping[tuple[str, str], Any],
     bands: Mapping[str, Any],

@@ -158,8 +158,9 @@ def _himalaya(backend: Backend) -> Iterator[Any]:
     except ImportError as error:
         raise MissingExtraError("himalaya", "banded") from error
     name = "numpy" if backend.name == "numpy" else "torch"
-    if backend.device != "cpu":
-        if backend.device != "cuda":
+    # himalaya knows no number of a device but the first
+    if backend.device not in ("cpu", "cpu:0"):
+        if backend.device not in ("cuda", "cuda:0"):
             raise InputError("device", backend.device, "'cpu' or 'cuda'")
         name = "torch_cuda"
     before = himalaya.backend.get_backend()

@@ -8,9 +8,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, choice, items
+from apastats.arguments import choice, items
 from apastats.errors import InputError
 from apastats.numbers.explained import subset_r2
+from apastats.recording import verb
 from apastats.scoring.partial_similarity import correlations, predictors_of
 from apastats.scoring.unique_kernel import Question
 from apastats.table import ScoreTable
@@ -20,7 +21,7 @@ __all__ = ["MOST", "commonality", "members_of"]
 MOST = 10  # groups; all 2^10 subsets are fitted
 
 
-@checked
+@verb
 def commonality(
     brain: Any,
     models: Any,

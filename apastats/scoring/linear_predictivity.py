@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, choice, numbers, whole
+from apastats.arguments import choice, numbers, whole
 from apastats.errors import (
     ConvergenceWarning,
     DataError,
@@ -18,6 +18,7 @@ from apastats.errors import (
     warn,
 )
 from apastats.numbers.units import scale_of, varies
+from apastats.recording import verb
 from apastats.scoring.folds import check_shuffled, delayed, held_out, parse_delays
 from apastats.scoring.response_patterns import (
     Patterns,
@@ -34,7 +35,7 @@ from apastats.table import ScoreTable
 
 
 @each_time
-@checked
+@verb
 def linear_predictivity(
     brain: Mapping[tuple[str, str], Any],
     models: Mapping[tuple[str, str], Any] | None = None,

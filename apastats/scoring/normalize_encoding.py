@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from apastats.arguments import checked, choice
+from apastats.arguments import choice
 from apastats.errors import CeilingError, CeilingWarning, InputError, warn
+from apastats.recording import verb
 from apastats.scoring.reliability import SCALES, Reliability
 from apastats.table import ScoreTable
 
 __all__ = ["normalize_encoding"]
 
 
-@checked
+@verb
 def normalize_encoding(
     table: ScoreTable,
     ceilings: Mapping[tuple[str, str], float | Reliability],

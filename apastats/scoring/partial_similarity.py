@@ -7,10 +7,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, choice
+from apastats.arguments import choice
 from apastats.errors import DataError, InputError
 from apastats.io.rdm_set import RDMSet, aligned
 from apastats.io.read_rdms import as_rdms
+from apastats.recording import verb
 from apastats.scoring.checked_rdms import checked_brain, checked_models
 from apastats.scoring.rdm_similarity import similarity_counts
 from apastats.table import ScoreTable
@@ -20,7 +21,7 @@ __all__ = ["correlations", "partial_similarity", "predictors_of"]
 METHODS = {"pearson": "corr", "spearman": "spearman", "kendall": "tau-b"}
 
 
-@checked
+@verb
 def partial_similarity(
     brain: Any,
     models: Any,

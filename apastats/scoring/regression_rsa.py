@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, choice
+from apastats.arguments import choice
+from apastats.recording import verb
 from apastats.scoring.partial_similarity import correlations, predictors_of
 from apastats.scoring.similarity import mid_ranks
 from apastats.scoring.unique_kernel import weights
@@ -16,7 +17,7 @@ from apastats.table import ScoreTable
 __all__ = ["regression_rsa"]
 
 
-@checked
+@verb
 def regression_rsa(
     brain: Any,
     models: Any,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, choice
+from apastats.arguments import choice
 from apastats.errors import (
     DegenerateWarning,
     DesignError,
@@ -19,6 +19,7 @@ from apastats.errors import (
 from apastats.io.rdm_set import RDMSet, aligned
 from apastats.io.read_rdms import as_rdms
 from apastats.numbers.backends import get_backend
+from apastats.recording import verb
 from apastats.rows import TIME, predictor_of
 from apastats.scoring.checked_rdms import checked_brain, checked_models
 from apastats.scoring.methods import parse_method
@@ -40,7 +41,7 @@ FEWEST, UNLIKELY = 6, -0.1
 KEPT = 2**25  # entries of scaled RDMs that are kept rather than made twice
 
 
-@checked
+@verb
 def score(
     brain: Any,
     models: Any = None,

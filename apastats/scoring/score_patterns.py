@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, choice, items
+from apastats.arguments import choice, items
 from apastats.errors import DesignError, InputError
 from apastats.io.rdm_set import RDMSet
 from apastats.numbers.backends import Backend, get_backend
+from apastats.recording import verb
 from apastats.scoring.measures.entry import Measure
 from apastats.scoring.measures.measure import parse_measures
 from apastats.scoring.measures.rows import measured_rows
@@ -34,7 +35,7 @@ __all__ = ["score_patterns"]
 
 
 @each_time
-@checked
+@verb
 def score_patterns(
     brain: Mapping[tuple[str, str], Any],
     models: Mapping[tuple[str, str], Any] | None = None,

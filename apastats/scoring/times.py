@@ -13,6 +13,7 @@ import pandas as pd
 
 from apastats.errors import ApaWarning, InputError, warn
 from apastats.io.read_patterns import PatternSets
+from apastats.recording import call_text
 from apastats.rows import TIME
 from apastats.table import ScoreTable
 
@@ -72,6 +73,8 @@ def each_time(verb: F) -> F:
             ignore_index=True,
         )
         log = dict.fromkeys(line for t in tables for line in t.log)
-        return replace(tables[0], frame=frame, log=tuple(log))
+        # one call, as the user wrote it, and not that of every time point
+        facts = replace(tables[0].facts, calls=(call_text(verb, brain, *args, **options),))
+        return replace(tables[0], frame=frame, log=tuple(log), facts=facts)
 
     return run  # type: ignore[return-value]

@@ -12,7 +12,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+import apastats as apa
+from apastats.reporting.summary import provenance_rows
 from apastats.results import Result
+from apastats.table import ScoreTable
 from tests import verbs
 
 # they do not change what is estimated: who draws, and how the work is shared
@@ -62,3 +65,41 @@ def test_an_option_that_changes_a_number_changes_a_word(verb: str, option: str) 
     if list(a.table.columns) != list(b.table.columns) or settings(a.table) != settings(b.table):
         return
     assert a.text() != replace(b, table=a.table).text(), "the same words for other numbers"
+
+
+def tables() -> list[tuple[str, str]]:
+    """Every option of every verb that makes scores."""
+    made = {
+        n: f for n, f in verbs.functions().items() if f.__annotations__["return"] == "ScoreTable"
+    }
+    return [(n, o) for n in made for o in verbs.options(n) if n not in READERS]
+
+
+# files and tables as they are: what was taken for what is in the log
+READERS = {"read", "concat"}
+
+
+@pytest.mark.parametrize(("verb", "option"), tables())
+def test_an_option_that_changes_a_score_is_in_the_provenance_of_a_report(
+    verb: str, option: str
+) -> None:
+    first, second = verbs.other(verb, option)
+    if option in SILENT or is_data(first.get(option)) or is_data(second.get(option)):
+        return
+    a, b = verbs.run(verb, first), verbs.run(verb, second)
+    assert isinstance(a, ScoreTable)
+    if same_numbers(a.frame, b.frame):
+        return
+    calls = [[row["call"] for row in provenance_rows([t])] for t in (a, b)]
+    assert calls[0] != calls[1]
+    assert len(calls[0]) == len(calls[1]) == 1
+
+
+def test_a_report_prints_the_calls_that_made_its_tables() -> None:
+    call = verbs.base("score")
+    table = verbs.run("score", call | {"rerank": True})
+    chosen = apa.select_layer(table, on="cross_subject")
+    assert chosen.facts.calls[0] == table.facts.calls[0]
+    text = apa.report(chosen, title="Scores").markdown()
+    assert "rerank" in text
+    assert "; then select" in text

@@ -142,6 +142,8 @@ LETTERS = [
     (lambda s, x, y: apa.tost(x, y, bounds=1, test="bootstrap", rng=1), r"\(t = "),
     (lambda s, x, y: apa.tost(x, y, bounds=1, test="sign_flip"), r"\(t = "),
     (lambda s, x, y: apa.tost(x, y, bounds=1, test="permutation", paired=False, rng=1), r"\(t = "),
+    (lambda s, x, y: apa.tost(x, y, bounds=1, test="permutation"), r"\(t = "),
+    (lambda s, x, y: apa.compare(FORMULA, s, test="permutation"), r"\(t = "),
     (lambda s, x, y: apa.tost(x, y, bounds=(0.1, 0.9), test="brunner_munzel", paired=False), r"t\(\d"),
     (lambda s, x, y: apa.compare(FORMULA, s, test="wilcoxon"), r"V = \d"),
     (lambda s, x, y: apa.nemenyi(FORMULA, s), r"q = \d"),
