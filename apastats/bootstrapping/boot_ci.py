@@ -38,7 +38,7 @@ from apastats.resampling.statistics import (
     influence_values,
     named_statistic,
 )
-from apastats.resampling.store import BlockStore, resumed_seed
+from apastats.resampling.store import open_store, resumed_seed
 from apastats.resampling.summaries import TRANSFORMS
 from apastats.results import Provenance
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
@@ -350,9 +350,14 @@ def _replicates(
         raise InputError("scheme", scheme, "'bootstrap' for a callable: it takes rows, no weights")
     plans = _plans(statistic, samples, scheme, n_resamples, index, rng)
     digest = hashlib.sha256(b"".join(np.ascontiguousarray(s).tobytes() for s in samples))
-    store = None
-    if workdir is not None:
-        store = BlockStore(workdir, _manifest(statistic, plans, digest.hexdigest(), scheme, index))
+    first, replay = plans[0], ""
+    if index is not None:
+        replay = hashlib.sha256(b"".join(p.counts.tobytes() for p in plans)).hexdigest()
+    store = open_store(
+        workdir, "boot_ci", statistic=f"{statistic.name} {statistic.fingerprint}".strip(), scheme=scheme,
+        n=[p.n for p in plans], n_resamples=first.n_resamples, exact=first.exact, seed=first.seed,
+        index=replay, data=digest.hexdigest(),
+    )  # fmt: skip
     tasks = [
         (statistic, samples, tuple(p.block(i) for p in plans)) for i in range(plans[0].n_blocks)
     ]
@@ -410,27 +415,3 @@ def _plans(
     first = plans[0]
     plans[0] = Plan(first.kind, first.n, first.n_resamples, False, recorded_seed(root), first._draw)
     return plans
-
-
-def _manifest(
-    statistic: Statistic, plans: list[Plan], data_hash: str, scheme: str, index: Index | None
-) -> dict[str, Any]:
-    """Everything the blocks depend on."""
-    from apastats import __version__
-
-    replay = ""
-    if index is not None:
-        replay = hashlib.sha256(b"".join(p.counts.tobytes() for p in plans)).hexdigest()
-    return {
-        "verb": "boot_ci",
-        "version": __version__,
-        "numpy": np.__version__,
-        "statistic": f"{statistic.name} {statistic.fingerprint}".strip(),
-        "scheme": scheme,
-        "n": [p.n for p in plans],
-        "n_resamples": plans[0].n_resamples,
-        "exact": plans[0].exact,
-        "seed": plans[0].seed,
-        "index": replay,
-        "data": data_hash,
-    }

@@ -21,7 +21,7 @@ from apastats.resampling.means import MeanSummary, summarise_means
 from apastats.resampling.plans import Plan, Resamples, subject_counts, subject_weights
 from apastats.resampling.quantiles import QuantileRule, check_rule
 from apastats.resampling.reselection_summary import summarise_reselected
-from apastats.resampling.store import BlockStore, resumed_seed
+from apastats.resampling.store import BlockStore, open_store, resumed_seed
 from apastats.results import Provenance
 from apastats.seeds import RngLike, seed_sequence
 from apastats.table import ScoreTable, parse_formula
@@ -429,23 +429,8 @@ def _store(
     options: dict[str, Any],
 ) -> BlockStore | None:
     """Folder of finished blocks, its manifest naming all the numbers depend on."""
-    if workdir is None:
-        return None
-    from apastats import __version__
-
-    manifest = {
-        "verb": "bootstrap",
-        "version": __version__,
-        "numpy": np.__version__,
-        "formula": str(cells.formula),
-        "design": cells.design,
-        "rows": list(cells.values.shape),
-        "plan": plan.kind,
-        "n_resamples": plan.n_resamples,
-        "exact": plan.exact,
-        "seed": plan.seed,
-        "interval": interval,
-        **options,
-        "data": data_hash,
-    }
-    return BlockStore(workdir, manifest)
+    return open_store(
+        workdir, "bootstrap", formula=str(cells.formula), design=cells.design, rows=list(cells.values.shape),
+        plan=plan.kind, n_resamples=plan.n_resamples, exact=plan.exact, seed=plan.seed, interval=interval,
+        data=data_hash, **options,
+    )  # fmt: skip

@@ -24,7 +24,7 @@ from apastats.resampling.plans import (
     subject_weights,
 )
 from apastats.resampling.quantiles import QuantileRule
-from apastats.resampling.store import BlockStore
+from apastats.resampling.store import BlockStore, open_store
 from apastats.results import Provenance
 from apastats.scoring.stimuli.stimuli import MODEL_TILE, TASK_BLOCKS, StimulusSetup, stimulus_arrays
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
@@ -275,22 +275,8 @@ def _store(
     ceiling: bool,
 ) -> BlockStore | None:
     """Folder of finished blocks."""
-    if workdir is None:
-        return None
-    from apastats import __version__
-
-    manifest = {
-        "verb": "bootstrap",
-        "version": __version__,
-        "numpy": np.__version__,
-        "formula": str(f),
-        "metric": source.recipe,
-        "drawn": drawn,
-        "units": units,
-        "ceiling": ceiling,
-        "studentize": info["interval"] == "studentized",
-        "n_resamples": plan.n_resamples,
-        "seed": plan.seed,
-        "data": source.hash.split(),
-    }
-    return BlockStore(workdir, manifest)
+    return open_store(
+        workdir, "bootstrap", formula=str(f), metric=source.recipe, drawn=drawn, units=units, ceiling=ceiling,
+        studentize=info["interval"] == "studentized", n_resamples=plan.n_resamples, seed=plan.seed,
+        data=source.hash.split(),
+    )  # fmt: skip

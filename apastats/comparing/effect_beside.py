@@ -9,9 +9,10 @@ import numpy as np
 from apastats import arguments
 from apastats.comparing.choices import Choice
 from apastats.comparing.effect_size import SMD_INTERVALS, rank_effect, smd, warn_without_unit
+from apastats.numbers.standardised import Standardised
 from apastats.resampling.one_sample import bootstrap_standardised
 
-__all__ = ["EFFECTS", "effect_beside"]
+__all__ = ["EFFECTS", "columns_of", "effect_beside"]
 
 EFFECTS = ("g", "d", "rank_biserial", "superiority", "none")
 
@@ -74,6 +75,11 @@ def effect_beside(
             small_sample=choice.small_sample,
         )
     warn_without_unit([e.estimate])
+    return columns_of(e)
+
+
+def columns_of(e: Standardised) -> dict[str, Any]:
+    """Columns of an effect size beside a test."""
     return {
         "effect": e.name,
         "effect_size": e.estimate,

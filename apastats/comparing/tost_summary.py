@@ -8,6 +8,7 @@ import numpy as np
 
 from apastats.arguments import applies, choice, number, whole
 from apastats.comparing.decisions import check_alpha, check_hypothesis
+from apastats.comparing.effect_beside import columns_of
 from apastats.comparing.equivalence import EquivalenceResult
 from apastats.comparing.margin import ORIGINS, as_margin
 from apastats.comparing.rows import claim_words, insert_before, tidy_row
@@ -168,14 +169,7 @@ def tost_summary(
         tested = in_sd_units(tested, below, above, alpha)
     few = few_words("t", "", int(n), "value", corrected=small_sample, two=False, sd_units=in_sd)
     table = tidy_row(tested, low, high, alpha, hypothesis, name, mean_y is not None)
-    beside = {
-        "effect": e.name,
-        "effect_size": e.estimate,
-        "effect_se": e.std_error,
-        "effect_low": e.conf_low,
-        "effect_high": e.conf_high,
-    }
-    table = insert_before(table, "decision", beside)
+    table = insert_before(table, "decision", columns_of(e))
     what = f"{name} test from summary numbers" + (f"; {few}" if few else "")
     info = claim_words(what, name, "t", hypothesis, margin, alpha, int(n), "", null).but(
         article="the", effect_interval=effect_interval

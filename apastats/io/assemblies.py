@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from apastats.errors import ApaError, DataError, MissingExtraError, ReadError
-from apastats.io.arrays import affordable
+from apastats.errors import DataError
 from apastats.io.columns import canonical
+from apastats.io.rdm_grids import one_variable
 from apastats.io.rdm_labels import text
 
 __all__ = ["Assembly", "open_assembly", "read_assembly"]
@@ -60,33 +60,12 @@ def open_assembly(path: Path) -> Any:
     ReadError
         Damaged, or without such an array; the message says what it holds.
     """
-    try:
-        import xarray
-    except ImportError as error:
-        raise MissingExtraError("xarray", "netcdf") from error
-    from apastats.io.rdm_hdf5 import guarded
-
-    try:
-        guarded(path)
-        with xarray.open_dataset(path, decode_times=False) as data:
-            found = {
-                k: v for k, v in data.data_vars.items() if _axis(v, ROWS) and _axis(v, COLUMNS)
-            }
-            if len(found) != 1:
-                shapes = {str(k): dict(v.sizes) for k, v in data.data_vars.items()}
-                raise ReadError(
-                    path,
-                    f"{len(found)} variables with presentations and neuroids (dims such as presentation, neuroid); "
-                    f"found {shapes}. Pass one: read_patterns(xarray.open_dataset(path)[NAME])",
-                )
-            chosen = next(iter(found.values()))
-            affordable(path, int(chosen.size) * chosen.dtype.itemsize)
-            return chosen.load()
-    except ApaError:
-        raise
-    except Exception as error:  # of whichever engine reads it
-        first = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise ReadError(path, f"is no readable netCDF file ({first})") from error
+    return one_variable(
+        path,
+        lambda v: bool(_axis(v, ROWS) and _axis(v, COLUMNS)),
+        "with presentations and neuroids (dims such as presentation, neuroid)",
+        "read_patterns",
+    )
 
 
 def _axis(array: Any, names: tuple[str, ...]) -> str:

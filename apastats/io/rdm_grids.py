@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import ApaError, DataError, MissingExtraError, ReadError
-from apastats.io.arrays import affordable
+from apastats.io.arrays import affordable, first_line
 from apastats.io.columns import MISSING
 from apastats.io.number_text import fold
 from apastats.io.rdm_labels import RawRDMs, counts, role_of, text
@@ -143,14 +143,10 @@ def from_xarray(array: Any, source: str = "data") -> RawRDMs:
     patterns: dict[str, Any] = {}
     named = [c for c in array.coords if array.coords[c].dims in ((first,), (second,))]
     rows = {
-        _base(c, dims): text(array.coords[c].values)
-        for c in named
-        if array.coords[c].dims == (first,)
+        _base(c): text(array.coords[c].values) for c in named if array.coords[c].dims == (first,)
     }
     columns = {
-        _base(c, dims): text(array.coords[c].values)
-        for c in named
-        if array.coords[c].dims == (second,)
+        _base(c): text(array.coords[c].values) for c in named if array.coords[c].dims == (second,)
     }
     for key in rows.keys() | columns.keys():
         a, b = rows.get(key), columns.get(key)
@@ -177,7 +173,7 @@ def from_xarray(array: Any, source: str = "data") -> RawRDMs:
     return RawRDMs(vectors, pd.DataFrame(labels, index=range(len(vectors))), patterns)
 
 
-def _base(name: Any, dims: Sequence[Any]) -> str:
+def _base(name: Any) -> str:
     """Name of a coordinate without the mark that tells the two axes of stimuli apart."""
     text_name = str(name)
     base = text_name.rstrip("0123456789_'")
@@ -186,8 +182,8 @@ def _base(name: Any, dims: Sequence[Any]) -> str:
     return base or text_name
 
 
-def read_netcdf(path: Path) -> RawRDMs:
-    """The square variable of a netCDF file."""
+def one_variable(path: Path, wanted: Callable[[Any], bool], words: str, verb: str) -> Any:
+    """The one variable of a netCDF file that is wanted, in memory; ``words`` say which, ``verb`` takes one by name."""
     try:
         import xarray
     except ImportError as error:
@@ -197,22 +193,28 @@ def read_netcdf(path: Path) -> RawRDMs:
     try:
         guarded(path)
         with xarray.open_dataset(path, decode_times=False) as data:
-            square = {
-                k: v for k, v in data.data_vars.items()
-                if v.ndim >= 2 and v.shape[-1] == v.shape[-2] and v.shape[-1] > 2
-            }  # fmt: skip
-            if len(square) != 1:
-                shapes = {k: dict(v.sizes) for k, v in data.data_vars.items()}
+            found = [v for v in data.data_vars.values() if wanted(v)]
+            if len(found) != 1:
+                shapes = {str(k): dict(v.sizes) for k, v in data.data_vars.items()}
                 raise ReadError(
                     path,
-                    f"{len(square)} variables whose last two dims are square; found {shapes}. Pass one: "
-                    "read_rdms(xarray.open_dataset(path)[NAME])",
+                    f"{len(found)} variables {words}; found {shapes}. Pass one: "
+                    f"{verb}(xarray.open_dataset(path)[NAME])",
                 )
-            chosen = next(iter(square.values()))
-            affordable(path, int(chosen.size) * chosen.dtype.itemsize)
-            return from_xarray(chosen.load(), str(path))
+            affordable(path, int(found[0].size) * found[0].dtype.itemsize)
+            return found[0].load()
     except ApaError:
         raise
     except Exception as error:  # of whichever engine reads it
-        first = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise ReadError(path, f"is no readable netCDF file ({first})") from error
+        raise ReadError(path, f"is no readable netCDF file ({first_line(error)})") from error
+
+
+def read_netcdf(path: Path) -> RawRDMs:
+    """The square variable of a netCDF file."""
+    array = one_variable(
+        path,
+        lambda v: v.ndim >= 2 and v.shape[-1] == v.shape[-2] and v.shape[-1] > 2,
+        "whose last two dims are square",
+        "read_rdms",
+    )
+    return from_xarray(array, str(path))

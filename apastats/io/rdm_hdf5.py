@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import ApaError, ReadError
-from apastats.io.arrays import affordable
+from apastats.io.arrays import affordable, first_line
 from apastats.io.rdm_labels import RawRDMs, role_of
 from apastats.io.rsatoolbox_results import why_no_scores
 
@@ -120,9 +120,7 @@ def _content(path: Path, value_of: Any) -> dict[str, Any]:
     except ApaError:
         raise
     except Exception as error:  # h5py's errors are of many kinds
-        raise ReadError(
-            path, f"is no readable HDF5 file ({str(error).splitlines()[0][:200]})"
-        ) from error
+        raise ReadError(path, f"is no readable HDF5 file ({first_line(error)})") from error
 
 
 def guarded(path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.errors import ApaError, ReadError
-from apastats.io.arrays import affordable
+from apastats.io.arrays import affordable, first_line
 from apastats.io.mat5 import check_mat5
 from apastats.io.rdm_labels import RawRDMs
 from apastats.io.rdm_vectors import n_stimulus, vectors_of
@@ -36,7 +36,7 @@ def read_mat(path: Path) -> RawRDMs:
     except ApaError:
         raise
     except Exception as error:  # scipy's errors of damaged files are of many kinds
-        first = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        first = first_line(error)
         raise ReadError(path, f"is no readable MATLAB file ({first})") from error
     plain = {k: _value(v) for k, v in variables.items() if not k.startswith("__")}
     if any(k.startswith("rdmutv") for k in plain):
@@ -257,9 +257,7 @@ def read_meadows_json(path: Path) -> RawRDMs:
     try:
         data = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ReadError(
-            path, f"is no readable json ({str(error).splitlines()[0][:200]})"
-        ) from error
+        raise ReadError(path, f"is no readable json ({first_line(error)})") from error
     people = {path.stem.split("_")[-2] if path.stem.count("_") > 1 else path.stem: data}
     if isinstance(data, Mapping) and "tasks" not in data:
         people = {k: v for k, v in data.items() if isinstance(v, Mapping) and "tasks" in v}

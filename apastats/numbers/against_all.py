@@ -294,7 +294,7 @@ class AgainstAll:
             d = self.differences(rows)
             se, df = self.errors(rows)
             wide, wide_df = self.margin_errors(rows)
-            same = self._same(rows, d, se)
+            same = self._same(rows, d)
             with np.errstate(invalid="ignore", divide="ignore"):
                 t = d / np.sqrt(np.where(se > 0, se, np.nan))
                 u = (d + delta) / np.sqrt(np.where(se > 0, wide, np.nan))
@@ -326,7 +326,7 @@ class AgainstAll:
             ends[0, rows], ends[1, rows] = below, above.min(axis=1)
         return ends[0], ends[1]
 
-    def _same(self, rows: slice, d: np.ndarray, se: np.ndarray) -> np.ndarray:
+    def _same(self, rows: slice, d: np.ndarray) -> np.ndarray:
         """Pairs that carry no evidence: a model and itself, and models with identical scores."""
         f = self.field
         same = (f.variances(rows) <= 0) & (np.abs(d) <= np.sqrt(f.rounding))

@@ -9,8 +9,6 @@ import numpy as np
 
 __all__ = ["clusters", "edges_of", "flipped_t", "mass_map", "maps_under", "tfce_map"]
 
-NODES = 2_000_000  # points of a graph built at once
-
 
 def edges_of(shape: tuple[int, ...], adjacency: Any) -> np.ndarray:
     """Pairs of neighbours ``[2, n_edge]`` among the points of a map, in C order.

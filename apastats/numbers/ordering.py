@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["TIE", "sorted_rows", "stable_order", "tie_width"]
+__all__ = ["TIE", "sorted_rows", "tie_width"]
 
 # values closer than this share of the largest are one value: distances that are equal in theory differ by
 # rounding (a few 1e-16 each), and their order would be that of the rounding errors
@@ -15,11 +15,6 @@ FINEST = 1e-9  # but what is this share of the range or more is never taken for 
 
 CELLS = 2**17  # entries sorted at once: temporary arrays should stay in the cache
 SHORT = 2**15  # up to here one 16-bit key tells most entries apart
-
-
-def stable_order(values: np.ndarray) -> np.ndarray:
-    """Stable argsort of every row of ``[n_row, n]``, without NaN."""
-    return sorted_rows(values)[0]
 
 
 def sorted_rows(values: np.ndarray, tie: float = 0.0) -> tuple[np.ndarray, np.ndarray]:

@@ -378,7 +378,7 @@ def _forest_grid(
     info: Info,
 ) -> FigureBlock:
     if len(part) > MAX_ROWS and len(cells) > MAX_PANELS and "decision" in part.columns:
-        return _decision_matrix(part, rows, label, context, what, info)
+        return _decision_matrix(part, rows, label, context, what)
     middle = (
         part.groupby(rows, sort=False)["estimate"]
         .median()
@@ -441,7 +441,7 @@ def _forest_grid(
 
 
 def _decision_matrix(
-    part: pd.DataFrame, rows: str, label: str, context: Any, what: str, info: Info
+    part: pd.DataFrame, rows: str, label: str, context: Any, what: str
 ) -> FigureBlock:
     """Decision on each model or contrast in each region, where intervals would fill pages."""
     order = list(

@@ -126,7 +126,7 @@ class Report:
                 self.style,
                 only=["result", "call", "data_hash", "seed", "created"],
             )
-            made += summary.recipe(self.items, self.study_text, self.command, provenance)
+            made += summary.recipe(self.study_text, self.command, provenance)
         origin = Section(
             context.slug("provenance"), "Provenance and how to run it again", tuple(made)
         )

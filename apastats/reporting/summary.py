@@ -76,9 +76,7 @@ def limitations(items: Sequence[Any]) -> list[Block]:
     return [Listing(tuple(filter(None, [held, *lines, *general])))]
 
 
-def recipe(
-    items: Sequence[Any], study_text: str | None, command: str | None, provenance: TableBlock
-) -> list[Block]:
+def recipe(study_text: str | None, command: str | None, provenance: TableBlock) -> list[Block]:
     """How to run it again."""
     out: list[Block] = []
     if command:

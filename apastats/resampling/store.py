@@ -14,7 +14,7 @@ import numpy as np
 
 from apastats.errors import InputError
 
-__all__ = ["BlockStore", "read_manifest", "resumed_seed"]
+__all__ = ["BlockStore", "open_store", "read_manifest", "resumed_seed"]
 
 _MANIFEST = "manifest.json"
 
@@ -75,6 +75,16 @@ class BlockStore:
         plain: dict[str, Any] = {k: np.asarray(v) for k, v in arrays.items()}
         np.savez(buffer, **plain)
         _write(self._path(index), buffer.getvalue())
+
+
+def open_store(workdir: str | Path | None, verb: str, **depends: Any) -> BlockStore | None:
+    """Folder of the finished blocks of a verb; ``depends`` is all that its numbers depend on. None without a folder."""
+    if workdir is None:
+        return None
+    from apastats import __version__
+
+    made = {"verb": verb, "version": __version__, "numpy": np.__version__}
+    return BlockStore(workdir, made | depends)
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ from apastats.errors import (
     ReadError,
     shown,
 )
+from apastats.io.arrays import first_line
 from apastats.scoring.stimulus_sources import Stimuli, tensor_of
 
 __all__ = ["Activations", "activations", "projection_size", "sparse_projection"]
@@ -339,7 +340,7 @@ def _run(
     try:
         model(batch.to(device=device, dtype=torch.int64 if whole else dtype))
     except (RuntimeError, IndexError) as error:
-        said = str(error).strip().splitlines()[0]
+        said = first_line(error)
         given = f"a batch of shape {tuple(batch.shape)}"
         raise InputError("stimuli", given, f"what the network takes ({said})") from error
     for layer in layers:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from apastats.arguments import checked, choice, items
 from apastats.errors import DataError, DesignError, InputError
+from apastats.io.arrays import first_line
 from apastats.io.rdm_labels import row_names, text
 from apastats.io.rdm_set import RDMSet, joined
 from apastats.io.read_patterns import PatternSets
@@ -377,7 +378,7 @@ def _by_rsatoolbox(
             warnings.filterwarnings("ignore", "invalid value encountered in cast", RuntimeWarning)
             rdm = calc_rdm(data, method=method, descriptor="stimulus", **options)
     except Exception as error:  # what rsatoolbox raises is of many kinds
-        first = (str(error).splitlines() or [type(error).__name__])[0]
+        first = first_line(error)
         raise DataError(
             f"patterns {key!r}: rsatoolbox cannot compute {method} ({first})"
         ) from error

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from apastats.arguments import checked, number
 from apastats.errors import ApaError, ReadError, ReproducibilityWarning, StudyError, warn
 from apastats.folders import MARKER, digest, files, sealed
+from apastats.io.arrays import first_line
 from apastats.results import jsonable, package_versions
 from apastats.studies.compared import Difference, Measure, compare_files, json_differences
 from apastats.studies.folder import machine, write_folder
@@ -151,7 +152,7 @@ def _copy_of_the_file(
                 base=Path(run["base"]), here=Path(run["here"]),
             )[0]  # fmt: skip
     except (ApaError, ValidationError, ValueError, KeyError, TypeError) as error:
-        return [Difference("study.toml", f"cannot be read ({str(error).splitlines()[0][:200]})")]
+        return [Difference("study.toml", f"cannot be read ({first_line(error)})")]
     was, now = (jsonable(s.model_dump()) for s in (said, study))
     places = list(json_differences(was, now, Measure()))
     if not places:
