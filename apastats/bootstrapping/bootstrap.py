@@ -99,7 +99,8 @@ def bootstrap(
         Similarity of RDMs, where ``data`` are RDMs.
     measure : str or Measure, optional
         Measure of patterns, as in :func:`apastats.score_patterns`. Those that allow weights of stimuli are resampled
-        with weights, no copy compared with its like; for the others a resample is the stimuli that were drawn, each
+        with weights, no copy compared with its like (of ridge regressions the stimuli they are tested on, the fits held
+        fixed); for the others a resample is the stimuli that were drawn, each
         once, their spread scaled to that of all stimuli (``notes`` say so).
     reference_from : {"mean_patterns", "joined_units"}
         What the ceilings of a measure compare a subject with, as in :func:`apastats.score_patterns`: lower bound from

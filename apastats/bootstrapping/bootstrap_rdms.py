@@ -123,7 +123,8 @@ def bootstrap_rdms(
         ]
         store = _store(workdir, source, f, info, plan, [scheme, *drawn], units.tolist(), ceiling)
         arrays = stimulus_cells(setups, len(groups), ceiling, n_jobs, store)
-        held = (Held("layers"), *((SUBJECTS,) if drawn == ("stimulus",) else ()))
+        fitted = (Held(source.fixed),) if source.fixed else ()
+        held = (Held("layers"), *((SUBJECTS,) if drawn == ("stimulus",) else ()), *fitted)
     keys = groups.loc[np.repeat(np.arange(len(groups)), len(rois))].reset_index(drop=True)
     if f.by:
         keys = keys.assign(roi=np.tile(rois, len(groups)))

@@ -68,6 +68,11 @@ class Source(ABC):
     hash: str
     log: tuple[str, ...]
 
+    @property
+    def fixed(self) -> str:
+        """What weights of stimuli leave as it is, in words; empty where nothing is fitted."""
+        return ""
+
     @abstractmethod
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """Scores ``[S, M]`` of some brain data sets."""
@@ -121,6 +126,11 @@ class PatternSource(Source):
     predictors: Sequence[Patterns]
     measure: Measure
     reference_from: str
+
+    @property
+    def fixed(self) -> str:
+        """What the measure says."""
+        return self.measure.fixed
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """Scores ``[S, M]`` of some brain data sets."""

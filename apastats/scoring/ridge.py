@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ __all__ = [
     "RidgeTargets",
     "held_out_predictions",
     "ridge_scores",
+    "set_predictions",
     "ridge_targets",
     "shuffled_folds",
     "standardised",
@@ -216,6 +217,19 @@ def held_out_predictions(
         dual, _ = _dual(rows, t[kept] - level, np.asarray(alphas, "f8"), [(0, t.shape[1])])
         found.append((((z[out] - center) @ rows.T) @ dual + level) * scale_y + level_y)
     return found
+
+
+def set_predictions(
+    x: np.ndarray, targets: RidgeTargets, alphas: Any = ALPHAS
+) -> Iterator[np.ndarray]:
+    """Predictions ``[n_held_out, q]`` of all target sets in every fold, as :func:`ridge_scores` scores them."""
+    z, _ = standardised(x, None)
+    for out in targets.folds:
+        kept = np.setdiff1d(np.arange(len(x)), out)
+        center, level = z[kept].mean(axis=0), targets.y[kept].mean(axis=0)
+        rows = z[kept] - center
+        dual, _ = _dual(rows, targets.y[kept] - level, np.asarray(alphas, "f8"), targets.bounds)
+        yield ((z[out] - center) @ rows.T) @ dual + level
 
 
 def _scored(

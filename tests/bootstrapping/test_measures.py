@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::apastats.errors.MonteCarloWarning", "ignore::apastats.errors.SmallSampleWarning"
 )
 WEIGHTED = ("cka", "cka-debiased", "cka-rbf", "procrustes", "bures")
-SUBSETS = ("mutual-knn", "pairwise-matching", "cca", "ridge")
+SUBSETS = ("mutual-knn", "pairwise-matching", "cca", "versa")
 COUNTS = np.r_[2, 0, 3, 1, 0, 2, np.ones(8)]
 ONE = (np.array([0]), np.array([1]))
 
@@ -252,7 +252,7 @@ def test_blocks_and_weights(scheme: str) -> None:
 
 def test_groups_of_folds_follow_the_subset() -> None:
     brain, models = people(24)
-    measure = apa.measure("ridge", folds="leave_one_out", groups=np.repeat(range(4), 6).tolist())
+    measure = apa.measure("pls", folds="leave_one_out", groups=np.repeat(range(4), 6).tolist())
     found = apa.bootstrap(
         "score ~ model", brain, models=models, measure=measure, cluster="stimulus", n_resamples=20, rng=1,
         ceiling=False,

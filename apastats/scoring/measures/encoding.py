@@ -10,14 +10,22 @@ import numpy as np
 
 from apastats import arguments
 from apastats.errors import DataError, DesignError
-from apastats.numbers.backends import Backend
+from apastats.numbers.backends import NUMPY, Backend
 from apastats.numbers.units import scale_of, varies
 from apastats.scoring.folds import FOLDS, check_shuffled, held_out
 from apastats.scoring.measures.entry import Measure
+from apastats.scoring.measures.held_out import Part, weighted_scores
 from apastats.scoring.rdm_similarity import similarity_counts
 from apastats.scoring.rdms_from_patterns import distances
 from apastats.scoring.response_patterns import Patterns
-from apastats.scoring.ridge import ALPHAS, held_out_predictions, ridge_scores, unit_scores
+from apastats.scoring.ridge import (
+    ALPHAS,
+    held_out_predictions,
+    ridge_scores,
+    ridge_targets,
+    set_predictions,
+    unit_scores,
+)
 
 __all__ = ["MEASURES"]
 
@@ -79,6 +87,45 @@ def _ridge(
     if "reverse" in ways:
         found.append(_forward(targets, predictors, out, alphas, score).transpose(0, 2, 1))
     return np.asarray(np.mean(found, axis=0))
+
+
+def _conditional(
+    sets: Sequence[np.ndarray],
+    left: np.ndarray,
+    right: np.ndarray,
+    *,
+    score: str,
+    ways: Sequence[str],
+    alphas: Any,
+    folds: str,
+    n_fold: int,
+    groups: Any,
+    seed: int,
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Scores of targets ``left`` and predictors ``right`` under weights of the held-out stimuli.
+
+    Every regression is fitted once, to the stimuli as they are; the weights are those of the stimuli it is tested on.
+    """
+    out = held_out(len(sets[0]), folds, n_fold=n_fold, groups=groups, seed=seed)
+    kept = [_fit_rows(Patterns(x, None), NUMPY).train for x in sets]
+    parts: list[list[list[Part]]] = []
+    for way in ways:
+        target, predictor = (left, right) if way == "forward" else (right, left)
+        found: list[list[Part]] = [[] for _ in left]
+        for p in np.unique(predictor):
+            pairs = np.flatnonzero(predictor == p)
+            ready = ridge_targets([kept[t] for t in target[pairs]], None, out)
+            for k, made in enumerate(set_predictions(kept[p], ready, alphas)):
+                for pair, (a, b) in zip(pairs, ready.bounds, strict=True):
+                    here = a + np.flatnonzero(ready.scored[k, a:b])
+                    found[pair].append(Part(out[k], ready.y[out[k]][:, here], made[:, here]))
+        parts.append(found)
+
+    def scored(counts: np.ndarray) -> np.ndarray:
+        values = [[weighted_scores(p, counts, score) for p in found] for found in parts]
+        return np.asarray(np.mean(values, axis=0)).T
+
+    return scored
 
 
 def _pls(
@@ -174,13 +221,24 @@ RULES = {
 }
 OPTIONS: dict[str, Any] = {"folds": "shuffled", "n_fold": 5, "groups": None, "seed": 1}
 RIDGE = {"rules": RULES | {"alphas": _alphas}, "options": OPTIONS | {"alphas": ALPHAS.tolist()}}
+FIXED = "regressions fitted to the other stimuli"
+
+
+def _ridges(score: str, ways: Sequence[str]) -> dict[str, Any]:
+    """How ridge regressions are compared, and under weights of the stimuli they are tested on."""
+    chosen: dict[str, Any] = {"score": score, "ways": ways}
+    return RIDGE | {
+        "compare": functools.partial(_ridge, **chosen),
+        "weighted": functools.partial(_conditional, **chosen),
+        "stimuli": "weights",
+        "fixed": FIXED,
+    }
 
 
 def _entry(
     name: str,
     definition: str,
     sources: tuple[str, ...],
-    compare: Callable[..., np.ndarray],
     **more: Any,
 ) -> Measure:
     common: dict[str, Any] = {
@@ -192,7 +250,6 @@ def _entry(
         "least": 6,
         "needs": "folds that neighbours do not straddle; more stimuli than a regression needs",
         "prepare": _fit_rows,
-        "compare": compare,
     }
     return Measure(name, definition, sources, **common | more)
 
@@ -203,24 +260,22 @@ MEASURES = {
         "R2 on held-out stimuli of a ridge regression of the target's units on the predictor, mean over units: "
         "linear_predictivity",
         ("naselaris2011",),
-        functools.partial(_ridge, score="r2", ways=("forward",)),
         invariant=("scaling of single features", "shift"),
-        **RIDGE,
+        **_ridges("r2", ("forward",)),
     ),
     "pearson-ridge": _entry(
         "pearson-ridge",
         "the same with Pearson's r in place of R2",
         ("naselaris2011",),
-        functools.partial(_ridge, score="r", ways=("forward",)),
         invariant=("scaling of single features", "shift"),
-        **RIDGE | {"low": -1, "independent": "0"},
+        **_ridges("r", ("forward",)) | {"low": -1, "independent": "0"},
     ),
     "pls": _entry(
         "pls",
         "Pearson's r on held-out stimuli of a partial least squares regression with n_component (25) components, "
         "mean over folds, median over units",
         ("schrimpf2018",),
-        _pls,
+        compare=_pls,
         low=-1,
         independent="0",
         invariant=("rotation of the predictor", "shift"),
@@ -231,24 +286,22 @@ MEASURES = {
         "reverse",
         "ridge with the roles exchanged: the predictor's features from the target's units, mean over features",
         ("muzellec2025",),
-        functools.partial(_ridge, score="r2", ways=("reverse",)),
         invariant=("scaling of single features", "shift"),
-        **RIDGE,
+        **_ridges("r2", ("reverse",)),
     ),
     "symmetric": _entry(
         "symmetric",
         "mean of ridge and reverse",
         ("muzellec2025",),
-        functools.partial(_ridge, score="r2", ways=("forward", "reverse")),
         invariant=("scaling of single features", "shift"),
-        **RIDGE | {"symmetric": True},
+        **_ridges("r2", ("forward", "reverse")) | {"symmetric": True},
     ),
     "versa": _entry(
         "versa",
         "RSA of the responses that a ridge regression predicts for held-out stimuli with the measured ones, mean over "
         "folds (2); distance and method as in rsa",
         ("conwell2024",),
-        _versa,
+        compare=_versa,
         low=-1,
         independent="0",
         invariant=("scaling of features of the predictor",),

@@ -58,6 +58,8 @@ class Measure:
         See :data:`Prepare` and :data:`Compare`; None for ``rsa``, which has a verb of its own.
     weighted : callable, optional
         See :data:`Weighted`; None where a bootstrap of stimuli takes subsets.
+    fixed : str
+        What ``weighted`` holds fixed, in words.
     rules : mapping
         Option -> its validator.
     options : mapping
@@ -81,6 +83,7 @@ class Measure:
     prepare: Prepare | None = None
     compare: Compare | None = None
     weighted: Weighted | None = None
+    fixed: str = ""
     rules: Mapping[str, Rule] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
