@@ -15,7 +15,7 @@ from apastats.reporting.how_made import cautions, head_sentences
 from apastats.reporting.markup import name
 from apastats.reporting.numbers import NumberStyle
 from apastats.reporting.panels import cells_of, split_metrics
-from apastats.reporting.phrases import adjusted, capital, counted, joined
+from apastats.reporting.phrases import adjusted, joined
 from apastats.reporting.prose import p_text, place
 from apastats.reporting.tables import scale_decimals, table_block
 
@@ -87,39 +87,38 @@ def verdicts(result: Any, style: NumberStyle, short: bool, max_rows: int) -> lis
     return head + lines + cautions(result)
 
 
-# decision -> how it is said of several models
-SAID = {
-    "not worse than a person": "not worse than a person",
-    "indistinguishable from a person within the margin": "indistinguishable from a person within the margin",
-    "not worse than the mean of the other people": "not worse than the mean of the other people",
-    "worse than a person": "worse than a person by more than the margin",
-    "worse than the mean of the other people": "worse than the mean of the other people by more than the margin",
+# decisions that a model can be pleased with
+GOOD = (
+    "not worse than a person",
+    "indistinguishable from a person within the margin",
+    "not worse than the mean of the other people",
+)
+# the others, where they are counted beside those
+BRIEF = {
+    "worse than a person": "worse by more than the margin",
+    "worse than the mean of the other people": "worse by more than the margin",
+    "below the spread of people": "below people",
+    "beyond the spread of people": "beyond people",
 }
 
 
 def verdict_of(result: Any, style: NumberStyle) -> str:
-    """How many models each decision was made on, by outcome."""
+    """How many models are as good as a person by each outcome, and what became of the rest."""
     table = result.table
     over = result.info.get("over") == "all"
-    parts = []
+    of = "the mean of the other people" if result.info["people_pooled"] else "a person"
+    one_each = over and not table.duplicated(["model", "outcome"]).any()
+    parts: list[str] = []
     for outcome, part in table.groupby("outcome", sort=False):
         counts = part["decision"].value_counts().to_dict()
-        known = [d for d in (*SAID, *counts) if d in counts and d != "undecided"]
-        told: list[str] = []
-        for d in dict.fromkeys(known):
-            verb = "was" if counts[d] == 1 else "were"
-            told.append(
-                f"{counts[d]} {verb if not told else ''} {SAID.get(d, d)}".replace("  ", " ")
-            )
-        if counts.get("undecided"):
-            told.append(f"{counts['undecided']} stayed undecided")
-        noun = "model" if over and not part.duplicated(["model"]).any() else "comparison"
-        of = f"of {counted(len(part), noun)} {joined(told)}"
-        if len(told) == 1 and len(part) > 1:
-            of = f"all {counted(len(part), noun)} {told[0].partition(' ')[2]}"
-        parts.append(f"on {name(outcome)}, {of}")
-    where = "over all ROIs" if over else "by ROI"
-    return f"Could a model be another brain ({where})? {capital('; '.join(parts))}."
+        good = sum(counts.pop(d, 0) for d in GOOD)
+        rest = ", ".join(f"{n} {BRIEF.get(str(d), str(d))}" for d, n in counts.items())
+        among = f"{good or 'none'} of {len(part)} {'models' if one_each else 'comparisons'}"
+        verb = "was" if good < 2 else "were"
+        said = f"{among} {verb} not worse than {of}" if not parts else among
+        parts.append(f"{said} on {name(outcome)}{f' ({rest})' if rest else ''}")
+    where = "over all ROIs" if over else "in every ROI"
+    return f"Asked {where} whether a model could be another brain, {joined(parts)}."
 
 
 def place_figures(result: Any, context: Any, title: str) -> list[Block]:

@@ -11,9 +11,11 @@ import pytest
 
 import apastats as apa
 from apastats.reporting import methods
+from apastats.reporting.answer import verdict
 from apastats.reporting.blocks import Listing, Paragraph
 from apastats.reporting.kinds import KINDS, keys_of, kind_of, title_of
 from apastats.reporting.markup import plain
+from apastats.reporting.numbers import APA
 from apastats.reporting.openings import OPENINGS, opening, shown_formula
 from apastats.reporting.summary import limitations, methods_section
 from apastats.reporting.works import WORKS
@@ -176,3 +178,14 @@ def test_a_second_analysis_of_a_kind_says_what_differs(all_kinds: Study) -> None
         "A further analysis of this kind differed in this: Resampling was over nobody."
     ]
     assert methods.again(words[1:], words) == words[1:]
+
+
+def test_the_verdict_of_a_brain_test_is_short_and_counts_every_row(all_kinds: Study) -> None:
+    for label in ("brain test", "brain test over all", "brain test with pools"):
+        result = all_kinds.results[label]
+        text = plain(verdict(result, APA))
+        assert len(text.split()) <= 45
+        for outcome, part in result.table.groupby("outcome"):
+            assert f"of {len(part)} " in text
+            good = part["decision"].str.contains("not worse|indistinguishable").sum()
+            assert f"{good or 'none'} of {len(part)}" in text, (label, outcome)
