@@ -22,11 +22,13 @@ import pandas as pd
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REPORTS = REPOSITORY / "reports"
+SCRIPTS = ("leaderboards", "measures")  # studies of several files: run.py DATA OUT
 VIDEO = "video_networks"  # simulated, minutes with torch: made anew where it is named
 LARGE = (
     "scores",
     "patterns",
     "patterns_double_centred",
+    "images92_scores",
 )  # tables that repeat the data; not tracked
 
 BMD = "DIR/bmd_leave_one_out/scores_rsa_test.csv"
@@ -47,6 +49,7 @@ STUDIES: dict[str, tuple[str, ...] | None] = {
         "inputs.more_models.layers.path=DIR/images92/efficientnet_lite0_rdms.npz",
     ),
     "leaderboards": None,
+    "measures": None,
     "hoefling2026": (
         f"inputs.tables.brain.path={BMD}",
         "inputs.tables.networks.path=DIR/bmd_model_scores",
@@ -73,7 +76,7 @@ def run(name: str) -> Path:
     """Run one study in the current folder."""
     from apastats.studies.run_study import run_demo, run_study
 
-    if name == "leaderboards":
+    if name in SCRIPTS:
         script = REPOSITORY / "analyses" / name / "run.py"
         subprocess.run([sys.executable, script, "DIR", name], check=True)
         return Path(name)
@@ -103,8 +106,11 @@ def rebuild(name: str) -> None:
     folder, target = run(name), REPORTS / name
     if target.exists():
         shutil.rmtree(target)
-    whole = map(Path, ("report.html", "study.toml", "references.bib", "leaderboards.md"))
-    for file in (*tracked(folder), *(f for f in whole if (folder / f).exists())):
+    whole = map(
+        Path, ("report.html", "images92.html", "study.toml", "references.bib", "leaderboards.md")
+    )
+    drawn = [f.relative_to(folder) for f in sorted(folder.glob("*.svg"))]
+    for file in (*tracked(folder), *drawn, *(f for f in whole if (folder / f).exists())):
         (target / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(folder / file, target / file)
     if (folder / "claims").exists():

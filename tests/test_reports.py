@@ -13,7 +13,7 @@ import pytest
     "name",
     [
         *("demo", "castaldi_numerosity", "images92", "fitted_models", "hoefling2026"),
-        *("leaderboards", "video_networks"),
+        *("leaderboards", "measures", "video_networks"),
     ],
 )
 def test_tracked_numbers_are_not_stale(name: str, repository: Path, data_dir: Path) -> None:
@@ -24,7 +24,7 @@ def test_tracked_numbers_are_not_stale(name: str, repository: Path, data_dir: Pa
 
 def test_tracked_reports_are_small_and_name_no_path_of_a_machine(repository: Path) -> None:
     reports = sorted((repository / "reports").glob("*/report.html"))
-    assert len(reports) == 6
+    assert len(reports) == 7
     for report in reports:
         text = report.read_text("utf-8")
         assert len(text) < 5_000_000, report

@@ -26,6 +26,7 @@ __all__ = [
     "square_distances",
     "squares",
     "triangle_rows",
+    "unit_rows",
 ]
 
 
@@ -70,14 +71,16 @@ def rbf(grams: Any, sigma: float, backend: Backend = NUMPY) -> Any:
     """Gaussian kernels ``[m, n, n]`` of width ``sigma`` times the median distance of two stimuli."""
     xp = backend.xp
     n = grams.shape[1]
-    size = xp.linalg.diagonal(grams)
-    square = xp.clip(size[:, :, None] + size[:, None, :] - 2 * grams, 0.0, None)
-    pairs = xp.reshape(square, (len(square), n * n))[:, _triangle(n, backend, 1)]
+    half = xp.linalg.diagonal(grams) / 2
+    # minus half the squared distances
+    kernel = grams - half[:, :, None] - half[:, None, :]
+    kernel = xp.clip(kernel, None, 0.0)
+    pairs = xp.reshape(kernel, (len(kernel), n * n))[:, _triangle(n, backend, 1)]
     # the median of distances is between the roots of the two middle squares
     middle = sorted({(pairs.shape[1] - 1) // 2, pairs.shape[1] // 2})
     ordered = np.partition(backend.numpy(pairs), middle, axis=1)[:, middle]
-    width = backend.array((sigma * np.sqrt(ordered).mean(axis=1)) ** 2)
-    return xp.exp(-square / (2 * xp.where(width > 0, width, xp.nan)[:, None, None]))
+    width = backend.array((sigma * np.sqrt(-2 * ordered).mean(axis=1)) ** 2)
+    return xp.exp(kernel * (1 / xp.where(width > 0, width, xp.nan))[:, None, None])
 
 
 @lru_cache(maxsize=4)
@@ -166,12 +169,15 @@ def metric_similarity(
     x: Any, y: Any, metric: np.ndarray | None = None, backend: Backend = NUMPY
 ) -> Any:
     """``x M y' / sqrt(x M x' y M y')`` of rows ``[n_x, d]`` and ``[n_y, d]``; NaN where a row has no size."""
+    x, y = unit_rows(x, metric, backend), unit_rows(y, metric, backend)
+    return (x if metric is None else x * backend.array(metric)) @ y.T
+
+
+def unit_rows(x: Any, metric: np.ndarray | None = None, backend: Backend = NUMPY) -> Any:
+    """Rows ``x / sqrt(x M x')``; NaN where a row has no size."""
     xp = backend.xp
-    m = None if metric is None else backend.array(metric)
-    left, right = (x, y) if m is None else (x * m, y * m)
-    of_x, of_y = xp.sum(left * x, axis=1), xp.sum(right * y, axis=1)
-    sizes = [xp.sqrt(xp.where(s > 0, s, xp.nan)) for s in (of_x, of_y)]
-    return (left @ y.T) / sizes[0][:, None] / sizes[1][None, :]
+    square = xp.sum((x if metric is None else x * backend.array(metric)) * x, axis=1)
+    return x * (1 / xp.sqrt(xp.where(square > 0, square, xp.nan)))[:, None]
 
 
 def roots(x: Any, backend: Backend = NUMPY) -> Any:

@@ -22,12 +22,16 @@ class Patterns(NamedTuple):
 
     def features(self) -> np.ndarray:
         """Columns with values everywhere."""
+        if self.test is None and np.isfinite(self.train.sum()):
+            return np.ones(self.train.shape[1], dtype=bool)
         keep = np.isfinite(self.train).all(axis=0)
         return keep if self.test is None else keep & np.isfinite(self.test).all(axis=0)
 
     def compact(self) -> Patterns:
         """Without the columns the subject lacks."""
         keep = self.features()
+        if keep.all():
+            return self
         return Patterns(self.train[:, keep], None if self.test is None else self.test[:, keep])
 
 
@@ -194,7 +198,12 @@ def checked_patterns(sets: Any, argument: str, *, pairs: bool) -> dict[tuple[str
         if len({a.shape[1] for a in arrays}) > 1:
             raise DataError(f"{argument}[{key}]: train and test have different numbers of features")
         patterns = Patterns(arrays[0], arrays[1] if len(arrays) == 2 else None)
-        partly = [np.isnan(a).any(axis=0) & ~np.isnan(a).all(axis=0) for a in arrays]
+        # a sum is finite where all entries are
+        partly = [
+            np.isnan(a).any(axis=0) & ~np.isnan(a).all(axis=0)
+            for a in arrays
+            if not np.isfinite(a.sum())
+        ]
         if any(p.any() for p in partly) or not patterns.features().any():
             raise DataError(
                 f"{argument}[{key}]: features are NaN for some stimuli only, or all are NaN; a feature is missing "
@@ -219,7 +228,7 @@ def _array(value: Any, name: str) -> np.ndarray:
             f"{name}: shape {array.shape}, type {array.dtype}; allowed: [n_stimulus, n_feature] numbers"
         )
     array = array.astype("f8")
-    if np.isinf(array).any():
+    if not np.isfinite(array.sum()) and np.isinf(array).any():
         raise DataError(f"{name}: infinite entries")
     return array
 

@@ -11,7 +11,7 @@ import numpy as np
 from apastats.arguments import Rule
 from apastats.numbers.backends import Backend
 
-__all__ = ["Compare", "Measure", "Prepare", "Weighted", "pairwise"]
+__all__ = ["Compare", "Measure", "Prepare", "Weighted", "pairwise", "stacked"]
 
 # (patterns of one data set, backend, options) -> what is compared; once per data set
 Prepare: TypeAlias = Callable[..., Any]
@@ -60,6 +60,8 @@ class Measure:
         See :data:`Weighted`; None where a bootstrap of stimuli takes subsets.
     fixed : str
         What ``weighted`` holds fixed, in words.
+    stack : callable, optional
+        Puts what was prepared into one array once, where targets meet many predictors: :func:`stacked` for rows.
     rules : mapping
         Option -> its validator.
     options : mapping
@@ -84,6 +86,7 @@ class Measure:
     compare: Compare | None = None
     weighted: Weighted | None = None
     fixed: str = ""
+    stack: Callable[[Sequence[Any], Backend], Any] | None = None
     rules: Mapping[str, Rule] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -94,6 +97,11 @@ class Measure:
     def __repr__(self) -> str:
         chosen = "".join(f", {k}={v!r}" for k, v in self.options.items())
         return f"<measure {self.name}{chosen}>"
+
+
+def stacked(rows: Sequence[Any], backend: Backend) -> Any:
+    """One array ``[m, d]`` of rows ``[1, d]``; an array is one already."""
+    return rows if hasattr(rows, "ndim") else backend.xp.concat(list(rows))
 
 
 def pairwise(function: Callable[..., float]) -> Compare:

@@ -16,15 +16,15 @@ from apastats.numbers.grams import (
     debiased_rows,
     gram,
     kernel_rows,
-    metric_similarity,
     nuclear,
     rbf,
     roots,
     square_distances,
     triangle_rows,
+    unit_rows,
 )
 from apastats.numbers.tuples import Alignment, biased_shares, unbiased_shares
-from apastats.scoring.measures.entry import Measure
+from apastats.scoring.measures.entry import Measure, stacked
 
 __all__ = ["MEASURES"]
 
@@ -33,28 +33,35 @@ ROTATION = ("rotation", "scaling", "shift")
 
 def _cka(x: np.ndarray, backend: Backend) -> Any:
     # of centred patterns, and so centred
-    return triangle_rows(gram(x, backend)[None], backend)
+    return unit_rows(triangle_rows(gram(x, backend)[None], backend), None, backend)
 
 
 def _debiased(x: np.ndarray, backend: Backend) -> Any:
-    return debiased_rows(gram(x, backend)[None], None, backend)
+    return unit_rows(debiased_rows(gram(x, backend)[None], None, backend), _metric(len(x)), backend)
+
+
+@functools.lru_cache(maxsize=4)
+def _metric(n: int) -> np.ndarray:
+    return debiased_metric(n)
 
 
 def _rbf(x: np.ndarray, backend: Backend, *, sigma: float) -> Any:
-    return kernel_rows(rbf(gram(x, backend)[None], sigma, backend), None, backend)
+    return unit_rows(
+        kernel_rows(rbf(gram(x, backend)[None], sigma, backend), None, backend), None, backend
+    )
 
 
 def _rows(
     predictors: Sequence[Any], targets: Sequence[Any], backend: Backend, **options: Any
 ) -> np.ndarray:
-    x, y = (backend.xp.concat(list(side)) for side in (predictors, targets))
-    return backend.numpy(metric_similarity(x, y, None, backend))
+    x, y = (stacked(side, backend) for side in (predictors, targets))
+    return backend.numpy(x @ y.T)
 
 
 def _unbiased(predictors: Sequence[Any], targets: Sequence[Any], backend: Backend) -> np.ndarray:
-    x, y = (backend.xp.concat(list(side)) for side in (predictors, targets))
+    x, y = (stacked(side, backend) for side in (predictors, targets))
     n = round((np.sqrt(8 * x.shape[1] + 17) - 5) / 2)  # n (n - 1) / 2 + 3 n + 1 entries
-    return backend.numpy(metric_similarity(x, y, debiased_metric(n), backend))
+    return backend.numpy((x * backend.array(_metric(n))) @ y.T)
 
 
 def _bures(predictors: Sequence[Any], targets: Sequence[Any], backend: Backend) -> np.ndarray:
@@ -108,6 +115,7 @@ MEASURES = {
         stimuli="weights",
         prepare=_cka,
         compare=_rows,
+        stack=stacked,
         weighted=functools.partial(_weighted_alignment, shares=biased_shares),
     ),
     "cka-debiased": Measure(
@@ -121,6 +129,7 @@ MEASURES = {
         needs="4 stimuli; no score where the unbiased HSIC of a data set with itself is not above 0",
         prepare=_debiased,
         compare=_unbiased,
+        stack=stacked,
         weighted=functools.partial(_weighted_alignment, shares=unbiased_shares),
     ),
     "cka-rbf": Measure(
@@ -132,6 +141,7 @@ MEASURES = {
         stimuli="weights",
         prepare=_rbf,
         compare=lambda *sides, sigma: _rows(*sides),
+        stack=stacked,
         weighted=functools.partial(_weighted_alignment, shares=biased_shares),
         rules={"sigma": functools.partial(arguments.number, above=0)},
         options={"sigma": 0.8},

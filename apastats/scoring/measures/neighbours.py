@@ -11,9 +11,12 @@ import numpy as np
 from apastats import arguments
 from apastats.errors import DesignError
 from apastats.numbers.backends import Backend
-from apastats.scoring.measures.entry import Measure
+from apastats.scoring.measures.entry import Measure, stacked
 
 __all__ = ["MEASURES"]
+
+
+TIE = 5e-13  # half of the twelfth decimal
 
 
 def _neighbours(x: np.ndarray, backend: Backend, *, k: int) -> Any:
@@ -30,11 +33,10 @@ def _neighbours(x: np.ndarray, backend: Backend, *, k: int) -> Any:
     if not np.isfinite(cosine).all():
         return backend.array(np.full((1, n * n), np.nan))
     np.fill_diagonal(cosine, -np.inf)
-    cosine = cosine.round(12)
-    least = np.partition(cosine, n - k, axis=1)[:, n - k, None]
-    chosen = cosine > least
-    # equal cosines: the stimulus that comes first, on every machine
-    tied = cosine == least
+    least = np.partition(cosine, n - k, axis=1)[:, n - k, None].round(12)
+    # equal cosines to 12 decimals: the stimulus that comes first, on every machine
+    chosen = cosine > least + TIE
+    tied = (cosine >= least - TIE) & ~chosen
     free = k - chosen.sum(axis=1, keepdims=True)
     if (tied.sum(axis=1, keepdims=True) > free).any():
         tied &= np.cumsum(tied, axis=1) <= free
@@ -44,7 +46,7 @@ def _neighbours(x: np.ndarray, backend: Backend, *, k: int) -> Any:
 def _shared(
     predictors: Sequence[Any], targets: Sequence[Any], backend: Backend, *, k: int
 ) -> np.ndarray:
-    x, y = (backend.xp.concat(list(side)) for side in (predictors, targets))
+    x, y = (stacked(side, backend) for side in (predictors, targets))
     n = round(np.sqrt(x.shape[1]))
     return backend.numpy(x @ y.T) / (n * k)
 
@@ -59,6 +61,7 @@ MEASURES = {
         needs="k + 2 stimuli",
         prepare=_neighbours,
         compare=_shared,
+        stack=stacked,
         rules={"k": functools.partial(arguments.whole, least=1)},
         options={"k": 10},
     ),

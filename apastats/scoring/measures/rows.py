@@ -15,7 +15,7 @@ from apastats.scoring.response_patterns import Patterns, other_people
 
 __all__ = ["measured_rows"]
 
-BLOCK_BYTES = 2**28
+BLOCK_BYTES = 2**26
 Sets = Mapping[tuple[str, str], Patterns]
 
 
@@ -48,6 +48,8 @@ def measured_rows(
     keys = list(brain)
     with_test = measure.splits and next(iter(brain.values())).test is not None
     targets = [_prepared(measure, p.compact(), backend) for p in brain.values()]
+    if measure.stack is not None:
+        targets = measure.stack(targets, backend)
     size = batch or _batch(n, backend)
     parts: list[pd.DataFrame] = []
 
@@ -65,7 +67,7 @@ def measured_rows(
     subjects = np.array([s for s, _ in keys], dtype=object)
     if len(set(subjects)) > 1 and "subject_to_subject" in references:
         for place in _blocks(list(range(len(keys))), size):
-            values = _compare(measure, [targets[i] for i in place], targets, backend)
+            values = _compare(measure, _some(targets, place), targets, backend)
             kept = subjects[place][:, None] != subjects
             add("subject_to_subject", [keys[i] for i in place], values, kept)
     if len(set(subjects)) > 1 and "leave_one_out" in references:
@@ -73,7 +75,7 @@ def measured_rows(
             own = np.flatnonzero(subjects == subject)
             made = [_prepared(measure, mean.compact(), backend)]
             values = np.full((2, 1, len(keys)), np.nan)
-            values[:, :, own] = _compare(measure, made, [targets[i] for i in own], backend)
+            values[:, :, own] = _compare(measure, made, _some(targets, own), backend)
             add("leave_one_out", [("others", roi)], values, subjects[None] == subject)
     if not parts:
         raise DesignError(
@@ -88,6 +90,12 @@ def measured_rows(
             DegenerateWarning,
         )
     return frame
+
+
+def _some(targets: Any, places: Sequence[int] | np.ndarray) -> Any:
+    """Some of what was prepared, a list of it or one array."""
+    chosen = [int(i) for i in places]
+    return targets[chosen] if hasattr(targets, "ndim") else [targets[i] for i in chosen]
 
 
 def _prepared(measure: Measure, patterns: Patterns, backend: Backend) -> Any:
