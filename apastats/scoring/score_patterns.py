@@ -64,7 +64,8 @@ def score_patterns(
     models : mapping, optional
         From ``(model, layer)`` to ``[n_stimulus, n_feature]``, or a pair likewise.
     measure : str, Measure, or a list of them
-        ``rsa, cka, cka-debiased, cka-rbf, procrustes, bures, cca, pwcca, svcca, soft-matching, pairwise-matching,
+        ``rsa, cka, cka-debiased, cka-rbf, procrustes, bures, bures-corrected, procrustes-corrected, cca, pwcca,
+        svcca, soft-matching, pairwise-matching,
         mutual-knn, ridge, pearson-ridge, pls, reverse, symmetric, versa`` (the page on measures says what each of them
         is), or :func:`apastats.measure` with options or a function of one's own. The name is the ``metric`` of the
         table; of ``rsa`` it is ``method``.

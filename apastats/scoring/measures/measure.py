@@ -10,7 +10,7 @@ import numpy as np
 
 from apastats import arguments
 from apastats.errors import DataError, InputError
-from apastats.scoring.measures import canonical, encoding, gram, matching, neighbours
+from apastats.scoring.measures import canonical, corrected, encoding, gram, matching, neighbours
 from apastats.scoring.measures.entry import Measure, pairwise
 
 __all__ = ["MEASURES", "measure", "measures_page", "parse_measures"]
@@ -27,6 +27,7 @@ RSA = Measure(
 MEASURES: dict[str, Measure] = {
     "rsa": RSA,
     **gram.MEASURES,
+    **corrected.MEASURES,
     **canonical.MEASURES,
     **matching.MEASURES,
     **neighbours.MEASURES,
@@ -50,9 +51,10 @@ def measure(
     name : str, optional
         Value of the column ``metric``; that of the measure, or of the function, by default.
     **options
-        Of the measure: ``k`` of mutual-knn, ``sigma`` of cka-rbf, ``folds, n_fold, groups, seed, alphas`` of the
-        encoding measures (``n_component`` of pls; ``distance, method`` of versa), ``cross_validated, penalty,
-        n_component, n_fold, seed`` (``variance``) of the canonical ones. Of a function: passed on to it.
+        Of the measure: ``k`` of mutual-knn, ``sigma`` of cka-rbf, ``repeats, n_order, seed`` of the corrected ones,
+        ``folds, n_fold, groups, seed, alphas`` of the encoding measures (``n_component`` of pls; ``distance, method``
+        of versa), ``cross_validated, penalty, n_component, n_fold, seed`` (``variance``) of the canonical ones. Of a
+        function: passed on to it.
 
     Returns
     -------

@@ -88,8 +88,9 @@ class SubsetKernel(MeasureKernel):
 
     def _fill(self, row: np.ndarray, drawn: np.ndarray, ceiling: bool) -> None:
         options = dict(self.measure.options)
-        if options.get("groups") is not None:
-            options["groups"] = [options["groups"][i] for i in drawn]
+        for labels in ("groups", "repeats"):
+            if options.get(labels) is not None:
+                options[labels] = [options[labels][i] for i in drawn]
 
         def made(sets: Sets) -> list[Any]:
             return [self._prepared(v[drawn], options) for v in sets]
