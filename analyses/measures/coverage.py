@@ -27,7 +27,7 @@ SIZES = {
     "procrustes": (120, 100),
     "cka": (200, 150),
     "mutual-knn": (60, 60),
-    "ridge": (24, 24),
+    "ridge": (60, 100),
 }
 
 
