@@ -495,7 +495,7 @@ def calibrate(
 ) -> None:
     """Measure error rates, coverage and power of the defaults on simulated studies, for your own design."""
     from apastats.planning.calibrate import calibrate as measure
-    from apastats.planning.calibrate import to_page
+    from apastats.planning.levels import to_page
 
     source: Any = design or "normal"
     if pilot is not None:

@@ -259,6 +259,7 @@ _TESTS: dict[str, Any] = {
     "n_resamples": needing(199, **_RESAMPLED),
     "rng": needing(2, **_RESAMPLED),
     "small_sample": needing(False, **_RESAMPLED, interval="percentile"),
+    "top": 2,
 }
 _BACKEND: dict[str, Any] = {
     "backend": "torch",
@@ -495,7 +496,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "null": lambda: Other("within_stream", {}, {"streams": STREAMS}),
     },
     "mean_ranks": {"data": lambda: best().where(roi=["V1", "V2"])},
-    "nemenyi": {"data": lambda: best().where(roi=["V1", "V2"])},
+    "nemenyi": {"data": lambda: best().where(roi=["V1", "V2"]), "top": 2},
     "noise_ceiling": {
         "kind": "subject_to_subject",
         "by": ["roi"],

@@ -17,6 +17,13 @@ from apastats.comparing.equivalence import (
 )
 from apastats.comparing.families import JOINT_KINDS, check_family, run_family
 from apastats.comparing.incomplete import pairwise
+from apastats.comparing.many_pairs import (
+    check_top,
+    kept_rows,
+    n_contrasts,
+    shown_note,
+    shown_words,
+)
 from apastats.comparing.margin import Bounds
 from apastats.errors import DataError, InputError
 from apastats.numbers.compact_letters import compact_letters
@@ -99,6 +106,7 @@ def compare(
     n_resamples: Resamples = "auto",
     rng: RngLike = None,
     small_sample: bool = True,
+    top: int | str = "auto",
 ) -> Comparison:
     """Compare models pair by pair over matched subjects, adjusted for multiplicity.
 
@@ -115,7 +123,7 @@ def compare(
         Test over the clusters.
     alternative : {"two-sided", "greater", "less"}
         ``greater``: the first model scores higher.
-    adjust, family, alpha, cluster, within, kind, trim, exact, interval, n_resamples, rng, small_sample
+    adjust, family, alpha, cluster, within, kind, trim, exact, interval, n_resamples, rng, small_sample, top
         As in :func:`apastats.equivalence`.
 
     Returns
@@ -183,6 +191,7 @@ def compare(
     block = usable_block(
         data, formula, "compare", cluster=cluster, within=within, kind=kind, log=test == "log_ratio"
     )
+    rows = kept_rows(check_top(top), n_contrasts(block, reference))
     zero = np.zeros(len(block.cells))
     # bounds of 0: the one-sided tests against them are the one-sided alternatives
     found = run_family(
@@ -195,6 +204,8 @@ def compare(
         alpha=alpha,
         hypothesis="superiority",
         alternative=alternative,
+        compares=True,
+        top=rows,
     )
     pair, cell = found.rows(block, reference)
     table = contrast_table(block, found, pair, cell, alpha, test, adjust, alternative)
@@ -207,7 +218,12 @@ def compare(
     table.insert(at, "different", table["p_value_adjusted"] <= alpha)
     table, chance = sampled_errors(table, found, choice, len(block.clusters), alpha)
     missing = pairwise(block)
-    notes = (*warn_undefined(table, "p_value"), *chance, *([missing] if missing else []))
+    notes = (
+        *warn_undefined(table, "p_value", found.shown),
+        *shown_note(found.shown, "p-values"),
+        *chance,
+        *([missing] if missing else []),
+    )
     name, what, resampled = MATCHED_TESTS[test]
     unit = block.cluster
     scope = "all cells together" if family == "all" else "each cell by itself"
@@ -237,7 +253,7 @@ def compare(
         resampled=Drawn(resampled, sample="" if resampled else f"{unit}s are the sample"),
         held_fixed=(STIMULI, CHOSEN_LAYERS),
         not_concluded="models that were not separated are not shown to be equal",
-    ).but(**choice.words())
+    ).but(**choice.words(), **shown_words(found.shown))
     arrays = {
         "differences": found.differences[:, pair, cell],
         "subjects": np.asarray(block.clusters, dtype=str),

@@ -11,6 +11,7 @@ from scipy.special import fdtrc, fdtri, ncfdtr, stdtr, stdtrit
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.equivalence import usable_block
 from apastats.comparing.incomplete import WAY_OUT, left_out
+from apastats.comparing.many_pairs import pair_blocks
 from apastats.errors import DegenerateWarning, DesignError, warn
 from apastats.memory import reserve
 from apastats.numbers.best import confidence_set, moments
@@ -260,23 +261,57 @@ def _aligned(block: Any, other: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def separated_pairs(x: np.ndarray, alpha: float) -> np.ndarray:
     """Pairs of models that differ by paired t tests with Holm's adjustment, of ``[..., n, k]``: ``[...]``."""
-    from scipy.special import stdtrit
-
     a, b = np.triu_indices(x.shape[-1], 1)
-    reserve(
-        f"differences of {len(a):,} pairs of models", 32.0 * x[..., 0].size * len(a), "fewer models"
-    )
-    n, mean, sd = described(x[..., a] - x[..., b], axis=-2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        t = np.abs(mean) / np.where(sd > 0, sd, np.nan) * np.sqrt(n)
-    # Holm rejects the largest t up to the first that fails; undefined ones (last here) are not in the family. Limits
-    # of t in place of p-values, which would cost more than all else
-    t = -np.sort(-t, axis=-1)
-    left = (~np.isnan(t)).sum(axis=-1, keepdims=True) - np.arange(t.shape[-1])
-    limits = stdtrit(x.shape[-2] - 1.0, 1 - alpha / 2 / np.arange(1, t.shape[-1] + 1))
-    with np.errstate(invalid="ignore"):
-        reached = t >= limits[np.maximum(left, 1) - 1]
-    return np.asarray(np.logical_and.accumulate(reached, axis=-1).sum(axis=-1, dtype=float))
+    n, df = x.shape[-2], x.shape[-2] - 1.0
+    stack = x.reshape(-1, *x.shape[-2:])
+    reserve(f"statistics of {len(a):,} pairs of models", 32.0 * len(stack) * len(a), "fewer models")
+    t = np.empty((len(stack), len(a)))
+    for part in pair_blocks(len(a), n * len(stack)):
+        _, mean, sd = described(stack[..., a[part]] - stack[..., b[part]], axis=-2)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            t[:, part] = np.abs(mean) / np.where(sd > 0, sd, np.nan) * np.sqrt(n)
+    left = (~np.isnan(t)).sum(axis=-1)
+    single = float(stdtrit(df, 1 - alpha / 2))
+    count = [_holm_count(v[v >= single], m, df, alpha) for v, m in zip(t, left, strict=True)]
+    return np.array(count, dtype=float).reshape(x.shape[:-2])
+
+
+def _holm_count(t: np.ndarray, m: int, df: float, alpha: float) -> int:
+    """How many of ``m`` two-sided t tests Holm rejects, of those ``t`` that a single test would.
+
+    The smallest p-value is held against ``alpha / m``, and so on up to the first that fails.
+    """
+    p = 2 * stdtr(df, np.sort(-t))
+    reached = p * (m - np.arange(len(p))) <= alpha
+    return int(np.logical_and.accumulate(reached).sum())
+
+
+def expected_pairs(x: np.ndarray, alpha: float) -> np.ndarray:
+    """As :func:`separated_pairs` for simulated studies ``[..., n, k]``, by products in place of differences.
+
+    The variance of a difference is ``s_a + s_b - 2 s_ab``, which for scores that are nearly the same would be rounding;
+    simulated errors are independent, so that it never is.
+    """
+    n, k = x.shape[-2:]
+    stack, df, m = x.reshape(-1, n, k), n - 1.0, k * (k - 1) // 2
+    single = float(stdtrit(df, 1 - alpha / 2))
+    step = max(1, _MEMORY // k)
+    count = np.empty(len(stack))
+    for i, values in enumerate(stack):
+        mean = values.mean(axis=0)
+        own = (values - mean) / np.sqrt(n * df)
+        size = (own**2).sum(axis=0)
+        kept = []
+        for start in range(0, k - 1, step):
+            rows = slice(start, min(start + step, k))
+            # from the block's first model on; its own triangle below the diagonal is of earlier pairs
+            d = mean[rows, None] - mean[None, start:]
+            v = size[rows, None] + size[None, start:] - 2 * own[:, rows].T @ own[:, start:]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                t = np.abs(np.triu(d, 1)) / np.sqrt(v)
+            kept.append(t[t >= single])
+        count[i] = _holm_count(np.concatenate(kept), m, df, alpha)
+    return count.reshape(x.shape[:-2])
 
 
 def _describe(x: np.ndarray, alpha: float, g: np.random.Generator) -> list[dict[str, Any]]:
@@ -350,11 +385,11 @@ def _count_limits(
     def expected(means: np.ndarray, spread: np.ndarray, size: int) -> np.ndarray:
         """Mean counts ``[truth, 2]`` of means and SDs ``[truth, k]``."""
         out = np.empty((len(means), 2))
-        step = max(1, _MEMORY // (n * k * (k - 1) // 2 * size))
+        step = max(1, _MEMORY // (n * k * size))
         for start in range(0, len(means), step):
             part, wide = (v[start : start + step, None, None, :] for v in (means, spread))
             drawn = part + wide * g.standard_normal((part.shape[0], size, n, k))
-            out[start : start + step, 0] = separated_pairs(drawn, alpha).mean(axis=1)
+            out[start : start + step, 0] = expected_pairs(drawn, alpha).mean(axis=1)
             inside = confidence_set(moments(drawn), alpha, p_values=False)[0]
             out[start : start + step, 1] = inside.sum(axis=-1).mean(axis=1)
         return out

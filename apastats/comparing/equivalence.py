@@ -35,6 +35,14 @@ from apastats.comparing.families import (
     pair_effects,
     run_family,
 )
+from apastats.comparing.many_pairs import (
+    Shown,
+    check_top,
+    kept_rows,
+    n_contrasts,
+    shown_note,
+    shown_words,
+)
 from apastats.comparing.margin import Bounds, as_margin, ratio_margin, ratio_words
 from apastats.comparing.monte_carlo import with_p_errors
 from apastats.comparing.rows import insert_before
@@ -91,6 +99,7 @@ def equivalence(
     rng: RngLike = None,
     small_sample: bool = True,
     variance: str | None = None,
+    top: int | str = "auto",
 ) -> EquivalenceResult:
     """Test whether models are equivalent, different, both or neither, within a stated margin.
 
@@ -130,6 +139,9 @@ def equivalence(
     variance : {"moderated", "separate", "pooled"}, optional
         For ``reference="best"`` with ``test="t"``: variances of the differences drawn to a common value as far as the
         data of all cells show that there is one (the default), each its own, or one for all.
+    top : "auto", "all" or int
+        Rows of the table: those with the smallest p-values of the claim. ``"auto"``: all up to 100,000, else 1,000.
+        All contrasts are tested and adjusted whatever is shown; a note counts their decisions.
 
     Returns
     -------
@@ -230,6 +242,7 @@ def equivalence(
     )
     limits = margin.resolve(block)
     variance = _check_variance(variance, test, reference, adjust)
+    rows = kept_rows(check_top(top), n_contrasts(block, reference))
     if test == "log_ratio":
         limits = replace(limits, words=ratio_words(margin))
     found = run_family(
@@ -242,13 +255,18 @@ def equivalence(
         alpha=alpha,
         hypothesis=hypothesis,
         variance=variance,
+        top=rows,
     )
     pair, cell = found.rows(block, reference)
     table = contrast_table(block, found, pair, cell, alpha, test, adjust)
     table = _add_bounds(table, found, pair, cell, limits, alpha, hypothesis)
     table, chance = sampled_errors(table, found, choice, len(block.clusters), alpha)
     notes = (
-        *warn_undefined(table, "p_value_equiv"),
+        *warn_undefined(table, "p_value_equiv", found.shown),
+        *shown_note(
+            found.shown,
+            "p-values of equivalence" if hypothesis == "equivalence" else "p-values of the claim",
+        ),
         *chance,
         *choice.notes(len(block.clusters), block.cluster, sd_units=limits.sd_units),
         *_out_of_reach(choice, adjust, found.size, len(block.clusters), alpha),
@@ -256,7 +274,7 @@ def equivalence(
     info = _words(
         block, limits, reference, hypothesis, choice, adjust, family, found, alpha, within,
         data.outcome(block.formula.outcome),
-    ).but(variance=variance if reference == "best" else None)  # fmt: skip
+    ).but(variance=variance if reference == "best" else None, **shown_words(found.shown))  # fmt: skip
     arrays = {
         "differences": found.differences[:, pair, cell],
         "subjects": np.asarray(block.clusters, dtype=str),
@@ -442,15 +460,16 @@ def _add_bounds(
     return insert_before(table, "n_subject", columns)
 
 
-def warn_undefined(table: pd.DataFrame, column: str) -> tuple[str, ...]:
+def warn_undefined(table: pd.DataFrame, column: str, shown: Shown | None = None) -> tuple[str, ...]:
     """Warn about contrasts without a p-value; the text is also a note of the result."""
     bad = table[column].isna()
-    if not bad.any():
+    lost, total = (int(bad.sum()), len(table)) if shown is None else (shown.undefined, shown.tested)
+    if not lost:
         return ()
-    first = table.loc[bad, "contrast"].iloc[0]
+    first = f", the first: {table.loc[bad, 'contrast'].iloc[0]}" if bad.any() else ""
     text = (
-        f"{int(bad.sum())} of {len(table)} contrasts have no p-value (fewer than 2 subjects with both scores, or "
-        f"differences without any variation), the first: {first}; they are undecided"
+        f"{lost} of {total} contrasts have no p-value (fewer than 2 subjects with both scores, or "
+        f"differences without any variation){first}; they are undecided"
     )
     warn(text, DegenerateWarning)
     return (text,)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
@@ -10,17 +11,18 @@ from scipy.special import stdtrit
 from apastats.arguments import choice
 from apastats.comparing.against_best import Competition, adjusted_family, best_groups
 from apastats.comparing.choices import Choice, matched
-from apastats.comparing.decisions import claim_p
+from apastats.comparing.decisions import OUTCOMES, claim_p
+from apastats.comparing.many_pairs import Shown, pair_blocks, room_for_p, smallest
 from apastats.comparing.margin import Bounds
+from apastats.comparing.tukey import tukey_p, tukey_tests
 from apastats.errors import DesignError, InputError
 from apastats.memory import reserve
-from apastats.numbers.adjust_p import adjust_p, check_adjust
+from apastats.numbers.adjust_p import ADJUSTMENTS, adjust_p, check_adjust
 from apastats.numbers.closed import hierarchical_p
-from apastats.numbers.moments import moments, rounding, size_of
+from apastats.numbers.moments import moments, size_of
 from apastats.numbers.noncentral import noncentral_pivot
-from apastats.numbers.simultaneous import range_critical, range_sf
 from apastats.numbers.standardised import hedges_factor, sd_bounds
-from apastats.numbers.student import from_summary, in_sd_units, one_sample
+from apastats.numbers.student import in_sd_units, one_sample
 from apastats.numbers.tested import Tested
 from apastats.resampling.max_t import joint_critical, max_t
 from apastats.resampling.relabel import sign_flips
@@ -66,9 +68,12 @@ class Contrasts:
     pooling: str = ""  # how variances were pooled, in words; "" where each difference has its own
     sided: bool = False  # whether each joint end has level 1 - alpha by itself
     bounds: tuple[np.ndarray, np.ndarray] | None = None  # [cell], of the subjects that entered
+    shown: Shown | None = None  # rows of the table, where they are not all that were tested
 
     def rows(self, block: Block, reference: str | None) -> tuple[np.ndarray, np.ndarray]:
         """Pair and cell of each row of the table, one cell after the other."""
+        if self.shown is not None:
+            return self.shown.pair, self.shown.cell
         n_cell = len(block.cells)
         pair = np.tile(np.arange(len(self.first)), n_cell)
         cell = np.repeat(np.arange(n_cell), len(self.first))
@@ -127,11 +132,15 @@ def run_family(
     hypothesis: str,
     variance: str = "separate",
     alternative: str = "two-sided",
+    compares: bool = False,
+    top: int | None = None,
 ) -> Contrasts:
     """Test all contrasts of a block and adjust them.
 
     Claims against the best go by an intersection-union test over all others; so do all but the joint adjustments.
+    ``compares``: there is no margin. ``top``: rows that the table will have; None for all.
     """
+    wanted = _Wanted(hypothesis, alternative, alpha, compares)
     to_best = reference == "best" and adjust not in (*JOINT, *CLOSED)
     if (
         to_best
@@ -139,7 +148,19 @@ def run_family(
         and hypothesis in ("equivalence", "noninferiority")
         and not limits.sd_units
     ):
-        return _to_best(block, limits, adjust=adjust, family=family, alpha=alpha, variance=variance)
+        found = _to_best(
+            block, limits, adjust=adjust, family=family, alpha=alpha, variance=variance
+        )
+        return _cut(found, block, reference, wanted, top)
+    if (
+        top is not None
+        and choice.test in ("t", "log_ratio")
+        and reference != "best"
+        and adjust in ADJUSTMENTS
+    ):
+        return _in_blocks(
+            block, limits, reference, choice, wanted, top, adjust=adjust, family=family
+        )
     a, b = contrast_pairs(block, reference)
     reserve(
         f"differences of {len(a):,} pairs in {block.values.shape[2]:,} cells",
@@ -150,7 +171,7 @@ def run_family(
     sizes = size_of(block.values, axis=0)
     size = np.maximum(sizes[a], sizes[b])  # of the scores behind each contrast
     if adjust == "tukey":
-        tested, joint = _tukey(block, d, limits, alpha, family, size)
+        tested, joint = tukey_tests(block, d, limits, alpha, family, size)
     else:
         tested, joint = _tests(d, limits, choice, alpha, size), None
     drawn = 0
@@ -160,6 +181,7 @@ def run_family(
     members = (len(a) // 2 if mirrored else len(a)) * (d.shape[2] if family == "all" else 1)
     claim = claim_p(tested, hypothesis)
     two_sided = hypothesis in ("equivalence", "minimal_effect")
+    two_tailed = alternative == "two-sided"
     raw = {
         "p_value": (tested.p_value, mirrored),
         "p_value_noninf": (tested.p_low, False),
@@ -181,7 +203,7 @@ def run_family(
         else:
             adjusted["p_value_claim"] = _adjust(claim, "holm", family, symmetric and two_sided)
     elif adjust == "tukey":
-        adjusted = _tukey_p(tested, block, family)
+        adjusted = tukey_p(tested, block, family)
         adjusted["p_value_claim"] = (
             adjusted["p_value_equiv"]
             if hypothesis == "equivalence"
@@ -189,20 +211,157 @@ def run_family(
         )
     else:
         adjusted = {k: _adjust(p, adjust, family, same) for k, (p, same) in raw.items()}
-    of_margin = joint
-    if joint is None or of_margin is None:
-        # Bonferroni limits hold for every adjustment that controls the family-wise error
-        df = np.where(np.isfinite(tested.df), tested.df, tested.n - 1.0)
+    if joint is None:
         # both sides of a test, or a pair and its mirror: twice as many one-sided limits
-        twice = 2 if alternative == "two-sided" or mirrored else 1
-        both = 2 if mirrored and not symmetric else 1
-        with np.errstate(invalid="ignore"):
-            joint = stdtrit(df, 1 - alpha / (twice * members)) * tested.std_error
-            of_margin = stdtrit(df, 1 - alpha / (both * members)) * tested.std_error
+        joint, of_margin = _bonferroni(
+            tested,
+            alpha,
+            members * (2 if two_tailed or mirrored else 1),
+            members * (2 if mirrored and not symmetric else 1),
+        )
+    else:
+        of_margin = joint
     second = np.broadcast_to(b[:, None], d.shape[1:])
     center = tested.estimate
     limits_of = (center - joint, center + joint, center - of_margin, center + of_margin)
-    return Contrasts(a, second, d, tested, adjusted, *limits_of, members, size, drawn)
+    found = Contrasts(a, second, d, tested, adjusted, *limits_of, members, size, drawn)
+    return _cut(found, block, reference, wanted, top)
+
+
+def _bonferroni(
+    tested: Tested, alpha: float, sides: int, of_margin: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Half widths of joint intervals, and of those of the margin; they hold for all that controls the family."""
+    df = np.where(np.isfinite(tested.df), tested.df, tested.n - 1.0)
+    with np.errstate(invalid="ignore"):
+        return (
+            stdtrit(df, 1 - alpha / sides) * tested.std_error,
+            stdtrit(df, 1 - alpha / of_margin) * tested.std_error,
+        )
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The claim by which rows are chosen and counted; ``compares``: there is no margin."""
+
+    hypothesis: str
+    alternative: str
+    alpha: float
+    compares: bool
+
+    @property
+    def key(self) -> str:
+        """Adjusted p-value of the claim."""
+        if not self.compares:
+            return "p_value_equiv" if self.hypothesis == "equivalence" else "p_value_claim"
+        sides = {"greater": "p_value_noninf", "less": "p_value_nonsup"}
+        return sides.get(self.alternative, "p_value")
+
+    def counts(self, adjusted: dict[str, np.ndarray], keep: Any = slice(None)) -> dict[str, int]:
+        """How many of each decision."""
+        claimed = adjusted[self.key][keep] <= self.alpha
+        if self.compares:
+            word = {"greater": "greater", "less": "less"}.get(self.alternative, "different")
+            return {word: int(claimed.sum())}
+        inside = adjusted["p_value_equiv"][keep] <= self.alpha
+        apart = adjusted["p_value"][keep] <= self.alpha
+        each = (inside & ~apart, ~inside & apart, inside & apart, ~inside & ~apart)
+        return {word: int(v.sum()) for word, v in zip(OUTCOMES, each, strict=True)}
+
+
+def _cut(
+    found: Contrasts, block: Block, reference: str | None, wanted: _Wanted, top: int | None
+) -> Contrasts:
+    """The same with the rows of the smallest p-values alone."""
+    if top is None:
+        return found
+    pair, cell = found.rows(block, reference)
+    p = found.adjusted[wanted.key][pair, cell]
+    keep = smallest(p, top)
+    counts = wanted.counts(found.adjusted, (pair, cell))
+    shown = Shown(pair[keep], cell[keep], len(p), int(np.isnan(p).sum()), counts)
+    return replace(found, shown=shown)
+
+
+def _in_blocks(
+    block: Block,
+    limits: Bounds,
+    reference: str | None,
+    choice: Choice,
+    wanted: _Wanted,
+    top: int,
+    *,
+    adjust: str,
+    family: str,
+) -> Contrasts:
+    """T tests of all contrasts, a block of pairs at a time; then those of the shown pairs in full.
+
+    Of all pairs there are p-values alone; adjusted, they choose the rows.
+    """
+    a, b = contrast_pairs(block, reference)
+    alpha, values = wanted.alpha, block.values
+    n, n_cell = len(values), values.shape[2]
+    sizes = size_of(values, axis=0)
+
+    def test(pairs: Any) -> tuple[np.ndarray, Tested, np.ndarray]:
+        u, v = a[pairs], b[pairs]
+        d = values[:, u, :] - values[:, v, :]
+        size = np.maximum(sizes[u], sizes[v])
+        return d, _tests(d, limits, choice, alpha, size), size
+
+    names = ["p_value", "p_value_noninf", "p_value_nonsup"]
+    if not wanted.compares and wanted.hypothesis != "equivalence":
+        names.append("p_value_claim")
+    room_for_p(len(a), n_cell, len(names) + 1)
+    raw = {name: np.empty((len(a), n_cell)) for name in names}
+    for part in pair_blocks(len(a), n * n_cell):
+        tested = test(part)[1]
+        p = {
+            "p_value": tested.p_value,
+            "p_value_noninf": tested.p_low,
+            "p_value_nonsup": tested.p_high,
+        }
+        if "p_value_claim" in raw:
+            p["p_value_claim"] = claim_p(tested, wanted.hypothesis)
+        for name in names:
+            raw[name][part] = p[name]
+    if not wanted.compares:
+        raw["p_value_equiv"] = np.maximum(raw["p_value_noninf"], raw["p_value_nonsup"])
+    # cell by cell, as rows of a table are
+    keep = smallest(raw[wanted.key].T.ravel(), top)
+    cell, pair = np.divmod(keep, len(a))
+    undefined = int(np.isnan(raw[wanted.key]).sum())
+    chosen, place = np.unique(pair, return_inverse=True)
+    # one family at a time: the shown pairs are taken out of it before the next
+    adjusted, rejected = {}, {}
+    for name in list(raw):
+        whole_family = _adjust(raw.pop(name), adjust, family, False)
+        adjusted[name] = whole_family[chosen]
+        rejected[name] = whole_family <= alpha
+    d, tested, size = test(chosen)
+    for name in ("p_value_equiv", "p_value_claim"):
+        adjusted.setdefault(name, adjusted.get("p_value_equiv", adjusted[wanted.key]))
+    members = len(a) * (n_cell if family == "all" else 1)
+    two_tailed = wanted.alternative == "two-sided"
+    joint, of_margin = _bonferroni(tested, alpha, members * (2 if two_tailed else 1), members)
+    center = tested.estimate
+    # counts ask for p-values; 0 and 1 stand for those that reject and those that do not
+    flags = {name: np.where(v, 0.0, 1.0) for name, v in rejected.items()}
+    shown = Shown(place, cell, len(a) * n_cell, undefined, wanted.counts(flags))
+    return Contrasts(
+        a[chosen],
+        np.broadcast_to(b[chosen][:, None], center.shape),
+        d,
+        tested,
+        adjusted,
+        center - joint,
+        center + joint,
+        center - of_margin,
+        center + of_margin,
+        members,
+        size,
+        shown=shown,
+    )
 
 
 def _to_best(
@@ -324,63 +483,6 @@ def _max_t(
     with np.errstate(invalid="ignore"):
         half = critical * tested.std_error
     return adjusted, half, 0 if plan.exact else plan.n_resamples
-
-
-def pooled_error(values: np.ndarray) -> tuple[float, float]:
-    """Mean square of the subject-by-group residuals of one complete cell ``[n, k]``, and its df."""
-    n, k = values.shape
-    residual = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
-    df = (n - 1.0) * (k - 1)
-    return float((residual**2).sum() / df), df
-
-
-def _tukey(
-    block: Block, d: np.ndarray, limits: Bounds, alpha: float, family: str, size: np.ndarray
-) -> tuple[Tested, np.ndarray]:
-    """Pooled-variance tests of a balanced design, and half widths of Tukey's intervals."""
-    values = block.values
-    if not np.isfinite(values).all():
-        raise DesignError(
-            "adjust='tukey' needs complete data; use 'holm' or 'max-t' where scores are missing"
-        )
-    if limits.unit_low is not None or limits.sd_units:
-        raise DesignError("adjust='tukey' needs a margin in raw units")
-    n, k, n_cell = values.shape
-    pooled = np.array([pooled_error(values[:, :, j])[0] for j in range(n_cell)])
-    df = (n - 1.0) * (k - 1)
-    se = np.broadcast_to(np.sqrt(2 * pooled / n), d.shape[1:])
-    se = np.where(se <= rounding(size, axis=0), 0.0, se)
-    estimate = d.mean(axis=0)
-    tested = from_summary(
-        estimate,
-        se,
-        np.full(estimate.shape, df),
-        limits.low[None, :],
-        limits.high[None, :],
-        np.full(estimate.shape, n),
-        alpha=alpha,
-    )
-    level = alpha / (n_cell if family == "all" else 1)
-    return tested, range_critical(1 - level, k, df) / np.sqrt(2) * se
-
-
-def _tukey_p(tested: Tested, block: Block, family: str) -> dict[str, np.ndarray]:
-    """Tukey's p-values; over several cells multiplied by their number."""
-    k = len(block.groups)
-    cells = len(block.cells) if family == "all" else 1
-    df = float(tested.df.flat[0])
-
-    def tail(t: np.ndarray) -> np.ndarray:
-        reached = np.sqrt(2) * np.maximum(t, 0.0)
-        p = range_sf(np.where(np.isfinite(reached), reached, 0.0), k, df)
-        return np.where(np.isfinite(t), np.minimum(1.0, cells * p), np.nan)
-
-    return {
-        "p_value": tail(np.abs(tested.statistic)),
-        "p_value_noninf": tail(tested.statistic_low),
-        "p_value_nonsup": tail(-tested.statistic_high),
-        "p_value_equiv": tail(np.minimum(tested.statistic_low, -tested.statistic_high)),
-    }
 
 
 def pair_effects(

@@ -12,6 +12,17 @@ from scipy.special import chdtrc, fdtrc, gammaln
 from apastats.arguments import array, choice
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.incomplete import WAY_OUT, left_out
+from apastats.comparing.many_pairs import (
+    Shown,
+    check_top,
+    kept_rows,
+    n_contrasts,
+    pair_blocks,
+    room_for_p,
+    shown_note,
+    shown_words,
+    smallest,
+)
 from apastats.errors import DegenerateWarning, DesignError, InputError, warn
 from apastats.memory import reserve
 from apastats.numbers.moments import rounding, size_of
@@ -354,6 +365,7 @@ def nemenyi(
     alpha: float = 0.05,
     cluster: str = "subject",
     kind: Kinds = "model",
+    top: int | str = "auto",
 ) -> RankResult:
     """All pairs of models by their mean ranks (Nemenyi 1963), family-wise level alpha in each cell.
 
@@ -363,6 +375,8 @@ def nemenyi(
         As in :func:`friedman`.
     alpha : float
         Level of the critical difference.
+    top : "auto", "all" or int
+        Rows of the table, those with the smallest p-values; as in :func:`apastats.equivalence`.
 
     Returns
     -------
@@ -402,41 +416,60 @@ def nemenyi(
     """
     alpha = check_alpha(alpha)
     block = _cells(formula, data, cluster, kind)
-    labels = block.group_labels()
-    rows: list[dict[str, Any]] = []
-    for j in range(len(block.cells)):
+    labels = np.asarray(block.group_labels(), dtype=object)
+    k, n_cell = len(labels), len(block.cells)
+    total = n_contrasts(block, None)
+    keep = kept_rows(check_top(top), total)
+    room_for_p(k * (k - 1) // 2, n_cell, 1)
+    if keep is None:
+        reserve(f"a table of {total:,} pairs of models", 1000.0 * total, "top='auto'")
+    a, b = np.triu_indices(k, 1)
+    p = np.empty((n_cell, len(a)))
+    cells: list[dict[str, Any]] = []
+    for j in range(n_cell):
         x = _complete(block, j)
-        n, k = x.shape
+        n = len(x)
         ranks = subject_ranks(x).mean(axis=0)
         # ranks of a person have variance (k^2 - 1) / 12 and covariance -(k + 1) / 12, so a difference of mean ranks
         # has k (k + 1) / (6 n); the range of k normals is in units of one mean, hence sqrt(2)
         unit = np.sqrt(k * (k + 1) / (6 * n))
         critical = range_critical(1 - alpha, k) / np.sqrt(2) * unit
-        reserve(
-            f"a table of {k * (k - 1) // 2:,} pairs of models",
-            2000.0 * k * (k - 1) / 2,
-            "fewer models",
-        )
-        a, b = np.triu_indices(k, 1)
-        d = ranks[a] - ranks[b]
-        q = np.sqrt(2) * np.abs(d) / unit
-        p = range_sf(q, k)
-        rows += [
-            {
-                **_cell_columns(block, j),
-                "contrast": f"{labels[u]} - {labels[v]}",
-                block.group_column: labels[u],
-                "reference": labels[v],
-                "estimate": d[i],
-                "statistic": q[i],
-                "p_value": p[i],
-                "critical_difference": critical,
-                "different": bool(p[i] <= alpha),
-                "n_subject": n,
-                "method": "Nemenyi",
-            }
-            for i, (u, v) in enumerate(zip(a.tolist(), b.tolist(), strict=True))
-        ]
+        # mean ranks of n people are multiples of 1 / (2 n): many pairs share a difference, and its p-value
+        steps = np.rint(2 * n * ranks).astype(np.intp)
+        tail = np.full(2 * n * k + 1, np.nan)
+        for part in pair_blocks(len(a), 1):
+            apart = np.abs(steps[a[part]] - steps[b[part]])
+            new = np.unique(apart)
+            new = new[np.isnan(tail[new])]
+            tail[new] = range_sf(np.sqrt(2) * new / (2 * n) / unit, k)
+            p[j, part] = tail[apart]
+        cells.append({"n_subject": n, "ranks": ranks, "unit": unit, "critical": critical})
+    flat = p.ravel()
+    chosen = np.arange(total) if keep is None else smallest(flat, keep)
+    cell, pair = np.divmod(chosen, len(a))
+    first, second = a[pair], b[pair]
+    means = np.stack([c["ranks"] for c in cells])
+    d = means[cell, first] - means[cell, second]
+
+    def of(name: str) -> np.ndarray:
+        return np.array([c[name] for c in cells])[cell]
+
+    columns: dict[str, Any] = {c: block.cells[c].to_numpy()[cell] for c in block.cells.columns}
+    columns |= {
+        "contrast": [f"{x} - {y}" for x, y in zip(labels[first], labels[second], strict=True)],
+        block.group_column: labels[first],
+        "reference": labels[second],
+        "estimate": d,
+        "statistic": np.sqrt(2) * np.abs(d) / of("unit"),
+        "p_value": flat[chosen],
+        "critical_difference": of("critical"),
+        "different": flat[chosen] <= alpha,
+        "n_subject": of("n_subject"),
+        "method": "Nemenyi",
+    }
+    shown = None
+    if keep is not None:
+        shown = Shown(pair, cell, total, 0, {"different": int((flat <= alpha).sum())})
     words = Info(
         method="Nemenyi's comparison of mean ranks",
         estimand="difference of mean ranks",
@@ -449,7 +482,10 @@ def nemenyi(
         rule=f"a pair was called different where the p-value was at most {alpha:g}",
         alpha=alpha,
     )
-    return _result(rows, words, block, data)
+    words = words.but(**shown_words(shown))
+    return _result(
+        pd.DataFrame(columns), words, block, data, shown_note(shown, "p-values", "pairs")
+    )
 
 
 @verb
@@ -568,24 +604,27 @@ def mean_ranks(
 
 
 def _result(
-    rows: list[dict[str, Any]],
+    rows: list[dict[str, Any]] | pd.DataFrame,
     words: Info,
     block: Block,
     data: ScoreTable | None,
+    notes: tuple[str, ...] = (),
 ) -> RankResult:
+    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
     words = words.but(
         outcome=None if data is None else data.outcome(block.formula.outcome),
         formula="" if data is None else str(block.formula),
         by=block.formula.by,
         resampled=Drawn(),
         held_fixed=(STIMULI, CHOSEN_LAYERS),
-        n_subject=max(int(r["n_subject"]) for r in rows),
+        n_subject=int(table["n_subject"].max()),
     )
     dropped = "" if words.extra.get("incomplete") == "use" else left_out(block)
-    notes: tuple[str, ...] = (dropped,) if dropped else ()
-    undefined = sum(bool(np.isnan(r.get("p_value", 0.0))) for r in rows)
+    notes = (*((dropped,) if dropped else ()), *notes)
+    undefined = int(table["p_value"].isna().sum()) if "p_value" in table else 0
     if undefined:
-        notes += (f"{undefined} of {len(rows)} cells have no p-value: no subject's scores differ",)
-        warn(notes[-1], DegenerateWarning)
+        lost = f"{undefined} of {len(table)} cells have no p-value: no subject's scores differ"
+        notes += (lost,)
+        warn(lost, DegenerateWarning)
     data_hash = data.hash if data is not None else ""
-    return RankResult(pd.DataFrame(rows), words, Provenance(data_hash=data_hash), notes=notes)
+    return RankResult(table, words, Provenance(data_hash=data_hash), notes=notes)

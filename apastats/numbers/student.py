@@ -31,25 +31,43 @@ def from_summary(
     se = np.where(se > 0, se, np.nan)
     with np.errstate(invalid="ignore"):
         t, t_low, t_high = (estimate - null) / se, (estimate - low) / se, (estimate - high) / se
-    half, wide = stdtrit(df, 1 - alpha) * se, stdtrit(df, 1 - alpha / 2) * se
+    half, wide = _quantile(df, 1 - alpha) * se, _quantile(df, 1 - alpha / 2) * se
+    above, below = _tails(df, t)
+    p_low, p_below = (above, below) if np.all(low == null) else _tails(df, t_low)
+    p_above, p_high = (above, below) if np.all(high == null) else _tails(df, t_high)
     return Tested(
         estimate=estimate,
         std_error=se,
         statistic=t,
         df=df,
-        p_value=2 * stdtr(df, -np.abs(t)),
+        p_value=2 * np.minimum(above, below),
         conf_low=estimate - half,
         conf_high=estimate + half,
         statistic_low=t_low,
         statistic_high=t_high,
-        p_low=stdtr(df, -t_low),
-        p_high=stdtr(df, t_high),
-        p_below=stdtr(df, t_low),
-        p_above=stdtr(df, -t_high),
+        p_low=p_low,
+        p_high=p_high,
+        p_below=p_below,
+        p_above=p_above,
         n=n,
         wide_low=estimate - wide,
         wide_high=estimate + wide,
     )
+
+
+def _tails(df: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """P(T > t) and P(T < t): the smaller by itself, the other its complement."""
+    tail = stdtr(df, -np.abs(t))
+    upper = t >= 0
+    return np.where(upper, tail, 1 - tail), np.where(upper, 1 - tail, tail)
+
+
+def _quantile(df: np.ndarray, p: float) -> np.ndarray:
+    """Quantile of t; millions of contrasts with one df ask for it once."""
+    df = np.asarray(df, dtype=float)
+    if df.size > 1 and (df == df.flat[0]).all():
+        return np.asarray(stdtrit(df.flat[0], p))
+    return np.asarray(stdtrit(df, p))
 
 
 def one_sample(

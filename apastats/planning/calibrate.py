@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from apastats.arguments import choice, items, numbers, path, whole
+from apastats.planning.levels import SLACK, beyond
 from apastats.planning.populations import SCORES, Population, from_pilot
 from apastats.planning.trials import ALL, PEERS, TRIALS, Study, Trial
 from apastats.recording import verb
@@ -20,11 +21,10 @@ from apastats.seeds import RngLike, recorded_seed, seed_sequence
 from apastats.table import ScoreTable
 from apastats.words import Drawn, Held, Info
 
-__all__ = ["Calibration", "calibrate", "page_of", "to_page"]
+__all__ = ["Calibration", "calibrate", "row_of", "studies", "tally"]
 
-# a default is off where it misses by more than chance and this
-SLACK = 0.015
 _BLOCK = 10  # studies per task
+SUMS = ("studies", "known", "hits", "squares", "silent", "warned", "estimates", "truth")
 
 
 class Calibration(Result):
@@ -80,7 +80,8 @@ def calibrate(
         coverage, power), ``design`` (simulated design), ``n`` (number of units), ``nominal`` (nominal value),
         ``estimate`` (what is estimated, from the data themselves), ``mcse`` (Monte-Carlo standard error),
         ``n_replicate`` (simulated studies or replicates), ``warned`` (share of studies with a warning),
-        ``verdict`` (supported, refuted, undecided or not testable).
+        ``silent`` (the rate, what is wrong in studies with a warning left out), ``verdict`` (``holds``, ``cautious``,
+        ``off``, ``off, warned``, or ``-``).
 
     Raises
     ------
@@ -137,14 +138,14 @@ def calibrate(
             "seed": recorded_seed(seed),
         }  # fmt: skip
         store = BlockStore(workdir, manifest)
-    blocks = list(run_tasks(_block, tasks, n_jobs=n_jobs, store=store, label="calibration"))
+    blocks = list(run_tasks(studies, tasks, n_jobs=n_jobs, store=store, label="calibration"))
     rows = []
     for c, (population, size) in enumerate(cells):
         mine = blocks[c :: len(cells)]
         for i, name in enumerate(names):
             values = np.concatenate([b[f"values_{i}"] for b in mine])[:n_replicate]
             warned = np.concatenate([b[f"warned_{i}"] for b in mine])[:n_replicate]
-            rows.append(_row(ALL[name], population.name, size, values, warned))
+            rows.append(row_of(ALL[name], population.name, size, tally(ALL[name], values, warned)))
     info = Info(
         method="simulated studies, analysed with the defaults",
         estimand="error rate, coverage, power or bias of a default",
@@ -173,7 +174,7 @@ def _populations(design: Any) -> list[Population]:
     return [SCORES[choice("design", name, tuple(SCORES))] for name in names]
 
 
-def _block(
+def studies(
     names: Sequence[str],
     population: Population,
     n: int,
@@ -207,47 +208,56 @@ def _block(
     return {k: np.asarray(v, dtype=float) for k, v in values.items()}
 
 
-def _row(
-    trial: Trial, design: str, n: int, values: np.ndarray, warned: np.ndarray
-) -> dict[str, Any]:
-    """Row of the table: rate, its Monte-Carlo error, and the verdict."""
+def tally(
+    trial: Trial, values: np.ndarray, warned: np.ndarray, before: Mapping[str, float] | None = None
+) -> dict[str, float]:
+    """Sums that a row of the table is made of, of some studies and of those ``before`` them.
+
+    ``values [study]`` or ``[study, 4]``, ``warned [study]``. Keys: ``studies``, ``known`` (those with a value),
+    ``hits``, ``squares``, ``silent`` (hits, once what is wrong where the verb warned is left out), ``warned``, and for
+    a truth that is the mean of the estimates ``estimates`` and ``truth`` (how many, and their sum).
+    """
+    sums = dict.fromkeys(SUMS, 0.0) | dict(before or {})
     if trial.quantity == "coverage":
         estimate, low, high, truth = values.T
-        truth = np.where(np.isfinite(truth), truth, np.nanmean(estimate))
+        seen = np.isfinite(estimate)
+        sums["estimates"] += float(seen.sum())
+        sums["truth"] += float(estimate[seen].sum())
+        mean = sums["truth"] / sums["estimates"] if sums["estimates"] else np.nan
+        truth = np.where(np.isfinite(truth), truth, mean)
         known = np.isfinite(low) & np.isfinite(high)
         hits = ((low <= truth) & (truth <= high))[known].astype(float)
     else:
         known = np.isfinite(values)
         hits = values[known]
-    rate = float(hits.mean()) if len(hits) else np.nan
+    sums["studies"] += len(values)
+    sums["known"] += len(hits)
+    sums["hits"] += float(hits.sum())
+    sums["squares"] += float((hits**2).sum())
+    sums["silent"] += float(np.where(warned[known] > 0, trial.nominal, hits).sum())
+    sums["warned"] += float((warned > 0).sum())
+    return sums
+
+
+def row_of(trial: Trial, design: str, n: int, sums: Mapping[str, float]) -> dict[str, Any]:
+    """Row of the table: rate, its Monte-Carlo error, and the verdict, of the sums of :func:`tally`."""
+    known = sums["known"]
+    rate = sums["hits"] / known if known else np.nan
     if trial.quantity == "bias":
-        spread = float(hits.std(ddof=1)) if len(hits) > 1 else np.nan
-        mcse = spread / np.sqrt(len(hits)) if len(hits) else np.nan
+        spread = (sums["squares"] - known * rate**2) / (known - 1) if known > 1 else np.nan
+        mcse = float(np.sqrt(max(spread, 0.0) / known)) if known > 1 else np.nan
     else:
         # at the nominal rate, so that a rate of 0 or 1 has an error too
         at = trial.nominal if np.isfinite(trial.nominal) else rate
-        mcse = float(np.sqrt(at * (1 - at) / len(hits))) if len(hits) else np.nan
-    miss = {
-        "coverage": trial.nominal - rate,
-        "error": rate - trial.nominal,
-        "bias": abs(rate) - SLACK,
-        "power": -np.inf,
-    }[trial.quantity]
-    allowed = 2 * mcse + (0.0 if trial.quantity == "bias" else SLACK)
+        mcse = float(np.sqrt(at * (1 - at) / known)) if known else np.nan
+    allowed = 2 * mcse + SLACK
+    miss = beyond(trial.quantity, rate, trial.nominal)
     verdict = "-" if trial.quantity == "power" else "holds" if miss <= allowed else "off"
     if verdict == "holds" and trial.quantity != "bias" and -miss > allowed:
         verdict = "cautious"
-    said = warned[known] > 0
     # what is wrong in a study in which the verb warned has been said
-    silent = np.where(said, trial.nominal, hits).mean() - trial.nominal if len(hits) else np.nan
-    silent = (
-        -silent
-        if trial.quantity == "coverage"
-        else abs(silent) - SLACK
-        if trial.quantity == "bias"
-        else silent
-    )
-    if verdict == "off" and silent <= allowed:
+    silent = sums["silent"] / known if known else np.nan
+    if verdict == "off" and beyond(trial.quantity, silent, trial.nominal) <= allowed:
         verdict = "off, warned"
     return {
         "verb": trial.verb,
@@ -258,50 +268,8 @@ def _row(
         "nominal": trial.nominal,
         "estimate": rate,
         "mcse": mcse,
-        "n_replicate": len(hits),
-        "warned": float(warned.mean()) if len(warned) else np.nan,
+        "n_replicate": int(known),
+        "warned": sums["warned"] / sums["studies"] if sums["studies"] else np.nan,
+        "silent": silent,
         "verdict": verdict,
     }
-
-
-def to_page(found: Calibration) -> str:
-    """Markdown page: how it was made, then a table of trials by n for every design."""
-    made = found.provenance
-    return page_of(
-        found.table,
-        f"Made by `{made.call}` with apastats {made.versions.get('apastats', '')} on {made.created[:10]}, seed "
-        f"{made.seed}.",
-    )
-
-
-def page_of(table: pd.DataFrame, made: str) -> str:
-    """The same of a table alone, with a sentence on how it was made."""
-    lines = [
-        "# Calibration of the defaults",
-        "",
-        made,
-        "",
-        "Monte-Carlo errors in brackets. `off`: beyond nominal, on the side that claims too much, by more than two "
-        f"Monte-Carlo errors and {100 * SLACK:g} points; `warned`: not where the verb did not warn; "
-        "`cautious`: so far from nominal on the other side. Bias is in units of the estimate.",
-    ]
-    for design, part in table.groupby("design", sort=False):
-        sizes = sorted(set(part["n"]))
-        lines += ["", f"## {design}", ""]
-        lines += ["| verb | what | nominal | " + " | ".join(f"n = {v}" for v in sizes) + " |"]
-        lines += ["| --- | --- | --- |" + " --- |" * len(sizes)]
-        for (name, what), rows in part.groupby(["verb", "what"], sort=False):
-            nominal = rows["nominal"].iloc[0]
-            by_size = {row.n: _shown(row) for row in rows.itertuples()}
-            shown = f"{nominal:g}" if np.isfinite(nominal) else "-"
-            cells = " | ".join(by_size.get(v, "") for v in sizes)
-            lines.append(f"| {name} | {what} | {shown} | {cells} |")
-    return "\n".join(lines) + "\n"
-
-
-def _shown(row: Any) -> str:
-    if not np.isfinite(row.estimate):
-        return "refused"
-    word = f" **{row.verdict}**" if "off" in row.verdict else ""
-    word = " cautious" if row.verdict == "cautious" else word
-    return f"{row.estimate:.3f} ({row.mcse:.3f}){word}"

@@ -13,7 +13,16 @@ import numpy as np
 
 from apastats.planning.populations import Population, rdm_study, score_study
 
-__all__ = ["QUANTITIES", "Study", "Trial", "covers", "errs", "first_row", "held"]
+__all__ = [
+    "QUANTITIES",
+    "Study",
+    "Trial",
+    "covers",
+    "errs",
+    "first_row",
+    "held",
+    "model_less_ceiling",
+]
 
 # what a number is -> what it says
 QUANTITIES: Mapping[str, str] = MappingProxyType(
@@ -225,6 +234,28 @@ def _model_less_person(name: str, noise: str, n_roi: int) -> float:
 def model_less_person(population: Population) -> float:
     """True mean of ``model_01`` less that of a person, in the first region of the RDMs of a population."""
     return _model_less_person(population.name, population.noise, len(population.mean))
+
+
+@lru_cache(maxsize=64)
+def _model_less_ceiling(name: str, noise: str, n_roi: int, n: int) -> float:
+    population = Population(name, noise, np.ones(n_roi), 0.1, np.ones(1))
+    g = np.random.default_rng(78)
+    gaps = []
+    for _ in range(40 + 2400 // n):
+        brain, models, _ = rdm_study(g, population, n)
+        size = brain.vectors.shape[1]
+        x, m = brain.vectors.reshape(n, -1, size)[:, 0], models.vectors[0]
+        x, m = (v - v.mean(axis=-1, keepdims=True) for v in (x, m))
+        x, m = (v / np.sqrt((v**2).sum(axis=-1, keepdims=True)) for v in (x, m))
+        others = x.sum(axis=0) - x
+        pooled = (x * others).sum(axis=1) / np.sqrt((others**2).sum(axis=1))
+        gaps.append(float((x @ m).mean() - pooled.mean()))
+    return float(np.mean(gaps))
+
+
+def model_less_ceiling(population: Population, n: int) -> float:
+    """True mean of ``model_01`` less the leave-one-out ceiling of n people, in the first region of the RDMs."""
+    return _model_less_ceiling(population.name, population.noise, len(population.mean), n)
 
 
 def first_row(table: Any, **where: Any) -> Any:

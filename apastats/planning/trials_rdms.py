@@ -12,6 +12,7 @@ from apastats.planning.simulated import (
     errs,
     first_row,
     held,
+    model_less_ceiling,
     model_less_person,
 )
 
@@ -43,18 +44,47 @@ def _table_ceiling(s: Study) -> Any:
     return held(first_row(s.once("table ceiling", make).table, roi="roi_01"))
 
 
-def _normalized(s: Study) -> Any:
+def _one_ceiling(s: Study) -> Any:
+    """Of one region alone: one whose ceiling is not clearly above 0 would refuse all."""
     from apastats.ceilings.noise_ceiling import noise_ceiling
+
+    return s.once(
+        "ceiling of one region",
+        lambda: noise_ceiling(s.rdms[0].select(roi="roi_01"), kind="leave_one_out"),
+    )
+
+
+def _normalized(s: Study) -> Any:
     from apastats.ceilings.normalize import normalize
 
     one = s.own_layers.where(model="model_01", roi="roi_01")
+    return held(first_row(normalize(one, _one_ceiling(s)).table, roi="roi_01"))
 
-    def make() -> Any:
-        # of this region alone: one whose ceiling is not clearly above 0 would refuse all
-        return noise_ceiling(s.rdms[0].select(roi="roi_01"), kind="leave_one_out")
 
-    ceiling = s.once("ceiling of one region", make)
-    return held(first_row(normalize(one, ceiling).table, roi="roi_01"))
+def _at_the_ceiling(s: Study) -> Any:
+    """``model_01`` is lowered, so that its mean over many studies is that of the ceiling."""
+    from apastats.ceilings.normalize import normalize
+    from apastats.table import ScoreTable
+
+    frame = s.own_layers.where(model="model_01", roi="roi_01").frame
+    lower = model_less_ceiling(s.population, s.n)
+    one = ScoreTable(frame.assign(score=frame["score"] - lower))
+    return first_row(normalize(one, _one_ceiling(s)).table, roi="roi_01")["p_below"] <= 0.05
+
+
+def _resampled_ceiling(bound: str) -> Callable[[Study], Any]:
+    def run(s: Study) -> Any:
+        from apastats.bootstrapping.bootstrap import bootstrap
+
+        def make() -> Any:
+            brain = s.rdms[0].select(roi="roi_01")
+            models = s.rdms[1].select(model="model_01", layer="layer_01")
+            found = bootstrap("score ~ model | roi", brain, models=models, rng=s.rng)
+            return found.ceilings().table
+
+        return held(first_row(s.once("resampled ceilings", make), bound=bound))
+
+    return run
 
 
 def _agreement_interval(model: str) -> Callable[[Study], Any]:
@@ -156,6 +186,13 @@ RDM_TRIALS: dict[str, Trial] = {
     "nili lower": covers("noise_ceiling", "the lower bound of Nili", _ceiling("nili", "lower")),
     "nili upper": covers("noise_ceiling", "the upper bound of Nili", _ceiling("nili", "upper")),
     "table ceiling": covers("noise_ceiling", "the ceiling, rows of leave one out alone", _table_ceiling),
+    "resampled lower": covers(
+        "bootstrap(RDMs).ceilings", "the lower noise ceiling", _resampled_ceiling("lower")
+    ),
+    "resampled upper": covers(
+        "bootstrap(RDMs).ceilings", "the upper noise ceiling", _resampled_ceiling("upper")
+    ),
+    "below": errs("normalize", "a model at the ceiling called below it", _at_the_ceiling),
     "normalize": covers("normalize", "a share of the ceiling", _normalized),
     "agreement": covers("pattern_agreement, bootstrap", "z by person, brain", _agreement_interval("brain")),
     "agreement model": covers(

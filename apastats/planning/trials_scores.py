@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -215,6 +216,36 @@ def tost_power_here(n: int, bound: float, alpha: float) -> float:
     return float(np.where(reach > 0, 2 * stats.norm.cdf(reach) - 1, 0.0).mean())
 
 
+@lru_cache(maxsize=32)
+def _predicted(n: int, bound: float, sd: float) -> float:
+    """Share of tied pairs that ``power_study`` says three models show, the best scoring 1."""
+    from apastats.planning.power_study import power_study
+
+    found = power_study(
+        n=n,
+        bounds=bound,
+        n_model=3,
+        n_tied=3,
+        mean=1.0,
+        model_subject_sd=sd,
+        n_replicate=4000,
+        rng=11,
+    ).table
+    return float(found.loc[found["term"] == "tied_pairs_equivalent", "estimate"].iloc[0])
+
+
+def _planned(s: Study) -> Any:
+    """Share of the pairs of three tied models shown equivalent, less what was planned: 0 on average."""
+    from apastats.comparing.equivalence import equivalence
+
+    mean, sd = float(s.population.mean[0]), float(s.population.model_sd[2])
+    bound = 3.4 * sd * float(np.sqrt(2 / s.n))
+    three = s.models().where(roi="roi_01", model=["model_02", "model_03", "model_04"])
+    found = equivalence(FORMULA, three, bounds=bound * mean, test="t", adjust="holm").table
+    shown = float((found["p_value_equiv_adjusted"] <= 0.05).mean())
+    return shown - _predicted(s.n, bound, sd)
+
+
 def _needed(s: Study) -> Any:
     """Realised power at the number of subjects that is named, less the 80 % asked for."""
     from apastats.comparing.equivalence import equivalence
@@ -254,5 +285,6 @@ SCORE_TRIALS: dict[str, Trial] = {
     "mixed family": errs("models.scores, emmeans", "any model called different from the first", _mixed_family),
     "mixed brain": errs("models.agreement, emmeans", "any model like the brain called different", _mixed_brain),
     "power": Trial("power_tost", "share of claims less predicted power", "bias", 0.0, _power),
+    "planned": Trial("power_study", "share of tied pairs shown less the predicted one", "bias", 0.0, _planned),
     "subjects needed": Trial("subjects_needed", "power at the number named, less .8", "bias", 0.0, _needed),
 }  # fmt: skip

@@ -83,8 +83,9 @@ def _range(table: pd.DataFrame, style: NumberStyle, *, sizes: bool = False) -> s
 
 def _equivalence(result: Any, style: NumberStyle) -> str:
     table, info = result.table, result.info
-    counts = table["decision"].astype(str).value_counts().to_dict()
-    n = len(table)
+    # of thousands of models the table holds some rows, and the counts are of all
+    counts = info.get("decisions") or table["decision"].astype(str).value_counts().to_dict()
+    n = info.get("tested", len(table))
     inside = counts.get("equivalent", 0) + counts.get("different but inside the margin", 0)
     apart, open_ = counts.get("different", 0), counts.get("undecided", 0)
     what = outcome_of(result) or "outcome"
@@ -104,8 +105,11 @@ def _equivalence(result: Any, style: NumberStyle) -> str:
         low, high = bool((told["estimate"] < 0).all()), bool((told["estimate"] > 0).all())
         named = bool(info.reference)
         worse = "lower" if named and low else "higher" if named and high else "different"
-        gaps = _range(told, style, sizes=worse != "different")
-        parts.append(f"{apart} {'was' if apart == 1 else 'were'} {worse} (by {gaps}{scale})")
+        if len(told) < apart:
+            parts.append(f"{apart} were different")
+        else:
+            gaps = _range(told, style, sizes=worse != "different")
+            parts.append(f"{apart} {'was' if apart == 1 else 'were'} {worse} (by {gaps}{scale})")
     if open_:
         parts.append(f"{open_} stayed undecided{WHY if open_ > 1 else WHY_ONE}")
     return f"Of {of}, {joined(parts)}."
@@ -155,6 +159,8 @@ def _strict(result: Any, style: NumberStyle) -> str:
 def _differences(result: Any, style: NumberStyle) -> str:
     table = result.table
     n, shown = len(table), int(table["different"].sum())
+    if "tested" in result.info:
+        n, shown = result.info["tested"], sum(result.info["decisions"].values())
     what = outcome_of(result) or "the outcome"
     if n == shown and n > 1:
         all_of = "Both" if n == 2 else f"All {n}"

@@ -309,15 +309,16 @@ def calibrated(result: Any, style: NumberStyle, short: bool, max_rows: int) -> l
     return lines + _more(result.table, max_rows)
 
 
-def decision_counts(frame: pd.DataFrame) -> str:
-    """``3 equivalent, 2 different, 5 undecided of 10 comparisons``."""
-    counts = frame["decision"].astype(str).value_counts()
-    order = [d for d in DECISION_WORDS if d in counts.index] + [
-        d for d in counts.index if d not in DECISION_WORDS
+def decision_counts(frame: pd.DataFrame, all_of_them: Mapping[str, int] | None = None) -> str:
+    """``3 equivalent, 2 different, 5 undecided of 10 comparisons``; those of all where the table has some."""
+    counts = all_of_them or frame["decision"].astype(str).value_counts().to_dict()
+    order = [d for d in DECISION_WORDS if counts.get(d)] + [
+        d for d in counts if d not in DECISION_WORDS
     ]
     parts = [f"{counts[d]} {d}" for d in order]
-    noun = "comparison" if len(frame) == 1 else "comparisons"
-    return f"{joined(parts)}, of {len(frame)} {noun}"
+    n = sum(counts.values())
+    noun = "comparison" if n == 1 else "comparisons"
+    return f"{joined(parts)}, of {n} {noun}"
 
 
 def equivalence(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
@@ -329,7 +330,7 @@ def equivalence(result: Any, style: NumberStyle, short: bool, max_rows: int) -> 
         return lines + _more(frame, max_rows)
     head = tested_sentences(result)
     if "decision" in frame.columns:
-        head.append(f"Decisions: {decision_counts(frame)}.")
+        head.append(f"Decisions: {decision_counts(frame, result.info.get('decisions'))}.")
     return head + lines + _more(frame, max_rows) + cautions(result)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from apastats.planning.levels import shown_beyond
+
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "analyses" / "calibration" / "table.csv"
 PEERS = ("rsatoolbox", "TOSTER", "published rule")
@@ -41,14 +43,35 @@ def test_every_default_and_size_is_in_the_table() -> None:
     assert table[["version", "seed", "date"]].notna().all().all()
 
 
-def test_no_default_is_off_without_a_warning() -> None:
-    """Four Monte-Carlo errors: of 900 rows one in twenty is beyond two by chance."""
+def test_no_default_is_shown_off_without_a_warning() -> None:
+    """All cells, and their sums over designs and over sizes, by exact binomial tests with Holm's adjustment."""
     table = pd.read_csv(TABLE)
     ours = table[~table["verb"].str.startswith(PEERS)]
-    off = ours[ours["verdict"] == "off"]
-    beyond = (off["estimate"] - off["nominal"]).abs() > 0.015 + 4 * off["mcse"]
-    rows = off[beyond][["verb", "what", "design", "n", "estimate", "mcse", "warned"]]
-    assert rows.empty, rows.to_string()
+    shown = shown_beyond(ours)
+    assert shown.empty, shown.to_string()
+    # the test can fail: the defaults of others, by the same rule, are far beyond
+    theirs = shown_beyond(table[table["verb"].str.startswith(PEERS)])
+    assert {"published rule", "TOSTER: t_TOST", "rsatoolbox: eval_fixed"} <= set(theirs["verb"])
+
+
+def test_the_table_is_made_of_the_counts() -> None:
+    script = _script()
+    made = script.table_of(script.read_counts())  # type: ignore[attr-defined]
+    table = pd.read_csv(TABLE)[list(made.columns)]
+    pd.testing.assert_frame_equal(made, table, rtol=1e-5, check_dtype=False)
+
+
+def test_a_run_goes_on_where_the_counts_end(tmp_path: Path) -> None:
+    script = _script()
+    empty = script.read_counts(tmp_path / "none.csv")  # type: ignore[attr-defined]
+    step = script.step  # type: ignore[attr-defined]
+    names = ["compare", "compare interval"]
+    once = step(empty, names, 5, 0, 20, 1)
+    script.write_counts(step(empty, names, 5, 0, 10, 1), tmp_path / "c.csv")  # type: ignore[attr-defined]
+    half = script.read_counts(tmp_path / "c.csv")  # type: ignore[attr-defined]
+    assert script.done(half, "compare", 5) == 10  # type: ignore[attr-defined]
+    again = step(half, names, 5, 10, 20, 2)
+    pd.testing.assert_frame_equal(once.sort_index(), again.sort_index(), check_dtype=False)
 
 
 @pytest.mark.parametrize("column", ["estimate", "mcse", "n_replicate"])

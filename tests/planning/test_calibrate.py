@@ -6,11 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import apastats as apa
 from apastats.cli import app
 from apastats.errors import DesignError, InputError
+from apastats.planning.calibrate import row_of, tally
+from apastats.planning.levels import shown_beyond
 from apastats.planning.peers import rsatoolbox_ceiling
 from apastats.planning.populations import NOISE, SCORES, from_pilot, rdm_study, score_study
 from apastats.planning.simulated import model_less_person
@@ -164,22 +167,84 @@ def test_a_fault_is_found_and_a_level_is_not(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_truth_of_a_ceiling_is_the_mean_of_its_estimates() -> None:
     values = np.array([[0.4, 0.3, 0.5, np.nan], [0.6, 0.55, 0.7, np.nan]])
-    from apastats.planning.calibrate import _row
-
-    row = _row(TRIALS["leave_one_out"], "normal", 8, values, np.zeros(2))
+    trial = TRIALS["leave_one_out"]
+    row = row_of(trial, "normal", 8, tally(trial, values, np.zeros(2)))
     assert row["estimate"] == 0.5  # 0.5 lies in the first interval alone
 
 
 def test_errors_that_the_verb_warned_of_are_told_from_the_others() -> None:
-    from apastats.planning.calibrate import _row
-
     wrong = np.r_[np.ones(30), np.zeros(70)]
     trial = TRIALS["compare"]
-    assert _row(trial, "normal", 8, wrong, np.zeros(100))["verdict"] == "off"
-    assert _row(trial, "normal", 8, wrong, wrong)["verdict"] == "off, warned"
+
+    def verdict(values: np.ndarray, warned: np.ndarray) -> str:
+        return str(row_of(trial, "normal", 8, tally(trial, values, warned))["verdict"])
+
+    assert verdict(wrong, np.zeros(100)) == "off"
+    assert verdict(wrong, wrong) == "off, warned"
     # warnings of other studies do not help
-    assert _row(trial, "normal", 8, wrong, 1 - wrong)["verdict"] == "off"
-    assert _row(trial, "normal", 8, np.zeros(1000), np.zeros(1000))["verdict"] == "cautious"
+    assert verdict(wrong, 1 - wrong) == "off"
+    assert verdict(np.zeros(1000), np.zeros(1000)) == "cautious"
+
+
+@pytest.mark.parametrize("name", ["compare", "compare interval", "power"])
+def test_sums_of_parts_are_those_of_all_studies(name: str) -> None:
+    g = np.random.default_rng(4)
+    values, warned = g.normal(size=60), g.integers(0, 2, 60)
+    if name == "compare":
+        values = (values > 1).astype(float)
+    elif name == "compare interval":
+        values = np.c_[values, values - 1, values + 1, np.zeros(60)]
+    values[7] = np.nan
+    trial = TRIALS[name]
+    sums = None
+    for start in range(0, 60, 20):
+        sums = tally(trial, values[start : start + 20], warned[start : start + 20], sums)
+    assert sums == pytest.approx(tally(trial, values, warned))
+    row = row_of(trial, "normal", 8, sums)
+    assert (row["n_replicate"], sums["studies"]) == (59, 60)
+    if name == "power":
+        assert row["mcse"] == pytest.approx(np.nanstd(values, ddof=1) / np.sqrt(59))
+    silent = np.where(warned[np.arange(60) != 7] > 0, trial.nominal, 0)
+    known = {
+        "compare": np.delete(values, 7, 0),
+        "compare interval": np.abs(np.delete(values, 7, 0).T[0]) <= 1,
+        "power": np.delete(values, 7, 0),
+    }[name]
+    silent = np.where(np.delete(warned, 7) > 0, silent, known)
+    assert row["silent"] == pytest.approx(silent.mean())
+
+
+def test_all_rows_together_find_what_is_beyond_and_nothing_else() -> None:
+    from scipy.stats import binom
+
+    trial = TRIALS["compare"]
+    g = np.random.default_rng(9)
+    rows = []
+    for r in range(40):
+        for design in ("normal", "ties"):
+            # at the level and the slack, so that each of the 40 trials is as hard as it can be
+            hits = g.binomial(1, 0.065, 200).astype(float)
+            row = row_of(trial, design, 8, tally(trial, hits, np.zeros(200)))
+            rows.append({**row, "what": f"trial {r:02d}"})
+    table = pd.DataFrame(rows)
+    assert shown_beyond(table).empty
+    # one row so far off that the exact p-value, times all hypotheses there are, is below 5 %
+    size = len(table) + 40 + len(table)  # rows, their sums over designs, and over the one size
+    off = next(x for x in range(200) if binom.sf(x - 1, 200, 0.065) * size <= 0.05)
+    for count, found in ((off, True), (off - 1, False)):
+        wrong = np.r_[np.ones(count), np.zeros(200 - count)]
+        row = row_of(trial, "heavy", 5, tally(trial, wrong, np.zeros(200)))
+        more = pd.concat([table, pd.DataFrame([{**row, "what": "alone"}])], ignore_index=True)
+        # the sums over one row are that row again: three more hypotheses
+        shown = shown_beyond(more, alpha=0.05 * (size + 3) / size)
+        assert (set(shown["what"]) == {"alone"}) == found
+    # a small excess in every design is seen in their sum
+    small = [
+        {**row_of(trial, d, 8, tally(trial, np.r_[np.ones(24), np.zeros(176)], np.zeros(200))), "what": "drift"}
+        for d in ("normal", "skewed", "heavy", "unequal", "ties")
+    ]  # fmt: skip
+    shown = shown_beyond(pd.concat([table, pd.DataFrame(small)], ignore_index=True))
+    assert shown[["what", "design", "n"]].values.tolist() == [["drift", "all", 8]]
 
 
 def test_a_pilot_gives_its_own_table() -> None:
