@@ -13,6 +13,7 @@ from apastats.comparing.equivalence import (
     contrast_table,
     sampled_errors,
     usable_block,
+    warn_no_effect,
     warn_undefined,
 )
 from apastats.comparing.families import JOINT_KINDS, check_family, run_family
@@ -220,6 +221,7 @@ def compare(
     missing = pairwise(block)
     notes = (
         *warn_undefined(table, "p_value", found.shown),
+        *warn_no_effect(table),
         *shown_note(found.shown, "p-values"),
         *chance,
         *([missing] if missing else []),

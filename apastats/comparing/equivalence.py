@@ -263,6 +263,7 @@ def equivalence(
     table, chance = sampled_errors(table, found, choice, len(block.clusters), alpha)
     notes = (
         *warn_undefined(table, "p_value_equiv", found.shown),
+        *warn_no_effect(table),
         *shown_note(
             found.shown,
             "p-values of equivalence" if hypothesis == "equivalence" else "p-values of the claim",
@@ -470,6 +471,19 @@ def warn_undefined(table: pd.DataFrame, column: str, shown: Shown | None = None)
     text = (
         f"{lost} of {total} contrasts have no p-value (fewer than 2 subjects with both scores, or "
         f"differences without any variation){first}; they are undecided"
+    )
+    warn(text, DegenerateWarning)
+    return (text,)
+
+
+def warn_no_effect(table: pd.DataFrame) -> tuple[str, ...]:
+    """Warn about contrasts that have a test and no effect size: two subjects have no interval of one."""
+    bad = table["effect_size"].isna() & (table["n_subject"] < 3) & (table["n_subject"] > 1)
+    if not bad.any():
+        return ()
+    text = (
+        f"{int(bad.sum())} of {len(table)} contrasts have 2 subjects with both scores: an effect size and its interval "
+        f"need 3, and are NaN (the first: {table.loc[bad, 'contrast'].iloc[0]})"
     )
     warn(text, DegenerateWarning)
     return (text,)

@@ -12,6 +12,7 @@ __all__ = ["p_errors", "with_p_errors"]
 
 # columns with p-values that decide, and whether they are twice a one-sided share
 COLUMNS = {"p_value": True, "p_value_equiv": False}
+_FAR = 8.0
 SURE = 2.0  # standard errors between a p-value and the level that leave a decision as it is
 
 
@@ -56,19 +57,20 @@ def p_errors(
     if few is not None:
         df, ratio = few
         t = stdtrit(df, one)
-        z = t / ratio
+        # no number of draws tells shares beyond 8 normal deviates (6e-16) apart, whose density would be 0
+        z = np.clip(t / ratio, -_FAR, _FAR)
         slope = ratio * _t_density(t, df) / _density(z)
-    q = ndtr(z)
+    # the smaller tail, so that the other is never 1 less nothing
+    low = ndtr(-np.abs(z))
     if interval == "normal":
         error = _density(z) * np.sqrt((1 + z * z / 2) / draws)
     elif interval == "bca":
         # p is about Phi(Phi^-1(q) - 2 z0); q and z0 come from the same draws
-        low = np.minimum(q, 1 - q)
         at, middle = _density(z), _density(0.0)
-        spread = q * (1 - q) / at**2 - 2 * low / (at * middle) + 1 / middle**2
+        spread = low * (1 - low) / at**2 - 2 * low / (at * middle) + 1 / middle**2
         error = at * np.sqrt(np.maximum(spread, 0.0) / draws)
     else:
-        error = np.sqrt(q * (1 - q) / draws)
+        error = np.sqrt(low * (1 - low) / draws)
     out: np.ndarray = (2 if two_sided else 1) * slope * error
     return np.where(np.isnan(p), np.nan, out)
 

@@ -46,7 +46,7 @@ from apastats.mixed.bayes.summary import (
     posterior_table,
     rope_columns,
 )
-from apastats.mixed.bayes.trees import row_arrays, tree_of, with_rows
+from apastats.mixed.bayes.trees import design_of, frame_arrays, row_arrays, tree_of, with_rows
 from apastats.mixed.engine.contrast_rows import contrast_rows
 from apastats.mixed.engine.design import Design, build_design
 from apastats.mixed.engine.formula import parse_mixed_formula
@@ -74,8 +74,11 @@ class BayesLmmResult(Result):
     ----------
     tree : xarray.DataTree or None
         All draws, with the groups ``log_likelihood``, ``posterior_predictive`` and ``observed_data`` (variable
-        ``outcome``), so that arviz works on it: ``arviz.loo(fit.tree)``. They are left out beyond 40 million numbers
-        each. After loading from disk the posterior has ``coefficients`` and ``scales`` alone.
+        ``outcome``), so that arviz works on it: ``arviz_stats.loo(fit.tree)``, ``arviz.plot_ppc(fit.tree)``;
+        ``arviz.InferenceData.from_datatree(fit.tree)`` is what ``loo`` of an arviz before 1.0 takes. They are left out
+        beyond 40 million numbers each. After loading from disk the posterior has ``coefficients`` and ``scales`` alone;
+        ``means``, ``contrast``, ``ranks``, ``loo`` and ``compare`` work on a loaded result, ``prior_sensitivity`` and
+        the prior predictive check need the fit.
     """
 
     tree: Any = None
@@ -91,18 +94,29 @@ class BayesLmmResult(Result):
         # what was saved is enough for arviz's checks of a fit
         if self.tree is None:
             object.__setattr__(self, "tree", tree_of(self.arrays))
+        if self.draws is None:
+            object.__setattr__(self, "report_failed", bool(self.info.get("report_failed", False)))
+
+    def _fixed_design(self, what: str) -> Design:
+        """The design, made again from the rows that were saved with a fit."""
+        if self.design is None:
+            object.__setattr__(self, "design", design_of(self.arrays, self.info.formula))
+        if self.design is None:
+            return self._parts(what)[2]
+        return self.design
 
     def _parts(self, what: str) -> tuple[Any, BayesModel, Design, Draws]:
         if self.tree is None or self.built is None or self.design is None or self.draws is None:
             raise DesignError(
-                f"{what} needs the fit itself; a result read from disk has its tables and draws, and loo() and "
-                "compare() work on it. Fit again with the same rng=, or combine the draws of the coefficients "
-                "(arrays['coefficients'], in the order of the table) by hand"
+                f"{what} needs the fit itself; of a result read from disk means, contrast, ranks, loo, compare and the "
+                "posterior predictive_check work, where the rows were few enough to be saved with it. Fit again with "
+                "the same rng=, or combine the draws of the coefficients (arrays['coefficients'], in the order of the "
+                "table) by hand"
             )
         return self.tree, self.built, self.design, self.draws
 
     def _means(self, specs: Any, by: Any, at: Mapping[str, Any] | None) -> tuple[Grid, np.ndarray]:
-        design = self._parts("means")[2]
+        design = self._fixed_design("means")
         grid = reference_grid(design, specs, by=by, at=at)
         return grid, self.arrays["coefficients"] @ grid.L.T + grid.shift
 
@@ -216,8 +230,14 @@ class BayesLmmResult(Result):
             draws at least as
             large; near 0 or 1 means that the model does not produce such data).
         """
-        _, built, design, draws = self._parts("predictive_check")
         choice("which", which, ("posterior", "prior"))
+        if which == "posterior" and self.draws is None and "posterior_predictive" in self.arrays:
+            # as many as a fit draws anew
+            saved = self.arrays["posterior_predictive"]
+            saved = saved.reshape(-1, saved.shape[-1])
+            at = np.linspace(0, len(saved) - 1, min(2000, len(saved))).astype(int)
+            return predictive_table(self._outcomes("predictive_check"), saved[at])
+        _, built, design, draws = self._parts("predictive_check")
         seed = int(seed_sequence(rng).generate_state(1)[0])
         if which == "prior":
             drawn = prior_outcomes(built, seed)
@@ -458,6 +478,8 @@ def bayes_lmm(
         extra={
             "priors": built.priors,
             "n": design.n,
+            "n_groups": {g.name: g.n_levels for g in design.groupings},
+            "components": [list(q.component) for q in built.scales],
             "chains": n_chains,
             "draws": n_draws,
             "tune": n_tune,
@@ -469,7 +491,8 @@ def bayes_lmm(
     for note in notes[len(design.notes) :]:
         warn(note, ConvergenceWarning)
     rows = row_arrays(found, design, np.random.default_rng(sequence.spawn(1)[0]))
-    arrays = {"coefficients": found.coefficients, "scales": found.scales, **rows}
+    kept = frame_arrays(design)
+    arrays = {"coefficients": found.coefficients, "scales": found.scales, **rows, **kept}
     tree = with_rows(tree, rows)
     return BayesLmmResult(
         table, info, provenance, arrays, tuple(notes), tree, built, design, found, report_failed

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from apastats.arguments import items
 from apastats.errors import InputError
+from apastats.mixed.bayes_lmm import BayesLmmResult
 from apastats.mixed.engine.summaries import component_label
 from apastats.mixed.lmm_result import LmmResult
 from apastats.recording import verb
@@ -20,6 +21,7 @@ from apastats.words import Drawn, Info
 
 __all__ = ["ModelTableResult", "model_table"]
 
+KINDS = (LmmResult, BayesLmmResult)
 COLUMNS = (
     "term", "estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high", "conf_level",
 )  # fmt: skip
@@ -54,14 +56,14 @@ class ModelTableResult(Result):
 
 @verb
 def model_table(
-    fits: Sequence[LmmResult], *, names: Sequence[str] | None = None
+    fits: Sequence[LmmResult | BayesLmmResult], *, names: Sequence[str] | None = None
 ) -> ModelTableResult:
     """Put the coefficients of several mixed models into one table, with what each fit says as a whole below them.
 
     Parameters
     ----------
-    fits : sequence of LmmResult
-        Results of :func:`apastats.lmm`, also such as were read from disk.
+    fits : sequence of LmmResult or BayesLmmResult
+        Results of :func:`apastats.lmm` and :func:`apastats.bayes_lmm`, also such as were read from disk.
     names : sequence of str, optional
         A name per fit, the heading of its column; ``model 1``, ``model 2``, ... where None.
 
@@ -78,11 +80,11 @@ def model_table(
     Raises
     ------
     InputError
-        For what is no fit of ``lmm``, or names that are not one per fit, each another.
+        For what is no fit of ``lmm`` or ``bayes_lmm``, or names that are not one per fit, each another.
 
     See Also
     --------
-    lmm, emmeans
+    lmm, bayes_lmm, emmeans
 
     Notes
     -----
@@ -110,22 +112,30 @@ def model_table(
     >>> print(apa.model_table(fits, names=["models", "and regions"]).to_markdown().splitlines()[0])
     | term | models | and regions |
     """
-    fits = [fits] if isinstance(fits, LmmResult) else items("fits", fits, "results of lmm")
-    if not fits or not all(isinstance(fit, LmmResult) for fit in fits):
-        raise InputError("fits", [type(fit).__name__ for fit in fits], "a list of results of lmm")
+    allowed = "results of lmm or bayes_lmm"
+    fits = [fits] if isinstance(fits, KINDS) else items("fits", fits, allowed)
+    if not fits or not all(isinstance(fit, KINDS) for fit in fits):
+        raise InputError("fits", [type(fit).__name__ for fit in fits], f"a list of {allowed}")
     called = _names(names, len(fits))
     rows = [
-        fit.table[list(COLUMNS)].assign(fit=name) for name, fit in zip(called, fits, strict=True)
+        _coefficients(fit).reindex(columns=list(COLUMNS)).assign(fit=name)
+        for name, fit in zip(called, fits, strict=True)
     ]
     table = pd.concat(rows, ignore_index=True)[["fit", *COLUMNS]]
     order, kinds, values = _compared([_measures(fit) for fit in fits])
     formulas = {name: fit.info.formula for name, fit in zip(called, fits, strict=True)}
-    letters = {fit.info.statistic for fit in fits}
+    letters = {fit.info.statistic for fit in fits if fit.info.statistic}
+    drawn = sum(isinstance(fit, BayesLmmResult) for fit in fits)
     levels = {fit.info.conf_level for fit in fits}
     outcomes = {str(fit.info.outcome): fit.info.outcome for fit in fits}
     said = Info(
         estimand="coefficient",
-        method=f"{len(fits)} linear mixed model{'s' if len(fits) > 1 else ''} side by side",
+        method=f"{len(fits)} linear mixed model{'s' if len(fits) > 1 else ''} side by side"
+        + (
+            f" ({drawn} of them Bayesian: posterior mean and SD, highest-density interval)"
+            if drawn
+            else ""
+        ),
         outcome=next(iter(outcomes.values())) if len(outcomes) == 1 else None,
         statistic=letters.pop() if len(letters) == 1 else "t",
         null_value=0.0,
@@ -138,8 +148,9 @@ def model_table(
             "formulas": formulas,
             "measures": order,
             "measure_kinds": kinds,
-            "likelihood": [str(fit.info["likelihood"]) for fit in fits],
-            "df_method": [str(fit.info["df_method"]) for fit in fits],
+            "likelihood": [str(fit.info.get("likelihood", "posterior")) for fit in fits],
+            "df_method": [str(fit.info.get("df_method", "")) for fit in fits],
+            "slopes": any(_slopes(fit) for fit in fits),
         },
     )
     hashes = list(dict.fromkeys(fit.provenance.data_hash for fit in fits))
@@ -162,10 +173,36 @@ def _names(given: Sequence[str] | None, n: int) -> list[str]:
     return found
 
 
-def _measures(fit: LmmResult) -> dict[str, tuple[str, float]]:
+def _coefficients(fit: Any) -> pd.DataFrame:
+    """Rows of the fixed part; those of a posterior come before its standard deviations."""
+    if isinstance(fit, BayesLmmResult):
+        return fit.table.iloc[: fit.arrays["coefficients"].shape[-1]]
+    return fit.table
+
+
+def _scales(fit: Any) -> dict[str, tuple[str, float]]:
+    """Posterior means of standard deviations and correlations, by the names they have in a fit of lmm."""
+    out = {}
+    means = fit.table["estimate"].iloc[fit.arrays["coefficients"].shape[-1] :]
+    for (group, effect, other), value in zip(fit.info["components"], means, strict=True):
+        kind = "correlation" if other else "std_dev"
+        out[component_label(group, effect, other)] = kind, float(value)
+    return out
+
+
+def _slopes(fit: Any) -> bool:
+    """Whether an effect other than the intercept is random."""
+    return any(
+        group != "residual" and effect != "(Intercept)" for group, effect, _ in fit.info["components"]
+    )
+
+
+def _measures(fit: Any) -> dict[str, tuple[str, float]]:
     """Kind and value of what a fit says as a whole, as it is printed; from words and arrays: a saved fit will do."""
     info = fit.info
     out: dict[str, tuple[str, float]] = {}
+    if isinstance(fit, BayesLmmResult):
+        out |= _scales(fit)
     if "std_dev" in fit.arrays:
         arrays = fit.arrays["std_dev"], fit.arrays["correlation"]
         for (group, effect, other), sd, r in zip(info["components"], *arrays, strict=True):
@@ -202,13 +239,18 @@ def _merged(lists: Sequence[list[str]]) -> list[str]:
     return out
 
 
-def _notes(names: Sequence[str], fits: Sequence[LmmResult]) -> list[str]:
+def _notes(names: Sequence[str], fits: Sequence[Any]) -> list[str]:
     """Why criteria of these fits do not compare them, where that is so."""
-    kinds = [str(fit.info["likelihood"]) for fit in fits]
+    maximised = [fit for fit in fits if isinstance(fit, LmmResult)]
+    kinds = [str(fit.info["likelihood"]) for fit in maximised]
     out = []
+    if len(maximised) < len(fits):
+        out.append(
+            "posteriors have no logLik, AIC or BIC: compare() of these fits is leave-one-out"
+        )
     if len(set(kinds)) > 1:
         out.append("fits by REML and by ML: their criteria do not compare them")
-    elif kinds[0] == "REML" and len({tuple(fit.table["term"]) for fit in fits}) > 1:
+    elif "REML" in kinds and len({tuple(fit.table["term"]) for fit in maximised}) > 1:
         out.append(
             "fits by REML with other fixed parts: logLik, AIC, AICc and BIC do not compare them; fit by reml=False"
         )

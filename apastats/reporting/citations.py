@@ -123,6 +123,17 @@ def effect_sizes(result: Any) -> tuple[str, ...]:
     return (("hedges1981",) if hedges else ()) + common(result)
 
 
+def shares_of_variance(info: Any) -> tuple[str, ...]:
+    """R2 of fits that have it; of slopes by the extension."""
+    if info.get("r2_marginal") is None and "r2_marginal" not in (info.get("measures") or ()):
+        return ()
+    slopes = info.get("slopes") or any(
+        group != "residual" and effect != "(Intercept)"
+        for group, effect, _ in info.get("components") or ()
+    )
+    return ("nakagawa2013", *(("johnson2014",) if slopes else ()))
+
+
 def mixed(*keys: str) -> Cites:
     """Mixed models: the estimator and its degrees of freedom."""
 
@@ -130,7 +141,8 @@ def mixed(*keys: str) -> Cites:
         info = result.info
         reml = ("patterson1971",) if info.get("likelihood") == "REML" else ()
         tested = ("schuirmann1987",) if info.hypothesis == "equivalence" else ()
-        return keys + reml + DF.get(str(info.get("df_method")), ()) + tested + common(result)
+        found = keys + reml + DF.get(str(info.get("df_method")), ()) + tested
+        return found + shares_of_variance(info) + common(result)
 
     return cites
 

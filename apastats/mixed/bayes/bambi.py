@@ -65,9 +65,10 @@ def build_with_bambi(design: Design, priors: dict[str, tuple[str, dict[str, Any]
                 data[f"w{t}_{a}"] = g.W[:, a]
                 pieces.append(f"(0 + w{t}_{a} | g{t})")
                 names.append(f"w{t}_{a}|g{t}")
-            scales.append(Quantity(f"sd {effect} | {g.name}", f"{names[-1]}_sigma"))
+            label, variable = f"sd {effect} | {g.name}", f"{names[-1]}_sigma"
+            scales.append(Quantity(label, variable, (), (g.name, effect, "")))
         effects.append(tuple(names))
-    scales.append(Quantity("sigma", "sigma"))
+    scales.append(Quantity("sigma", "sigma", (), ("residual", "", "")))
     model = bmb.Model("outcome ~ " + " + ".join(pieces), data, priors=_bambi_priors(priors, bmb))
     model.build()
     backend = model.backend.model

@@ -19,11 +19,14 @@ class Quantity:
     variable : str
     index : tuple of int
         Position inside the variable; empty for a scalar.
+    component : tuple of str
+        Of the random part: group, effect and, of a correlation, the other effect, as in a fit of ``lmm``.
     """
 
     label: str
     variable: str
     index: tuple[int, ...] = ()
+    component: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)

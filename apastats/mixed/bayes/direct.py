@@ -92,14 +92,14 @@ def build_from_design(
         )
         if design.residual_codes is None:
             sigma = _variable("sigma", sigma_prior)
-            scales.append(Quantity("sigma", "sigma"))
+            scales.append(Quantity("sigma", "sigma", (), ("residual", "", "")))
             words["sigma"] = _word(sigma_prior)
         else:
             by_level = _variable("sigma", sigma_prior, shape=len(design.residual_levels))
             sigma = by_level[design.residual_codes]
             for i, level in enumerate(design.residual_levels):
                 label = f"sigma {level} | {design.residual_by}"
-                scales.append(Quantity(label, "sigma", (i,)))
+                scales.append(Quantity(label, "sigma", (i,), ("residual", str(level), "")))
                 words[label] = _word(sigma_prior)
         if design.weights is not None:
             sigma = sigma / np.sqrt(design.weights * design.weight_scale)
@@ -185,7 +185,9 @@ def _effects(
         prior = priors.get("sd", ("HalfNormal", {"sigma": np.array(defaults)}))
         if size == 1:
             sd = _variable(f"{name}_sd", prior, shape=1)
-            out.append(Quantity(f"sd {g.effects[block[0]]} | {g.name}", f"{name}_sd", (0,)))
+            effect = g.effects[block[0]]
+            label = f"sd {effect} | {g.name}"
+            out.append(Quantity(label, f"{name}_sd", (0,), (g.name, effect, "")))
             if about is not None:
                 parts.append(pm.Normal(f"{name}_effect", mu=about, sigma=sd, shape=shape) - about)
             elif centred:
@@ -201,11 +203,13 @@ def _effects(
         )  # fmt: skip
         sds, correlations = (f"{factor}_stds", f"{factor}_corr")
         for i, a in enumerate(block):
-            out.append(Quantity(f"sd {g.effects[a]} | {g.name}", sds, (i,)))
+            label = f"sd {g.effects[a]} | {g.name}"
+            out.append(Quantity(label, sds, (i,), (g.name, g.effects[a], "")))
         for i in range(size):
             for j in range(i):
-                label = f"cor {g.effects[block[j]]}, {g.effects[block[i]]} | {g.name}"
-                out.append(Quantity(label, correlations, (j, i)))
+                one, two = g.effects[block[j]], g.effects[block[i]]
+                label = f"cor {one}, {two} | {g.name}"
+                out.append(Quantity(label, correlations, (j, i), (g.name, two, one)))
                 words[label] = _word(lkj)
         parts.append(
             pm.MvNormal(f"{name}_effect", mu=np.zeros(size), chol=L, shape=shape) if centred
