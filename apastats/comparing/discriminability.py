@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.special import fdtrc, fdtri, ncfdtr, stdtr, stdtrit
+from scipy.special import chdtri, fdtrc, fdtri, ncfdtr, stdtr, stdtrit
 
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.equivalence import usable_block
@@ -376,7 +376,7 @@ def _count_limits(
         return
     # models that vary more are told apart from fewer others: each keeps its spread
     own = model_spread(x[..., None])
-    sd = np.sqrt(own * float(error) / own.mean())
+    sd = np.sqrt(own / own.mean()) * np.sqrt(float(error))
     # as many studies as a bounded number of tests allows; with many pairs one study is near its expectation
     studies = int(np.clip(_TESTS // (k * (k - 1) // 2), 1, 480))
     truths = int(np.clip(studies // 8, 20, 60))
@@ -422,6 +422,9 @@ def _noncentrality(f: float, df1: float, df2: float, p: float) -> float:
 
     if not np.isfinite(f) or excess(0.0) <= 0:
         return 0.0
+    if f > 1e8:
+        # the numerator is its mean but for 1 part in 10,000: what varies is the error, chi-squared
+        return df1 * (f * float(chdtri(df2, p)) / df2 - 1)
     high = 10.0 + df1 * f
     while excess(high) > 0:
         high *= 2

@@ -477,16 +477,27 @@ def warn_undefined(table: pd.DataFrame, column: str, shown: Shown | None = None)
 
 
 def warn_no_effect(table: pd.DataFrame) -> tuple[str, ...]:
-    """Warn about contrasts that have a test and no effect size: two subjects have no interval of one."""
-    bad = table["effect_size"].isna() & (table["n_subject"] < 3) & (table["n_subject"] > 1)
-    if not bad.any():
-        return ()
-    text = (
-        f"{int(bad.sum())} of {len(table)} contrasts have 2 subjects with both scores: an effect size and its interval "
-        f"need 3, and are NaN (the first: {table.loc[bad, 'contrast'].iloc[0]})"
-    )
-    warn(text, DegenerateWarning)
-    return (text,)
+    """Warn about contrasts that have a test and no effect size, by the reason."""
+    lost = table["effect_size"].isna() & table["p_value"].notna()
+    reasons = {
+        "2 subjects with both scores, where an effect size and its interval need 3": table[
+            "n_subject"
+        ]
+        < 3,
+        "differences without any variation, which is the unit of an effect size": table["n_subject"]
+        >= 3,
+    }
+    out = []
+    for reason, of in reasons.items():
+        bad = lost & of
+        if bad.any():
+            text = (
+                f"{int(bad.sum())} of {len(table)} contrasts have {reason}: it is NaN (the first: "
+                f"{table.loc[bad, 'contrast'].iloc[0]})"
+            )
+            warn(text, DegenerateWarning)
+            out.append(text)
+    return tuple(out)
 
 
 def _out_of_reach(choice: Choice, adjust: str, size: int, n: int, alpha: float) -> tuple[str, ...]:

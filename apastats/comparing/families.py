@@ -421,11 +421,12 @@ def _tests(d: np.ndarray, limits: Bounds, choice: Choice, alpha: float, size: np
     if choice.test in ("t", "log_ratio"):
         tested = one_sample(d, low, high, alpha=alpha, size=size)
         if limits.sd_units and choice.small_sample:
-            return in_sd_units(tested, low, high, alpha)
-        return tested
+            return in_sd_units(tested, low, high, alpha).above_zero()
+        return tested.above_zero()
     flat = [np.broadcast_to(v, d.shape).reshape(len(d), -1) for v in (d, low, high)]
     tested = matched(flat[0], flat[1], flat[2], choice, alpha=alpha, size=size.ravel())
-    return Tested(**{k: getattr(tested, k).reshape(d.shape[1:]) for k in Tested.__slots__})
+    shaped = {k: getattr(tested, k).reshape(d.shape[1:]) for k in Tested.__slots__}
+    return Tested(**shaped).above_zero()
 
 
 def _adjust(p: np.ndarray, adjust: str, family: str, mirrored: bool) -> np.ndarray:
@@ -480,7 +481,7 @@ def _max_t(
         "p_value_nonsup": p.p_high.reshape(shape),
         "p_value_equiv": p.p_equiv.reshape(shape),
     }
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         half = critical * tested.std_error
     return adjusted, half, 0 if plan.exact else plan.n_resamples
 

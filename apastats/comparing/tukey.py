@@ -9,7 +9,7 @@ from apastats.errors import DesignError
 from apastats.numbers.moments import rounding
 from apastats.numbers.simultaneous import range_critical, range_sf
 from apastats.numbers.student import from_summary
-from apastats.numbers.tested import Tested
+from apastats.numbers.tested import Tested, positive
 from apastats.table import Block
 
 __all__ = ["pooled_error", "tukey_p", "tukey_tests"]
@@ -62,7 +62,7 @@ def tukey_p(tested: Tested, block: Block, family: str) -> dict[str, np.ndarray]:
     def tail(t: np.ndarray) -> np.ndarray:
         reached = np.sqrt(2) * np.maximum(t, 0.0)
         p = range_sf(np.where(np.isfinite(reached), reached, 0.0), k, df)
-        return np.where(np.isfinite(t), np.minimum(1.0, cells * p), np.nan)
+        return np.where(np.isfinite(t), positive(np.minimum(1.0, cells * p)), np.nan)
 
     return {
         "p_value": tail(np.abs(tested.statistic)),

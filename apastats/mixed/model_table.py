@@ -193,7 +193,8 @@ def _scales(fit: Any) -> dict[str, tuple[str, float]]:
 def _slopes(fit: Any) -> bool:
     """Whether an effect other than the intercept is random."""
     return any(
-        group != "residual" and effect != "(Intercept)" for group, effect, _ in fit.info["components"]
+        group != "residual" and effect != "(Intercept)"
+        for group, effect, _ in fit.info["components"]
     )
 
 

@@ -40,6 +40,21 @@ class Tested:
         """p-value of equivalence: the larger of the two one-sided ones."""
         return np.maximum(self.p_low, self.p_high)
 
+    def above_zero(self) -> Tested:
+        """The same, p-values that are too small for a number being the smallest there is: none is 0."""
+        names = ("p_value", "p_low", "p_high", "p_below", "p_above")
+        zero = [name for name in names if (getattr(self, name) == 0).any()]
+        return replace(self, **{name: positive(getattr(self, name)) for name in zero})
+
+
+def positive(p: np.ndarray) -> np.ndarray:
+    """p-values, 0 (too small for a number) as the smallest number; NaN stays.
+
+    >>> positive(np.array([0.0, 0.5, np.nan])).tolist()
+    [2.2250738585072014e-308, 0.5, nan]
+    """
+    return np.asarray(np.where(p == 0, np.finfo(float).tiny, p))
+
 
 def with_wide(make: Callable[[float], Tested], alpha: float) -> Tested:
     """What ``make(alpha)`` finds, and the interval of the two-sided test from ``make(alpha / 2)``."""

@@ -138,7 +138,8 @@ def centred_flips(
         p[:, j] = np.maximum(p[:, j], 1 / len(signs))
         if small_sample:
             high, low = _critical(t, alpha, plan.exact)
-            limits[:, j] = mean[j] - se[j] * high, mean[j] - se[j] * low
+            with np.errstate(invalid="ignore"):  # no spread, no limit: undefined below
+                limits[:, j] = mean[j] - se[j] * high, mean[j] - se[j] * low
         else:
             limits[:, j] = mean[j] + np.quantile(means, [alpha, 1 - alpha])
     # the ratio is referred to its patterns of signs: it has no degrees of freedom
