@@ -33,7 +33,7 @@ def _scores(kind: str, n: int, k: int = 4) -> np.ndarray:
     elif kind == "tiny":
         odd[:] *= 1e-12
     elif kind == "huge":
-        odd[:] *= 1e90
+        odd[:] *= 1e60
     elif kind == "holes":
         odd[g.random(odd.shape) < 0.3] = np.nan
     elif kind == "a model of one subject":
