@@ -311,7 +311,8 @@ def calibrated(result: Any, style: NumberStyle, short: bool, max_rows: int) -> l
 
 def decision_counts(frame: pd.DataFrame, all_of_them: Mapping[str, int] | None = None) -> str:
     """``3 equivalent, 2 different, 5 undecided of 10 comparisons``; those of all where the table has some."""
-    counts = all_of_them or frame["decision"].astype(str).value_counts().to_dict()
+    of_rows = {str(k): int(v) for k, v in frame["decision"].astype(str).value_counts().items()}
+    counts = all_of_them or of_rows
     order = [d for d in DECISION_WORDS if counts.get(d)] + [
         d for d in counts if d not in DECISION_WORDS
     ]
