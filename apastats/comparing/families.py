@@ -141,23 +141,13 @@ def run_family(
     ``compares``: there is no margin. ``top``: rows that the table will have; None for all.
     """
     wanted = _Wanted(hypothesis, alternative, alpha, compares)
-    to_best = reference == "best" and adjust not in (*JOINT, *CLOSED)
-    if (
-        to_best
-        and choice.test == "t"
-        and hypothesis in ("equivalence", "noninferiority")
-        and not limits.sd_units
-    ):
+    to_best = reference == "best" and adjust not in (*JOINT, *CLOSED) and choice.test == "t"
+    if to_best and hypothesis in ("equivalence", "noninferiority") and not limits.sd_units:
         found = _to_best(
             block, limits, adjust=adjust, family=family, alpha=alpha, variance=variance
         )
         return _cut(found, block, reference, wanted, top)
-    if (
-        top is not None
-        and choice.test in ("t", "log_ratio")
-        and reference != "best"
-        and adjust in ADJUSTMENTS
-    ):
+    if top is not None and _by_blocks(choice, reference, adjust):
         return _in_blocks(
             block, limits, reference, choice, wanted, top, adjust=adjust, family=family
         )
@@ -204,11 +194,8 @@ def run_family(
             adjusted["p_value_claim"] = _adjust(claim, "holm", family, symmetric and two_sided)
     elif adjust == "tukey":
         adjusted = tukey_p(tested, block, family)
-        adjusted["p_value_claim"] = (
-            adjusted["p_value_equiv"]
-            if hypothesis == "equivalence"
-            else _adjust(claim, "holm", family, False)
-        )
+        of_claim = adjusted["p_value_equiv"], _adjust(claim, "holm", family, False)
+        adjusted["p_value_claim"] = of_claim[hypothesis != "equivalence"]
     else:
         adjusted = {k: _adjust(p, adjust, family, same) for k, (p, same) in raw.items()}
     if joint is None:
@@ -226,6 +213,11 @@ def run_family(
     limits_of = (center - joint, center + joint, center - of_margin, center + of_margin)
     found = Contrasts(a, second, d, tested, adjusted, *limits_of, members, size, drawn)
     return _cut(found, block, reference, wanted, top)
+
+
+def _by_blocks(choice: Choice, reference: str | None, adjust: str) -> bool:
+    """Whether p-values of a block of pairs ask for nothing of the others before they are adjusted."""
+    return choice.test in ("t", "log_ratio") and reference != "best" and adjust in ADJUSTMENTS
 
 
 def _bonferroni(
