@@ -12,22 +12,13 @@ from scipy.special import chdtrc, fdtrc, gammaln
 from apastats.arguments import array, choice
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.incomplete import WAY_OUT, left_out
-from apastats.comparing.many_pairs import (
-    Shown,
-    check_top,
-    kept_rows,
-    n_contrasts,
-    pair_blocks,
-    room_for_p,
-    shown_note,
-    shown_words,
-    smallest,
-)
+from apastats.comparing.many_pairs import check_top, shown_note, shown_words
+from apastats.comparing.rank_pairs import rank_pairs
 from apastats.errors import DegenerateWarning, DesignError, InputError, warn
 from apastats.memory import reserve
 from apastats.numbers.moments import rounding, size_of
 from apastats.numbers.ranks import midranks, tie_sizes
-from apastats.numbers.simultaneous import range_critical, range_sf
+from apastats.numbers.simultaneous import range_critical
 from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.table import Block, CellFormula, Kinds, ScoreTable
@@ -416,60 +407,8 @@ def nemenyi(
     """
     alpha = check_alpha(alpha)
     block = _cells(formula, data, cluster, kind)
-    labels = np.asarray(block.group_labels(), dtype=object)
-    k, n_cell = len(labels), len(block.cells)
-    total = n_contrasts(block, None)
-    keep = kept_rows(check_top(top), total)
-    room_for_p(k * (k - 1) // 2, n_cell, 1)
-    if keep is None:
-        reserve(f"a table of {total:,} pairs of models", 1000.0 * total, "top='auto'")
-    a, b = np.triu_indices(k, 1)
-    p = np.empty((n_cell, len(a)))
-    cells: list[dict[str, Any]] = []
-    for j in range(n_cell):
-        x = _complete(block, j)
-        n = len(x)
-        ranks = subject_ranks(x).mean(axis=0)
-        # ranks of a person have variance (k^2 - 1) / 12 and covariance -(k + 1) / 12, so a difference of mean ranks
-        # has k (k + 1) / (6 n); the range of k normals is in units of one mean, hence sqrt(2)
-        unit = np.sqrt(k * (k + 1) / (6 * n))
-        critical = range_critical(1 - alpha, k) / np.sqrt(2) * unit
-        # mean ranks of n people are multiples of 1 / (2 n): many pairs share a difference, and its p-value
-        steps = np.rint(2 * n * ranks).astype(np.intp)
-        tail = np.full(2 * n * k + 1, np.nan)
-        for part in pair_blocks(len(a), 1):
-            apart = np.abs(steps[a[part]] - steps[b[part]])
-            new = np.unique(apart)
-            new = new[np.isnan(tail[new])]
-            tail[new] = range_sf(np.sqrt(2) * new / (2 * n) / unit, k)
-            p[j, part] = tail[apart]
-        cells.append({"n_subject": n, "ranks": ranks, "unit": unit, "critical": critical})
-    flat = p.ravel()
-    chosen = np.arange(total) if keep is None else smallest(flat, keep)
-    cell, pair = np.divmod(chosen, len(a))
-    first, second = a[pair], b[pair]
-    means = np.stack([c["ranks"] for c in cells])
-    d = means[cell, first] - means[cell, second]
-
-    def of(name: str) -> np.ndarray:
-        return np.array([c[name] for c in cells])[cell]
-
-    columns: dict[str, Any] = {c: block.cells[c].to_numpy()[cell] for c in block.cells.columns}
-    columns |= {
-        "contrast": [f"{x} - {y}" for x, y in zip(labels[first], labels[second], strict=True)],
-        block.group_column: labels[first],
-        "reference": labels[second],
-        "estimate": d,
-        "statistic": np.sqrt(2) * np.abs(d) / of("unit"),
-        "p_value": flat[chosen],
-        "critical_difference": of("critical"),
-        "different": flat[chosen] <= alpha,
-        "n_subject": of("n_subject"),
-        "method": "Nemenyi",
-    }
-    shown = None
-    if keep is not None:
-        shown = Shown(pair, cell, total, 0, {"different": int((flat <= alpha).sum())})
+    ranked = [subject_ranks(_complete(block, j)) for j in range(len(block.cells))]
+    table, shown = rank_pairs(block, ranked, alpha, check_top(top))
     words = Info(
         method="Nemenyi's comparison of mean ranks",
         estimand="difference of mean ranks",
