@@ -26,7 +26,7 @@ __all__ = ["rank_pairs"]
 def rank_pairs(
     block: Block, ranked: Sequence[np.ndarray], alpha: float, top: int | str
 ) -> tuple[pd.DataFrame, Shown | None]:
-    """Rows of all pairs and cells, or of those with the smallest p-values; ``ranked``: ranks ``[n, k]`` of each cell."""
+    """Rows of all pairs and cells, or of the smallest p-values; ``ranked``: ranks ``[n, k]`` of each cell."""
     labels = np.asarray(block.group_labels(), dtype=object)
     k, n_cell = len(labels), len(ranked)
     total = n_contrasts(block, None)

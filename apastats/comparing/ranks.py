@@ -422,9 +422,7 @@ def nemenyi(
         alpha=alpha,
     )
     words = words.but(**shown_words(shown))
-    return _result(
-        pd.DataFrame(columns), words, block, data, shown_note(shown, "p-values", "pairs")
-    )
+    return _result(table, words, block, data, shown_note(shown, "p-values", "pairs"))
 
 
 @verb
