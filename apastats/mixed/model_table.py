@@ -151,6 +151,7 @@ def model_table(
             "likelihood": [str(fit.info.get("likelihood", "posterior")) for fit in fits],
             "df_method": [str(fit.info.get("df_method", "")) for fit in fits],
             "slopes": any(_slopes(fit) for fit in fits),
+            "shares_of_variance": any(fit.info.get("r2_marginal") is not None for fit in fits),
         },
     )
     hashes = list(dict.fromkeys(fit.provenance.data_hash for fit in fits))

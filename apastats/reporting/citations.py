@@ -125,7 +125,7 @@ def effect_sizes(result: Any) -> tuple[str, ...]:
 
 def shares_of_variance(info: Any) -> tuple[str, ...]:
     """R2 of fits that have it; of slopes by the extension."""
-    if info.get("r2_marginal") is None and "r2_marginal" not in (info.get("measures") or ()):
+    if info.get("r2_marginal") is None and not info.get("shares_of_variance"):
         return ()
     slopes = info.get("slopes") or any(
         group != "residual" and effect != "(Intercept)"
