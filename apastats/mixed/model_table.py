@@ -125,14 +125,14 @@ def model_table(
     order, kinds, values = _compared([_measures(fit) for fit in fits])
     formulas = {name: fit.info.formula for name, fit in zip(called, fits, strict=True)}
     letters = {fit.info.statistic for fit in fits if fit.info.statistic}
-    drawn = sum(isinstance(fit, BayesLmmResult) for fit in fits)
+    drawn = _posteriors(called, fits)
     levels = {fit.info.conf_level for fit in fits}
     outcomes = {str(fit.info.outcome): fit.info.outcome for fit in fits}
     said = Info(
         estimand="coefficient",
         method=f"{len(fits)} linear mixed model{'s' if len(fits) > 1 else ''} side by side"
         + (
-            f" ({drawn} of them Bayesian: posterior mean and SD, highest-density interval)"
+            f" ({len(drawn)} of them Bayesian: posterior mean and SD, highest-density interval)"
             if drawn
             else ""
         ),
@@ -146,6 +146,7 @@ def model_table(
         conf_level=levels.pop() if len(levels) == 1 else None,
         extra={
             "formulas": formulas,
+            "posteriors": drawn,
             "measures": order,
             "measure_kinds": kinds,
             "likelihood": [str(fit.info.get("likelihood", "posterior")) for fit in fits],
@@ -161,6 +162,11 @@ def model_table(
     return ModelTableResult(
         table, said, Provenance(data_hash=data), {"measures": values}, tuple(_notes(called, fits))
     )
+
+
+def _posteriors(called: Sequence[str], fits: Sequence[Any]) -> list[str]:
+    """Names of the Bayesian fits."""
+    return [name for name, fit in zip(called, fits, strict=True) if isinstance(fit, BayesLmmResult)]
 
 
 def _names(given: Sequence[str] | None, n: int) -> list[str]:

@@ -111,8 +111,11 @@ def stacked(result: Any, context: Any, title: str) -> list[Block]:
 def told(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:
     """The formula of every fit, and its coefficients."""
     d = scale_decimals(result.table, style)
+    drawn = set(result.info.get("posteriors", ()))
     lines = []
     for row in result.table.head(max_rows).to_dict(orient="records"):
+        if row["fit"] in drawn:  # a posterior has an interval and no test
+            row = {k: v for k, v in row.items() if k != "p_value"}
         parts = [style.number(row["estimate"], d), *tests_of(row, result.info, style, d)]
         term = term_words(row["term"], result.info["formulas"].get(row["fit"], ""))
         lines.append(f"{name(row['fit'])}, {name(term)}: {', '.join(parts)}")

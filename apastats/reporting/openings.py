@@ -203,7 +203,13 @@ def _several(result: Any) -> str:
     n = len(result.info.get("formulas", ()))
     if n < 2:
         return "A linear mixed model was fitted"
-    return f"{capital(number_word(n))} linear mixed models were fitted and are shown side by side"
+    drawn = len(result.info.get("posteriors", ()))
+    some = (
+        f" ({number_word(drawn)} of them Bayesian: posterior mean and SD, highest-density interval)"
+        if drawn
+        else ""
+    )
+    return f"{capital(number_word(n))} linear mixed models were fitted and are shown side by side{some}"
 
 
 def _without(result: Any) -> str:
