@@ -32,7 +32,7 @@ MAX_TEXT = 1000
 def verb(function: Callable[P, R]) -> Callable[P, R]:
     """Verb, or method of a result: its arguments are checked, its results carry its call as ``provenance.call``.
 
-    A table of scores adds it to ``facts.calls``.
+    A table of scores adds it to ``facts.calls``, a set of RDMs to ``calls``.
 
     A verb within a verb records nothing that stays: the outermost call is what the user wrote. Values that are no
     results pass through.
@@ -54,18 +54,28 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
         if isinstance(found, Result):
             made = replace(found.provenance, call=call_text(function, *args, **kwargs))
             return replace(found, provenance=made)
-        facts = getattr(found, "facts", None)
-        if not isinstance(facts, Facts):
+        if _calls(found) is None:
             return found
-        # a copy: the rows of a table are not checked again
-        table = copy.copy(found)
-        given = (getattr(v, "facts", None) for v in (*args, *kwargs.values()))
-        before = next((f.calls for f in given if isinstance(f, Facts)), ())
+        # a copy: rows are not checked again
+        made_of = copy.copy(found)
+        given = [c for c in map(_calls, (*args, *kwargs.values())) if c is not None]
+        before = dict.fromkeys(call for calls in given for call in calls)
         calls = (*before, call_text(function, *args, **kwargs))
-        object.__setattr__(table, "facts", replace(facts, calls=calls))
-        return table
+        facts = getattr(found, "facts", None)
+        if isinstance(facts, Facts):
+            object.__setattr__(made_of, "facts", replace(facts, calls=calls))
+        else:
+            object.__setattr__(made_of, "calls", calls)
+        return made_of
 
     return recorded
+
+
+def _calls(value: Any) -> tuple[str, ...] | None:
+    """The calls that a table of scores or a set of RDMs went through; nothing else keeps any."""
+    facts = getattr(value, "facts", None)
+    found = facts.calls if isinstance(facts, Facts) else getattr(value, "calls", None)
+    return found if isinstance(found, tuple) else None
 
 
 def call_text(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> str:

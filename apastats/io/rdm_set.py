@@ -50,6 +50,8 @@ class RDMSet:
         Where the data came from, for messages.
     log : tuple of str
         What reading took names for, left out or changed.
+    calls : tuple of str
+        The public calls that made them, as text; tables scored from them go on with these.
 
     Raises
     ------
@@ -72,6 +74,7 @@ class RDMSet:
     named: bool = field(default=True, repr=False)
     log: tuple[str, ...] = field(default=(), repr=False)
     named_by: str = field(default="", repr=False)
+    calls: tuple[str, ...] = field(default=(), repr=False)
     _hash: list[str] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, instance
+from apastats.arguments import instance
 from apastats.errors import InputError
+from apastats.recording import verb
 from apastats.seeds import RngLike, block_generator, seed_sequence
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["random_feature_models"]
 
 
-@checked
+@verb
 def random_feature_models(
     like: RDMSet, *, n_model: int = 99, n_feature: int = 1000, rng: RngLike = None
 ) -> RDMSet:

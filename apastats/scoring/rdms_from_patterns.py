@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import checked, choice, items
+from apastats.arguments import choice, items
 from apastats.errors import DataError, DesignError, InputError
 from apastats.io.arrays import first_line
 from apastats.io.rdm_labels import row_names, text
@@ -18,6 +18,7 @@ from apastats.io.read_patterns import PatternSets
 from apastats.memory import reserve
 from apastats.numbers.backends import NUMPY, Backend, get_backend
 from apastats.numbers.moments import ROUNDING
+from apastats.recording import verb
 from apastats.scoring.activations import Activations
 
 __all__ = ["distances", "rdms_from_patterns"]
@@ -98,7 +99,7 @@ def _names(patterns: Mapping[Any, Any]) -> tuple[str, ...]:
     return ("subject", "roi", "time") if triples else ("subject", "roi")
 
 
-@checked
+@verb
 def rdms_from_patterns(
     patterns: Any,
     *,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -17,6 +18,7 @@ from apastats.reporting.summary import provenance_rows
 from apastats.results import Result
 from apastats.table import ScoreTable
 from tests import verbs
+from tests.verb_data import brains
 
 # they do not change what is estimated: who draws, and how the work is shared
 SILENT = {"rng", "n_jobs", "batch", "workdir", "plan", "dtype"}
@@ -67,16 +69,45 @@ def test_an_option_that_changes_a_number_changes_a_word(verb: str, option: str) 
     assert a.text() != replace(b, table=a.table).text(), "the same words for other numbers"
 
 
+# files and tables as they are: what was taken for what is in the log
+READERS = {"read", "concat", "read_rdms"}
+
+
+def rdm_makers() -> list[tuple[str, str]]:
+    """Every option of every function that makes RDMs."""
+    made = {n: f for n, f in verbs.functions().items() if f.__annotations__["return"] == "RDMSet"}
+    return [(n, o) for n in made for o in verbs.options(n) if n not in READERS]
+
+
+@pytest.mark.parametrize(("verb", "option"), rdm_makers())
+def test_an_option_that_changes_an_rdm_is_in_its_calls(verb: str, option: str) -> None:
+    first, second = verbs.other(verb, option)
+    if option in SILENT or is_data(first.get(option)) or is_data(second.get(option)):
+        return
+    a, b = verbs.run(verb, first), verbs.run(verb, second)
+    same = a.vectors.shape == b.vectors.shape and np.array_equal(a.vectors, b.vectors)
+    if same and a.labels.equals(b.labels):
+        return
+    assert a.calls != b.calls
+    assert len(a.calls) == len(b.calls) == 1
+
+
+def test_scores_go_on_with_the_calls_of_their_rdms() -> None:
+    brain = apa.rdms_from_patterns(brains(), method="euclidean")
+    models = apa.random_feature_models(brain, n_model=2, rng=1)
+    table = apa.score(brain, models)
+    assert [call.partition("(")[0] for call in table.facts.calls] == [
+        "rdms_from_patterns", "random_feature_models", "score",
+    ]  # fmt: skip
+    assert "euclidean" in table.facts.calls[0]
+
+
 def tables() -> list[tuple[str, str]]:
     """Every option of every verb that makes scores."""
     made = {
         n: f for n, f in verbs.functions().items() if f.__annotations__["return"] == "ScoreTable"
     }
     return [(n, o) for n in made for o in verbs.options(n) if n not in READERS]
-
-
-# files and tables as they are: what was taken for what is in the log
-READERS = {"read", "concat"}
 
 
 @pytest.mark.parametrize(("verb", "option"), tables())
