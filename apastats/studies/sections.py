@@ -334,7 +334,7 @@ class EquivalenceSection(_Section):
     alpha: Alpha = 0.05
     cluster: str = "subject"
     within: str | tuple[str, ...] | None = None
-    kind: str | None = "model"
+    kind: str | tuple[str, ...] | None = "model"
     trim: float | None = Field(default=None, ge=0, lt=0.5)
     exact: bool | None = None
     interval: Interval = "studentized"

@@ -14,18 +14,22 @@ from apastats.reporting.works import WORKS
 from tests.reporting.conftest import Study
 
 ALWAYS = {"apastats", "harris2020", "virtanen2020"}
+RSA = {"kriegeskorte2008"}  # of scores whose metric it is
 
 
 def test_exactly_the_methods(study: Study) -> None:
     assert set(apa.references(study.design).keys) == ALWAYS
-    assert set(apa.references(study.pairwise).keys) == ALWAYS | {"schuirmann1987", "lakens2017"}
-    assert set(apa.references(study.equivalence).keys) == ALWAYS | {
+    assert set(apa.references(study.pairwise).keys) == ALWAYS | RSA | {
+        "schuirmann1987",
+        "lakens2017",
+    }
+    assert set(apa.references(study.equivalence).keys) == ALWAYS | RSA | {
         "schuirmann1987",
         "lakens2017",
         "holm1979",
     }
     assert {"davison1997", "fisher1991"} <= set(apa.references(study.means).keys)
-    assert set(apa.references(study.ceiling).keys) == ALWAYS | {"hoefling2026"}
+    assert set(apa.references(study.ceiling).keys) == ALWAYS | RSA | {"hoefling2026"}
 
 
 @pytest.mark.parametrize(
@@ -39,7 +43,7 @@ def test_exactly_the_methods(study: Study) -> None:
 )
 def test_the_adjustment_is_cited(study: Study, adjust: str, key: str) -> None:
     result = apa.equivalence("score ~ model | roi", study.best, bounds=0.02, adjust=adjust)
-    assert set(apa.references(result).keys) == ALWAYS | {"schuirmann1987", "lakens2017", key}
+    assert set(apa.references(result).keys) == ALWAYS | RSA | {"schuirmann1987", "lakens2017", key}
     html = apa.report(result).html()
     assert f"#ref-{key}" in html
 
@@ -62,15 +66,15 @@ def test_nili_is_cited_for_its_bounds() -> None:
 @pytest.mark.parametrize(
     ("name", "keys"),
     [
-        ("set", {"hsu1984"}),
-        ("set with margin", {"holm1979", "schuirmann1987"}),
-        ("friedman", {"friedman1937"}),
+        ("set", {"hsu1984", *RSA}),
+        ("set with margin", {"holm1979", "schuirmann1987", *RSA}),
+        ("friedman", {"friedman1937", *RSA}),
         ("rope", {"kruschke2018"}),
         ("bayes", {"capretto2022", "vehtari2021"}),
         ("rdms", {"kriegeskorte2008", "nili2014"}),
         ("effect", {"hedges1981"}),
-        ("agreement test", {"hoefling2026", "phipson2010", "westfall1993"}),
-        ("tested contrasts", {"searle1980", "giesbrecht1985", "kuznetsova2017", "holm1979", "schuirmann1987"}),
+        ("agreement test", {"hoefling2026", "phipson2010", "westfall1993", *RSA}),
+        ("tested contrasts", {"searle1980", "giesbrecht1985", "kuznetsova2017", "holm1979", "schuirmann1987", *RSA}),
         ("anova", set()),
     ],
 )  # fmt: skip
