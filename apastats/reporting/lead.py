@@ -23,6 +23,9 @@ __all__ = ["lead_figure"]
 WIDE = 8.2  # inches: a column of text
 REFERENCE = "highest mean (reference)"
 KINDS = ("equivalence", "equivalence_set", "strict_alignment")
+SENSITIVITY = "figure-sensitivity"
+# models that still leave the paragraph its place on one screen, and how many are shown of more
+MANY, SHOWN = 16, 11
 
 
 def lead_figure(
@@ -50,7 +53,7 @@ def _verdicts(result: Any, table: pd.DataFrame, metric: str) -> FigureBlock:
     from apastats.plots.panel import width_of_page
 
     columns = [c for c in ("model", "reference", "roi", "estimate", "decision") if c in table]
-    data = table[columns].reset_index(drop=True)
+    data, chosen = _nearest(table[columns].reset_index(drop=True))
     of = f" ({name(metric)})" if metric else ""
     against, star = "", REFERENCE if result.info.reference == "best" else "reference"
     if "reference" in data.columns:
@@ -64,11 +67,27 @@ def _verdicts(result: Any, table: pd.DataFrame, metric: str) -> FigureBlock:
     )
     return FigureBlock(
         "figure-answer",
-        f"The verdict on each model in each ROI: {what}{of}{against}.",
+        f"The verdict on each model in each ROI: {what}{of}{against}.{chosen}",
         f"Signs of {len(data)} verdicts, models by ROIs; the table of the comparisons has them in words.",
         lambda: verdict_matrix(data, min(WIDE, width_of_page()), star),
         data,
         len(data),
+    )
+
+
+def _nearest(data: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Rows of the models nearest to what they are compared with, and the words for it, where there are many."""
+    models = data["model"].nunique()
+    if models <= MANY:
+        return data, ""
+    away = data.assign(away=data["estimate"].abs()) if "estimate" in data else data.assign(away=0.0)
+    order = (
+        away.groupby("model", sort=False, observed=True)["away"].mean().sort_values(kind="stable")
+    )
+    kept = data[data["model"].isin(order.index[:SHOWN])].reset_index(drop=True)
+    return (
+        kept,
+        f" Shown are the {SHOWN} of {models} models with the smallest mean difference; the tables have all.",
     )
 
 
@@ -92,6 +111,11 @@ def verdict_matrix(data: pd.DataFrame, width: float, star: str = REFERENCE) -> S
 
 def _first(sections: Sequence[Section]) -> tuple[FigureBlock | None, list[Section]]:
     """The first figure of scores, equivalence or whatever there is, taken out of its section."""
+    for section in sections:
+        # where conclusions were compared over measures or other choices, they are the answer
+        for block in (b for c in section.children for b in c.blocks):
+            if isinstance(block, FigureBlock) and block.slug == SENSITIVITY:
+                return block, [_without(s, block) for s in sections]
     wanted = {"equivalence": 0, "scores": 1, "agreement": 2}
     order = sorted(sections, key=lambda s: wanted.get(s.slug, 3))
     for section in order:

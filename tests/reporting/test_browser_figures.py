@@ -75,7 +75,7 @@ def check(browser: Browser, path: Path, least: int) -> None:
 
 @pytest.mark.parametrize("path", REPORTS, ids=lambda p: p.parent.name)
 def test_the_tracked_reports(browser: Browser, path: Path) -> None:
-    assert len(REPORTS) == 5
+    assert len(REPORTS) == 7
     check(browser, path, 150)
 
 

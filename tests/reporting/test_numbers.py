@@ -70,7 +70,7 @@ def test_styles_from_dicts() -> None:
     [
         ("chicago", "style: got 'chicago'; allowed: one of"),
         (3, "style: got 3"),
-        ({"digits": 2}, "style: got 'digits'; allowed: keys among"),
+        ({"digits": 2}, "style: got 'digits'; allowed: one of"),
         ({"decimals": -1}, "an int from 0 to 12"),
         ({"p_decimals": 2.5}, "an int from 0 to 12"),
         ({"p_floor": 1}, "a number from 0 to below 1"),
