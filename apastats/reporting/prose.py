@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from apastats.reporting.citations import RELABELLED
 from apastats.reporting.how_made import (
     cautions,
     head_sentences,
@@ -106,7 +107,9 @@ def tests_of(row: Mapping[str, Any], info: Info, style: NumberStyle, decimals: i
     out = []
     if pd.notna(row.get("statistic")):
         letter = "F" if pd.notna(row.get("df2")) else info.statistic or "t"
-        out.append(style.statistic(letter, row["statistic"], row.get("df"), row.get("df2")))
+        # a test by relabelling refers its ratio to the relabelled ones, not to a t of so many degrees of freedom
+        df = None if info.test in RELABELLED else row.get("df")
+        out.append(style.statistic(letter, row["statistic"], df, row.get("df2")))
     side = "one-sided " if info.alternative in ("greater", "less") else ""
     if "p_value" in row:
         out.append(side + p_text(row, "p_value", style) + _why_no_p(row))

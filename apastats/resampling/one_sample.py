@@ -121,7 +121,7 @@ def centred_flips(
     as in TOSTER, which contradict the tests and cover 76 to 86 % where 90 % is said.
     """
     signs = plan.matrix
-    m = z.shape[1]
+    n, m = z.shape
     mean, se, _ = trimmed_moments(z, trim, size)
     observed = mean / np.where(se > 0, se, np.nan)
     p, limits = np.empty((3, m)), np.empty((2, m))
@@ -142,10 +142,9 @@ def centred_flips(
                 limits[:, j] = mean[j] - se[j] * high, mean[j] - se[j] * low
         else:
             limits[:, j] = mean[j] + np.quantile(means, [alpha, 1 - alpha])
-    # the ratio is referred to its patterns of signs: it has no degrees of freedom
-    located = Located(
-        mean, se, observed, np.full(m, np.nan), p[0], p[1], p[2], limits[0], limits[1]
-    )
+    # no part of the test, which refers the ratio to its patterns of signs; TOSTER lists them beside it
+    df = np.full(m, n - 2 * int(np.floor(trim * n)) - 1.0)
+    located = Located(mean, se, observed, df, p[0], p[1], p[2], limits[0], limits[1])
     return _undefined(located, se)
 
 

@@ -282,7 +282,7 @@ def test_shares_that_are_not_positive_have_no_log(study) -> None:
         (
             lambda s: apa.normalize(s, apa.noise_ceiling(sessions(), kind="split_half")),
             InputError,
-            "bound: got None; allowed: one of the bounds",
+            r"bound: got None; allowed: one of \['uncorrected', 'corrected'\]",
         ),
         (
             lambda s: apa.normalize(
