@@ -353,7 +353,7 @@ def test_bad_rdm_options(rdms, model_rdms, options, match: str) -> None:
 
 
 def test_several_layers_need_a_choice(rdms) -> None:
-    with pytest.raises(DesignError, match="several model RDMs for"):
+    with pytest.raises(DesignError, match="several models for"):
         apa.bootstrap("score ~ model | roi", rdms.brain, models=rdms.models)
 
 
