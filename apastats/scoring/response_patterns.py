@@ -227,7 +227,8 @@ def _array(value: Any, name: str) -> np.ndarray:
         raise DataError(
             f"{name}: shape {array.shape}, type {array.dtype}; allowed: [n_stimulus, n_feature] numbers"
         )
-    array = array.astype("f8")
+    # one layout: products of matrices differ in their last digit between layouts
+    array = array.astype("f8", order="C")
     if not np.isfinite(array.sum()) and np.isinf(array).any():
         raise DataError(f"{name}: infinite entries")
     return array
