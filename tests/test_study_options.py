@@ -45,11 +45,10 @@ SECTIONS: list[tuple[Any, str, set[str], set[str]]] = [
         {"formula", "data", "rng", "models", "method", "measure", "reference_from", "blocks", "ceiling"},
         set(),
     ),
-    # of thousands of pairs a section shows what the verb shows by itself; an analysis can ask for others
-    ("equivalence", "equivalence", {"formula", "data", "rng", "top"}, set()),
+    ("equivalence", "equivalence", {"formula", "data", "rng"}, set()),
     ("fitted", "evaluate_fitted", {"brain", "models", "rng"}, {"models", "beside"}),
     (FittedInput, "fitted", {"members", "name"}, {"members", "where", "array"}),
-    ("equivalence_agreement", "equivalence", {"formula", "data", "rng", "top"}, set()),
+    ("equivalence_agreement", "equivalence", {"formula", "data", "rng"}, set()),
     (
         "unique_variance",
         "unique_variance",

@@ -78,16 +78,13 @@ def _verdicts(result: Any, table: pd.DataFrame, metric: str) -> FigureBlock:
 def _nearest(data: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Rows of the models nearest to what they are compared with, and the words for it, where there are many."""
     models = data["model"].nunique()
-    if models <= MANY:
+    if models <= MANY or "estimate" not in data:
         return data, ""
-    away = data.assign(away=data["estimate"].abs()) if "estimate" in data else data.assign(away=0.0)
-    order = (
-        away.groupby("model", sort=False, observed=True)["away"].mean().sort_values(kind="stable")
-    )
-    kept = data[data["model"].isin(order.index[:SHOWN])].reset_index(drop=True)
-    return (
-        kept,
-        f" Shown are the {SHOWN} of {models} models with the smallest mean difference; the tables have all.",
+    away = data["estimate"].abs().groupby(data["model"].astype(str), sort=False).mean()
+    near = away.sort_values(kind="stable").index[:SHOWN]
+    kept = data[data["model"].astype(str).isin(near)].reset_index(drop=True)
+    return kept, (
+        f" Shown are the {SHOWN} of {models} models with the smallest mean difference; the tables have all."
     )
 
 

@@ -341,6 +341,7 @@ class EquivalenceSection(_Section):
     small_sample: bool = True
     variance: str | None = None
     n_resamples: Resamples = "auto"
+    top: Literal["auto", "all"] | Annotated[int, Field(ge=1)] = "auto"
 
     @field_validator("reference", "kind")
     @classmethod

@@ -33,6 +33,7 @@ _TEST = {
     "small_sample": "whether resampled tests are corrected for few units",
     "variance": "how variances of differences from the best are pooled: moderated, separate, pooled",
     "n_resamples": "auto, exact, or a number",
+    "top": "rows of the table, those of the smallest p-values: auto (all up to 100,000, else 1,000), all, or a number",
 }  # fmt: skip
 WORDS: dict[str, dict[str, str]] = {
     "study": {

@@ -13,6 +13,7 @@ import apastats as apa
 from apastats.errors import InputError, OutputExistsError
 from apastats.reporting.answer import VERDICTS, verdict
 from apastats.reporting.blocks import Listing, Paragraph
+from apastats.reporting.lead import lead_figure
 from apastats.reporting.markup import plain
 from apastats.reporting.numbers import APA
 from tests.reporting.conftest import Study
@@ -280,3 +281,24 @@ def test_a_model_is_lower_by_a_size_and_not_by_a_negative_number(study: Study) -
     for low, high in re.findall(r"lower \(by ([\d.\u2212-]+) to ([\d.\u2212-]+)", text):
         assert 0 < float(low) < float(high), text
     assert "(by \u2212" not in text
+
+
+@pytest.mark.parametrize(("n_model", "shown"), [(16, 15), (17, 16), (18, 11)])
+def test_the_leading_figure_shows_the_nearest_of_many_models(n_model: int, shown: int) -> None:
+    """One of them is the reference; the others are rows of the comparison."""
+    models = [f"m{k:02d}" for k in range(n_model)]
+    g = np.random.default_rng(1)
+    rows = [
+        {"subject": f"s{i}", "roi": roi, "model": m, "layer": "one", "kind": "model",
+         "score": 0.5 - 0.02 * k + g.normal(0, 0.001)}
+        for i in range(6) for roi in ("V1", "V4") for k, m in enumerate(models)
+    ]  # fmt: skip
+    table = apa.ScoreTable(pd.DataFrame(rows))
+    found = apa.equivalence("score ~ model | roi", table, bounds=0.05, reference="m00")
+    figure, _ = lead_figure([found], [])
+    assert figure is not None
+    assert figure.data["model"].nunique() == shown
+    said = f"Shown are the 11 of {n_model - 1} models with the smallest mean difference; the tables have all."
+    assert (said in figure.caption) == (shown == 11)
+    # the models were made worse one by one
+    assert set(figure.data["model"].astype(str)) == set(models[1 : shown + 1])

@@ -199,3 +199,22 @@ def test_differences_that_do_not_vary_are_undecided_and_have_no_effect_size(scor
     assert np.isnan([row["p_value"], row["p_value_equiv"], row["effect_size"]]).all()
     assert "Undecided" in found.text()
     assert "p is not defined" in found.text()
+
+
+def test_an_effect_of_differences_that_do_not_vary_is_not_defined() -> None:
+    values = np.array([0.1, 0.3, 0.2, 0.5])
+    with pytest.warns(DegenerateWarning):
+        found = apa.effect_size(values, values + 0.1)
+    table = found.table.set_index("term")
+    assert np.isnan(table.loc[["Cohen's d(z)", "Hedges's g(z)"], "estimate"]).all()
+    # ranks need no unit: all differences have one sign
+    assert table.loc["rank-biserial correlation", "estimate"] == -1
+    assert "Cohen's d(z) = not defined" in found.text()
+
+
+@pytest.mark.filterwarnings("ignore::apastats.errors.SingularFitWarning")
+def test_intervals_of_a_fit_and_of_a_bootstrap_have_one_name(scores: Any) -> None:
+    fit = apa.lmm("score ~ model + (1 | subject)", scores)
+    for result in (fit, apa.bootstrap(FORMULA, scores)):
+        assert {"conf_low", "conf_high"} <= set(result.conf_int().columns)
+        assert not hasattr(result, "confint")

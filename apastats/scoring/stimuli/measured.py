@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ __all__ = ["MeasureKernel", "SubsetKernel", "WeightKernel", "between_measured", 
 Sets = Sequence[np.ndarray]
 
 
-class MeasureKernel:
+class MeasureKernel(ABC):
     """Data sets of subjects and models, and what the ceilings compare subjects with.
 
     Parameters
@@ -34,9 +35,9 @@ class MeasureKernel:
         self.measure, self.x, self.y, self.others = measure, x, y, others
         self.s, self.m, self.n = len(x), len(y), len(x[0])
 
+    @abstractmethod
     def values(self, counts: np.ndarray, *, ceiling: bool) -> np.ndarray:
         """Scores, then lower and upper ceiling if asked for: ``[b, S, M (+ 2)]``."""
-        raise NotImplementedError
 
 
 class WeightKernel(MeasureKernel):
