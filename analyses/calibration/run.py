@@ -178,7 +178,10 @@ def together(table: pd.DataFrame) -> str:
         f"{100 * SLACK:g} points, Holm at 5 %)"
     )
     if shown.empty:
-        return f"{how}: none is shown to be beyond."
+        return (
+            f"{how}: none is shown to be beyond. Cells of 20 studies can show large faults only; a cell is measured to "
+            "a point and a half with several hundred."
+        )
     named = "; ".join(
         f"{r.verb}, {r.what} ({r.design}, n = {r.n}): {r.rate:.3f} of {r.n_replicate:.0f}"
         for r in shown.itertuples()

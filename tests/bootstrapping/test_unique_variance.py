@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from itertools import combinations, product
 from typing import Any
@@ -368,6 +369,24 @@ def test_groups_are_tested_by_flips_of_all_coordinates() -> None:
     assert tested.loc["there", "p_value"] == 2 / 2**8
     assert tested.loc["absent", "p_value"] > 0.05
     assert tested.loc["absent", "decision"] == "adds less"
+
+
+@pytest.mark.parametrize(("n", "warned"), [(10, False), (11, True)])
+def test_claims_of_less_with_stimuli_drawn_are_warned_of_above_ten_subjects(
+    n: int, warned: bool
+) -> None:
+    brain, models = sets(s=n, k=3, weights=(1, 1, 0))
+    options: dict[str, Any] = {"cluster": ("subject", "stimulus"), "n_resamples": 60, "rng": 1}
+    parts = apa.unique_variance(brain, models, measure="semipartial", **options)
+    expected = (
+        pytest.warns(SmallSampleWarning, match="stimuli were drawn")
+        if warned
+        else contextlib.nullcontext()
+    )
+    with expected:
+        found = parts.test(bounds=0.8)
+    assert found.table["decision"].str.contains("less").any()
+    assert any("stimuli were drawn" in note for note in found.notes) == warned
 
 
 def test_stimuli_drawn_leave_groups_to_held_out_data() -> None:
