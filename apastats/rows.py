@@ -41,7 +41,7 @@ def standardise(
     covariates: tuple[str, ...],
     on_duplicate: str,
     source: str,
-) -> tuple[pd.DataFrame, list[str], int]:
+) -> tuple[pd.DataFrame, list[str], int, list[str]]:
     """Check and order the columns of a table, and its keys.
 
     Parameters
@@ -59,6 +59,8 @@ def standardise(
     log : list of str
     n_duplicate : int
         Rows left out because they repeat the key of another.
+    differ : list of str
+        Covariates in which rows left out differ from the row kept.
 
     Raises
     ------
@@ -98,9 +100,12 @@ def standardise(
         raise DataError(f"{source}: unknown kind {unknown[0]!r}; allowed: {list(KINDS)}")
     made = pd.DataFrame(columns, copy=False)
     repeated = _repeated(list(codes.values()), n)
-    n_duplicate = 0
+    n_duplicate, varying = 0, []
     if repeated is not None:
-        differ = _differ(made.loc[repeated[1]], list(codes), covariates)
+        varying = _differ(made.loc[repeated[1]], list(codes), covariates)
+        differ = (
+            f"; they differ in {varying}, keys= makes a column part of the key" if varying else ""
+        )
         if on_duplicate == "error":
             shown = made.loc[repeated[1], [*KEY_COLUMNS, *outcomes]].head(5)
             raise RepeatedRowsError(
@@ -114,7 +119,7 @@ def standardise(
     n_nan = int(made[outcomes[0]].isna().sum())
     if n_nan:
         log.append(f"{n_nan} of {len(made)} values of {outcomes[0]} are NaN; kept and masked")
-    return made, log, n_duplicate
+    return made, log, n_duplicate, varying
 
 
 def _words_known(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -141,11 +146,10 @@ def _group(rows: pd.DataFrame, key: list[str]) -> tuple[int, ...]:
     return tuple(map(int, rows.index[same]))
 
 
-def _differ(rows: pd.DataFrame, key: list[str], covariates: tuple[str, ...]) -> str:
-    """Covariates in which rows of the first repeated key differ, in words."""
+def _differ(rows: pd.DataFrame, key: list[str], covariates: tuple[str, ...]) -> list[str]:
+    """Covariates in which rows of the first repeated key differ."""
     same = rows.loc[list(_group(rows, key))]
-    varying = [c for c in covariates if same[c].map(str).nunique() > 1]
-    return f"; they differ in {varying}, keys= makes a column part of the key" if varying else ""
+    return [c for c in covariates if same[c].map(str).nunique() > 1]
 
 
 def _factors(column: pd.Series) -> tuple[np.ndarray, pd.Index]:

@@ -222,7 +222,7 @@ class ScoreTable:
         if isinstance(self.frame, pd.DataFrame):
             covariates = tuple(c for c in covariates if c in self.frame.columns)
         object.__setattr__(self, "covariates", covariates)
-        frame, log, n_duplicate = standardise(
+        frame, log, n_duplicate, differ = standardise(
             self.frame, self.outcomes, covariates, self.on_duplicate, self.source
         )
         # readers hand over numbers in memory of their own, which could not be written to
@@ -232,7 +232,8 @@ class ScoreTable:
         object.__setattr__(self, "frame", frame.assign(**numbers))
         object.__setattr__(self, "log", (*self.log, *log))
         dropped = self.facts.n_duplicate + n_duplicate
-        object.__setattr__(self, "facts", replace(self.facts, n_duplicate=dropped))
+        told = tuple(dict.fromkeys([*self.facts.differ, *differ]))
+        object.__setattr__(self, "facts", replace(self.facts, n_duplicate=dropped, differ=told))
         object.__setattr__(self, "_hash", [])
 
     def __len__(self) -> int:

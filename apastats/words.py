@@ -195,6 +195,8 @@ class Facts:
         What patterns were compared with, where it holds agreement.
     n_duplicate : int
         Rows left out because they repeat the key of another.
+    differ : tuple of str
+        Covariates in which rows left out differ from the row kept.
     calls : tuple of str
         The public calls it went through, as text; :func:`apastats.recording.verb` writes them from the signature.
     """
@@ -202,10 +204,12 @@ class Facts:
     layers: LayerChoice | None = None
     reference: str = ""
     n_duplicate: int = 0
+    differ: Sequence[str] = ()
     calls: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "calls", tuple(self.calls))
+        object.__setattr__(self, "differ", tuple(self.differ))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dict, for json; :meth:`from_dict` reads it."""

@@ -393,7 +393,7 @@ def test_order_labels_colors_interval_and_ceilings(results: dict[str, Any]) -> N
     }
     line = means_ceiling(results, "V1")
     assert any(np.allclose(one.get_xdata(), line) for one in ax.lines)
-    with pytest.raises(InputError, match="order: got 'nobody'; allowed: names among"):
+    with pytest.raises(InputError, match="order: got 'nobody'; allowed: one of "):
         means.plot(order=["nobody"])
     with pytest.raises(InputError, match="interval: got 'wide'; allowed: one of"):
         tests.plot(interval="wide")

@@ -258,6 +258,10 @@ def _check_scores(data: ScoreTable) -> list[Row]:
     rows: list[Row] = [("rows", str(len(frame)), OK, f"outcomes: {', '.join(data.outcomes)}")]
     if n := data.facts.n_duplicate:
         detail = f"{counted(n, 'row')} repeated the key of another and {'was' if n == 1 else 'were'} left out"
+        if data.facts.differ:
+            detail += (
+                f"; they differ in {list(data.facts.differ)}, keys= makes a column part of the key"
+            )
         rows.append(("duplicates", str(n), PROBLEM, detail))
     rows += _check_labels(frame)
     n_subject = frame["subject"].nunique()

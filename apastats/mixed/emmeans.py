@@ -461,9 +461,10 @@ def emmeans(
     for position, c in enumerate(grid.rows.columns):
         table.insert(position, c, grid.rows[c].to_numpy())
     what = f"slopes over {trend}" if trend else "marginal means"
+    held = grid.held or "every variable of the fixed part is shown"
     info = Info(
         estimand="marginal mean",
-        method=f"estimated {what} of a linear mixed model; {grid.held}",
+        method=f"estimated {what} of a linear mixed model; {held}",
         formula=fit.info["formula"],
         outcome=fit.info.outcome,
         by=list(grid.by),
@@ -476,6 +477,7 @@ def emmeans(
             "trend": trend,
             "df_method": method,
             "averaging": weights,
+            "held": grid.held or None,
         },
     )
     if (transform := fit.model.design.formula.transform) is not None:

@@ -202,7 +202,7 @@ SETTINGS = {
     "criteria": "Both criteria were tested by {}.",
     "agreement_reference": "Agreement was compared with that of {}.",
     "score_outcome": "The score is the column {}.",
-    "averaging": "Averages over other factors give their levels {} weights.",
+    "held": "Estimates are {}.",
     "contrasts": "The contrasts were {}.",
     "weights": "Residual variances were known {}.",
     "residual_by": "Residual variances differ by {}.",
@@ -250,8 +250,10 @@ def settings_sentences(info: Info) -> list[str]:
             return "yes" if value else "no"
         many = value if isinstance(value, list) else [value]
         return ", ".join(
-            f"{v:g}" if isinstance(v, float) else VALUES.get(str(v), str(v).replace("_", " "))
-            for v in many
+            f"{v:g}"
+            if isinstance(v, float)
+            else VALUES.get(str(v), str(v) if " " in str(v) else str(v).replace("_", " "))
+            for v in many  # words of a setting; a clause may name columns, which keep their spelling
         )
 
     told = [

@@ -113,7 +113,7 @@ def test_replayed_tables() -> None:
 @pytest.mark.parametrize(
     ("call", "match"),
     [
-        (lambda: subject_counts(1), r"n: got 1; allowed: two units"),
+        (lambda: subject_counts(1), r"n: got 1; allowed: a whole number from 2"),
         (lambda: subject_counts(13, "exact"), r"n_resamples: got 'exact'.*ends at 12 units"),
         (lambda: subject_counts(5, "all"), r"n_resamples: got 'all'; allowed: 'auto'"),
         (lambda: subject_counts(5, 0), r"n_resamples: got 0"),

@@ -40,7 +40,7 @@ class Grid:
     specs, by : tuple of str
         Columns that are compared, and those within which they are.
     held : str
-        What the means are averaged over or held at, in words.
+        What the means are averaged over or held at, in words; empty where every variable is shown.
     fixed : FixedPart
     trend : str or None
         Covariate whose slope is meant instead of a mean.
@@ -157,7 +157,8 @@ def reference_grid(
         column = frame[design.formula.offset].to_numpy(dtype=float)
         shift[filled] = np.bincount(codes, w * column)[filled] / total[filled]
         words = ""
-    held = _held(values, rest, averaged, weights) + words
+    partial = [n for n in rest if n in at and n in fixed.factors]
+    held = "; ".join(filter(None, [_held(values, rest, averaged, partial, weights), words]))
     return Grid(rows, full, spec_names, by_names, held, fixed, trend, shift)
 
 
@@ -188,7 +189,7 @@ def _offset_level(design: Design, at: Mapping[str, Any]) -> tuple[float, str]:
     if design.offset is None or name is None:
         return 0.0, ""
     level = float(np.mean(at[name])) if name in at else float(design.offset.mean())
-    return level, f"; at {name} = {level:.6g}"
+    return level, f"at {name} = {level:.6g}"
 
 
 def _values(fixed: FixedPart, name: str, at: Mapping[str, Any]) -> list[Any]:
@@ -260,21 +261,31 @@ def _row_weights(
 
 
 def _held(
-    values: Mapping[str, list[Any]], rest: list[str], averaged: list[str], weights: str
+    values: Mapping[str, list[Any]],
+    rest: list[str],
+    averaged: list[str],
+    partial: list[str],
+    weights: str,
 ) -> str:
-    """What means are averaged over or held at, in words."""
+    """What means are averaged over or held at, in words; ``partial``: factors of which levels were chosen."""
+
+    def levels(n: str) -> str:
+        return ", ".join(map(str, values[n]))
+
     words = []
     if averaged:
-        words.append(f"averaged {WEIGHTS[weights]} over " + ", ".join(averaged))
-    held = [
+        over = [f"{n} ({levels(n)})" if n in partial else n for n in averaged]
+        words.append(f"averaged {WEIGHTS[weights]} over " + ", ".join(over))
+    held = [f"{n} = {levels(n)}" for n in partial if n not in averaged]
+    held += [
         f"{n} = {', '.join(f'{v:.6g}' for v in values[n])}"
         + (" (averaged)" if len(values[n]) > 1 else "")
         for n in rest
-        if n not in averaged and not isinstance(values[n][0], str)
+        if n not in averaged and n not in partial and not isinstance(values[n][0], str)
     ]
     if held:
         words.append("at " + ", ".join(held))
-    return "; ".join(words) or "every variable of the fixed part is shown"
+    return "; ".join(words)
 
 
 def _trend_of(trend: str) -> tuple[str, bool]:
