@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apastats.numbers.fixed_point import accelerated
+from apastats.numbers.fixed_point import accelerated, polished
 
 __all__ = ["Responses", "fit_responses"]
 
@@ -72,7 +72,8 @@ def fit_responses(
     equal : bool
         Whether all items have one discrimination.
     tolerance : float
-        Largest change of a (standardised) parameter at the end.
+        Largest change of a (standardised) parameter at the end, before it is brought to the accuracy of the
+        arithmetic.
     most : int
         Updates at most.
 
@@ -115,6 +116,8 @@ def fit_responses(
         [np.zeros(m), np.full(1 if equal else m, 0.7), np.log(np.maximum(0.5 * (spread / unit) ** 2, least))]
     )  # fmt: skip
     found, converged = accelerated(step, first, tolerance=tolerance, most=most)
+    if converged:
+        found = polished(step, found)
     b, a, error = unpack(found)
     if a.sum() < 0:
         a = -a

@@ -242,3 +242,15 @@ def test_fixed_point() -> None:
     assert converged
     np.testing.assert_allclose(found, np.linalg.solve(np.eye(2) - matrix, np.ones(2)), rtol=1e-7)
     assert not accelerated(lambda x: x + 1, np.zeros(1), most=20)[1]
+
+
+def test_where_the_response_model_ends_does_not_depend_on_where_it_stopped() -> None:
+    rng = np.random.default_rng(12)
+    ability = rng.normal(size=(224, 1))
+    y = ability + np.array([0.22, 0.08, 0.02]) * rng.normal(
+        size=(224, 3)
+    )  # an item almost without error: slow
+    loose, tight = fit_responses(y, tolerance=1e-6), fit_responses(y, tolerance=1e-12)
+    np.testing.assert_allclose(loose.error, tight.error, rtol=1e-9)
+    turned = fit_responses(1.7 * y[::-1] + 3)
+    np.testing.assert_allclose(turned.discrimination, 1.7 * loose.discrimination, rtol=1e-11)
