@@ -100,7 +100,8 @@ def _ranks(result: Any) -> str:
     info = result.info
     if "place_low" in result.table.columns:
         return (
-            "Models were ordered by their mean ranks, with simultaneous intervals of their places"
+            "Models were ranked within every subject; their places are those of mean scores, with "
+            "simultaneous intervals from paired tests"
         )
     return f"Models were compared by {name(info.method)}"
 
