@@ -17,6 +17,7 @@ from apastats.memory import reserve
 from apastats.numbers.best import confidence_set, moments
 from apastats.numbers.moments import ROUNDING
 from apastats.numbers.moments import moments as described
+from apastats.numbers.roots import root
 from apastats.numbers.spread import model_spread
 from apastats.recording import verb
 from apastats.results import Provenance, Result
@@ -28,6 +29,7 @@ __all__ = ["Discriminability", "discriminability"]
 
 _TESTS = 4_000_000  # paired tests of the simulated studies behind an interval
 _MEMORY = 4_000_000  # numbers at a time
+_FEW_PAIRS = 20_000  # squared models: below it simulated studies are counted together, above it one at a time
 
 
 class Discriminability(Result):
@@ -295,23 +297,45 @@ def expected_pairs(x: np.ndarray, alpha: float) -> np.ndarray:
     n, k = x.shape[-2:]
     stack, df, m = x.reshape(-1, n, k), n - 1.0, k * (k - 1) // 2
     single = float(stdtrit(df, 1 - alpha / 2))
+    if k * k > _FEW_PAIRS:
+        count = [_of_many(values, df, m, single, alpha) for values in stack]
+        return np.array(count, dtype=float).reshape(x.shape[:-2])
+    a, b = np.triu_indices(k, 1)
+    # t at which Holm rejects the first, second, ... of the ordered statistics
+    steps = -stdtrit(df, 1 - alpha / 2 / (m - np.arange(m)))
+    step = max(1, _MEMORY // (k * max(n, k)))
+    counts = np.empty(len(stack))
+    for start in range(0, len(stack), step):
+        values = stack[start : start + step]
+        mean = values.mean(axis=1)
+        own = (values - mean[:, None]) / np.sqrt(n * df)
+        product = own.swapaxes(1, 2) @ own
+        size = np.diagonal(product, axis1=1, axis2=2)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            v = size[:, a] + size[:, b] - 2 * product[:, a, b]
+            t = np.abs(mean[:, a] - mean[:, b]) / np.sqrt(v)
+        reached = np.sort(-t, axis=1) <= steps
+        counts[start : start + step] = np.logical_and.accumulate(reached, axis=1).sum(axis=1)
+    return counts.reshape(x.shape[:-2])
+
+
+def _of_many(values: np.ndarray, df: float, m: int, single: float, alpha: float) -> int:
+    """Count of one study ``[n, k]`` of so many pairs that they are taken in blocks."""
+    n, k = values.shape
     step = max(1, _MEMORY // k)
-    count = np.empty(len(stack))
-    for i, values in enumerate(stack):
-        mean = values.mean(axis=0)
-        own = (values - mean) / np.sqrt(n * df)
-        size = (own**2).sum(axis=0)
-        kept = []
-        for start in range(0, k - 1, step):
-            rows = slice(start, min(start + step, k))
-            # from the block's first model on; its own triangle below the diagonal is of earlier pairs
-            d = mean[rows, None] - mean[None, start:]
-            v = size[rows, None] + size[None, start:] - 2 * own[:, rows].T @ own[:, start:]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                t = np.abs(np.triu(d, 1)) / np.sqrt(v)
-            kept.append(t[t >= single])
-        count[i] = _holm_count(np.concatenate(kept), m, df, alpha)
-    return count.reshape(x.shape[:-2])
+    mean = values.mean(axis=0)
+    own = (values - mean) / np.sqrt(n * df)
+    size = (own**2).sum(axis=0)
+    kept = []
+    for start in range(0, k - 1, step):
+        rows = slice(start, min(start + step, k))
+        # from the block's first model on; its own triangle below the diagonal is of earlier pairs
+        d = mean[rows, None] - mean[None, start:]
+        v = size[rows, None] + size[None, start:] - 2 * own[:, rows].T @ own[:, start:]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            t = np.abs(np.triu(d, 1)) / np.sqrt(v)
+        kept.append(t[t >= single])
+    return _holm_count(np.concatenate(kept), m, df, alpha)
 
 
 def _describe(x: np.ndarray, alpha: float, g: np.random.Generator) -> list[dict[str, Any]]:
@@ -415,8 +439,6 @@ def _count_limits(
 
 def _noncentrality(f: float, df1: float, df2: float, p: float) -> float:
     """Noncentrality of F at which a value as small as ``f`` has probability p; 0 where none has."""
-    from scipy.optimize import brentq
-
     def excess(nc: float) -> float:
         return float(ncfdtr(df1, df2, nc, f)) - p
 
@@ -428,7 +450,7 @@ def _noncentrality(f: float, df1: float, df2: float, p: float) -> float:
     high = 10.0 + df1 * f
     while excess(high) > 0:
         high *= 2
-    return float(brentq(excess, 0.0, high))
+    return root(excess, 0.0, high)
 
 
 def _log_f(x: np.ndarray) -> np.ndarray:

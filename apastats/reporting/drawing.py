@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from apastats.plots.panel import PAGE, page_width
@@ -32,11 +33,39 @@ def _settings(salt: str) -> Iterator[None]:
     """Settings of matplotlib while a figure is made and written; restored afterwards."""
     import matplotlib
 
-    with matplotlib.rc_context(), warnings.catch_warnings():
+    with _restored(), warnings.catch_warnings():
+        # as values that were checked once: to check some 300 of them for every figure costs a tenth of its drawing
+        dict.update(matplotlib.rcParams, _defaults())
+        matplotlib.rcParams["svg.hashsalt"] = salt
+        # a name may hold characters the font lacks; the table beside the figure has it in full
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
+        warnings.filterwarnings("ignore", message="constrained_layout not applied")
+        yield
+
+
+@contextmanager
+def _restored() -> Iterator[None]:
+    """Settings of matplotlib as they were, afterwards."""
+    import matplotlib
+
+    before = dict.copy(matplotlib.rcParams)
+    try:
+        yield
+    finally:
+        dict.clear(matplotlib.rcParams)
+        dict.update(matplotlib.rcParams, before)
+
+
+@lru_cache(maxsize=1)
+def _defaults() -> dict[str, Any]:
+    """Settings of every figure of a report."""
+    import matplotlib
+
+    with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(
             {
-                "svg.hashsalt": salt,
                 "svg.fonttype": "none",
                 "pdf.fonttype": 42,
                 "font.family": "sans-serif",
@@ -53,11 +82,9 @@ def _settings(salt: str) -> Iterator[None]:
                 "axes.titley": 1.0,
             }
         )
-        # a name may hold characters the font lacks; the table beside the figure has it in full
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
-        warnings.filterwarnings("ignore", message="constrained_layout not applied")
-        yield
+        found = dict.copy(matplotlib.rcParams)
+    found.pop("backend", None)
+    return found
 
 
 def _salt(slug: str) -> str:
@@ -181,12 +208,15 @@ _EMPTY_PATH = re.compile(r'<path(?![^>]*\sd=")[^>]*/>\s*')
 _FONT = re.compile(r"font(-family)?:([^;\"]*?)'DejaVu Sans'[^;\"]*")
 
 
-# a number with more decimals than a screen shows
-_LONG = re.compile(r"(\d+\.\d\d)\d+")
+# decimals that a screen does not show
+_LONG = re.compile(r"(?<=\d\.\d\d)\d+")
 # places of a drawing, in points: a tenth of one is less than a seventh of a pixel
 _PLACES = re.compile(r' (?:d|x|y|x1|x2|y1|y2|points)="[^"]*"|translate\([^)]*\)')
-_TENTH = re.compile(r"(\d+)(?:\.0\d*|(\.\d)\d+)(?![\d.])")
-_TAG = re.compile(r"<[^>]*>")
+_WHOLE, _TENTH = (
+    re.compile(r"(?<=\d)\.0\d*(?![\d.])"),
+    re.compile(r"(?<=\d\.[1-9])\d+(?![\d.])"),
+)
+_TAG = re.compile(r"<[^>.]*\.[^>]*>")
 # marks of one style, as matplotlib writes them: the style stands at each
 _MARKS = re.compile(r"<g([^>]*)>\s*((?:<use [^>]*/>\s*)+)</g>")
 _STYLE = re.compile(r' style="([^"]*)"')
@@ -204,10 +234,11 @@ def _shorter(body: str) -> str:
         return f'<g{found.group(1)} style="{styles.pop()}">{plain}</g>'
 
     def placed(found: re.Match[str]) -> str:
-        return _TENTH.sub(r"\1\2", found.group())
+        # nothing is put in the place of what is cut: a group there costs a call of Python for each number
+        return _TENTH.sub("", _WHOLE.sub("", found.group()))
 
     def short(tag: re.Match[str]) -> str:
-        return _LONG.sub(r"\1", _PLACES.sub(placed, tag.group()))
+        return _LONG.sub("", _PLACES.sub(placed, tag.group()))
 
     return _TAG.sub(short, _MARKS.sub(together, body))
 

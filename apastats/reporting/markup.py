@@ -28,6 +28,7 @@ __all__ = [
 
 _OPEN = {"i": "\ue000", "n": "\ue002", "c": "\ue004", "b": "\ue006", "k": "\ue008"}
 _CLOSE = {k: chr(ord(v) + 1) for k, v in _OPEN.items()}
+_OPENS, _CLOSES = ({v: k for k, v in some.items()} for some in (_OPEN, _CLOSE))
 _MARK = re.compile("([\ue000-\ue009])")
 
 
@@ -63,6 +64,8 @@ def _render(
     escape_name: Callable[[str], str] | None = None,
 ) -> str:
     """Escape the text between markers and wrap what stands between a pair of them (pairs may nest)."""
+    if not _MARK.search(text):
+        return escape(text)
     of: dict[str, Callable[[str], str]] = {
         "c": str,
         "n": escape_name or escape,
@@ -70,12 +73,9 @@ def _render(
     }
     stack: list[tuple[str, list[str]]] = [("", [])]
     for part in _MARK.split(text):
-        kind = next((k for k, v in _OPEN.items() if v == part), None)
-        if kind is not None:
-            stack.append((kind, []))
-            continue
-        kind = next((k for k, v in _CLOSE.items() if v == part), None)
-        if kind is None:
+        if part in _OPENS:
+            stack.append((_OPENS[part], []))
+        elif part not in _CLOSES:
             stack[-1][1].append(of.get(stack[-1][0], escape)(part))
         elif len(stack) > 1:
             opened, parts = stack.pop()

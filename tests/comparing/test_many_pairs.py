@@ -142,8 +142,10 @@ def test_pairs_of_simulated_studies_are_those_of_differences(
     truth = separated_pairs(x, 0.05)
     assert truth.any()
     np.testing.assert_array_equal(expected_pairs(x, 0.05), truth)
-    monkeypatch.setattr("apastats.comparing.discriminability._MEMORY", 7)
-    np.testing.assert_array_equal(expected_pairs(x, 0.05), truth)
+    # in blocks of studies, and of pairs of one study, the same
+    for name, few in (("_MEMORY", 7), ("_FEW_PAIRS", 0)):
+        monkeypatch.setattr(f"apastats.comparing.discriminability.{name}", few)
+        np.testing.assert_array_equal(expected_pairs(x, 0.05), truth)
     # against the definition
     from scipy.stats import ttest_rel
 
