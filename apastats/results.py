@@ -17,7 +17,7 @@ import pandas as pd
 
 from apastats.arguments import checked, whole
 from apastats.errors import DataError, InputError, MissingExtraError, OutputExistsError
-from apastats.printable import spreadsheet_safe
+from apastats.printable import csv_text, spreadsheet_safe
 from apastats.rounding import LIMIT_ERRORS, printed_decimals
 from apastats.words import Info, jsonable
 
@@ -395,7 +395,7 @@ class Result:
             )
         folder.mkdir(parents=True, exist_ok=True)
         self.table.to_parquet(folder / "table.parquet", index=False)
-        spreadsheet_safe(self.table).to_csv(folder / "table.csv", index=False)
+        (folder / "table.csv").write_text(csv_text(self.table), "utf-8", newline="")
         # npz of plain arrays only: reading it back never unpickles
         arrays: dict[str, Any] = {k: np.asarray(v) for k, v in self.arrays.items()}
         if objects := [k for k, v in arrays.items() if v.dtype.hasobject]:
@@ -428,7 +428,7 @@ class Result:
             return report(self, title=title_of(self)).save(file, overwrite=overwrite)
         file.parent.mkdir(parents=True, exist_ok=True)
         if suffix == ".csv":
-            spreadsheet_safe(self.table).to_csv(file, index=False)
+            file.write_text(csv_text(self.table), "utf-8", newline="")
         elif suffix == ".parquet":
             self.table.to_parquet(file, index=False)
         else:

@@ -49,12 +49,17 @@ def _restored() -> Iterator[None]:
     """Settings of matplotlib as they were, afterwards."""
     import matplotlib
 
-    before = dict.copy(matplotlib.rcParams)
+    before = _raw(matplotlib.rcParams)
     try:
         yield
     finally:
         dict.clear(matplotlib.rcParams)
         dict.update(matplotlib.rcParams, before)
+
+
+def _raw(settings: Any) -> dict[str, Any]:
+    """Settings as they stand: to ask for the backend that is to be chosen would choose one, and import pyplot."""
+    return {k: dict.__getitem__(settings, k) for k in dict.keys(settings)}
 
 
 @lru_cache(maxsize=1)
@@ -82,7 +87,7 @@ def _defaults() -> dict[str, Any]:
                 "axes.titley": 1.0,
             }
         )
-        found = dict.copy(matplotlib.rcParams)
+        found = _raw(matplotlib.rcParams)
     found.pop("backend", None)
     return found
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from apastats.arguments import checked, choice, flag, instance, items, whole
 from apastats.errors import InputError, OutputExistsError
-from apastats.printable import spreadsheet_safe
+from apastats.printable import csv_text
 from apastats.reporting import summary
 from apastats.reporting.answer import answer, margins_of, results_of
 from apastats.reporting.blocks import FigureBlock, Listing, Section
@@ -327,7 +327,7 @@ class Report:
             stem = block.slug.removeprefix("figure-")
             for suffix, data in self._drawings.get(block, *wanted).items():
                 (target / f"{stem}.{suffix}").write_bytes(data)
-            spreadsheet_safe(block.data).to_csv(target / f"{stem}.csv", index=False)
+            (target / f"{stem}.csv").write_text(csv_text(block.data), "utf-8", newline="")
         return files
 
 

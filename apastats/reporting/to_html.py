@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
 
-from apastats.printable import clean, spreadsheet_safe
+from apastats.printable import clean, csv_text
 from apastats.reporting import markup
 from apastats.reporting.blocks import (
     Block,
     Code,
+    Column,
     FigureBlock,
     Listing,
     Paragraph,
@@ -48,6 +49,7 @@ class Renderer:
         self.max_rows = max_rows
         self.n_table = self.n_figure = 0
         self.beside: list[pd.DataFrame] = []
+        self.written: dict[str, Any] = {}
         self.environment = Environment(
             loader=PackageLoader("apastats.reporting", "templates"),
             autoescape=True,
@@ -59,7 +61,9 @@ class Renderer:
         """Inline text as safe HTML."""
         from markupsafe import Markup
 
-        return Markup(markup.to_html(inline, _cited))
+        if (found := self.written.get(inline)) is None:
+            found = self.written[inline] = Markup(markup.to_html(inline, _cited))
+        return found
 
     def block(self, block: Block) -> Any:
         """Any block as safe HTML."""
@@ -113,12 +117,21 @@ class Renderer:
             label=f"Table {self.n_table}.",
             caption=self.text(block.caption),
             columns=columns,
-            rows=[[self.text(cell) for cell in row] for row in rows],
+            rows=Markup("".join(self._row(row, block.columns) for row in rows)),
+            n_row=len(rows),
             hidden=len(block.frame) - len(rows),
             folded=len(rows) > MAX_OPEN,
             csv=csv_link(block.frame),
         )
         return Markup(rendered)
+
+    def _row(self, cells: Sequence[str], columns: Sequence[Column]) -> str:
+        """Row of a table; its first cell is its head where it is text."""
+        parts = []
+        for i, (cell, c) in enumerate(zip(cells, columns, strict=True)):
+            tag, tail = ("th", ' scope="row"') if not i and not c.numeric else ("td", ' class="num"' if c.numeric else "")
+            parts.append(f"<{tag}{tail}>{self.text(cell)}</{tag}>")
+        return f"\n<tr>{''.join(parts)}</tr>"
 
     def _repeated(self, data: pd.DataFrame) -> bool:
         """Whether much data of a figure stand in the table below it, whose csv has them."""
@@ -146,6 +159,14 @@ class Renderer:
         return Markup(rendered)
 
 
+# what urllib.parse.quote would escape, byte by byte
+_UNSAFE = re.compile(rb"[^A-Za-z0-9!*'();:@&=+$,/?\-_.~]")
+
+
+def _escaped(found: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % found.group()[0]
+
+
 def _cited(keys: str) -> str:
     links = [f'<a href="#ref-{k}">{html.escape(WORKS[k].short())}</a>' for k in keys.split(";")]
     return f"({'; '.join(links)})"
@@ -155,9 +176,7 @@ def csv_link(frame: pd.DataFrame) -> str:
     """The frame as a data link, all digits; empty where it is too long to be kept in the page."""
     if len(frame) > MAX_CSV_ROWS:
         return ""
-    return "data:text/csv;charset=utf-8," + quote(
-        spreadsheet_safe(frame).to_csv(index=False), safe="!*'();:@&=+$,/?-_.~ ".replace(" ", "")
-    )
+    return "data:text/csv;charset=utf-8," + _UNSAFE.sub(_escaped, csv_text(frame).encode()).decode()
 
 
 def references_html(bibliography: Bibliography) -> Any:

@@ -136,7 +136,15 @@ def _lower_tail(row: np.ndarray, p: float, weights: np.ndarray, guide: np.ndarra
         place = int((p + spread) * len(guide)) + 1
         bound = guide[place] if place < len(guide) else np.inf
         part = np.flatnonzero(row <= bound)
-        value = _inverse(row[part], weights[part], p, full=len(part) == len(row))
+        x, w = row[part], weights[part]
+        # the outermost replicates are many and weigh little: their mass is enough
+        inner = int((p - spread) * len(guide)) - 1
+        below = x < guide[inner] if inner > 0 else np.zeros(len(x), dtype=bool)
+        mass = float(w[below].sum())
+        full = len(part) == len(row)
+        value = None
+        if inner <= 0 or mass < p - 2 * _TIE:
+            value = _inverse(x[~below], w[~below], p - mass, full)
         if value is not None:
             return value
         spread = 1.0 if spread > 0.2 else 3 * spread

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from apastats.errors import ReadError
-from apastats.printable import spreadsheet_safe
+from apastats.printable import csv_text
 from apastats.results import jsonable, package_versions
 from apastats.studies.sections import StudyFile
 from apastats.studies.store import Store, load, save
@@ -79,7 +79,7 @@ def write_folder(
         if written.is_file():
             copyfile(written, target)
         else:
-            spreadsheet_safe(result.frame).to_csv(target, index=False)
+            target.write_text(csv_text(result.frame), "utf-8", newline="")
     (part / "study.toml").write_text(text, "utf-8")
     run = {"command": command, "study": jsonable(study.model_dump()), "results": list(results)}
     run |= {"warnings": list(messages), "versions": package_versions()}

@@ -19,6 +19,7 @@ from apastats.folders import (
     refuse_foreign,
     seal,
 )
+from apastats.printable import csv_text
 from apastats.studies.folder import read_folder, render, write_folder
 from apastats.studies.pipeline import Pipeline, Progress, steps_of
 from apastats.studies.plan import compare_with_plan, plan_beside, read_plan, write_plan_copy
@@ -188,8 +189,8 @@ def demo_data(seed: int) -> SimulatedStudy:
 def write_demo_data(folder: Path, simulated: SimulatedStudy) -> None:
     """Scores and truth of the demonstration, as its folder holds them."""
     (folder / "data").mkdir()
-    simulated.scores.frame.to_csv(folder / "data" / "scores.csv", index=False)
-    simulated.truth.to_csv(folder / "truth.csv", index=False)
+    for place, frame in (("data/scores.csv", simulated.scores.frame), ("truth.csv", simulated.truth)):
+        (folder / place).write_text(csv_text(frame), "utf-8", newline="")
 
 
 DEMO_STUDY = """# Simulated study: eight models of which the first three are truly equal and the best everywhere.
