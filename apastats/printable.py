@@ -43,35 +43,34 @@ def _different(cells: pd.Series) -> Iterable[Any]:
 
 def spreadsheet_safe(frame: pd.DataFrame) -> pd.DataFrame:
     """Table whose texts a spreadsheet takes for text: ``=1+1`` as ``'=1+1``; numbers stay, negative ones too."""
-
-    def safe(value: Any) -> Any:
-        # a lone sign is no formula, and "-" is the layer of a model that has none
-        if not isinstance(value, str) or not value.startswith(_FORMULA) or len(value.strip()) < 2:
-            return value
-        try:
-            float(value)
-        except ValueError:
-            return f"'{value}"
-        return value
-
-    out = frame.rename(columns=safe)
+    out = frame.rename(columns=_safe)
     for i, kind in enumerate(frame.dtypes):
         if kind.kind not in "biufcmM":
             cells = frame.iloc[:, i]
-            if any(safe(v) is not v for v in _different(cells)):
-                out.isetitem(i, list(cells.astype(object).map(safe)))
+            if any(_safe(v) is not v for v in _different(cells)):
+                out.isetitem(i, list(cells.astype(object).map(_safe)))
     return out
 
 
+def _safe(value: Any) -> Any:
+    # a lone sign is no formula, and "-" is the layer of a model that has none
+    if not isinstance(value, str) or not value.startswith(_FORMULA) or len(value.strip()) < 2:
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
 def csv_text(frame: pd.DataFrame) -> str:
-    """Table as csv, every text safe in a spreadsheet: the characters of ``DataFrame.to_csv``, in a third of its time."""
-    shown = spreadsheet_safe(frame)
-    if len(shown) < _LONG or not shown.shape[1]:
-        return str(shown.to_csv(index=False, lineterminator="\n"))
-    columns = [_cells(shown.iloc[:, i]) for i in range(shown.shape[1])]
-    if any(c is None for c in columns):
-        return str(shown.to_csv(index=False, lineterminator="\n"))
-    head = str(shown.iloc[:0].to_csv(index=False, lineterminator="\n"))
+    """Table as csv, its texts safe in a spreadsheet: the characters of ``DataFrame.to_csv`` in half its time."""
+    columns = (
+        [] if len(frame) < _LONG else [_cells(frame.iloc[:, i]) for i in range(frame.shape[1])]
+    )
+    if len(columns) < 2 or any(c is None for c in columns):
+        return str(spreadsheet_safe(frame).to_csv(index=False, lineterminator="\n"))
+    head = str(spreadsheet_safe(frame.iloc[:0]).to_csv(index=False, lineterminator="\n"))
     lines = map(",".join, zip(*(c for c in columns if c is not None), strict=True))
     return head + "\n".join(lines) + "\n"
 
@@ -97,7 +96,7 @@ def _cells(column: pd.Series) -> list[str] | None:
         return None
     codes, levels = pd.factorize(column)
     # the value of what is missing, -1, comes last
-    written = np.array([*map(_quoted, levels), ""], dtype=object)
+    written = np.array([*(_quoted(_safe(v)) for v in levels), ""], dtype=object)
     found: list[str] = written[codes].tolist()
     return found
 

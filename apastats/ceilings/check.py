@@ -278,7 +278,7 @@ def _check_scores(data: ScoreTable) -> list[Row]:
         rows.append(
             (f"{column}s", str(frame[column].nunique()), OK, _names(frame[column].unique()))
         )
-    if "train" not in set(frame["split"]) and _most_layers(frame) > 1:
+    if "train" not in list(frame["split"].unique()) and _most_layers(frame) > 1:
         detail = "no train split: choose layers across subjects (select_layer(on='cross_subject'))"
         rows.append(("train split", "none", NOTE, detail))
     rows += _check_layers(frame) + _check_balance(frame) + _check_values(frame, outcome)

@@ -439,6 +439,7 @@ def _count_limits(
 
 def _noncentrality(f: float, df1: float, df2: float, p: float) -> float:
     """Noncentrality of F at which a value as small as ``f`` has probability p; 0 where none has."""
+
     def excess(nc: float) -> float:
         return float(ncfdtr(df1, df2, nc, f)) - p
 

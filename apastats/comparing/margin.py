@@ -273,10 +273,11 @@ def _ceiling_values(ceiling: Any, block: Block, bound: str, name: str) -> np.nda
     if not mine:
         raise DataError(f"bounds: ceiling and scores share no {block.cluster}")
     to, source = (list(v) for v in zip(*mine, strict=True))
+    mine_in = [(table[c].to_numpy(object), block.cells[c].to_numpy(object)) for c in shared]
     for j in range(len(block.cells)):
         keep = rows
-        for c in shared:
-            keep = keep[(table[c].iloc[keep] == block.cells[c].iloc[j]).to_numpy()]
+        for theirs, cells in mine_in:
+            keep = keep[np.asarray(theirs[keep] == cells[j], dtype=bool)]
         if len(keep) != 1:
             found = "no value" if not len(keep) else f"{len(keep)} values"
             raise DataError(

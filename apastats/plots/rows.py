@@ -305,7 +305,7 @@ def drawn_ends(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, dict[str, n
 def _reach(frame: pd.DataFrame) -> tuple[float, float]:
     """Just below and just above all that is finite."""
     ends = ("conf_low", "conf_high", "estimate", "bound_low", "bound_high")
-    seen = frame[[c for c in ends if c in frame.columns]].to_numpy("f8")
+    seen = np.array([frame[c].to_numpy("f8") for c in ends if c in frame.columns])
     seen = seen[np.isfinite(seen)]
     if not seen.size:
         return -1.0, 1.0

@@ -94,18 +94,17 @@ class _Paths:
 
 
 def _inches(box: Box, xlim: Any, ylim: Any) -> Placing:
-    """From the coordinates of a panel to inches."""
+    """From the coordinates of a panel to inches, ``[..., 2]``."""
     left, top, width, height = box
+    (x_least, x_most), (y_least, y_most) = sorted(xlim), sorted(ylim)
 
     def place(xy: np.ndarray) -> np.ndarray:
-        x = np.clip(xy[:, 0], min(xlim), max(xlim))
-        y = np.clip(xy[:, 1], min(ylim), max(ylim))
-        return np.column_stack(
-            [
-                left + (x - xlim[0]) / (xlim[1] - xlim[0]) * width,
-                top + (ylim[1] - y) / (ylim[1] - ylim[0]) * height,
-            ]
-        )
+        x = np.minimum(np.maximum(xy[..., 0], x_least), x_most)
+        y = np.minimum(np.maximum(xy[..., 1], y_least), y_most)
+        out = np.empty(xy.shape)
+        out[..., 0] = left + (x - xlim[0]) / (xlim[1] - xlim[0]) * width
+        out[..., 1] = top + (ylim[1] - y) / (ylim[1] - ylim[0]) * height
+        return out
 
     return place
 
@@ -406,6 +405,14 @@ def _place(paths: _Paths, box: Box, panel: Panel) -> None:
         colors = (
             m.color if isinstance(m.color, (list, tuple, np.ndarray)) else [m.color] * len(m.xy)
         )
+        if m.what == "line" and len(m.xy) > 1 and len({len(xy) for xy in m.xy}) == 1:
+            key = (m.z, None, m.width, m.dash, m.alpha, "", 0)
+            together = np.stack(m.xy)
+            shown = ~np.isnan(together).any(axis=(1, 2))
+            for ends, color, seen in zip(place(together), colors, shown, strict=True):
+                if seen:
+                    paths.add((m.what, m.z, color, *key[1:]), ends)
+            continue
         for xy, color in zip(m.xy, colors, strict=True):
             if m.what == "point":
                 ok = np.isfinite(xy).all(axis=1)

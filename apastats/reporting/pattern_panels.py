@@ -39,10 +39,9 @@ def brain_pattern_figures(table: Any, context: Any) -> list[Block]:
             continue
         for label, where in split_metrics(brain):
             part = brain.iloc[where]
-            rois = [r for r in dict.fromkeys(part["roi"])]
-            rows = [r for r in rois if r in set(part["layer"])] + [
-                r for r in dict.fromkeys(part["layer"]) if r not in rois
-            ]
+            rois = list(dict.fromkeys(part["roi"].unique()))
+            layers = dict.fromkeys(part["layer"].unique())
+            rows = [r for r in rois if r in layers] + [r for r in layers if r not in rois]
             mean = part.groupby(["layer", "roi"], sort=False)[table.outcomes[0]].mean().unstack()
             matrix = mean.reindex(index=rows, columns=rois)
 

@@ -129,7 +129,11 @@ class Renderer:
         """Row of a table; its first cell is its head where it is text."""
         parts = []
         for i, (cell, c) in enumerate(zip(cells, columns, strict=True)):
-            tag, tail = ("th", ' scope="row"') if not i and not c.numeric else ("td", ' class="num"' if c.numeric else "")
+            tag, tail = (
+                ("th", ' scope="row"')
+                if not i and not c.numeric
+                else ("td", ' class="num"' if c.numeric else "")
+            )
             parts.append(f"<{tag}{tail}>{self.text(cell)}</{tag}>")
         return f"\n<tr>{''.join(parts)}</tr>"
 

@@ -189,7 +189,10 @@ def demo_data(seed: int) -> SimulatedStudy:
 def write_demo_data(folder: Path, simulated: SimulatedStudy) -> None:
     """Scores and truth of the demonstration, as its folder holds them."""
     (folder / "data").mkdir()
-    for place, frame in (("data/scores.csv", simulated.scores.frame), ("truth.csv", simulated.truth)):
+    for place, frame in (
+        ("data/scores.csv", simulated.scores.frame),
+        ("truth.csv", simulated.truth),
+    ):
         (folder / place).write_text(csv_text(frame), "utf-8", newline="")
 
 

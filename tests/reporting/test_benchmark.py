@@ -9,7 +9,9 @@ from benchmarks.common import run
 
 def test_a_small_report_is_rendered(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("reporting", quick=True, only="absent") == []
-    time, size = run("reporting", quick=True)
+    figures, time, size = run("reporting", quick=True)
+    assert figures.ours
+    assert "one process" in figures.note
     assert time.ours is not None
     assert time.ours > 0
     assert size.met  # the size does not depend on the machine
