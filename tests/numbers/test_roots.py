@@ -16,7 +16,7 @@ from apastats.numbers.roots import cubic_spline, root
 
 FUNCTIONS: dict[str, Callable[[float], float]] = {
     "cubic": lambda v: v**3 - 2 * v - 5,
-    "flat": lambda v: (v - 1) ** 3,
+    "flat": lambda v: (v - 1) ** 3 + 1e-3 * (v - 1),
     "exponential": lambda v: math.exp(-v) - v,
     "steep": lambda v: math.tanh(400 * (v - 0.3)),
     "step": lambda v: -1.0 if v < 0.7 else 1.0,
