@@ -123,7 +123,9 @@ def measured(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> s
     ]
     beside += _p(row, style) + _reliabilities(row, style)
     if pd.notna(row.get("place_low")):
-        beside.append(f"place by the mean score {row['place']:g}, from {row['place_low']:g} to {row['place_high']:g}")
+        beside.append(
+            f"place by the mean score {row['place']:g}, from {row['place_low']:g} to {row['place_high']:g}"
+        )
     tail = f" ({', '.join(beside)})" if beside else ""
     value = style.number(row["estimate"], d)
     return led(cell(row, frame), f"the {what}{f' of {who}' if who else ''} was {value}{tail}")
