@@ -540,6 +540,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "model_subject_sd": 0.04,
         "roi_correlation": needing(0.5, n_roi=2),
         "model_correlation": 0.2,
+        "deviations": "heavy",
         "n_replicate": 30,
         "rng": 2,
         "bounds": 0.03,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import number, numbers, whole
+from apastats.arguments import choice, number, numbers, whole
 from apastats.comparing.margin import as_margin
+from apastats.errors import SmallSampleWarning, warn
 from apastats.numbers.adjust_p import adjust_p, check_adjust
 from apastats.numbers.best import confidence_set, moments, with_the_best
 from apastats.planning.power import PowerResult
@@ -18,6 +21,19 @@ from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequenc
 from apastats.words import Drawn, Held, Info
 
 __all__ = ["power_study"]
+
+Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+_SHAPE = 4 / 1.75**2  # a gamma distribution of skewness 1.75
+DEVIATIONS: Mapping[str, Draw] = MappingProxyType(
+    {
+        "normal": lambda g, shape: g.standard_normal(shape),
+        "skewed": lambda g, shape: (g.standard_gamma(_SHAPE, shape) - _SHAPE) / np.sqrt(_SHAPE),
+        "heavy": lambda g, shape: g.standard_t(3, shape) / np.sqrt(3.0),
+    }
+)
+_WORDS = MappingProxyType({"normal": "normal", "skewed": "skewed", "heavy": "heavy-tailed"})
+# with fewer, power is off by more than 1.5 points where deviations are heavy-tailed or skewed
+FEW = 50
 
 
 @verb
@@ -33,6 +49,7 @@ def power_study(
     model_subject_sd: float = 0.03,
     roi_correlation: float = 0.0,
     model_correlation: float = 0.0,
+    deviations: str = "normal",
     adjust: str = "holm",
     alpha: float = 0.05,
     n_replicate: int = 500,
@@ -57,6 +74,8 @@ def power_study(
         every comparison and are left out.
     roi_correlation, model_correlation : float
         Correlation of these deviations between ROIs, and between models that are not the same.
+    deviations : {"normal", "skewed", "heavy"}
+        Their distribution: normal, gamma of skewness 1.75, or t with 3 degrees of freedom, all with the same SD.
     adjust : str
         Adjustment over all pairs and ROIs, see :func:`apastats.adjust_p`.
     alpha : float
@@ -83,9 +102,22 @@ def power_study(
     InputError
         If a size, a share or a correlation is impossible.
 
+    Warns
+    -----
+    SmallSampleWarning
+        Fewer than 50 subjects and normal deviations. Where deviations are heavy-tailed, the share of tied pairs shown
+        is with 5 subjects up to 20 points higher (power of a half or less) and 3 lower (power of .9 and more), with 10
+        subjects 15 and 3, with 40 subjects 8 and 2; where they are skewed, 10 and 4, 6 and 2, 3 and 2.
+
     See Also
     --------
     subjects_needed, power_tost, calibrate
+
+    Notes
+    -----
+    An SD is no description of few subjects: of heavy-tailed deviations most samples hold none of the rare large ones,
+    and their SD is below the true one more often than a normal sample's. Where the margin is narrow these studies
+    show more than normal ones do, and where it is wide the few with a large deviation show less.
 
     References
     ----------
@@ -110,6 +142,15 @@ def power_study(
     number("gap", gap, least=0, below=1)
     number("mean", mean, above=0)
     number("model_subject_sd", model_subject_sd, above=0)
+    draw = DEVIATIONS[choice("deviations", deviations, tuple(DEVIATIONS))]
+    few = [size for size in sizes if size < FEW]
+    if few and deviations == "normal":
+        text = (
+            f"power_study: with {', '.join(map(str, few))} subjects the power is that of normal deviations; where they are "
+            "heavy-tailed or skewed a high power is lower by up to 4 points and a low one higher by up to 20 "
+            "(deviations='heavy', deviations='skewed')"
+        )
+        warn(text, SmallSampleWarning)
     root = seed_sequence(rng)
     truth = mean * np.r_[np.ones(n_tied), np.full(n_model - n_tied, 1 - gap)]
     a, b = np.triu_indices(n_model, 1)
@@ -120,6 +161,7 @@ def power_study(
             _one_study(
                 _noise(
                     block_generator(root, i, r),
+                    draw,
                     size,
                     n_model,
                     n_roi,
@@ -168,23 +210,29 @@ def power_study(
         held_fixed=(
             Held("assumed means and spreads"),
             Held("assumed correlations"),
-            Held("assumed normal deviations"),
+            Held(f"assumed {_WORDS[deviations]} deviations"),
         ),
     )
     return PowerResult(pd.DataFrame(rows), info, Provenance(seed=recorded_seed(root)))
 
 
 def _noise(
-    g: np.random.Generator, n: int, k: int, cells: int, between_rois: float, between_models: float
+    g: np.random.Generator,
+    draw: Draw,
+    n: int,
+    k: int,
+    cells: int,
+    between_rois: float,
+    between_models: float,
 ) -> np.ndarray:
     """Unit-variance deviations ``[n, k, cells]`` with the two correlations (product structure)."""
-    z = g.standard_normal((n, k, cells))
+    z = draw(g, (n, k, cells))
     for axis, r in ((2, between_rois), (1, between_models)):
         shape = list(z.shape)
         shape[axis] = 1
         if r:
             # a shared part of its own draw keeps the other axis as it is
-            shared = g.standard_normal(shape) if axis == 1 else g.standard_normal((n, k, 1))
+            shared = draw(g, tuple(shape))
             z = np.sqrt(1 - r) * z + np.sqrt(r) * shared
     return z
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import lru_cache
 from typing import Any
 
@@ -217,21 +218,24 @@ def tost_power_here(n: int, bound: float, alpha: float) -> float:
 
 
 @lru_cache(maxsize=32)
-def _predicted(n: int, bound: float, sd: float) -> float:
-    """Share of tied pairs that ``power_study`` says three models show, the best scoring 1."""
+def _predicted(n: int, bound: float, sd: float) -> tuple[float, list[warnings.WarningMessage]]:
+    """Share of tied pairs that ``power_study`` says three models show, the best scoring 1, and what it warns of."""
     from apastats.planning.power_study import power_study
 
-    found = power_study(
-        n=n,
-        bounds=bound,
-        n_model=3,
-        n_tied=3,
-        mean=1.0,
-        model_subject_sd=sd,
-        n_replicate=4000,
-        rng=11,
-    ).table
-    return float(found.loc[found["term"] == "tied_pairs_equivalent", "estimate"].iloc[0])
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = power_study(
+            n=n,
+            bounds=bound,
+            n_model=3,
+            n_tied=3,
+            mean=1.0,
+            model_subject_sd=sd,
+            n_replicate=4000,
+            rng=11,
+        ).table
+    shown = found.loc[found["term"] == "tied_pairs_equivalent", "estimate"].iloc[0]
+    return float(shown), said
 
 
 def _planned(s: Study) -> Any:
@@ -243,7 +247,10 @@ def _planned(s: Study) -> Any:
     three = s.models().where(roi="roi_01", model=["model_02", "model_03", "model_04"])
     found = equivalence(FORMULA, three, bounds=bound * mean, test="t", adjust="holm").table
     shown = float((found["p_value_equiv_adjusted"] <= 0.05).mean())
-    return shown - _predicted(s.n, bound, sd)
+    predicted, said = _predicted(s.n, bound, sd)
+    for w in said:
+        warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+    return shown - predicted
 
 
 def _needed(s: Study) -> Any:

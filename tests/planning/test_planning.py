@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
+from scipy import stats
 
 import apastats as apa
-from apastats.errors import InputError, MarginError
+from apastats.errors import InputError, MarginError, SmallSampleWarning
 
 
 def power(**options) -> float:
@@ -70,6 +73,39 @@ def test_margin_curve_has_the_smallest_margin():
     curve = apa.margin_curve(found).tidy()
     shown = curve["p_value_equiv"] <= 0.05
     assert (shown == (curve["margin"] >= curve["margin_equivalent"])).all()
+
+
+@pytest.mark.parametrize(
+    ("deviations", "draw"),
+    [
+        ("normal", lambda g, shape: g.standard_normal(shape)),
+        ("heavy", lambda g, shape: g.standard_normal(shape) / np.sqrt(g.chisquare(3, shape))),
+        ("skewed", lambda g, shape: g.gamma(4 / 1.75**2, 1.75 / 2, shape) - 2 / 1.75),
+    ],
+)
+def test_power_of_five_subjects_is_that_of_the_deviations_assumed(deviations, draw):
+    """One pair, by scipy's t tests of deviations made otherwise; normal ones show 20 points less than heavy ones."""
+    sd, n, bound = 0.03, 5, 2.5 * 0.03 * np.sqrt(2 / 5)
+    found = apa.power_study(
+        n=n, bounds=bound, n_model=2, n_tied=2, mean=1.0, deviations=deviations, n_replicate=4000, rng=2
+    ).table  # fmt: skip
+    power = found.loc[found["term"] == "tied_pairs_equivalent", "estimate"].iloc[0]
+    x = sd * draw(np.random.default_rng(5), (n, 2, 4000))
+    d = x[:, 0] - x[:, 1]
+    p = [stats.ttest_1samp(d, -bound, alternative="greater").pvalue,
+         stats.ttest_1samp(d, bound, alternative="less").pvalue]  # fmt: skip
+    np.testing.assert_allclose(power, (np.max(p, axis=0) <= 0.05).mean(), atol=0.04)
+    assert (power > 0.5) == (deviations == "heavy") or deviations == "skewed"
+
+
+def test_power_of_few_subjects_hangs_on_their_deviations():
+    options = {"n": [8, 60], "bounds": 0.02, "n_model": 2, "n_tied": 2, "n_replicate": 10, "rng": 3}
+    with pytest.warns(SmallSampleWarning, match="with 8 subjects the power is that of normal"):
+        apa.power_study(**options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        apa.power_study(**options | {"n": 60})
+        apa.power_study(**options, deviations="heavy")
 
 
 def test_study_power_is_reproducible():
