@@ -113,7 +113,8 @@ class Competition:
                 for name in (f"statistic_{side}", f"p_{side}", f"p_{out}"):
                     part[name] = getattr(found, name)
             parts.append(part)
-        return Tested(**{k: np.stack([p[k] for p in parts], axis=1) for k in Tested.__slots__})
+        both = {k: np.stack([p[k] for p in parts], axis=1) for k in Tested.__slots__}
+        return Tested(**both).above_zero()
 
     def joint_limits(
         self,

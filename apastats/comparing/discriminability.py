@@ -28,6 +28,9 @@ from apastats.words import CHOSEN_LAYERS, MODELS, STIMULI, Drawn, Info
 __all__ = ["Discriminability", "discriminability"]
 
 _TESTS = 4_000_000  # paired tests of the simulated studies behind an interval
+_QUICK = (
+    600_000  # as many in any case, where they are few: their quantiles settle with their number
+)
 _MEMORY = 4_000_000  # numbers at a time
 _FEW_PAIRS = 20_000  # squared models: below it simulated studies are counted together, above it one at a time
 
@@ -402,8 +405,9 @@ def _count_limits(
     own = model_spread(x[..., None])
     sd = np.sqrt(own / own.mean()) * np.sqrt(float(error))
     # as many studies as a bounded number of tests allows; with many pairs one study is near its expectation
-    studies = int(np.clip(_TESTS // (k * (k - 1) // 2), 1, 480))
-    truths = int(np.clip(studies // 8, 20, 60))
+    pairs = k * (k - 1) // 2
+    studies = int(np.clip(_TESTS // pairs, 1, max(480, min(960, _QUICK // pairs))))
+    truths = int(np.clip(studies // 8, 20, 120))
     each = max(1, studies // truths)
 
     def expected(means: np.ndarray, spread: np.ndarray, size: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from apastats.comparing.margin import Bounds, Margin, as_margin
 from apastats.errors import DegenerateWarning, DesignError, InputError, MarginError, warn
 from apastats.numbers.against_all import SHOWN, SHOWN_FOR_CLAIMS, AgainstAll
 from apastats.numbers.best import Moments, confidence_set, residuals, with_the_best
+from apastats.numbers.tested import positive
 from apastats.recording import verb
 from apastats.resampling.means import summarise_means
 from apastats.resampling.plans import subject_counts
@@ -275,7 +276,7 @@ Frame = dict[str, Any]
 def _shown_close(field: Competition, family: str, alpha: float) -> list[Frame]:
     """Within the margin of the best: not worse by the margin than any other (an intersection-union test), Holm."""
     near, _, far = field.tests()
-    p_near, p_far = (adjusted_family(p, "holm", family) for p in (near, far))
+    p_near, p_far = (positive(adjusted_family(p, "holm", family)) for p in (near, far))
     bound = np.array([-c.field.unit.mean() for c in field.cells])
     low, high = field.joint_limits(near, far, bound, adjust="holm", family=family, alpha=alpha)
     decision = np.where(
@@ -324,7 +325,12 @@ def _mcs(
     m = _moments(c, bounded)
     inside, p, half = confidence_set(m, alpha, step_down=step_down, shared=c.prior.pooled)
     d = _difference(m.mean)
-    frame: Frame = {"estimate": d, "conf_low": d - half, "conf_high": d + half, "p_value": p}
+    frame: Frame = {
+        "estimate": d,
+        "conf_low": d - half,
+        "conf_high": d + half,
+        "p_value": positive(p),
+    }
     if not bounded:
         return frame | {"in_set": inside, "decision": _plain(inside)}
     decision = _decide(d - half, d + half, float(c.field.unit.mean()))

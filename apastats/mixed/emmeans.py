@@ -375,7 +375,8 @@ def emmeans(
     by : str or list of str, optional
         Variables within whose levels means are compared.
     at : mapping, optional
-        Values of covariates (or a selection of levels); covariates are at their mean otherwise.
+        Values of covariates (or a selection of levels); covariates are at their mean otherwise, those of two values
+        (0 and 1) in ``specs`` or ``by`` at both.
     trend : str, optional
         Covariate: give its slope instead of the mean; ``"log(x)"``: the slope over log x, x times that over x.
     weights : {"equal", "proportional", "outer", "cells", "flat"}

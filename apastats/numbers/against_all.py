@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import chdtri, digamma, polygamma, stdtr, stdtrit
 
 from apastats.numbers.moments import ROUNDING
+from apastats.numbers.tested import positive
 
 __all__ = [
     "SHOWN",
@@ -234,7 +235,7 @@ class AgainstAll:
             return 0.0
         mean = logs / count - float(digamma(own / 2)) + np.log(own / 2)
         # the common value of a prior with d0 df, drawn to that of all cells by the same factor
-        return float(np.exp(mean + float(digamma(d0 / 2)) - np.log(d0 / 2))) * drawn / pooled
+        return float(np.exp(mean + float(digamma(d0 / 2)) - np.log(d0 / 2))) * (drawn / pooled)
 
     @property
     def df(self) -> float:
@@ -302,7 +303,9 @@ class AgainstAll:
             behind[rows] = _smallest_p(t, df, same)
             far[rows] = _smallest_p(u, wide_df, same)
         others = max(f.k - 1, 1)
-        return near, np.minimum(1.0, others * behind), np.minimum(1.0, others * far)
+        found = near, np.minimum(1.0, others * behind), np.minimum(1.0, others * far)
+        a, b, c = (positive(p) for p in found)
+        return a, b, c
 
     def limits(self, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
         """One-sided limits ``[k]`` of "model minus the best of the others".

@@ -178,6 +178,7 @@ def fixed_part(formula: MixedFormula, frame: pd.DataFrame, variables: list[str])
             f"the fixed column {names[j]!r} is {X[row, j]:g} in row {row}: outside the function's domain"
         )
     kept, null = _independent(X)
+    _check_offset(X, names, kept)
     if len(kept) == X.shape[1]:
         return FixedPart(X, names, tuple(terms), factors, covariates, spec)
     where = {j: i for i, j in enumerate(kept)}
@@ -206,6 +207,25 @@ def _check_size(formula: MixedFormula, frame: pd.DataFrame, factors: dict[str, l
             f"rows, a table of {8e-9 * numbers:.1f} GB; make the levels random, (1 | {largest}), whose effects are in "
             f"random_effects(), or compare them with apa.equivalence or apa.compare, which need no such table"
         )
+
+
+def _check_offset(X: np.ndarray, names: tuple[str, ...], kept: list[int]) -> None:
+    """Refuse a column that seems to be a constant because it lies so far from 0: it is left out for no other reason."""
+    for j in sorted(set(range(X.shape[1])) - set(kept)):
+        x = X[:, j]
+        middle = float(x.mean())
+        around = x - middle
+        spread = float(np.abs(around).max())
+        # rounded when it was stored, an x far from 0 still varies by thousands of its last digits
+        if spread <= 1e3 * np.spacing(abs(middle)) or spread > 1e-5 * abs(middle):
+            continue
+        others = np.column_stack([np.ones(len(x)), X[:, [i for i in kept if i < j]]])
+        rest = around - others @ np.linalg.lstsq(others, around, rcond=None)[0]
+        if np.linalg.norm(rest) > 1e-7 * np.linalg.norm(around):
+            raise DesignError(
+                f"the fixed column {names[j]!r} varies by {spread:.3g} around {middle:.6g}, too far from 0 to be told "
+                f"from a constant: subtract {middle:.6g} from it"
+            )
 
 
 def _independent(X: np.ndarray) -> tuple[list[int], np.ndarray]:

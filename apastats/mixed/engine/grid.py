@@ -113,7 +113,7 @@ def reference_grid(
     """Marginal means as combinations of coefficients.
 
     Factors that are neither in ``specs`` nor in ``by`` are averaged by ``weights``; covariates are held at their mean,
-    or take the values of ``at``. A column outside the fixed part that is constant within the levels of one of its
+    or take the values of ``at``; one of two values (0 and 1) that is in ``specs`` or ``by`` takes both. A column outside the fixed part that is constant within the levels of one of its
     factors (a stream of ROIs) stands for the levels it holds.
     """
     fixed = design.fixed
@@ -125,7 +125,8 @@ def reference_grid(
         allowed = f"a covariate of the fixed part, or log() of one: {list(fixed.covariates)}"
         raise InputError("trend", trend, allowed)
     choice("weights", weights, WEIGHTS)
-    values = {name: _values(fixed, name, at) for name in known}
+    both = {n: v for n in (*spec_names, *by_names) if (v := _two_values(design, n)) and n not in at}
+    values = {name: both.get(name) or _values(fixed, name, at) for name in known}
     rest = [n for n in known if n not in spec_names and n not in by_names]
     # by varies slowest, then specs; the first of several specs varies fastest, as in a table read downwards
     shown = [*reversed(by_names), *reversed(spec_names)]
@@ -206,6 +207,14 @@ def _values(fixed: FixedPart, name: str, at: Mapping[str, Any]) -> list[Any]:
     elif not all(np.isreal(v) and np.isfinite(v) for v in listed):
         raise InputError(f"at[{name!r}]", given, "finite numbers")
     return listed
+
+
+def _two_values(design: Design, name: str) -> list[float]:
+    """Both values of a covariate that has two; empty for all others."""
+    if name not in design.fixed.covariates:
+        return []
+    found = np.unique(design.frame[name].to_numpy(dtype=float))
+    return found.tolist() if len(found) == 2 else []
 
 
 def _nested(design: Design, name: str) -> tuple[str, dict[Any, Any]] | None:
