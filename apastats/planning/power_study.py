@@ -146,8 +146,8 @@ def power_study(
     few = [size for size in sizes if size < FEW]
     if few and deviations == "normal":
         text = (
-            f"power_study: with {', '.join(map(str, few))} subjects the power is that of normal deviations; where they are "
-            "heavy-tailed or skewed a high power is lower by up to 4 points and a low one higher by up to 20 "
+            f"power_study: with {', '.join(map(str, few))} subjects the power is that of normal deviations; where they "
+            "are heavy-tailed or skewed a high power is lower by up to 4 points and a low one higher by up to 20 "
             "(deviations='heavy', deviations='skewed')"
         )
         warn(text, SmallSampleWarning)

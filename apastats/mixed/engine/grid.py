@@ -113,8 +113,9 @@ def reference_grid(
     """Marginal means as combinations of coefficients.
 
     Factors that are neither in ``specs`` nor in ``by`` are averaged by ``weights``; covariates are held at their mean,
-    or take the values of ``at``; one of two values (0 and 1) that is in ``specs`` or ``by`` takes both. A column outside the fixed part that is constant within the levels of one of its
-    factors (a stream of ROIs) stands for the levels it holds.
+    or take the values of ``at``; one of two values (0 and 1) that is in ``specs`` or ``by`` takes both. A column
+    outside the fixed part that is constant within the levels of one of its factors (a stream of ROIs) stands for the
+    levels it holds.
     """
     fixed = design.fixed
     spec_names, by_names = as_names(specs, "specs"), as_names(by, "by")
@@ -125,8 +126,7 @@ def reference_grid(
         allowed = f"a covariate of the fixed part, or log() of one: {list(fixed.covariates)}"
         raise InputError("trend", trend, allowed)
     choice("weights", weights, WEIGHTS)
-    both = {n: v for n in (*spec_names, *by_names) if (v := _two_values(design, n)) and n not in at}
-    values = {name: both.get(name) or _values(fixed, name, at) for name in known}
+    values = _all_values(design, (*spec_names, *by_names), at)
     rest = [n for n in known if n not in spec_names and n not in by_names]
     # by varies slowest, then specs; the first of several specs varies fastest, as in a table read downwards
     shown = [*reversed(by_names), *reversed(spec_names)]
@@ -207,6 +207,15 @@ def _values(fixed: FixedPart, name: str, at: Mapping[str, Any]) -> list[Any]:
     elif not all(np.isreal(v) and np.isfinite(v) for v in listed):
         raise InputError(f"at[{name!r}]", given, "finite numbers")
     return listed
+
+
+def _all_values(
+    design: Design, shown: tuple[str, ...], at: Mapping[str, Any]
+) -> dict[str, list[Any]]:
+    """Values of every variable of the grid."""
+    fixed = design.fixed
+    both = {n: v for n in shown if n not in at and (v := _two_values(design, n))}
+    return {n: both.get(n) or _values(fixed, n, at) for n in (*fixed.factors, *fixed.covariates)}
 
 
 def _two_values(design: Design, name: str) -> list[float]:
