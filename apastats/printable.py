@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["clean", "counted", "csv_text", "spreadsheet_safe"]
+__all__ = ["all_of", "clean", "counted", "csv_text", "spreadsheet_safe"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of one
 
@@ -20,6 +20,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 def counted(count: int, noun: str) -> str:
     """``1 problem``, ``2 problems``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def all_of(items: Sequence[str], last: str = "and") -> str:
+    """``a, b and c``."""
+    parts = list(items)
+    if len(parts) < 2:
+        return parts[0] if parts else ""
+    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
 
 
 def clean(text: str) -> str:

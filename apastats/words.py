@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from apastats.errors import InputError
+from apastats.printable import all_of
 
 __all__ = [
     "CHOSEN_LAYERS", "IN_OUTCOME", "ITEMS", "MODELS", "PARTNERS", "REFERENCE_PATTERNS", "STIMULI", "SUBJECTS", "Drawn",
-    "Facts", "Held", "Info", "LayerChoice", "Outcome", "StatedMargin", "jsonable", "levels_of",
+    "Facts", "Held", "Info", "LayerChoice", "Outcome", "StatedMargin", "cell_name", "jsonable", "levels_of",
+    "in_cells", "scope_name", "with_scope",
 ]  # fmt: skip
 
 IN_OUTCOME = "in units of the outcome"
@@ -130,6 +132,33 @@ def levels_of(factors: Sequence[str]) -> tuple[Held, ...]:
     return (Held(named, "the models compared" if [*factors] == ["model"] else ""),)
 
 
+def cell_name(by: Sequence[str], *, plural: bool = False) -> str:
+    """What a cell of a formula is called: ``ROI``, ``combination of ROI and metric``; empty where there is one."""
+    named = ["ROI" if b == "roi" else b.replace("_", " ") for b in by]
+    if len(named) < 2:
+        return "".join(f"{n}s" if plural else n for n in named)
+    return f"combination{'s' if plural else ''} of {all_of(named)}"
+
+
+def in_cells(text: str, by: Sequence[str], words: str = "in each") -> str:
+    """``pairs of models in each ROI``; the text alone where there is one cell."""
+    return f"{text} {words} {cell_name(by)}" if by else text
+
+
+def with_scope(text: str, by: Sequence[str], family: str) -> str:
+    """``133 contrasts (all ROIs together)``; the text alone where there is one cell."""
+    scope = scope_name(by, family)
+    return f"{text} ({scope})" if scope else text
+
+
+def scope_name(by: Sequence[str], family: str) -> str:
+    """Over which cells tests were adjusted together: ``all ROIs together``; empty where there is one."""
+    if not by:
+        return ""
+    whole = f"all {cell_name(by, plural=True)} together"
+    return whole if family == "all" else f"each {cell_name(by)} by itself"
+
+
 @dataclass(frozen=True)
 class StatedMargin:
     """A margin as it was really used.
@@ -144,15 +173,44 @@ class StatedMargin:
         Where it comes from.
     carried : str
         What is said of its use in the test: how its uncertainty is carried.
+    of : str
+        Outcome it is of, where each of several has its own.
+    others : tuple of StatedMargin
+        Those of the other outcomes.
     """
 
     size: str
     unit: str = ""
     source: str = ""
     carried: str = ""
+    of: str = ""
+    others: Sequence[StatedMargin] = ()
+
+    def __post_init__(self) -> None:
+        # read back from json they are dicts
+        made = [o if isinstance(o, StatedMargin) else StatedMargin(**o) for o in self.others]
+        object.__setattr__(self, "others", tuple(made))
 
     def __str__(self) -> str:
-        return "; ".join(filter(None, [self.brief, self.carried]))
+        text = "; ".join(filter(None, [self.brief, self.carried]))
+        return "; ".join([f"{self.of} {text}" if self.of else text, *map(str, self.others)])
+
+    @property
+    def each(self) -> tuple[StatedMargin, ...]:
+        """The margin of each outcome, one by one."""
+        return (replace(self, others=()), *self.others)
+
+    def in_units_of(self, outcome: Outcome | None) -> StatedMargin:
+        """The same where the outcome is known: ``±0.2 Fisher z`` in place of ``±0.2 in units of the outcome``."""
+        if self.unit != IN_OUTCOME:
+            return self
+        return replace(self, unit="" if outcome is None else outcome.scale)
+
+    @classmethod
+    def together(cls, margins: Mapping[str, StatedMargin]) -> StatedMargin:
+        """One margin per outcome as a whole."""
+        first, *others = [replace(m, of=of) for of, m in margins.items()]
+        return replace(first, others=tuple(others))
 
     @property
     def brief(self) -> str:

@@ -34,7 +34,7 @@ from apastats.resampling.plans import Resamples
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
 from apastats.table import Kinds, ScoreTable
-from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Info
+from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Info, with_scope
 
 __all__ = ["Comparison", "compare"]
 
@@ -228,7 +228,6 @@ def compare(
     )
     name, what, resampled = MATCHED_TESTS[test]
     unit = block.cluster
-    scope = "all cells together" if family == "all" else "each cell by itself"
     few = choice.said_of_few(len(block.clusters), unit)
     info = Info(
         method=tested_by(name, unit, what, few),
@@ -245,7 +244,7 @@ def compare(
         comparison=compared_with(reference),
         reference=reference or "",
         adjust=adjust,
-        family=f"{counted(found.size, 'contrast')} ({scope})",
+        family=with_scope(counted(found.size, "contrast"), block.formula.by, family),
         family_size=found.size,
         joint=JOINT_KINDS.get(adjust, "Bonferroni"),
         alpha=alpha,

@@ -23,7 +23,7 @@ from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import Kinds, ScoreTable
-from apastats.words import CHOSEN_LAYERS, MODELS, STIMULI, Drawn, Info
+from apastats.words import CHOSEN_LAYERS, MODELS, STIMULI, Drawn, Info, in_cells
 
 __all__ = ["Discriminability", "discriminability"]
 
@@ -219,7 +219,7 @@ def discriminability(
         formula=str(block.formula),
         statistic="t",
         adjust="holm",
-        family="pairs of models in a cell",
+        family=in_cells("pairs of models", block.formula.by),
         method="pairs that differ by paired t tests (Holm), joint set of the best, and two-way variance components",
         extra={"against": None if y is None else against_outcome},
         null=(

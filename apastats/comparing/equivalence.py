@@ -54,7 +54,7 @@ from apastats.resampling.plans import Resamples
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike
 from apastats.table import Block, Kinds, ScoreTable, averaged_block
-from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Held, Info, Outcome
+from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Held, Info, Outcome, in_cells, with_scope
 
 __all__ = ["EquivalenceResult", "equivalence"]
 
@@ -529,7 +529,8 @@ def _words(
     outcome: Outcome,
 ) -> Info:
     """The words that go with the table."""
-    scope = "all cells together" if family == "all" else "each cell by itself"
+    best = in_cells("the one of the highest mean", block.formula.by, "in its")
+    size = counted(found.size, "test" if found.sided else "contrast")
     name, what, resampled = MATCHED_TESTS[choice.test]
     if adjust == "tukey":
         name, what = "pooled t", "t test with the pooled subject-by-model error"
@@ -545,8 +546,8 @@ def _words(
     joint = JOINT_KINDS.get(adjust, "Bonferroni")
     if found.sided:
         compared = (
-            "each model was compared with the one of the highest mean in its cell; as that one was selected on the "
-            "same data, claims were tested against every other model and hold whichever is best"
+            f"each model was compared with {best}; as that one was selected on the same data, claims were "
+            "tested against every other model and hold whichever is best"
         )
         rule = (
             "a model was called equivalent to the best where it was shown not to be worse than any other by the margin "
@@ -556,14 +557,13 @@ def _words(
         joint = "Holm" if adjust == "holm" else "Bonferroni"
     elif reference == "best":
         compared = (
-            "each model was compared with the one of the highest mean in its cell; as that one was selected on the "
-            "same data, the adjustment runs over all pairs that could have been compared, and only the joint intervals "
-            "account for the selection"
+            f"each model was compared with {best}; as that one was selected on the same data, the adjustment "
+            "runs over all pairs that could have been compared, and only the joint intervals account for the selection"
         )
     tested = tested_by(name, unit, what, few, found.pooling if found.sided else "")
     return Info(
         article="the",
-        method=f"{tested}, and two one-sided tests (TOST) against the margin",
+        method=f"{tested} and two one-sided tests (TOST) against the margin",
         estimand="difference of models",
         outcome=outcome,
         formula=str(block.formula),
@@ -579,8 +579,9 @@ def _words(
         comparison=compared,
         reference=reference or "",
         adjust=adjust,
-        family=f"{counted(found.size, 'test') + ', one per model' if found.sided else counted(found.size, 'contrast')} "
-        f"({scope})",
+        family=with_scope(
+            size + (", one per model" if found.sided else ""), block.formula.by, family
+        ),
         family_size=found.size,
         joint=joint,
         alpha=alpha,

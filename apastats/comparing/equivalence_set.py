@@ -24,7 +24,7 @@ from apastats.resampling.plans import subject_counts
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import Block, Kinds, ScoreTable
-from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Info, Outcome
+from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Info, Outcome, scope_name
 
 __all__ = ["EquivalenceSet", "equivalence_set"]
 
@@ -207,7 +207,10 @@ def equivalence_set(
     dropped = left_out(block)
     notes = (*_undefined(table), *([dropped] if dropped else []))
     if method in ("mcb", "mcs", "tost") and (said := field.prior.words(variance)):
-        notes = (*notes, said)
+        notes = (
+            *notes,
+            said.replace("variances moderated", "variances of the differences were moderated"),
+        )
     sampled = method == "bayes" or (method == "ci_overlap" and len(block.clusters) > 10)
     info = _words(
         block,
@@ -430,7 +433,7 @@ def _words(
             if limits is None
             else "the set holds the models shown to be less than the margin below the best"
         ),
-        family="all cells together" if family == "all" else "each cell by itself",
+        family=scope_name(block.formula.by, family) or "all models",
         alpha=alpha,
         n_subject=len(block.clusters),
         by=list(block.formula.by),
@@ -446,7 +449,12 @@ def _words(
         ),
         extra={
             "set_method": method,
-            "promise": promise + ("" if family == "cell" else ", in all cells together"),
+            "promise": promise
+            + (
+                f", in {scope_name(block.formula.by, family)}"
+                if family == "all" and block.formula.by
+                else ""
+            ),
             "selection": (
                 "the best is selected on the same data; the intervals account for it"
                 if method != "ci_overlap"

@@ -36,7 +36,7 @@ from apastats.recording import verb
 from apastats.results import Provenance
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import CellFormula, Kinds, ScoreTable, averaged_block
-from apastats.words import CHOSEN_LAYERS, ITEMS, STIMULI, Drawn, Info
+from apastats.words import CHOSEN_LAYERS, ITEMS, STIMULI, Drawn, Info, in_cells
 
 __all__ = ["leaderboard"]
 
@@ -473,7 +473,7 @@ def _words(
         statistic="t",
         comparison="all pairs of models were compared",
         adjust="max-t-step-down" if options.stepwise else "max-t",
-        family="all pairs of models" + (" in a cell" if cells else ""),
+        family=in_cells("all pairs of models", cells),
         family_size=sum(c["n_pair"] for c in said),
         alpha=options.alpha,
         conf_level=1 - options.alpha,

@@ -22,7 +22,7 @@ from apastats.numbers.simultaneous import range_critical
 from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.table import Block, CellFormula, Kinds, ScoreTable
-from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Info
+from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Info, in_cells
 
 __all__ = ["RankResult", "friedman", "mean_ranks", "nemenyi", "quade"]
 
@@ -417,7 +417,7 @@ def nemenyi(
         null="all models have the same distribution of scores within a subject",
         alternative="two-sided",
         adjust="nemenyi",
-        family="all pairs of models in a cell",
+        family=in_cells("all pairs of models", block.formula.by),
         rule=f"a pair was called different where the p-value was at most {alpha:g}",
         alpha=alpha,
     )
@@ -533,7 +533,7 @@ def mean_ranks(
         method="mean ranks and simultaneous intervals of places",
         estimand="mean rank",
         adjust="holm",
-        family="pairs of models in a cell",
+        family=in_cells("pairs of models", block.formula.by),
         alpha=alpha,
         conf_level=1 - alpha,
     )

@@ -62,10 +62,10 @@ class Shrinkage:
         if self.df == 0:
             return ""
         if variance == "pooled":
-            return "one subject-by-model variance for all differences of a cell"
+            return "one subject-by-model variance for all differences of a region"
         if self.pooled:
-            return "one subject-by-model variance for all differences in all cells, as the data show no other"
-        return f"variances of differences moderated, the common value worth {self.df:.1f} degrees of freedom"
+            return "one subject-by-model variance for all differences, as the data show no other"
+        return f"variances moderated towards a common value with a prior of {self.df:.1f} degrees of freedom"
 
 
 @dataclass(frozen=True)

@@ -446,7 +446,7 @@ def _words(
 ) -> Info:
     pooled = "leave_one_out" in kinds
     scale = "Fisher z" if SIMILARITIES[similarity].fisher else ""
-    units = {"score": "in units of the score", "agreement": f"in {scale or 'agreement'}"}
+    units = {"score": "", "agreement": scale}
     second = (
         "not asked, the brain's rows being means of people and no person"
         if pooled
@@ -470,8 +470,8 @@ def _words(
         statistic="t",
         test="jackknife of people",
         hypothesis="noninferiority and equivalence; one more person",
-        margin=StatedMargin(
-            "; ".join(f"{name} {m.describe(units[name])}" for name, m in margins.items())
+        margin=StatedMargin.together(
+            {name: m.words(units[name]) for name, m in margins.items()}
         ),
         margin_origin=margins[outcomes[0]].origin,
         comparison=f"each model was compared with {POOL if pooled else 'the people as candidates'}",

@@ -214,7 +214,6 @@ def strict_alignment(
     if table.empty:
         raise DataError("strict_alignment: scores and agreement have no model and cell in common")
     table = _decided(table)
-    measured = agreement.outcome(agreement_outcome)
     info = Info(
         estimand="decision about a model",
         outcome=Outcome("score and agreement"),
@@ -226,7 +225,16 @@ def strict_alignment(
             f"a model was called aligned where both adjusted p-values were at most {alpha:g}, and not aligned where "
             "it was shown to fail on one of the two"
         ),
-        margin=StatedMargin(f"score {score_words.margin}; {measured} {agreement_words.margin}"),
+        margin=StatedMargin.together(
+            {
+                o.quantity: w.margin.in_units_of(o)
+                for o, w in (
+                    (scores.outcome(score_outcome), score_words),
+                    (agreement.outcome(agreement_outcome), agreement_words),
+                )
+                if w.margin is not None
+            }
+        ),
         adjust=adjust,
         alpha=alpha,
         by=by,

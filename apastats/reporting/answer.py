@@ -13,6 +13,7 @@ from apastats.reporting.numbers import NumberStyle
 from apastats.reporting.phrases import (
     capital,
     ceiling_words,
+    compared_factor,
     counted,
     joined,
     outcome_of,
@@ -66,11 +67,13 @@ def data_of(items: Sequence[Any]) -> dict[str, Any]:
 
 
 def _regions(table: pd.DataFrame) -> str:
-    """``in each of 19 ROIs``, ``in V1``."""
+    """``in each of 19 ROIs``, ``in both ROIs``, ``in V1``."""
     if "roi" not in table.columns:
         return ""
     rois = table["roi"].astype(str).unique()
-    return f"in {name(rois[0])}" if len(rois) == 1 else f"in each of {len(rois)} ROIs"
+    if len(rois) < 3:
+        return f"in {name(rois[0])}" if len(rois) == 1 else "in both ROIs"
+    return f"in each of {len(rois)} ROIs"
 
 
 def _range(table: pd.DataFrame, style: NumberStyle, *, sizes: bool = False) -> str:
@@ -96,7 +99,7 @@ def _equivalence(result: Any, style: NumberStyle) -> str:
     elif info.reference:
         of += " with the brain" if info.reference == "brain" else f" with {name(info.reference)}"
     else:
-        of += " between " + ("ROIs" if "level" in table.columns else "models")
+        of += f" {_between(result)}"
     scale = f" {info.outcome.scale}" if info.outcome is not None and info.outcome.scale else ""
     margin = _short_margin(info, scale)
     parts = [f"{inside or 'none'} {'was' if inside < 2 else 'were'} equivalent within {margin}"]
@@ -161,13 +164,28 @@ def _differences(result: Any, style: NumberStyle) -> str:
     n, shown = len(table), int(table["different"].sum())
     if "tested" in result.info:
         n, shown = result.info["tested"], sum(result.info["decisions"].values())
-    what = outcome_of(result) or "the outcome"
+    what = f"{outcome_of(result) or 'the outcome'} {_between(result)}"
     if n == shown and n > 1:
         all_of = "Both" if n == 2 else f"All {n}"
         return f"{all_of} paired comparisons of {what} showed a difference."
     if n == 1:
         return f"The paired comparison of {what} showed {'a' if shown else 'no'} difference."
     return f"Of {n} paired comparisons of {what}, {shown or 'none'} showed a difference."
+
+
+def _between(result: Any) -> str:
+    """What comparisons were between: ``with the best model``, ``between models``, ``between EVC and IT``."""
+    table, info = result.table, result.info
+    if info.reference:
+        of = {"best": "the best model", "brain": "the brain"}.get(info.reference, info.reference)
+        return f"with {name(of)}"
+    if "level" not in table.columns:
+        return "between models"
+    pairs = table[["level", "reference"]].drop_duplicates().astype(str)
+    if len(pairs) == 1:
+        return f"between {joined([name(v) for v in pairs.iloc[0]])}"
+    factor = compared_factor(info.formula)
+    return f"between {'ROIs' if factor == 'roi' else f'levels of {name(factor)}'}"
 
 
 def _contrasts(result: Any, style: NumberStyle) -> str:
@@ -213,9 +231,10 @@ def _ceiling(result: Any, style: NumberStyle) -> str:
         )
     if not out:
         return ""
-    return f"{label}{':' if len(bounds) > 1 else ''} {joined(out)}.".replace(
-        "ceilings was", "ceilings were"
-    )
+    if len(bounds) > 1:
+        of = ceiling_words(result.info.get("ceiling_kind", ""), plural=False)
+        return f"{of}: {joined(out)}."
+    return f"{label} {joined(out)}.".replace("ceilings was", "ceilings were")
 
 
 def _means(result: Any, style: NumberStyle) -> str:
@@ -257,10 +276,22 @@ def _tests(result: Any, style: NumberStyle) -> str:
     if key not in table.columns or not table[key].notna().any():
         return ""
     alpha = info.alpha or 0.05
-    shown = int((table[key] <= alpha).sum())
     what = SUBJECTS.get(info.estimand, capital(info.estimand or "the effect"))
-    tests = counted(int(table[key].notna().sum()), "test")
-    return f"{what} was above chance in {shown or 'none'} of {tests} ({sym('p')} \u2264 {alpha:g})."
+    than = ABOVE.get(str(info.get("null_kind", "")), "was above chance")
+    brain = (
+        table["model"].astype(str) == "brain"
+        if "model" in table.columns
+        else pd.Series(False, index=table.index)
+    )
+    parts = []
+    for who, rows in (("models", table[~brain]), ("the brain", table[brain])):
+        n, shown = int(rows[key].notna().sum()), int((rows[key] <= alpha).sum())
+        if n:
+            tail = f" for {who}" if brain.any() else ""
+            noun = f" of {counted(n, 'test')}" if not parts else f" of {n}"
+            parts.append(f"{shown or 'none'}{noun}{tail}")
+    word = "adjusted " if key.endswith("adjusted") else ""
+    return f"{what} {than} in {joined(parts)} ({word}{sym('p')} \u2264 {style.level(alpha)})."
 
 
 def _separation(result: Any, style: NumberStyle) -> str:
@@ -292,6 +323,13 @@ def _reliability(result: Any, style: NumberStyle) -> str:
     )
 
 
+# null of an agreement test -> what was exceeded
+ABOVE = {
+    "other_roi": "exceeded that with the other ROIs",
+    "mean_pattern": "exceeded that with the mean pattern of the other ROIs",
+    "models": "exceeded that of the mean null model",
+    "random_models": "exceeded that of the null models",
+}
 SUBJECTS = {
     "second-order correlation": "Second-order similarity",
     "agreement against a null": "Agreement",
@@ -426,9 +464,12 @@ def margins_of(items: Sequence[Any]) -> str:
     """Every margin once, with what it was for where there are several."""
     used: dict[str, list[str]] = {}
     for r in results_of(items):
-        if r.info.margin and r.kind not in ("strict_alignment", "brain_test"):
+        for margin in r.info.margin.each if r.info.margin else ():
             what = outcome_words(r) if r.info.outcome is not None else "effects"
-            used.setdefault(r.info.margin.short(), []).append(what)
+            shown = margin.in_units_of(r.info.outcome).short()
+            told = used.setdefault(shown, [])
+            if not any((margin.of or what) in t for t in told):
+                told.append(margin.of or what)
     if not used:
         return "No margin was stated, so nothing is claimed to be equivalent."
     if len(used) == 1:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from apastats import plots
+from apastats.patterns.person_questions import LIKE
 from apastats.plots.sheet import sheet
 from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.how_made import cautions, head_sentences
@@ -107,6 +108,9 @@ def verdict_of(result: Any, style: NumberStyle) -> str:
     table = result.table
     over = result.info.get("over") == "all"
     of = "the mean of the other people" if result.info["people_pooled"] else "a person"
+    shown = f"non-inferiority to {of} was shown"
+    if (table["decision"] == LIKE).any():
+        shown = f"equivalence with {of} was shown"
     one_each = over and not table.duplicated(["model", "outcome"]).any()
     parts: list[str] = []
     for outcome, part in table.groupby("outcome", sort=False):
@@ -114,11 +118,12 @@ def verdict_of(result: Any, style: NumberStyle) -> str:
         good = sum(counts.pop(d, 0) for d in GOOD)
         rest = ", ".join(f"{n} {BRIEF.get(str(d), str(d))}" for d, n in counts.items())
         among = f"{good or 'none'} of {len(part)} {'models' if one_each else 'comparisons'}"
-        verb = "was" if good < 2 else "were"
-        said = f"{among} {verb} not worse than {of}" if not parts else among
-        parts.append(f"{said} on {name(outcome)}{f' ({rest})' if rest else ''}")
-    where = "over all ROIs" if over else "in every ROI"
-    return f"Asked {where} whether a model could be another brain, {joined(parts)}."
+        parts.append(
+            f"{shown if not parts else ''} for {among} on {name(outcome)}".strip()
+            + (f" ({rest})" if rest else "")
+        )
+    where = "Over all ROIs" if over else "ROI by ROI"
+    return f"{where}, {joined(parts)}."
 
 
 def place_figures(result: Any, context: Any, title: str) -> list[Block]:
@@ -155,8 +160,8 @@ def place_figures(result: Any, context: Any, title: str) -> list[Block]:
 
         tail = f", {name(label)}" if label else ""
         caption = (
-            f"{title}{tail}. Each model (diamond) among the people as candidates (dots); bars: where one more person "
-            "would be."
+            f"Models among people{tail}: each model (diamond) beside the people taken as models (dots); bars show "
+            "where one more person would be expected."
         )
         alt = f"Means of {len(names)} models among {len(people)} people."
         data = part[
@@ -178,5 +183,5 @@ def place_figures(result: Any, context: Any, title: str) -> list[Block]:
 
 def claims_table(result: Any, context: Any, title: str) -> list[Block]:
     """Which claim the evidence supports."""
-    caption = f"{title}: the claim that the evidence supports."
+    caption = "The claim that the brain test supports for each model."
     return [table_block(context.slug(f"claims-{title}"), caption, result.claims(), context.style)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from apastats.comparing.decisions import NOT_CONCLUDED
@@ -137,7 +138,10 @@ def reference_sentence(info: Info) -> str:
 
 def margin_sentence(info: Info) -> str:
     """The margin and its origin."""
-    return f"The margin was {name(str(info.margin))}."
+    told = [m.in_units_of(info.outcome) for m in (info.margin.each if info.margin else ())]
+    if len(told) == 1 and not told[0].of:
+        return f"The margin was {name(str(told[0]))}."
+    return " ".join(f"The margin for {m.of} was {name(str(replace(m, of='')))}." for m in told)
 
 
 def cautions(result: Any) -> list[str]:

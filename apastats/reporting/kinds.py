@@ -244,7 +244,7 @@ KINDS: dict[str, Kind] = {
         section=figures(None, sections.counts_table), cites=cites.strict,
     ),
     "brain_test": Kind(
-        called("Could a model be another brain? Brain test of {}"), "equivalence", brain_words.verdicts,
+        called("Brain test of {}"), "equivalence", brain_words.verdicts,
         figures(
             brain_words.place_figures, brain_words.claims_table,
             columns=(

@@ -12,7 +12,7 @@ from apastats.reporting.how_made import (
     reference_sentence,
 )
 from apastats.reporting.markup import cite, name, sym
-from apastats.reporting.openings import formula_words, interval_words, opening
+from apastats.reporting.openings import interval_words, opening, with_formula
 from apastats.reporting.phrases import (
     adjusted_sentence,
     ceiling_words,
@@ -72,7 +72,7 @@ def means(result: Any, title: str, keys: list[str]) -> list[str]:
     return [
         " ".join(
             [
-                f"Means of {what}{formula_words(info)} have {_level(info)}{name(info.interval)} intervals from the "
+                f"Means of {with_formula(what, info)} have {_level(info)}{name(info.interval)} intervals from the "
                 f"{name(info.method)} {cite(*keys)}.",
                 *filter(None, [resampling_sentence(info)]),
             ]
@@ -86,7 +86,7 @@ def equivalence(result: Any, title: str, keys: list[str]) -> list[str]:
     test = cite(*(k for k in keys if k not in OF_ADJUSTMENT))
     n = f" ({sym('n')} = {info.n_subject})" if info.n_subject else ""
     tested = name(info.method or "equivalence tests")
-    out = [f"Differences in {what}{formula_words(info)} were tested by the {tested}{n} {test}."]
+    out = [f"Differences in {with_formula(what, info)} were tested by the {tested}{n} {test}."]
     if info.comparison:
         out.append(sentence(name(info.comparison)))
     out += [margin_sentence(info)] if info.margin else []
@@ -128,7 +128,7 @@ def said_of(result: Any, title: str, keys: list[str]) -> list[str]:
     if "method" not in info:
         return []
     test = cite(*(k for k in keys if k not in OF_ADJUSTMENT))
-    words = [f"{method}{formula_words(info)}{' ' + test if test else ''}."]
+    words = [f"{with_formula(method, info)}{' ' + test if test else ''}."]
     words += [f"The null hypothesis was that {name(info.null)}."] if info.null else []
     words += [margin_sentence(info)] if info.margin else []
     words += [SIDES[info.alternative]] if info.alternative in SIDES else []
@@ -155,7 +155,7 @@ def again(words: list[str], before: list[str]) -> list[str]:
         return words
     other = [w for w, b in zip(words, before, strict=True) if w != b]
     return (
-        [f"A further analysis of this kind differed in this: {other[0]}", *other[1:]]
+        [f"A further analysis of this kind differed only in the following. {other[0]}", *other[1:]]
         if other
         else []
     )

@@ -111,6 +111,11 @@ class NumberStyle:
         joint = " " if text.startswith(("=", "<", ">")) else " is "
         return f"{sym(self.p_symbol)}{label}{joint}{text}"
 
+    def level(self, alpha: float) -> str:
+        """A significance level as p-values are written: ``.05``."""
+        text = f"{alpha:g}"
+        return text if self.p_leading_zero else text.removeprefix("0")
+
     def _p_text(self, p: float, decimals: int) -> str:
         text = f"{p:.{decimals}f}"
         return text if self.p_leading_zero or p >= 1 else text.removeprefix("0")

@@ -9,7 +9,7 @@ from apastats.reporting.markup import code, name
 from apastats.reporting.phrases import capital, number_word, outcome_of, outcome_words
 from apastats.words import Info
 
-__all__ = ["formula_words", "interval_words", "opening", "shown_formula"]
+__all__ = ["formula_words", "interval_words", "opening", "shown_formula", "with_formula"]
 
 # result -> sentences without the last stop, after which the works stand
 Opening: TypeAlias = Callable[[Any], str]
@@ -158,8 +158,8 @@ def _brain(result: Any) -> str:
         where = "only below people" if info.get("side") == "less" else "below or above people"
         second = (
             "Whether it is like any other person was tested by a prediction interval for one more person (t with "
-            f"{info.n_subject} \u2212 1 degrees of freedom, people as targets and as predictors) and by its rank among "
-            f"the people (exact), {where}"
+            f"{(info.n_subject or 1) - 1} degrees of freedom, people as targets and as predictors) and by its rank "
+            f"among the people (exact), {where}"
         )
     return f"{ways}. {first}. {second}"
 
@@ -315,3 +315,10 @@ OPENINGS: Mapping[str, Opening] = {
 def formula_words(info: Info) -> str:
     """The formula in brackets, which says what was compared within what."""
     return f" ({code(shown_formula(info))})" if info.formula else ""
+
+
+def with_formula(text: str, info: Info) -> str:
+    """Text with the formula in brackets; brackets at its end are gone on with."""
+    if info.formula and text.endswith(")"):
+        return f"{text[:-1]}; {code(shown_formula(info))})"
+    return f"{text}{formula_words(info)}"

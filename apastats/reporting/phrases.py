@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
+from apastats.printable import all_of as joined
 from apastats.printable import counted
 from apastats.reporting.markup import name
 from apastats.words import Held, Info
@@ -57,14 +58,6 @@ def ceiling_words(kind: object, *, plural: bool = True) -> str:
     text = {"nili": "Nili"}.get(text, text)
     noun = "noise ceilings" if plural else "noise ceiling"
     return f"{text[:1].upper()}{text[1:]} {noun}" if text else capital(noun)
-
-
-def joined(items: Sequence[str], last: str = "and") -> str:
-    """``a, b and c``."""
-    parts = list(items)
-    if len(parts) < 2:
-        return parts[0] if parts else ""
-    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
 
 
 def number_word(count: int) -> str:
@@ -202,7 +195,7 @@ SETTINGS = {
     "criteria": "Both criteria were tested by {}.",
     "agreement_reference": "Agreement was compared with that of {}.",
     "score_outcome": "The score is the column {}.",
-    "held": "Estimates are {}.",
+    "held": "Estimates were {}.",
     "contrasts": "The contrasts were {}.",
     "weights": "Residual variances were known {}.",
     "residual_by": "Residual variances differ by {}.",

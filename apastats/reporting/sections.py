@@ -12,7 +12,7 @@ from apastats.reporting import model_panels, panels, pattern_panels, row_prose
 from apastats.reporting.answer import verdict
 from apastats.reporting.blocks import Block, FigureBlock, Listing, Paragraph, TableBlock
 from apastats.reporting.markup import name
-from apastats.reporting.openings import formula_words, opening
+from apastats.reporting.openings import opening, with_formula
 from apastats.reporting.phrases import (
     compared_factor,
     named_terms,
@@ -180,7 +180,7 @@ def identification(result: Any, context: Any, title: str, told: list[Block]) -> 
 
 def mixed(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
     """Coefficients and variance components of a mixed model."""
-    blocks: list[Block] = [Paragraph(f"{opening(result)}{formula_words(result.info)}.")]
+    blocks: list[Block] = [Paragraph(f"{with_formula(opening(result), result.info)}.")]
     blocks += model_panels.model_figures(result, context)
     if len(result.table):
         caption = f"{title}: coefficients."

@@ -6,8 +6,10 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from apastats.plots.style import metric_words
 from apastats.reporting.answer import METRICS, data_of, results_of
 from apastats.reporting.blocks import Block, Code, Listing, Paragraph, Section, TableBlock, Texts
+from apastats.reporting.citations import of_metrics
 from apastats.reporting.how_made import REFERENCES, cautions
 from apastats.reporting.kinds import TOPICS, keys_of, kind_of, title_of, topic_of
 from apastats.reporting.markup import cite, code, name, plain, sym, to_latex, to_markdown
@@ -45,7 +47,7 @@ def origin(items: Sequence[Any], command: str | None) -> Listing:
     return Listing(tuple(f"{line}." for line in told))
 
 
-def data_words(items: Sequence[Any]) -> str:
+def data_words(items: Sequence[Any], *, measures: bool = True) -> str:
     """``n = 10 subjects, 8 models, 19 ROIs, representational similarity``."""
     data = data_of(items)
     if not data:
@@ -54,8 +56,13 @@ def data_words(items: Sequence[Any]) -> str:
     words = [counted(data["subject"], "subject")]
     words += [counted(data["model"], "model")] if data["model"] else []
     words.append(counted(len(data["rois"]), "ROI"))
-    words += [name(METRICS.get(m, m)) for m in data["metrics"][:4]]
+    words += [name(w) for w in _measures(data)] if measures else []
     return f"{sym('n')} = {', '.join(words)}"
+
+
+def _measures(data: Mapping[str, Any]) -> list[str]:
+    """Measures of the scores in words."""
+    return [w for m in data["metrics"] if (w := METRICS.get(m, metric_words(m)))]
 
 
 def limitations(items: Sequence[Any]) -> list[Block]:
@@ -136,10 +143,12 @@ def methods_section(items: Sequence[Any], slug: Any) -> Section:
     """
     told: dict[str, list[str]] = {topic: [] for topic in METHODS}
     told["design"].append(_data_line(items))
+    # a measure is cited where it is named, not at each of its tests
+    of_data = _measure_works(items) if told["design"][0] else []
     earlier: dict[str, list[str]] = {}
     for item in items:
         if hasattr(item, "info"):
-            told[topic_of(item)] += _told_once(item, earlier)
+            told[topic_of(item)] += _told_once(item, earlier, of_data)
         else:
             told["design"] += layers(item)
             told["patterns"] += _agreement_table(item)
@@ -160,9 +169,13 @@ def methods_section(items: Sequence[Any], slug: Any) -> Section:
     return Section(slug("methods"), "Methods", (copy,), tuple(children))
 
 
-def _told_once(result: Any, earlier: dict[str, list[str]]) -> list[str]:
-    """Methods of a result; of a second one of its kind what differs from the first. ``earlier`` is by kind."""
-    make, title, keys = kind_of(result).methods, title_of(result), keys_of(result)
+def _told_once(result: Any, earlier: dict[str, list[str]], cited: Sequence[str] = ()) -> list[str]:
+    """Methods of a result; of a second one of its kind what differs from the first. ``earlier`` is by kind.
+
+    ``cited``: works that the data were cited with.
+    """
+    make, title = kind_of(result).methods, title_of(result)
+    keys = [k for k in keys_of(result) if k not in cited]
     if make is not generic:
         return make(result, title, keys)
     words = said_of(result, title, keys)
@@ -180,18 +193,32 @@ def _cited_in_latex(keys: str) -> str:
 
 
 def _data_line(items: Sequence[Any]) -> str:
-    data = data_words(items)
+    works = _measure_works(items)
+    data = data_words(items, measures=_of_rdms(items) or not works)
     if not data:
         return ""
     told = f"Alignment scores were analysed ({data})."
     if _of_rdms(items):
-        used = {k for i in items for k in keys_of(i)}
-        keys = [k for k in ("kriegeskorte2008", "nili2014") if k in used]
-        told += (
-            " They compare representational dissimilarity matrices (RDMs) of models and brain"
-            f"{' ' + cite(*keys) if keys else ''}."
+        return (
+            f"{told} They compare representational dissimilarity matrices (RDMs) of models and brain"
+            f"{' ' + cite(*works) if works else ''}."
         )
-    return told
+    if not works:
+        return told
+    named = [
+        f"{name(METRICS.get(m, metric_words(m)))}{f' {cite(*own)}' if (own := of_metrics([m])) else ''}"
+        for m in data_of(items)["metrics"]
+    ]
+    return f"{told} The measure{'s were' if len(named) > 1 else ' was'} {joined(named)}."
+
+
+def _measure_works(items: Sequence[Any]) -> list[str]:
+    """Works that define the measures of the data, and RDMs where they are compared."""
+    works = of_metrics(data_of(items).get("metrics", ()))
+    if _of_rdms(items):
+        used = {k for i in items for k in keys_of(i)}
+        works += [k for k in ("kriegeskorte2008", "nili2014") if k in used and k not in works]
+    return works
 
 
 def _of_rdms(items: Sequence[Any]) -> bool:

@@ -31,7 +31,7 @@ def test_means_are_averages_of_predictions(fit) -> None:
     for row in found.table.itertuples():
         cells = pd.DataFrame({"model": row.model, "stream": ["early", "late"], "level": level})
         assert row.estimate == pytest.approx(fit.predict(cells).mean())
-    assert "averaged with equal weights over stream" in found.info["method"]
+    assert "averaged over stream with equal weights" in found.info["method"]
 
 
 def test_by_and_several_specs_give_the_same_cells(fit) -> None:

@@ -300,4 +300,7 @@ def test_trends_hold_in_any_unit_of_the_covariate(unit: float) -> None:
 def test_values_that_are_averaged_are_all_said() -> None:
     data = study(n_subject=6, drop=9).assign(x=lambda d: np.linspace(0, 1, len(d)) ** 2)
     fit = apa.lmm("score ~ model + x + (1 | subject)", data)
-    assert "x = 0.25, 0.75 (averaged)" in apa.emmeans(fit, "model", at={"x": [0.25, 0.75]}).text()
+    assert (
+        "averaged over x = 0.25 and 0.75"
+        in apa.emmeans(fit, "model", at={"x": [0.25, 0.75]}).text()
+    )

@@ -13,6 +13,7 @@ import apastats as apa
 from apastats.reporting import methods
 from apastats.reporting.answer import verdict
 from apastats.reporting.blocks import Listing, Paragraph
+from apastats.reporting.how_made import margin_sentence
 from apastats.reporting.kinds import KINDS, keys_of, kind_of, title_of
 from apastats.reporting.markup import plain
 from apastats.reporting.numbers import APA
@@ -43,6 +44,18 @@ NEVER = (
     "As good as a person:",
     "Counts of:",
     ": lower: ",
+    "in units of the outcome",
+    "cells together",
+    "in its cell",
+    "in a cell",
+    "was score \u00b1",
+    "; agreement",
+    "none of 4 models was not",
+    "score and agreement, score",
+    "(averaged)",
+    "differed in this:",
+    "moderated, the common value",
+    "corr similarity",
 )
 
 
@@ -94,6 +107,26 @@ def test_words_that_must_not_come_back(all_kinds: Study, told: dict[str, str]) -
     for label, result in all_kinds.results.items():
         if hasattr(result, "info") and opening(result):
             assert plain(opening(result))[0].isupper(), label
+
+
+def test_a_margin_of_several_outcomes_has_a_sentence_for_each(all_kinds: Study) -> None:
+    found = 0
+    for result in all_kinds.results.values():
+        margin = getattr(result, "info", None) and result.info.margin
+        if not margin or not margin.others:
+            continue
+        found += 1
+        assert type(result.info).from_dict(result.info.as_dict()) == result.info
+        told = margin_sentence(result.info)
+        assert told.count("The margin for ") == len(margin.each) == 2
+        for one in margin.each:
+            assert f"The margin for {one.of} was {one.size}" in plain(told)
+    assert found >= 2
+
+
+def test_a_formula_does_not_follow_another_bracket(told: dict[str, str]) -> None:
+    for label, text in told.items():
+        assert not re.search(r"\) \([\w.]+ ~ ", text), (label, text)
 
 
 def test_a_formula_names_its_outcome(all_kinds: Study) -> None:
@@ -175,7 +208,7 @@ def test_a_second_analysis_of_a_kind_says_what_differs(all_kinds: Study) -> None
     words = methods.said_of(first, "", keys_of(first))
     changed = [*words[:-1], "Resampling was over nobody."]
     assert methods.again(changed, words) == [
-        "A further analysis of this kind differed in this: Resampling was over nobody."
+        "A further analysis of this kind differed only in the following. Resampling was over nobody."
     ]
     assert methods.again(words[1:], words) == words[1:]
 

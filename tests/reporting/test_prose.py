@@ -87,7 +87,7 @@ def test_the_text_holds_every_row_and_the_words(study: Study) -> None:
     result = study.pairwise
     text = result.text()
     assert text.count("minus") == len(result.table)
-    assert str(result.info.margin) in text
+    assert str(result.info.margin.in_units_of(result.info.outcome)) in text
     assert result.info["method"] in text
     assert f"n = {result.info['n_subject']}" in text
     assert "Subjects are the sample" in text

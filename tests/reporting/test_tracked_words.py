@@ -147,7 +147,7 @@ ELSEWHERE = (
     r"varies [\d.]+ times as much .*? about \d+ % of such models",
     r"p below \.05",
     # checked in tests/comparing and tests/numbers; sets have no column of degrees of freedom
-    r"common value worth [\d.]+ degrees of freedom",
+    r"(?:common value worth|with a prior of) [\d.]+ degrees of freedom",
     # inputs are not tracked: files as they were read, and what their single ceilings are
     r"read \d+ files?, \d+ rows",
     r"left out, because .*",

@@ -15,6 +15,7 @@ from apastats.arguments import choice
 from apastats.errors import InputError
 from apastats.mixed.engine.design import Design
 from apastats.mixed.engine.fixed_part import FixedPart
+from apastats.printable import all_of
 
 __all__ = ["WEIGHTS", "Grid", "as_names", "reference_grid"]
 
@@ -159,7 +160,7 @@ def reference_grid(
         shift[filled] = np.bincount(codes, w * column)[filled] / total[filled]
         words = ""
     partial = [n for n in rest if n in at and n in fixed.factors]
-    held = "; ".join(filter(None, [_held(values, rest, averaged, partial, weights), words]))
+    held = all_of(list(filter(None, [_held(values, rest, averaged, partial, weights), words])))
     return Grid(rows, full, spec_names, by_names, held, fixed, trend, shift)
 
 
@@ -190,7 +191,7 @@ def _offset_level(design: Design, at: Mapping[str, Any]) -> tuple[float, str]:
     if design.offset is None or name is None:
         return 0.0, ""
     level = float(np.mean(at[name])) if name in at else float(design.offset.mean())
-    return level, f"at {name} = {level:.6g}"
+    return level, f"taken at {name} = {level:.6g}"
 
 
 def _values(fixed: FixedPart, name: str, at: Mapping[str, Any]) -> list[Any]:
@@ -293,17 +294,19 @@ def _held(
     words = []
     if averaged:
         over = [f"{n} ({levels(n)})" if n in partial else n for n in averaged]
-        words.append(f"averaged {WEIGHTS[weights]} over " + ", ".join(over))
-    held = [f"{n} = {levels(n)}" for n in partial if n not in averaged]
-    held += [
-        f"{n} = {', '.join(f'{v:.6g}' for v in values[n])}"
-        + (" (averaged)" if len(values[n]) > 1 else "")
+        words.append(f"averaged over {all_of(over)} {WEIGHTS[weights]}")
+    numbers = [
+        n
         for n in rest
         if n not in averaged and n not in partial and not isinstance(values[n][0], str)
     ]
+    told = {n: f"{n} = {all_of([f'{v:.6g}' for v in values[n]])}" for n in numbers}
+    words += [f"averaged over {told[n]}" for n in numbers if len(values[n]) > 1]
+    held = [f"{n} = {levels(n)}" for n in partial if n not in averaged]
+    held += [told[n] for n in numbers if len(values[n]) == 1]
     if held:
-        words.append("at " + ", ".join(held))
-    return "; ".join(words)
+        words.append(f"taken at {all_of(held)}")
+    return all_of(words)
 
 
 def _trend_of(trend: str) -> tuple[str, bool]:
