@@ -5,7 +5,7 @@ Verbs are loaded when first used, so that ``import apastats`` stays fast.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any as _Any
 
 __version__ = "0.1.0"
 
@@ -125,7 +125,7 @@ EXPORTS: dict[str, str] = {
 __all__ = ["__version__", *EXPORTS]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     module = EXPORTS.get(name)
     if module is None:
         raise AttributeError(f"module 'apastats' has no attribute {name!r}")
@@ -137,4 +137,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *EXPORTS})
+    own = {name for name in globals() if name.startswith("__")}
+    return sorted({*own, "EXPORTS", *EXPORTS})

@@ -104,7 +104,9 @@ def standardise(
     if repeated is not None:
         varying = _differ(made.loc[repeated[1]], list(codes), covariates)
         differ = (
-            f"; they differ in {varying}, keys= makes a column part of the key" if varying else ""
+            f"; they differ in {varying}; in Python: keys= makes a column part of the key"
+            if varying
+            else ""
         )
         if on_duplicate == "error":
             shown = made.loc[repeated[1], [*KEY_COLUMNS, *outcomes]].head(5)

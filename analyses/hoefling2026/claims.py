@@ -273,7 +273,7 @@ def stated(found: dict[str, Any]) -> list[dict[str, Any]]:
                 "estimand": "mean agreement over ROIs less that of V-JEPA 2"}],
         "8": [{"result": "left_over_half", "says": "below", "value": 0, "rows": "most", "together": True,
                "estimand": "candidates by both criteria less half of those by score"}],
-        "9": [{"result": "connectivity", "needs": "connectivity matrices of people (matrix_agreement, null='degree')"}],
+        "9": [{"result": "connectivity", "needs": "connectivity matrices of people"}],
     }  # fmt: skip
     made = [{"name": k, "statement": text[k], "tests": tests[k]} for k in text]
     return made + _brains(found)
@@ -332,7 +332,7 @@ def summary(found: Any, tables: dict[str, pd.DataFrame]) -> str:
     groups = paper.groupby("verdict", sort=False)["claim"].agg(", ".join)
     opening = "; ".join(f"{word}: {names}" for word, names in groups.items())
     brains = v[v["claim"].str.startswith("10 ")]
-    lines = ["# Claims of the paper, and what these data say", "", f"By verdict - {opening}."]
+    lines = ["# Claims of the paper, and what these data say", "", f"By verdict, {opening}."]
     if len(brains):
         counts = brains["verdict"].value_counts()
         told = ", ".join(f"{k} for {n}" for k, n in counts.items())

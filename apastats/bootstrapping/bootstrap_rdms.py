@@ -131,7 +131,8 @@ def bootstrap_rdms(
     weighted = scheme == "bayesian"
     words = " and ".join({"subject": "subjects", "stimulus": "stimuli"}[d] for d in drawn)
     info = info.but(
-        method=f"{'Bayesian ' * weighted}bootstrap of the mean {method} similarity over {words}",
+        method=f"{'Bayesian ' * weighted}bootstrap of the mean RDM similarity ({method.replace('_', ' ')}) over "
+        f"{words}",
         plan=" + ".join(["bayesian"] * weighted + list(drawn)),
         n_resamples=plan.n_resamples,
         exact=plan.exact,

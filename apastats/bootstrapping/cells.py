@@ -244,6 +244,21 @@ def _refuse_empty(keys: pd.DataFrame, values: np.ndarray) -> None:
         )
 
 
+def _uneven(block: Block) -> str:
+    """Words on means that rest on other units than those beside them; empty where all rest on the same."""
+    seen = np.isfinite(block.values)
+    there = seen.any(axis=0)  # [group, cell]
+    partly = (seen.any(axis=1)[:, None, :] & ~seen & there[None]).any(axis=0)
+    n = int(partly.sum())
+    if not n:
+        return ""
+    verb = "mean rests" if n == 1 else "means rest"
+    return (
+        f"{n} of {int(there.sum())} {verb} on fewer {block.cluster}s than those beside them: which mean is the highest "
+        f"can be a matter of who is missing"
+    )
+
+
 def _present(
     block: Block, data: ScoreTable, kind: str | None
 ) -> tuple[pd.DataFrame, np.ndarray, tuple[str, ...]]:
@@ -260,8 +275,9 @@ def _present(
     if not len(keys.columns):
         keys = pd.DataFrame({"term": ["mean"]})
     empty = ~np.isfinite(values).any(axis=0)
+    uneven = tuple(filter(None, [_uneven(block)]))
     if not empty.any():
-        return keys, values, ()
+        return keys, values, uneven
     columns = [*block.formula.compare, *block.formula.by]
     frame = data.frame if kind is None else data.frame[data.frame["kind"] == kind]
     present = set(frame[columns].itertuples(index=False, name=None))
@@ -274,4 +290,8 @@ def _present(
     note = (
         f"{int(empty.sum())} of {empty.size} combinations of {columns} have no rows and no estimate"
     )
-    return keys[~empty].reset_index(drop=True), np.ascontiguousarray(values[:, ~empty]), (note,)
+    return (
+        keys[~empty].reset_index(drop=True),
+        np.ascontiguousarray(values[:, ~empty]),
+        (note, *uneven),
+    )

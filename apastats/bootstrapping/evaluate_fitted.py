@@ -355,8 +355,9 @@ def _said(
         conf_level=conf_level,
         alternative="two-sided",
         n_subject=n_subject,
-        method=f"bootstrap of the mean {method} similarity over {words}, models fitted in a cross-validation over "
-        f"{' x '.join(folds)} ({design.n_cv} random partition{'s' * (design.n_cv > 1)} each)",
+        method=f"bootstrap of the mean RDM similarity ({method.replace('_', ' ')}) over {words}, models being "
+        f"fitted in a cross-validation over {' by '.join(folds)} "
+        f"({design.n_cv} random partition{'s' * (design.n_cv > 1)} each)",
         resampled=Drawn(words, number=f"{design.n_resamples:,} sampled"),
         held_fixed={"subject": (STIMULI,), "stimulus": (SUBJECTS,)}.get(alone, ()),
         n_resamples=design.n_resamples,
@@ -386,6 +387,6 @@ def _notes(found: list[RoiFound], design: FoldPlan) -> list[str]:
     if not all(f.corrected for f in found):
         notes.append(
             "the variance that random folds add could not be told from that of the resamples for some rows "
-            "and is in their standard errors, rather too large: more resamples, or n_cv of two or more"
+            "and is in their standard errors, rather too large; in Python: more resamples, or n_cv of two or more"
         )
     return notes

@@ -22,7 +22,7 @@ from apastats.rounding import LIMIT_ERRORS, printed_decimals, resamples_to_settl
 __all__ = ["error_columns", "estimate_table", "give_warnings", "how_many", "warn_unsettled"]
 
 WHY_UNDEFINED = {
-    "bca": "all replicates lie on one side of the estimate, and BCa has no correction for that; "
+    "bca": "all replicates lie on one side of the estimate, and BCa has no correction for that; in Python: "
     "interval='t' has an interval",
     "fieller": "the denominator is not clearly different from 0, so that no ratio can be excluded",
 }
@@ -109,7 +109,7 @@ def give_warnings(
         note(
             SmallSampleWarning,
             f"with {n.max()} subjects so many resamples repeat one subject that "
-            f"{int(infinite.sum())} studentized intervals have an infinite limit; interval='t' is finite",
+            f"{int(infinite.sum())} studentized intervals have an infinite limit; in Python: interval='t' is finite",
         )
     return (*notes, *warn_unsettled(table, keys, info))
 
@@ -130,7 +130,7 @@ def warn_unsettled(
     message = (
         f"the Monte-Carlo error of {len(cells)} of {len(table)} intervals could change their printed "
         f"digits (decimal {printed_decimals(error, both)}): {', '.join(cells[:NAMED])}{more}; largest "
-        f"mcse {table['mcse'].iloc[worst]:.2g}; n_resamples={needed:_} should settle them"
+        f"Monte-Carlo SE {table['mcse'].iloc[worst]:.2g}; in Python: n_resamples={needed:_} should settle them"
     )
     warn(message, MonteCarloWarning)
     return (message,)

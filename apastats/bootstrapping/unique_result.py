@@ -217,8 +217,8 @@ def _warned(result: UniqueVariance, found: UniqueTest, plan: Any) -> tuple[str, 
     elif plan is not None and result.info["signed"] == "held out" and n <= FEW:
         text = (
             f"held-out shares are skewed: with {n} subjects a t test claims 'less than the margin' in up to 8 % "
-            "of the cases where 5 % is said; without cross_validate= the signed correlation is tested, which keeps its "
-            "level"
+            "of the cases where 5 % is said; in Python: without cross_validate= the signed correlation is tested, "
+            "which keeps its level"
         )
     else:
         return ()

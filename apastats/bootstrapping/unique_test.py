@@ -195,7 +195,7 @@ def tested_by_replicates(
         if not left
         else (
             f"not tested: {', '.join(' '.join(p) for p in left)}; several models have no signed contribution where "
-            "stimuli are drawn (cross_validate='stimulus' holds data out)",
+            "stimuli are drawn; in Python: cross_validate='stimulus' holds data out",
         )
     )
     critical = stdtrit(df, (1 + info["conf_level"]) / 2)

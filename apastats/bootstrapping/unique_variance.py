@@ -467,7 +467,7 @@ def _warned(draft: UniqueVariance, signed: str) -> tuple[str, ...]:
     more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
     text = (
         f"unique variances that are small against their spread over subjects: {', '.join(rows[:3])}{more}; a mean of "
-        "squares is skewed there, and its interval covers less than it says. "
+        "squares is skewed there, and its interval covers less than it says; in Python: "
         ".test() tests the signed correlation behind it; cross_validate= holds data out"
     )
     warn(text, SmallSampleWarning)

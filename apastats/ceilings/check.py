@@ -259,9 +259,8 @@ def _check_scores(data: ScoreTable) -> list[Row]:
     if n := data.facts.n_duplicate:
         detail = f"{counted(n, 'row')} repeated the key of another and {'was' if n == 1 else 'were'} left out"
         if data.facts.differ:
-            detail += (
-                f"; they differ in {list(data.facts.differ)}, keys= makes a column part of the key"
-            )
+            differ = ", ".join(data.facts.differ)
+            detail += f"; they differ in {differ}; in Python: keys= makes a column part of the key"
         rows.append(("duplicates", str(n), PROBLEM, detail))
     rows += _check_labels(frame)
     n_subject = frame["subject"].nunique()
@@ -279,7 +278,7 @@ def _check_scores(data: ScoreTable) -> list[Row]:
             (f"{column}s", str(frame[column].nunique()), OK, _names(frame[column].unique()))
         )
     if "train" not in list(frame["split"].unique()) and _most_layers(frame) > 1:
-        detail = "no train split: choose layers across subjects (select_layer(on='cross_subject'))"
+        detail = "no train split: choose layers across subjects; in Python: select_layer(on='cross_subject')"
         rows.append(("train split", "none", NOTE, detail))
     rows += _check_layers(frame) + _check_balance(frame) + _check_values(frame, outcome)
     rows += _check_pairs(frame, outcome) + _check_ceilings(data)

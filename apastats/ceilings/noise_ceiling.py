@@ -43,7 +43,7 @@ CELLS = ("roi", "metric")
 CEILING_KINDS = ("leave_one_out", "subject_to_subject", "nili", "split_half", "repeat")
 COSINES = (
     "a cosine of RDMs of positive distances is far above 0 without any shared signal: these ceilings are not tested "
-    "against 0; give chance= (of shuffled RDMs, say) for a test"
+    "against 0; in Python: chance= (of shuffled RDMs, say) gives a test"
 )
 BETWEEN = ("leave_one_out", "subject_to_subject", "nili")  # subjects predict each other
 ALIKE = (
@@ -290,7 +290,7 @@ def noise_ceiling(
         resampled=(
             Drawn("subjects", number=how_many(plan))
             if drawn
-            else Drawn(sample="subjects are the sample")
+            else Drawn(sample="subjects were taken as a random sample")
         ),
         held_fixed=(STIMULI,),
         extra={
@@ -383,8 +383,8 @@ def _shared(kind: str, widening: np.ndarray | None) -> str | None:
     low, high = f"{known.min():.2f}", f"{known.max():.2f}"
     times = low if low == high else f"{low} to {high}"
     return (
-        f"the pools, of which the table holds the scores only: standard errors are {times} times those of "
-        f"independent subjects, by the share a person has in the pools to first order"
+        f"the pools; as these are known by their scores alone, standard errors are {times} times those of independent "
+        "subjects, for the share that each person has in the pools (to first order)"
     )
 
 
@@ -395,7 +395,7 @@ def warn_unlogged(found: MeanSummary, interval: str) -> None:
     if bad.any():
         warn(
             f"{int(bad.sum())} shares of the ceiling are not positive (first: "
-            f"{found.estimate[bad][0]:.4g}); interval={interval!r} is built on the log scale and "
-            f"NaN there, 'fieller' is not",
+            f"{found.estimate[bad][0]:.4g}), and their interval, built on the log scale, is NaN"
+            "; in Python: interval='fieller' is defined there",
             CeilingWarning,
         )

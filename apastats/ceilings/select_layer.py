@@ -97,7 +97,7 @@ def select_layer(
     if on == CROSS_SUBJECT:
         chosen_on, basis = shown, f"the other subjects' {split} rows"
     else:
-        chosen_on, basis = rows[rows["split"] == on], f"the {on} rows of all subjects"
+        chosen_on, basis = rows[rows["split"] == on], f"the {on} data of all subjects"
     names = sorted(str(v) for v in rows["layer"].unique())
     keep, n_tie, n_empty = _choose(
         table.source, chosen_on, shown, names, outcome, on == CROSS_SUBJECT

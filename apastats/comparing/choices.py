@@ -26,7 +26,8 @@ from apastats.resampling.relabel import sign_flips
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 
 __all__ = [
-    "MATCHED_TESTS", "STATISTICS", "TWO_TESTS", "Choice", "choose", "combine", "compared_with", "matched", "tested_by",
+    "MATCHED_TESTS", "STATISTICS", "TWO_TESTS", "Choice", "choose", "combine", "compared_with", "every_pair", "matched",
+    "tested_by",
 ]  # fmt: skip
 
 # test -> (name in tables, what it is, what is resampled)
@@ -202,6 +203,11 @@ class Choice:
             out["n_resamples"] = max((p.n_resamples for p in plans), default=0)
             out["exact"] = all(p.exact for p in plans)
         return out
+
+
+def every_pair(reference: str | None) -> str | None:
+    """None for all pairs, which study files spell out."""
+    return None if reference in ("all pairs", "all") else reference
 
 
 def compared_with(reference: str | None) -> str:

@@ -7,7 +7,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from apastats import arguments
-from apastats.comparing.choices import MATCHED_TESTS, STATISTICS, choose, compared_with, tested_by
+from apastats.comparing.choices import (
+    MATCHED_TESTS,
+    STATISTICS,
+    choose,
+    compared_with,
+    every_pair,
+    tested_by,
+)
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.equivalence import (
     contrast_table,
@@ -177,6 +184,7 @@ def compare(
     """
     alpha = check_alpha(alpha)
     arguments.choice("alternative", alternative, ("two-sided", "greater", "less"))
+    reference = every_pair(reference)
     adjust = check_family(adjust, family, test, reference)
     choice = choose(
         test,
@@ -251,7 +259,9 @@ def compare(
         conf_level=1 - alpha,
         n_subject=len(block.clusters),
         by=block.formula.by,
-        resampled=Drawn(resampled, sample="" if resampled else f"{unit}s are the sample"),
+        resampled=Drawn(
+            resampled, sample="" if resampled else f"{unit}s were taken as a random sample"
+        ),
         held_fixed=(STIMULI, CHOSEN_LAYERS),
         not_concluded="models that were not separated are not shown to be equal",
     ).but(**choice.words(), **shown_words(found.shown))

@@ -321,7 +321,7 @@ def _warn_of_glass(ratio: float, r: float, interval: str) -> None:
     if ratio > 1.1 * assumed:
         text = (
             f"effect_size: the interval {interval!r} of Glass's delta takes {assumed:.2g} for the SD of the differences"
-            f" in units of the sample's, which is {ratio:.2g} here; it is too narrow. interval='t' holds"
+            f" in units of the sample's, which is {ratio:.2g} here; it is too narrow; in Python: interval='t' holds"
         )
         warn(text, AssumptionWarning)
 

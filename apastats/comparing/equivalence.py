@@ -16,6 +16,7 @@ from apastats.comparing.choices import (
     Choice,
     choose,
     compared_with,
+    every_pair,
     tested_by,
 )
 from apastats.comparing.decisions import (
@@ -32,9 +33,11 @@ from apastats.comparing.families import (
     JOINT_KINDS,
     Contrasts,
     check_family,
+    out_of_reach,
     pair_effects,
     run_family,
 )
+from apastats.comparing.incomplete import left_out, pairwise
 from apastats.comparing.many_pairs import (
     Shown,
     check_top,
@@ -219,6 +222,7 @@ def equivalence(
     """
     margin = ratio_margin(bounds) if test == "log_ratio" else as_margin(bounds)
     alpha, hypothesis = check_alpha(alpha), check_hypothesis(hypothesis)
+    reference = every_pair(reference)
     adjust = check_family(adjust, family, test, reference)
     choice = choose(
         test,
@@ -270,7 +274,8 @@ def equivalence(
         ),
         *chance,
         *choice.notes(len(block.clusters), block.cluster, sd_units=limits.sd_units),
-        *_out_of_reach(choice, adjust, found.size, len(block.clusters), alpha),
+        *filter(None, [left_out(block) if found.sided else pairwise(block)]),
+        *out_of_reach(choice, adjust, found.size, len(block.clusters), alpha),
     )
     info = _words(
         block, limits, reference, hypothesis, choice, adjust, family, found, alpha, within,
@@ -500,21 +505,6 @@ def warn_no_effect(table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(out)
 
 
-def _out_of_reach(choice: Choice, adjust: str, size: int, n: int, alpha: float) -> tuple[str, ...]:
-    """Note that an adjustment leaves resampling p-values no room."""
-    # of 2^n sign vectors the data's own is the most extreme at best; times the number of contrasts that is still the
-    # least adjusted p-value
-    least = 2.0**-n
-    if choice.test not in ("sign_flip", "permutation") or adjust in ("none", "bh", "by", *JOINT):
-        return ()
-    if size * least <= alpha:
-        return ()
-    return (
-        f"no claim is possible: the smallest sign-flip p-value is 2^-{n}, times {size} contrasts {size * least:.2g}; "
-        "adjust='max-t' has no such limit",
-    )
-
-
 def _words(
     block: Block,
     limits: Bounds,
@@ -536,7 +526,9 @@ def _words(
         name, what = "pooled t", "t test with the pooled subject-by-model error"
     unit = block.cluster
     few = choice.said_of_few(len(block.clusters), unit, sd_units=limits.sd_units)
-    sample = f"{unit}s are the sample, and the claim is about the population they stand for"
+    sample = (
+        f"{unit}s were taken as a random sample, and claims are about the population they stand for"
+    )
     signs = f"for the adjustment, signs of all differences of a {unit} together"
     compared = compared_with(reference)
     rule = (

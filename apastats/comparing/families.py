@@ -34,6 +34,7 @@ __all__ = [
     "Contrasts",
     "check_family",
     "contrast_pairs",
+    "out_of_reach",
     "pair_effects",
     "run_family",
 ]
@@ -103,6 +104,21 @@ def check_family(adjust: str | None, family: str, test: str, reference: str | No
     return name
 
 
+def out_of_reach(choice: Choice, adjust: str, size: int, n: int, alpha: float) -> tuple[str, ...]:
+    """Note that an adjustment leaves resampling p-values no room."""
+    # of 2^n sign vectors the data's own is the most extreme at best; times the number of contrasts that is still the
+    # least adjusted p-value
+    least = 2.0**-n
+    if choice.test not in ("sign_flip", "permutation") or adjust in ("none", "bh", "by", *JOINT):
+        return ()
+    if size * least <= alpha:
+        return ()
+    return (
+        f"no claim is possible: the smallest sign-flip p-value is 2^-{n}, times {size} contrasts {size * least:.2g}; "
+        "in Python: adjust='max-t' has no such limit",
+    )
+
+
 def contrast_pairs(block: Block, reference: str | None) -> tuple[np.ndarray, np.ndarray]:
     """Index pairs (a, b) of the contrasts a - b.
 
@@ -115,6 +131,9 @@ def contrast_pairs(block: Block, reference: str | None) -> tuple[np.ndarray, np.
         return first, second
     if reference == "best":
         return np.concatenate([first, second]), np.concatenate([second, first])
+    known = block.group_labels()
+    if reference not in known:
+        raise InputError("reference", reference, f"'best', 'all pairs', or one of {known}")
     r = block.group_index(reference)
     others = np.array([i for i in range(m) if i != r])
     return others, np.full(len(others), r)

@@ -24,7 +24,7 @@ def left_out(block: Block) -> str:
     noun = block.cluster if n == 1 else f"{block.cluster}s"
     return (
         f"{n} {noun} without every model{where} left out there, which assumes that who is missing has nothing to do "
-        f"with the scores; {WAY_OUT}"
+        f"with the scores; in Python: {WAY_OUT}"
     )
 
 
@@ -34,5 +34,5 @@ def pairwise(block: Block) -> str:
         return ""
     return (
         f"scores are missing: each pair rests on the {block.cluster}s that have both, which assumes that who is "
-        f"missing has nothing to do with the scores; {WAY_OUT}"
+        f"missing has nothing to do with the scores; in Python: {WAY_OUT}"
     )

@@ -313,7 +313,7 @@ def _board(
     if fit.held.any():
         say(
             f"{int(fit.held.sum())} of {n_item} items have hardly an error of their own{label}; it is "
-            "held at a hundredth of the mean variance, errors='pooled' gives items one variance",
+            "held at a hundredth of the mean variance; in Python: errors='pooled' gives items one variance",
             DegenerateWarning,
         )
     mean, own, shared, df = fit.mean, fit.own * fit.inflation, fit.shared, fit.df

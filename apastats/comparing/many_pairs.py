@@ -56,7 +56,7 @@ class Shown:
         said = f" ({said})" if said else ""
         return (
             f"{self.tested:,} {noun} were tested and adjusted{said}; the table holds the {len(self.pair):,} with the "
-            f"smallest {by}; top='all' gives every row"
+            f"smallest {by}; in Python: top='all' gives every row"
         )
 
 

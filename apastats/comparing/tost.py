@@ -301,7 +301,7 @@ def _warn_of_skewness(
         if row[f"p_value_{name}"] <= alpha < float(stdtr(n - 1, -sign * t)) and not far:
             text = (
                 f"tost: the claim of {'non-inferiority' if sign > 0 else 'non-superiority'} hangs on the symmetry of "
-                f"the differences (skewness {third / s**3:.1f}); test='bootstrap' allows for it"
+                f"the differences (skewness {third / s**3:.1f}); in Python: test='bootstrap' allows for it"
             )
             warn(text, AssumptionWarning)
 

@@ -504,12 +504,14 @@ def _complaints(table: pd.DataFrame, tree: Any) -> list[str]:
     failed = table.loc[~table["passed"], "term"].tolist()
     if failed:
         out.append(
-            f"chains fail a gate (R-hat <= {RHAT_MAX}, effective sizes >= {ESS_MIN:g}) for "
-            f"{', '.join(map(str, failed))}; draw more, or pass report_failed=True to see the numbers"
+            f"chains fail a gate (R-hat \u2264 {RHAT_MAX}, effective sizes \u2265 {ESS_MIN:g}) for "
+            f"{', '.join(map(str, failed))}; in Python: draw more, or pass report_failed=True to see the numbers"
         )
     statistics = tree["sample_stats"] if "sample_stats" in tree.children else {}
     if "diverging" in statistics:
         diverging = int(np.asarray(statistics["diverging"].values).sum())
         if diverging:
-            out.append(f"{diverging} divergent transitions; raise target_accept")
+            out.append(
+                f"{diverging} divergent transition{'' if diverging == 1 else 's'}; in Python: raise target_accept"
+            )
     return out

@@ -260,7 +260,8 @@ def _notes(names: Sequence[str], fits: Sequence[Any]) -> list[str]:
         out.append("fits by REML and by ML: their criteria do not compare them")
     elif "REML" in kinds and len({tuple(fit.table["term"]) for fit in maximised}) > 1:
         out.append(
-            "fits by REML with other fixed parts: logLik, AIC, AICc and BIC do not compare them; fit by reml=False"
+            "fits by REML with other fixed parts: logLik, AIC, AICc and BIC do not compare them; in Python: fit by "
+            "reml=False"
         )
     if len({(fit.info["n"], fit.provenance.data_hash) for fit in fits}) > 1:
         out.append("fits of other data: their criteria do not compare them")

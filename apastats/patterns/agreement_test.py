@@ -287,8 +287,8 @@ def _shared_geometry(arrays: PatternArrays, kind: str) -> tuple[str, ...]:
     claimed = float(ndtr(-ndtri(0.95) / np.sqrt(ratio)))
     text = (
         f"regions share geometry: the agreement of an unrelated model varies {ratio:.1f} times as much as its "
-        f"permutations do, so that about {100 * claimed:.0f} % of such models have p below .05. Use null='spatial' or "
-        "'within_stream', or compare with untrained networks (null='random_models')"
+        f"permutations do, so that about {100 * claimed:.0f} % of such models have p below .05; in Python: "
+        "null='spatial' or 'within_stream', or untrained networks (null='random_models')"
     )
     warn(text, DegenerateWarning)
     return (text,)

@@ -149,7 +149,7 @@ def layer_agreement(
         resampled=(
             Drawn("people, left out one at a time in all roles")
             if person
-            else Drawn(sample="subjects are the sample")
+            else Drawn(sample="subjects were taken as a random sample")
         ),
         held_fixed=(STIMULI, *(() if person else (REFERENCE_PATTERNS,))),
         extra={"similarity": similarity, "brain": brain},

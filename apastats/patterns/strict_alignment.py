@@ -239,7 +239,7 @@ def strict_alignment(
         alpha=alpha,
         by=by,
         n_subject=min(score_words.n_subject or 0, agreement_words.n_subject or 0),
-        resampled=Drawn(sample="subjects are the sample"),
+        resampled=Drawn(sample="subjects were taken as a random sample"),
         held_fixed=(
             STIMULI,
             CHOSEN_LAYERS,
@@ -303,7 +303,7 @@ def _against_people(
         alpha=alpha,
         by=by,
         n_subject=info.n_subject,
-        resampled=Drawn(sample="subjects are the sample"),
+        resampled=Drawn(sample="subjects were taken as a random sample"),
         held_fixed=(STIMULI, CHOSEN_LAYERS),
         extra={"criteria": "person", "agreement_reference": "person", "score_outcome": "score"},
     )  # fmt: skip

@@ -45,9 +45,21 @@ class Claims(Result):
             statement=("statement", "first"),
             verdict=("verdict", "first"),
             reading=("reading", "; ".join),
-            decides=("decides", lambda d: "; ".join(dict.fromkeys(v for v in d if v))),
+            decides=("decides", lambda d: _decided_by(self.table.loc[d.index])),
         )
         return first.reset_index()
+
+
+def _decided_by(rows: pd.DataFrame) -> str:
+    """What would decide a claim: of several numbers of people the largest, as all its tests have to be decided."""
+    needed = rows["n_needed"].to_numpy("f8")
+    most = int(np.nanargmax(needed)) if np.isfinite(needed).any() else -1
+    told = [
+        str(text)
+        for i, text in enumerate(rows["decides"])
+        if text and (i == most or not np.isfinite(needed[i]))
+    ]
+    return "; ".join(dict.fromkeys(told))
 
 
 @dataclass(frozen=True)
@@ -152,6 +164,11 @@ def claims(
     rows: list[dict[str, Any]] = []
     for name, statement, tests in parts:
         judged = [_judge(t, results, power) for t in tests]
+        if len(tests) > 1:  # which reading is of what
+            judged = [
+                j | {"reading": f"{_about(t)}: {j['reading']}"}
+                for t, j in zip(tests, judged, strict=True)
+            ]
         verdict = _joined([str(j["verdict"]) for j in judged])
         for part, found in enumerate(judged, start=1):
             head = {"claim": name, "part": part, "statement": statement}
@@ -239,7 +256,7 @@ def _judge(test: _Test, results: Mapping[str, Any], power: float) -> dict[str, A
         "n_subject": np.nan, "n_needed": np.nan, "reading": "", "decides": test.needs, "method": "intervals",
     }  # fmt: skip
     if test.result not in results:
-        reading = f"there is no result {test.result!r}"
+        reading = "not in these data"
         return empty | {
             "reading": reading,
             "decides": test.needs or f"data that give {test.result}",
@@ -250,7 +267,7 @@ def _judge(test: _Test, results: Mapping[str, Any], power: float) -> dict[str, A
         wanted = level if isinstance(level, (list, tuple)) else [level]
         frame = frame[frame[column].astype(str).isin([str(v) for v in wanted])]
     if frame.empty:
-        return empty | {"reading": f"{test.result} has no row where {dict(test.where)}"}
+        return empty | {"reading": "not in these data: no such rows"}
     empty["estimand"] = test.estimand or said
     return empty | (_by_p(frame, test) if test.says == "p" else _by_interval(frame, test, power))
 
@@ -279,7 +296,8 @@ def _counts(
 def _tally(found: Mapping[str, Any]) -> str:
     if found["n_row"] == 1:
         return ""
-    return "shown in {n_shown}, spoken against in {n_against} of {n_row} rows".format(**found)
+    against = "none" if not found["n_against"] else found["n_against"]
+    return f"shown in {found['n_shown'] or 'none'} of {found['n_row']} rows and contradicted in {against}"
 
 
 def _decides(test: _Test, verdict: str, needed: float, power: float) -> str:
@@ -288,7 +306,9 @@ def _decides(test: _Test, verdict: str, needed: float, power: float) -> str:
         return ""
     if test.needs or not np.isfinite(needed):
         return test.needs or "more people; how many these data cannot say"
-    return f"about {int(needed)} people (power {power:.0%}, estimate and spread taken as true)"
+    return (
+        f"about {int(needed)} people (power {100 * power:.0f} %, estimate and spread taken as true)"
+    )
 
 
 def _by_interval(frame: pd.DataFrame, test: _Test, power: float) -> dict[str, Any]:
@@ -307,9 +327,9 @@ def _by_interval(frame: pd.DataFrame, test: _Test, power: float) -> dict[str, An
         needed = _people(frame, middle, low, high, region, shown, against, share, power)
     found = _counts(frame, shown, against, verdict)
     i = _telling(middle, test, verdict)
-    told = f"{middle[i]:.3g} [{low[i]:.3g}, {high[i]:.3g}]"
+    told = f"{_number(middle[i])} [{_number(low[i])}, {_number(high[i])}]"
     if len(frame) > 1:
-        told = f"{_tally(found)}; nearest to the value {told} ({_name(frame.iloc[i], test)})"
+        told = f"{_tally(found)}; closest to the limit was {_name(frame, i, test)} with {told}"
     return found | {
         "estimate": middle[i],
         "conf_low": low[i],
@@ -487,29 +507,44 @@ def _margin_words(test: _Test) -> str:
         return ""
     low, high = _limits(test.value, test.says)
     return (
-        f"{low:g} to {high:g}"
+        f"{_number(low)} to {_number(high)}"
         if test.says == "within"
-        else f"{low if test.says == 'above' else high:g}"
+        else _number(low if test.says == "above" else high)
     )
 
 
 def _test_words(test: _Test) -> str:
     rows = {"all": "in all rows", "any": "in some row", "most": "in most rows"}.get(
         test.rows,
-        f"in more than {test.rows:.0%} of the rows" if not isinstance(test.rows, str) else "",
+        f"in more than {100 * test.rows:.0f} % of the rows"
+        if not isinstance(test.rows, str)
+        else "",
     )
     what = (
         f"p at most {test.value:g}"
         if test.says == "p"
         else f"interval {test.says} {_margin_words(test)}"
     )
-    return f"{test.result}: {what}, {rows}"
+    return f"{_about(test)}: {what}, {rows}"
 
 
-def _name(row: pd.Series, test: _Test) -> str:
+def _number(value: float) -> str:
+    return f"{value:.3g}".replace("-", "\u2212")
+
+
+def _about(test: _Test) -> str:
+    """What a test is about, in words."""
+    return test.estimand or test.result.replace("_", " ")
+
+
+def _name(frame: pd.DataFrame, i: int, test: _Test) -> str:
+    """Row by what tells it from the others: ``clip minus vjepa in V1``."""
+    row = frame.iloc[i]
     told = [
         c
-        for c in ("contrast", "model", "roi", "metric", "term", "criterion")
-        if c in row.index and c not in test.where
+        for c in ("model", "roi", "metric", "term", "criterion", "contrast")
+        if c in frame.columns and frame[c].nunique() > 1 and pd.notna(row[c])
     ]
-    return ", ".join(str(row[c]) for c in told[:2] if pd.notna(row[c])) or "row"
+    if {"model", "contrast"} <= set(told):
+        told.remove("contrast")  # it names the model once more
+    return ", ".join(str(row[c]) for c in told[:2]) or "a row"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from apastats.reporting import brain_words, leaderboard_words
@@ -246,6 +247,11 @@ def _means(result: Any, style: NumberStyle) -> str:
     if models.empty or models["model"].nunique() < 2:
         return ""
     word = f"Mean {outcome_words(result)}"
+    by = [c for c in result.info.by or ("roi", "metric") if c in table.columns]
+    if "n_subject" in models.columns:
+        groups = models.groupby(by, sort=False)["n_subject"] if by else models["n_subject"]
+        if bool(np.any(groups.nunique() > 1)):
+            word += ", over the subjects that each model has,"
     cells = [c for c in ("roi", "metric") if c in table.columns and table[c].nunique() > 1]
     if not cells:
         return f"{word} was highest for {name(models.loc[models['estimate'].idxmax(), 'model'])}."

@@ -35,5 +35,5 @@ def summary(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list
 
 def verdict_table(result: Any, context: Any, title: str) -> list[Block]:
     """One row per claim."""
-    caption = f"{title}: verdicts, what they rest on, and what would decide the open ones."
+    caption = "Claims: verdicts, what they rest on, and what would decide the open ones."
     return [table_block(context.slug("claims"), caption, result.verdicts(), context.style)]

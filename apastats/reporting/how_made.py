@@ -29,8 +29,8 @@ __all__ = [
 ]
 
 SIDES = {
-    "greater": "Tests and intervals are one-sided: a difference counts only above 0.",
-    "less": "Tests and intervals are one-sided: a difference counts only below 0.",
+    "greater": "Tests and intervals were one-sided: a difference counts only above 0.",
+    "less": "Tests and intervals were one-sided: a difference counts only below 0.",
 }
 
 

@@ -280,7 +280,14 @@ KINDS: dict[str, Kind] = {
     ),
     "calibration": Kind(called("Calibration of the defaults"), "planning", prose.calibrated, methods=methods.silent),
     "claims": Kind(
-        called("Claims and verdicts"), "claims", claim_words.summary, figures(None, claim_words.verdict_table),
+        called("Claims and verdicts"), "claims", claim_words.summary, figures(
+            None, claim_words.verdict_table,
+            columns=("claim", "test", "estimate", "conf_low", "n_shown", "n_against", "n_row", "part_verdict"),
+            labels={
+                "n_shown": "rows that show it", "n_against": "rows against it", "n_row": "rows",
+                "part_verdict": "verdict of the test",
+            },
+        ),
         cites=cites.fixed("berger1982"),
     ),
     "power": Kind(

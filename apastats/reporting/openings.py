@@ -218,7 +218,8 @@ def _without(result: Any) -> str:
 
 
 def _marginal(result: Any) -> str:
-    return name(result.info.method).replace("estimated", "Estimates are", 1).partition("; ")[0]
+    of = f"slopes over {name(trend)}" if (trend := result.info.get("trend")) else "marginal means"
+    return f"{capital(of)} were estimated from the linear mixed model"
 
 
 def _share(result: Any) -> str:

@@ -15,8 +15,8 @@ from apastats.words import Held, Info
 
 __all__ = [
     "ADJUSTMENTS", "adjusted", "adjusted_sentence", "capital", "ceiling_words", "compared_factor", "counted",
-    "held_sentence", "joined", "named_terms", "number_word", "outcome_of", "outcome_words", "pattern_sentence",
-    "resampling_sentence", "sentence", "settings_sentences", "term_words",
+    "factor_words", "held_sentence", "joined", "named_terms", "number_word", "outcome_of", "outcome_words",
+    "pattern_sentence", "resampling_sentence", "sentence", "settings_sentences", "term_words",
 ]  # fmt: skip
 
 _NAMES = re.compile(r"[A-Za-z_]\w*")
@@ -81,6 +81,11 @@ def sentence(text: str) -> str:
     return told if told.endswith((".", "!", "?")) else f"{told}."
 
 
+def factor_words(text: str) -> str:
+    """A grouping factor for a reader: ``ROI``, ``subject \u00d7 ROI``."""
+    return " \u00d7 ".join("ROI" if part == "roi" else name(part) for part in text.split(":"))
+
+
 def resampling_sentence(info: Info) -> str:
     """What was drawn again; where nothing was, what the sample is, as far as a result says it."""
     drawn = info.resampled
@@ -91,7 +96,7 @@ def resampling_sentence(info: Info) -> str:
     if drawn.what:
         return f"Resampling was over {name(str(drawn))}."
     if drawn.random:
-        return f"Random effects are those of {joined([name(f) for f in drawn.random])}."
+        return f"Random effects were those of {joined([factor_words(f) for f in drawn.random])}."
     rest = "; ".join(filter(None, [drawn.sample, drawn.beside]))
     return sentence(name(rest)) if rest else ""
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from apastats.arguments import checked, choice, flag, instance, items, whole
-from apastats.errors import InputError, OutputExistsError
+from apastats.errors import InputError, OutputExistsError, finding
 from apastats.printable import csv_text
 from apastats.reporting import summary
 from apastats.reporting.answer import answer, margins_of, results_of
@@ -135,7 +135,7 @@ class Report:
     def _warnings(self) -> tuple[str, ...]:
         # notes of results stand with the results
         own = {n for r in results_of(self.items) for n in r.notes}
-        return tuple(sentence(name(n)) for n in summary.unique(self.notes) if n not in own)
+        return tuple(sentence(name(finding(n))) for n in summary.unique(self.notes) if n not in own)
 
     def _models(self) -> list[str]:
         """Models in order of appearance, the brain included, so that colours agree between figures."""

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from apastats.errors import DataError
+from apastats.errors import DataError, finding
 from apastats.reporting import model_panels, panels, pattern_panels, row_prose
 from apastats.reporting.answer import verdict
 from apastats.reporting.blocks import Block, FigureBlock, Listing, Paragraph, TableBlock
@@ -33,8 +33,8 @@ SectionMaker: TypeAlias = Callable[[Any, Any, str, list[Block]], list[Block]]
 def _intro(result: Any, context: Any) -> list[Block]:
     """What it came to; how it was made stands in the methods."""
     told = verdict(result, context.style)
-    if told:
-        return [Paragraph(told)]
+    if told or result.kind == "followed_table":  # its title and caption say what it holds
+        return [Paragraph(told)] if told else []
     made = opening(result) or name(result.info.method)
     return [Paragraph(sentence(made))] if made else []
 
@@ -42,6 +42,8 @@ def _intro(result: Any, context: Any) -> list[Block]:
 def design(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
     """What is in the data, and what reading did."""
     table = result.table
+    if "detail" in table.columns:
+        table = table.assign(detail=[finding(str(d)) for d in table["detail"]])
     blocks: list[Block] = []
     if "status" in table.columns:
         blocks.append(Paragraph(_troubles(table["status"])))
@@ -52,7 +54,7 @@ def design(result: Any, context: Any, title: str, told: list[Block]) -> list[Blo
     if reading:
         blocks += [
             Paragraph("When the data were read:"),
-            Listing(tuple(name(line) for line in reading)),
+            Listing(tuple(name(finding(line)) for line in reading)),
         ]
     return blocks
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from apastats.errors import finding
 from apastats.reporting import panels, pattern_panels
 from apastats.reporting.answer import verdict
 from apastats.reporting.blocks import Block, Listing, Paragraph, Section
@@ -124,7 +125,7 @@ def _result_section(result: Any, context: Context) -> Section:
     # a note that several results carry is told where it is met first
     new = [n for n in result.notes if n not in context.noted]
     context.noted.update(new)
-    notes: list[Block] = [Paragraph(sentence(name(n)), "note") for n in new]
+    notes: list[Block] = [Paragraph(sentence(name(finding(n))), "note") for n in new]
     return Section(context.slug(title), title, tuple([*blocks, *notes]))
 
 

@@ -107,7 +107,7 @@ def check_shuffled(responses: Sequence[np.ndarray], folds: Sequence[np.ndarray])
     message = (
         f"responses of neighbouring rows correlate by {found:.2f} (mean over units, largest data set), and "
         f"{100 * apart:.0f} % of neighbours are in different folds: features that only know the position would predict "
-        f"them. Take folds='contiguous', or groups= (runs, stories) with folds='leave_one_out'"
+        f"them; in Python: folds='contiguous', or groups= (runs, stories) with folds='leave_one_out'"
     )
     warn(message, PseudoreplicationWarning)
     return message

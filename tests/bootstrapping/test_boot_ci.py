@@ -147,7 +147,7 @@ def test_an_interval_that_does_not_exist_is_nan_and_says_so() -> None:
 def test_few_resamples_warn() -> None:
     with pytest.warns(
         MonteCarloWarning,
-        match=r"\(decimal 2\): median; largest mcse 0.05; n_resamples=[0-9_]+ should",
+        match=r"\(decimal 2\): median; largest Monte-Carlo SE 0.05; in Python: n_resamples=[0-9_]+ should",
     ):
         apa.boot_ci(X, np.median, n_resamples=30, rng=1)
 

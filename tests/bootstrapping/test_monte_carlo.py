@@ -78,7 +78,7 @@ def test_one_warning_that_says_what_to_do() -> None:
     first = loose.iloc[0]
     assert f"error of {len(loose)} of 6 intervals could change" in message
     assert f"(decimal 2): {first['model']} / V1" in message
-    assert f"largest mcse {found.table['mcse'].max():.2g}" in message
+    assert f"largest Monte-Carlo SE {found.table['mcse'].max():.2g}" in message
     assert found.notes == (message,)
     # the number it names is enough
     number = int(message.split("n_resamples=")[1].split()[0])

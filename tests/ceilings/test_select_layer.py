@@ -74,7 +74,7 @@ def test_ties_by_name_whatever_the_order(on):
 def test_log_says_what_was_chosen_on_what():
     best = apa.select_layer(apa.ScoreTable(frame_of()))
     assert best.log[-1] == (
-        "layer of 4 model x ROI x metric cells chosen on score, the train rows of all subjects; reported: test"
+        "layer of 4 model x ROI x metric cells chosen on score, the train data of all subjects; reported: test"
     )
 
 

@@ -6,6 +6,7 @@ count: whoever reads two texts can tell which analysis each is of.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 
 import apastats as apa
+from apastats.errors import finding
 from apastats.reporting.summary import provenance_rows
 from apastats.results import Result
 from apastats.table import ScoreTable
@@ -67,6 +69,16 @@ def test_an_option_that_changes_a_number_changes_a_word(verb: str, option: str) 
     if list(a.table.columns) != list(b.table.columns) or settings(a.table) != settings(b.table):
         return
     assert a.text() != replace(b, table=a.table).text(), "the same words for other numbers"
+
+
+@pytest.mark.parametrize("verb", sorted({v for v, _ in verbs.cases()}))
+def test_what_to_type_next_stands_at_the_end_of_a_note(verb: str) -> None:
+    """A report tells notes up to there, as its readers have no options."""
+    result = verbs.run(verb, verbs.base(verb))
+    for note in getattr(result, "notes", ()):
+        assert not re.search(
+            r"\b[a-z_]+=(?=['\"\[\d.])|\bapastats\.|\.[a-z_]+\(\)", finding(note)
+        ), note
 
 
 # files and tables as they are: what was taken for what is in the log

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import apastats as apa
+from apastats.errors import finding
 from apastats.reporting import methods
 from apastats.reporting.answer import verdict
 from apastats.reporting.blocks import Listing, Paragraph
@@ -49,7 +50,6 @@ NEVER = (
     "in its cell",
     "in a cell",
     "was score \u00b1",
-    "; agreement",
     "none of 4 models was not",
     "score and agreement, score",
     "(averaged)",
@@ -135,6 +135,53 @@ def test_a_formula_names_its_outcome(all_kinds: Study) -> None:
     assert shown_formula(info).startswith("agreement ~ model * stream + (1 | subject)")
     score = all_kinds.results["comparison"].info
     assert shown_formula(score) == score.formula
+
+
+OPTION = re.compile(r"\b[a-z][a-z_]*=(?=['\"\[\d.A-Z]|$|\s)|\bapastats\.|\.[a-z_]+\(\)")
+
+
+def test_a_report_names_no_option_of_python(all_kinds: Study) -> None:
+    told, notes = [], 0
+    for section in all_kinds.report.sections:
+        if section.slug == "provenance":
+            continue
+        for part in (section, *section.children):
+            for block in part.blocks:
+                if isinstance(block, Paragraph):
+                    told.append(plain(block.text))
+                elif isinstance(block, Listing):
+                    told += [plain(i) for i in block.items]
+    for result in all_kinds.results.values():
+        for note in getattr(result, "notes", ()):
+            notes += bool(OPTION.search(note))
+            told.append(finding(note))
+    assert notes, "some notes say what to type next"
+    for text in told:
+        assert not OPTION.search(text), text
+
+
+def test_a_claim_reads_as_prose() -> None:
+    frame = pd.DataFrame({
+        "contrast": ["a - b", "c - b"], "model": ["a", "c"], "metric": "rsa", "estimate": [-0.02, 0.3],
+        "conf_low": [-0.1, 0.2], "conf_high": [0.06, 0.4], "std_error": 0.04, "n_subject": 9, "conf_level": 0.95,
+    })  # fmt: skip
+    asked = {"result": "pair_scores", "says": "below", "value": 0}
+    stated = [
+        {"name": "1", "statement": "both are lower", "tests": [asked, asked | {"where": {"model": "a"}}]},
+        {"name": "2", "statement": "wires", "result": "connectivity", "needs": "connectivity matrices"},
+    ]  # fmt: skip
+    found = apa.claims(stated, {"pair_scores": frame})
+    row, other = found.verdicts().to_dict(orient="records")
+    said = " ".join([row["reading"], row["decides"], other["reading"], *found.table["test"]])
+    assert "-0" not in said
+    assert "\u22120.02 [\u22120.1, 0.06]" in said
+    assert "pair_scores" not in said
+    assert "there is no result" not in said
+    assert "spoken against" not in said
+    assert "a - b" not in said
+    assert "rsa" not in said
+    assert row["reading"].count("pair scores: ") == 2, "which reading is of which test"
+    assert row["decides"].count("people") <= 1
 
 
 def _limits(*items: Any) -> str:
