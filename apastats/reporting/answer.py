@@ -289,7 +289,7 @@ def _tests(result: Any, style: NumberStyle) -> str:
         if "model" in table.columns
         else pd.Series(False, index=table.index)
     )
-    parts = []
+    parts: list[str] = []
     for who, rows in (("models", table[~brain]), ("the brain", table[brain])):
         n, shown = int(rows[key].notna().sum()), int((rows[key] <= alpha).sum())
         if n:
