@@ -223,15 +223,6 @@ class ReproducibilityWarning(ApaWarning):
     """A study was made by another machine or other versions: digits beyond the printed ones are not compared."""
 
 
-# what a Python user may type next stands after it in a warning; readers of a report have no options
-ADVICE = "; in Python: "
-
-
-def finding(text: str) -> str:
-    """A warning or note without what to type next, as a report tells it."""
-    return text.partition(ADVICE)[0]
-
-
 def warn(message: str, category: type[ApaWarning]) -> None:
     """Warn at the line that called into the package, however many of its own calls lie between."""
     own, level = str(Path(__file__).parent) + os.sep, 1

@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["all_of", "clean", "counted", "csv_text", "spreadsheet_safe"]
+__all__ = ["all_of", "clean", "counted", "csv_text", "finding", "spreadsheet_safe"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of one
 
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+# what a Python user may type next stands after it in a warning; readers of a report have no options
+ADVICE = "; in Python: "
+
+
+def finding(text: str) -> str:
+    """A warning or note without what to type next, as a report tells it."""
+    return text.partition(ADVICE)[0]
 
 
 def counted(count: int, noun: str) -> str:

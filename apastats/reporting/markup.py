@@ -16,6 +16,7 @@ from apastats.printable import clean
 __all__ = [
     "cite",
     "code",
+    "factor_words",
     "name",
     "plain",
     "strong",
@@ -255,3 +256,8 @@ def to_typst(text: str, literal: Callable[[str], str], cited: Callable[[str], st
             "c": cited,
         },
     )
+
+
+def factor_words(text: str) -> str:
+    """A grouping factor for a reader: ``ROI``, ``subject \u00d7 ROI``."""
+    return " \u00d7 ".join("ROI" if part == "roi" else name(part) for part in text.split(":"))

@@ -10,12 +10,12 @@ import pandas as pd
 
 from apastats.printable import all_of as joined
 from apastats.printable import counted
-from apastats.reporting.markup import name
+from apastats.reporting.markup import factor_words, name
 from apastats.words import Held, Info
 
 __all__ = [
     "ADJUSTMENTS", "adjusted", "adjusted_sentence", "capital", "ceiling_words", "compared_factor", "counted",
-    "factor_words", "held_sentence", "joined", "named_terms", "number_word", "outcome_of", "outcome_words",
+    "held_sentence", "joined", "named_terms", "number_word", "outcome_of", "outcome_words",
     "pattern_sentence", "resampling_sentence", "sentence", "settings_sentences", "term_words",
 ]  # fmt: skip
 
@@ -79,11 +79,6 @@ def sentence(text: str) -> str:
     """With a capital and a full stop."""
     told = capital(str(text).strip())
     return told if told.endswith((".", "!", "?")) else f"{told}."
-
-
-def factor_words(text: str) -> str:
-    """A grouping factor for a reader: ``ROI``, ``subject \u00d7 ROI``."""
-    return " \u00d7 ".join("ROI" if part == "roi" else name(part) for part in text.split(":"))
 
 
 def resampling_sentence(info: Info) -> str:

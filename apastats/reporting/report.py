@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from apastats.arguments import checked, choice, flag, instance, items, whole
-from apastats.errors import InputError, OutputExistsError, finding
-from apastats.printable import csv_text
+from apastats.errors import InputError, OutputExistsError
+from apastats.printable import csv_text, finding
 from apastats.reporting import summary
 from apastats.reporting.answer import answer, margins_of, results_of
 from apastats.reporting.blocks import FigureBlock, Listing, Section

@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from apastats.errors import DataError, finding
+from apastats.errors import DataError
+from apastats.printable import finding
 from apastats.reporting import model_panels, panels, pattern_panels, row_prose
 from apastats.reporting.answer import verdict
 from apastats.reporting.blocks import Block, FigureBlock, Listing, Paragraph, TableBlock

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from apastats.errors import finding
+from apastats.printable import finding
 from apastats.reporting import panels, pattern_panels
 from apastats.reporting.answer import verdict
 from apastats.reporting.blocks import Block, Listing, Paragraph, Section

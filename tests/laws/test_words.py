@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import apastats as apa
-from apastats.errors import finding
+from apastats.printable import finding
 from apastats.reporting.summary import provenance_rows
 from apastats.results import Result
 from apastats.table import ScoreTable

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import apastats as apa
-from apastats.errors import finding
+from apastats.printable import finding
 from apastats.reporting import methods
 from apastats.reporting.answer import verdict
 from apastats.reporting.blocks import Listing, Paragraph
