@@ -53,7 +53,16 @@ class Grams(NamedTuple):
     norm: np.ndarray
 
     def take(self, where: np.ndarray) -> Grams:
-        """Those of the given places of the first axis."""
+        """Those of the given places ``[T, P]`` of the first axis; places in a row, or the other way round, are no copy."""
+        for turn in (1, -1):
+            some = where[:, ::turn].ravel()
+            first, size = int(some[0]), len(some)
+            if np.array_equal(some, np.arange(first, first + size)):
+                product, norm = (
+                    a[first : first + size].reshape(*where.shape, *a.shape[1:])[:, ::turn]
+                    for a in self
+                )
+                return Grams(product, norm)
         return Grams(self.product[where], self.norm[where])
 
 

@@ -74,16 +74,19 @@ class PairGrams:
         z = np.where(constant[:, None], 0.0, z) / np.where(self.size > 0, self.size, 1.0)[:, None]
         left, right = np.triu_indices(self.n, 1)
         self.t = np.ones(self.n) if variances is None else 1 / variances
-        extra = []
+        extra = [np.zeros(len(left))]  # see _summed
         if self.comparison.centred:
             # sums over pairs under the weights of the product and, where they differ, those of the mean
-            extra = [np.ones(len(left))]
+            extra.insert(0, np.ones(len(left)))
             if self.comparison.whitened:
-                extra.append(1 / (self.t[left] * self.t[right]))
+                extra.insert(1, 1 / (self.t[left] * self.t[right]))
         self.z = np.ascontiguousarray(np.vstack([z, *extra]).T)  # a pair is one line of the cache
         self.place = np.zeros((self.n, self.n), dtype=np.intp)
         self.place[left, right] = self.place[right, left] = np.arange(len(left))
         self.place = self.place.ravel()
+        # place of the pair (a, b), a < b, less b
+        each = np.arange(self.n)
+        self.before = each * (2 * self.n - each - 1) // 2 - each - 1
 
     def products(self, counts: np.ndarray) -> np.ndarray:
         """Inner products of all RDMs under each row of ``counts [b, n]``: ``[b, K, K]``; NaN under three stimuli."""
@@ -97,14 +100,13 @@ class PairGrams:
         # drawn stimuli first, in their order; rows of like size share a product
         order = np.argsort(~present, axis=1, kind="stable")
         rows = np.argsort(sizes, kind="stable")
-        room = np.empty(0)
-        for start in range(0, len(rows), _ROWS):
-            some = rows[start : start + _ROWS]
-            drawn = order[some, : max(int(sizes[some[-1]]), 1)]
-            c = np.take_along_axis(counts[some], drawn, axis=1)
-            size = len(some) * self._step(*drawn.shape) * self.z.shape[1]
-            room = room if len(room) >= size else np.empty(size)
-            out[some] = make(drawn, c, room)
+        together = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
+        most = [max(int(sizes[some[-1]]), 1) for some in together]
+        lines = [len(r) * self._step(len(r), m) for r, m in zip(together, most, strict=True)]
+        room = np.empty(max(lines, default=0) * self.z.shape[1])
+        for some, m in zip(together, most, strict=True):
+            drawn = order[some, :m]
+            out[some] = make(drawn, np.take_along_axis(counts[some], drawn, axis=1), room)
         out[sizes < 3] = np.nan
         return out
 
@@ -114,37 +116,44 @@ class PairGrams:
         return min(max(1, _NUMBERS // (b * self.z.shape[1] * unit)) * unit, max(pairs, 1))
 
     def _gathered(self, drawn: np.ndarray, c: np.ndarray, room: np.ndarray) -> Iterator[np.ndarray]:
-        """Entries of drawn pairs times the root of their weight, ``[b, pairs, K]``, as many as there is room for.
+        """Entries of drawn pairs times the root of their weight, ``[b, pairs, wide]``, as many as there is room for.
 
         For whitened methods every pair both ways, with zeros on the diagonal; parts are whole rows of stimuli.
         """
         b, m = drawn.shape
         wide = self.z.shape[1]
-        root, line = np.sqrt(c), drawn * self.n
-        left, right = _both_ways(m) if self.comparison.whitened else _pairs(m)
+        root, both = np.sqrt(c), self.comparison.whitened
+        left, right = _both_ways(m) if both else _pairs(m)
         step = self._step(b, m)
         for start in range(0, len(left), step):
             i, j = left[start : start + step], right[start : start + step]
-            index = line.take(i, axis=1)
+            # drawn stimuli stand in their order; places of those not drawn are nonsense of weight 0
+            index = (drawn * self.n if both else self.before.take(drawn)).take(i, axis=1)
             index += drawn.take(j, axis=1)
-            index = self.place.take(index)
+            if both:
+                index = self.place.take(index)
             weight = root.take(i, axis=1)
             weight *= root.take(j, axis=1)
-            if self.comparison.whitened:
+            if both:
                 weight *= i != j
             part = room[: index.size * wide].reshape(*index.shape, wide)
             self.z.take(index, axis=0, out=part, mode="clip")  # mode: no copy of the room
             part *= weight[..., None]
             yield part
 
+    def _summed(self, part: np.ndarray) -> np.ndarray:
+        """Inner products ``[b, wide, wide - 1]``: not symmetric in shape, for which BLAS is slower at this size."""
+        return np.matmul(part.transpose(0, 2, 1), part[:, :, :-1])
+
     def _plain(self, drawn: np.ndarray, c: np.ndarray, room: np.ndarray) -> np.ndarray:
-        wide = self.z.shape[1]
-        total = np.zeros((len(drawn), wide, wide))
+        total: np.ndarray | None = None
         for part in self._gathered(drawn, c, room):
-            total += np.matmul(part.transpose(0, 2, 1), part)
+            total = self._summed(part) if total is None else total + self._summed(part)
+        if total is None:  # a single stimulus has no pairs
+            return np.zeros((len(drawn), self.k, self.k))
         k = self.k
         if not self.comparison.centred:
-            return total
+            return total[:, :k]
         with np.errstate(invalid="ignore", divide="ignore"):
             sums = total[:, :k, k]
             return total[:, :k, :k] - sums[:, :, None] * (sums / total[:, k, k, None])[:, None]
@@ -153,17 +162,17 @@ class PairGrams:
         k, wide, t = self.k, self.z.shape[1], self.t[drawn]
         u = c * t
         root = np.sqrt(u)
-        total, g = np.zeros((len(drawn), wide, wide)), np.zeros((*drawn.shape, wide))
+        total, g = np.zeros((len(drawn), wide, wide - 1)), np.zeros((*drawn.shape, wide))
         done = 0
         for part in self._gathered(drawn, u, room):
-            total += np.matmul(part.transpose(0, 2, 1), part) / 2
+            total += self._summed(part) / 2
             lines = part.reshape(len(drawn), -1, drawn.shape[1], wide)
             found = np.matmul(root[:, None, None], lines)[:, :, 0]
             g[:, done : done + found.shape[1]] = found
             done += found.shape[1]
         with np.errstate(invalid="ignore", divide="ignore"):
             g = np.where(u[..., None] > 0, g / root[..., None], 0.0)
-            product, g = total[:, :k, :k], g[..., : k + 1] if self.comparison.centred else g
+            product, g = total[:, :k, :k], g[..., : k + 1 if self.comparison.centred else k]
             if self.comparison.centred:
                 mean = total[:, :k, k + 1] / total[:, k + 1, k, None]
                 sums = total[:, :k, k]
