@@ -1,7 +1,8 @@
-"""Coverage of bootstrap intervals of measures: ``python analyses/measures/coverage.py [FILE]`` (minutes).
+"""Coverage of bootstrap intervals of measures: ``python analyses/measures/coverage.py [FILE] [MEASURE ...]`` (minutes).
 
 Simulated studies with new stimuli (subjects kept), or new subjects and new stimuli; the interval has to hold the mean
-score of such studies, which the package never sees. Writes ``coverage.csv`` beside this file.
+score of such studies, which the package never sees. Writes ``coverage.csv`` beside this file; rows of other measures
+than those named stay as they are.
 """
 
 from __future__ import annotations
@@ -19,19 +20,24 @@ import apastats as apa
 from apastats.errors import ApaWarning
 
 HERE = Path(__file__).resolve().parent
-N_SUBJECT, N_STIMULUS, N_UNIT, N_DIM = 6, 40, 30, 10
+N_UNIT, N_DIM = 30, 10
 CLUSTERS = {"stimuli": "stimulus", "subjects and stimuli": ("subject", "stimulus")}
-# measure -> simulated studies, resamples each: what is fitted in every resample is dear
-SIZES = {
-    "cka-debiased": (200, 150),
-    "procrustes": (120, 100),
-    "cka": (200, 150),
-    "mutual-knn": (60, 60),
-    "ridge": (60, 100),
-}
+# measure, subjects, stimuli, simulated studies, resamples each: what is fitted in every resample is dear
+SIZES = (
+    ("cka-debiased", 6, 40, 200, 150),
+    ("procrustes", 6, 40, 120, 100),
+    ("cka", 6, 40, 200, 150),
+    ("cka-rbf", 6, 40, 200, 150),
+    ("bures", 6, 40, 120, 100),
+    ("mutual-knn", 6, 40, 60, 60),
+    ("ridge", 6, 40, 200, 100),
+    ("ridge", 10, 60, 200, 150),
+    ("ridge", 8, 100, 200, 150),
+    ("pearson-ridge", 10, 60, 200, 150),
+)
 
 
-def study(seed: int, *, new_subjects: bool) -> tuple[dict, dict]:
+def study(seed: int, n_subject: int, n_stimulus: int, *, new_subjects: bool) -> tuple[dict, dict]:
     """Responses of subjects that read the same latent features out differently, and a model of them."""
     fixed = np.random.default_rng(9)
     mixing = fixed.normal(size=(N_DIM, N_DIM)) / np.sqrt(N_DIM)
@@ -41,23 +47,27 @@ def study(seed: int, *, new_subjects: bool) -> tuple[dict, dict]:
         (np.eye(N_DIM) + 0.5 * readers.normal(size=(N_DIM, N_DIM)))
         @ readers.normal(size=(N_DIM, N_UNIT))
         / np.sqrt(N_DIM)
-        for _ in range(N_SUBJECT)
+        for _ in range(n_subject)
     ]
-    z = rng.normal(size=(N_STIMULUS, N_DIM)) * np.arange(1, N_DIM + 1) ** -0.5
+    z = rng.normal(size=(n_stimulus, N_DIM)) * np.arange(1, N_DIM + 1) ** -0.5
     brain = {
-        (f"s{i}", "V1"): z @ w + 0.4 * rng.normal(size=(N_STIMULUS, N_UNIT))
+        (f"s{i}", "V1"): z @ w + 0.4 * rng.normal(size=(n_stimulus, N_UNIT))
         for i, w in enumerate(readout)
     }
     return brain, {("net", "1"): z @ mixing}
 
 
-def rows() -> Iterator[dict]:
-    """One row per measure and kind of resample."""
-    for name, (sets, resamples) in SIZES.items():
+def rows(names: list[str]) -> Iterator[dict]:
+    """One row per measure, size and kind of resample."""
+    for name, n_subject, n_stimulus, sets, resamples in SIZES:
+        if names and name not in names:
+            continue
         for what, cluster in CLUSTERS.items():
             found = []
             for k in range(sets):
-                brain, models = study(1000 + k, new_subjects="subjects" in what)
+                brain, models = study(
+                    1000 + k, n_subject, n_stimulus, new_subjects="subjects" in what
+                )
                 b = apa.bootstrap(
                     "score ~ model", brain, models=models, measure=name, cluster=cluster,
                     n_resamples=resamples, rng=k, ceiling=False,
@@ -70,8 +80,8 @@ def rows() -> Iterator[dict]:
             yield {
                 "measure": name,
                 "resampled": what,
-                "n_subject": N_SUBJECT,
-                "n_stimulus": N_STIMULUS,
+                "n_subject": n_subject,
+                "n_stimulus": n_stimulus,
                 "n_set": sets,
                 "n_resamples": resamples,
                 "mean_score": truth,
@@ -85,11 +95,17 @@ def rows() -> Iterator[dict]:
 
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "coverage.csv"
+    names = sys.argv[2:]
+    before = pd.read_csv(target) if names and target.exists() else pd.DataFrame()
+    kept = before[~before["measure"].isin(names)] if len(before) else before
     done: list[dict] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ApaWarning)
-        for row in rows():
+        for row in rows(names):
             done.append(row)
-            pd.DataFrame(done).to_csv(target, index=False, float_format="%.6g")
-            sys.stdout.write(f"{row['measure']} {row['resampled']}: {row['coverage']:.3f}\n")
+            found = pd.concat([kept, pd.DataFrame(done)], ignore_index=True)
+            found.to_csv(target, index=False, float_format="%.6g")
+            sys.stdout.write(
+                f"{row['measure']} {row['n_stimulus']} {row['resampled']}: {row['coverage']:.3f}\n"
+            )
             sys.stdout.flush()

@@ -11,12 +11,13 @@ from apastats.numbers.units import scale_of, varies
 
 __all__ = [
     "ALPHAS",
+    "FoldFit",
     "RidgeScores",
     "RidgeTargets",
     "held_out_predictions",
     "ridge_scores",
-    "set_predictions",
     "ridge_targets",
+    "set_fits",
     "shuffled_folds",
     "standardised",
     "unit_scores",
@@ -157,7 +158,7 @@ def ridge_scores(
         kept = np.setdiff1d(np.arange(n), out)
         center = z[kept].mean(axis=0)
         rows, level = z[kept] - center, y[kept].mean(axis=0)
-        dual, alpha = _dual(rows, y[kept] - level, np.asarray(alphas, dtype="f8"), choices)
+        dual, alpha, *_ = _dual(rows, y[kept] - level, np.asarray(alphas, dtype="f8"), choices)
         chosen[:, k] = alpha if per == "set" else [np.median(alpha[a:b]) for a, b in bounds]
         sides = [(z[out], y[out], held, k)]
         if z_test is not None and y_test is not None:
@@ -214,22 +215,54 @@ def held_out_predictions(
         kept = np.setdiff1d(np.arange(len(x)), out)
         center, level = z[kept].mean(axis=0), t[kept].mean(axis=0)
         rows = z[kept] - center
-        dual, _ = _dual(rows, t[kept] - level, np.asarray(alphas, "f8"), [(0, t.shape[1])])
+        dual = _dual(rows, t[kept] - level, np.asarray(alphas, "f8"), [(0, t.shape[1])]).dual
         found.append((((z[out] - center) @ rows.T) @ dual + level) * scale_y + level_y)
     return found
 
 
-def set_predictions(
-    x: np.ndarray, targets: RidgeTargets, alphas: Any = ALPHAS
-) -> Iterator[np.ndarray]:
-    """Predictions ``[n_held_out, q]`` of all target sets in every fold, as :func:`ridge_scores` scores them."""
+class FoldFit(NamedTuple):
+    """Regressions of one fold on one predictor.
+
+    ``predicted [n_held_out, q]``; ``kept``: the rows fitted to; ``left_out [n_kept, q]``: their errors when they are
+    not fitted to. The prediction without kept row a, penalties kept, is ``predicted - weight[a] x left_out[a]`` with
+    the weights ``[n_held_out, n_kept]`` of :meth:`weights`.
+    """
+
+    predicted: np.ndarray
+    kept: np.ndarray
+    left_out: np.ndarray
+    toward: np.ndarray
+    vectors: np.ndarray
+    inverse: np.ndarray
+
+    def weights(self, place: int) -> np.ndarray:
+        """What each response fitted to adds to the predictions of target set ``place``, ``[n_held_out, n_kept]``."""
+        rotated = (self.toward @ self.vectors) * self.inverse[place]
+        return np.asarray(rotated @ self.vectors.T + 1 / len(self.kept))
+
+
+def set_fits(x: np.ndarray, targets: RidgeTargets, alphas: Any = ALPHAS) -> Iterator[FoldFit]:
+    """Fits of all target sets in every fold, as :func:`ridge_scores` scores them.
+
+    Notes
+    -----
+    A linear smoother S (rows sum to 1) that leaves out row a is the same smoother with ``y_a`` replaced by what the
+    others predict for it: predictions change by ``-s_a`` times its leave-one-out error.
+    """
     z, _ = standardised(x, None)
+    sizes = np.array([b - a for a, b in targets.bounds])
     for out in targets.folds:
         kept = np.setdiff1d(np.arange(len(x)), out)
         center, level = z[kept].mean(axis=0), targets.y[kept].mean(axis=0)
         rows = z[kept] - center
-        dual, _ = _dual(rows, targets.y[kept] - level, np.asarray(alphas, "f8"), targets.bounds)
-        yield ((z[out] - center) @ rows.T) @ dual + level
+        made = _dual(rows, targets.y[kept] - level, np.asarray(alphas, "f8"), targets.bounds)
+        toward = (z[out] - center) @ rows.T
+        # leave-one-out errors are the dual coefficients over the diagonal of the map that makes them
+        diagonal = made.inverse @ (made.vectors**2).T
+        left_out = made.dual / np.repeat(diagonal, sizes, axis=0).T
+        yield FoldFit(
+            toward @ made.dual + level, kept, left_out, toward, made.vectors, made.inverse
+        )
 
 
 def _scored(
@@ -274,9 +307,18 @@ def _standardised(
     return (y - mean) / scale, (np.concatenate(targets_test, axis=1) - mean) / scale, bounds
 
 
+class _Dual(NamedTuple):
+    """Dual coefficients ``[n, q]``, ``alphas [set]``, eigenvectors and inverse eigenvalues ``[set, n]``."""
+
+    dual: np.ndarray
+    alphas: np.ndarray
+    vectors: np.ndarray
+    inverse: np.ndarray
+
+
 def _dual(
     x: np.ndarray, y: np.ndarray, alphas: np.ndarray, bounds: Sequence[tuple[int, int]]
-) -> tuple[np.ndarray, np.ndarray]:
+) -> _Dual:
     """Dual coefficients of centred data at the best penalty of every set, and those penalties."""
     # adding 1 1' makes the intercept an eigenvector of its own, left unpenalised below
     values, vectors = np.linalg.eigh(x @ x.T + 1.0)
@@ -288,7 +330,7 @@ def _dual(
     best = np.argmin(_left_out_errors(vectors, inverse, rotated, bounds), axis=1)
     of_column = np.repeat(best, sizes)
     dual = vectors @ (inverse[of_column].T * rotated)
-    return dual, alphas[best]
+    return _Dual(dual, alphas[best], vectors, inverse[best])
 
 
 def _left_out_errors(

@@ -1,10 +1,10 @@
-"""Bootstrap of stimuli for ridge regressions: the stimuli they are tested on have weights, the fits stay."""
+"""Bootstrap of stimuli for ridge regressions: weights of stimuli tested on and of stimuli fitted to."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.linear_model import RidgeCV
+from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.model_selection import KFold
 
 import apastats as apa
@@ -44,56 +44,81 @@ def test_weights_of_one_are_the_measure(name: str) -> None:
     )
 
 
+def influences(measure: apa.Measure, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Derivative of the score by the weight of every stimulus; the score is linear in them but for their sum."""
+    n, step = len(x), 1e-6
+    kernel = WeightKernel(measure, [y], [x], ())
+    counts = np.concatenate([np.ones((1, n)), 1 + step * np.eye(n)])
+    found = kernel.values(counts, ceiling=False)[:, 0, 0]
+    return (found[1:] - found[0]) / step
+
+
 @pytest.mark.parametrize("score", ["r2", "r"])
-def test_weights_move_the_score_as_those_of_tested_stimuli_do(score: str) -> None:
-    """By scikit-learn: models fitted to all stimuli of the other folds, tested with weights; the derivative at 1."""
-    brain, models = people(1)
+def test_influences_are_those_of_scikit_learns_fits_without_a_stimulus(score: str) -> None:
+    """Every stimulus left out of its fold and of the fits of the others, penalties and scales as they are.
+
+    No stimulus holds most of the variance of a unit in its fold (at this seed), which would be told to first order.
+    """
+    brain, models = people(1, seed=4)
     (y,), x = brain.values(), models["m", "l"]
     z, t = ((v - v.mean(axis=0)) / v.std(axis=0) for v in (x, y))
-    folds = list(KFold(5, shuffle=True, random_state=1).split(z))
-    made = [RidgeCV(ALPHAS).fit(z[train], t[train]).predict(z[test]) for train, test in folds]
+    folds = list(KFold(3, shuffle=True, random_state=1).split(z))
 
-    def weighted(c: np.ndarray) -> float:
-        total = 0.0
-        for (_, test), p in zip(folds, made, strict=True):
-            w, truth = c[test], t[test]
+    def of(truth: np.ndarray, p: np.ndarray) -> float:
+        if score == "r2":
+            a = truth - truth.mean(axis=0)
+            return float((1 - ((truth - p) ** 2).sum(axis=0) / (a**2).sum(axis=0)).mean())
+        return float(np.mean([np.corrcoef(u, v)[0, 1] for u, v in zip(truth.T, p.T, strict=True)]))
 
-            def mean(v: np.ndarray, w: np.ndarray = w) -> np.ndarray:
-                return np.average(v, axis=0, weights=w)
+    expected, first = np.zeros(N), np.zeros(N)
+    for train, test in folds:
+        alpha = RidgeCV(ALPHAS).fit(z[train], t[train]).alpha_
+        made = Ridge(alpha).fit(z[train], t[train]).predict(z[test])
+        value, errors = of(t[test], made), (t[test] - made) ** 2
+        n = len(test)
+        mine = np.array([of(np.delete(t[test], k, 0), np.delete(made, k, 0)) for k in range(n)])
+        tested = (n - 1) * (value - mine)
+        if score == "r2":
+            of_y = ((t[test] - t[test].mean(axis=0)) ** 2).mean(axis=0)
+            square, error = (t[test] - t[test].mean(axis=0)) ** 2, errors.mean(axis=0)
+            slope = (error * (square - of_y) / of_y - (errors - error)) / of_y
+            tested = (tested + slope.mean(axis=1)) / 2
+        expected[test] += tested - tested.mean()
+        # the fit without each stimulus moves the score by the change of predictions along its slope
+        moved = np.array(
+            [
+                Ridge(alpha).fit(z[rest], t[rest]).predict(z[test]) - made
+                for rest in (np.setdiff1d(train, [k]) for k in train)
+            ]
+        )
+        small = 1e-4
+        through = -np.array(
+            [of(t[test], made + small * m) - of(t[test], made - small * m) for m in moved]
+        )
+        through *= n / (2 * small)
+        expected[train] += through - through.mean()
+        first[test] += value
+    measure = apa.measure("ridge" if score == "r2" else "pearson-ridge", alphas=ALPHAS, n_fold=3)
+    whole = WeightKernel(measure, [y], [x], ()).values(np.ones((1, N)), ceiling=False).item()
+    np.testing.assert_allclose(influences(measure, y, x), (expected + first - whole) / N, atol=1e-6)
 
-            a, b = truth - mean(truth), p - mean(p)
-            if score == "r2":
-                values = 1 - mean((truth - p) ** 2) / mean(a**2)
-            else:
-                values = mean(a * b) / np.sqrt(mean(a**2) * mean(b**2))
-            total += values.mean() * w.sum() / c.sum()
-        return total
 
-    measure = apa.measure("ridge" if score == "r2" else "pearson-ridge", alphas=ALPHAS)
-    kernel = WeightKernel(measure, [y], [x], ())
-    assert kernel.values(np.ones((1, N)), ceiling=False).item() == pytest.approx(
-        weighted(np.ones(N))
-    )
-    step = 1e-5 * np.random.default_rng(1).standard_normal(N)
-    moved = kernel.values(np.stack([1 + step, 1 - step]), ceiling=False).ravel()
-    expected = weighted(1 + step) - weighted(1 - step)
-    assert moved[0] - moved[1] == pytest.approx(expected, rel=1e-6)
+@pytest.mark.parametrize(
+    ("noise", "name"), [(3.0, "ridge"), (0.5, "ridge"), (3.0, "pearson-ridge")]
+)
+def test_standard_errors_are_those_of_new_stimuli(noise: float, name: str) -> None:
+    """200 draws of 60 stimuli: the standard error is that of new stimuli for the test and the fits alike.
 
-
-def test_standard_errors_are_those_of_new_stimuli() -> None:
-    """200 draws of 60 stimuli: the standard error is within 15 % of the SD of the scores, tiny folds or not.
-
-    The SD is that of new stimuli for the test and the fits alike; 0.15 is twice the standard error of an SD of 200, and
-    what the fits add.
+    Within .85 and 1.3 of the SD of the scores (which is known to 5 %): too short is worse than too long.
     """
     root = np.random.default_rng(7)
     weights = root.standard_normal((2, 8, 6))
-    measure = apa.measure("ridge", alphas=[1.0, 10.0, 100.0, 1000.0])
+    measure = apa.measure(name, alphas=[1.0, 10.0, 100.0, 1000.0])
     scores, errors = [], []
     for seed in range(200):
         rng = np.random.default_rng(seed)
         z = rng.standard_normal((60, 8))
-        x = [z @ w + 3 * rng.standard_normal((60, 6)) for w in weights]
+        x = [z @ w + noise * rng.standard_normal((60, 6)) for w in weights]
         kernel = WeightKernel(measure, x, [z[:, :5]], ())
         counts = np.concatenate(
             [np.ones((1, 60)), rng.multinomial(60, np.full(60, 1 / 60), size=200)]
@@ -101,7 +126,18 @@ def test_standard_errors_are_those_of_new_stimuli() -> None:
         values = kernel.values(counts, ceiling=False)[..., 0].mean(axis=1)
         scores.append(values[0])
         errors.append(values[1:].std(ddof=1))
-    assert np.mean(errors) == pytest.approx(np.std(scores, ddof=1), rel=0.15)
+    assert 0.85 < np.mean(errors) / np.std(scores, ddof=1) < 1.3
+
+
+def test_one_stimulus_that_holds_all_variance_of_a_unit_does_not_decide() -> None:
+    brain, models = people(1, seed=3)
+    (y,), x = brain.values(), models["m", "l"]
+    y[:, 0] = 0.0
+    y[[3, 20], 0] = 50.0, -40.0
+    for name in ("ridge", "pearson-ridge"):
+        found = influences(apa.measure(name, alphas=ALPHAS), y, x)
+        assert np.isfinite(found).all()
+        assert np.abs(found).max() < 1
 
 
 def test_units_without_variation_are_left_out() -> None:
@@ -122,8 +158,8 @@ def test_the_result_says_what_is_held_fixed(name: str) -> None:
         "score ~ model", brain, models=models, measure=apa.measure(name, alphas=ALPHAS), cluster="stimulus",
         n_resamples=99, rng=1,
     )  # fmt: skip
-    assert any("regressions fitted" in str(held) for held in found.info.held_fixed)
-    assert "fitted" in found.text()
+    assert any("penalties of regressions" in str(held) for held in found.info.held_fixed)
+    assert "penalties" in found.text()
     assert MEASURES[name].stimuli == "weights"
     means = (
         apa.score_patterns(brain, models, measure=apa.measure(name, alphas=ALPHAS), references=None)

@@ -53,7 +53,7 @@ class Grams(NamedTuple):
     norm: np.ndarray
 
     def take(self, where: np.ndarray) -> Grams:
-        """Those of the given places ``[T, P]`` of the first axis; places in a row, or the other way round, are no copy."""
+        """Those of the given places ``[T, P]`` of the first axis; a view where they stand in a row."""
         for turn in (1, -1):
             some = where[:, ::turn].ravel()
             first, size = int(some[0]), len(some)

@@ -14,7 +14,7 @@ from apastats.numbers.backends import NUMPY, Backend
 from apastats.numbers.units import scale_of, varies
 from apastats.scoring.folds import FOLDS, check_shuffled, held_out
 from apastats.scoring.measures.entry import Measure
-from apastats.scoring.measures.held_out import Part, weighted_scores
+from apastats.scoring.measures.held_out import Part, part_of, weighted_scores
 from apastats.scoring.rdm_similarity import similarity_counts
 from apastats.scoring.rdms_from_patterns import distances
 from apastats.scoring.response_patterns import Patterns
@@ -23,7 +23,7 @@ from apastats.scoring.ridge import (
     held_out_predictions,
     ridge_scores,
     ridge_targets,
-    set_predictions,
+    set_fits,
     unit_scores,
 )
 
@@ -102,10 +102,7 @@ def _conditional(
     groups: Any,
     seed: int,
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Scores of targets ``left`` and predictors ``right`` under weights of the held-out stimuli.
-
-    Every regression is fitted once, to the stimuli as they are; the weights are those of the stimuli it is tested on.
-    """
+    """Scores of targets ``left`` and predictors ``right`` under weights of the stimuli, tested on and fitted to."""
     out = held_out(len(sets[0]), folds, n_fold=n_fold, groups=groups, seed=seed)
     kept = [_fit_rows(Patterns(x, None), NUMPY).train for x in sets]
     parts: list[list[list[Part]]] = []
@@ -115,14 +112,17 @@ def _conditional(
         for p in np.unique(predictor):
             pairs = np.flatnonzero(predictor == p)
             ready = ridge_targets([kept[t] for t in target[pairs]], None, out)
-            for k, made in enumerate(set_predictions(kept[p], ready, alphas)):
-                for pair, (a, b) in zip(pairs, ready.bounds, strict=True):
+            for k, fit in enumerate(set_fits(kept[p], ready, alphas)):
+                for place, (pair, (a, b)) in enumerate(zip(pairs, ready.bounds, strict=True)):
                     here = a + np.flatnonzero(ready.scored[k, a:b])
-                    found[pair].append(Part(out[k], ready.y[out[k]][:, here], made[:, here]))
+                    if len(here):
+                        y, made = ready.y[out[k]][:, here], fit.predicted[:, here]
+                        rest = fit.kept, fit.weights(place), fit.left_out[:, here]
+                        found[pair].append(part_of(out[k], y, made, score, *rest))
         parts.append(found)
 
     def scored(counts: np.ndarray) -> np.ndarray:
-        values = [[weighted_scores(p, counts, score) for p in found] for found in parts]
+        values = [[weighted_scores(p, counts) for p in found] for found in parts]
         return np.asarray(np.mean(values, axis=0)).T
 
     return scored
@@ -221,7 +221,7 @@ RULES = {
 }
 OPTIONS: dict[str, Any] = {"folds": "shuffled", "n_fold": 5, "groups": None, "seed": 1}
 RIDGE = {"rules": RULES | {"alphas": _alphas}, "options": OPTIONS | {"alphas": ALPHAS.tolist()}}
-FIXED = "regressions fitted to the other stimuli"
+FIXED = "penalties of regressions"
 
 
 def _ridges(score: str, ways: Sequence[str]) -> dict[str, Any]:
