@@ -20,6 +20,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import pandas as pd
 
+from apastats.calls import misfit
 from apastats.errors import DesignError, InputError
 from apastats.memory import budget, way_out
 from apastats.seeds import RngLike
@@ -397,8 +398,8 @@ def border(function: Callable[..., Any]) -> Callable[[Any, Any], tuple[Any, Any]
     def plain(args: Any, kwargs: Any) -> tuple[Any, Any]:
         try:
             bound = signature.bind(*args, **kwargs)
-        except TypeError:  # unknown or missing: Python's own words at the call name the function
-            return args, kwargs
+        except TypeError:
+            raise misfit(function, signature, args, kwargs) from None
         for name, rule in rules().items():
             if name in bound.arguments:
                 value, parameter = bound.arguments[name], signature.parameters[name]

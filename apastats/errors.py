@@ -14,6 +14,7 @@ from typing import Any
 __all__ = [
     "ApaError",
     "ApaWarning",
+    "CallError",
     "CeilingError",
     "CeilingWarning",
     "ConvergenceError",
@@ -79,6 +80,40 @@ class InputError(ApaError, ValueError):
         self.argument, self.value, self.allowed, self.hint = argument, value, allowed, hint
         message = f"{argument}: got {shown(value)}; allowed: {allowed}."
         super().__init__(f"{message} {hint}".strip())
+
+
+class CallError(InputError, TypeError):
+    """A call does not fit: an argument that the verb does not have, one too many, one twice, or one that is missing.
+
+    Parameters
+    ----------
+    function : str
+        What was called.
+    argument : str
+        Name of the argument.
+    value : object
+        The value got; None where there is none.
+    fault : str
+        What is wrong with it, in words.
+    allowed : str
+        What is allowed, in words.
+    hint : str, optional
+        What to do about it.
+
+    Examples
+    --------
+    >>> print(CallError("tost", "bound", 0.1, "is no argument", "x, y, bounds", hint="Did you mean bounds=?"))
+    tost: bound is no argument (got 0.1). Did you mean bounds=? Allowed: x, y, bounds.
+    """
+
+    def __init__(
+        self, function: str, argument: str, value: Any, fault: str, allowed: str, *, hint: str = ""
+    ) -> None:
+        self.function, self.argument, self.value = function, argument, value
+        self.allowed, self.hint = allowed, hint
+        got = "" if value is None else f" (got {shown(value)})"
+        parts = (f"{function}: {argument} {fault}{got}.", hint, f"Allowed: {allowed}.")
+        ApaError.__init__(self, " ".join(part for part in parts if part))
 
 
 class MarginError(InputError):

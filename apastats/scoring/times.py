@@ -48,10 +48,11 @@ def each_time(verb: F) -> F:
     """
 
     @wraps(verb)
-    def run(brain: Any, *args: Any, **options: Any) -> ScoreTable:
-        points = time_points(brain)
+    def run(*given: Any, **named: Any) -> ScoreTable:
+        points = time_points(given[0] if given else named.get("brain"))
         if not points:
-            return verb(brain, *args, **options)
+            return verb(*given, **named)  # which says what is missing
+        args, options = given[1:], {k: v for k, v in named.items() if given or k != "brain"}
         if isinstance(options.get("by_unit"), (str, Path)):
             raise InputError(
                 "by_unit", options["by_unit"], "True or False where there are time points"
@@ -74,7 +75,7 @@ def each_time(verb: F) -> F:
         )
         log = dict.fromkeys(line for t in tables for line in t.log)
         # one call, as the user wrote it, and not that of every time point
-        facts = replace(tables[0].facts, calls=(call_text(verb, brain, *args, **options),))
+        facts = replace(tables[0].facts, calls=(call_text(verb, *given, **named),))
         return replace(tables[0], frame=frame, log=tuple(log), facts=facts)
 
     return run  # type: ignore[return-value]

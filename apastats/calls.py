@@ -1,0 +1,145 @@
+"""A call that does not fit a signature, in words: which argument is meant, and what it is named here."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from apastats.errors import CallError, shown
+
+__all__ = ["MEANT", "misfit", "nearest"]
+
+NO_MARGIN = "There is no default margin: give the smallest difference that matters."
+
+#: our names, and the names under which other programs know them
+MEANT: dict[str, tuple[str, ...]] = {
+    "bounds": ("margin", "margins", "eqb", "eqbound", "delta", "epsilon", "sesoi", "threshold"),
+    "conf_level": ("ci", "level", "confidence", "conf", "confidence_level"),
+    "rng": ("seed", "random_state", "random_seed", "generator"),
+    "seed": ("rng", "random_state", "random_seed", "generator"),
+    "n_resamples": (
+        "n",
+        "n_boot",
+        "nboot",
+        "n_bootstrap",
+        "n_bootstraps",
+        "n_perm",
+        "n_permutations",
+        "n_iter",
+        "n_draws",
+        "iterations",
+        "reps",
+        "n_simulations",
+    ),
+    "n_replicate": (
+        "n_sim",
+        "nsim",
+        "n_simulations",
+        "n_iter",
+        "iterations",
+        "reps",
+        "n_resamples",
+    ),
+    "n_jobs": ("workers", "n_workers", "threads", "n_threads", "cores", "n_cores", "n_cpu"),
+    "batch": ("batch_size", "chunk", "chunk_size"),
+    "adjust": ("correction", "p_adjust", "padjust", "multiple", "multiplicity"),
+    "alternative": ("tail", "tails", "side", "sided", "one_sided"),
+    "method": ("metric", "measure", "comparison", "similarity", "kind"),
+    "measure": ("metric", "method", "comparison", "similarity"),
+    "similarity": ("metric", "method", "measure", "comparison"),
+    "kind": ("type", "method"),
+    "cluster": ("by", "groups", "random", "subject", "subjects", "unit", "resample"),
+    "by": ("groupby", "group", "groups", "within", "over"),
+    "within": ("by", "groupby", "over"),
+    "cv_descriptor": ("folds", "fold", "runs", "run", "sessions"),
+    "folder": ("out", "output", "path", "outdir", "out_dir"),
+    "output": ("out", "folder", "path", "outdir", "out_dir"),
+    "overwrite": ("force", "replace", "exist_ok"),
+    "rename": ("columns", "names", "mapping"),
+    "sheet": ("sheet_name",),
+    "sep": ("delimiter", "separator"),
+    "covariates": ("extra", "extras"),
+    "interval": ("ci_type", "boot_type", "ci_method"),
+    "reference": ("baseline", "control", "ref"),
+    "rois": ("n_roi", "n_rois", "regions", "areas", "n_region"),
+    "n_subject": ("n", "subjects", "n_participants"),
+    "n_model": ("models",),
+    "n_stimulus": ("n_images", "n_conditions", "stimuli"),
+    "power": ("beta",),
+    "alpha": ("sig_level", "significance"),
+}
+
+
+def nearest(name: str, allowed: Sequence[str]) -> str | None:
+    """The allowed name that is meant by another one: the same thing elsewhere, or nearly the same letters.
+
+    Examples
+    --------
+    >>> (
+    ...     nearest("n_boot", ["alpha", "n_resamples"]),
+    ...     nearest("Alpha", ["alpha"]),
+    ...     nearest("colour", ["alpha"]),
+    ... )
+    ('n_resamples', 'alpha', None)
+    """
+    low = name.lower()
+    known = [own for own in allowed if low in MEANT.get(own, ())]
+    if known:
+        return known[0]
+    close = difflib.get_close_matches(low, [own.lower() for own in allowed], n=1, cutoff=0.6)
+    return next((own for own in allowed if own.lower() == close[0]), None) if close else None
+
+
+def misfit(
+    function: Any, signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> CallError:
+    """The error of a call that :meth:`inspect.Signature.bind` refuses.
+
+    Parameters
+    ----------
+    function : callable
+        What was called.
+    signature : inspect.Signature
+        Its signature.
+    args, kwargs
+        What it was called with.
+
+    Returns
+    -------
+    CallError
+        Of the first that holds: an argument it does not have, too many by position, one given twice, one missing.
+    """
+    name = function.__name__
+    parameters = {k: p for k, p in signature.parameters.items() if k not in ("self", "cls")}
+    given = list(args[len(signature.parameters) - len(parameters) :])
+    kinds = {p.kind for p in parameters.values()}
+    takes = ", ".join(parameters) or "nothing"
+    unknown = next((k for k in kwargs if k not in parameters), None)
+    if unknown is not None and inspect.Parameter.VAR_KEYWORD not in kinds:
+        meant = nearest(unknown, [k for k in parameters if k not in kwargs])
+        hint = f"Did you mean {meant}=?" if meant else ""
+        return CallError(name, unknown, kwargs[unknown], "is no argument", takes, hint=hint)
+    places = [k for k, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    by_place = f"{', '.join(places)} by position" if places else "nothing by position"
+    if len(given) > len(places) and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        named = [f"{k}=" for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY]
+        allowed = f"{by_place}, by name {', '.join(named)}" if named else by_place
+        fault = f"by position is number {len(given)}"
+        return CallError(name, "an argument", given[-1], fault, allowed)
+    twice = next((k for k in places[: len(given)] if k in kwargs), None)
+    if twice is not None:
+        fault = (
+            f"is given twice, by name and by position as {shown(given[places.index(twice)], 60)}"
+        )
+        return CallError(name, twice, kwargs[twice], fault, by_place)
+    needed = [
+        k
+        for k, p in parameters.items()
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    missing = [k for k in needed if k not in kwargs and k not in places[: len(given)]]
+    fault = "is missing" if len(missing) == 1 else "are missing"
+    hint = NO_MARGIN if "bounds" in missing else ""
+    return CallError(name, ", ".join(missing), None, fault, takes, hint=hint)
