@@ -118,9 +118,7 @@ def misfit(
     takes = ", ".join(parameters) or "nothing"
     unknown = next((k for k in kwargs if k not in parameters), None)
     if unknown is not None and inspect.Parameter.VAR_KEYWORD not in kinds:
-        meant = nearest(unknown, [k for k in parameters if k not in kwargs])
-        hint = f"Did you mean {meant}=?" if meant else ""
-        return CallError(name, unknown, kwargs[unknown], "is no argument", takes, hint=hint)
+        return _unknown(name, unknown, kwargs, list(parameters))
     places = [k for k, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
     by_place = f"{', '.join(places)} by position" if places else "nothing by position"
     if len(given) > len(places) and inspect.Parameter.VAR_POSITIONAL not in kinds:
@@ -134,12 +132,22 @@ def misfit(
             f"is given twice, by name and by position as {shown(given[places.index(twice)], 60)}"
         )
         return CallError(name, twice, kwargs[twice], fault, by_place)
-    needed = [
-        k
-        for k, p in parameters.items()
-        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    ]
-    missing = [k for k in needed if k not in kwargs and k not in places[: len(given)]]
+    there = {*kwargs, *places[: len(given)]}
+    missing = [k for k, p in parameters.items() if _needed(p) and k not in there]
     fault = "is missing" if len(missing) == 1 else "are missing"
     hint = NO_MARGIN if "bounds" in missing else ""
     return CallError(name, ", ".join(missing), None, fault, takes, hint=hint)
+
+
+def _unknown(
+    function: str, name: str, kwargs: Mapping[str, Any], allowed: Sequence[str]
+) -> CallError:
+    meant = nearest(name, [k for k in allowed if k not in kwargs])
+    hint = f"Did you mean {meant}=?" if meant else ""
+    listed = ", ".join(allowed) or "nothing"
+    return CallError(function, name, kwargs[name], "is no argument", listed, hint=hint)
+
+
+def _needed(parameter: inspect.Parameter) -> bool:
+    variable = (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    return parameter.default is parameter.empty and parameter.kind not in variable
