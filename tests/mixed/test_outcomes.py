@@ -110,9 +110,10 @@ def test_the_sentence_of_a_fit_says_its_random_part() -> None:
     fit = apa.lmm("y ~ model + x + (1 + x | subject)", d)
     text = fit.text()
     components = fit.variance_components()
-    sds = components.set_index(["group", "effect"])["std_dev"]
+    row = (components["group"] == "subject") & (components["effect"] == "(Intercept)")
+    sd = components.loc[row, "std_dev"].item()
     icc = fit.icc()["icc"].iloc[0]
-    assert f"{sds['subject', '(Intercept)']:.3f}"[:4] in text
+    assert f"{sd:.3f}"[:4] in text
     assert f"ICC = {icc:.2f}" in text
     assert f"marginal R\u00b2 = {fit.r2()['r2_marginal']:.2f}" in text
     assert f"conditional R\u00b2 = {fit.r2()['r2_conditional']:.2f}" in text
