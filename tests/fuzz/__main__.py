@@ -1,27 +1,31 @@
 """Measure all faults anew: ``python -m tests.fuzz --markdown benchmarks/results/faults.md``.
 
 Every fuzzer in processes of its own, so that a death is counted; then kills, forgeries, full disks, forks, threads and
-changed inputs, in their long form.
+changed inputs, in their long form. With ``--workdir`` finished pieces are kept, and a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import os
 import secrets
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from apastats import __version__
 from tests.fuzz.fuzzers import FUZZERS, LONG
 
-PIECE = 5_000  # inputs of one process
+PIECE = 1_000  # inputs of one process
+PATIENCE = 7_200  # seconds a process may take: beyond, something hangs that no signal reaches
 COLUMNS = ("result", "refused", "escaped", "hang", "death")
 FAULTS = {
     "kills: the study run again is the same": "killed",
@@ -42,43 +46,45 @@ def one(name: str, number: int, seed: int) -> None:
     sys.stdout.write(json.dumps({"counts": found.counts, "kinds": kinds}) + "\n")
 
 
-def fuzzed(name: str, number: int, seed: int) -> tuple[Counter[str], dict[str, str]]:
-    """Counts over processes; one that dies is a death."""
-    counts, kinds = Counter[str](), {}
-    for k, start in enumerate(range(0, number, PIECE)):
-        size = min(PIECE, number - start)
-        command = [sys.executable, "-m", "tests.fuzz", "--one", name, str(size), str(seed + k)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            counts["death"] += 1
-            kinds[f"process ended with {done.returncode}"] = (
-                f"seed {seed + k}: {done.stderr[-300:]}"
-            )
-            continue
-        told = json.loads(done.stdout.splitlines()[-1])
-        counts.update(told["counts"])
-        kinds.update(told["kinds"])
-    return counts, kinds
+def measured(name: str, size: int, seed: int) -> dict[str, Any]:
+    """What a process of its own finds; one that dies, or never ends, is a death."""
+    command = [sys.executable, "-m", "tests.fuzz", "--one", name, str(size), str(seed)]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
+    except subprocess.TimeoutExpired:
+        return {"counts": {"death": 1}, "kinds": {f"no end in {PATIENCE} s": f"seed {seed}"}}
+    if done.returncode:
+        told = f"seed {seed}: {done.stderr[-300:]}"
+        return {"counts": {"death": 1}, "kinds": {f"process ended with {done.returncode}": told}}
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
-def tested(chosen: str) -> tuple[int, int]:
+def pieces(numbers: dict[str, int], seed: int) -> Iterator[tuple[str, int, int]]:
+    """Name, size and seed of every piece; the fuzzers take turns, so that a run cut short has tried them all."""
+    most = max(-(-number // PIECE) for number in numbers.values())
+    for k in range(most):
+        for name, number in numbers.items():
+            if (size := min(PIECE, number - k * PIECE)) > 0:
+                yield name, size, seed + k
+
+
+def kept(workdir: Path, seed: int, name: str, size: int, start: int) -> Path:
+    """File of a finished piece."""
+    return workdir / f"{seed} {name} {size} {start}.json"
+
+
+def tested(chosen: str, workdir: Path) -> tuple[int, int]:
     """Cases of the tests of faults that hold, and all of them."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "out.xml"
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-n",
-            "0",
-            "--long",
-            "tests/faults",
-            "-k",
-            chosen,
-        ]
-        subprocess.run([*command, f"--junitxml={path}"], capture_output=True, check=False)
-        suite = ElementTree.parse(path).getroot()[0]
+    path = workdir / f"{__version__} {chosen}.xml"
+    if not path.exists():
+        command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "--long", "tests/faults"]
+        subprocess.run(
+            [*command, "-k", chosen, f"--junitxml={path}"], capture_output=True, check=False
+        )
+    suite = ElementTree.parse(path).getroot()[0]
     number = int(suite.get("tests", 0))
     bad = sum(int(suite.get(k, 0)) for k in ("failures", "errors", "skipped"))
     return number - bad, number
@@ -91,7 +97,8 @@ def markdown(
     lines = [
         "# Bad inputs and faults",
         "",
-        f"apastats {__version__}, seed {seed}; `python -m tests.fuzz` measures all of it anew.",
+        f"apastats {__version__}, seed {seed}, {datetime.date.today()}; "
+        f"`python -m tests.fuzz --seed {seed}` measures all of it anew.",
         "",
         "| inputs | number | " + " | ".join(COLUMNS) + " | kinds |",
         "| --- |" + " --- |" * (len(COLUMNS) + 2),
@@ -100,7 +107,7 @@ def markdown(
             for r in rows
         ),
         "",
-        "escaped: an error that is not the package's, or a message of more than 2,000 characters; hang: above 20 s; "
+        "escaped: an error that is not the package's, or a message of more than 2,000 characters; hang: above 20 s of work; "
         "death: the process ended.",
         "",
         "| fault | held | cases |",
@@ -110,37 +117,62 @@ def markdown(
     return "\n".join(lines) + "\n"
 
 
-def main() -> int:
+def _chosen() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--number", type=int, help="inputs of each fuzzer (default: the long form)")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31))
     parser.add_argument("--markdown", type=Path, help="write the tables here")
+    parser.add_argument("--workdir", type=Path, help="folder of finished pieces, to go on with")
+    parser.add_argument("--minutes", type=float, help="stop after the piece that ends later")
     parser.add_argument(
         "--one", nargs=3, metavar=("NAME", "NUMBER", "SEED"), help=argparse.SUPPRESS
     )
-    chosen = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measure, and write the tables; 1 if something must be mended."""
+    chosen = _chosen()
     if chosen.one:
         name, number, seed = chosen.one
         one(name, int(number), int(seed))
         return 0
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    rows, faults, bad = [], [], False
-    for name in FUZZERS:
-        number = chosen.number or LONG[name]
-        counts, kinds = fuzzed(name, number, chosen.seed)
-        rows.append([name, number, *(counts[c] for c in COLUMNS), len(kinds)])
-        for kind, example in kinds.items():
-            sys.stderr.write(f"{name}: {kind}: {example}\n")
-        bad = bad or bool(kinds)
-    for title, expression in FAULTS.items():
-        held, number = tested(expression)
-        faults.append([title, held, number])
-        bad = bad or held < number or not number
+    with tempfile.TemporaryDirectory() as scratch:
+        workdir = chosen.workdir or Path(scratch)
+        workdir.mkdir(parents=True, exist_ok=True)
+        return _whole(chosen, workdir)
+
+
+def _whole(chosen: argparse.Namespace, workdir: Path) -> int:
+    numbers = {name: chosen.number or LONG[name] for name in FUZZERS}
+    counts = {name: Counter[str]() for name in FUZZERS}
+    kinds: dict[str, dict[str, str]] = {name: {} for name in FUZZERS}
+    start = time.monotonic()
+    for name, size, first in pieces(numbers, chosen.seed):
+        path = kept(workdir, chosen.seed, name, size, first)
+        late = chosen.minutes is not None and time.monotonic() - start > 60 * chosen.minutes
+        if not path.exists():
+            if late:
+                continue
+            path.write_text(json.dumps(measured(name, size, first)))
+        found = json.loads(path.read_text())
+        counts[name].update(found["counts"])
+        for kind, example in found["kinds"].items():
+            if kind not in kinds[name]:
+                sys.stderr.write(f"{name}: {kind}: {example}\n")
+            kinds[name].setdefault(kind, example)
+    rows = [
+        [name, counts[name].total(), *(counts[name][c] for c in COLUMNS), len(kinds[name])]
+        for name in FUZZERS
+    ]
+    faults = [[title, *tested(words, workdir)] for title, words in FAULTS.items()]
     text = markdown(rows, faults, chosen.seed)
     sys.stdout.write(text)
     if chosen.markdown:
         chosen.markdown.write_text(text)
-    return int(bad)
+    wrong = any(kinds.values()) or any(held < number or not number for _, held, number in faults)
+    return int(wrong)
 
 
 if __name__ == "__main__":
