@@ -6,6 +6,7 @@ import functools
 import inspect
 import io
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,7 @@ EXIT_USER = 2  # a mistake in arguments, files or data
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output folder.")]
+OverwriteFile = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")]
 
 
 Pairs = list[str] | None
@@ -265,9 +267,7 @@ def init(
         float | None, typer.Option(help="Margin: the smallest difference in score that matters.")
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Show every key, with its default.")] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing file.")
-    ] = False,
+    overwrite: OverwriteFile = False,
     quiet: Quiet = False,
     *,
     reader: dict[str, Any],
@@ -492,30 +492,29 @@ def calibrate(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Markdown file to write the table to.")
     ] = None,
+    overwrite: OverwriteFile = False,
 ) -> None:
     """Measure error rates, coverage and power of the defaults on simulated studies, for your own design."""
+    from apastats.folders import refuse_file, replacing
     from apastats.planning.calibrate import calibrate as measure
     from apastats.planning.levels import to_page
 
+    if out is not None:
+        refuse_file(out, overwrite)
     source: Any = design or "normal"
     if pilot is not None:
         from apastats.io.read import read
 
         source = read(pilot)
-    found = measure(
-        trials or None,
-        n=n or [8, 10],
-        design=source,
-        n_replicate=n_replicate,
-        rng=seed,
-        n_jobs=n_jobs,
-        workdir=workdir,
-    )
-    page = to_page(found)
+    options: dict[str, Any] = {"n": n or [8, 10], "n_replicate": n_replicate, "rng": seed}
+    # whether it can be written is known before hours of work
+    with replacing(*([] if out is None else [out])) as parts:
+        found = measure(trials or None, design=source, n_jobs=n_jobs, workdir=workdir, **options)
+        page = to_page(found)
+        for part in parts:
+            part.write_text(page, "utf-8")
     if out is None:
         typer.echo(page)
-    else:
-        out.write_text(page, "utf-8")
 
 
 @app.command()
@@ -574,6 +573,9 @@ def main() -> NoReturn:
             sys.stderr.write(f"warning: {clean(str(message))}\n")
 
     warnings.showwarning = show
+    for name in ("stdout", "stderr"):  # closed by the caller (>&-)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show is escaped
             stream.reconfigure(errors="backslashreplace")
@@ -581,9 +583,7 @@ def main() -> NoReturn:
         app()
     except ApaError as error:
         _fail(str(error))
-    except (
-        OSError
-    ) as error:  # a full disk, a folder that may not be written, a name that is too long
+    except OSError as error:  # a full disk, a folder that may not be written, an over-long name
         places = [str(f) for f in (error.filename, error.filename2) if f is not None]
         _fail(": ".join([*places[-1:], error.strerror or str(error) or type(error).__name__]))
     except UnicodeError as error:

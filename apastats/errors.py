@@ -102,7 +102,11 @@ class CallError(InputError, TypeError):
 
     Examples
     --------
-    >>> print(CallError("tost", "bound", 0.1, "is no argument", "x, y, bounds", hint="Did you mean bounds=?"))
+    >>> print(
+    ...     CallError(
+    ...         "tost", "bound", 0.1, "is no argument", "x, y, bounds", hint="Did you mean bounds=?"
+    ...     )
+    ... )
     tost: bound is no argument (got 0.1). Did you mean bounds=? Allowed: x, y, bounds.
     """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ from apastats.errors import OutputExistsError
 
 __all__ = [
     *("MARKER", "alone", "beside", "building", "clear", "files", "mark", "ours"),
-    *("refuse_existing", "refuse_foreign", "remove", "seal", "sealed"),
+    *("refuse_existing", "refuse_file", "refuse_foreign", "remove", "replacing", "seal", "sealed"),
+    "write_whole",
 ]
 
 MARKER = ".apastats"  # says that the folder was made here and may be replaced on request
@@ -30,6 +32,55 @@ OF_THE_SYSTEM = {".DS_Store", "Thumbs.db", "desktop.ini"}  # put into any folder
 def beside(folder: Path, suffix: str) -> Path:
     """The folder's name with something behind it: ``out`` -> ``out.part``."""
     return folder.with_name(folder.name + suffix)
+
+
+def refuse_file(path: Path, overwrite: bool) -> None:
+    """Raise OutputExistsError unless a file may be written under this name."""
+    if path.is_dir():
+        raise OutputExistsError(f"{path} is a folder and is kept; name a file")
+    if path.is_symlink() and not path.exists():
+        raise OutputExistsError(f"{path} is a link to nothing and is kept; name the file itself")
+    if path.exists() and not overwrite:
+        raise OutputExistsError(
+            f"{path} exists and is kept; use --overwrite (overwrite=True) to replace it"
+        )
+
+
+@contextmanager
+def replacing(*paths: Path, make: bool = True) -> Iterator[tuple[Path, ...]]:
+    """Names to write to, which become these files when the block ends well, and vanish otherwise.
+
+    A file that stood there stays as it was until all the new ones are complete: a full disk costs nothing. The folders
+    are made (``make=False``: they must be there). What is no plain file (``/dev/stdout``, a pipe) is written to as is.
+    """
+    parts: dict[Path, Path] = {}
+    try:
+        for path in paths:
+            target = path.resolve() if path.is_symlink() else path
+            if target.exists() and not target.is_file() and not target.is_dir():
+                parts[path] = target
+                continue
+            if make:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            # the ending stays: some writers take the format from it
+            part = target.with_name(f".{secrets.token_hex(8)}{target.suffix}")
+            with part.open("x"):  # what cannot be written is known before anything is computed
+                parts[path] = part
+        yield tuple(parts[path] for path in paths)
+        for path, part in parts.items():
+            target = path.resolve() if path.is_symlink() else path
+            if part != target:
+                part.replace(target)
+    finally:
+        for path, part in parts.items():
+            if part not in (path, path.resolve()):
+                part.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all, text as UTF-8; what stood there stays until then."""
+    with replacing(path) as (part,):
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def mark(folder: Path) -> None:

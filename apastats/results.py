@@ -17,6 +17,7 @@ import pandas as pd
 
 from apastats.arguments import checked, whole
 from apastats.errors import DataError, InputError, MissingExtraError, OutputExistsError
+from apastats.folders import refuse_file, replacing, write_whole
 from apastats.printable import csv_text, spreadsheet_safe
 from apastats.rounding import LIMIT_ERRORS, printed_decimals
 from apastats.words import Info, jsonable
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["Info", "Provenance", "Result", "jsonable"]
+
+# files of a result; the last says that it is complete
+SAVED = ("table.parquet", "table.csv", "arrays.npz", "result.json")
 
 MAX_ROWS_SHOWN = 40
 _PACKAGES = ("apastats", "numpy", "scipy", "pandas", "statsmodels", "rsatoolbox")
@@ -393,22 +397,28 @@ class Result:
             raise OutputExistsError(
                 f"{folder} exists and is kept; pass overwrite=True to replace it"
             )
-        folder.mkdir(parents=True, exist_ok=True)
-        self.table.to_parquet(folder / "table.parquet", index=False)
-        (folder / "table.csv").write_text(csv_text(self.table), "utf-8", newline="")
+        there = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
+        if there - set(SAVED) and SAVED[-1] not in there:
+            raise OutputExistsError(
+                f"{folder} holds no result and is kept, even with overwrite=True; name another folder"
+            )
         # npz of plain arrays only: reading it back never unpickles
         arrays: dict[str, Any] = {k: np.asarray(v) for k, v in self.arrays.items()}
         if objects := [k for k, v in arrays.items() if v.dtype.hasobject]:
             # numpy 2.0 takes allow_pickle=False for one more array
             raise ValueError(f"arrays {objects}: Python objects, which only a pickle could hold")
-        np.savez_compressed(folder / "arrays.npz", **arrays)
         meta = {
             "kind": self.kind,
             "info": self.info.as_dict(),
             "notes": list(self.notes),
             "provenance": self.provenance.as_dict(),
         }
-        (folder / "result.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False), "utf-8")
+        text = json.dumps(meta, indent=1, ensure_ascii=False)
+        with replacing(*(folder / name for name in SAVED)) as (table, csv, plain, said):
+            self.table.to_parquet(table, index=False)
+            csv.write_text(csv_text(self.table), "utf-8", newline="")
+            np.savez_compressed(plain, **arrays)
+            said.write_text(text, "utf-8")
         return folder
 
     def _save_file(self, file: Path, overwrite: bool) -> Path:
@@ -419,23 +429,23 @@ class Result:
             raise InputError(
                 "path", str(file), f"a folder without an ending, or a file in {[*tables, *reports]}"
             )
-        if file.exists() and not overwrite:
-            raise OutputExistsError(f"{file} exists and is kept; pass overwrite=True to replace it")
+        refuse_file(file, overwrite)
         if suffix in reports:
             from apastats.reporting.kinds import title_of
             from apastats.reporting.report import report
 
             return report(self, title=title_of(self)).save(file, overwrite=overwrite)
-        file.parent.mkdir(parents=True, exist_ok=True)
         if suffix == ".csv":
-            file.write_text(csv_text(self.table), "utf-8", newline="")
-        elif suffix == ".parquet":
-            self.table.to_parquet(file, index=False)
-        else:
-            try:
-                spreadsheet_safe(self.table).to_excel(file, index=False)
-            except ImportError as error:
-                raise MissingExtraError("openpyxl", "excel") from error
+            write_whole(file, csv_text(self.table))
+            return file
+        with replacing(file) as (part,):
+            if suffix == ".parquet":
+                self.table.to_parquet(part, index=False)
+            else:
+                try:
+                    spreadsheet_safe(self.table).to_excel(part, index=False)
+                except ImportError as error:
+                    raise MissingExtraError("openpyxl", "excel") from error
         return file
 
     @classmethod

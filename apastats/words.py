@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,8 @@ from apastats.printable import all_of
 
 __all__ = [
     "CHOSEN_LAYERS", "IN_OUTCOME", "ITEMS", "MODELS", "PARTNERS", "REFERENCE_PATTERNS", "STIMULI", "SUBJECTS", "Drawn",
-    "Facts", "Held", "Info", "LayerChoice", "Outcome", "StatedMargin", "cell_name", "jsonable", "levels_of",
-    "in_cells", "scope_name", "with_scope",
+    "Facts", "Held", "Info", "LayerChoice", "Outcome", "StatedMargin", "cell_name", "fitting", "jsonable", "levels_of",
+    "in_cells", "read_json", "scope_name", "with_scope",
 ]  # fmt: skip
 
 IN_OUTCOME = "in units of the outcome"
@@ -479,6 +481,47 @@ _TYPED: Mapping[str, type] = {
     "outcome": Outcome, "margin": StatedMargin, "resampled": Drawn, "held_fixed": Held,
 }  # fmt: skip
 _FIELDS = frozenset(f.name for f in fields(Info)) - {"extra", "article"}
+
+
+_PLAIN: dict[str, type | tuple[type, ...]] = {
+    "str": str, "bool": bool, "int": int, "float": (int, float), "None": type(None),
+    "Mapping": Mapping, "Sequence": tuple,
+}  # fmt: skip
+
+
+def fitting(said: Any) -> Any:
+    """A dataclass, and those in it, if every plain field is of the kind it is declared as.
+
+    Raises
+    ------
+    TypeError
+    """
+    for f in fields(said):
+        value, kinds = getattr(said, f.name), str(f.type)
+        parts = (value,)
+        if kinds.startswith("Sequence[") and isinstance(value, (tuple, list)):
+            kinds, parts = kinds[9:-1], tuple(value)
+        allowed = [_PLAIN.get(k.partition("[")[0]) for k in kinds.split(" | ")]
+        for part in parts:
+            if is_dataclass(part):
+                fitting(part)
+            elif None not in allowed and not isinstance(part, tuple(k for k in allowed if k)):
+                raise TypeError(f"{f.name} is {str(part)[:40]!r}")
+    return said
+
+
+def read_json(path: Path) -> Any:
+    """Content of a file of json.
+
+    Raises
+    ------
+    OSError, ValueError
+        It cannot be read, or is none; also where it nests too deep for Python.
+    """
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except RecursionError as error:
+        raise ValueError("it nests too deep") from error
 
 
 def jsonable(value: Any) -> Any:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-import apastats as apa
 from apastats.calls import MEANT, nearest
 from apastats.errors import ApaError, CallError
 from tests import verbs

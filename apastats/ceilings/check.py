@@ -179,6 +179,7 @@ def _endings(data: Any) -> set[str]:
             files += (
                 map(Path, glob.glob(str(path), recursive=True)) if not path.exists() else [path]
             )
+    files = [p for p in files if p.is_file()]
     if sum(p.stat().st_size for p in files if p.suffix.lower() in EITHER) > _TWICE:
         return set()
     return {p.suffix.lower() for p in files if p.suffix.lower() in (*RDM_SUFFIXES, *SUFFIXES)}

@@ -16,9 +16,9 @@ from apastats.errors import (
     DegenerateWarning,
     DesignError,
     InputError,
-    OutputExistsError,
     warn,
 )
+from apastats.folders import refuse_file, write_whole
 from apastats.numbers.crossed import ENOUGH, Crossed
 from apastats.numbers.item_response import fit_responses
 from apastats.numbers.items import (
@@ -465,9 +465,8 @@ class LeaderboardResult(Result):
         """
         out = as_path("path", path)
         flag("overwrite", overwrite)
-        if out.exists() and not overwrite:
-            raise OutputExistsError(f"{out} exists; overwrite=True replaces it")
-        out.write_text(interactive_page(self, text("title", title)), "utf-8")
+        refuse_file(out, overwrite)
+        write_whole(out, interactive_page(self, text("title", title)))
         return out
 
     def _cells(self) -> Iterator[tuple[dict[str, Any], _Cell]]:

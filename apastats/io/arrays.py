@@ -7,14 +7,15 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from apastats.errors import ReadError
+from apastats.errors import ApaError, ReadError
 
-__all__ = ["DAMAGED", "affordable", "first_line", "load_npy", "load_npz", "npz_arrays"]
+__all__ = ["DAMAGED", "affordable", "first_line", "load_npy", "load_npz", "npz_arrays", "reading"]
 
 # what damaged files raise: of zip archives, of compressed streams, of headers, of dtypes
 DAMAGED = (
@@ -30,6 +31,23 @@ DAMAGED = (
 )
 LARGE = 2**30  # up to here any file may ask for memory
 RATIO = 50  # arrays of measurements are compressed by a factor of two or so
+
+
+@contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Whatever damaged bytes raise in a library below becomes an error that names the file.
+
+    Raises
+    ------
+    ReadError
+    """
+    try:
+        yield
+    except ApaError:
+        raise
+    except Exception as error:
+        what = f"cannot be read ({type(error).__name__}: {first_line(error)})"
+        raise ReadError(path, what) from error
 
 
 def affordable(path: Path, n_bytes: int) -> None:
@@ -114,6 +132,8 @@ def npz_arrays(path: Path) -> Iterator[tuple[str, np.ndarray | None]]:
     try:
         with zipfile.ZipFile(path) as archive:
             headers = {}
+            if len(set(archive.namelist())) < len(archive.namelist()):
+                raise ReadError(path, "holds two arrays of one name")
             for member in archive.namelist():
                 if member.endswith(".npy"):
                     with archive.open(member) as handle:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from apastats.errors import ReadError
-from apastats.folders import MARKER
+from apastats.folders import MARKER, replacing
 from apastats.table import ScoreTable
 from apastats.words import Facts
 
@@ -55,18 +55,22 @@ def read_cache(
         raise ReadError(
             cache, f"not a cache of scores ({error}); remove it or name another file"
         ) from error
-    meta = json.loads((content.schema.metadata or {}).get(b"apastats", b"{}"))
-    if not meta:
+    said = (content.schema.metadata or {}).get(b"apastats")
+    if said is None:
         raise ReadError(cache, "is a parquet file, but not a cache of scores; name another file")
-    if meta["fingerprint"] != _fingerprint(paths, arguments):
-        return None
-    return ScoreTable(
-        content.to_pandas(),
-        log=tuple(meta["log"]),
-        source=meta["source"],
-        covariates=tuple(meta["covariates"]),
-        facts=Facts.from_dict(meta["facts"]),
-    )
+    try:
+        meta = json.loads(said)
+        if meta["fingerprint"] != _fingerprint(paths, arguments):
+            return None
+        return ScoreTable(
+            content.to_pandas(),
+            log=tuple(meta["log"]),
+            source=meta["source"],
+            covariates=tuple(meta["covariates"]),
+            facts=Facts.from_dict(meta["facts"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ReadError(cache, f"is a damaged cache of scores ({error}); remove it") from error
 
 
 def write_cache(
@@ -87,7 +91,5 @@ def write_cache(
     content = content.replace_schema_metadata(
         {**(content.schema.metadata or {}), b"apastats": json.dumps(meta).encode()}
     )
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    part = cache.with_name(cache.name + ".part")
-    pq.write_table(content, part)
-    part.replace(cache)
+    with replacing(cache) as (part,):
+        pq.write_table(content, part)

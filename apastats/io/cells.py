@@ -58,7 +58,7 @@ def _nothing(value: Any) -> bool:
 def _label(value: Any) -> tuple[str, str]:
     """Text of a label, and what was done to it."""
     if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
+        value = value.decode("utf-8", "backslashreplace")
     if isinstance(value, str):
         text = value.strip()
         # a letter and its mark may be one character or two that look the same; other characters stay as they are
@@ -100,6 +100,14 @@ def labels(column: pd.Series, name: str, where: Where) -> tuple[pd.Series, list[
         If a label is empty; its row is named.
     """
     codes, values = _levels(column)
+    for code, value in enumerate(values):
+        nested = isinstance(value, (list, dict, tuple, set, np.ndarray))
+        if nested or (isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value)):
+            row = int(np.argmax(np.asarray(codes) == code))
+            what = "several values" if nested else "half a character"
+            raise DataError(
+                f"{where(row)}: column {name!r} holds {what} in a cell; a label is text"
+            )
     made = [_label(v) for v in values]
     texts = list(dict.fromkeys(t for t, _ in made))
     position = {t: i for i, t in enumerate(texts)}

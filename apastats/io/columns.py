@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -119,6 +120,7 @@ _BESIDE_WORDS = frozenset((
     *("sem", "se", "sd", "std", "stderr", "error", "var", "ci", "conf", "lower", "upper", "ceiling"),
     *("p", "pval", "pvalue", "n", "count", "df"),
 ))  # fmt: skip
+_SPELT = str.maketrans({"\u03c1": "rho", "\u03c4": "tau"})
 _UNNAMED = re.compile(r"^unnamed: ?\d+(_level_\d+)?$", re.IGNORECASE)
 _DOUBLED = re.compile(r"^(?P<base>.+)\.(?P<number>\d+)$")
 
@@ -147,9 +149,14 @@ def canonical(name: str) -> str | None:
     --------
     >>> [canonical(n) for n in ("Participant ID", "RSA (Spearman rho)", "score_sem", "wobble")]
     ['subject', 'score', 'beside the score', None]
+    >>> [canonical(n) for n in ("Spearman's rho", "Kendall\u2019s \u03c4", "R\u00b2 mean")]
+    ['score', 'score', 'score']
     """
     if _UNNAMED.match(name.strip()):
         return "index"
+    if not name.isascii() or "'" in name:  # Spearman's rho, R², Kendall's τ
+        plain = unicodedata.normalize("NFKC", name).translate(_SPELT)
+        name = re.sub(r"['\u2019\u02bc`]s\b", "", plain)
     known = _ROLE_OF.get(_compact(name))
     if known is not None and (known != "index" or not name or _compact(name)):
         return known

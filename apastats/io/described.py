@@ -6,15 +6,15 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apastats.errors import DataError, ReadError
+from apastats.errors import ApaError, DataError, ReadError
 from apastats.io.columns import MISSING, NAMES, Plan
 from apastats.io.dialects import COMMENTS, DECIMALS, ENCODINGS, SEPARATORS
-from apastats.io.formats import FORMATS
+from apastats.io.formats import FORMATS, SUFFIXES
 from apastats.io.frames import OBJECTS
 from apastats.io.rdm_files import FORMATS as RDM_FORMATS
 from apastats.io.read import Found, look_into, read
 from apastats.io.read_patterns import FORMATS as PATTERN_FORMATS
-from apastats.io.sources import ENTITIES, is_paths
+from apastats.io.sources import ENTITIES, expand, is_paths
 from apastats.rows import KEY_COLUMNS
 from apastats.table import ScoreTable
 
@@ -55,11 +55,15 @@ def describe_source(
         k: v for k, v in options.items() if k not in ("layout", "rois", "on_duplicate", "cache")
     }
     sheets = options.get("layout") == "scoresheets" or _published(source)
-    found = None if sheets else look_into(source, **about)
-    before = [("source", "published score sheets", OK, "")] if found is None else _what(found)
     after: list[Row] = []
     table: ScoreTable | None = None
-    if found is None or not found.plan.problems:
+    try:
+        found = None if sheets else look_into(source, **about)
+    except ReadError as error:
+        good, after = _each(source, about, error)
+        found = look_into(good, **about)
+    before = [("source", "published score sheets", OK, "")] if found is None else _what(found)
+    if not after and (found is None or not found.plan.problems):
         try:
             # repeated rows are something to report here, not a reason to stop
             table = read(source, **({"on_duplicate": "first"} | dict(options)))
@@ -69,6 +73,30 @@ def describe_source(
             after.append(("reading", "refused", PROBLEM, str(error)))
     after += [] if found is None else _wrong(found.plan)
     return before, table, [*after, _next(source, options, found, table)]
+
+
+def _each(source: Any, about: Mapping[str, Any], error: ReadError) -> tuple[list[str], list[Row]]:
+    """The files of a source that are tables, and a row for each that is none.
+
+    Raises
+    ------
+    ReadError
+        The one given, if it is about a single file, or none is a table.
+    """
+    files = expand(source, SUFFIXES)[0] if is_paths(source) else []
+    good, rows = [], []
+    for file in files if len(files) > 1 else []:
+        try:
+            look_into(file, **about)
+            good.append(file)
+        except ApaError as found:
+            why = str(found).removeprefix(f"{file}: ")
+            rows.append(
+                (f"file {file}", "no table", PROBLEM, f"{why}; move it, or name the others")
+            )
+    if not good or not rows:
+        raise error
+    return good, rows
 
 
 def _published(source: Any) -> bool:

@@ -216,13 +216,19 @@ def sniff(
     )
 
 
+def _fields(line: str, sep: str) -> list[str]:
+    """Fields of a line; one that is longer than csv takes ends the line."""
+    try:
+        return next(csv.reader([line], delimiter=sep), [])
+    except csv.Error:
+        return line.rstrip("\r\n").split(sep)
+
+
 def _titles(body: list[str], sep: str | None, known: Collection[str]) -> int:
     """Lines above the header that hold titles: none has two names of columns, and the header has three."""
 
     def known_names(line: str) -> tuple[int, str]:
-        fields = {
-            s: next(csv.reader([line], delimiter=s), []) for s in ([sep] if sep else SEPARATORS)
-        }
+        fields = {s: _fields(line, s) for s in ([sep] if sep else SEPARATORS)}
         return max((_known(f, known), s) for s, f in fields.items())
 
     if not body or known_names(body[0])[0] > 1:
@@ -231,7 +237,7 @@ def _titles(body: list[str], sep: str | None, known: Collection[str]) -> int:
         count, s = known_names(line)
         if count > 2:
             # rows of a table without a header would have as many fields as it
-            above = (next(csv.reader([t], delimiter=s), []) for t in body[:i])
+            above = (_fields(t, s) for t in body[:i])
             return i if all(sum(map(bool, fields)) < 2 for fields in above) else 0
     return 0
 
@@ -253,7 +259,7 @@ def _known(header: list[str], known: Collection[str]) -> int:
 def _header_in_comment(mark: str, first: str, sep: str | None, known: Collection[str]) -> bool:
     """Whether the last comment line is the header of the rows (as ``numpy.savetxt`` writes it)."""
     for s in [sep] if sep else SEPARATORS:
-        names, cells = (next(csv.reader([t], delimiter=s), []) for t in (mark, first))
+        names, cells = (_fields(t, s) for t in (mark, first))
         if len(names) == len(cells) > 1 and _known(names, known) > 1 > _known(cells, known):
             return True
     return False
@@ -484,7 +490,10 @@ def _line_of(row: str, start: int, data: pa.Buffer) -> int:
 def _numeric_columns(body: pa.Buffer, dialect: Dialect, labels: Collection[str]) -> set[str]:
     """Columns whose cells are numbers in the first rows, and that are no labels."""
     lines = bytes(memoryview(body)[:SAMPLE]).decode("utf-8", "ignore").splitlines(keepends=True)
-    rows = csv.reader(lines[:2000], delimiter=dialect.sep)
+    try:
+        rows = list(csv.reader(lines[:2000], delimiter=dialect.sep))
+    except csv.Error:  # a field longer than csv takes
+        rows = [_fields(line, dialect.sep) for line in lines[:2000]]
     filled: list[list[str]] = [r for r in rows if len(r) == len(dialect.names)][:1000]
     found = set()
     for i, name in enumerate(dialect.names):
@@ -515,6 +524,9 @@ def lines_of_rows(data: pa.Buffer, dialect: Dialect) -> Callable[[int], int]:
                 yield before + line
 
     def line(row: int) -> int:
-        return next((n for i, n in enumerate(records()) if i == row), row + 1)
+        try:
+            return next((n for i, n in enumerate(records()) if i == row), row + 1)
+        except csv.Error:  # a field longer than csv takes
+            return row + 1
 
     return line

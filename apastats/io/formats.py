@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from apastats.errors import MissingExtraError, ReadError
-from apastats.io.arrays import affordable
+from apastats.io.arrays import affordable, reading
 from apastats.io.dialects import to_utf8
 from apastats.io.frames import Part, from_arrow, from_xarray
 from apastats.io.hdf5_tables import read_hdf5_table
@@ -169,7 +169,8 @@ def read_files(paths: Sequence[str], options: FileOptions) -> Iterator[Part]:
     for path, data in zip(paths, texts, strict=True):
         header = b"" if data is None else data[: data.find(b"\n") + 1]
         if group and (data is None or header != first or size > BATCH):
-            yield from grouped(group, options)
+            with reading(group[0][0]):
+                yield from grouped(group, options)
             group, size = [], 0
         if data is None:
             yield from _one_file(path, options)
@@ -178,7 +179,8 @@ def read_files(paths: Sequence[str], options: FileOptions) -> Iterator[Part]:
             group.append((path, data))
             size += len(data)
     if group:
-        yield from grouped(group, options)
+        with reading(group[0][0]):
+            yield from grouped(group, options)
 
 
 def _one_file(path: str, options: FileOptions) -> Iterator[Part]:
@@ -189,7 +191,9 @@ def _one_file(path: str, options: FileOptions) -> Iterator[Part]:
         raise ReadError(path, f"cannot be read ({error})") from error
     kind = kind_of(path, head)
     stated = entities(path)
-    for part in _READERS[kind](path, options):
+    with reading(path):
+        parts = list(_READERS[kind](path, options))
+    for part in parts:
         yield replace(part, entities=stated) if stated else part
 
 
@@ -198,12 +202,21 @@ def _json(path: str, options: FileOptions) -> list[Part]:
         raw = file.read()
     text = to_utf8(raw, path, options.encoding)[0].decode()
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_once)
         what = "JSON"
     except json.JSONDecodeError:
         content, what = _json_lines(text, path), "JSON lines"
     frame = _records(content, path)
     return [Part(path, frame, what, lambda row: f"{path}, record {row + 1}")]
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A record as a dict; of a key that stands twice Python would keep the last value and say nothing."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"key {next(n for n in names if names.count(n) > 1)!r} stands twice")
+    return found
 
 
 def _records(content: Any, path: str) -> pd.DataFrame:
@@ -267,7 +280,7 @@ def _json_lines(text: str, path: str) -> list[Any]:
         if not line.strip():
             continue
         try:
-            records.append(json.loads(line))
+            records.append(json.loads(line, object_pairs_hook=_once))
         except json.JSONDecodeError as error:
             raise ReadError(path, f"line {number} is no JSON ({error})") from error
     return records
@@ -321,6 +334,8 @@ def _arrow_part(table: pa.Table, path: str, what: str) -> Part:
     import pyarrow as pa
 
     meta = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))
+    if not isinstance(meta, dict):
+        raise ReadError(path, "its metadata of pandas are damaged")
     stored = [
         c for c in meta.get("index_columns", []) if isinstance(c, str) and c in table.column_names
     ]

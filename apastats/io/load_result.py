@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
 from apastats.arguments import checked
-from apastats.errors import ApaError, ReadError
+from apastats.errors import ApaError, InputError, ReadError
 from apastats.io.arrays import DAMAGED, affordable, first_line, load_npz
 from apastats.results import Provenance, Result
-from apastats.words import Info
+from apastats.words import Info, fitting, read_json
 
 
 @checked
@@ -76,7 +75,7 @@ def load_result(path: str | Path) -> Result:
     """
     folder = Path(path)
     try:
-        meta = json.loads((folder / "result.json").read_text("utf-8"))
+        meta = read_json(folder / "result.json")
         table = read_parquet(folder / "table.parquet")
         arrays, objects = load_npz(folder / "arrays.npz")
         if objects:
@@ -92,8 +91,9 @@ def load_result(path: str | Path) -> Result:
     except (*DAMAGED, RecursionError, MemoryError) as error:
         raise ReadError(folder, f"not a saved apastats result ({first_line(error)})") from error
     try:
-        info = Info.from_dict(words)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        info = fitting(Info.from_dict(words))
+        fitting(provenance)
+    except (KeyError, TypeError, AttributeError, ValueError, InputError) as error:
         raise ReadError(
             folder,
             f"its words are not those of this version (saved by apastats {provenance.versions.get('apastats', '?')}); "

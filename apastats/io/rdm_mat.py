@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from apastats.io.arrays import affordable, first_line
 from apastats.io.mat5 import check_mat5
 from apastats.io.rdm_labels import RawRDMs
 from apastats.io.rdm_vectors import n_stimulus, vectors_of
+from apastats.words import read_json
 
 __all__ = ["from_variables", "read_mat", "read_meadows_json"]
 
@@ -255,7 +255,7 @@ def _meadows_mat(path: Path, variables: Mapping[str, Any]) -> RawRDMs:
 def read_meadows_json(path: Path) -> RawRDMs:
     """Meadows' tree of one participant (or several): the RDMs of its multiple-arrangement tasks."""
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = read_json(path)
     except (OSError, ValueError, RecursionError) as error:
         raise ReadError(path, f"is no readable json ({first_line(error)})") from error
     people = {path.stem.split("_")[-2] if path.stem.count("_") > 1 else path.stem: data}

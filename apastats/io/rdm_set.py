@@ -18,8 +18,8 @@ from apastats.errors import (
     DataError,
     DesignError,
     InputError,
-    OutputExistsError,
 )
+from apastats.folders import refuse_file, replacing
 from apastats.io.rdm_labels import RawRDMs, canonical_labels, stimulus_names, text
 from apastats.io.rdm_vectors import like_similarities, n_stimulus, without_rounding
 from apastats.rows import REGION, SEPARATOR
@@ -316,16 +316,14 @@ class RDMSet:
         target = Path(path)
         if target.suffix not in (".npz", ".h5", ".hdf5"):
             raise InputError("path", str(path), "a file ending in .npz, .h5 or .hdf5")
-        if target.exists() and not overwrite:
-            raise OutputExistsError(
-                f"{target} exists and is kept; pass overwrite=True to replace it"
-            )
+        refuse_file(target, overwrite)
         from apastats.io.rdm_files import write_npz
         from apastats.io.rdm_hdf5 import write_h5
 
         write = write_npz if target.suffix == ".npz" else write_h5
         names = self.stimuli if self.named else ()
-        write(target, np.asarray(self.vectors), self.labels, names, self.measure)
+        with replacing(target) as (part,):
+            write(part, np.asarray(self.vectors), self.labels, names, self.measure)
         return target
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from apastats.errors import DataError, InputError, ReadError
 from apastats.io.arrays import load_npy, npz_arrays
 from apastats.io.assemblies import Assembly, open_assembly, read_assembly
 from apastats.io.rdm_labels import text
+from apastats.words import read_json
 
 __all__ = ["FORMATS", "read_patterns"]
 
@@ -316,7 +316,7 @@ def _arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 def _layers(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
     """Layers of stored activations; a dot in their names is kept, a slash is not."""
     try:
-        index = json.loads((folder / "index.json").read_text("utf-8"))
+        index = read_json(folder / "index.json")
         layers, stimuli = list(index["layers"]), list(index.get("stimuli", ()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReadError(folder / "index.json", f"not an index of activations ({error})") from error

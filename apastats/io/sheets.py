@@ -48,7 +48,10 @@ def read_sheets(path: str, options: FileOptions) -> list[Part]:
     xml = path.lower().endswith((".xlsx", ".xlsm"))
     sheets = _by_openpyxl(path) if xml else _by_calamine(path)
     wanted = _wanted(path, sheets, options.sheet)
-    rows, merged, notes = sheets[wanted], _merged(path, wanted), []
+    rows = sheets[wanted]
+    # a single cell in the last corner makes a sheet of 17 billion, and calamine takes them all at once or dies
+    affordable(Path(path), 32 * len(rows) * max(map(len, rows), default=0))
+    merged, notes = _merged(path, wanted), []
     top = _header_row(rows, options)
     above = [i for i in range(top) if any(c is not None for c in rows[i])]
     if above:
@@ -85,9 +88,10 @@ def _by_openpyxl(path: str) -> dict[str, Cells]:
     try:
         _whole(path)
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        sheets = {
-            s.title: [list(r) for r in s.iter_rows(values_only=True)] for s in book.worksheets
-        }
+        sheets = {}
+        for s in book.worksheets:
+            s.reset_dimensions()  # what a sheet declares as its size would be filled with nothing
+            sheets[s.title] = [list(r) for r in s.iter_rows(values_only=True)]
         book.close()
     except ReadError:
         raise

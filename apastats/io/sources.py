@@ -24,6 +24,10 @@ ENTITIES = {
 _ENTITY = re.compile(r"([a-z]+)-([^_-][^_]*)")
 # a json file in a folder describes the others (BIDS), HDF5 holds RDMs; where there is nothing else they are read
 _ALONE = (".json", ".h5", ".hdf5")
+# words for people, not tables
+_WRITTEN = re.compile(
+    r"(readme|licen[cs]e|changelog|changes|requirements|notice)\b.*\.txt$", re.IGNORECASE
+)
 _SIDE_FILES = ("participants.tsv", "sessions.tsv", "dataset_description.json")
 
 
@@ -72,8 +76,10 @@ def expand(source: Any, suffixes: Sequence[str]) -> tuple[list[str], list[str]]:
             inside, other = _folder(path, tuple(suffixes))
             files += inside
             left += other
-        elif os.path.exists(path):
+        elif os.path.isfile(path):
             files.append(path)
+        elif os.path.exists(path):
+            raise ReadError(path, "is no plain file (a pipe or a device); save it to a file first")
         elif glob.has_magic(path):
             found = sorted(p for p in glob.glob(path, recursive=True) if os.path.isfile(p))
             if not found:
@@ -118,7 +124,8 @@ def _folder(path: str, suffixes: tuple[str, ...]) -> tuple[list[str], list[str]]
 
 
 def _tables(names: Sequence[str], endings: tuple[str, ...]) -> list[str]:
-    return [n for n in names if n.lower().endswith(endings) and n not in _SIDE_FILES]
+    kept = (n for n in names if n not in _SIDE_FILES and not _WRITTEN.match(n))
+    return [n for n in kept if n.lower().endswith(endings)]
 
 
 def _below(folder: str, table: tuple[str, ...]) -> list[str]:

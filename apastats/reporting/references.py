@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from apastats.arguments import checked
-from apastats.errors import InputError, OutputExistsError
+from apastats.errors import InputError
+from apastats.folders import refuse_file, write_whole
 from apastats.reporting.kinds import keys_of
 from apastats.reporting.works import WORKS, Reference
 
@@ -61,11 +62,8 @@ class Bibliography:
             If it exists and ``overwrite`` is False.
         """
         target = Path(path)
-        if target.exists() and (not overwrite or target.is_dir()):
-            raise OutputExistsError(
-                f"{target} exists and is kept; pass overwrite=True to replace it"
-            )
-        target.write_text(self.bibtex(), "utf-8")
+        refuse_file(target, overwrite)
+        write_whole(target, self.bibtex())
         return target
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from apastats.arguments import checked, choice, flag, instance, items, whole
-from apastats.errors import InputError, OutputExistsError
+from apastats.errors import InputError
+from apastats.folders import refuse_file, write_whole
 from apastats.printable import csv_text, finding
 from apastats.reporting import summary
 from apastats.reporting.answer import answer, margins_of, results_of
@@ -243,13 +244,12 @@ class Report:
         suffix = target.suffix.lower()
         if suffix not in SUFFIXES:
             raise InputError("path", str(path), f"a name that ends in one of {list(SUFFIXES)}")
-        if target.exists() and not overwrite:
-            raise OutputExistsError(
-                f"{target} exists and is kept; pass overwrite=True to replace it"
-            )
+        refuse_file(target, overwrite)
+        for other in self._beside(target):
+            refuse_file(other, overwrite)
         target.parent.mkdir(parents=True, exist_ok=True)
         if suffix == ".html":
-            write_text(target, self.html())
+            write_whole(target, self.html())
         elif suffix == ".pdf":
             with tempfile.TemporaryDirectory() as folder:
                 paths = self._figure_files(Path(folder), "figures", "pdf")
@@ -262,18 +262,29 @@ class Report:
         else:
             kind = "pdf" if suffix == ".tex" else "png"
             paths = self._figure_files(target.parent, f"{target.stem}_figures", kind)
-            write_text(target, self.latex(paths) if suffix == ".tex" else self.markdown(paths))
+            write_whole(target, self.latex(paths) if suffix == ".tex" else self.markdown(paths))
             if suffix == ".tex":
-                write_text(target.with_suffix(".bib"), self.references.bibtex())
+                write_whole(target.with_suffix(".bib"), self.references.bibtex())
         return target
+
+    def _beside(self, target: Path) -> list[Path]:
+        """Files that a format puts beside the report."""
+        suffix = target.suffix.lower()
+        if suffix not in (".tex", ".md"):
+            return []
+        folder, kind = (
+            target.with_name(f"{target.stem}_figures"),
+            "pdf" if suffix == ".tex" else "png",
+        )
+        drawn = [folder / f"{_stem(b)}.{kind}" for b in self.figure_blocks()]
+        return [*drawn, target.with_suffix(".bib")] if suffix == ".tex" else drawn
 
     def _figure_files(self, folder: Path, name: str, suffix: str) -> dict[str, str]:
         """Write the figures into ``folder/name`` and return their paths relative to ``folder``."""
         paths: dict[str, str] = {}
         for block in self.figure_blocks():
-            (folder / name).mkdir(parents=True, exist_ok=True)
-            file = f"{name}/{block.slug.removeprefix('figure-')}.{suffix}"
-            (folder / file).write_bytes(self._drawings.get(block, suffix)[suffix])
+            file = f"{name}/{_stem(block)}.{suffix}"
+            write_whole(folder / file, self._drawings.get(block, suffix)[suffix])
             paths[block.slug] = file
         return paths
 
@@ -312,32 +323,20 @@ class Report:
             choice("formats", f, FIGURE_FORMATS)
         target = Path(folder)
         blocks = self.figure_blocks()
-        files = [
-            target / f"{b.slug.removeprefix('figure-')}.{s}"
-            for b in blocks
-            for s in (*wanted, "csv")
-        ]
-        existing = [f for f in files if f.exists()]
-        if existing and not overwrite:
-            raise OutputExistsError(
-                f"{existing[0]} exists and is kept; pass overwrite=True to replace it"
-            )
+        files = [target / f"{_stem(b)}.{s}" for b in blocks for s in (*wanted, "csv")]
+        for file in files:
+            refuse_file(file, overwrite)
         target.mkdir(parents=True, exist_ok=True)
         for block in blocks:
-            stem = block.slug.removeprefix("figure-")
             for suffix, data in self._drawings.get(block, *wanted).items():
-                (target / f"{stem}.{suffix}").write_bytes(data)
-            (target / f"{stem}.csv").write_text(csv_text(block.data), "utf-8", newline="")
+                write_whole(target / f"{_stem(block)}.{suffix}", data)
+            write_whole(target / f"{_stem(block)}.csv", csv_text(block.data))
         return files
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    import os
-
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, "utf-8")
-    os.replace(part, path)
+def _stem(block: Any) -> str:
+    """Name of the files of a figure."""
+    return str(block.slug).removeprefix("figure-")
 
 
 @checked

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import choice, names, text, whole
-from apastats.errors import InputError, OutputExistsError
+from apastats.errors import InputError
+from apastats.folders import refuse_file
 from apastats.reporting import markup
 from apastats.reporting.blocks import Column, TableBlock
 from apastats.reporting.kinds import title_of
@@ -265,8 +266,7 @@ def word(result: Any, path: Path, *, overwrite: bool = False, **options: Any) ->
 
     if path.suffix.lower() != ".docx":
         raise InputError("path", str(path), "a name that ends in .docx")
-    if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists and is kept; pass overwrite=True to replace it")
+    refuse_file(path, overwrite)
     block = chosen_block(result, **options)
     from apastats.reporting.to_markdown import table_markdown
     from apastats.reporting.to_markdown import text as written

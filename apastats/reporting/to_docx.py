@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from apastats.errors import MissingExtraError
+from apastats.folders import replacing
 
 __all__ = ["write_docx"]
 
@@ -22,12 +22,11 @@ def write_docx(markdown: str, folder: Path, target: Path) -> None:
         import pypandoc
     except ImportError as error:
         raise MissingExtraError("pypandoc-binary", "docx") from error
-    part = target.with_name(target.name + ".part")
-    pypandoc.convert_text(
-        markdown,
-        "docx",
-        format="gfm-autolink_bare_uris",
-        outputfile=str(part),
-        extra_args=[f"--resource-path={folder}", "--sandbox=false"],
-    )
-    os.replace(part, target)
+    with replacing(target) as (part,):
+        pypandoc.convert_text(
+            markdown,
+            "docx",
+            format="gfm-autolink_bare_uris",
+            outputfile=str(part),
+            extra_args=[f"--resource-path={folder}", "--sandbox=false"],
+        )

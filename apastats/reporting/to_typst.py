@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from apastats.errors import MissingExtraError
+from apastats.folders import replacing
 from apastats.printable import clean
 from apastats.reporting import markup
 from apastats.reporting.blocks import (
@@ -153,6 +153,5 @@ def write_pdf(source: str, folder: Path, target: Path) -> None:
         raise MissingExtraError("typst", "pdf") from error
     main = folder / "report.typ"
     main.write_text(source, "utf-8")
-    part = target.with_name(target.name + ".part")
-    typst.compile(str(main), output=str(part), root=str(folder), format="pdf")
-    os.replace(part, target)
+    with replacing(target) as (part,):
+        typst.compile(str(main), output=str(part), root=str(folder), format="pdf")

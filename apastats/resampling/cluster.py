@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from apastats.arguments import checked, instance
-from apastats.errors import MissingExtraError
+from apastats.errors import InputError, MissingExtraError
 
 __all__ = ["cluster"]
 
@@ -69,7 +69,13 @@ def cluster(client: Any) -> Any:
 @contextmanager
 def _connected(make: Any, address: str) -> Iterator[Any]:
     """Connect to a scheduler for the time of the block."""
-    with make(address) as client, _configured(client):
+    try:
+        opened = make(address)
+    except (ValueError, TypeError, OSError) as error:
+        said = str(error) or type(error).__name__
+        allowed = f"the address of a running scheduler, e.g. tcp://node:8786 ({said})"
+        raise InputError("client", address, allowed) from error
+    with opened as client, _configured(client):
         yield client
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from apastats.errors import InputError
+from apastats.words import read_json
 
 __all__ = ["BlockStore", "open_store", "read_manifest", "resumed_seed"]
 
@@ -97,7 +98,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any] | None:
         raise InputError("workdir", str(folder)[:80], "a folder that can be made") from error
     if there:
         try:
-            content = json.loads(path.read_text("utf-8"))
+            content = read_json(path)
         except ValueError as error:
             raise InputError("workdir", str(folder), "a folder with a readable manifest") from error
         return dict(content)

@@ -24,8 +24,10 @@ from apastats.errors import (
     ReadError,
     shown,
 )
+from apastats.folders import write_whole
 from apastats.io.arrays import first_line
 from apastats.scoring.stimulus_sources import Stimuli, tensor_of
+from apastats.words import read_json
 
 __all__ = ["Activations", "activations", "projection_size", "sparse_projection"]
 
@@ -60,7 +62,7 @@ class Activations(Mapping[str, np.ndarray]):
             If the folder holds no index of activations.
         """
         try:
-            index = json.loads((Path(folder) / "index.json").read_text("utf-8"))
+            index = read_json(Path(folder) / "index.json")
             names = tuple(map(str, index.get("stimuli", ())))
             return cls(Path(folder), tuple(index["layers"]), int(index["n_stimulus"]), names)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -299,7 +301,7 @@ def activations(
         "frames": frames,
         "frame_axis": frame_axis,
     }
-    (target / "index.json").write_text(json.dumps(index, indent=1), "utf-8")
+    write_whole(target / "index.json", json.dumps(index, indent=1))
     found = Activations(target, wanted, count, tuple(items.names))
     if folder is None:
         weakref.finalize(found, shutil.rmtree, target.parent, ignore_errors=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from apastats.words import read_json
 
 __all__ = ["Difference", "Measure", "compare_files"]
 
@@ -139,7 +140,7 @@ def _same_arrays(a: np.ndarray, b: np.ndarray, measure: Measure) -> bool:
 
 
 def _json(name: str, a: Path, b: Path, measure: Measure) -> Iterator[Difference]:
-    old, new = (json.loads(p.read_text("utf-8")) for p in (a, b))
+    old, new = (read_json(p) for p in (a, b))
     found = list(json_differences(old, new, measure))
     if found:
         yield Difference(name, _listed(found))

@@ -18,6 +18,7 @@ from apastats.results import jsonable, package_versions
 from apastats.studies.sections import StudyFile
 from apastats.studies.store import Store, load, save
 from apastats.table import ScoreTable
+from apastats.words import read_json
 
 __all__ = ["StudyFolder", "machine", "read_folder", "render", "write_folder"]
 
@@ -156,10 +157,13 @@ def read_folder(path: str | Path) -> StudyFolder:
     """
     folder = Path(path)
     try:
-        run = json.loads((folder / "run.json").read_text("utf-8"))
+        run = read_json(folder / "run.json")
         text = (folder / "study.toml").read_text("utf-8")
         study = StudyFile.model_validate(run["study"])
         names, command, messages = run["results"], run["command"], tuple(run["warnings"])
+        for text_there in (command, *names, *messages):
+            if not isinstance(text_there, str):
+                raise TypeError(f"{text_there!r} is no text")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReadError(folder, f"not the folder of a finished study ({error})") from error
     results = {name: load(folder / "results", name)[0] for name in names}

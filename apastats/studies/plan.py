@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from apastats.errors import OutputExistsError, ReadError, StudyError
+from apastats.folders import refuse_file, replacing
 from apastats.results import Provenance, Result, jsonable
 from apastats.studies.folder import read_folder
 from apastats.studies.schema import parse_study
 from apastats.studies.sections import StudyFile
-from apastats.words import Info
+from apastats.words import Info, read_json
 
 __all__ = [
     "PlanKept", "compare_with_plan", "decisions", "freeze", "plan_beside", "plan_hash", "read_plan",
@@ -196,11 +197,14 @@ def write_plan(
     target = plan_beside(path)
     if target.exists() and not overwrite:
         raise OutputExistsError(f"{target} exists and is kept: a plan is made once (overwrite)")
+    for file in (target, target.with_suffix(".md")):
+        refuse_file(file, overwrite)
     parsed, _ = parse_study(path, assignments)
     plan = freeze(parsed, pilot=pilot, n=n)
     page = summary(plan)
-    target.write_text(json.dumps(plan, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    target.with_suffix(".md").write_text(page, "utf-8")
+    with replacing(target, target.with_suffix(".md"), make=False) as (frozen, shown):
+        frozen.write_text(json.dumps(plan, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        shown.write_text(page, "utf-8")
     return target
 
 
@@ -245,7 +249,7 @@ def read_plan(path: str | Path) -> dict[str, Any]:
         If it was changed after it was made.
     """
     try:
-        plan = json.loads(Path(path).read_text("utf-8"))
+        plan = read_json(Path(path))
         stated, found = plan["hash"], plan_hash(plan)
         known = isinstance(plan["decisions"], dict)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

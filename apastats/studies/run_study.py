@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from apastats.arguments import checked
+from apastats.arguments import checked, whole
 from apastats.folders import (
     alone,
     beside,
@@ -166,7 +166,7 @@ def run_demo(
     -------
     StudyRun
     """
-    text = DEMO_STUDY.replace("@SEED@", str(seed))
+    text = DEMO_STUDY.replace("@SEED@", str(whole("seed", seed, least=0)))
     parsed = StudyFile.model_validate(tomllib.loads(text))
     return _execute(
         parsed,

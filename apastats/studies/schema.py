@@ -121,7 +121,10 @@ def study_of(
     """As :func:`locate_study`, of a text; its paths are relative to ``base``, assigned ones to ``here``."""
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # also of numbers and nests beyond what Python takes
         raise StudyError(f"{path}: not valid TOML: {error}") from error
     content = _absolute(content, (), base)
     assigned = [_assign(content, a, here) for a in assignments]
@@ -148,7 +151,7 @@ def _absolute(value: Any, keys: tuple[str, ...], base: Path) -> Any:
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

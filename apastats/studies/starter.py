@@ -10,7 +10,8 @@ from typing import Any
 
 from apastats.arguments import number
 from apastats.ceilings.check import is_table
-from apastats.errors import InputError, OutputExistsError
+from apastats.errors import InputError
+from apastats.folders import refuse_file, write_whole
 from apastats.io.bmd import BMD_STREAMS
 from apastats.printable import counted
 from apastats.studies.study_schema import schema_path
@@ -61,10 +62,9 @@ def write_starter(
         If the data cannot be read.
     """
     target = Path(target)
-    if target.exists() and not overwrite:
-        raise OutputExistsError(f"{target} exists and is kept; use --overwrite to replace it")
+    refuse_file(target, overwrite)
     text = starter_text(data, models, options or {}, bounds=bounds, full=full)
-    target.write_text(text, "utf-8")
+    write_whole(target, text)
     return target
 
 

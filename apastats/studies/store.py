@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from apastats.errors import ApaWarning, ReadError
-from apastats.folders import clear, mark, ours, remove
-from apastats.io.load_result import load_result
+from apastats.folders import clear, mark, ours, remove, write_whole
+from apastats.io.arrays import first_line
+from apastats.io.load_result import load_result, read_parquet
 from apastats.results import jsonable, package_versions
 from apastats.studies.sections import StudyFile
 from apastats.table import ScoreTable
-from apastats.words import Facts, Outcome
+from apastats.words import Facts, Outcome, read_json
 
 __all__ = ["Store", "fingerprint", "load", "save"]
 
@@ -36,7 +35,9 @@ def save(folder: Path, name: str, value: Any, messages: list[str]) -> None:
             "covariates": value.covariates, "facts": value.facts.as_dict(),
         }  # fmt: skip
     else:
-        value.save(folder / name, overwrite=True)
+        if (folder / name).is_dir():  # of a run that was killed while it wrote
+            shutil.rmtree(folder / name)
+        value.save(folder / name)
         kind = value.kind
     _complete(folder, name, kind, messages)
 
@@ -45,9 +46,7 @@ def _complete(folder: Path, name: str, kind: Any, messages: list[str]) -> None:
     """Say that a result is complete."""
     done = folder / f"{name}.json"
     text = json.dumps(jsonable({"kind": kind, "warnings": messages}), ensure_ascii=False)
-    part = done.with_name(done.name + ".part")
-    part.write_text(text, "utf-8")
-    part.replace(done)
+    write_whole(done, text)
 
 
 def load(folder: Path, name: str) -> tuple[Any, list[str]]:
@@ -59,25 +58,23 @@ def load(folder: Path, name: str) -> tuple[Any, list[str]]:
         If it is not there, or not complete.
     """
     try:
-        found = json.loads((folder / f"{name}.json").read_text("utf-8"))
-        kind, messages = found["kind"], found["warnings"]
+        found = read_json(folder / f"{name}.json")
+        kind, messages = found["kind"], list(found["warnings"])
         if isinstance(kind, str):
             return load_result(folder / name), messages
-        frame = pd.read_parquet(folder / f"{name}.parquet")
-    except (OSError, ValueError, KeyError) as error:
-        raise ReadError(folder / name, f"not a complete result ({error})") from error
-    outcomes, log = tuple(kind["outcomes"]), tuple(kind["log"])
-    measures = {k: Outcome(**v) for k, v in kind["measures"].items()}
-    facts = Facts.from_dict(kind["facts"])
-    table = ScoreTable(
-        frame,
-        outcomes,
-        log=log,
-        source=kind["source"],
-        measures=measures,
-        covariates=tuple(kind["covariates"]),
-        facts=facts,
-    )
+        table = ScoreTable(
+            read_parquet(folder / f"{name}.parquet"),
+            tuple(kind["outcomes"]),
+            log=tuple(kind["log"]),
+            source=kind["source"],
+            measures={k: Outcome(**v) for k, v in kind["measures"].items()},
+            covariates=tuple(kind["covariates"]),
+            facts=Facts.from_dict(kind["facts"]),
+        )
+    except ReadError:
+        raise
+    except Exception as error:  # whatever damaged files raise in json, parquet, or the table
+        raise ReadError(folder / name, f"not a complete result ({first_line(error)})") from error
     return table, messages
 
 
@@ -154,5 +151,5 @@ class Store:
             shutil.copyfile(self.folder / f"{name}.parquet", folder / f"{name}.parquet")
         else:
             shutil.copytree(self.folder / name, folder / name, dirs_exist_ok=True)
-        _complete(folder, name, json.loads(source.read_text("utf-8"))["kind"], [])
+        _complete(folder, name, read_json(source)["kind"], [])
         return True

@@ -28,6 +28,7 @@ from apastats.studies.run_study import demo_data, write_demo_data
 from apastats.studies.schema import study_of
 from apastats.studies.sections import StudyFile
 from apastats.studies.store import Store
+from apastats.words import read_json
 
 __all__ = ["Difference", "verify_study"]
 
@@ -129,7 +130,7 @@ def verify_study(
 def _recipe(path: Path) -> tuple[dict[str, Any], StudyFile, str]:
     """``run.json``, the study it holds, and the text of the study file."""
     try:
-        run = json.loads((path / "run.json").read_text("utf-8"))
+        run = read_json(path / "run.json")
         text = (path / "study.toml").read_text("utf-8")
         study = StudyFile.model_validate(run["study"])
         if not isinstance(run["command"], str):
@@ -194,7 +195,7 @@ def _as_made(path: Path, name: str, value: Any, measure: Measure) -> Any:
     if not hasattr(value, "provenance"):
         return value
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        saved = json.loads((path / "results" / name / "result.json").read_text("utf-8"))
+        saved = read_json(path / "results" / name / "result.json")
         kept = saved["provenance"]
         same = ["created", "platform"]
         if measure.tolerance is not None:  # numbers of other bits have another hash
@@ -206,7 +207,7 @@ def _as_made(path: Path, name: str, value: Any, measure: Measure) -> Any:
 
 def _environment_of(run: Mapping[str, Any], new: Path) -> dict[str, Any]:
     """The recipe that was written now, with the machine that is compared on its own."""
-    written: dict[str, Any] = json.loads(new.read_text("utf-8"))
+    written: dict[str, Any] = read_json(new)
     return written | {k: run.get(k) for k in ("machine", "versions")}
 
 

@@ -126,3 +126,50 @@ def test_saved_results_are_safe_in_spreadsheets(tmp_path: Path) -> None:
     assert "'=cmd" in text
     assert ",=cmd" not in text
     assert apa.load_result(tmp_path / "r").table["contrast"].iloc[0].startswith("=cmd")
+
+
+def test_an_output_that_the_caller_closed(tmp_path: Path) -> None:
+    apa.simulate(n_subject=3, n_model=2, n_tied=2, n_layer=1, rng=1).write(tmp_path / "s")
+    for closed in (">&-", "2>&-", ">&- 2>&- <&-", "> /dev/full"):
+        command = f"{sys.executable} -m apastats check {tmp_path / 's'} {closed}"
+        done = subprocess.run(
+            command, shell=True, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == (2 if "full" in closed else 0), closed
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("address", ["nonsense", "tcp://", "tcp://host:port", "", "ftp://a:1"])
+def test_a_scheduler_that_is_no_address(tmp_path: Path, address: str) -> None:
+    pytest.importorskip("distributed")
+    (tmp_path / "s.csv").write_text("subject,roi,model,score\na,V1,m,0.1\n")
+    (tmp_path / "study.toml").write_text('[study]\nname = "s"\n[inputs]\nscores = "s.csv"\n')
+    refused(cli("run", tmp_path / "study.toml", "--scheduler", address))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["demo", "--seed", "-1", "--out", "d"],
+        ["simulate", "d", "--subjects", "-1"],
+        ["calibrate", "nonsense"],
+        ["calibrate", "tost", "--out", "there.md"],
+        ["calibrate", "tost", "--workdir", "there.md"],
+        ["init", "nowhere.csv", "-o", "d"],
+        ["init", "there.md", "-o", "/dev/full", "--overwrite"],
+        ["plan", "there.md"],
+        ["run", "there.md"],
+        ["verify", "there.md"],
+        ["verify", "."],
+        ["report", "."],
+        ["cite", "."],
+        ["view", "."],
+        ["check", "nowhere.csv"],
+        ["check", ""],
+    ],
+)
+def test_a_mistake_in_any_command_is_one_line(tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "there.md").write_text("thesis")
+    refused(cli(*arguments, cwd=tmp_path))
+    assert [p.name for p in tmp_path.iterdir()] == ["there.md"]
+    assert (tmp_path / "there.md").read_text() == "thesis"

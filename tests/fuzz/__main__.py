@@ -24,7 +24,7 @@ from xml.etree import ElementTree
 from apastats import __version__
 from tests.fuzz.fuzzers import FUZZERS, LONG
 
-PIECE = 1_000  # inputs of one process
+PIECE = 5_000  # inputs of one process
 PATIENCE = 7_200  # seconds a process may take: beyond, something hangs that no signal reaches
 COLUMNS = ("result", "refused", "escaped", "hang", "death")
 FAULTS = {
@@ -107,8 +107,8 @@ def markdown(
             for r in rows
         ),
         "",
-        "escaped: an error that is not the package's, or a message of more than 2,000 characters; hang: above 20 s of work; "
-        "death: the process ended.",
+        "escaped: an error that is not the package's, or a message of more than 2,000 characters; "
+        "hang: above 20 s of work; death: the process ended.",
         "",
         "| fault | held | cases |",
         "| --- | --- | --- |",
