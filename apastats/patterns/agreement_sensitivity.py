@@ -196,12 +196,12 @@ def agreement_sensitivity(
         outcome=Outcome("agreement"),
         method="agreement under one changed choice at a time",
         rule=(
-            f"a ROI counts as '{_BELOW}' where each model's one-sided t test over people, left out in all "
+            f"an ROI counts as '{_BELOW}' where each model's one-sided t test over people, left out in all "
             f"roles, rejects at {alpha:g}"
         ),
         alpha=alpha,
         n_subject=int(table.frame["subject"].nunique()),
-        resampled=Drawn(sample="partners are drawn where they are varied"),
+        resampled=Drawn(sample="partners were drawn at random where their number was varied"),
         held_fixed=(STIMULI,),
         extra={"baseline": _name(base), "vary": vary, "brain": brain},
     )

@@ -360,7 +360,36 @@ def _claims(result: Any, style: NumberStyle) -> str:
     return f"Of {counted(int(counts.sum()), 'claim')} stated, {joined(told)}."
 
 
+def _corrected(result: Any, style: NumberStyle) -> str:
+    """How many agreements were corrected, and their range."""
+    table = result.table
+    known = table[table["estimate"].notna()]
+    if known.empty or "roi" not in table.columns:
+        return ""
+    return (
+        f"Agreement was corrected for reliability in {len(known)} of {len(table)} combinations of model and ROI, where "
+        f"it ranged from {_range(known, style)}."
+    )
+
+
+def _all_roles(result: Any, style: NumberStyle) -> str:
+    """How many models lie below the brain by the joint limits."""
+    table = result.table
+    if not {"term", "joint_high"} <= set(table.columns):
+        return ""
+    gaps = table[table["term"] == "difference"]
+    if gaps.empty:
+        return ""
+    below = int((gaps["joint_high"] < 0).sum())
+    return (
+        f"With subjects in all their roles, agreement was below the brain's in {below or 'none'} of {len(gaps)} "
+        "comparisons by the joint limits."
+    )
+
+
 VERDICTS: dict[str, Verdict] = {
+    "disattenuated_agreement": _corrected,
+    "agreement_bootstrap": _all_roles,
     "claims": _claims,
     "leaderboard": leaderboard_words.verdict_of,
     "margin_curve": _margins,
@@ -466,19 +495,30 @@ def answer(items: Sequence[Any], style: NumberStyle, truth: Sequence[str] = ()) 
     return " ".join(lines) or "No results were given."
 
 
+# where an outcome has another margin than elsewhere
+PLACES = {
+    "brain_test": " in the brain test",
+    "strict_alignment": " in the strict alignment",
+    "equivalence_set": " in the sets",
+    "emmeans_contrasts": " in the mixed model",
+}
+
+
 def margins_of(items: Sequence[Any]) -> str:
     """Every margin once, with what it was for where there are several."""
-    used: dict[str, list[str]] = {}
+    used: dict[str, dict[str, str]] = {}
     for r in results_of(items):
         for margin in r.info.margin.each if r.info.margin else ():
-            what = outcome_words(r) if r.info.outcome is not None else "effects"
+            what = margin.of or (outcome_of(r) if r.info.outcome is not None else "effects")
             shown = margin.in_units_of(r.info.outcome).short()
-            told = used.setdefault(shown, [])
-            if not any((margin.of or what) in t for t in told):
-                told.append(margin.of or what)
+            used.setdefault(shown, {}).setdefault(what, PLACES.get(r.kind, ""))
     if not used:
         return "No margin was stated, so nothing is claimed to be equivalent."
     if len(used) == 1:
         return f"Margin: {name(next(iter(used)))}."
-    parts = [f"{name(m)} for {joined(list(dict.fromkeys(t)))}" for m, t in used.items()]
+    several = [w for of in used.values() for w in of]
+    parts = [
+        f"{name(m)} for {joined([w + (where if several.count(w) > 1 else '') for w, where in of.items()])}"
+        for m, of in used.items()
+    ]
     return f"Margins: {'; '.join(parts)}."

@@ -14,6 +14,8 @@ from apastats.reporting.how_made import (
 from apastats.reporting.markup import cite, name, sym
 from apastats.reporting.openings import interval_words, opening, with_formula
 from apastats.reporting.phrases import (
+    SETTINGS,
+    SWITCHES,
     adjusted_sentence,
     ceiling_words,
     outcome_of,
@@ -21,7 +23,7 @@ from apastats.reporting.phrases import (
     pattern_sentence,
     resampling_sentence,
     sentence,
-    settings_sentences,
+    settings_by_key,
 )
 
 __all__ = [
@@ -34,8 +36,10 @@ __all__ = [
     "layers",
     "means",
     "patterns",
+    "said_by_key",
     "said_of",
     "silent",
+    "without_repeats",
 ]
 
 # result, title, keys of its works -> sentences
@@ -123,41 +127,70 @@ def generic(result: Any, title: str, keys: list[str]) -> list[str]:
 
 def said_of(result: Any, title: str, keys: list[str]) -> list[str]:
     """Sentences on method, formula, null, reference, margin, family, rule and resampling of any result."""
+    return [text for _, text in said_by_key(result, title, keys)]
+
+
+# what need not be said again where the analysis before had the same
+REPEATED = frozenset(
+    {"alternative", "reference", "interval", "alpha", *SETTINGS, *SWITCHES}
+    - {"criteria", "against"}
+)
+
+
+def said_by_key(result: Any, title: str, keys: list[str]) -> list[tuple[str, str]]:
+    """The same by what each sentence is about."""
     method = opening(result) or f"{title}: {name(result.info.method)}"
     info = result.info
     if "method" not in info:
         return []
     test = cite(*(k for k in keys if k not in OF_ADJUSTMENT))
-    words = [f"{with_formula(method, info)}{' ' + test if test else ''}."]
-    words += [f"The null hypothesis was that {name(info.null)}."] if info.null else []
-    words += [margin_sentence(info)] if info.margin else []
-    words += [SIDES[info.alternative]] if info.alternative in SIDES else []
+    told = [("method", f"{with_formula(method, info)}{' ' + test if test else ''}.")]
+    told += [("null", f"The null hypothesis was that {name(info.null)}.")] if info.null else []
+    told += [("margin", margin_sentence(info))] if info.margin else []
+    told += [("alternative", SIDES[info.alternative])] if info.alternative in SIDES else []
     if info.reference and not info.comparison:
-        words.append(reference_sentence(info))
+        told.append(("reference", reference_sentence(info)))
     elif info.comparison:
-        words.append(sentence(name(info.comparison)))
-    words += [interval_words(info.interval)] if info.interval else []
-    words += settings_sentences(info)
+        told.append(("comparison", sentence(name(info.comparison))))
+    told += [("interval", interval_words(info.interval))] if info.interval else []
+    told += settings_by_key(info)
     if info.adjust:
-        words += _adjusted(info, keys)
+        told += list(zip(("adjust", "alpha"), _adjusted(info, keys), strict=False))
     elif info.family:
-        words.append(f"The error rate is that of {name(info.family)}.")
-    words += [sentence(name(info.rule))] if info.rule else []
+        told.append(("family", f"The error rate is that of {name(info.family)}."))
+    told += [("rule", sentence(name(info.rule)))] if info.rule else []
     promise = str(info.get("promise", ""))
-    words += [sentence(name(promise))] if promise else []
-    words += filter(None, [resampling_sentence(info)])
-    return words
+    told += [("promise", sentence(name(promise)))] if promise else []
+    resampled = resampling_sentence(info)
+    return [*told, ("resampled", resampled)] if resampled else told
 
 
-def again(words: list[str], before: list[str]) -> list[str]:
+Told: TypeAlias = list[tuple[str, str]]
+
+
+def again(words: Told, before: Told) -> Told:
     """Sentences of an analysis run before with other settings: those that differ, where the rest is the same."""
     if not before or len(before) != len(words) or before[0] != words[0]:
         return words
     other = [w for w, b in zip(words, before, strict=True) if w != b]
+    if not other:
+        return []
+    first = f"A further analysis of this kind differed only in the following. {other[0][1]}"
+    return [("", first), *(("", text) for _, text in other[1:])]
+
+
+def without_repeats(told: Told) -> list[str]:
+    """Sentences of the analyses of a topic, without settings that are as in the analysis before."""
+    last: dict[str, str] = {}
+    out, left = [], False
+    for key, text in told:
+        if (key in REPEATED and last.get(key) == text) or (not key and text in out):
+            left |= bool(key)
+            continue
+        last[key] = text
+        out.append(text)
     return (
-        [f"A further analysis of this kind differed only in the following. {other[0]}", *other[1:]]
-        if other
-        else []
+        [*out, "Settings that are not repeated were those of the analysis before."] if left else out
     )
 
 

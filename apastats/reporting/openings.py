@@ -189,7 +189,7 @@ def _matrix(result: Any) -> str:
 def _bootstrapped(result: Any) -> str:
     return (
         "Mean agreement was bootstrapped over subjects in all their roles"
-        f"{drawn(result.info)}, with joint limits by the largest replicate"
+        f"{drawn(result.info)}, with joint limits from the largest deviation in each resample"
     )
 
 

@@ -16,7 +16,7 @@ from apastats.words import Held, Info
 __all__ = [
     "ADJUSTMENTS", "adjusted", "adjusted_sentence", "capital", "ceiling_words", "compared_factor", "counted",
     "held_sentence", "joined", "named_terms", "number_word", "outcome_of", "outcome_words",
-    "pattern_sentence", "resampling_sentence", "sentence", "settings_sentences", "term_words",
+    "pattern_sentence", "resampling_sentence", "sentence", "settings_by_key", "settings_sentences", "term_words",
 ]  # fmt: skip
 
 _NAMES = re.compile(r"[A-Za-z_]\w*")
@@ -237,6 +237,11 @@ VALUES = {
 
 def settings_sentences(info: Info) -> list[str]:
     """Settings of the method alone, a sentence each."""
+    return [text for _, text in settings_by_key(info)]
+
+
+def settings_by_key(info: Info) -> list[tuple[str, str]]:
+    """Sentences on settings of the method alone, by the name of the setting."""
 
     def words(value: Any) -> str:
         if isinstance(value, bool):
@@ -250,9 +255,9 @@ def settings_sentences(info: Info) -> list[str]:
         )
 
     told = [
-        template.format(name(words(info.extra[key])))
+        (key, template.format(name(words(info.extra[key]))))
         for key, template in SETTINGS.items()
         if info.extra.get(key) is not None
         and not (key == "score_outcome" and info.extra[key] == "score")
     ]
-    return told + [text for key, text in SWITCHES.items() if info.extra.get(key) is True]
+    return told + [(key, text) for key, text in SWITCHES.items() if info.extra.get(key) is True]

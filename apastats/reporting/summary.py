@@ -13,7 +13,15 @@ from apastats.reporting.citations import of_metrics
 from apastats.reporting.how_made import REFERENCES, cautions
 from apastats.reporting.kinds import TOPICS, keys_of, kind_of, title_of, topic_of
 from apastats.reporting.markup import cite, code, name, plain, sym, to_latex, to_markdown
-from apastats.reporting.methods import again, chose_layers, generic, layers, said_of
+from apastats.reporting.methods import (
+    Told,
+    again,
+    chose_layers,
+    generic,
+    layers,
+    said_by_key,
+    without_repeats,
+)  # fmt: skip
 from apastats.reporting.phrases import counted, held_sentence, joined
 from apastats.reporting.works import WORKS
 from apastats.results import package_versions
@@ -141,19 +149,20 @@ def methods_section(items: Sequence[Any], slug: Any) -> Section:
 
     ``slug`` makes identifiers.
     """
-    told: dict[str, list[str]] = {topic: [] for topic in METHODS}
-    told["design"].append(_data_line(items))
+    told: dict[str, Told] = {topic: [] for topic in METHODS}
+    first = _data_line(items)
+    told["design"] += [("", first)] if first else []
     # a measure is cited where it is named, not at each of its tests
-    of_data = _measure_works(items) if told["design"][0] else []
-    earlier: dict[str, list[str]] = {}
+    of_data = _measure_works(items) if first else []
+    earlier: dict[str, Told] = {}
     for item in items:
         if hasattr(item, "info"):
             told[topic_of(item)] += _told_once(item, earlier, of_data)
         else:
-            told["design"] += layers(item)
-            told["patterns"] += _agreement_table(item)
-    told["software"].append(_software_line(items))
-    parts = {METHODS[topic]: " ".join(unique(lines)) for topic, lines in told.items()}
+            told["design"] += [("", text) for text in layers(item)]
+            told["patterns"] += [("", text) for text in _agreement_table(item)]
+    told["software"].append(("", _software_line(items)))
+    parts = {METHODS[topic]: " ".join(without_repeats(lines)) for topic, lines in told.items()}
     parts = {heading: text for heading, text in parts.items() if text}
     texts = {
         "text": "\n\n".join(f"{h}. {plain(t, _cited)}" for h, t in parts.items()),
@@ -177,11 +186,11 @@ def _told_once(result: Any, earlier: dict[str, list[str]], cited: Sequence[str] 
     make, title = kind_of(result).methods, title_of(result)
     keys = [k for k in keys_of(result) if k not in cited]
     if make is not generic:
-        return make(result, title, keys)
-    words = said_of(result, title, keys)
+        return [("", text) for text in make(result, title, keys)]
+    words = said_by_key(result, title, keys)
     found = again(words, earlier.get(result.kind, []))
     earlier.setdefault(result.kind, words)
-    return [" ".join(found)] if found else []
+    return found
 
 
 def _cited(keys: str) -> str:

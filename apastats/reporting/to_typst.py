@@ -90,13 +90,15 @@ def _block(block: Block, figures: Mapping[str, str], max_rows: int) -> str:
     return "" if isinstance(block, Texts) else _figure(block, figures)
 
 
-def _figure(block: FigureBlock, figures: Mapping[str, str]) -> str:
+def _figure(block: FigureBlock, figures: Mapping[str, str], *, floats: bool = True) -> str:
     path, caption = figures.get(block.slug), text(block.caption)
     if path is None:
         return caption
     alt = literal(block.alt)[1:]
     return (
-        "#figure(caption: [" + caption + "], layout(room => {"
+        f"#figure({'placement: auto, ' if floats else ''}caption: ["
+        + caption
+        + "], layout(room => {"
         f" let picture = image({literal(path)[1:]}, alt: {alt});"
         " let own = measure(picture);"
         " let share = calc.min(1, room.width / own.width, 0.8 * 25cm / own.height);"
@@ -123,7 +125,7 @@ def render_typst(
         f"#align(center, text(size: 17pt)[{name}])",
     ]
     parts.append(text(answer))
-    parts += [] if lead is None else [_figure(lead, figures)]
+    parts += [] if lead is None else [_figure(lead, figures, floats=False)]
     parts.append(text(margin))
 
     def add(section: Section, level: int) -> None:

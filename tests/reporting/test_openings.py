@@ -252,10 +252,13 @@ def test_a_second_analysis_of_a_kind_says_what_differs(all_kinds: Study) -> None
     told = text(first, first)
     assert told.count("Whether a model is as good as a person") == 1
     assert "A further analysis" not in told
-    words = methods.said_of(first, "", keys_of(first))
-    changed = [*words[:-1], "Resampling was over nobody."]
+    words = methods.said_by_key(first, "", keys_of(first))
+    changed = [*words[:-1], ("resampled", "Resampling was over nobody.")]
     assert methods.again(changed, words) == [
-        "A further analysis of this kind differed only in the following. Resampling was over nobody."
+        (
+            "",
+            "A further analysis of this kind differed only in the following. Resampling was over nobody.",
+        )
     ]
     assert methods.again(words[1:], words) == words[1:]
 

@@ -114,12 +114,14 @@ def _derived(table: pd.DataFrame) -> set[float]:
     if {"decision", "estimate"} <= columns:
         out |= set(map(float, table.loc[table["decision"] == "different", "estimate"].abs()))
     if "estimate" in columns:
-        out.add(float((table["estimate"].abs() > 1).sum()))
+        out |= {float((table["estimate"].abs() > 1).sum()), float(table["estimate"].notna().sum())}
     if {"decision", "outcome"} <= columns:
         out |= set(map(float, table.groupby("outcome")["decision"].value_counts()))
         out |= set(map(float, table["outcome"].value_counts()))
     if {"n_model", "term"} <= columns:  # pairs of models
         out |= {float(comb(int(k), 2)) for k in table["n_model"].unique()}
+    if {"joint_high", "term"} <= columns:  # rows below the brain by the joint limits
+        out.add(float((table.loc[table["term"] == "difference", "joint_high"] < 0).sum()))
     if "different" in columns:
         out.add(float(table["different"].sum()))
     if {"roi", "in_set"} <= columns:
@@ -134,6 +136,11 @@ def _derived(table: pd.DataFrame) -> set[float]:
     for p in ("p_value_adjusted", "p_value"):
         if p in columns:
             out |= {float((table[p] <= 0.05).sum()), float(table[p].notna().sum())}
+    if "model" in columns:  # models and the brain are counted apart
+        of_brain = table["model"].astype(str) == "brain"
+        for part in (table[of_brain], table[~of_brain]):
+            for p in {"p_value_adjusted", "p_value"} & columns:
+                out |= {float((part[p] <= 0.05).sum()), float(part[p].notna().sum())}
     if {"model", "roi"} <= columns:
         out.add(float(table[["model", "roi"]].drop_duplicates().shape[0]))
     return out
