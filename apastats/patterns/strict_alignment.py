@@ -24,6 +24,7 @@ from apastats.words import (
     Info,
     Outcome,
     StatedMargin,
+    cell_name,
 )
 
 __all__ = ["StrictAlignment", "strict_alignment"]
@@ -217,7 +218,7 @@ def strict_alignment(
     info = Info(
         estimand="decision about a model",
         outcome=Outcome("score and agreement"),
-        family="models and cells",
+        family=" and ".join(filter(None, ["models", cell_name(by, plural=True)])),
         method="intersection-union of two tests against a margin: score and agreement"
         + (", each of equivalence" if hypothesis == "equivalence" else ""),
         hypothesis=hypothesis,

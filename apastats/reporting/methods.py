@@ -132,7 +132,7 @@ def said_of(result: Any, title: str, keys: list[str]) -> list[str]:
 
 # what need not be said again where the analysis before had the same
 REPEATED = frozenset(
-    {"alternative", "reference", "interval", "alpha", *SETTINGS, *SWITCHES}
+    {"alternative", "reference", "interval", "alpha", "resampled", *SETTINGS, *SWITCHES}
     - {"criteria", "against"}
 )
 

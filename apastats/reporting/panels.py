@@ -280,8 +280,7 @@ def _estimate_grid(
         if with_bands and context.ceilings
         else ""
     )
-    n_model = len(order) - ("brain" in order)
-    who = counted(n_model, "model") + (" and the brain" if "brain" in order else "")
+    who = _who(order)
     head = f"{title}: {what} of" if title else f"Mean {what} of"
     drawn = (
         f"with {_level(part)} intervals"
@@ -299,6 +298,12 @@ def _estimate_grid(
         shown_data(part),
         len(part) * (4 + (0 if points is None else len(points))),
     )
+
+
+def _who(order: Sequence[str]) -> str:
+    """``5 models and the brain``: the brain is no model."""
+    models = counted(len(order) - ("brain" in order), "model")
+    return f"{models} and the brain" if "brain" in order else models
 
 
 def _score_matrix(
@@ -330,8 +335,8 @@ def _score_matrix(
     under = "; noise ceilings stand in the last rows" if ruled else ""
     return FigureBlock(
         context.slug(f"figure-{what}-matrix-{label}"),
-        f"Mean {what} of {len(order)} models in {len(rois)} ROIs{tail}. The highest in each ROI is marked{under}.",
-        f"Matrix of the mean {what}, {len(order)} models by {len(rois)} ROIs.",
+        f"Mean {what} of {_who(order)} in {len(rois)} ROIs{tail}. The highest model in each ROI is marked{under}.",
+        f"Matrix of the mean {what}, {_who(order)} by {len(rois)} ROIs.",
         make,
         matrix.rename_axis("model").reset_index(),
         matrix.size,

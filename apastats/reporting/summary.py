@@ -84,8 +84,11 @@ def limitations(items: Sequence[Any]) -> list[Block]:
     # what results are conditional on is told once for all of them
     own = [c for r in results for c in cautions(r) if c and c != held_sentence(r.info.held_fixed)]
     lines = list({plain(c): c for c in own}.values())
+    judged = any(r.info.margin for r in results)
     general = [
-        "The number of models inside a margin depends on which models were tried.",
+        "The number of models inside a margin depends on which models were tried."
+        if judged
+        else "",
         "Subjects are a sample: claims are about the population they stand for, not about these subjects alone.",
     ]
     return [Listing(tuple(filter(None, [held, *lines, *general])))]

@@ -11,7 +11,7 @@ import pytest
 
 import apastats as apa
 from apastats.errors import InputError, OutputExistsError
-from apastats.reporting.answer import VERDICTS, verdict
+from apastats.reporting.answer import VERDICTS, margins_of, verdict
 from apastats.reporting.blocks import Listing, Paragraph
 from apastats.reporting.lead import lead_figure
 from apastats.reporting.markup import plain
@@ -227,6 +227,28 @@ def test_the_truth_is_told_and_counted(simulated: Any, tied: dict[str, Any]) -> 
     told = apa.report(tied["best"], lied, truth=simulated.truth).answer
     assert f"with {equal.sum()} false claims" in told
     assert "By construction" not in apa.report(*tied.values()).answer
+
+
+def test_every_margin_of_a_result_is_in_the_line_of_margins(all_kinds: Study) -> None:
+    results = [r for r in all_kinds.results.values() if hasattr(r, "info") and r.info.margin]
+    assert len(results) > 5
+    line = plain(margins_of(results))
+    for result in results:
+        for margin in result.info.margin.each:
+            assert margin.in_units_of(result.info.outcome).short() in line, (result.kind, line)
+
+
+def test_the_brain_is_not_counted_as_a_model(all_kinds: Study) -> None:
+    captions = [plain(b.caption) for b in all_kinds.report.figure_blocks()]
+    models = {
+        str(m)
+        for r in all_kinds.results.values()
+        for m in getattr(r, "table", pd.DataFrame()).get("model", [])
+        if str(m) != "brain"
+    }
+    counts = [int(n) for c in captions for n in re.findall(r"of (\d+) models?", c)]
+    assert counts
+    assert max(counts) <= len(models)
 
 
 def test_aligned_names_its_reference(all_kinds: Study) -> None:

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 import apastats as apa
@@ -115,6 +116,37 @@ def test_docx_round_trip(which: str, request: pytest.FixtureRequest, tmp_path: P
         for name in HOSTILE:
             wanted = re.sub(r"\s+", "", clean(name).replace("\n", "\u21b5"))
             assert wanted in re.sub(r"[\s\u2068\u2069]+", "", written), name
+
+
+def test_pages_of_a_pdf_are_filled(study: Study, tmp_path: Path) -> None:
+    """No page but the last has a third of its height without ink."""
+    import typst
+    from PIL import Image
+
+    from apastats.reporting.to_typst import render_typst
+
+    Image.new("L", (340, 240), 90).save(tmp_path / "half.png")  # half a page each
+    paths = {b.slug: "half.png" for b in study.report.figure_blocks()}
+    source = render_typst(**study.report._parts() | {"max_rows": 40}, figures=paths)
+
+    def empty(text: str, prefix: str) -> list[float]:
+        (tmp_path / "report.typ").write_text(text, "utf-8")
+        out = str(tmp_path / f"{prefix}{{0p}}.png")
+        typst.compile(str(tmp_path / "report.typ"), output=out, format="png", ppi=24.0)
+        found = []
+        for page in sorted(tmp_path.glob(f"{prefix}*.png")):
+            shade = np.asarray(Image.open(page).convert("L"))
+            body = shade[: int(0.93 * len(shade))]  # the number of the page stands below
+            inked = np.flatnonzero((body < 200).any(axis=1))
+            found.append(float(np.diff(np.r_[0, inked, len(body)]).max()) / len(shade))
+        return found
+
+    filled = empty(source, "floating")
+    assert len(filled) > 3
+    assert max(filled[:-1]) < 1 / 3
+    fixed = empty(source.replace("placement: auto, ", ""), "fixed")
+    assert len(fixed) >= len(filled)
+    assert max(fixed[:-1]) > max(filled[:-1]), "pictures that do not float leave holes"
 
 
 @pytest.mark.parametrize("which", ["study", "hostile"])
