@@ -181,7 +181,7 @@ def methods_section(items: Sequence[Any], slug: Any) -> Section:
     return Section(slug("methods"), "Methods", (copy,), tuple(children))
 
 
-def _told_once(result: Any, earlier: dict[str, list[str]], cited: Sequence[str] = ()) -> list[str]:
+def _told_once(result: Any, earlier: dict[str, Told], cited: Sequence[str] = ()) -> Told:
     """Methods of a result; of a second one of its kind what differs from the first. ``earlier`` is by kind.
 
     ``cited``: works that the data were cited with.
