@@ -68,6 +68,8 @@ def rank_biserial_interval(
     """
     choice("rank_interval", how, ("fisher", "fisher_n", "score", "logit"))
     z = float(ndtri((1 + level) / 2))
+    if not n_x:
+        return np.nan, np.nan
     if how in ("fisher", "fisher_n") and abs(r) < 1 - 1e-12:
         if n_y is None:
             se = np.sqrt((2 * n_x**3 + 3 * n_x**2 + n_x) / 6) / ((n_x**2 + n_x) / 2)

@@ -237,7 +237,7 @@ def tost(
     if in_sd and test == "t" and choice.small_sample:
         tested = in_sd_units(tested, np.array([low]), np.array([high]), alpha)
     if not np.isfinite(tested.p_value).all():
-        raise DesignError("x: the differences have no variation; a test is not defined")
+        raise _no_variation()
     name, what, resampled = allowed[test]
     name = _test_name(name, second is not None, equal_var)
     table = tidy_row(tested, low, high, alpha, hypothesis, name, second is not None)
@@ -341,6 +341,10 @@ def _sampled_errors(
     return with_p_errors(table, alpha, draws=draws, interval=interval, few=few)
 
 
+def _no_variation() -> DesignError:
+    return DesignError("x: the differences have no variation; a test is not defined")
+
+
 def _require(second: np.ndarray | None) -> np.ndarray:
     if second is None:
         raise InputError("y", None, "a second sample for paired=False")
@@ -380,6 +384,10 @@ def _independent(
 ) -> Tested:
     """Ordinary and one-sided tests of two independent samples."""
     small = float(rounding(x, y, np.array([low, high, null])))
+    # values that are one but for rounding are one: no replicate may take their last digits for a spread
+    x, y = (np.full(len(v), v[0]) if np.ptp(v) <= small else v for v in (x, y))
+    if choice.test in ("permutation", "bootstrap") and not (np.ptp(x) or np.ptp(y)):
+        raise _no_variation()
 
     def run(shift: float, alpha: float = alpha) -> Located:
         if choice.test == "brunner_munzel":

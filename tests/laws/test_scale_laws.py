@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 import apastats as apa
-from apastats.errors import ApaError, DesignError
+from apastats.errors import ApaError, DegenerateWarning, DesignError
 
 FORMULA = "score ~ model | roi"
 G = np.random.default_rng(11)
@@ -111,6 +112,21 @@ def test_p_values_have_no_order_of_rows(verb: str) -> None:
     pd.testing.assert_frame_equal(one, other, rtol=1e-9)
 
 
+def test_ordered_categories_say_which_model_is_first() -> None:
+    """In frames with models in an order of their own, as in lmm: the first is subtracted from none."""
+    frame = _table(SCORES).frame[["subject", "model", "roi", "score"]]
+    models = pd.Categorical(frame["model"], ["m3", "m1", "m2", "m0"], ordered=True)
+    table = apa.read(frame.assign(model=models))
+    assert table.levels("model") == ["m3", "m1", "m2", "m0"]
+    assert any("categories of model" in line for line in table.log)
+    one, other = (apa.compare(FORMULA, t).table for t in (table, _table(SCORES)))
+    assert other["contrast"].iloc[0] == "m0 - m1"
+    assert one["contrast"].iloc[0] == "m3 - m1"
+    np.testing.assert_allclose(sorted(one["p_value"]), sorted(other["p_value"]))
+    unordered = frame.assign(model=models.as_unordered())
+    assert apa.read(unordered).levels("model") == ["m0", "m1", "m2", "m3"]
+
+
 def test_limits_of_counts_settle_with_the_seed() -> None:
     """They are quantiles over simulated truths: seeds move them by less than half a pair."""
     table = _table(SCORES)
@@ -119,6 +135,26 @@ def test_limits_of_counts_settle_with_the_seed() -> None:
         [t.loc[t["term"] == "separated_pairs", ["conf_low", "conf_high"]] for t in found]
     )
     assert np.ptp(pairs, axis=0).max() < 0.5
+
+
+@pytest.mark.parametrize("test", ["t", "trimmed", "permutation", "bootstrap"])
+@pytest.mark.parametrize("y", [[0.3, 0.3, 0.1 + 0.2], [2.0, 2.0, 2.0]])
+def test_samples_that_vary_by_rounding_alone_have_no_test(test: str, y: list[float]) -> None:
+    """The bootstrap of 0.3 and 0.1 + 0.2 found a difference of 5e-17 with p = .0002."""
+    more = {"rng": 1} if test == "bootstrap" else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DesignError, match="no variation"):
+            apa.tost([0.1 + 0.2, 0.3, 0.3], y, bounds=0.5, paired=False, test=test, **more)
+
+
+def test_pairs_that_are_all_ties_have_no_rank_effect() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("ignore", DegenerateWarning)
+        row = apa.tost([1.0, 2, 3], [1.0, 2, 3], bounds=0.5, test="wilcoxon").table.iloc[0]
+    assert row["p_value"] == 1
+    assert np.isnan(row["effect_low"])
 
 
 def _sloping(offset: float) -> pd.DataFrame:
@@ -161,3 +197,12 @@ def test_a_covariate_of_two_values_has_both_means() -> None:
     one = fit.table.set_index("term")["estimate"]["late"]
     assert found.pairs().table["estimate"].item() == pytest.approx(-one)
     assert apa.emmeans(fit, "late", at={"late": 0.5}).table["late"].tolist() == [0.5]
+
+
+def test_thousands_of_fixed_levels_are_refused_with_the_way_out() -> None:
+    """5,000 fixed models of 10 subjects took 8 GB before anything was fitted."""
+    models = [f"m{i}" for i in range(4001)]
+    index = pd.MultiIndex.from_product([["a", "b"], models], names=["subject", "model"])
+    frame = pd.DataFrame({"score": np.arange(8002.0)}, index=index).reset_index()
+    with pytest.raises(DesignError, match="make the levels random, \\(1 | model\\)"):
+        apa.lmm("score ~ model + (1 | subject)", frame)

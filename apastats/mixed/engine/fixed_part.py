@@ -14,6 +14,7 @@ from apastats.errors import DataError, DesignError, FormulaError
 from apastats.mixed.engine.formula import MixedFormula, original_names, renamed, safe_names
 
 MOST_NUMBERS = 3 * 10**8  # 2.4 GB
+MOST_COLUMNS = 4000  # their products and the inverses of these; 5,000 took 8 GB
 
 __all__ = ["FixedPart", "column_name", "fixed_part", "functions"]
 
@@ -201,7 +202,7 @@ def _check_size(formula: MixedFormula, frame: pd.DataFrame, factors: dict[str, l
     columns = sum(prod(levels.get(f.expr, 1) for f in term.factors) for term in parsed)
     largest = max(factors, key=lambda name: len(factors[name]))
     numbers = len(frame) * columns
-    if numbers > MOST_NUMBERS:
+    if numbers > MOST_NUMBERS or columns > MOST_COLUMNS:
         raise DesignError(
             f"the fixed part has {columns} columns ({len(factors[largest])} levels of {largest!r}) in {len(frame)} "
             f"rows, a table of {8e-9 * numbers:.1f} GB; make the levels random, (1 | {largest}), whose effects are in "
