@@ -386,10 +386,8 @@ def _table(
     other = [c.target for c in plan.of("other label") if c.target is not None]
     if other:
         _ask_for_keys(made, plan, other, found.source)
-    order, names = _order_of(frame, plan)
-    if order is not None and len(made) == len(frame):
-        made, numbered = made.iloc[order].reset_index(drop=True), numbered[order]
-        log.append(f"rows in the order of the categories of {', '.join(names)}")
+    made, numbered, notes = _in_order(made, numbered, frame, plan)
+    log += notes
     try:
         return ScoreTable(made, on_duplicate=on_duplicate, log=tuple(log), source=found.source,
                           covariates=tuple(plan.covariates))  # fmt: skip
@@ -399,18 +397,23 @@ def _table(
         ) from error
 
 
-def _order_of(frame: pd.DataFrame, plan: Plan) -> tuple[np.ndarray | None, list[str]]:
-    """Order of rows in which ordered categories first appear in their order, and the columns; None where they do."""
+def _in_order(
+    made: pd.DataFrame, numbered: np.ndarray, frame: pd.DataFrame, plan: Plan
+) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+    """Rows, and their numbers, so that ordered categories of labels first appear in their order; a note where moved."""
     columns = [c for c in plan.columns if c.target in plan.keys]
     ordered = {
         str(c.name): frame[c.name].cat.codes.to_numpy()
         for c in columns
         if isinstance(frame[c.name].dtype, pd.CategoricalDtype) and frame[c.name].cat.ordered
     }
-    if not ordered:
-        return None, []
+    if not ordered or len(made) != len(frame):
+        return made, numbered, []
     order = np.lexsort(list(ordered.values())[::-1])
-    return (None if (order == np.arange(len(order))).all() else order), list(ordered)
+    if (order == np.arange(len(order))).all():
+        return made, numbered, []
+    note = f"rows in the order of the categories of {', '.join(ordered)}"
+    return made.iloc[order].reset_index(drop=True), numbered[order], [note]
 
 
 def _places(rows: np.ndarray, levels: Sequence[Column], n: int, where: Callable[[int], str]) -> str:
