@@ -58,11 +58,17 @@ def many_rows(quick: bool) -> Iterator[Row]:
         "compare": lambda t, top: apa.compare("score ~ model | roi", t, top=top),
         "equivalence": lambda t, top: apa.equivalence("score ~ model | roi", t, bounds=0.03, top=top),
         "nemenyi": lambda t, top: apa.nemenyi("score ~ model | roi", t, top=top),
+        "equivalence to the best": lambda t, _: apa.equivalence(
+            "score ~ model | roi", t, bounds=0.03, reference="best"
+        ),
+        "equivalence_set": lambda t, _: apa.equivalence_set("score ~ model | roi", t),
+        "mean_ranks": lambda t, _: apa.mean_ranks("score ~ model | roi", t),
+        "lmm, random models": lambda t, _: apa.lmm("score ~ 1 + (1 | model) + (1 | subject)", t),
         "discriminability": lambda t, _: apa.discriminability("score ~ model | roi", t, rng=1),
     }  # fmt: skip
     for name, run in verbs.items():
         apart = None
-        if name != "discriminability":
+        if name in ("compare", "equivalence", "nemenyi"):
             some, whole = run(few, 100).table, run(few, "all").table
             both = some.merge(whole, on="contrast", suffixes=("", "_whole"))
             apart = max(difference(both[f"{c}_whole"], both[c]) for c in ("estimate", "p_value"))

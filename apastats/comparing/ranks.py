@@ -12,7 +12,7 @@ from scipy.special import chdtrc, fdtrc, gammaln
 from apastats.arguments import array, choice
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.incomplete import WAY_OUT, left_out
-from apastats.comparing.many_pairs import check_top, shown_note, shown_words
+from apastats.comparing.many_pairs import check_top, pair_blocks, shown_note, shown_words
 from apastats.comparing.rank_pairs import rank_pairs
 from apastats.errors import DegenerateWarning, DesignError, InputError, warn
 from apastats.memory import reserve
@@ -484,9 +484,6 @@ def mean_ranks(
     >>> found.tidy()[["place", "place_low", "place_high"]].values.tolist()
     [[3, 2, 3], [2, 2, 3], [1, 1, 1]]
     """
-    from apastats.numbers.adjust_p import adjust_p
-    from apastats.numbers.location import t_location
-
     alpha = check_alpha(alpha)
     block = _cells(formula, data, cluster, kind)
     labels = block.group_labels()
@@ -496,20 +493,7 @@ def mean_ranks(
         n, k = x.shape
         ranks = subject_ranks(-x).mean(axis=0)
         half = range_critical(1 - alpha, k) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n)) / 2
-        reserve(
-            f"differences of {k * (k - 1) // 2:,} pairs of models", 16.0 * n * k * k, "fewer models"
-        )
-        a, b = np.triu_indices(k, 1)
-        tests = t_location(x[:, a] - x[:, b], alpha, size=size_of(x))
-        p = adjust_p(tests.p_value, "holm")
-        # Holm controls the errors of all pairs at once, so with probability 1 - alpha every 'better' is true: at
-        # least so many models are above, and so many below
-        better, worse = np.zeros(k, dtype=int), np.zeros(k, dtype=int)
-        for u, v, d, q in zip(a, b, tests.estimate, p, strict=True):
-            if q <= alpha:
-                low, high = (u, v) if d < 0 else (v, u)
-                better[low] += 1
-                worse[high] += 1
+        better, worse = _ordered_pairs(x, alpha)
         means = x.mean(axis=0)
         ahead = means[None, :] - means[:, None] > rounding(x, axis=None)
         order = 1 + ahead.sum(axis=1)
@@ -538,6 +522,31 @@ def mean_ranks(
         conf_level=1 - alpha,
     )
     return _result(rows, words, block, data)
+
+
+def _ordered_pairs(x: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Models that each of ``x [n, k]`` is shown to be below, and above: paired t tests of all pairs, Holm.
+
+    Holm controls the errors of all pairs at once, so with probability ``1 - alpha`` every direction is true: at least
+    so many models are above, and so many below.
+    """
+    from apastats.numbers.adjust_p import adjust_p
+    from apastats.numbers.location import t_location
+
+    n, k = x.shape
+    pairs = k * (k - 1) // 2
+    # indices, differences, p-values and their order
+    reserve(f"p-values of {pairs:,} pairs of models", 64.0 * pairs, "fewer models")
+    a, b = np.triu_indices(k, 1)
+    d, p = np.empty((2, pairs))
+    size = size_of(x)
+    for part in pair_blocks(pairs, n):
+        tests = t_location(x[:, a[part]] - x[:, b[part]], alpha, size=size)
+        d[part], p[part] = tests.estimate, tests.p_value
+    told = np.flatnonzero(adjust_p(p, "holm") <= alpha)
+    a, b, below = a[told], b[told], d[told] < 0
+    lower, upper = np.where(below, a, b), np.where(below, b, a)
+    return np.bincount(lower, minlength=k), np.bincount(upper, minlength=k)
 
 
 def _result(
