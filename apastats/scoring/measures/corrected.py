@@ -11,6 +11,7 @@ from apastats import arguments
 from apastats.errors import DesignError
 from apastats.numbers.backends import Backend
 from apastats.numbers.shape_moments import halves, moment_fidelity
+from apastats.numbers.units import varies
 from apastats.scoring.measures.entry import Measure, pairwise
 
 __all__ = ["MEASURES"]
@@ -33,6 +34,10 @@ def _signal(
         raise DesignError(
             "repeats: a stimulus has one row only; its noise would be taken for signal"
         )
+    moving = varies(
+        x
+    )  # the power law runs over the units that there are; one that stands still is none
+    x = x[:, moving] if moving.any() else x
     return halves(x - x.mean(axis=0), labels)
 
 

@@ -146,11 +146,19 @@ def _pls(
             held, tested = [], []
             for part in out:
                 kept = np.setdiff1d(rows, part)
-                size = min(n_component, len(kept) - 1, *p.train.shape[1:])
-                model = PLSRegression(size, scale=False).fit(p.train[kept], t.train[kept])
-                held.append(_r(t.train[part], model.predict(p.train[part])))
+                # a feature that stands still where it is fitted says nothing, and scikit-learn takes none that does
+                moving = varies(p.train[kept], scale_of(p.train, p.train[:0]))
+                if not moving.any() or not varies(t.train[kept]).any():
+                    held.append(np.full(t.train.shape[1], np.nan))
+                    tested += [held[-1]] if t.test is not None else []
+                    continue
+                x = p.train[:, moving]
+                rank = int(np.linalg.matrix_rank(x[kept] - x[kept].mean(axis=0)))
+                size = min(n_component, rank)
+                model = PLSRegression(size, scale=False).fit(x[kept], t.train[kept])
+                held.append(_r(t.train[part], model.predict(x[part])))
                 if p.test is not None and t.test is not None:
-                    tested.append(_r(t.test, model.predict(p.test)))
+                    tested.append(_r(t.test, model.predict(p.test[:, moving])))
             found[0, i, j] = _median_of_means(held)
             found[1, i, j] = _median_of_means(tested) if tested else np.nan
     return found
@@ -203,6 +211,8 @@ def _versa(
 
 def _alike(predicted: np.ndarray, y: np.ndarray, distance: str, method: str) -> float:
     scale = np.ptp(y, axis=0).max(initial=0.0)
+    if distance == "correlation" and y.shape[1] == 1:
+        return float("nan")  # a correlation over one response is none
     if np.ptp(predicted, axis=0).max(initial=0.0) <= 1e-6 * scale:
         return 0.0  # at the largest penalties nothing is predicted but the mean
     made, measured = (distances(v[None], distance) for v in (predicted, y))

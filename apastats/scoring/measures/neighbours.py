@@ -30,7 +30,7 @@ def _neighbours(x: np.ndarray, backend: Backend, *, k: int) -> Any:
     size = backend.xp.sqrt(backend.xp.sum(rows * rows, axis=1))[:, None]
     rows = rows / backend.xp.where(size > 0, size, backend.xp.nan)
     cosine = backend.numpy(rows @ rows.T)
-    if not np.isfinite(cosine).all():
+    if not np.isfinite(cosine).all() or np.ptp(cosine) <= 2 * TIE:  # nobody is nearer than another
         return backend.array(np.full((1, n * n), np.nan))
     np.fill_diagonal(cosine, -np.inf)
     least = np.partition(cosine, n - k, axis=1)[:, n - k, None].round(12)
