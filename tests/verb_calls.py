@@ -627,6 +627,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "per": "unit",
         "delays": (0, 1),
         "ceiling": True,
+        "cluster": needing("stimulus", n_resamples=49, rng=1),
         "interval": "t",
     },
     "unique_variance": {

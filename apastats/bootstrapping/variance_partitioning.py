@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import choice, mapping
+from apastats.bootstrapping.bootstrap_rdms import drawn_factors
+from apastats.bootstrapping.partition_stimuli import check_stimuli_drawn, parts_by_stimulus
 from apastats.bootstrapping.tables import give_warnings, how_many
 from apastats.bootstrapping.unique_labels import labels_of, tested_parts
 from apastats.bootstrapping.unique_result import KEYS, UniqueVariance
 from apastats.errors import DesignError, InputError
 from apastats.recording import verb
-from apastats.resampling.plans import Resamples, subject_counts
+from apastats.resampling.intervals import Interval
+from apastats.resampling.plans import Plan, Resamples, subject_counts
 from apastats.results import Provenance
 from apastats.scoring.banded_ridge import banded_ridge
 from apastats.scoring.commonality import MOST
@@ -25,7 +28,7 @@ from apastats.scoring.ridge import ALPHAS
 from apastats.scoring.unique_kernel import Question
 from apastats.seeds import RngLike, seed_sequence
 from apastats.table import ScoreTable
-from apastats.words import STIMULI, Drawn, Info, Outcome
+from apastats.words import STIMULI, SUBJECTS, Drawn, Held, Info, Outcome
 
 __all__ = ["variance_partitioning"]
 
@@ -53,7 +56,8 @@ def variance_partitioning(
     per: str = "set",
     delays: Sequence[int] = (0,),
     ceiling: bool = False,
-    interval: str = "studentized",
+    cluster: str | Sequence[str] = "subject",
+    interval: Interval = "auto",
     n_resamples: Resamples = "auto",
     conf_level: float = 0.95,
     rng: RngLike = None,
@@ -80,10 +84,13 @@ def variance_partitioning(
     ceiling : bool
         Whether to fit, in the place of every band, the mean responses of the other subjects (all subjects of a ROI
         need the same vertices).
+    cluster : "subject", "stimulus" or both
+        What is drawn, as in :func:`apastats.bootstrap`; stimuli of one of the ``groups`` together. Stimuli can be drawn
+        with ``fit="ridge"`` and the split ``train``.
     interval : str
-        As in :func:`apastats.bootstrap`.
+        As in :func:`apastats.bootstrap`: ``studentized`` where subjects are drawn, ``t`` where stimuli are.
     n_resamples : "auto", "exact" or int
-        Resamples of subjects.
+        Number of resamples.
     conf_level : float
         Level of the intervals.
     rng : int, Generator, SeedSequence or None
@@ -118,8 +125,9 @@ def variance_partitioning(
     ``unique_k = R2(all bands) - R2(all but k)``, every R2 that of stimuli not fitted to, so that a band that adds
     nothing has a part of 0 or somewhat below (overfitting), and parts can be negative (Lescroart, Stansbury and Gallant
     2015; de Heer et al. 2017). With ``fit="ridge"`` a penalty is shared by the bands of a subset: a small band is
-    shrunk with a large one beside it; ``fit="banded"`` gives each its own. Stimuli are held fixed: intervals are over
-    subjects.
+    shrunk with a large one beside it; ``fit="banded"`` gives each its own. Where stimuli are drawn, R2 is linear in
+    their weights: a stimulus counts where it is held out and in the fits of the other folds (what leaving it out does
+    to both; the penalty chosen stays).
 
     References
     ----------
@@ -145,6 +153,7 @@ def variance_partitioning(
     """
     choice("parts", parts, ("unique", "all", "ordered"))
     choice("fit", fit, FITS)
+    drawn = drawn_factors(cluster)
     names = _names(list(mapping("bands", bands)))
     if not 2 <= len(names) <= (MOST if parts == "all" else 150):
         raise InputError("bands", f"{len(names)} bands", f"2 to {MOST} of them")
@@ -153,10 +162,12 @@ def variance_partitioning(
         "alphas": alphas, "n_fold": n_fold, "seed": seed, "folds": folds, "groups": groups, "per": per,
         "delays": delays,
     }  # fmt: skip
+    check_stimuli_drawn(drawn, fit, options, split)
     made = [bands[b] for b in bands]
     sets = {j: [made[k] for k in mask] for j, mask in enumerate(question.masks) if mask}
     table, log = _fitted(brain, sets, fit, options)
-    shown = split or ("test" if "test" in set(table["split"]) else "train")
+    tested = "test" in set(table["split"]) and "stimulus" not in drawn
+    shown = split or ("test" if tested else "train")
     choice("split", shown, sorted(set(table["split"])))
     subjects = sorted({str(s) for s, _ in brain})
     rois = [str(r) for r in dict.fromkeys(r for _, r in brain)]
@@ -166,13 +177,33 @@ def variance_partitioning(
         raise DesignError(f"ROI {few[0]!r} has one subject; at least 2 are needed")
     values = np.moveaxis(question.parts_of(r2), 2, 1)
     n = len(subjects)
-    plan = subject_counts(n, n_resamples, seed_sequence(rng))
-    arrays: dict[str, np.ndarray] = {"values": values.reshape(n, -1), "scores": values}
-    if not plan.exact:
-        arrays["counts"] = plan.counts
+    arrays: dict[str, np.ndarray] = {"scores": values}
+    plan: Plan
+    if "stimulus" in drawn:
+        joined = {j: _joined(some) for j, some in sets.items()}
+        more, plan = parts_by_stimulus(
+            brain,
+            joined,
+            question,
+            options,
+            drawn,
+            (subjects, rois),
+            n_resamples,
+            seed_sequence(rng),
+        )
+        arrays |= more
+    else:
+        plan = subject_counts(n, n_resamples, seed_sequence(rng))
+        arrays["values"] = values.reshape(n, -1)
+        if not plan.exact:
+            arrays["counts"] = plan.counts
     if ceiling:
         bounds = _ceilings(brain, made, question, (fit, options), shown, subjects, rois)
-        arrays["ceiling_values"] = bounds.reshape(n, -1)
+        if "stimulus" not in drawn:
+            arrays["ceiling_values"] = bounds.reshape(n, -1)
+    words = " and ".join({"subject": "subjects", "stimulus": "stimuli"}[d] for d in drawn)
+    if interval == "auto":
+        interval = "t" if "stimulus" in drawn else "studentized"
     labels = [[p, m.replace("models", "bands")] for p, m in labels_of(question, names)]
     info = Info(
         estimand="share of held-out variance explained",
@@ -184,15 +215,15 @@ def variance_partitioning(
         alternative="two-sided",
         n_subject=n,
         method=f"variance partitioning of {len(names)} bands of features, {PARTS[parts]} "
-        f"({FITS[fit].replace('_', ' ')}; {_settings(options)}); bootstrap of the means over subjects",
-        resampled=Drawn("subjects", number=how_many(plan)),
-        held_fixed=(STIMULI,),
+        f"({FITS[fit].replace('_', ' ')}; {_settings(options)}); bootstrap of the means over {words}",
+        resampled=Drawn(words, number=how_many(plan)),
+        held_fixed=_held_fixed(drawn),
         n_resamples=plan.n_resamples,
         exact=plan.exact,
         extra={
-            "plan": "subject",
+            "plan": " + ".join(drawn),
             "quantile_rule": "linear",
-            "cluster": "subject",
+            "cluster": " + ".join(drawn),
             "metric": FITS[fit],
             "measure": "unique",
             "nonnegative": False,
@@ -202,7 +233,7 @@ def variance_partitioning(
             "split": shown,
             "groups": {b: [b] for b in names},
             "parts": labels,
-            "tested_parts": tested_parts(question, labels, "held out", ("subject",)),
+            "tested_parts": tested_parts(question, labels, "held out", drawn),
             "dims": [1] * len(names),
             "ceiling_parts": None,
             "rois": rois,
@@ -219,6 +250,14 @@ def variance_partitioning(
         found = found.assign(ceiling_lower=mean.ravel())
     notes = (*log, *give_warnings(found, KEYS, info))
     return replace(draft, table=found, notes=notes)
+
+
+def _held_fixed(drawn: tuple[str, ...]) -> tuple[Held, ...]:
+    """What a claim does not reach beyond."""
+    if "stimulus" not in drawn:
+        return (STIMULI,)
+    penalties = Held("penalties of regressions")
+    return (penalties,) if "subject" in drawn else (SUBJECTS, penalties)
 
 
 def _settings(options: Mapping[str, Any]) -> str:

@@ -10,7 +10,9 @@ import pytest
 import apastats as apa
 from apastats.errors import DesignError, InputError
 
-pytestmark = pytest.mark.filterwarnings("ignore::apastats.errors.SmallSampleWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::apastats.errors.SmallSampleWarning", "ignore::apastats.errors.MonteCarloWarning"
+)
 
 
 def responses(n: int = 60, s: int = 5, test: bool = False) -> tuple[dict[Any, Any], dict[str, Any]]:
@@ -110,3 +112,47 @@ def test_what_is_refused() -> None:
         apa.variance_partitioning({k: v for k, v in brain.items() if k[0] == "s0"}, bands)
     with pytest.raises(InputError, match="shares of variance"):
         apa.variance_partitioning(brain, bands).ceilings()
+
+
+def test_stimuli_drawn_move_parts_as_they_move_the_r2_of_sets_of_bands() -> None:
+    brain, bands = responses()
+    found = apa.variance_partitioning(brain, bands, cluster="stimulus", n_resamples=199, rng=3)
+    fixed = apa.variance_partitioning(brain, bands)
+    np.testing.assert_allclose(found.table["estimate"], fixed.table["estimate"], atol=1e-9)
+    assert found.info.held_fixed[-1].what == "penalties of regressions"
+    # the total is that of ridge regressions on all bands, by another way to the same draws
+    joined = {("all", "-"): np.hstack(list(bands.values()))}
+    whole = apa.bootstrap(
+        "score ~ model | roi", brain, models=joined, measure="ridge", cluster="stimulus", n_resamples=199, rng=3,
+        ceiling=False,
+    )  # fmt: skip
+    total = found.table.query("part == 'total'")
+    for column in ("estimate", "std_error", "conf_low", "conf_high"):
+        np.testing.assert_allclose(total[column], whole.table[column], atol=1e-9)
+
+
+def test_both_factors_drawn_are_wider_and_test_the_parts() -> None:
+    brain, bands = responses()
+    both = apa.variance_partitioning(
+        brain, bands, cluster=("subject", "stimulus"), n_resamples=199, rng=3
+    )
+    one = apa.variance_partitioning(brain, bands, n_resamples=199, rng=3, interval="t")
+    assert (both.table["std_error"] > one.table["std_error"]).mean() > 0.6
+    tested = both.test(adjust="none").table.set_index("model")
+    assert (tested.loc["none", "p_value"] > 0.05).all()
+    assert (tested.loc["low", "decision"] == "adds something").all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fit": "banded"}, "fit: got 'banded'"),
+        ({"per": "unit"}, "per: got 'unit'"),
+        ({"split": "test"}, "folds hold them out"),
+        ({"delays": [0, 1]}, "drawn together"),
+        ({"n_resamples": "exact"}, "stimuli are sampled"),
+    ],
+)
+def test_what_has_no_weights_of_stimuli_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        apa.variance_partitioning(*responses(), cluster="stimulus", **options)
