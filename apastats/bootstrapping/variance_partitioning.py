@@ -178,32 +178,20 @@ def variance_partitioning(
     values = np.moveaxis(question.parts_of(r2), 2, 1)
     n = len(subjects)
     arrays: dict[str, np.ndarray] = {"scores": values}
-    plan: Plan
+    bounds = None
+    if ceiling:
+        bounds = _ceilings(brain, made, question, (fit, options), shown, subjects, rois)
     if "stimulus" in drawn:
         joined = {j: _joined(some) for j, some in sets.items()}
+        labelled = (subjects, rois)
         more, plan = parts_by_stimulus(
-            brain,
-            joined,
-            question,
-            options,
-            drawn,
-            (subjects, rois),
-            n_resamples,
-            seed_sequence(rng),
+            brain, joined, question, options, drawn, labelled, n_resamples, seed_sequence(rng)
         )
         arrays |= more
     else:
         plan = subject_counts(n, n_resamples, seed_sequence(rng))
-        arrays["values"] = values.reshape(n, -1)
-        if not plan.exact:
-            arrays["counts"] = plan.counts
-    if ceiling:
-        bounds = _ceilings(brain, made, question, (fit, options), shown, subjects, rois)
-        if "stimulus" not in drawn:
-            arrays["ceiling_values"] = bounds.reshape(n, -1)
-    words = " and ".join({"subject": "subjects", "stimulus": "stimuli"}[d] for d in drawn)
-    if interval == "auto":
-        interval = "t" if "stimulus" in drawn else "studentized"
+        arrays |= _by_subject(values, bounds, plan)
+    words, interval = _words(drawn), _interval(interval, drawn)
     labels = [[p, m.replace("models", "bands")] for p, m in labels_of(question, names)]
     info = Info(
         estimand="share of held-out variance explained",
@@ -245,11 +233,33 @@ def variance_partitioning(
         keys, info, Provenance(data_hash=ScoreTable(table).hash, seed=plan.seed), arrays
     )
     found = draft._table()
-    if ceiling:
+    if bounds is not None:
         mean = np.nanmean(bounds, axis=0)[question.ceiling_of]
         found = found.assign(ceiling_lower=mean.ravel())
     notes = (*log, *give_warnings(found, KEYS, info))
     return replace(draft, table=found, notes=notes)
+
+
+def _by_subject(values: np.ndarray, bounds: np.ndarray | None, plan: Plan) -> dict[str, np.ndarray]:
+    """Subjects' values and ceilings, for resamples of subjects."""
+    n = len(values)
+    arrays = {"values": values.reshape(n, -1)}
+    if not plan.exact:
+        arrays["counts"] = plan.counts
+    if bounds is not None:
+        arrays["ceiling_values"] = bounds.reshape(n, -1)
+    return arrays
+
+
+def _words(drawn: tuple[str, ...]) -> str:
+    return " and ".join({"subject": "subjects", "stimulus": "stimuli"}[d] for d in drawn)
+
+
+def _interval(interval: Interval, drawn: tuple[str, ...]) -> Interval:
+    """The interval chosen; by itself studentized, and t where stimuli are drawn."""
+    if interval != "auto":
+        return interval
+    return "t" if "stimulus" in drawn else "studentized"
 
 
 def _held_fixed(drawn: tuple[str, ...]) -> tuple[Held, ...]:
