@@ -95,7 +95,7 @@ def select_layer(
     split = _report_split(splits, on, split)
     shown = rows[rows["split"] == split].reset_index(drop=True)
     if on == CROSS_SUBJECT:
-        chosen_on, basis = shown, f"the other subjects' {split} rows"
+        chosen_on, basis = shown, f"the other subjects' {split} data"
     else:
         chosen_on, basis = rows[rows["split"] == on], f"the {on} data of all subjects"
     names = sorted(str(v) for v in rows["layer"].unique())

@@ -19,12 +19,13 @@ from apastats.reporting.phrases import (
     joined,
     outcome_of,
     outcome_words,
+    term_words,
 )
 from apastats.reporting.prose import DECISION_WORDS
 from apastats.reporting.row_prose import REFERENCE_WORDS
 from apastats.reporting.tables import scale_decimals
 
-__all__ = ["answer", "data_of", "margins_of", "verdict"]
+__all__ = ["ORDER", "answer", "data_of", "margins_of", "verdict"]
 
 LONGEST = 120  # words that a reader takes in at once
 Verdict: TypeAlias = Callable[[Any, NumberStyle], str]
@@ -138,7 +139,7 @@ def _sets(result: Any, style: NumberStyle) -> str:
     of, what = f"of the {total} {noun}", outcome_words(result)
     if info.margin:
         verb = "was" if high < 2 else "were"
-        close = f"shown to be within {_short_margin(info)} of the best by {what}"
+        close = f"shown to be less than {_short_margin(info)} below the best other {noun[:-1]} by {what}"
         return f"{where}{span} {of} {verb} {close}."
     return f"{where}{span} {of} cannot be excluded from being best by {what}."
 
@@ -180,12 +181,15 @@ def _between(result: Any) -> str:
     if info.reference:
         of = {"best": "the best model", "brain": "the brain"}.get(info.reference, info.reference)
         return f"with {name(of)}"
-    if "level" not in table.columns:
+    factor, first = (
+        compared_factor(info.formula) or "model",
+        "level" if "level" in table else "model",
+    )
+    if factor == "model" or not {first, "reference"} <= set(table.columns):
         return "between models"
-    pairs = table[["level", "reference"]].drop_duplicates().astype(str)
+    pairs = table[[first, "reference"]].drop_duplicates().astype(str)
     if len(pairs) == 1:
         return f"between {joined([name(v) for v in pairs.iloc[0]])}"
-    factor = compared_factor(info.formula)
     return f"between {'ROIs' if factor == 'roi' else f'levels of {name(factor)}'}"
 
 
@@ -195,14 +199,16 @@ def _contrasts(result: Any, style: NumberStyle) -> str:
         return ""
     counts = table["decision"].astype(str).value_counts()
     n = len(table)
-    sizes = f"({_range(table, style)}; margin \u00b1{_short_margin(result.info)})"
+    outcome = result.info.outcome
+    scale = f" {outcome.scale}" if outcome is not None and outcome.scale else ""
+    sizes = f"({_range(table, style)}{scale}; margin \u00b1{_short_margin(result.info, scale)})"
     if len(counts) == 1:
         word = str(counts.index[0])
-        if n == 1:
-            return f"The contrast of marginal means was {word} {sizes}."
-        return (
-            f"{'Both' if n == 2 else f'All {n}'} contrasts of marginal means were {word} {sizes}."
+        said = {"different": "showed a difference"}.get(
+            word, f"{'was' if n == 1 else 'were'} {word}"
         )
+        which = "The contrast" if n == 1 else f"{'Both' if n == 2 else f'All {n}'} contrasts"
+        return f"{which} of marginal means {said} {sizes}."
     known = [d for d in DECISION_WORDS if d in counts.index]
     told = [f"{counts[d]} {'was' if counts[d] == 1 else 'were'} {d}" for d in known]
     return f"Of {n} contrasts of marginal means, {joined(told)} {sizes}."
@@ -387,7 +393,27 @@ def _all_roles(result: Any, style: NumberStyle) -> str:
     )
 
 
+def _coefficients(result: Any, style: NumberStyle) -> str:
+    """How many coefficients besides the intercept are told from 0."""
+    table, alpha = result.table, result.info.alpha or 0.05
+    rows = table[(table["term"] != "(Intercept)") & table["p_value"].notna()]
+    if rows.empty:
+        return ""
+    n, shown = len(rows), int((rows["p_value"] <= alpha).sum())
+    if n == 1:
+        p = f"{sym('p')} {chr(0x2264) if shown else '>'} {style.level(alpha)}"
+        return (
+            f"The coefficient of {name(term_words(rows['term'].iloc[0], result.info.formula))} was "
+            + (f"different from 0 ({p})." if shown else f"not shown to differ from 0 ({p}).")
+        )
+    limit = f"{sym('p')} \u2264 {style.level(alpha)}, not adjusted"
+    return (
+        f"Besides the intercept, {shown or 'none'} of {n} coefficients differed from 0 ({limit})."
+    )
+
+
 VERDICTS: dict[str, Verdict] = {
+    "lmm": _coefficients,
     "disattenuated_agreement": _corrected,
     "agreement_bootstrap": _all_roles,
     "claims": _claims,

@@ -16,6 +16,7 @@ from apastats.reporting.markup import name
 from apastats.reporting.openings import opening, with_formula
 from apastats.reporting.phrases import (
     compared_factor,
+    joined,
     named_terms,
     number_word,
     outcome_of,
@@ -47,7 +48,7 @@ def design(result: Any, context: Any, title: str, told: list[Block]) -> list[Blo
         table = table.assign(detail=[finding(str(d)) for d in table["detail"]])
     blocks: list[Block] = []
     if "status" in table.columns:
-        blocks.append(Paragraph(_troubles(table["status"])))
+        blocks.append(Paragraph(_troubles(table)))
     blocks.append(
         table_block(context.slug("table-design"), "What is in the data.", table, context.style)
     )
@@ -60,13 +61,15 @@ def design(result: Any, context: Any, title: str, told: list[Block]) -> list[Blo
     return blocks
 
 
-def _troubles(status: pd.Series) -> str:
-    """How many problems the check found."""
+def _troubles(table: pd.DataFrame) -> str:
+    """How many problems the check found, and in what."""
+    status = table["status"]
     n, notes = int((status == "problem").sum()), int((status == "note").sum())
     told = f"{number_word(n)} problem{'' if n == 1 else 's'}"
     if notes:
         told += f" and {number_word(notes)} point{'' if notes == 1 else 's'} to note"
-    return f"The check of the data found {told}."
+    named = [name(i) for i in dict.fromkeys(table.loc[status != "ok", "item"].astype(str))]
+    return f"The check of the data found {told}{f': {joined(named)}' if named else ''}."
 
 
 def ceiling(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
@@ -183,7 +186,8 @@ def identification(result: Any, context: Any, title: str, told: list[Block]) -> 
 
 def mixed(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
     """Coefficients and variance components of a mixed model."""
-    blocks: list[Block] = [Paragraph(f"{with_formula(opening(result), result.info)}.")]
+    told_of = verdict(result, context.style)
+    blocks: list[Block] = [Paragraph(told_of or f"{with_formula(opening(result), result.info)}.")]
     blocks += model_panels.model_figures(result, context)
     if len(result.table):
         caption = f"{title}: coefficients."

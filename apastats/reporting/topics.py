@@ -11,7 +11,7 @@ import pandas as pd
 
 from apastats.printable import finding
 from apastats.reporting import panels, pattern_panels
-from apastats.reporting.answer import verdict
+from apastats.reporting.answer import ORDER, verdict
 from apastats.reporting.blocks import Block, Listing, Paragraph, Section
 from apastats.reporting.kinds import TOPICS, kind_of, sentences, topic_of
 from apastats.reporting.markup import name
@@ -109,9 +109,11 @@ def topic_sections(context: Context) -> list[Section]:
 
 
 def _gist(topic: str, context: Context) -> str:
-    """The verdict of the first result of a topic that has one."""
+    """The most telling verdict of a topic."""
     of = [i for i in context.items if hasattr(i, "info") and topic_of(i) == topic]
-    return next((text for i in of if (text := verdict(i, context.style))), "")
+    told = [i for i in of if i.kind in ORDER] or of
+    told = sorted(told, key=lambda i: ORDER.index(i.kind) if i.kind in ORDER else 0)
+    return next((text for i in told if (text := verdict(i, context.style))), "")
 
 
 def _result_section(result: Any, context: Context) -> Section:
