@@ -217,8 +217,9 @@ def _doubtful(table: pd.DataFrame, least: float) -> tuple[str, ...]:
         )
         warn(out[0], DegenerateWarning)
     if beyond.any():
+        n = int(table["estimate"].notna().sum())
         out.append(
-            f"{int(beyond.sum())} of {len(table)} corrected agreements are beyond 1 in size, as reliabilities are "
+            f"{int(beyond.sum())} of {n} corrected agreements are beyond 1 in size, as reliabilities are "
             "estimated; they say that the patterns agree as far as their noise lets them"
         )
     return tuple(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any
 
 import numpy as np
@@ -236,6 +237,22 @@ def test_every_margin_of_a_result_is_in_the_line_of_margins(all_kinds: Study) ->
     for result in results:
         for margin in result.info.margin.each:
             assert margin.in_units_of(result.info.outcome).short() in line, (result.kind, line)
+
+
+def test_corrected_agreements_are_counted_among_those_that_were_corrected() -> None:
+    found = apa.simulate(
+        n_subject=6, n_model=3, n_layer=1, rois=["V1", "V2", "V3", "V4"], noise_sd=0.1, rng=2
+    )
+    patterns = apa.alignment_patterns(found.scores)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", apa.errors.ApaWarning)
+        result = apa.disattenuated_agreement(patterns, least_reliability=0.3)
+    corrected = int(result.table["estimate"].notna().sum())
+    for note in result.notes:
+        for n in re.findall(r"of (\d+) corrected", note):
+            assert int(n) == corrected
+    if corrected:
+        assert f"in {corrected} of {len(result.table)} " in plain(verdict(result, APA))
 
 
 def test_the_brain_is_not_counted_as_a_model(all_kinds: Study) -> None:
