@@ -141,8 +141,8 @@ def test_every_claim_gets_a_verdict(sheets, modules, tmp_path):
     assert verdict["5"] == "supported"
     # against people, both references; linear predictivity is there
     assert set(found.loc[found["claim"] == "6", "test"].str.split(":").str[0]) == {
-        "gaps_released",
-        "gaps_matched",
+        "agreement less the brain's, released",
+        "agreement less the brain's, matched",
     }
     assert not found["reading"].str.contains("there is no result 'pairs'").any()
     text = (tmp_path / "out" / "claims.md").read_text("utf-8")
