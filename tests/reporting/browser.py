@@ -93,7 +93,7 @@ class Browser:
         if self._session:
             message["sessionId"] = self._session
         os.write(self._write, json.dumps(message).encode() + b"\0")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while True:
             answer = self._message(deadline)
             if answer.get("id") == self._id:
