@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from apastats.plots.panel import Panel
+from apastats.plots.panel import Panel, left_out
 from apastats.plots.rows import height_of, need
 from apastats.plots.style import (
     INK,
@@ -272,6 +272,34 @@ def residuals(
     return finish(ax, x="fitted value", y="residual", title=title, grid="both")
 
 
+MOST_LINES = 12  # lines that can be told apart
+
+
+def _telling(frame: pd.DataFrame, varying: Sequence[str], x: str) -> list[str]:
+    """Columns that tell the lines apart, names first: as few as there is one value at each x."""
+    numeric = {c: pd.api.types.is_numeric_dtype(frame[c]) for c in varying}
+    found: list[str] = []
+    for c in sorted((c for c in varying if c != x), key=lambda c: numeric[c]):
+        again = frame.duplicated([x, *found]).sum()
+        if again and frame.duplicated([x, *found, c]).sum() < again:
+            found.append(c)
+    for c in list(found):
+        # what those after it tell apart too
+        rest = [f for f in found if f != c]
+        if not frame.duplicated([x, *rest]).any():
+            found = rest
+    return [c for c in varying if c in found]
+
+
+def _design_words(groups: Sequence[str], key: Any) -> str:
+    """Name of a line: texts as they are, numbers with what they are."""
+    values = key if isinstance(key, tuple) else (key,)
+    return ", ".join(
+        v if isinstance(v, str) else f"{g.replace('_', ' ')} {v}"
+        for g, v in zip(groups, values, strict=True)
+    )
+
+
 def power_curve(
     frame: pd.DataFrame,
     *,
@@ -325,22 +353,15 @@ def power_curve(
             "n",
         )
     need(frame, x)
-    groups = list(by) if by is not None else [c for c in varying if c != x]
+    groups = list(by) if by is not None else _telling(frame, varying, x)
     ax = new_axes(ax, 5.4, 3.6)
-    parts = (
-        [("", frame)]
-        if not groups
-        else [
-            (
-                ", ".join(
-                    f"{g} {v}"
-                    for g, v in zip(groups, key if isinstance(key, tuple) else (key,), strict=True)
-                ),
-                part,
-            )
-            for key, part in frame.groupby(groups, sort=False)
-        ]
-    )
+    parts = [("", frame)]
+    if groups:
+        found = frame.groupby(groups, sort=False, observed=True, dropna=False)
+        parts = [(_design_words(groups, key), part) for key, part in found]
+    if len(parts) > MOST_LINES:
+        ax.told = left_out(MOST_LINES, len(parts), "designs")  # type: ignore[attr-defined]
+    parts = parts[:MOST_LINES]
     for i, (name, part) in enumerate(parts):
         part = part.sort_values(x)
         color = PALETTE[i % len(PALETTE)]
@@ -356,11 +377,11 @@ def power_curve(
             marker="o",
             markersize=3.5,
             linewidth=1.5,
-            label=label(name, 40) or None,
+            label=label(name, 120) or None,
         )
     if target is not None:
         ax.axhline(target, color=MUTED, linewidth=1.0, linestyle="--")
     ax.set_ylim(-0.02, 1.02)
-    legend(ax, loc="best")
+    legend(ax, below=0.55)
     x_label = "subjects" if x in ("n", "n_subject") else x.replace("_", " ")
     return finish(ax, x=x_label, y="power", title=title, grid="both")

@@ -269,6 +269,8 @@ def _sensitivity(
     if term == "decisions":
         frame = result.decisions()
         frame, _ = prepared(result, frame, "roi", None, order, labels)
+        for c in ("roi", "analysis"):
+            frame[c] = [(labels or {}).get(str(v), v) for v in frame[c]]
         return decisions.sensitivity(frame, ax=ax, rows="roi", colors=colors, title=title)
     frame = result.table[result.table["term"] == term]
     if frame.empty:
@@ -364,7 +366,9 @@ def _posterior(
     frame, _ = prepared(
         result, table, named_by(table, ("contrast", "term", "model")), where, order, labels
     )
-    said = "posterior" if outcome is None else outcome
+    what = str(result.info.outcome) if result.info.outcome else ""
+    words = with_metric(f"posterior of {what}" if what else "posterior", result.info, frame)
+    said = words if outcome is None else outcome
     return checks.posterior(
         frame,
         ax=ax,
@@ -411,12 +415,14 @@ def _people(
     cells = [c for c in ("outcome", "direction") if c in frame.columns]
     frame = frame.assign(_row=row_names(frame, "model", cells, labels))
     people = result.arrays["people"][:, at]
+    said = with_metric(f"{result.info.outcome}, mean over people", result.info, frame)
     return among_people(
         frame,
         people,
         ax=ax,
         rows="_row",
         colors=row_colors(frame, colors or {}, frame) if colors else None,
+        outcome=said,
         title=title,
     )
 
@@ -442,31 +448,6 @@ def _board(
     seen = np.isfinite(scores)[:, np.isfinite(result.arrays["item_variance"][cell])]
     frame = frame.assign(_row=row_names(frame, "model", [], labels))
     return leaderboard(frame, seen, ax=ax, rows="_row", title=title)
-
-
-def _of_items(
-    result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, title: str = "",
-) -> Axes:  # fmt: skip
-    """What is estimated of each item: its reliability, or its discrimination."""
-    value = "discrimination" if "discrimination" in result.table.columns else "reliability"
-    table = result.table.assign(estimate=result.table[value])
-    if value == "discrimination":
-        half = 1.96 * table["discrimination_se"]
-        table = table.assign(conf_low=table[value] - half, conf_high=table[value] + half)
-    frame, _ = prepared(result, table, "item", where, order, labels)
-    return rows.estimates(frame, ax=ax, rows="_row", outcome=value, title=title)
-
-
-def _shifted(
-    result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, title: str = "",
-) -> Axes:  # fmt: skip
-    """Agreement of the order with that of no shift."""
-    table = result.table.assign(
-        estimate=result.table["tau"], _delta=[f"{d:g} SD" for d in result.table["delta"]]
-    )
-    frame, _ = prepared(result, table, "_delta", where, order, labels)
-    said = "Kendall's tau with the order at 0"
-    return rows.estimates(frame, ax=ax, rows="_row", outcome=said, title=title)
 
 
 def _influence(
@@ -567,7 +548,9 @@ KINDS: dict[str, Callable[[set[str]], Plot]] = {
     "rank": _rank_of,
     "strict_alignment": _several(
         decisions=Plot(_decided, ("where", "order", "labels", "colors", "title")),
-        score_agreement=Plot(other_kinds.score_and_agreement, ("roi", "metric", "colors", "title")),
+        score_agreement=Plot(
+            other_kinds.score_and_agreement, ("roi", "metric", "labels", "colors", "title")
+        ),
     ),
     "design": _always(Plot(_checked, ("labels", "colors", "title"))),
     "agreement_sensitivity": _always(
@@ -575,7 +558,9 @@ KINDS: dict[str, Callable[[set[str]], Plot]] = {
     ),
     "alignment_patterns": _several(
         matrix=Plot(_matrix, ("model", "metric", "order", "labels", "numbers", "title")),
-        lines=Plot(other_kinds.pattern_lines, ("roi", "metric", "colors", "title")),
+        lines=Plot(
+            other_kinds.pattern_lines, ("roi", "metric", "order", "labels", "colors", "title")
+        ),
     ),
     "pattern_identification": _always(Plot(_identified, ("model", "labels", "title"))),
     "agreement_test": _always(NULL),
@@ -586,9 +571,13 @@ KINDS: dict[str, Callable[[set[str]], Plot]] = {
     "rope": _always(POSTERIOR),
     "bayes_lmm": _always(POSTERIOR),
     "brain_test": _people_of,
-    "leaderboard_items": _always(Plot(_of_items, ("where", "order", "labels", "title"))),
-    "leaderboard_responses": _always(Plot(_of_items, ("where", "order", "labels", "title"))),
-    "leaderboard_missing": _always(Plot(_shifted, ("where", "order", "labels", "title"))),
+    "leaderboard_items": _always(Plot(other_kinds.items, ("where", "order", "labels", "title"))),
+    "leaderboard_responses": _always(
+        Plot(other_kinds.items, ("where", "order", "labels", "title"))
+    ),
+    "leaderboard_missing": _always(
+        Plot(other_kinds.shifted, ("where", "order", "labels", "title"))
+    ),
     "leaderboard": _always(Plot(_board, ("where", "order", "labels", "title"))),
     "layer_agreement": _always(LAYERS),
     "unique_variance": _several(

@@ -11,6 +11,7 @@ import pandas as pd
 from apastats.arguments import choice, instance
 from apastats.arguments import column as known_column
 from apastats.errors import InputError
+from apastats.plots.panel import MOST_ROWS
 from apastats.plots.style import model_colors, with_metric
 
 __all__ = ["axis_words", "chosen", "deciding", "named_by", "prepared", "row_colors", "row_names"]
@@ -112,6 +113,13 @@ def prepared(
         rank = frame[named].astype(str).map({n: i for i, n in enumerate(names)})
         sequence = np.argsort(rank.to_numpy("f8"), kind="stable")[: int(rank.notna().sum())]
         frame, at = frame.iloc[sequence].reset_index(drop=True), at[sequence]
+    elif len(frame) > MOST_ROWS and named == "model" and not frame["model"].duplicated().any():
+        # the first of many models are shown: the best
+        value = next((c for c in ("rank", "estimate") if c in frame.columns), None)
+        if value is not None:
+            best = frame[value].sort_values(ascending=value == "rank", kind="stable")
+            sequence = best.index.to_numpy()
+            frame, at = frame.iloc[sequence].reset_index(drop=True), at[sequence]
     return frame, at
 
 
@@ -134,13 +142,15 @@ def axis_words(result: Any, frame: pd.DataFrame, difference: bool) -> str:
     info = result.info
     what = str(info.outcome) if info.outcome else ""
     if not what:
-        return info.estimand or "estimate"
+        return with_metric(info.estimand or "estimate", info, frame)
     if result.kind == "equivalence_set":
         words = f"{what}: model minus the best other model"
     elif difference or "contrast" in frame.columns:
         words = f"difference in {what}"
-    elif result.kind in ("bootstrap", "rdm_evaluation"):
+    elif result.kind in ("bootstrap", "rdm_evaluation", "fitted_evaluation"):
         words = f"mean {what}"
+    elif result.kind == "agreement_bootstrap":
+        words = f"{what}, or a difference in it" if frame["term"].nunique() > 1 else what
     elif result.kind in ("emmeans", "lmm", "bayes_lmm"):
         words = f"{info.estimand or 'coefficient'} (of {what})"
     else:

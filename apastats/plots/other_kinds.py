@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import choice
 from apastats.errors import InputError
 from apastats.plots import checks, curves, grids, rows
 from apastats.plots.drawn_rows import chosen, named_by, prepared
@@ -16,7 +17,9 @@ from apastats.plots.style import model_colors, with_metric
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["needed", "pattern_lines", "power", "ranking", "score_and_agreement", "set_matrix"]
+__all__ = [
+    "items", "needed", "pattern_lines", "power", "ranking", "score_and_agreement", "set_matrix", "shifted",
+]  # fmt: skip
 
 
 def _one(frame: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
@@ -33,9 +36,18 @@ def _shades(colors: Mapping[str, str] | None, models: Any) -> dict[str, str]:
     return model_colors([str(m) for m in dict.fromkeys(models)]) | dict(colors or {})
 
 
+def _named(
+    frame: pd.DataFrame, labels: Mapping[str, str] | None, colors: Mapping[str, str] | None
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Models under the names wanted, and their colours, which stay those of the models."""
+    words = {str(k): str(v) for k, v in (labels or {}).items()}
+    shades = {words.get(m, m): c for m, c in _shades(colors, frame["model"]).items()}
+    return frame.assign(model=[words.get(str(m), str(m)) for m in frame["model"]]), shades
+
+
 def pattern_lines(
-    result: Any, ax: Axes | None, *, roi: str | None = None, metric: str | None = None, colors: Any = None,
-    title: str = "",
+    result: Any, ax: Axes | None, *, roi: str | None = None, metric: str | None = None, order: Any = None,
+    labels: Any = None, colors: Any = None, title: str = "",
 ) -> Axes:  # fmt: skip
     """Patterns that stand for one region: of the brain (mean and range of people), and of every model.
 
@@ -72,10 +84,20 @@ def pattern_lines(
     people = brain.groupby(["subject", "roi"], sort=False, observed=True)["value"].mean()
     band = people.groupby("roi", sort=False, observed=True).agg(["mean", "min", "max"])
     band.columns = pd.Index(["estimate", "conf_low", "conf_high"])
+    if order is not None:
+        for n in order:
+            choice("order", str(n), rois)
+        rois = [str(n) for n in order]
+    lines, shades = _named(lines, labels, colors)
+    band = band.reset_index()
+    words = {str(k): str(v) for k, v in (labels or {}).items()}
+    lines["roi"], band["roi"] = (
+        [words.get(str(r), str(r)) for r in f["roi"]] for f in (lines, band)
+    )
+    rois = [words.get(r, r) for r in rois]
     return grids.pattern_lines(
-        lines, ax=ax, rois=rois, value="value", band=band.reset_index() if len(brain) else None,
-        colors=_shades(colors, lines["model"]), outcome=with_metric("score", result.info, frame),
-        title=title or target,
+        lines, ax=ax, rois=rois, value="value", band=band if len(brain) else None, colors=shades,
+        outcome=with_metric("score", result.info, frame), title=title or target,
     )  # fmt: skip
 
 
@@ -123,14 +145,14 @@ def ranking(
     )
     where = str(frame["roi"].iloc[0]) if "roi" in frame.columns else ""
     return rows.forest(
-        frame, ax=ax, rows="_row", estimate="mean less that of the best other model", colors=colors,
-        title=title or where,
+        frame, ax=ax, rows="_row", colors=colors, title=title or where,
+        estimate=with_metric(f"mean {result.info.outcome} less that of the best other model", result.info, frame),
     )  # fmt: skip
 
 
 def score_and_agreement(
-    result: Any, ax: Axes | None, *, roi: str | None = None, metric: str | None = None, colors: Any = None,
-    title: str = "",
+    result: Any, ax: Axes | None, *, roi: str | None = None, metric: str | None = None, labels: Any = None,
+    colors: Any = None, title: str = "",
 ) -> Axes:  # fmt: skip
     """Score less that of the best against agreement less its reference; ringed where both criteria hold.
 
@@ -145,10 +167,10 @@ def score_and_agreement(
         agreement=("estimate_agreement", "mean"),
         both=("_both", "all"),
     )
-    mean = mean.reset_index()
+    mean, shades = _named(mean.reset_index(), labels, colors)
     return grids.score_agreement(
-        mean, ax=ax, colors=_shades(colors, mean["model"]), strict=list(mean.loc[mean["both"], "model"]),
-        x="score less that of the best", y="agreement less its reference (Fisher z)",
+        mean, ax=ax, colors=shades, strict=list(mean.loc[mean["both"], "model"]),
+        x=with_metric("score less that of the best", result.info, frame), y="agreement less its reference (Fisher z)",
         title=title or (roi or "mean over regions"),
     )  # fmt: skip
 
@@ -180,3 +202,28 @@ def power(
         ax.set_ylabel("share of simulated studies")
         return ax
     return checks.power_curve(frame, ax=ax, target=target, title=title)
+
+
+def items(
+    result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, title: str = "",
+) -> Axes:  # fmt: skip
+    """What is estimated of each item: its reliability, or its discrimination."""
+    value = "discrimination" if "discrimination" in result.table.columns else "reliability"
+    table = result.table.assign(estimate=result.table[value])
+    if value == "discrimination":
+        half = 1.96 * table["discrimination_se"]
+        table = table.assign(conf_low=table[value] - half, conf_high=table[value] + half)
+    frame, _ = prepared(result, table, "item", where, order, labels)
+    return rows.estimates(frame, ax=ax, rows="_row", outcome=value, title=title)
+
+
+def shifted(
+    result: Any, ax: Axes | None, *, where: Any = None, order: Any = None, labels: Any = None, title: str = "",
+) -> Axes:  # fmt: skip
+    """Agreement of the order with that of no shift."""
+    table = result.table.assign(
+        estimate=result.table["tau"], _delta=[f"{d:g} SD" for d in result.table["delta"]]
+    )
+    frame, _ = prepared(result, table, "_delta", where, order, labels)
+    said = "Kendall's tau with the order at 0"
+    return rows.estimates(frame, ax=ax, rows="_row", outcome=said, title=title)

@@ -17,6 +17,8 @@ __all__ = ["Marks", "Panel", "narrow", "page_width", "text_width", "wrapped"]
 PAGE = 11.0  # inches that a figure of a report may be wide
 _WIDTH: ContextVar[float | None] = ContextVar("page_width", default=None)
 HINTED = 1.03  # letters of small texts stand on whole pixels, somewhat apart
+MOST_ROWS = 60  # rows that a plot shows, MOST_PANELS panels: more are not read, and the figure says what it leaves out
+MOST_PANELS, MOST_CURVES = 40, 24
 LINE = 1.25  # distance of two lines of text, in their size
 
 
@@ -103,6 +105,11 @@ def wrapped(words: str, size: float, room: float, *, bold: bool = False) -> str:
     return "\n".join([*lines, rest])
 
 
+def left_out(shown: int, every: int, noun: str = "rows") -> str:
+    """What a figure leaves out."""
+    return f"the first {shown} of {every:,} {noun}; the table has all"
+
+
 def block_size(words: str, size: float, *, bold: bool = False) -> tuple[float, float]:
     """Width and height of a text of one or more lines, in inches."""
     lines = words.split("\n")
@@ -140,6 +147,7 @@ class Panel:
     x_limits: tuple[float, float] | None = None
     y_limits: tuple[float, float] | None = None
     whole: bool = False
+    hidden: int = 0
     grid: str = "x"
     _x: list[np.ndarray] = field(default_factory=list)
     _y: list[np.ndarray] = field(default_factory=list)

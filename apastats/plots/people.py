@@ -24,6 +24,7 @@ def among_people(
     ax: Axes | None = None,
     rows: str = "model",
     colors: Mapping[str, str] | None = None,
+    outcome: str = "mean over people",
     show_legend: bool = True,
     show_names: bool = True,
     title: str = "",
@@ -42,6 +43,8 @@ def among_people(
         Column that names the rows.
     colors : mapping of str to str, optional
         Colour by row name.
+    outcome : str
+        Label of the x axis.
     show_legend, show_names : bool
         Whether there is a legend, and names of rows.
     title : str
@@ -65,4 +68,4 @@ def among_people(
     rows_axis(ax, list(frame[rows]), show=show_names)
     if show_legend:
         legend(ax, below=0.55)
-    return finish(ax, x="mean over people", title=title)
+    return finish(ax, x=outcome, title=title)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from apastats.errors import DataError
-from apastats.plots.panel import Panel
+from apastats.plots.panel import MOST_ROWS, Panel
 from apastats.plots.style import (
     BAND,
     DECISIONS,
@@ -42,7 +42,7 @@ def need(frame: pd.DataFrame, *columns: str) -> None:
 
 def height_of(n_row: int, per_row: float = 0.24, least: float = 1.6) -> float:
     """Height in inches for rows."""
-    return max(least, 0.9 + per_row * n_row)
+    return max(least, 0.9 + per_row * min(n_row, MOST_ROWS))
 
 
 def estimates(
@@ -268,19 +268,23 @@ def forest(
     ]:
         keep = (decision == outcome).to_numpy()
         color, marker, filled = DECISIONS.get(outcome, (INK, "o", True))
-        color = (colors or {}).get(outcome, color)
-        ax.hlines(y[keep], low[keep], high[keep], color=color, linewidth=1.8, zorder=3)
+        shade: Any = (colors or {}).get(outcome, color)
+        if not outcome and colors:
+            # nothing is decided: each row has its own
+            shade = [colors.get(str(n), INK) for n in frame[rows][keep]]
+        ax.hlines(y[keep], low[keep], high[keep], color=shade, linewidth=1.8, zorder=3)
         for sign, at in arrows.items():
             use = keep & np.isfinite(at)
             if use.any():
-                ax.scatter(at[use], y[use], s=26, marker=sign, color=color, linewidths=0, zorder=3)
+                of = np.array(shade)[use[keep]].tolist() if isinstance(shade, list) else shade
+                ax.scatter(at[use], y[use], s=26, marker=sign, color=of, linewidths=0, zorder=3)
         ax.scatter(
             frame["estimate"].to_numpy("f8")[keep],
             y[keep],
             s=30,
             marker=marker,
-            facecolors=color if filled else "white",
-            edgecolors=color,
+            facecolors=shade if filled else "white",
+            edgecolors=shade,
             linewidths=1.2,
             zorder=4,
             label=outcome or None,

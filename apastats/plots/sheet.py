@@ -16,9 +16,12 @@ import numpy as np
 
 from apastats.plots.panel import (
     LINE,
+    MOST_CURVES,
+    MOST_PANELS,
     Marks,
     Panel,
     block_size,
+    left_out,
     text_width,
     width_of_page,
     wrapped,
@@ -182,9 +185,12 @@ def sheet(
     """
     panels = kept if kept is not None else []
     if not panels:
-        panels += [Panel() for _ in range(n)]
-        for i, panel in enumerate(panels):
-            draw(panel, i)
+        panels.append(Panel())
+        draw(panels[0], 0)
+        most = MOST_CURVES if panels[0].names is None else MOST_PANELS
+        for i in range(1, min(n, most)):
+            panels.append(Panel())
+            draw(panels[i], i)
     _common_limits(panels, shared_x, shared_y)
     layout = Layout.of(
         panels, panel_width=panel_width, inner=inner, own_names=own_names, shared_y=shared_y
@@ -199,7 +205,26 @@ def sheet(
     page = width_of_page()
     total = min(page, max(layout.used(), min(longest + 0.6, page), 3.2))
     y = drawing.legend(entries, y, total)
+    y = drawing.told(_told(panels, n), y, total)
     return drawing.sheet(total, y)
+
+
+def _told(panels: Sequence[Panel], n: int) -> str:
+    """What is left out: panels, or rows of them."""
+    most = max(panels, key=lambda p: p.hidden)
+    words = []
+    if n > len(panels):
+        words.append(left_out(len(panels), n, "panels"))
+    if most.hidden:
+        shown = len(most.names or ())
+        words.append(
+            left_out(shown, shown + most.hidden, "rows of a panel" if len(panels) > 1 else "rows")
+        )
+    return (
+        f"Shown are {' and '.join(w.removesuffix('; the table has all') for w in words)}; the table has all."
+        if words
+        else ""
+    )
 
 
 def alone(draw: Callable[[Any], object]) -> Sheet:
@@ -260,6 +285,14 @@ class Canvas:
             y += more
             x += 0.31 + wide + 0.2
         return y + line / 2 + 0.02
+
+    def told(self, words: str, y: float, total: float) -> float:
+        """What the figure leaves out, on lines of their own; returns where they end."""
+        if not words:
+            return y
+        said = wrapped(words, self.sizes.key, total - 0.2)
+        self.write(0.1, y + 0.06, said, self.sizes.key, "left", "top", color=MUTED)
+        return y + 0.1 + block_size(said, self.sizes.key)[1]
 
     def sheet(self, total: float, y: float) -> Sheet:
         """The drawing, as wide as its texts need."""
@@ -401,6 +434,8 @@ def _place(paths: _Paths, box: Box, panel: Panel) -> None:
     """Marks of a panel in inches."""
     xlim, ylim = panel.extent("x"), panel.extent("y")
     place = _inches(box, xlim, ylim)
+    # rows that are left out lie below
+    last = max(ylim) if panel.hidden else np.inf
     for m in panel.marks:
         colors = (
             m.color if isinstance(m.color, (list, tuple, np.ndarray)) else [m.color] * len(m.xy)
@@ -408,7 +443,7 @@ def _place(paths: _Paths, box: Box, panel: Panel) -> None:
         if m.what == "line" and len(m.xy) > 1 and len({len(xy) for xy in m.xy}) == 1:
             key = (m.z, None, m.width, m.dash, m.alpha, "", 0)
             together = np.stack(m.xy)
-            shown = ~np.isnan(together).any(axis=(1, 2))
+            shown = ~np.isnan(together).any(axis=(1, 2)) & (together[:, :, 1].min(axis=1) <= last)
             for ends, color, seen in zip(place(together), colors, shown, strict=True):
                 if seen:
                     paths.add((m.what, m.z, color, *key[1:]), ends)
@@ -417,11 +452,12 @@ def _place(paths: _Paths, box: Box, panel: Panel) -> None:
             if m.what == "point":
                 ok = np.isfinite(xy).all(axis=1)
                 ok &= (xy[:, 0] >= min(xlim)) & (xy[:, 0] <= max(xlim))
+                ok &= xy[:, 1] <= last
                 paths.add(
                     (m.what, m.z, color, m.edge, m.width, "-", m.alpha, m.marker, m.size),
                     place(xy[ok]),
                 )
-            elif not np.isnan(xy).any():
+            elif not np.isnan(xy).any() and xy[:, 1].min() <= last:
                 ends = place(xy)
                 what = m.what
                 if what == "box":

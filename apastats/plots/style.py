@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +12,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-from apastats.plots.panel import LINE, Panel, narrow, on_page, size_of, width_of_page, wrapped
+from apastats.plots.panel import (
+    LINE,
+    MOST_ROWS,
+    Panel,
+    left_out,
+    narrow,
+    on_page,
+    size_of,
+    width_of_page,
+    wrapped,
+)
 from apastats.printable import clean
 from apastats.words import Info
 
@@ -122,6 +133,7 @@ def fit(figure: Figure) -> None:
         main = figure.axes[0]
         wide = main.get_position().width * figure.get_figwidth()
         _legend_below(main, box.x0)
+        _wrap_label(figure)
         box = _around(figure)
         over = box.width + 2 * PAD - page
         if wide - over < LEAST:
@@ -137,6 +149,7 @@ def fit(figure: Figure) -> None:
             if over > 0:
                 _resize(figure, max(LEAST, wide - over))
                 wide = main.get_position().width * figure.get_figwidth()
+                _wrap_label(figure)
                 over = _around(figure).width + 2 * PAD - page
     if any(_thin(ax) for ax in figure.axes) or was > 0:
         _legend_below(figure.axes[0], _around(figure).x0)
@@ -154,6 +167,51 @@ def fit(figure: Figure) -> None:
                 h * height / new[1],
             )
         )
+    for ax in figure.axes:
+        _apart(ax)
+
+
+def _wrap_label(figure: Figure) -> None:
+    """Break the title and the label below the first Axes into lines that stay within the page."""
+    main = figure.axes[0]
+    if title := main.get_title(loc="left"):
+        beyond = main.get_position().x0 * figure.get_figwidth() - _around(figure).x0
+        room = max(width_of_page() - beyond - 2 * PAD, 1.0)
+        size = size_of("axes.titlesize")
+        main.set_title(wrapped(title.replace("\n", " "), size, room, bold=True), loc="left")
+    said = main.get_xlabel()
+    if not said:
+        return
+    place = main.get_position()
+    wide = figure.get_figwidth()
+    middle = (place.x0 + place.x1) / 2 * wide
+    beside = middle - _around(figure).x0
+    room = max(2 * min(beside, max(width_of_page() - beside, 0.5 * place.width * wide)) - 0.2, 1.0)
+    size = size_of("axes.labelsize")
+    # lines that were broken before are put together first
+    whole = [w.replace("\n", " ") for w in getattr(main, "label_lines", said.split("\n"))]
+    main.label_lines = whole  # type: ignore[attr-defined]
+    main.set_xlabel("\n".join(wrapped(w, size, room) for w in whole))
+
+
+def _apart(ax: Axes) -> None:
+    """Leave out every second number of the x axis until none touches another."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator
+
+    figure: Any = ax.figure
+    axis: Any = ax.xaxis
+    renderer = figure.canvas.get_renderer()
+    while True:
+        shown = [t for t in axis._update_ticks() if t.label1.get_visible() and t.label1.get_text()]
+        boxes = [t.label1.get_window_extent(renderer) for t in shown]
+        order = sorted(range(len(boxes)), key=lambda i: boxes[i].x0)
+        least = 0.25 * size_of("xtick.labelsize") * figure.dpi / 72
+        touch = any(boxes[b].x0 - boxes[a].x1 < least for a, b in itertools.pairwise(order))
+        if not touch or len(shown) < 3 or shown[0].label1.get_rotation():
+            return
+        kept = [(shown[i].get_loc(), shown[i].label1.get_text()) for i in order[::2]]
+        axis.set_major_locator(FixedLocator([at for at, _ in kept]))
+        axis.set_major_formatter(FixedFormatter([words for _, words in kept]))
 
 
 def _around(figure: Figure) -> Any:
@@ -235,6 +293,11 @@ def _legend_below(ax: Axes, left: float) -> None:
     distance = getattr(legend, "below", 0.0)
     if legend is not None and distance:
         figure: Any = ax.figure
+        size = size_of("legend.fontsize")
+        columns: int = getattr(legend, "_ncols", 1)
+        room = (width_of_page() - 2 * PAD) / columns - 5 * size / 72
+        for t in legend.get_texts():
+            t.set_text(wrapped(t.get_text(), size, room))
         place = ax.get_position()
         wide, high = figure.get_size_inches()
         # names of columns can reach further down than a legend stands
@@ -320,8 +383,9 @@ def finish(
     if grid != "none":
         ax.grid(True, axis=grid, color=GRID, linewidth=0.6)
     ax.set_axisbelow(True)
-    if x:
-        ax.set_xlabel(x, color=INK)
+    told = getattr(ax, "told", "")
+    if x or told:
+        ax.set_xlabel("\n".join(t for t in (x, told) if t), color=INK)
     if y:
         ax.set_ylabel(y, color=INK)
     if title:
@@ -334,13 +398,21 @@ def finish(
 def rows_axis(ax: Axes, names: Sequence[object], *, show: bool = True) -> None:
     """Put names on the y axis, the first on top; ``show=False`` leaves them to a neighbour.
 
-    On an Axes that is too low for them their size follows the distance of the rows, so that they never touch.
+    On an Axes that is too low for them their size follows the distance of the rows, so that they never touch. Of many
+    rows the first ``MOST_ROWS`` are shown, and the figure says so.
     """
+    every, names = len(names), names[:MOST_ROWS]
     if isinstance(ax, Panel):
-        ax.names = [label(n) for n in names]
+        ax.names, ax.hidden = [label(n) for n in names], every - len(names)
         ax.y_limits = (len(names) - 0.5, -0.5)
         return
     ax.set_ylim(len(names) - 0.5, -0.5)
+    if every > len(names):
+        ax.told = left_out(len(names), every)  # type: ignore[attr-defined]
+        for t in ax.texts:
+            # texts beside marks are not cut off by the Axes, as marks are
+            if t.get_position()[1] > len(names) - 0.5:
+                t.set_visible(False)
     if not show:
         ax.set_yticks([])
         return

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from apastats.results import Provenance
 from tests.verb_data import benchmarks
 
 ROIS = ["V1", "V2", "V4", "LO1"]
+MODELS = ["model_01", "model_02", "model_03"]
 
 
 def bayes() -> BayesLmmResult:
@@ -38,16 +41,19 @@ def bayes() -> BayesLmmResult:
     return BayesLmmResult(table, info, Provenance("bayes_lmm(...)", "abc", "1"))
 
 
-def every_kind() -> dict[str, Any]:
-    """Results by name."""
-    streams = {"early": ["V1", "V2"], "late": ["V4", "LO1"]}
-    study = apa.simulate(
-        n_subject=6, n_model=3, n_layer=2, n_tied=2, rois=ROIS, streams=streams, rng=1
-    )
-    best = apa.select_layer(study.scores, on="train")
-    patterns = apa.alignment_patterns(study.scores)
+def every_kind(rois: Sequence[str] = ROIS, models: Sequence[str] = MODELS) -> dict[str, Any]:
+    """Results by name; of regions and models of these names."""
+    rois, half = list(rois), len(rois) // 2
+    streams = {"early": rois[:half], "late": rois[half:]}
+    made = apa.simulate(
+        n_subject=6, n_model=len(models), n_layer=2, n_tied=2, rois=rois, streams=streams, rng=1
+    ).scores
+    named = dict(zip(made.levels("model"), models, strict=False))
+    scores = replace(made, frame=made.frame.assign(model=made.frame["model"].replace(named)))
+    best = apa.select_layer(scores, on="train")
+    patterns = apa.alignment_patterns(scores)
     agreement = apa.selected_rows(apa.pattern_agreement(patterns), best)
-    ceiling = apa.noise_ceiling(study.scores)
+    ceiling = apa.noise_ceiling(scores)
     with warnings.catch_warnings():
         # a singular fit is a result too: its note belongs into the report
         warnings.simplefilter("ignore", SingularFitWarning)
@@ -55,17 +61,21 @@ def every_kind() -> dict[str, Any]:
     means = apa.emmeans(fit, "model", by="stream")
     contrasts = means.contrast("pairwise")
     tested = apa.equivalence("score ~ model | roi", best, bounds=0.02, reference="best")
-    near = pd.DataFrame([[-abs(i - j) for j in range(4)] for i in range(4)], ROIS, ROIS)
+    near = pd.DataFrame(
+        [[-abs(i - j) for j in range(len(rois))] for i in range(len(rois))], rois, rois
+    )
     rdms = apa.simulate_rdms(n_subject=4, n_stimulus=12, rois=["V1", "V2"], n_model=2, rng=0)
     chosen = rdms.models.select(layer=str(rdms.models.labels["layer"].iloc[0]))
-    wide = best.where(roi="V1").frame.pivot_table(index="subject", columns="model", values="score")
+    wide = best.where(roi=rois[0]).frame.pivot_table(
+        index="subject", columns="model", values="score"
+    )
     with warnings.catch_warnings():
         # a small part is a result too
         warnings.simplefilter("ignore", SmallSampleWarning)
         parts = apa.unique_variance(rdms.brain, chosen)
     draws = np.random.default_rng(0).normal(size=(3, 400))
     brains = apa.brain_test(
-        study.scores.where(split="test"),
+        scores.where(split="test"),
         margin={"score": 0.1, "agreement": 0.3},
         outcome="both",
         selection=best,
@@ -73,7 +83,7 @@ def every_kind() -> dict[str, Any]:
     )
     board = apa.leaderboard(benchmarks(), item="benchmark", within=["half", "seed"])
     return {
-        "normalized": apa.normalize(best, ceiling),
+        "normalized": apa.normalize(best, ceiling, on_low="nan"),
         "comparison": apa.compare("score ~ model | roi", best, adjust="holm"),
         "friedman": apa.friedman("score ~ model | roi", best),
         "places": apa.mean_ranks("score ~ model | roi", best),
@@ -85,14 +95,14 @@ def every_kind() -> dict[str, Any]:
         "strict": apa.strict_alignment(best, agreement, score_bounds=0.1, agreement_bounds=0.3),
         "brain test": brains,
         "brain test over all": apa.brain_test(
-            study.scores.where(split="test"),
+            scores.where(split="test"),
             margin=0.1,
             over="all",
             selection=best,
             n_resamples=199,
         ),
         "brain test with pools": apa.brain_test(
-            study.scores.where(split="test"), margin=0.1, selection=best, brain="leave_one_out"
+            scores.where(split="test"), margin=0.1, selection=best, brain="leave_one_out"
         ),
         "power of the brain test": apa.power_brain_test(brains, n=[6, 20]),
         "agreement test": apa.agreement_test(patterns, selection=best),
@@ -100,7 +110,7 @@ def every_kind() -> dict[str, Any]:
         "identification": apa.pattern_identification(patterns, selection=best),
         "reliability": apa.pattern_reliability(patterns),
         "second order": apa.second_order_similarity(patterns, best),
-        "sensitivity": apa.agreement_sensitivity(study.scores),
+        "sensitivity": apa.agreement_sensitivity(scores),
         "lmm": fit,
         "emmeans": means,
         "contrasts": contrasts,
