@@ -12,6 +12,7 @@ from scipy.special import stdtrit
 from apastats import arguments
 from apastats.arguments import instance, items
 from apastats.comparing.decisions import check_alpha
+from apastats.comparing.unit_maps import maps_of
 from apastats.errors import DesignError, InputError, SmallSampleWarning, warn
 from apastats.numbers.maps import clusters, edges_of, flipped_t, maps_under, mass_map, tfce_map
 from apastats.recording import verb
@@ -66,9 +67,10 @@ def map_test(
 
     Parameters
     ----------
-    x : array
-        ``[n_subject, n_unit]``, ``[n_subject, n_time]`` or ``[n_subject, n_unit, n_time]`` scores.
-    y : array, optional
+    x : array or ScoreTable
+        ``[n_subject, n_unit]``, ``[n_subject, n_time]`` or ``[n_subject, n_unit, n_time]`` scores; or a table by unit
+        (``linear_predictivity(by_unit=True)``) of one model and region, the same units in everybody.
+    y : array or ScoreTable, optional
         Another model's scores, those of another brain or ceilings, of the same shape: ``x - y`` is tested. An array
         ``[n_unit, ...]`` is the same for every subject.
     method : {"max-t", "cluster", "tfce"}
@@ -153,6 +155,7 @@ def map_test(
     arguments.choice("alternative", alternative, ("greater", "less", "two-sided"))
     alpha = check_alpha(alpha)
     step, threshold = _heights(method, step, threshold)
+    x, y, labels = maps_of(x, y, labels)
     values, given = _differences(x, y)
     if margin is not None:
         margin = _margin(margin, y, alternative, values.shape[1:])

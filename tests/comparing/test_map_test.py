@@ -11,7 +11,7 @@ from scipy.sparse import coo_array, csr_array
 from scipy.stats import t as student
 
 import apastats as apa
-from apastats.errors import DesignError, InputError, SmallSampleWarning
+from apastats.errors import DataError, DesignError, InputError, SmallSampleWarning
 from apastats.numbers.maps import edges_of, flipped_t, mass_map, tfce_map
 
 
@@ -269,3 +269,55 @@ def test_few_subjects() -> None:
     with pytest.warns(SmallSampleWarning, match="no p-value can be at or below"):
         apa.map_test(scores(4))
     assert (apa.map_test(np.zeros((6, 5))).table["p_value"] == 1).all()
+
+
+def by_unit(times: tuple[int, ...] = ()) -> apa.ScoreTable:
+    rng = np.random.default_rng(2)
+    features = rng.standard_normal((40, 4))
+    keys = [(f"s{k}", "V1", *t) for k in range(6) for t in ([(t,) for t in times] or [()])]
+    brain = {
+        key: features @ rng.standard_normal((4, 7)) + 3 * rng.standard_normal((40, 7))
+        for key in keys
+    }
+    models = {("net", "l"): features, ("noise", "l"): rng.standard_normal((40, 4))}
+    return apa.linear_predictivity(brain, models, by_unit=True, n_fold=3)
+
+
+def test_tables_by_unit_are_maps() -> None:
+    table = by_unit()
+    one, two = table.where(model="net"), table.where(model="noise")
+    wide = [
+        t.frame.pivot(index="subject", columns="unit", values="score").to_numpy()
+        for t in (one, two)
+    ]
+    found = apa.map_test(one, two)
+    expected = apa.map_test(*wide)
+    assert list(found.table["unit"]) == list(range(7))
+    for column in ("estimate", "statistic", "p_value"):
+        np.testing.assert_array_equal(found.table[column], expected.table[column])
+
+
+def test_tables_by_unit_and_time_are_maps() -> None:
+    one = by_unit((0, 50)).where(model="net")
+    found = apa.map_test(one, method="cluster", adjacency="lattice").table
+    assert {"unit", "time"} <= set(found.columns)
+    frame = one.frame
+    row = found[(found["unit"] == 3) & (found["time"] == "50")]
+    mean = frame[(frame["unit"] == 3) & (frame["time"] == "50")]["score"].mean()
+    assert row["estimate"].item() == pytest.approx(mean)
+
+
+def test_tables_that_are_no_map_are_refused() -> None:
+    table = by_unit()
+    one = table.where(model="net")
+    with pytest.raises(InputError, match="one model"):
+        apa.map_test(table)
+    with pytest.raises(InputError, match="as y is one"):
+        apa.map_test(np.zeros((6, 7)), one)
+    with pytest.raises(InputError, match="column unit"):
+        apa.map_test(apa.ScoreTable(one.frame.drop(columns="unit").drop_duplicates(["subject"])))
+    fewer = apa.ScoreTable(one.frame.drop(index=one.frame.index[0]))
+    with pytest.raises(DataError, match="the same units in everybody"):
+        apa.map_test(fewer)
+    with pytest.raises(DataError, match="other subjects"):
+        apa.map_test(one, one.where(subject=["s0", "s1"]))
