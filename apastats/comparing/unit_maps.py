@@ -65,7 +65,7 @@ def _map(argument: str, table: ScoreTable) -> tuple[np.ndarray, dict[str, list[A
         lacking = wide.isna().any(axis=0)
         first = wide.columns[lacking.to_numpy()][0]
         raise DataError(
-            f"{argument}: {int(lacking.sum())} of {wide.shape[1]} points lack a score of some subject (first: {first}); "
+            f"{argument}: {int(lacking.sum())} of {wide.shape[1]} points lack a score of a subject (first: {first}); "
             f"a map has the same units in everybody"
         )
     names = {a: sorted(frame[a].unique()) for a in axes}
