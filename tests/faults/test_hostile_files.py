@@ -65,6 +65,16 @@ def _far_cell(path: Path) -> None:
     book.save(path)
 
 
+def _other_words(path: Path) -> None:
+    """Another first word, and sizes that lie: scipy reads it all the same, and took the process down."""
+    import scipy.io
+
+    scipy.io.savemat(path, {"RDM": np.abs(np.subtract.outer(np.arange(5.0), np.arange(5.0)))})
+    content = bytearray(path.read_bytes())
+    content[2] ^= 0x40
+    path.write_bytes(bytes(content[:176] + content[206:]))
+
+
 def _text(text: str) -> Callable[[Path], None]:
     return lambda path: path.write_text(text, "utf-8")
 
@@ -105,6 +115,7 @@ CASES: dict[str, tuple[Callable[[Path], Any], Callable[[Path], Any], str]] = {
         lambda p: load_array(str(p)),
         "cut off",
     ),
+    "words.mat": (_other_words, apa.read_rdms, "no readable MATLAB file"),
     "result.json": (
         lambda p: p.write_text(DEEP),
         lambda p: apa.load_result(p.parent),
