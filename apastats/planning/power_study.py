@@ -16,6 +16,7 @@ from apastats.numbers.adjust_p import adjust_p, check_adjust
 from apastats.numbers.best import confidence_set, moments, with_the_best
 from apastats.planning.power import PowerResult
 from apastats.recording import verb
+from apastats.resampling.parallel import run_tasks
 from apastats.results import Provenance
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.words import Drawn, Held, Info
@@ -34,6 +35,7 @@ DEVIATIONS: Mapping[str, Draw] = MappingProxyType(
 _WORDS = MappingProxyType({"normal": "normal", "skewed": "skewed", "heavy": "heavy-tailed"})
 # with fewer, power is off by more than 1.5 points where deviations are heavy-tailed or skewed
 FEW = 50
+_BLOCK = 250  # studies of a task
 
 
 @verb
@@ -142,7 +144,7 @@ def power_study(
     number("gap", gap, least=0, below=1)
     number("mean", mean, above=0)
     number("model_subject_sd", model_subject_sd, above=0)
-    draw = DEVIATIONS[choice("deviations", deviations, tuple(DEVIATIONS))]
+    choice("deviations", deviations, tuple(DEVIATIONS))
     few = [size for size in sizes if size < FEW]
     if few and deviations == "normal":
         text = (
@@ -156,29 +158,27 @@ def power_study(
     a, b = np.triu_indices(n_model, 1)
     true = truth[a] - truth[b]
     rows: list[dict[str, Any]] = []
+    shape = (n_model, n_roi, roi_correlation, model_correlation)
+    judged = (truth, (a, b, true), (margin.low, margin.high), adjust, alpha, n_tied)
+    blocks = range(0, n_replicate, _BLOCK)
+    tasks = [
+        (
+            root,
+            deviations,
+            mean * model_subject_sd,
+            i,
+            size,
+            shape,
+            judged,
+            (start, min(start + _BLOCK, n_replicate)),
+        )
+        for i, size in enumerate(sizes)
+        for start in blocks
+    ]
+    parts = list(run_tasks(_studies, tasks, label="simulated studies"))
     for i, size in enumerate(sizes):
-        outcomes = [
-            _one_study(
-                _noise(
-                    block_generator(root, i, r),
-                    draw,
-                    size,
-                    n_model,
-                    n_roi,
-                    roi_correlation,
-                    model_correlation,
-                )
-                * (mean * model_subject_sd),
-                truth,
-                (a, b, true),
-                (margin.low, margin.high),
-                adjust,
-                alpha,
-                n_tied,
-            )
-            for r in range(n_replicate)
-        ]
-        found = pd.DataFrame(outcomes)
+        mine = parts[i * len(blocks) : (i + 1) * len(blocks)]
+        found = pd.DataFrame({term: np.concatenate([p[term] for p in mine]) for term in mine[0]})
         for term in found.columns:
             known = found[term].dropna()
             rows.append(
@@ -235,6 +235,25 @@ def _noise(
             shared = draw(g, tuple(shape))
             z = np.sqrt(1 - r) * z + np.sqrt(r) * shared
     return z
+
+
+def _studies(
+    root: np.random.SeedSequence,
+    deviations: str,
+    sd: float,
+    i: int,
+    size: int,
+    shape: tuple[int, int, float, float],
+    judged: tuple[Any, ...],
+    studies: tuple[int, int],
+) -> dict[str, np.ndarray]:
+    """What each of some studies of one size shows, by term."""
+    draw = DEVIATIONS[deviations]
+    found = [
+        _one_study(_noise(block_generator(root, i, r), draw, size, *shape) * sd, *judged)
+        for r in range(*studies)
+    ]
+    return {term: np.array([f[term] for f in found]) for term in found[0]}
 
 
 def _one_study(

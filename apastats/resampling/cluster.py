@@ -14,7 +14,7 @@ __all__ = ["cluster"]
 
 @checked
 def cluster(client: Any) -> Any:
-    """Run resampling on a dask cluster inside a ``with`` block.
+    """Run resampling, refits, simulated studies and scoring on a dask cluster inside a ``with`` block.
 
     Parameters
     ----------
@@ -39,6 +39,8 @@ def cluster(client: Any) -> Any:
 
     Notes
     -----
+    Taken by every verb with ``n_jobs`` (bootstraps, refits of mixed models, ``calibrate``), by ``power_study``,
+    ``linear_predictivity`` and ``activations`` (the network is sent with each batch).
     This is joblib's dask backend; any other backend of joblib works by ``joblib.parallel_config``. The
     numbers are those of one process, also when workers are lost and their tasks run again elsewhere.
 

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from apastats.resampling.store import BlockStore
 
-__all__ = ["run_tasks"]
+__all__ = ["elsewhere", "run_tasks"]
 
 Arrays = dict[str, np.ndarray]
 
@@ -66,7 +66,7 @@ def _results(
     function: Callable[..., Arrays], tasks: list[tuple[Any, ...]], n_jobs: int
 ) -> Iterator[Arrays]:
     """Results in order, here or through joblib."""
-    configured = _configured()
+    configured = elsewhere()
     if (n_jobs == 1 and not configured) or not tasks:
         for task in tasks:
             yield function(*task)
@@ -88,7 +88,7 @@ def _single_threaded(function: Callable[..., Arrays], task: tuple[Any, ...]) -> 
         return function(*task)
 
 
-def _configured() -> bool:
+def elsewhere() -> bool:
     """Whether the caller chose a joblib backend or a number of jobs by ``parallel_config``."""
     if "joblib" not in sys.modules:
         return False

@@ -8,6 +8,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,13 @@ from apastats.errors import (
 )
 from apastats.folders import write_whole
 from apastats.io.arrays import first_line
+from apastats.resampling.parallel import elsewhere, run_tasks
 from apastats.scoring.stimulus_sources import Stimuli, tensor_of
 from apastats.words import read_json
 
 __all__ = ["Activations", "activations", "projection_size", "sparse_projection"]
+
+_BATCHES = 64  # that other processes are given at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,7 +266,7 @@ def activations(
     ]
     items = Stimuli(stimuli, torch)
     batches = _batches(items, batch_size, frames, transform, torch)
-    handles = [modules[layer.name].register_forward_hook(layer.hook) for layer in layer_of]
+    handles = [modules[n.name].register_forward_hook(n.hook) for n in layer_of if not elsewhere()]
     own = next(iter(model.parameters()), torch.zeros(0))
     own_device = own.device
     dtype = own.dtype if own.is_floating_point() else torch.float32
@@ -271,10 +275,14 @@ def activations(
     try:
         model.eval()
         model.to(device)
-        with torch.inference_mode(), _full_precision(torch):
-            for batch, sizes in batches:
-                _run(model, batch, sizes if frames == "each" else None, layer_of, device, dtype)
-                count += len(sizes)
+        given = ((batch, sizes, sizes if frames == "each" else None) for batch, sizes in batches)
+        if elsewhere():
+            count = _on_workers(model, given, layer_of, device, dtype)
+        else:
+            with torch.inference_mode(), _full_precision(torch):
+                for batch, sizes, expected in given:
+                    _run(model, batch, expected, layer_of, device, dtype)
+                    count += len(sizes)
         if count == 0:
             raise InputError("stimuli", "nothing", "at least one stimulus")
         for layer in layer_of:
@@ -347,6 +355,41 @@ def _run(
         raise InputError("stimuli", given, f"what the network takes ({said})") from error
     for layer in layers:
         layer.check()
+
+
+def _on_workers(
+    model: Any, given: Iterable[Any], layers: Sequence[_Layer], device: str, dtype: Any
+) -> int:
+    """Batches through copies of the network in other processes, some at a time; how many stimuli there were."""
+    takers = [(layer.name, layer.frame_axis, layer.element) for layer in layers]
+    count, batches = 0, iter(given)
+    while some := list(islice(batches, _BATCHES)):
+        tasks = [(model, batch, e, takers, device, dtype, count) for batch, _, e in some]
+        for found in run_tasks(_of_batch, tasks, label="activations"):
+            for layer in layers:
+                layer.write(found[layer.name])
+        count += sum(len(sizes) for _, sizes, _ in some)
+    return count
+
+
+def _of_batch(
+    model: Any, batch: Any, sizes: Any, takers: Any, device: str, dtype: Any, done: int
+) -> dict[str, np.ndarray]:
+    """Features of one batch by layer, in the process this runs in."""
+    import torch
+
+    layers = [_Taker(*taker, done) for taker in takers]
+    modules = dict(model.named_modules())
+    handles = [modules[layer.name].register_forward_hook(layer.hook) for layer in layers]
+    try:
+        model.eval()
+        model.to(device)
+        with torch.inference_mode(), _full_precision(torch):
+            _run(model, batch, sizes, layers, device, dtype)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {layer.name: np.concatenate(layer.found) for layer in layers}
 
 
 def _are_layers(values: Any, modules: Mapping[str, Any]) -> bool:
@@ -455,7 +498,7 @@ class _Layer:
             features = features / np.asarray(self.sizes, dtype=np.float32)[:, None]
         if not np.isfinite(features).all():
             self._fail(f"puts out NaN or infinite values, from stimulus {self.rows} on")
-        self._write(features)
+        self.write(features)
 
     def _taken(self, output: Any) -> Any:
         """The element asked for; an output of several elements without a choice is told with what it holds."""
@@ -491,7 +534,7 @@ class _Layer:
     def _fail(self, what: str) -> None:
         raise DataError(f"layer {self.name!r} {what}; choose another layer")
 
-    def _write(self, features: np.ndarray) -> None:
+    def write(self, features: np.ndarray) -> None:
         if self.project is not None and features.shape[1] > self.project:
             if self.matrix is None or self.matrix.shape[1] != features.shape[1]:
                 self.matrix = sparse_projection(features.shape[1], self.project, self.seed)
@@ -523,3 +566,20 @@ class _Layer:
         self.raw.unlink(missing_ok=True)
         if self.finishing:
             self.path.unlink(missing_ok=True)
+
+
+class _Taker(_Layer):
+    """A layer whose features are kept instead of written."""
+
+    def __init__(
+        self, name: str, frame_axis: int | None, element: int | str | None, done: int
+    ) -> None:
+        self.name, self.frame_axis, self.element = name, frame_axis, element
+        self.found: list[np.ndarray] = []
+        self.rows = done  # what messages count from
+        self.calls = self.batch = 0
+        self.sizes: list[int] | None = None
+
+    def write(self, features: np.ndarray) -> None:
+        """Keep them."""
+        self.found.append(features)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from apastats.errors import (
 )
 from apastats.numbers.units import scale_of, varies
 from apastats.recording import verb
+from apastats.resampling.parallel import elsewhere, run_tasks
 from apastats.scoring.folds import check_shuffled, delayed, held_out, parse_delays
 from apastats.scoring.response_patterns import (
     Patterns,
@@ -32,6 +34,8 @@ from apastats.scoring.score import parse_references
 from apastats.scoring.times import each_time
 from apastats.scoring.units import Units, units_kept, with_left_out
 from apastats.table import ScoreTable
+
+_AT_ONCE = 50  # predictors of a task
 
 
 @each_time
@@ -222,6 +226,14 @@ def _fitted(
     places: Mapping[tuple[str, str], np.ndarray],
 ) -> Iterator[dict[str, Any]]:
     """Rows of subjects and ROIs, predictor by predictor; those of single vertices go to ``units``."""
+    if elsewhere():
+        for part in run_tasks(_block, _blocks(jobs, data, fit), label="scoring"):
+            for rows in part["rows"]:
+                for row, values in rows:
+                    units.add(row, values, places[row["subject"], row["roi"]])
+                    yield row
+                units.close_part()
+        return
     ready: dict[tuple[Any, ...], RidgeTargets] = {}
     for job in jobs:
         if not job.keys:
@@ -234,6 +246,27 @@ def _fitted(
             units.add(row, values, places[row["subject"], row["roi"]])
             yield row
         units.close_part()
+
+
+def _blocks(
+    jobs: Sequence[_Job], data: Mapping[tuple[str, str], Patterns], fit: _Fit
+) -> list[tuple[Any, ...]]:
+    """Predictors of one target set, some at a time, with the data they are fitted to: tasks for other processes."""
+    tasks: list[tuple[Any, ...]] = []
+    for (keys, _), same in groupby(jobs, lambda j: (j.keys, j.predictor.test is None)):
+        mine = list(same)
+        targets = {k: data[k] for k in keys}
+        starts = range(0, len(mine), _AT_ONCE) if keys else ()
+        tasks += [(mine[k : k + _AT_ONCE], targets, fit) for k in starts]
+    return tasks
+
+
+def _block(
+    jobs: Sequence[_Job], targets: Mapping[tuple[str, str], Patterns], fit: _Fit
+) -> dict[str, Any]:
+    """Rows of each of some predictors of one target set."""
+    ready = fit.ready(targets, jobs[0].predictor.test is not None)
+    return {"rows": [list(_ridge_rows(job, targets, ready, fit)) for job in jobs]}
 
 
 class _Fit(NamedTuple):

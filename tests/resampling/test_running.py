@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ import apastats as apa
 from apastats.errors import InputError
 from apastats.resampling import parallel
 from apastats.resampling.store import BlockStore, read_manifest
+from tests import verb_data
 
 SCRIPT = """
 import sys, time
@@ -263,6 +265,67 @@ def test_dask_cluster_with_a_killed_worker(tmp_path: Path) -> None:
     assert len(by_workers) > size
     assert len(set(by_workers)) >= 2
     np.testing.assert_array_equal(here.replicates, there.replicates)
+
+
+def _refits() -> np.ndarray:
+    fitted = verb_data.fit()
+    found = fitted.conf_int("bootstrap", n_resamples=60, rng=3)
+    return found[["conf_low", "conf_high", "conf_low_mcse"]].to_numpy()
+
+
+def _power() -> np.ndarray:
+    found = apa.power_study(n=[60, 70], bounds=0.01, n_model=3, n_tied=2, n_replicate=600, rng=1)
+    return found.table[["estimate", "mcse"]].to_numpy()
+
+
+def _calibration() -> np.ndarray:
+    found = apa.calibrate("compare", n=[5, 8], n_replicate=60, rng=1)
+    return found.table.select_dtypes("number").to_numpy()
+
+
+def _predictivity() -> np.ndarray:
+    g = np.random.default_rng(4)
+    brain = {(s, "V1"): g.standard_normal((20, 6)) for s in ("s1", "s2")}
+    models = {("net", f"layer{i:03d}"): g.standard_normal((20, 7)) for i in range(120)}
+    wanted = ("subject_to_subject", "leave_one_out")
+    found = apa.linear_predictivity(brain, models, references=wanted, by_unit=True)
+    return found.frame.select_dtypes("number").to_numpy()
+
+
+def _activations() -> np.ndarray:
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(2)
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 9)
+    )
+    stimuli = torch.rand(70, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    found = apa.activations(net, stimuli, ["0", "3"], batch_size=1, project=20)
+    return np.concatenate([found["0"], found["3"]], axis=1)
+
+
+@pytest.mark.slow
+def test_every_long_computation_takes_the_cluster_and_keeps_its_bits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    computations = [_refits, _power, _calibration, _predictivity, _activations]
+    here = [c() for c in computations]
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as local,
+        distributed.Client(local) as client,
+        apa.cluster(client),
+    ):
+        for computation, expected in zip(computations, here, strict=True):
+            before = _done(client)
+            np.testing.assert_array_equal(computation(), expected, err_msg=computation.__name__)
+            assert _done(client) > before, computation.__name__
+
+
+def _done(client: Any) -> int:
+    """How often a task of the scheduler has changed its state: nothing changes where nothing is sent."""
+    return int(client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.transition_counter))
 
 
 def test_cluster_takes_clients_and_addresses_only() -> None:

@@ -13,6 +13,7 @@ from apastats.mixed.engine.core import Fitted, fit_design, refit_design, row_pre
 from apastats.mixed.engine.likelihood import evaluate, level_sums, pack, unpack
 from apastats.mixed.engine.optimise import Objective, minimise_deviance
 from apastats.mixed.engine.products import Products
+from apastats.resampling.parallel import run_tasks
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 
 __all__ = ["bootstrap_intervals", "parameter_names", "profile_intervals", "simulate_outcomes"]
@@ -248,7 +249,7 @@ def simulate_outcomes(fitted: Fitted, n_sim: int, generator: np.random.Generator
 
 def _replicate(
     fitted: Fitted, sequence: np.random.SeedSequence, block: int, size: int
-) -> np.ndarray:
+) -> dict[str, np.ndarray]:
     """Parameters of ``size`` refits: coefficients, their standard errors, then SDs, correlations and sigma."""
     generator = block_generator(sequence, block)
     rows = []
@@ -257,7 +258,7 @@ def _replicate(
         rows.append(
             np.concatenate([again.beta, np.sqrt(np.diag(again.vcov)), _spread_parameters(again)])
         )
-    return np.array(rows)
+    return {"draws": np.array(rows)}
 
 
 def _spread_parameters(fitted: Fitted) -> np.ndarray:
@@ -290,15 +291,9 @@ def bootstrap_intervals(
     """
     sequence = seed_sequence(rng)
     sizes = [min(BLOCK, n_resamples - start) for start in range(0, n_resamples, BLOCK)]
-    if n_jobs == 1:
-        parts = [_replicate(fitted, sequence, i, size) for i, size in enumerate(sizes)]
-    else:
-        from joblib import Parallel, delayed
-
-        parts = Parallel(n_jobs=n_jobs)(
-            delayed(_replicate)(fitted, sequence, i, size) for i, size in enumerate(sizes)
-        )
-    draws = np.concatenate(parts)
+    tasks = [(fitted, sequence, i, size) for i, size in enumerate(sizes)]
+    parts = run_tasks(_replicate, tasks, n_jobs=n_jobs, label="refits")
+    draws = np.concatenate([part["draws"] for part in parts])
     p = fitted.products.p
     beta, se = draws[:, :p], draws[:, p : 2 * p]
     own_se = np.sqrt(np.diag(fitted.vcov))
