@@ -34,6 +34,10 @@ FAULTS = {
     "inputs changed during a run: noticed": "change_during",
     "a full disk, a place that takes no files: one line, nothing left": "full_disk or disk_that_is or takes_no",
     "strangers' files: kept": "is_kept",
+    "a full disk under every writer: the old file stands; what stands there is kept": "old_file_as_it_was or "
+    "there_is_kept or whole_or_not_at_all",
+    "files that are no files, hostile files, values of wrong kinds: refused by name": "refused_by_name or wrong_kinds",
+    "a mistake in any command: one line, exit code 2": "mistake or closed or scheduler",
     "an install that may not be written, forks, threads: the same numbers": "install or forked or threads",
 }
 
@@ -76,11 +80,11 @@ def kept(workdir: Path, seed: int, name: str, size: int, start: int) -> Path:
     return workdir / f"{seed} {name} {size} {start}.json"
 
 
-def tested(chosen: str, workdir: Path) -> tuple[int, int]:
+def tested(chosen: str, workdir: Path, form: Sequence[str]) -> tuple[int, int]:
     """Cases of the tests of faults that hold, and all of them."""
-    path = workdir / f"{__version__} {chosen}.xml"
+    path = workdir / f"{__version__} {' '.join([*form, chosen])}.xml"
     if not path.exists():
-        command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "--long", "tests/faults"]
+        command = [sys.executable, "-m", "pytest", "-q", "-n", "0", *form, "tests/faults"]
         subprocess.run(
             [*command, "-k", chosen, f"--junitxml={path}"], capture_output=True, check=False
         )
@@ -91,7 +95,7 @@ def tested(chosen: str, workdir: Path) -> tuple[int, int]:
 
 
 def markdown(
-    rows: Sequence[Sequence[object]], faults: Sequence[Sequence[object]], seed: int
+    rows: Sequence[Sequence[object]], faults: Sequence[Sequence[object]], seed: int, form: str
 ) -> str:
     """Both tables."""
     lines = [
@@ -110,6 +114,8 @@ def markdown(
         "escaped: an error that is not the package's, or a message of more than 2,000 characters; "
         "hang: above 20 s of work; death: the process ended.",
         "",
+        f"Tests of faults in their {form} form:",
+        "",
         "| fault | held | cases |",
         "| --- | --- | --- |",
         *("| " + " | ".join(map(str, r)) + " |" for r in faults),
@@ -123,6 +129,9 @@ def _chosen() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31))
     parser.add_argument("--markdown", type=Path, help="write the tables here")
     parser.add_argument("--workdir", type=Path, help="folder of finished pieces, to go on with")
+    parser.add_argument(
+        "--short", action="store_true", help="the tests of faults in their short form"
+    )
     parser.add_argument("--minutes", type=float, help="stop after the piece that ends later")
     parser.add_argument(
         "--one", nargs=3, metavar=("NAME", "NUMBER", "SEED"), help=argparse.SUPPRESS
@@ -166,8 +175,9 @@ def _whole(chosen: argparse.Namespace, workdir: Path) -> int:
         [name, counts[name].total(), *(counts[name][c] for c in COLUMNS), len(kinds[name])]
         for name in FUZZERS
     ]
-    faults = [[title, *tested(words, workdir)] for title, words in FAULTS.items()]
-    text = markdown(rows, faults, chosen.seed)
+    form = [] if chosen.short else ["--long"]
+    faults = [[title, *tested(words, workdir, form)] for title, words in FAULTS.items()]
+    text = markdown(rows, faults, chosen.seed, "short" if chosen.short else "long")
     sys.stdout.write(text)
     if chosen.markdown:
         chosen.markdown.write_text(text)
