@@ -378,7 +378,7 @@ def _of_batch(
     """Features of one batch by layer, in the process this runs in."""
     import torch
 
-    layers = [_Taker(*taker, done) for taker in takers]
+    layers = [_Taker(n, axis, element, done) for n, axis, element in takers]
     modules = dict(model.named_modules())
     handles = [modules[layer.name].register_forward_hook(layer.hook) for layer in layers]
     try:
