@@ -276,13 +276,7 @@ def activations(
         model.eval()
         model.to(device)
         given = ((batch, sizes, sizes if frames == "each" else None) for batch, sizes in batches)
-        if elsewhere():
-            count = _on_workers(model, given, layer_of, device, dtype)
-        else:
-            with torch.inference_mode(), _full_precision(torch):
-                for batch, sizes, expected in given:
-                    _run(model, batch, expected, layer_of, device, dtype)
-                    count += len(sizes)
+        count = _through(model, given, layer_of, device, dtype)
         if count == 0:
             raise InputError("stimuli", "nothing", "at least one stimulus")
         for layer in layer_of:
@@ -355,6 +349,22 @@ def _run(
         raise InputError("stimuli", given, f"what the network takes ({said})") from error
     for layer in layers:
         layer.check()
+
+
+def _through(
+    model: Any, given: Iterable[Any], layers: Sequence[_Layer], device: str, dtype: Any
+) -> int:
+    """All batches through the network, here or in other processes; how many stimuli there were."""
+    import torch
+
+    if elsewhere():
+        return _on_workers(model, given, layers, device, dtype)
+    count = 0
+    with torch.inference_mode(), _full_precision(torch):
+        for batch, sizes, expected in given:
+            _run(model, batch, expected, layers, device, dtype)
+            count += len(sizes)
+    return count
 
 
 def _on_workers(
