@@ -266,7 +266,7 @@ def activations(
     ]
     items = Stimuli(stimuli, torch)
     batches = _batches(items, batch_size, frames, transform, torch)
-    handles = [modules[n.name].register_forward_hook(n.hook) for n in layer_of if not elsewhere()]
+    handles = _hooked(modules, () if elsewhere() else layer_of)
     own = next(iter(model.parameters()), torch.zeros(0))
     own_device = own.device
     dtype = own.dtype if own.is_floating_point() else torch.float32
@@ -351,6 +351,11 @@ def _run(
         layer.check()
 
 
+def _hooked(modules: Mapping[str, Any], layers: Sequence[_Layer]) -> list[Any]:
+    """Hooks of layers, to be removed at the end."""
+    return [modules[layer.name].register_forward_hook(layer.hook) for layer in layers]
+
+
 def _through(
     model: Any, given: Iterable[Any], layers: Sequence[_Layer], device: str, dtype: Any
 ) -> int:
@@ -389,8 +394,7 @@ def _of_batch(
     import torch
 
     layers = [_Taker(n, axis, element, done) for n, axis, element in takers]
-    modules = dict(model.named_modules())
-    handles = [modules[layer.name].register_forward_hook(layer.hook) for layer in layers]
+    handles = _hooked(dict(model.named_modules()), layers)
     try:
         model.eval()
         model.to(device)
