@@ -165,7 +165,8 @@ class Result:
 
         Sizes of texts are those of ``matplotlib.rcParams``. The error that a wrong option raises lists those of the
         kind: tests with a margin and sets take ``where, order, labels, colors, interval, outcome, title``; means,
-        coefficients and contrasts ``ceilings, points`` too.
+        coefficients and contrasts ``ceilings, points`` too. Of more than 60 rows the first are shown (of models the
+        best), and the figure says so; ``where`` and ``order`` choose others.
 
         Parameters
         ----------

@@ -81,12 +81,16 @@ def leaderboard(
         ax.set_yticks(ticks, [str(t + 1) for t in ticks])
         ax.set_ylabel("models in order")
     ax.set_xlim(0.2, n + 0.8)
+    ax.locator_params(axis="x", integer=True)
     if seen is not None:
         beside = ax.inset_axes((1.02, 0.0, 0.22, 1.0))
         beside.imshow(np.where(seen, 1.0, 0.0), aspect="auto", cmap="Greys", vmin=0, vmax=1.6, interpolation="nearest",
                       extent=(0, np.shape(seen)[1], n - 0.5, -0.5))  # fmt: skip
         beside.set_ylim(ax.get_ylim())
         beside.set(xticks=[], yticks=[])
+        if not title:
+            # away from the numbers of the places
+            beside.xaxis.set_label_position("top")
         beside.set_xlabel(f"{np.shape(seen)[1]} items", color=MUTED)
         for side in beside.spines.values():
             side.set_color(GRID)

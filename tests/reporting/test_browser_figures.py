@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import apastats as apa
+from tests import figure_walk
 from tests.reporting.browser import Browser, executable
 
 pytestmark = [
@@ -147,3 +148,10 @@ def test_faults_are_found(browser: Browser, tmp_path: Path) -> None:
     seen, faults, _ = browser.run(FAULTS)
     assert seen == 3
     assert {f[0] for f in faults} == {"cut", "overlap"}
+
+
+def test_every_kind(browser: Browser, tmp_path: Path) -> None:
+    """One page with the figures of all kinds of results."""
+    results = figure_walk.results("one letter")
+    page = apa.report(*results.values(), title="All kinds").save(tmp_path / "report.html")
+    check(browser, page, 100)
