@@ -206,7 +206,7 @@ def equivalence_set(
     table = pd.concat(frames, ignore_index=True)
     dropped = left_out(block)
     notes = (*_undefined(table), *([dropped] if dropped else []))
-    if method in ("mcb", "mcs", "tost") and (said := field.prior.words(variance)):
+    if method in ("mcb", "mcs", "tost") and (said := field.prior.words(variance, len(field.cells))):
         notes = (
             *notes,
             said.replace("variances moderated", "variances of the differences were moderated"),

@@ -407,7 +407,7 @@ def _to_best(
         high,
         k * (n_cell if family == "all" else 1),
         np.maximum(sizes, sizes[best, np.arange(n_cell)]),
-        pooling=field.prior.words(variance),
+        pooling=field.prior.words(variance, n_cell),
         sided=True,
         bounds=(
             np.array([-c.field.unit.mean() for c in field.cells]),
