@@ -98,6 +98,7 @@ def markdown(
     rows: Sequence[Sequence[object]], faults: Sequence[Sequence[object]], seed: int, form: str
 ) -> str:
     """Both tables."""
+    tried = sum(int(str(r[1])) for r in rows)
     lines = [
         "# Bad inputs and faults",
         "",
@@ -113,13 +114,16 @@ def markdown(
         "",
         "escaped: an error that is not the package's, or a message of more than 2,000 characters; "
         "hang: above 20 s of work; death: the process ended.",
+        f"{tried:,} inputs were tried; the long form has {sum(LONG.values()):,}.",
         "",
-        f"Tests of faults in their {form} form:",
+        f"Tests of faults in their {form} form:"
+        if faults
+        else "Tests of faults: not measured in this run.",
         "",
-        "| fault | held | cases |",
-        "| --- | --- | --- |",
-        *("| " + " | ".join(map(str, r)) + " |" for r in faults),
     ]
+    if faults:
+        lines += ["| fault | held | cases |", "| --- | --- | --- |"]
+        lines += ["| " + " | ".join(map(str, r)) + " |" for r in faults]
     return "\n".join(lines) + "\n"
 
 
@@ -132,6 +136,7 @@ def _chosen() -> argparse.Namespace:
     parser.add_argument(
         "--short", action="store_true", help="the tests of faults in their short form"
     )
+    parser.add_argument("--inputs-only", action="store_true", help="without the tests of faults")
     parser.add_argument("--minutes", type=float, help="stop after the piece that ends later")
     parser.add_argument(
         "--one", nargs=3, metavar=("NAME", "NUMBER", "SEED"), help=argparse.SUPPRESS
@@ -176,7 +181,8 @@ def _whole(chosen: argparse.Namespace, workdir: Path) -> int:
         for name in FUZZERS
     ]
     form = [] if chosen.short else ["--long"]
-    faults = [[title, *tested(words, workdir, form)] for title, words in FAULTS.items()]
+    titles = {} if chosen.inputs_only else FAULTS
+    faults = [[title, *tested(words, workdir, form)] for title, words in titles.items()]
     text = markdown(rows, faults, chosen.seed, "short" if chosen.short else "long")
     sys.stdout.write(text)
     if chosen.markdown:
