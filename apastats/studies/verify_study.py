@@ -123,8 +123,16 @@ def verify_study(
             else [Difference(name, "is missing")]
             for name in files(new)
         }
+        empty = _empty_folders(path) - _empty_folders(new)
     named = {name for name, differences in by_file.items() if differences}
-    return [*found, *chain(*by_file.values()), *_integrity(path, set(by_file), named)]
+    added = [Difference(f"{name}/", "is not a folder of the run") for name in sorted(empty)]
+    return [*found, *chain(*by_file.values()), *_integrity(path, set(by_file), named), *added]
+
+
+def _empty_folders(path: Path) -> set[str]:
+    """Folders without anything in them, which no list of files shows."""
+    below = (p for p in path.rglob("*") if p.is_dir() and not p.is_symlink())
+    return {p.relative_to(path).as_posix() for p in below if not any(p.iterdir())}
 
 
 def _recipe(path: Path) -> tuple[dict[str, Any], StudyFile, str]:

@@ -243,6 +243,13 @@ def test_what_was_added_is_named(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("made_again_once")
+def test_an_empty_folder_that_was_added_is_named(folder: Path) -> None:
+    (folder / "figures" / "more").mkdir()
+    found = verify_study(folder)
+    assert [(d.result, d.what) for d in found] == [("figures/more/", "is not a folder of the run")]
+
+
+@pytest.mark.usefixtures("made_again_once")
 def test_a_flipped_byte_of_any_file_is_noticed(folder: Path, long: bool) -> None:
     draw = random.Random(5)
     for name in [*files(folder), MARKER]:
