@@ -20,8 +20,8 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import pandas as pd
 
-from apastats.calls import misfit
-from apastats.errors import DesignError, InputError
+from apastats.calls import alike, misfit
+from apastats.errors import DataError, DesignError, InputError
 from apastats.memory import budget, way_out
 from apastats.seeds import RngLike
 from apastats.threads import one_thread
@@ -42,6 +42,7 @@ __all__ = [
     "names",
     "number",
     "numbers",
+    "off_device",
     "p_values",
     "path",
     "resamples",
@@ -64,7 +65,7 @@ def choice(argument: str, value: Any, allowed: Iterable[str]) -> str:
     """One of a few words."""
     words = list(allowed)
     if not isinstance(value, str) or value not in words:
-        raise InputError(argument, value, f"one of {words}")
+        raise InputError(argument, value, f"one of {words}", hint=alike(value, words))
     return str(value)
 
 
@@ -72,7 +73,7 @@ def column(argument: str, value: Any, columns: Iterable[Any]) -> str:
     """The name of a column that is there."""
     there = [str(c) for c in columns]
     if not isinstance(value, str) or value not in there:
-        raise InputError(argument, value, f"columns among {there}")
+        raise InputError(argument, value, f"columns among {there}", hint=alike(value, there))
     return str(value)
 
 
@@ -248,7 +249,7 @@ def array(
 ) -> np.ndarray:
     """Real numbers as a float64 array; NaN and infinite values only where the caller deals with them."""
     try:
-        raw = np.asarray(value)
+        raw = np.asarray(off_device(value))
         if raw.dtype.kind == "O" and any(isinstance(v, (str, bytes)) for v in raw.flat):
             raise TypeError("text")
         out = raw.astype(np.float64) if raw.dtype.kind in "biufO" else None
@@ -263,6 +264,14 @@ def array(
     if not missing and np.isnan(out).any():
         raise InputError(argument, "a missing value", "finite numbers")
     return out
+
+
+def off_device(value: Any) -> Any:
+    """A tensor of torch as one that numpy takes: without its graph, on the CPU, half precision as single."""
+    if not all(hasattr(value, name) for name in ("detach", "cpu", "dtype")):
+        return value
+    tensor = value.detach().cpu()
+    return tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
 
 
 def numbers(argument: str, value: Any, **ends: Any) -> list[float]:
@@ -488,7 +497,14 @@ def _or_read(argument: str, value: Any, *, rule: Rule | None, optional: bool) ->
     if isinstance(value, pd.DataFrame):
         import apastats
 
-        return apastats.read(value)
+        try:
+            return apastats.read(value)
+        except DataError as error:
+            told = str(error).partition("\nOn the command line:")[0]
+            way = (
+                f"Read it with these options and give the table: {argument} = apa.read(frame, ...)"
+            )
+            raise DataError(f"{told}\n{way}") from error
     return value if rule is None or (optional and value is None) else rule(argument, value)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from apastats.errors import CallError, shown
 
-__all__ = ["MEANT", "misfit", "nearest"]
+__all__ = ["MEANT", "alike", "misfit", "nearest"]
 
 NO_MARGIN = "There is no default margin: give the smallest difference that matters."
 
@@ -90,6 +91,29 @@ def nearest(name: str, allowed: Sequence[str]) -> str | None:
         return known[0]
     close = difflib.get_close_matches(low, [own.lower() for own in allowed], n=1, cutoff=0.6)
     return next((own for own in allowed if own.lower() == close[0]), None) if close else None
+
+
+def alike(value: Any, allowed: Iterable[Any]) -> str:
+    """The allowed word that another spelling stands for, as a hint; "" where none does.
+
+    Examples
+    --------
+    >>> alike("rho_a", ["corr", "rho-a"]), alike("hedges_g", ["d", "g"]), alike("x", ["corr"])
+    ("Did you mean 'rho-a'?", "Did you mean 'g'?", '')
+    """
+    words = [str(v) for v in allowed]
+    plain = {re.sub(r"[\W_]+", "", w.casefold()): w for w in reversed(words)}
+    wrote = re.sub(r"[\W_]+", "", str(value).casefold()) if isinstance(value, (str, int)) else ""
+    if not wrote:
+        return ""
+    parts = re.findall(r"[^\W_]+", str(value).casefold())
+    begun = [w for k, w in plain.items() if len(wrote) > 2 and k.startswith(wrote)]
+    whole = [w for w in words if w.casefold() in parts]
+    close = difflib.get_close_matches(wrote, list(plain), n=1, cutoff=0.75)
+    found = plain.get(wrote) or next(
+        (c[0] for c in (begun, whole) if len(c) == 1), plain[close[0]] if close else None
+    )
+    return f"Did you mean {found!r}?" if found is not None else ""
 
 
 def misfit(

@@ -49,11 +49,23 @@ def shown(value: Any, limit: int = 200) -> str:
         return f"an array of shape {value.shape} and type {value.dtype}"
     if hasattr(value, "columns") and hasattr(value, "shape"):
         return f"a {type(value).__name__} of shape {value.shape}"
+    if isinstance(value, (dict, list, tuple)) and any(map(_holds_arrays, _items(value))):
+        begins = f", the first {next(iter(value))!r}" if isinstance(value, dict) else ""
+        return f"a {type(value).__name__} of {len(value)} arrays{begins}"
     try:
         text = repr(value)
     except Exception:  # another's __repr__; an int of more digits than Python prints
         text = f"a {type(value).__name__}"
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _items(value: Any) -> Any:
+    return value.values() if isinstance(value, dict) else value
+
+
+def _holds_arrays(value: Any) -> bool:
+    inside = value if isinstance(value, tuple) else (value,)
+    return any(hasattr(v, "dtype") and getattr(v, "shape", ()) for v in inside)
 
 
 class InputError(ApaError, ValueError):

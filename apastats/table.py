@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import checked, choice, names, text
+from apastats.calls import alike
 from apastats.errors import DesignError, FormulaError, InputError
 from apastats.memory import reserve
 from apastats.printable import counted
@@ -304,7 +306,9 @@ class ScoreTable:
         """
         keep = np.ones(len(self.frame), dtype=bool)
         for column, wanted in conditions.items():
-            choice("column", column, self.frame.columns)
+            if column not in self.frame.columns:
+                allowed = f"one of {list(self.frame.columns)}"
+                raise InputError("column", column, allowed, hint=self._meant(column))
             values = (
                 [wanted]
                 if isinstance(wanted, str) or not isinstance(wanted, Iterable)
@@ -313,9 +317,17 @@ class ScoreTable:
             known = self.frame[column].unique().tolist()
             unknown = [v for v in values if v not in known]
             if unknown:
-                raise InputError(column, unknown[0], f"one of {sorted(map(str, known))}")
+                allowed = f"one of {sorted(map(str, known))}"
+                raise InputError(column, unknown[0], allowed, hint=alike(unknown[0], known))
             keep &= self.frame[column].isin(values).to_numpy()
         return self.with_frame(self.frame[keep])
+
+    def _meant(self, name: str) -> str:
+        """What a column that is not there was taken for when it was read, or which is spelt nearly so."""
+        read = re.search(rf"'{re.escape(name)}' as (\w+)", "\n".join(self.log))
+        if read is not None:
+            return f"It was read as {read[1]!r}."
+        return alike(name, self.frame.columns)
 
     @checked
     def with_frame(
@@ -424,7 +436,7 @@ class ScoreTable:
                     "formula",
                     str(f),
                     f"columns among {list(frame.columns)}",
-                    hint=f"{c!r} is not a column.",
+                    hint=f"{c!r} is not a column. {self._meant(c)}".strip(),
                 )
         if cluster in (*f.compare, *f.by):
             raise InputError(

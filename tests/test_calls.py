@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import inspect
 import re
+import typing
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
+import apastats as apa
+from apastats import arguments
 from apastats.calls import MEANT, nearest
-from apastats.errors import ApaError, CallError
-from tests import verbs
+from apastats.errors import ApaError, CallError, DataError, InputError, MarginError
+from apastats.numbers.adjust_p import ADJUSTMENTS
+from apastats.scoring.methods import METHODS
+from tests import verb_data, verbs
 
 NAMES = sorted(verbs.functions())
 
@@ -113,3 +121,142 @@ def test_a_missing_margin_says_that_there_is_no_default() -> None:
                 verbs.functions()[name]()
             asked += 1
     assert asked > 0
+
+
+def _choices() -> list[tuple[str, str, tuple[str, ...]]]:
+    """Every option of a verb that takes one of a few words, and the words."""
+    found = []
+    for name, call in verbs.functions().items():
+        plain = inspect.unwrap(call)
+        for option, hint in arguments._hints(plain).items():
+            for kind in (hint, *typing.get_args(hint)):
+                if typing.get_origin(kind) is typing.Literal:
+                    words = tuple(w for w in typing.get_args(kind) if isinstance(w, str))
+                    found.append((name, option, words))
+    return found
+
+
+def test_another_spelling_of_a_choice_names_the_word_that_is_meant() -> None:
+    seen = 0
+    lists = [words for _, _, words in _choices()] + [tuple(METHODS), ADJUSTMENTS]
+    for words in map(tuple, lists):
+        for word in words:
+            spelt = {word.upper(), word.replace("-", "_"), word.replace("_", "-"), f" {word}"}
+            for other in spelt - set(words):
+                with pytest.raises(InputError) as caught:
+                    arguments.choice("option", other, words)
+                assert caught.value.hint == f"Did you mean {word!r}?"
+                seen += 1
+        with pytest.raises(InputError) as caught:
+            arguments.choice("option", "zzzz", words)
+        assert caught.value.hint == ""
+    assert seen > 50
+
+
+@pytest.mark.parametrize(
+    ("call", "meant"),
+    [
+        (lambda: apa.adjust_p([0.1, 0.2], "fdr-bh"), "'bh'"),
+        (lambda: apa.effect_size([1, 2, 3.5], [0, 1, 1], measures=["hedges_g"]), "'g'"),
+        (lambda: apa.effect_size([1, 2, 3.5], [0, 1, 1], measures="glass_delta"), "'glass'"),
+        (lambda: apa.tost([1, 2, 3.5], bounds=1, hypothesis="minimal"), "'minimal_effect'"),
+        (lambda: verb_data.best().where(roi="v1"), "'V1'"),
+        (lambda: verb_data.best().where(modle="a"), "'model'"),
+        (lambda: apa.compare("score ~ modle | roi", verb_data.best()), "'model'"),
+        (lambda: apa.rdm_similarity([[1, 2, 4.0]], [[1, 2, 3.0]], method="rho_a"), "'rho-a'"),
+        (lambda: apa.read(_wide(), wide="modle"), "'model'"),
+    ],
+)
+def test_a_near_word_is_named(call: Callable[[], object], meant: str) -> None:
+    with pytest.raises(InputError, match=f"Did you mean {meant}"):
+        call()
+
+
+def _people() -> pd.DataFrame:
+    random = np.random.default_rng(1)
+    rows = [
+        (f"{s:03d}", roi, net, 0.3 + 0.02 * s + 0.1 * (net == "vit") + 0.02 * random.normal())
+        for s in range(1, 6)
+        for roi in ("V1", "IT")
+        for net in ("resnet", "vit")
+    ]
+    return pd.DataFrame(rows, columns=["participant", "area", "network", "RSA"])
+
+
+def _wide() -> pd.DataFrame:
+    people = _people()
+    return people.pivot_table(
+        index=["participant", "area"], columns="network", values="RSA"
+    ).reset_index()
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: apa.compare("RSA ~ model | roi", _people()), "score"),
+        (lambda: apa.compare("score ~ network | roi", _people()), "model"),
+        (lambda: apa.compare("score ~ model | area", _people()), "roi"),
+        (lambda: apa.read(_people()).where(participant="001"), "subject"),
+    ],
+)
+def test_a_column_that_was_renamed_when_read_is_named(
+    call: Callable[[], object], name: str
+) -> None:
+    with pytest.raises(InputError, match=f"It was read as '{name}'"):
+        call()
+
+
+def test_a_frame_that_a_verb_cannot_read_says_how_it_is_read() -> None:
+    odd = _people().rename(columns={"RSA": "wobble"})
+    with pytest.raises(DataError, match=r"rename=\{'wobble': 'score'\}") as caught:
+        apa.compare("score ~ model | roi", odd)
+    assert "data = apa.read(frame, ...)" in str(caught.value)
+    assert "command line" not in str(caught.value)
+    table = apa.read(odd, rename={"wobble": "score"})
+    assert len(apa.compare("score ~ model | roi", table).table) == 2
+
+
+def test_arrays_of_too_many_axes_say_what_to_do_with_them() -> None:
+    random = np.random.default_rng(1)
+    repeated, maps = random.random((12, 4, 5)), random.random((12, 2, 3, 3))
+    flat = {("m", "l"): random.random((12, 6))}
+    for call in (apa.score_patterns, apa.linear_predictivity):
+        with pytest.raises(DataError, match=r"x\.mean\(axis=1\); ncsnr"):
+            call({("s", "V1"): repeated}, flat)
+        with pytest.raises(DataError, match=r"x\.reshape\(len\(x\), -1\)"):
+            call({("s", "V1"): repeated.mean(axis=1)}, {("m", "conv"): maps})
+    with pytest.raises(DataError, match=r"x\.mean\(axis=1\)"):
+        apa.rdms_from_patterns({("s", "V1"): repeated})
+    with pytest.raises(InputError, match=r"a dict of 1 arrays, the first \('s', 'V1'\)"):
+        apa.ncsnr({("s", "V1"): repeated})
+
+
+def test_tensors_with_a_graph_or_of_half_precision_are_numbers() -> None:
+    torch = pytest.importorskip("torch")
+    random = np.random.default_rng(1)
+    brain, values = {("s", "V1"): random.random((12, 8))}, random.random((12, 9)).astype("f4")
+    plain = apa.score_patterns(brain, {("m", "l"): values}).frame["score"][0]
+    graph = torch.tensor(values, requires_grad=True)
+    half = torch.tensor(values).bfloat16()
+    assert apa.score_patterns(brain, {("m", "l"): graph}).frame["score"][0] == plain
+    near = apa.score_patterns(brain, {("m", "l"): half}).frame["score"][0]
+    assert abs(near - plain) < 0.05
+    for tensor in (graph, half):
+        assert len(apa.rdms_from_patterns({("s", "V1"): tensor})) == 1
+        assert apa.tost(tensor.flatten(), bounds=1).table["estimate"][0] > 0
+
+
+def test_a_ceiling_of_two_bounds_asks_which() -> None:
+    ceiling = apa.noise_ceiling(verb_data.rdms().brain, kind="nili")
+    scores = apa.score(verb_data.rdms().brain, verb_data.rdms().models)
+    best = scores.where(kind="model", layer=scores.frame["layer"].iloc[0])
+    with pytest.raises(MarginError, match=r"margin\(\.\.\., bound='lower'\)"):
+        apa.equivalence("score ~ model | roi", best, bounds=apa.margin(0.1, of=ceiling))
+
+
+def test_formulas_of_emmeans_are_told_in_our_words() -> None:
+    frame = _people().astype({"participant": str})
+    fit = apa.lmm("RSA ~ network * area + (1 | participant)", frame)
+    for formula in ("~ network | area", "pairwise ~ network"):
+        with pytest.raises(InputError, match=r"specs='a', by='b'.*\.pairs\(\)"):
+            apa.emmeans(fit, formula)

@@ -149,7 +149,10 @@ def _labelled(data: Any) -> RDMSet:
     rdms = as_rdms(data, "data")
     for c in ("subject", "roi"):
         if c not in rdms.labels.columns:
-            raise InputError("data", list(rdms.labels.columns), f"RDMs with a label {c!r}")
+            hint = f"read_rdms(..., labels={{{c!r}: ...}}): one name for all, or the descriptor that holds it."
+            raise InputError(
+                "data", list(rdms.labels.columns), f"RDMs with a label {c!r}", hint=hint
+            )
     return rdms
 
 

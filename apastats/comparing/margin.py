@@ -265,7 +265,9 @@ def _ceiling_values(ceiling: Any, block: Block, bound: str, name: str) -> np.nda
     if "bound" in table.columns:
         rows = np.flatnonzero((table["bound"] == bound).to_numpy())
         if not rows.size:
-            raise MarginError("bound", bound, f"one of {list(table['bound'].unique())}")
+            two = list(table["bound"].unique())
+            hint = f"A ceiling of two bounds is asked which: margin(..., bound={two[0]!r})."
+            raise MarginError("bound", bound, f"one of {two}", hint=hint)
     shared = [c for c in block.cells.columns if c in table.columns]
     out = np.full(block.values.shape[::2], np.nan)
     place = {s: i for i, s in enumerate(subjects)}

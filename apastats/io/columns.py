@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from apastats.calls import alike
 from apastats.errors import DataError, InputError
 from apastats.rows import KEY_COLUMNS
 
@@ -58,6 +59,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "score": (
         *("score", "scores", "r", "rho", "tau", "value", "alignment", "similarity", "correlation"),
         *("corr", "rsa", "r2", "r_squared", "cka", "center", "centre", "estimate", "mean"),
+        *("spearman", "spearman_r", "pearson", "pearson_r", "kendall", "kendall_tau", "cosine"),
+        *("rho_a", "tau_a", "tau_b", "procrustes", "predictivity", "explained_variance"),
     ),
     "metric": ("metric", "metrics", "metric_name", "measure"),
     "split": ("split", "data_split", "partition"),
@@ -251,6 +254,7 @@ def plan_columns(
     ignore: Collection[str] = (),
     given: Collection[str] = (),
     same: Collection[str] = (),
+    n_file: int = 1,
 ) -> Plan:
     """Roles of all columns of a table.
 
@@ -265,6 +269,8 @@ def plan_columns(
         Names that need no column (``defaults``, entities of file names).
     same : collection of str
         Columns such as ``score.1`` that hold the same as the column they double.
+    n_file : int
+        Files the table is read from: their names may state a label.
 
     Returns
     -------
@@ -311,7 +317,7 @@ def plan_columns(
     for claiming, text in _claimed_twice(found):
         problems.append(text)
         options.append(f"--ignore {shlex.quote(claiming[-1])}")
-    absent, ways = _absent(found, looks, given, spread)
+    absent, ways = _absent(found, looks, given, spread, n_file)
     return Plan(tuple(found), tuple(problems + absent), tuple(ways or options))
 
 
@@ -329,13 +335,18 @@ def _spread_over(wide: object) -> tuple[str | None, list[str] | None]:
     allowed = [k for k in KEY_COLUMNS if k != "kind"]
     if wide is None:
         return None, None
-    if isinstance(wide, str) and wide in allowed:
-        return wide, None
-    if isinstance(wide, Mapping) and len(wide) == 1 and next(iter(wide)) in allowed:
-        role, levels = next(iter(wide.items()))
+    named = isinstance(wide, Mapping) and len(wide) == 1
+    role = next(iter(wide)) if isinstance(wide, Mapping) and named else wide
+    # network is model here as it is where it names a column
+    role = canonical(role) if isinstance(role, str) else None
+    if role in allowed and not isinstance(wide, Mapping):
+        return role, None
+    if role in allowed and isinstance(wide, Mapping):
+        levels = next(iter(wide.values()))
         if not isinstance(levels, str) and all(isinstance(v, str) for v in levels):
             return role, list(levels)
-    raise InputError("wide", wide, f"one of {allowed}, or {{'model': [columns]}}")
+    allowed_words = f"one of {allowed}, or {{'model': [columns]}}"
+    raise InputError("wide", wide, allowed_words, hint=alike(wide, allowed))
 
 
 def _by_name(
@@ -408,12 +419,18 @@ def _claimed_twice(found: Sequence[Column]) -> list[tuple[list[str], str]]:
             other = next((n for n in reversed(names) if n != target), names[-1])
             text = f"columns {' and '.join(map(repr, names))} both claim {target!r}: rename={{{other!r}: ...}}"
             text += f", keys=[{other!r}], covariates=[{other!r}] or ignore=[{other!r}] decides"
+            if target == "score":
+                text += "; wide='metric' where each is a metric of its own"
             claims.append(([*(n for n in names if n != other), other], text))
     return claims
 
 
 def _absent(
-    found: Sequence[Column], looks: Mapping[str, str], given: Collection[str], spread: str | None
+    found: Sequence[Column],
+    looks: Mapping[str, str],
+    given: Collection[str],
+    spread: str | None,
+    n_file: int,
 ) -> tuple[list[str], list[str]]:
     """Roles that no column takes, and what to type about them."""
     have = {c.target for c in found} | set(given) | ({"score"} if spread else set())
@@ -424,21 +441,59 @@ def _absent(
         return [], []
     free = [c.name for c in found if c.role in ("other label", "unknown", "further label")]
     numbers = [c.name for c in found if c.role == "unknown" and looks[c.name] == "number"]
-    # a column that is taken for something already is no candidate, unless there is no other way
-    example = free[0] if free else next(iter(looks), "NAME") if missing[0] == "score" else ""
-    uses = [f"rename={{{example!r}: {missing[0]!r}}}"] if example else []
-    if missing[0] != "score":
-        uses.append(f"defaults={{{missing[0]!r}: ...}}")
-    first = f"missing column {missing[0]!r}; found {list(looks)}. Use {' or '.join(uses)}"
-    ways = [
-        f"--rename {shlex.quote(f'{name}={role}')}"
-        for role, name in zip(missing, free, strict=False)
-    ]
-    ways += [f"--defaults {role}=NAME" for role in missing[len(free) :]]
-    if len(numbers) > 1 and "score" in missing:
-        first += f", or wide='model' where {numbers[0]!r}, {numbers[1]!r}, ... are models"
+    texts = [c for c in free if c not in numbers]
+    uses, ways = [], []
+    for role in missing:
+        # numbers are scores, text is a label: a column of the other kind is no candidate while one is left
+        own, rest = (numbers, texts) if role == "score" else (texts, [])
+        names = own or rest or (list(looks)[:1] if role == "score" else [])
+        # several labels and several columns: which is which the data do not say
+        sure = role == "score" or (len(names) == 1 and len(missing) - ("score" in missing) == 1)
+        name = names[0] if names and sure else "COLUMN"
+        if names:
+            uses.append(f"rename={{{name!r}: {role!r}}}")
+            ways.append(f"--rename {shlex.quote(f'{name}={role}')}")
+        elif role != "score":
+            ways.append(f"--defaults {role}=NAME")
+    labels = [r for r in missing if r != "score"]
+    if labels:
+        uses.append(f"defaults={{{labels[0]!r}: ...}}")
+    spreads = [c.name for c in found if c.role == "level" or c.name in numbers]
+    parted = _two_labels(spreads, [c for c in looks if c not in spreads]) if labels else ""
+    if parted:
+        ways = []
+    elif len(numbers) > 1 and "score" in missing:
+        uses.append(f"wide='model' where {numbers[0]!r}, {numbers[1]!r}, ... are models")
         ways = ["--wide model"]
+    first = f"missing column {missing[0]!r}; found {list(looks)}. Use {' or '.join(uses)}"
+    if texts and any("COLUMN" in u for u in uses):
+        first += f", COLUMN being one of {texts}"
+    if labels and n_file > 1:
+        first += (
+            f". The names of the files may state it, as in {_IN_NAMES[labels[0]]}-NAME_scores.csv"
+        )
+    if parted:
+        first += f". {parted}"
     return [f"{first}.", *(f"missing column {r!r}" for r in missing[1:])], ways
+
+
+_IN_NAMES = {"subject": "sub", "roi": "roi", "model": "model"}
+
+
+def _two_labels(names: Sequence[str], kept: Sequence[str]) -> str:
+    """What to do where names of columns hold two labels that cross (V1_resnet, V1_vit, IT_resnet, ...)."""
+    for mark in ("_", "-", ".", "/", "|", ":", " "):
+        parts = [tuple(n.split(mark)) for n in names]
+        if len(parts) < 4 or any(len(p) != 2 or not all(p) for p in parts):
+            continue
+        left, right = ({p[i] for p in parts} for i in (0, 1))
+        if len(left) > 1 and len(right) > 1 and len(left) * len(right) == len(set(parts)):
+            return (
+                f"Each name holds two labels ({', '.join(names[:3])}, ...); in pandas: w = frame.set_index({kept}); "
+                f"w.columns = pandas.MultiIndex.from_tuples([c.split({mark!r}) for c in w], names=['roi', 'model']); "
+                "apa.read(w)"
+            )
+    return ""
 
 
 def refuse(plan: Plan, source: str) -> None:

@@ -251,7 +251,7 @@ def look_into(source: Any, **options: Any) -> Found:
             and same_cells(frame[c], frame[c.rsplit(".", 1)[0]])}  # fmt: skip
     plan = plan_columns(
         looks, rename=rename, wide=given["wide"], keys=given["keys"], covariates=given["covariates"],
-        ignore=given["ignore"], given=set(defaults), same=same,
+        ignore=given["ignore"], given=set(defaults), same=same, n_file=sum(p.n_file for p in parts),
     )  # fmt: skip
     what = list(dict.fromkeys(p.what for p in parts))
     if is_paths(source):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.arguments import choice, items
+from apastats.arguments import choice, items, off_device
 from apastats.errors import DataError, DesignError, InputError
 from apastats.io.arrays import first_line
 from apastats.io.rdm_labels import row_names, text
@@ -20,6 +20,7 @@ from apastats.numbers.backends import NUMPY, Backend, get_backend
 from apastats.numbers.moments import ROUNDING
 from apastats.recording import verb
 from apastats.scoring.activations import Activations
+from apastats.scoring.response_patterns import way_out
 
 __all__ = ["distances", "rdms_from_patterns"]
 
@@ -227,12 +228,13 @@ def rdms_from_patterns(
 
 def _checked(value: Any, key: Any) -> np.ndarray:
     try:
-        array = np.asarray(value)
+        array = np.asarray(off_device(value))
     except (TypeError, ValueError) as error:
         raise DataError(f"patterns {key!r}: no array of numbers ({error})") from error
     if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
         raise DataError(
             f"patterns {key!r}: shape {array.shape}; allowed: [n_stimulus, n_feature] numbers"
+            f"{way_out(array)}"
         )
     if not np.isfinite(array).all():
         raise DataError(

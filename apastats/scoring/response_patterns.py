@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from apastats.arguments import off_device
 from apastats.errors import DataError, InputError
 from apastats.io.rdm_labels import row_names
 from apastats.io.read_patterns import PatternSets
@@ -215,17 +216,26 @@ def checked_patterns(sets: Any, argument: str, *, pairs: bool) -> dict[tuple[str
     return out
 
 
+def way_out(array: np.ndarray) -> str:
+    """How an array of too many axes becomes patterns, in words; "" for others."""
+    return {
+        3: "; repeats [n_stimulus, n_repeat, n_unit] are averaged first, x.mean(axis=1); ncsnr(x) is their ceiling",
+        4: "; maps of units become one row for each stimulus, x.reshape(len(x), -1)",
+    }.get(array.ndim, "")
+
+
 def _array(value: Any, name: str) -> np.ndarray:
     if isinstance(value, tuple):
         hint = "Pairs (train, test) are for encoding measures."
         raise InputError(name, f"a tuple of {len(value)}", "one array", hint=hint)
     try:
-        array = np.asarray(value)
+        array = np.asarray(off_device(value))
     except ValueError as error:
         raise DataError(f"{name}: rows of unequal length") from error
     if array.ndim != 2 or not array.size or array.dtype.kind not in "fiu":
         raise DataError(
             f"{name}: shape {array.shape}, type {array.dtype}; allowed: [n_stimulus, n_feature] numbers"
+            f"{way_out(array)}"
         )
     # one layout: products of matrices differ in their last digit between layouts
     array = array.astype("f8", order="C")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from apastats.calls import alike
 from apastats.errors import InputError
 from apastats.memory import reserve
 
@@ -54,7 +55,7 @@ def _reference(ref: Any, labels: list[str]) -> int:
             raise InputError("ref", ref, f"a label, or a position from 0 to {len(labels) - 1}")
         return int(ref)
     if str(ref) not in labels:
-        raise InputError("ref", ref, f"one of {labels}")
+        raise InputError("ref", ref, f"one of {labels}", hint=alike(ref, labels))
     return labels.index(str(ref))
 
 

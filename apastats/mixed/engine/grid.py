@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import choice
+from apastats.calls import alike
 from apastats.errors import InputError
 from apastats.mixed.engine.design import Design
 from apastats.mixed.engine.fixed_part import FixedPart
@@ -178,7 +179,11 @@ def _nested_columns(
             if found is not None:
                 nested[name] = found
             elif name not in (held if argument == "at" else known):
-                raise InputError(argument, name, f"a variable of the fixed part: {known}")
+                formula = "R's '~ a | b' is specs='a', by='b' here, 'pairwise ~ a' is emmeans(fit, 'a').pairs()."
+                hint = formula if "~" in str(name) else alike(name, known)
+                raise InputError(
+                    argument, name, f"a variable of the fixed part: {known}", hint=hint
+                )
     both = set(specs) & set(by)
     if both:
         raise InputError("by", sorted(both)[0], "a column that is not in specs")
@@ -204,7 +209,12 @@ def _values(fixed: FixedPart, name: str, at: Mapping[str, Any]) -> list[Any]:
     if name in fixed.factors:
         unknown = [v for v in listed if v not in fixed.factors[name]]
         if unknown:
-            raise InputError(f"at[{name!r}]", unknown[0], f"one of {fixed.factors[name]}")
+            raise InputError(
+                f"at[{name!r}]",
+                unknown[0],
+                f"one of {fixed.factors[name]}",
+                hint=alike(unknown[0], fixed.factors[name]),
+            )
     elif not all(np.isreal(v) and np.isfinite(v) for v in listed):
         raise InputError(f"at[{name!r}]", given, "finite numbers")
     return listed
