@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -324,9 +323,9 @@ class ScoreTable:
 
     def _meant(self, name: str) -> str:
         """What a column that is not there was taken for when it was read, or which is spelt nearly so."""
-        read = re.search(rf"'{re.escape(name)}' as (\w+)", "\n".join(self.log))
-        if read is not None:
-            return f"It was read as {read[1]!r}."
+        taken = dict(self.facts.taken).get(name)
+        if taken is not None:
+            return f"It was read as {taken!r}."
         return alike(name, self.frame.columns)
 
     @checked

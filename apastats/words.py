@@ -259,6 +259,8 @@ class Facts:
         Covariates in which rows left out differ from the row kept.
     calls : tuple of str
         The public calls it went through, as text; :func:`apastats.recording.verb` writes them from the signature.
+    taken : tuple of pairs of str
+        Columns of the source that were taken under another name, and that name.
     """
 
     layers: LayerChoice | None = None
@@ -266,10 +268,12 @@ class Facts:
     n_duplicate: int = 0
     differ: Sequence[str] = ()
     calls: Sequence[str] = ()
+    taken: Sequence[tuple[str, str]] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "calls", tuple(self.calls))
         object.__setattr__(self, "differ", tuple(self.differ))
+        object.__setattr__(self, "taken", tuple((name, as_) for name, as_ in self.taken))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dict, for json; :meth:`from_dict` reads it."""

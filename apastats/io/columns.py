@@ -225,6 +225,12 @@ class Plan:
         roles = ("covariate", "beside the score", "bookkeeping", "other label")
         return [c.target for c in self.of(*roles) if c.target is not None]
 
+    @property
+    def taken(self) -> tuple[tuple[str, str], ...]:
+        """Columns that are taken under another name, and that name."""
+        names = [(c.name, c.target) for c in self.columns if c.role != "level"]
+        return tuple((name, target) for name, target in names if target not in (None, name))
+
     def log(self) -> list[str]:
         """What was taken for what, where the name alone does not say it."""
         renamed = [
@@ -437,47 +443,63 @@ def _absent(
     missing = [r for r in ("model", "subject", "roi", "score") if r not in have]
     if spread is not None and not any(c.role == "level" for c in found):
         return [f"no column is a level of {spread!r}; found {list(looks)}"], []
-    if not missing:
-        return [], []
-    free = [c.name for c in found if c.role in ("other label", "unknown", "further label")]
+    return _told(missing, found, looks, n_file) if missing else ([], [])
+
+
+def _told(
+    missing: Sequence[str], found: Sequence[Column], looks: Mapping[str, str], n_file: int
+) -> tuple[list[str], list[str]]:
+    """What is said of roles that are missing, and what to type."""
     numbers = [c.name for c in found if c.role == "unknown" and looks[c.name] == "number"]
-    texts = [c for c in free if c not in numbers]
-    uses, ways = [], []
-    for role in missing:
-        # numbers are scores, text is a label: a column of the other kind is no candidate while one is left
-        own, rest = (numbers, texts) if role == "score" else (texts, [])
-        names = own or rest or (list(looks)[:1] if role == "score" else [])
-        # several labels and several columns: which is which the data do not say
-        sure = role == "score" or (len(names) == 1 and len(missing) - ("score" in missing) == 1)
-        name = names[0] if names and sure else "COLUMN"
-        if names:
-            uses.append(f"rename={{{name!r}: {role!r}}}")
-            ways.append(f"--rename {shlex.quote(f'{name}={role}')}")
-        elif role != "score":
-            ways.append(f"--defaults {role}=NAME")
+    free = [c.name for c in found if c.role in ("other label", "unknown", "further label")]
+    texts = [name for name in free if name not in numbers]
+    uses, ways = _renamings(missing, numbers, texts, looks)
     labels = [r for r in missing if r != "score"]
-    if labels:
-        uses.append(f"defaults={{{labels[0]!r}: ...}}")
-    spreads = [c.name for c in found if c.role == "level" or c.name in numbers]
-    parted = _two_labels(spreads, [c for c in looks if c not in spreads]) if labels else ""
+    parted = _parted(found, numbers, looks) if labels else ""
     if parted:
         ways = []
     elif len(numbers) > 1 and "score" in missing:
         uses.append(f"wide='model' where {numbers[0]!r}, {numbers[1]!r}, ... are models")
         ways = ["--wide model"]
     first = f"missing column {missing[0]!r}; found {list(looks)}. Use {' or '.join(uses)}"
-    if texts and any("COLUMN" in u for u in uses):
+    if texts and len(labels) > 1:
         first += f", COLUMN being one of {texts}"
-    if labels and n_file > 1:
-        first += (
-            f". The names of the files may state it, as in {_IN_NAMES[labels[0]]}-NAME_scores.csv"
-        )
-    if parted:
-        first += f". {parted}"
+    first += _by_files(labels, n_file) + parted
     return [f"{first}.", *(f"missing column {r!r}" for r in missing[1:])], ways
 
 
-_IN_NAMES = {"subject": "sub", "roi": "roi", "model": "model"}
+def _parted(found: Sequence[Column], numbers: Sequence[str], looks: Mapping[str, str]) -> str:
+    levels = [c.name for c in found if c.role == "level" or c.name in numbers]
+    told = _two_labels(levels, [c for c in looks if c not in levels])
+    return f". {told}" if told else ""
+
+
+def _by_files(labels: Sequence[str], n_file: int) -> str:
+    if not labels or n_file < 2:
+        return ""
+    word = {"subject": "sub"}.get(labels[0], labels[0])
+    return f". The names of the files may state it, as in {word}-NAME_scores.csv"
+
+
+def _renamings(
+    missing: Sequence[str], numbers: Sequence[str], texts: Sequence[str], looks: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
+    """What fills the roles that no column takes, in Python and as typed."""
+    labels = [r for r in missing if r != "score"]
+    uses, ways = [], []
+    for role in missing:
+        # numbers are scores, text is a label: a column of the other kind is no candidate while one is left
+        names = (numbers or texts or list(looks)[:1]) if role == "score" else texts
+        # several labels: which column is which the data do not say
+        name = names[0] if names and (role == "score" or len(labels) == 1) else "COLUMN"
+        if names:
+            uses.append(f"rename={{{name!r}: {role!r}}}")
+            ways.append(f"--rename {shlex.quote(f'{name}={role}')}")
+        elif role != "score":
+            ways.append(f"--defaults {role}=NAME")
+    if labels:
+        uses.append(f"defaults={{{labels[0]!r}: ...}}")
+    return uses, ways
 
 
 def _two_labels(names: Sequence[str], kept: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -389,8 +389,9 @@ def _table(
     made, numbered, notes = _in_order(made, numbered, frame, plan)
     log += notes
     try:
-        return ScoreTable(made, on_duplicate=on_duplicate, log=tuple(log), source=found.source,
-                          covariates=tuple(plan.covariates))  # fmt: skip
+        table = ScoreTable(made, on_duplicate=on_duplicate, log=tuple(log), source=found.source,
+                           covariates=tuple(plan.covariates))  # fmt: skip
+        return replace(table, facts=replace(table.facts, taken=plan.taken))
     except RepeatedRowsError as error:
         raise DataError(
             f"{error}\n{_places(numbered[list(error.rows)], levels, len(frame), where)}"

@@ -447,6 +447,10 @@ def emmeans(
     level = level_of(fit.info, conf_level)
     method = df or str(fit.info["df_method"])
     inference = fit.model.inference(method)
+    for name in [specs] if isinstance(specs, str) else specs:
+        if "~" in name:
+            hint = "R's '~ a | b' is specs='a', by='b' here, 'pairwise ~ a' is emmeans(fit, 'a').pairs()."
+            raise InputError("specs", name, "names of variables", hint=hint)
     grid = reference_grid(fit.model.design, specs, by=by, at=at, trend=trend, weights=weights)
     notes = _say_not_estimable(grid)
     table = coefficient_table(

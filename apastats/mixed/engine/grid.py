@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import choice
-from apastats.calls import alike
 from apastats.errors import InputError
 from apastats.mixed.engine.design import Design
 from apastats.mixed.engine.fixed_part import FixedPart
@@ -179,11 +178,7 @@ def _nested_columns(
             if found is not None:
                 nested[name] = found
             elif name not in (held if argument == "at" else known):
-                formula = "R's '~ a | b' is specs='a', by='b' here, 'pairwise ~ a' is emmeans(fit, 'a').pairs()."
-                hint = formula if "~" in str(name) else alike(name, known)
-                raise InputError(
-                    argument, name, f"a variable of the fixed part: {known}", hint=hint
-                )
+                raise InputError(argument, name, f"a variable of the fixed part: {known}")
     both = set(specs) & set(by)
     if both:
         raise InputError("by", sorted(both)[0], "a column that is not in specs")
