@@ -208,7 +208,6 @@ def _values(fixed: FixedPart, name: str, at: Mapping[str, Any]) -> list[Any]:
                 f"at[{name!r}]",
                 unknown[0],
                 f"one of {fixed.factors[name]}",
-                hint=alike(unknown[0], fixed.factors[name]),
             )
     elif not all(np.isreal(v) and np.isfinite(v) for v in listed):
         raise InputError(f"at[{name!r}]", given, "finite numbers")
