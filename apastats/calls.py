@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from apastats.errors import CallError, shown
@@ -102,11 +102,11 @@ def alike(value: Any, allowed: Iterable[Any]) -> str:
     ("Did you mean 'rho-a'?", "Did you mean 'g'?", '')
     """
     words = [str(v) for v in allowed]
-    plain = {re.sub(r"[\W_]+", "", w.casefold()): w for w in reversed(words)}
-    wrote = re.sub(r"[\W_]+", "", str(value).casefold()) if isinstance(value, (str, int)) else ""
+    plain = {"".join(_parts(w)): w for w in reversed(words)}
+    parts = _parts(value) if isinstance(value, (str, int)) else []
+    wrote = "".join(parts)
     if not wrote:
         return ""
-    parts = re.findall(r"[^\W_]+", str(value).casefold())
     begun = [w for k, w in plain.items() if len(wrote) > 2 and k.startswith(wrote)]
     whole = [w for w in words if w.casefold() in parts]
     close = difflib.get_close_matches(wrote, list(plain), n=1, cutoff=0.75)
@@ -114,6 +114,11 @@ def alike(value: Any, allowed: Iterable[Any]) -> str:
         (c[0] for c in (begun, whole) if len(c) == 1), plain[close[0]] if close else None
     )
     return f"Did you mean {found!r}?" if found is not None else ""
+
+
+def _parts(value: Any) -> list[str]:
+    """Letters and digits between other marks, in small letters."""
+    return ["".join(g) for plain, g in groupby(str(value).casefold(), str.isalnum) if plain]
 
 
 def misfit(
