@@ -251,7 +251,7 @@ def _limits(value: Any, says: str) -> tuple[float, float]:
 def _judge(test: _Test, results: Mapping[str, Any], power: float) -> dict[str, Any]:
     """Verdict of one test, with what it read."""
     empty = {
-        "estimand": test.estimand, "margin": _margin_words(test), "test": _test_words(test), "verdict": MUTE,
+        "estimand": test.estimand, "margin": _margin(test), "test": _test_words(test), "verdict": MUTE,
         "estimate": np.nan, "conf_low": np.nan, "conf_high": np.nan, "n_shown": 0, "n_against": 0, "n_row": 0,
         "n_subject": np.nan, "n_needed": np.nan, "reading": "", "decides": test.needs, "method": "intervals",
     }  # fmt: skip
@@ -500,6 +500,11 @@ def _needed(
         mid = (low + high) // 2
         low, high = (low, mid) if reached(mid) else (mid, high)
     return float(high)
+
+
+def _margin(test: _Test) -> str:
+    """The limit as a table holds it: in plain characters, so that whoever reads a csv can make a number of it."""
+    return _margin_words(test).replace("\u2212", "-")
 
 
 def _margin_words(test: _Test) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -155,6 +156,7 @@ WORDS: Mapping[str, Callable[[str], str]] = {
     "kind": quantity_words,
     "contrast": _minus,
     "metric": metric_words,
+    "margin": lambda text: re.sub(r"(?<!\w)-(?=\d)", "\u2212", text),
 }
 
 

@@ -168,3 +168,11 @@ def test_bad_claims(change, message) -> None:
         apa.claims([one, one], {"r": rows([1])})
     with pytest.raises(InputError, match="joint limits"):
         verdict(rows([1, 2]).drop(columns=["std_error", "n_subject"]), rows="any")
+
+
+def test_limits_in_a_table_are_numbers_to_a_reader_of_csv() -> None:
+    stated = [{"name": "c", "statement": "c", "result": "r", "says": "above", "value": -0.1}]
+    found = apa.claims(stated, {"r": rows([0.0])})
+    assert float(found.table["margin"].item()) == -0.1
+    assert "above \u22120.1" in found.table["test"].item()
+    assert "\u22120.1" in found.to_html(columns=["margin"])
