@@ -83,6 +83,16 @@ def best_against_people(best: apa.ScoreTable, table: apa.ScoreTable) -> pd.DataF
     return t_rows(found)
 
 
+# the brain's agreement that a model's is compared with
+AGAINST = {
+    "released": "released",
+    "matched": "matched",
+    "leave_one_out": "leave one out",
+    "shared_1": "lowered by what shared predictors add where people predict otherwise than they are predicted",
+    "shared_2": "lowered by what shared predictors add where people predict as they are predicted",
+}
+
+
 def gaps_to_brain(
     patterns: apa.AlignmentPatterns, best: apa.ScoreTable, reference: str, n_resamples: int | None
 ) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
@@ -246,7 +256,7 @@ def stated(found: dict[str, Any]) -> list[dict[str, Any]]:
         "9": "Connectivity matches brain patterns above random graphs in V1, V2, V3, V3B, V7 and IPS1",
     }
     six = [{"result": name, "says": "below", "value": 0,
-            "estimand": f"agreement less the brain's, {name.removeprefix('gaps_').replace('_', ' ')}"}
+            "estimand": f"agreement less the brain's, {AGAINST[name.removeprefix('gaps_')]}"}
            for name in found if name.startswith("gaps_")]  # fmt: skip
     n_lead = len(found["leads"])
     n_roi = int(found["leads"]["n_roi"].iloc[0]) if n_lead else 1
