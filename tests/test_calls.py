@@ -6,6 +6,7 @@ import inspect
 import re
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 import apastats as apa
 from apastats import arguments
 from apastats.calls import MEANT, nearest
-from apastats.errors import ApaError, CallError, DataError, InputError, MarginError
+from apastats.errors import ApaError, CallError, DataError, InputError, MarginError, StudyError
 from apastats.numbers.adjust_p import ADJUSTMENTS
 from apastats.scoring.methods import METHODS
 from tests import verb_data, verbs
@@ -260,3 +261,28 @@ def test_formulas_of_emmeans_are_told_in_our_words() -> None:
     for formula in ("~ network | area", "pairwise ~ network"):
         with pytest.raises(InputError, match=r"specs='a', by='b'.*\.pairs\(\)"):
             apa.emmeans(fit, formula)
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("equivalence.bound", "bounds"),
+        ("equivalence.margin", "bounds"),
+        ("bootstrap.n_boot", "n_resamples"),
+        ("bootstrap.ci", "conf_level"),
+        ("equivalance.bounds", "equivalence"),
+        ("study.sead", "seed"),
+    ],
+)
+def test_a_key_of_a_study_that_is_not_there_names_the_one_that_is_meant(
+    key: str, meant: str, tmp_path: Path
+) -> None:
+    people = _people().rename(columns={"RSA": "score"})
+    people.to_csv(tmp_path / "scores.csv", index=False)
+    study = tmp_path / "study.toml"
+    study.write_text('[inputs]\nscores = "scores.csv"\n[equivalence]\nbounds = 0.05\n')
+    with pytest.raises(StudyError, match=f"did you mean {meant}\\?"):
+        apa.run_study(study, [f"{key}=1"])
+    with pytest.raises(StudyError, match="unknown key") as caught:
+        apa.run_study(study, ["study.wobble=1"])
+    assert "did you mean" not in str(caught.value)

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from apastats.calls import nearest
 from apastats.errors import InputError, StudyError, shown
 from apastats.studies.sections import StudyFile
 
@@ -204,7 +205,10 @@ def _explain(error: ValidationError, content: dict[str, Any], locator: Locator) 
         keys = _keys(problem["loc"], content, missing=kind == "missing")
         message = problem["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
         if kind == "extra_forbidden":
-            message = f"unknown key; allowed: {', '.join(_allowed(keys[:-1]))}"
+            allowed = _allowed(keys[:-1])
+            meant = nearest(keys[-1], allowed)
+            message = f"unknown key; allowed: {', '.join(allowed)}"
+            message += f"; did you mean {meant}?" if meant else ""
         elif kind == "missing":
             message = "is missing"
             if keys and keys[-1] == "bounds":
