@@ -282,7 +282,7 @@ def test_a_key_of_a_study_that_is_not_there_names_the_one_that_is_meant(
     study = tmp_path / "study.toml"
     study.write_text('[inputs]\nscores = "scores.csv"\n[equivalence]\nbounds = 0.05\n')
     with pytest.raises(StudyError, match=f"did you mean {meant}\\?"):
-        apa.run_study(study, [f"{key}=1"])
+        apa.run_study(study, assignments=[f"{key}=1"])
     with pytest.raises(StudyError, match="unknown key") as caught:
-        apa.run_study(study, ["study.wobble=1"])
+        apa.run_study(study, assignments=["study.wobble=1"])
     assert "did you mean" not in str(caught.value)
