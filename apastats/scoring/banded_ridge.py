@@ -31,7 +31,7 @@ from apastats.scoring.bands import (
     fit_bands,
     product_measure,
 )
-from apastats.scoring.folds import check_shuffled, delayed, held_out, parse_delays
+from apastats.scoring.folds import check_shuffled, check_sizes, delayed, held_out, parse_delays
 from apastats.scoring.response_patterns import (
     Patterns,
     check_same_rows,
@@ -200,8 +200,10 @@ def banded_ridge(
     with units_kept(by_unit, counts) as units:
         rows = list(_rows(full, raw, fit, sizes, units))
     frame = with_left_out(pd.DataFrame(rows), counts)
+    tests = [len(p.test) for p in full.values() if p.test is not None]
     said = (
         *((parted,) if parted else ()),
+        *check_sizes([*map(len, out), *tests], "r2"),
         *_left_out(frame),
         *_at_edges(frame, penalties, alphas is not ALPHAS),
         *units.log,

@@ -8,10 +8,24 @@ from typing import Any, overload
 import numpy as np
 
 from apastats import arguments
-from apastats.errors import DesignError, InputError, PseudoreplicationWarning, warn
+from apastats.errors import (
+    DesignError,
+    InputError,
+    PseudoreplicationWarning,
+    SmallSampleWarning,
+    warn,
+)
 from apastats.numbers.units import varies
 
-__all__ = ["FOLDS", "autocorrelation", "check_shuffled", "delayed", "held_out", "parse_delays"]
+__all__ = [
+    "FOLDS",
+    "autocorrelation",
+    "check_shuffled",
+    "check_sizes",
+    "delayed",
+    "held_out",
+    "parse_delays",
+]
 
 FOLDS = ("shuffled", "contiguous", "leave_one_out")
 
@@ -135,3 +149,27 @@ def delayed(x: np.ndarray | None, delays: tuple[int, ...]) -> np.ndarray | None:
     for k, d in enumerate(delays):
         out[d:, k * x.shape[1] : (k + 1) * x.shape[1]] = x[: len(x) - d]
     return out
+
+
+def check_sizes(sizes: Sequence[int], score: str) -> tuple[str, ...]:
+    """A warning of held-out parts that are too small for their score.
+
+    The denominator of R2 is the variance of k stimuli, chi-squared with k - 1 df for normal responses; the mean of
+    one over it exists for more than 2 df only.
+    """
+    least = min(
+        (k for k in sizes if k > 1), default=4
+    )  # one stimulus has no score, which is said elsewhere
+    if least > 3:
+        return ()
+    what = (
+        "R2 has no mean there, as the variance it is a share of can be as near 0 as one likes"
+        if score == "r2"
+        else "correlations of so few values are close to 1 or -1 by chance"
+    )
+    message = (
+        f"scores of held-out stimuli: the smallest part has {least} stimuli: "
+        f"{what}; take fewer folds (n_fold=), or folds that hold out more"
+    )
+    warn(message, SmallSampleWarning)
+    return (message,)

@@ -21,7 +21,7 @@ from apastats.errors import (
 from apastats.numbers.units import scale_of, varies
 from apastats.recording import verb
 from apastats.resampling.parallel import elsewhere, run_tasks
-from apastats.scoring.folds import check_shuffled, delayed, held_out, parse_delays
+from apastats.scoring.folds import check_shuffled, check_sizes, delayed, held_out, parse_delays
 from apastats.scoring.response_patterns import (
     Patterns,
     check_same_rows,
@@ -125,6 +125,8 @@ def linear_predictivity(
     DegenerateWarning
         Where vertices are constant (up to rounding: 1e-13 of the scale of the data) on the train stimuli,
         in a fold or on the test stimuli. They have no R2 there and are left out of the mean of that part.
+    SmallSampleWarning
+        Where a held-out part, or the test stimuli, are fewer than four: R2 has no mean there.
     PseudoreplicationWarning
         Where neighbouring rows correlate and folds part them: features that know the position would predict them.
     ConvergenceWarning
@@ -197,7 +199,13 @@ def linear_predictivity(
     if not rows:
         raise DesignError("nothing to score: no models, and no reference that two subjects allow")
     frame = with_left_out(pd.DataFrame(rows), counts)
-    said = (*_said(frame), *_at_edges(frame, penalties, alphas is not ALPHAS), *units.log)
+    tests = [len(p.test) for p in data.values() if p.test is not None]
+    said = (
+        *check_sizes([*map(len, out), *tests], score),
+        *_said(frame),
+        *_at_edges(frame, penalties, alphas is not ALPHAS),
+        *units.log,
+    )
     if by_unit is True:
         frame = units.frame()
     return ScoreTable(
