@@ -100,7 +100,7 @@ def markdown(
     """Both tables."""
     tried = sum(int(str(r[1])) for r in rows)
     lines = [
-        "# Bad inputs and faults",
+        "# Benchmarks: faults",
         "",
         f"apastats {__version__}, seed {seed}, {datetime.date.today()}; "
         f"`python -m tests.fuzz --seed {seed}` measures all of it anew.",
