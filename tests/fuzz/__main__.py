@@ -105,6 +105,8 @@ def markdown(
         f"apastats {__version__}, seed {seed}, {datetime.date.today()}; "
         f"`python -m tests.fuzz --seed {seed}` measures all of it anew.",
         "",
+        "## faults",
+        "",
         "| inputs | number | " + " | ".join(COLUMNS) + " | kinds |",
         "| --- |" + " --- |" * (len(COLUMNS) + 2),
         *(
