@@ -108,7 +108,7 @@ def markdown(
         "## faults",
         "",
         "| inputs | number | " + " | ".join(COLUMNS) + " | kinds |",
-        "| --- |" + " --- |" * (len(COLUMNS) + 2),
+        "|---|" + "---:|" * (len(COLUMNS) + 2),
         *(
             "| " + " | ".join(f"{v:,}" if isinstance(v, int) else str(v) for v in r) + " |"
             for r in rows
