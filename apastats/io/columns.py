@@ -10,6 +10,7 @@ import shlex
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from apastats.calls import alike
@@ -214,12 +215,12 @@ class Plan:
         """Columns of these roles."""
         return [c for c in self.columns if c.role in roles]
 
-    @property
+    @cached_property
     def keys(self) -> list[str]:
         """Columns of the table that identify a row."""
         return [c.target for c in self.of(*KEY_COLUMNS, "further label") if c.target is not None]
 
-    @property
+    @cached_property
     def covariates(self) -> list[str]:
         """Columns that are kept, and are no part of the key."""
         roles = ("covariate", "beside the score", "bookkeeping", "other label")
