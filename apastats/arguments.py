@@ -20,7 +20,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import pandas as pd
 
-from apastats.calls import alike, misfit
+from apastats.calls import alike, misfit, not_among
 from apastats.errors import DataError, DesignError, InputError
 from apastats.memory import budget, way_out
 from apastats.seeds import RngLike
@@ -65,7 +65,7 @@ def choice(argument: str, value: Any, allowed: Iterable[str]) -> str:
     """One of a few words."""
     words = list(allowed)
     if not isinstance(value, str) or value not in words:
-        raise InputError(argument, value, f"one of {words}", hint=alike(value, words))
+        raise not_among(argument, value, words)
     return str(value)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from apastats.errors import CallError, shown
+from apastats.errors import CallError, InputError, shown
 
-__all__ = ["MEANT", "alike", "misfit", "nearest"]
+__all__ = ["MEANT", "alike", "misfit", "nearest", "not_among"]
 
 NO_MARGIN = "There is no default margin: give the smallest difference that matters."
 
@@ -114,6 +114,18 @@ def alike(value: Any, allowed: Iterable[Any]) -> str:
         (c[0] for c in (begun, whole) if len(c) == 1), plain[close[0]] if close else None
     )
     return f"Did you mean {found!r}?" if found is not None else ""
+
+
+def not_among(argument: str, value: Any, allowed: Iterable[Any]) -> InputError:
+    """The error of a value that is none of those allowed, with the one that is meant.
+
+    Examples
+    --------
+    >>> print(not_among("roi", "v1", ["V1", "V4"]))
+    roi: got 'v1'; allowed: one of ['V1', 'V4']. Did you mean 'V1'?
+    """
+    words = list(allowed)
+    return InputError(argument, value, f"one of {words}", hint=alike(value, words))
 
 
 def _parts(value: Any) -> list[str]:

@@ -15,8 +15,8 @@ from apastats.printable import all_of
 
 __all__ = [
     "CHOSEN_LAYERS", "IN_OUTCOME", "ITEMS", "MODELS", "PARTNERS", "REFERENCE_PATTERNS", "STIMULI", "SUBJECTS", "Drawn",
-    "Facts", "Held", "Info", "LayerChoice", "Outcome", "StatedMargin", "cell_name", "fitting", "jsonable", "levels_of",
-    "in_cells", "read_json", "scope_name", "with_scope",
+    "Facts", "Held", "Info", "LayerChoice", "Outcome", "StatedMargin", "cell_name", "fitting", "jsonable",
+    "in_cells", "levels_of", "read_json", "scope_name", "with_scope",
 ]  # fmt: skip
 
 IN_OUTCOME = "in units of the outcome"

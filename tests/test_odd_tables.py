@@ -173,7 +173,7 @@ def test_what_is_said_of_pooled_variances_fits_their_degrees_of_freedom() -> Non
     found = apa.equivalence("score ~ model | roi", apa.read(data), bounds=0.05, reference="best")
     cells, of_each = 3, 11 * 7
     assert found.table["df"].unique() == pytest.approx([cells * of_each])
-    assert "for all differences in all cells" in found.info.method
+    assert "for all differences in all ROIs" in found.info.method
     assert found.info.family.startswith("24 tests, one per model")
 
 

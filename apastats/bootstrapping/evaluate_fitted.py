@@ -20,7 +20,7 @@ from apastats.bootstrapping.fitted_arguments import (
 from apastats.bootstrapping.fitted_rois import FoldPlan, RoiFound, gathered, of_roi
 from apastats.bootstrapping.result import BootstrapResult
 from apastats.bootstrapping.tables import give_warnings
-from apastats.calls import alike
+from apastats.calls import not_among
 from apastats.errors import DesignError, InputError
 from apastats.io.rdm_set import RDMSet, aligned, joined
 from apastats.io.read_rdms import as_rdms
@@ -252,7 +252,7 @@ def evaluate_fitted(
     name = parse_method(method)
     if comparison(name).stimuli != "weights":
         allowed = [m for m, row in METHODS.items() if row.stimuli == "weights"]
-        raise InputError("method", method, f"one of {allowed}", hint=alike(method, allowed))
+        raise not_among("method", method, allowed)
     given, described = checked_brain(as_rdms(brain, "brain")), described_models(models, name)
     targets, members, log = aligned(given, joined([m.members for m in described], "models"))
     if members is None:

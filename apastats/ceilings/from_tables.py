@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import column
-from apastats.calls import alike
+from apastats.calls import not_among
 from apastats.errors import DataError, InputError
 from apastats.numbers.correlation import spearman_brown
 from apastats.resampling.means import describe_cells
@@ -139,7 +139,7 @@ def _of_split(rows: pd.DataFrame, by: list[str], split: str | None) -> pd.DataFr
             raise InputError("split", None, f"one of {splits}")
         split = "test" if "test" in splits or not splits else splits[0]
     if splits and split not in splits:
-        raise InputError("split", split, f"one of {splits}", hint=alike(split, splits))
+        raise not_among("split", split, splits)
     return rows[rows["split"] == split]
 
 

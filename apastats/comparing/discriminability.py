@@ -17,7 +17,6 @@ from apastats.memory import reserve
 from apastats.numbers.best import confidence_set, moments
 from apastats.numbers.moments import ROUNDING
 from apastats.numbers.moments import moments as described
-from apastats.numbers.roots import root
 from apastats.numbers.spread import model_spread
 from apastats.recording import verb
 from apastats.results import Provenance, Result
@@ -443,6 +442,7 @@ def _count_limits(
 
 def _noncentrality(f: float, df1: float, df2: float, p: float) -> float:
     """Noncentrality of F at which a value as small as ``f`` has probability p; 0 where none has."""
+    from scipy.optimize import brentq
 
     def excess(nc: float) -> float:
         return float(ncfdtr(df1, df2, nc, f)) - p
@@ -455,7 +455,7 @@ def _noncentrality(f: float, df1: float, df2: float, p: float) -> float:
     high = 10.0 + df1 * f
     while excess(high) > 0:
         high *= 2
-    return root(excess, 0.0, high)
+    return float(brentq(excess, 0.0, high))
 
 
 def _log_f(x: np.ndarray) -> np.ndarray:

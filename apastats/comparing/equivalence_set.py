@@ -24,7 +24,7 @@ from apastats.resampling.plans import subject_counts
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import Block, Kinds, ScoreTable
-from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Info, Outcome, scope_name
+from apastats.words import CHOSEN_LAYERS, STIMULI, Drawn, Info, Outcome, cell_name, scope_name
 
 __all__ = ["EquivalenceSet", "equivalence_set"]
 
@@ -206,11 +206,9 @@ def equivalence_set(
     table = pd.concat(frames, ignore_index=True)
     dropped = left_out(block)
     notes = (*_undefined(table), *([dropped] if dropped else []))
-    if method in ("mcb", "mcs", "tost") and (said := field.prior.words(variance, len(field.cells))):
-        notes = (
-            *notes,
-            said.replace("variances moderated", "variances of the differences were moderated"),
-        )
+    cells = cell_name(block.formula.by, plural=True) if len(field.cells) > 1 else ""
+    if method in ("mcb", "mcs", "tost") and (said := field.prior.words(variance, cells)):
+        notes = (*notes, f"tests of differences had {said}")
     sampled = method == "bayes" or (method == "ci_overlap" and len(block.clusters) > 10)
     info = _words(
         block,

@@ -27,6 +27,7 @@ from apastats.numbers.tested import Tested
 from apastats.resampling.max_t import joint_critical, max_t
 from apastats.resampling.relabel import sign_flips
 from apastats.table import Block
+from apastats.words import cell_name
 
 __all__ = [
     "JOINT",
@@ -407,7 +408,9 @@ def _to_best(
         high,
         k * (n_cell if family == "all" else 1),
         np.maximum(sizes, sizes[best, np.arange(n_cell)]),
-        pooling=field.prior.words(variance, n_cell),
+        pooling=field.prior.words(
+            variance, cell_name(block.formula.by, plural=True) if n_cell > 1 else ""
+        ),
         sided=True,
         bounds=(
             np.array([-c.field.unit.mean() for c in field.cells]),

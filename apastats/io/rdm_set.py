@@ -14,7 +14,7 @@ import pandas as pd
 
 from apastats import arguments
 from apastats.arguments import checked, choice
-from apastats.calls import alike
+from apastats.calls import not_among
 from apastats.errors import (
     DataError,
     DesignError,
@@ -211,12 +211,7 @@ class RDMSet:
             known = set(self.labels[column])
             unknown = [v for v in values if v not in known]
             if unknown:
-                raise InputError(
-                    column,
-                    unknown[0],
-                    f"one of {sorted(known)}",
-                    hint=alike(unknown[0], sorted(known)),
-                )
+                raise not_among(column, unknown[0], sorted(known))
             keep &= self.labels[column].isin(values).to_numpy()
         return self.take(keep)
 

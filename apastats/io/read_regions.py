@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import checked
-from apastats.calls import alike
+from apastats.calls import not_among
 from apastats.errors import DataError, InputError, ReadError
 from apastats.io.cells import labels, numbers
 from apastats.io.formats import FileOptions, read_files
@@ -199,9 +199,7 @@ def _named(part: Part, rename: Mapping[str, str]) -> pd.DataFrame:
         raise InputError("rename", unknown[0], f"columns of the file: {list(part.frame)}")
     wrong = [v for v in rename.values() if v not in _NAMES]
     if wrong:
-        raise InputError(
-            "rename", wrong[0], f"one of {list(_NAMES)}", hint=alike(wrong[0], list(_NAMES))
-        )
+        raise not_among("rename", wrong[0], _NAMES)
     known = {alias: role for role, aliases in _NAMES.items() for alias in aliases}
     given = set(rename.values())
     roles = {

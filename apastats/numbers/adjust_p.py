@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from apastats.arguments import checked, p_values, whole
-from apastats.calls import alike
-from apastats.errors import InputError
+from apastats.calls import not_among
 
 __all__ = ["ADJUSTMENTS", "adjust_p", "check_adjust"]
 
@@ -96,7 +95,7 @@ def check_adjust(adjust: Any, allowed: tuple[str, ...] = (), *, argument: str = 
     name = adjust.lower() if isinstance(adjust, str) else adjust
     name = _ALIASES.get(name, name) if isinstance(name, str) else name
     if name not in names:
-        raise InputError(argument, adjust, f"one of {list(names)}", hint=alike(adjust, list(names)))
+        raise not_among(argument, adjust, names)
     return str(name)
 
 

@@ -57,14 +57,15 @@ class Shrinkage:
         """Whether one variance stands for all."""
         return bool(np.isinf(self.df))
 
-    def words(self, variance: str, n_cell: int) -> str:
-        """What was done with the variances of ``n_cell`` regions."""
+    def words(self, variance: str, cells: str) -> str:
+        """What was done with the variances; ``cells``: ``ROIs``, empty where there is one."""
         if self.df == 0:
             return ""
         if variance == "pooled":
-            return "one subject-by-model variance for all differences of a region"
+            where = f" in each of the {cells}" if cells else ""
+            return f"one subject-by-model variance{where} for all differences"
         if self.pooled:
-            where = " in all cells" if n_cell > 1 else ""
+            where = f" in all {cells}" if cells else ""
             return f"one subject-by-model variance for all differences{where}, as the data show no other"
         return f"variances moderated towards a common value with a prior of {self.df:.1f} degrees of freedom"
 

@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc, gammaln, nctdtr, ndtr, stdtrit
 
-from apastats.numbers.roots import cubic_spline, root
-
 __all__ = [
     "noncentral_pivot",
     "noncentral_t_cdf",
@@ -82,11 +80,13 @@ def noncentral_t_quantile(p: float, df: float, nc: float) -> float:
 
 def _root(f: Callable[[float], float], low: float, high: float, step: float) -> float:
     """Zero of a rising function; the bracket grows until it holds it."""
+    from scipy.optimize import brentq
+
     while f(low) > 0:
         low, step = low - step, 2 * step
     while f(high) < 0:
         high, step = high + step, 2 * step
-    return root(f, low, high, xtol=1e-12, rtol=1e-14, maxiter=1000)
+    return float(brentq(f, low, high, xtol=1e-12, rtol=1e-14, maxiter=1000))
 
 
 _GRID_END = 30.0
@@ -111,6 +111,8 @@ def noncentral_pivot(t: np.ndarray, df: float, alpha: float) -> tuple[np.ndarray
 
     Few of them one by one; many from a spline over a grid (error below 1e-6), beyond it one by one again.
     """
+    from scipy.interpolate import CubicSpline
+
     out = np.full((2, len(t)), np.nan)
     inside = np.abs(t) <= _GRID_END
     if len(t) <= 16:
@@ -118,7 +120,7 @@ def noncentral_pivot(t: np.ndarray, df: float, alpha: float) -> tuple[np.ndarray
     elif inside.any():
         for k, p in enumerate((1 - alpha, alpha)):
             grid, nc = _pivot_grid(df, p)
-            out[k, inside] = cubic_spline(np.arcsinh(grid), nc)(np.arcsinh(t[inside]))
+            out[k, inside] = CubicSpline(np.arcsinh(grid), nc)(np.arcsinh(t[inside]))
     for j in np.flatnonzero(~inside):
         out[:, j] = noncentral_t_limits(float(t[j]), df, 1 - 2 * alpha)
     return out[0], out[1]

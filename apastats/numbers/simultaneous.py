@@ -26,7 +26,6 @@ from scipy.special import (
 
 from apastats.arguments import number, whole
 from apastats.errors import InputError
-from apastats.numbers.roots import cubic_spline, root
 
 __all__ = [
     "best_critical",
@@ -81,10 +80,12 @@ def _range_tails(w: np.ndarray, k: float) -> np.ndarray:
     n_node = int(top / 0.01) + 8
     if len(w) < 2 * n_node:
         return _range_tail(w, k)
+    from scipy.interpolate import CubicSpline
+
     nodes = np.arange(n_node) * 0.01
     with np.errstate(divide="ignore"):
         logs = np.maximum(np.log(_range_tail(nodes, k)), -700.0)
-    return np.asarray(np.exp(cubic_spline(nodes, logs)(np.minimum(w, nodes[-1]))))
+    return np.asarray(np.exp(CubicSpline(nodes, logs)(np.minimum(w, nodes[-1]))))
 
 
 def range_sf(q: ArrayLike, k: float, df: ArrayLike = np.inf) -> np.ndarray:
@@ -129,12 +130,14 @@ def range_sf(q: ArrayLike, k: float, df: ArrayLike = np.inf) -> np.ndarray:
 
 def _solve_tail(tail: Callable[[float, float], float], p: float, df: float, start: float) -> float:
     """Value whose upper tail is ``p``."""
+    from scipy.optimize import brentq
+
     low, high = 0.0, start
     while tail(high, df) > p:
         low, high = high, 2 * high
     while tail(low, df) < p:  # below 0 for a one-sided level under about a half
         low = 2 * low - 1.0
-    return root(lambda v: tail(v, df) - p, low, high, xtol=1e-12, rtol=1e-12)
+    return float(brentq(lambda v: tail(v, df) - p, low, high, xtol=1e-12, rtol=1e-12))
 
 
 def _over_df(critical: Callable[[float], float], df: ArrayLike) -> np.ndarray:

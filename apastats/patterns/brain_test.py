@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import choice, instance, whole
-from apastats.calls import alike
+from apastats.calls import not_among
 from apastats.comparing.margin import Margin, as_margin
 from apastats.errors import (
     DegenerateWarning,
@@ -356,12 +356,7 @@ def _directions(table: ScoreTable, direction: str) -> list[tuple[str, ScoreTable
     for way in wanted:
         part = frame[~models | (named == way)].drop(columns="direction")
         if not (part["kind"] == "model").any():
-            raise InputError(
-                "direction",
-                way,
-                f"one of {sorted(set(named.dropna()))}",
-                hint=alike(way, sorted(set(named.dropna()))),
-            )
+            raise not_among("direction", way, sorted(set(named.dropna())))
         out.append((way, table.with_frame(part.reset_index(drop=True))))
     return out
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from apastats.arguments import array, checked, choice
-from apastats.calls import alike
+from apastats.calls import not_among
 from apastats.errors import InputError
 from apastats.numbers.ranks import midranks
 
@@ -105,12 +105,7 @@ def unit_patterns(x: np.ndarray, similarity: str) -> np.ndarray:
     """Patterns whose inner products are the similarities (complete rows; for a similarity that has such)."""
     unit = SIMILARITIES[similarity].unit
     if unit is None:
-        raise InputError(
-            "similarity",
-            similarity,
-            f"one of {inner_products()}",
-            hint=alike(similarity, inner_products()),
-        )
+        raise not_among("similarity", similarity, inner_products())
     with np.errstate(invalid="ignore", divide="ignore"):
         return unit(x)
 

@@ -504,18 +504,12 @@ def _needed(
 
 def _margin(test: _Test) -> str:
     """The limit as a table holds it: in plain characters, so that whoever reads a csv can make a number of it."""
-    return _margin_words(test).replace("\u2212", "-")
-
-
-def _margin_words(test: _Test) -> str:
     if test.says == "p":
         return ""
     low, high = _limits(test.value, test.says)
-    return (
-        f"{_number(low)} to {_number(high)}"
-        if test.says == "within"
-        else _number(low if test.says == "above" else high)
-    )
+    if test.says == "within":
+        return f"{low:g} to {high:g}"
+    return f"{low if test.says == 'above' else high:g}"
 
 
 def _test_words(test: _Test) -> str:
@@ -528,13 +522,17 @@ def _test_words(test: _Test) -> str:
     what = (
         f"p at most {test.value:g}"
         if test.says == "p"
-        else f"interval {test.says} {_margin_words(test)}"
+        else f"interval {test.says} {_minus(_margin(test))}"
     )
     return f"{_about(test)}: {what}, {rows}"
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", "\u2212")
+    return _minus(f"{value:.3g}")
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\u2212")
 
 
 def _about(test: _Test) -> str:

@@ -77,7 +77,8 @@ def power_study(
     roi_correlation, model_correlation : float
         Correlation of these deviations between ROIs, and between models that are not the same.
     deviations : {"normal", "skewed", "heavy"}
-        Their distribution: normal, gamma of skewness 1.75, or t with 3 degrees of freedom, all with the same SD.
+        Their distribution: normal, gamma of skewness 1.75, or t with 3 degrees of freedom, all with the same SD; with
+        correlations that of each independent part.
     adjust : str
         Adjustment over all pairs and ROIs, see :func:`apastats.adjust_p`.
     alpha : float
@@ -149,8 +150,8 @@ def power_study(
     if few and deviations == "normal":
         text = (
             f"power_study: with {', '.join(map(str, few))} subjects the power is that of normal deviations; where they "
-            "are heavy-tailed or skewed a high power is lower by up to 4 points and a low one higher by up to 20 "
-            "(deviations='heavy', deviations='skewed')"
+            "are heavy-tailed or skewed a high power is lower by up to 4 points and a low one higher by up to 20; in "
+            "Python: deviations='heavy' or 'skewed'"
         )
         warn(text, SmallSampleWarning)
     root = seed_sequence(rng)

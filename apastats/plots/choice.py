@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import choice, instance
-from apastats.calls import alike
+from apastats.calls import not_among
 from apastats.errors import InputError
 from apastats.plots import checks, curves, decisions, grids, other_kinds, rows
 from apastats.plots.drawn_rows import (
@@ -292,7 +292,7 @@ def _matrix(
     for name, value in (("model", model), ("metric", metric)):
         there = list(dict.fromkeys(frame[name].astype(str)))
         if value is not None and str(value) not in there:
-            raise InputError(name, value, f"one of {there}", hint=alike(value, there))
+            raise not_among(name, value, there)
     frame = frame[frame["model"].astype(str) == str(model)]
     if model == "brain":
         frame = frame[frame["kind"] == frame["kind"].iloc[0]]
@@ -323,7 +323,7 @@ def _identified(
     names = [str(m) for m in result.arrays["models"]]
     wanted = model or ("brain" if "brain" in names else names[0])
     if wanted not in names:
-        raise InputError("model", model, f"one of {names}", hint=alike(model, names))
+        raise not_among("model", model, names)
     rois = [str((labels or {}).get(str(r), r)) for r in result.arrays["rois"]]
     matrix = pd.DataFrame(
         np.asarray(result.arrays["confusion"])[names.index(wanted)], index=rois, columns=rois
@@ -388,12 +388,7 @@ def _layers(
     frame = result.table
     for column, value in (("roi", roi), ("metric", metric)):
         if value is not None and value not in set(frame[column]):
-            raise InputError(
-                column,
-                value,
-                f"one of {list(frame[column].unique())}",
-                hint=alike(value, list(frame[column].unique())),
-            )
+            raise not_among(column, value, frame[column].unique())
     frame = frame[frame["metric"] == (metric or frame["metric"].iloc[0])]
     frame = frame if roi is None else frame[frame["roi"] == roi]
     if "depth" not in frame.columns:
@@ -474,12 +469,7 @@ def _influence(
         )
     frame = table[table["term"] == term].reset_index(drop=True)
     if frame.empty:
-        raise InputError(
-            "term",
-            term,
-            f"one of {list(table['term'].unique())}",
-            hint=alike(term, list(table["term"].unique())),
-        )
+        raise not_among("term", term, table["term"].unique())
     frame, _ = prepared(result, frame, group, None, order, labels)
     line = {"estimate": frame["full"].iloc[0], "label": f"all levels of {group}"}
     said = f"{term}, {group} left out"

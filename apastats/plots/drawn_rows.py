@@ -10,7 +10,7 @@ import pandas as pd
 
 from apastats.arguments import choice, instance
 from apastats.arguments import column as known_column
-from apastats.calls import alike
+from apastats.calls import not_among
 from apastats.errors import InputError
 from apastats.plots.panel import MOST_ROWS
 from apastats.plots.style import model_colors, with_metric
@@ -38,12 +38,7 @@ def deciding(result: Any, interval: str = "deciding") -> pd.DataFrame:
     else:
         there = [k for k, tail in INTERVALS.items() if f"conf_low{tail}" in table.columns]
         if interval not in there:
-            raise InputError(
-                "interval",
-                interval,
-                f"one of {['deciding', *there]}",
-                hint=alike(interval, ["deciding", *there]),
-            )
+            raise not_among("interval", interval, ["deciding", *there])
         found = tuple(f"conf_{end}{INTERVALS[interval]}" for end in ("low", "high", "level"))
     ends = dict(zip(("conf_low", "conf_high", "conf_level"), found, strict=True))
     return table.assign(**{k: table[c] for k, c in ends.items() if c in table.columns})

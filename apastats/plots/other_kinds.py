@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import choice
-from apastats.calls import alike
-from apastats.errors import InputError
+from apastats.calls import not_among
 from apastats.plots import checks, curves, grids, rows
 from apastats.plots.drawn_rows import chosen, named_by, prepared
 from apastats.plots.style import model_colors, with_metric
@@ -29,7 +28,7 @@ def _one(frame: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
         return frame
     there = list(dict.fromkeys(frame[column].astype(str)))
     if value is not None and str(value) not in there:
-        raise InputError(column, value, f"one of {there}", hint=alike(value, there))
+        raise not_among(column, value, there)
     return frame[frame[column].astype(str) == str(there[0] if value is None else value)]
 
 
@@ -57,7 +56,7 @@ def pattern_lines(
     frame = _one(result.table, "metric", metric)
     rois = [str(r) for r in dict.fromkeys(frame["roi"])]
     if roi is not None and str(roi) not in rois:
-        raise InputError("roi", roi, f"one of {rois}", hint=alike(roi, rois))
+        raise not_among("roi", roi, rois)
     target = str(roi or rois[0])
     splits = set(frame["split"].astype(str))
     shown = "test" if "test" in splits else str(frame["split"].iloc[0])

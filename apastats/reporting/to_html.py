@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -163,14 +163,6 @@ class Renderer:
         return Markup(rendered)
 
 
-# what urllib.parse.quote would escape, byte by byte
-_UNSAFE = re.compile(rb"[^A-Za-z0-9!*'();:@&=+$,/?\-_.~]")
-
-
-def _escaped(found: re.Match[bytes]) -> bytes:
-    return b"%%%02X" % found.group()[0]
-
-
 def _cited(keys: str) -> str:
     links = [f'<a href="#ref-{k}">{html.escape(WORKS[k].short())}</a>' for k in keys.split(";")]
     return f"({'; '.join(links)})"
@@ -180,7 +172,7 @@ def csv_link(frame: pd.DataFrame) -> str:
     """The frame as a data link, all digits; empty where it is too long to be kept in the page."""
     if len(frame) > MAX_CSV_ROWS:
         return ""
-    return "data:text/csv;charset=utf-8," + _UNSAFE.sub(_escaped, csv_text(frame).encode()).decode()
+    return "data:text/csv;charset=utf-8," + quote(csv_text(frame), safe="!*'();:@&=+$,/?-_.~")
 
 
 def references_html(bibliography: Bibliography) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
 from apastats.arguments import choice, level
-from apastats.calls import alike
+from apastats.calls import not_among
 from apastats.errors import InputError
 from apastats.numbers.moments import moments
 from apastats.resampling.quantiles import QuantileRule, mass_below, quantiles
@@ -361,12 +361,7 @@ def interval_p(interval: str, r: Replicates, estimate: np.ndarray, draws: float)
     """
     invert = INTERVALS[interval].p_value
     if invert is None:
-        raise InputError(
-            "interval",
-            interval,
-            f"one of {tests_by_inversion()}",
-            hint=alike(interval, tests_by_inversion()),
-        )
+        raise not_among("interval", interval, tests_by_inversion())
     with np.errstate(divide="ignore", invalid="ignore"):
         one = invert(r, estimate, draws)
     # twice the smaller one; a normal score has no atom to exceed 1 with

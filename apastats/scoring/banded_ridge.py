@@ -138,6 +138,8 @@ def banded_ridge(
         Where the least or the largest of the ``alphas`` given (three or more) was chosen for most vertices.
     DegenerateWarning
         Where vertices are constant and left out.
+    SmallSampleWarning
+        Where a held-out part, or the test stimuli, are fewer than four: R2 has no mean there.
     PseudoreplicationWarning
         Where neighbouring rows correlate and folds part them.
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import checked, choice
-from apastats.calls import alike
+from apastats.calls import not_among
 from apastats.errors import DesignError, InputError
 from apastats.io.rdm_set import RDMSet, aligned
 from apastats.io.read_rdms import as_rdms
@@ -111,7 +111,7 @@ class RDMEvaluation(Result):
     def _one(self, roi: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rois = self.arrays["roi"].tolist()
         if roi is None and len(rois) > 1:
-            raise InputError("roi", roi, f"one of {rois}", hint=alike(roi, rois))
+            raise not_among("roi", roi, rois)
         if roi is not None:
             choice("roi", roi, rois)
         k = 0 if roi is None else rois.index(roi)

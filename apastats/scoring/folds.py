@@ -157,9 +157,8 @@ def check_sizes(sizes: Sequence[int], score: str) -> tuple[str, ...]:
     The denominator of R2 is the variance of k stimuli, chi-squared with k - 1 df for normal responses; the mean of
     one over it exists for more than 2 df only.
     """
-    least = min(
-        (k for k in sizes if k > 1), default=4
-    )  # one stimulus has no score, which is said elsewhere
+    several = [k for k in sizes if k > 1]  # one stimulus has no score, which is said elsewhere
+    least = min(several, default=4)
     if least > 3:
         return ()
     what = (
@@ -168,8 +167,8 @@ def check_sizes(sizes: Sequence[int], score: str) -> tuple[str, ...]:
         else "correlations of so few values are close to 1 or -1 by chance"
     )
     message = (
-        f"scores of held-out stimuli: the smallest part has {least} stimuli: "
-        f"{what}; take fewer folds (n_fold=), or folds that hold out more"
+        f"scores of held-out stimuli: the smallest part has {least} stimuli: {what}; in Python: fewer folds "
+        "(n_fold=), or folds that hold out more"
     )
     warn(message, SmallSampleWarning)
     return (message,)

@@ -171,8 +171,8 @@ def test_bad_claims(change, message) -> None:
 
 
 def test_limits_in_a_table_are_numbers_to_a_reader_of_csv() -> None:
-    stated = [{"name": "c", "statement": "c", "result": "r", "says": "above", "value": -0.1}]
+    stated = [{"name": "c", "statement": "c", "result": "r", "says": "above", "value": -0.12345}]
     found = apa.claims(stated, {"r": rows([0.0])})
-    assert float(found.table["margin"].item()) == -0.1
-    assert "above \u22120.1" in found.table["test"].item()
-    assert "\u22120.1" in found.to_html(columns=["margin"])
+    assert float(found.table["margin"].item()) == -0.12345
+    assert "above \u22120.12345" in found.table["test"].item()
+    assert "\u22120.12345" in found.to_html(columns=["margin"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from apastats.calls import alike
+from apastats.calls import not_among
 from apastats.errors import InputError
 from apastats.memory import reserve
 
@@ -55,7 +55,7 @@ def _reference(ref: Any, labels: list[str]) -> int:
             raise InputError("ref", ref, f"a label, or a position from 0 to {len(labels) - 1}")
         return int(ref)
     if str(ref) not in labels:
-        raise InputError("ref", ref, f"one of {labels}", hint=alike(ref, labels))
+        raise not_among("ref", ref, labels)
     return labels.index(str(ref))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.calls import alike
+from apastats.calls import not_among
 from apastats.errors import InputError
 from apastats.mixed.engine.core import Fitted, row_precisions
 from apastats.mixed.engine.design import Design, effect_columns
@@ -28,12 +28,7 @@ def fixed_rows(design: Design, data: pd.DataFrame) -> tuple[np.ndarray, np.ndarr
     for name, levels in fixed.factors.items():
         unknown = set(data[name].unique()) - set(levels)
         if unknown:
-            raise InputError(
-                name,
-                sorted(map(str, unknown))[0],
-                f"one of {levels}",
-                hint=alike(sorted(map(str, unknown))[0], levels),
-            )
+            raise not_among(name, sorted(map(str, unknown))[0], levels)
     known = np.zeros(len(data)) if offset is None else data[offset].to_numpy(dtype=float)
     return fixed.rows(data), known
 
@@ -151,12 +146,7 @@ def residual_groups(fitted: Fitted, data: pd.DataFrame) -> np.ndarray:
     text = data[design.residual_by].astype(str)
     unknown = [v for v in text if v not in place]
     if unknown:
-        raise InputError(
-            design.residual_by,
-            unknown[0],
-            f"one of {list(place)}",
-            hint=alike(unknown[0], list(place)),
-        )
+        raise not_among(design.residual_by, unknown[0], place)
     return text.map(place).to_numpy(dtype=int)
 
 
