@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,20 @@ write.csv(p, "pairs.csv", row.names = FALSE)
 cat(fit[["user.self"]] + fit[["sys.self"]], rest[["user.self"]] + rest[["sys.self"]])
 """
 
+# the best of three optimisers, each from its own start: what a careful user of lme4 would report
+R_STRESS = """
+suppressMessages(library(lme4))
+f <- read.csv("formulas.csv")
+d <- split(read.csv("data.csv", stringsAsFactors = TRUE), read.csv("seeds.csv")$seed)
+kinds <- c("bobyqa", "Nelder_Mead", "nloptwrap")
+time <- system.time(best <- sapply(seq_along(d), function(i) max(sapply(kinds, function(k) suppressWarnings(
+  suppressMessages(as.numeric(logLik(lmer(as.formula(f$formula[i]), droplevels(d[[i]]), control = lmerControl(
+    optimizer = k, check.nobs.vs.nRE = "ignore", check.nobs.vs.nlev = "ignore", calc.derivs = FALSE)))))))))
+)
+write.csv(data.frame(best = best), "best.csv", row.names = FALSE)
+cat(time[["user.self"]] + time[["sys.self"]])
+"""
+
 CHILD = """
 import resource, sys
 sys.path.insert(0, {root!r})
@@ -58,6 +73,7 @@ def rows(*, quick: bool = False, only: str = "") -> Iterator[Row]:
         "statsmodels": against_statsmodels,
         "cost by rows": curve,
         "many levels": many_levels,
+        "maxima on the boundary": boundary,
     }
     for name, task in tasks.items():
         if only in name:
@@ -78,6 +94,56 @@ def many_levels(quick: bool) -> Iterator[Row]:
             f"{name}, {len(data):,} rows", None, seconds, note=f"CPU; asked: under {limit} s",
             met=seconds < limit,
         )  # fmt: skip
+
+
+def boundary(quick: bool) -> Iterator[Row]:
+    """Fits of few levels and little variance, whose maxima mostly lie on the boundary, against lme4's optimisers."""
+    from apastats.errors import SingularFitWarning
+    from tests.mixed.test_boundary import noisy
+
+    sets = [noisy(seed) for seed in range(30 if quick else 450)]
+    singular = 0
+    found = np.empty(len(sets))
+    start = time.process_time()
+    for i, (formula, data) in enumerate(sets):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            found[i] = apa.lmm(formula, data, df="z").info["loglik"]
+        singular += any(issubclass(w.category, SingularFitWarning) for w in said)
+    seconds = time.process_time() - start
+    theirs = _r_stress(sets)
+    name = f"{len(sets)} fits, {singular} singular"
+    if theirs is None:
+        yield Row(name, None, seconds)
+        return
+    r_seconds, best = theirs
+    below, above = int((found < best - 1e-6).sum()), int((found > best + 1e-6).sum())
+    yield Row(
+        f"{name} / lme4, three optimisers", r_seconds, seconds,
+        note=f"below the best of the three in {below}, above it in {above}; furthest "
+        f"{max((best - found).max(), 0):.1e} below, {max((found - best).max(), 0):.2g} above; "
+        "asked: below in at most 2 of 450",
+        met=below <= 2 * len(sets) / 450,
+    )  # fmt: skip
+
+
+def _r_stress(sets: list[tuple[str, pd.DataFrame]]) -> tuple[float, np.ndarray] | None:
+    """CPU seconds and best log-likelihood of R for every data set, if lme4 is installed."""
+    if shutil.which("Rscript") is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        at = Path(folder)
+        pd.DataFrame({"formula": [f for f, _ in sets]}).to_csv(at / "formulas.csv", index=False)
+        pd.concat([d for _, d in sets]).to_csv(at / "data.csv", index=False)
+        seeds = np.repeat(np.arange(len(sets)), [len(d) for _, d in sets])
+        pd.DataFrame({"seed": seeds}).to_csv(at / "seeds.csv", index=False)
+        (at / "run.R").write_text(R_STRESS, "utf-8")
+        out = subprocess.run(
+            ["Rscript", "run.R"], cwd=folder, capture_output=True, text=True, check=False
+        )
+        if out.returncode != 0:
+            return None
+        return float(out.stdout), pd.read_csv(at / "best.csv")["best"].to_numpy()
 
 
 def nested(n_outer: int, n_inner: int, n_row: int, seed: int = 0) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import apastats as apa
-from apastats.errors import DesignError, InputError, PseudoreplicationWarning
+from apastats.errors import DataError, DesignError, InputError, PseudoreplicationWarning
 from tests.mixed.conftest import study
 
 
@@ -169,3 +169,23 @@ def test_presets_say_nothing_of_these_rois_and_do_of_all() -> None:
         apa.models.scores(data, generalise="subject+roi")
     with pytest.warns(PseudoreplicationWarning, match="levels of roi"):
         apa.lmm(SUBJECTS, data)
+
+
+def test_rows_that_stand_twice_are_said_and_no_crash() -> None:
+    """A table read twice: the rows of a cell are copies, so no residual is left inside it."""
+    data = study(seed=4).query("roi == 'r0'")
+    twice = pd.concat([data, data], ignore_index=True)
+    with pytest.warns(PseudoreplicationWarning, match=r"Add \(1 \| model:subject\)"):
+        found = apa.lmm("score ~ model + (1 | subject)", twice)
+    once = apa.lmm("score ~ model + (1 | subject)", data)
+    np.testing.assert_allclose(found.table["estimate"], once.table["estimate"], rtol=1e-8)
+    for engine in ("profile", "closed_form"):
+        with pytest.raises(DataError, match="fitted exactly by the random part"):
+            apa.lmm("score ~ model + (1 | subject) + (1 | model:subject)", twice, engine=engine)
+    # nearly: numbers stand as long as sums of squares tell a residual from rounding
+    noise = np.random.default_rng(0).normal(size=len(twice)) * 1e-4
+    near = apa.lmm(
+        "score ~ model + (1 | subject) + (1 | model:subject)",
+        twice.assign(score=twice["score"] + noise),
+    )
+    np.testing.assert_allclose(near.table["estimate"], once.table["estimate"], atol=2e-4)

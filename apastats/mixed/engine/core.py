@@ -24,6 +24,10 @@ from apastats.numbers.relative import no_variation
 
 __all__ = ["Fitted", "fit_design", "refit_design", "row_precisions"]
 
+EXACT = (
+    1e-12  # share of the variance below which sums of squares do not tell a residual from rounding
+)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Fitted:
@@ -255,6 +259,7 @@ def fit_design(
         theta, w = groups.split(x)
         products = groups.at(w)
         state = _state(products, theta)
+        _left_over(products, state.rss)
         optimum = replace(found, theta=theta)
         return Fitted(given, products, state, optimum, reml, engine, groups, w, design, turns)
     products = make_products(design)
@@ -263,6 +268,7 @@ def fit_design(
         if not reml:
             raise InputError("engine", engine, "'profile' for ML (reml=False)")
         strata = closed_form_components(design)
+        _left_over(products, strata.sigma2 * design.n)
         ratio = np.sqrt(strata.components / strata.sigma2)
         theta = pack([ratio[[[i]]] for i in products.order], products.factors)
         state = _state(products, theta)
@@ -323,6 +329,7 @@ def _fit_products(
         objective, start=start, polish=polish, max_evaluations=max_evaluations
     )
     state = _state(products, optimum.theta)
+    _left_over(products, state.rss)
     return Fitted(design, products, state, optimum, reml, "profile", None, np.ones(1), coded, turns)
 
 
@@ -340,6 +347,15 @@ def _state(products: Products, theta: np.ndarray) -> State:
     if state is None:
         raise InputError("data", "numbers of very different size", "covariates of similar size")
     return state
+
+
+def _left_over(products: Products, rest: float) -> None:
+    """Raise where the groupings leave nothing but rounding, and with it no likelihood that has a maximum."""
+    if not rest > EXACT * float(products.D[-1, -1]):
+        raise DataError(
+            "the outcome is fitted exactly by the random part: nothing is left for the residual, as where rows "
+            "stand twice in the table. Keep one of each, or leave out the finest grouping"
+        )
 
 
 def refit_design(

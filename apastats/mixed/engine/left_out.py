@@ -24,8 +24,10 @@ from apastats.mixed.engine.formula import RandomTerm
 __all__ = ["LeftOut", "left_out_interactions"]
 
 LEVEL = 0.01
-MOST_EFFECTS = 3000
+MOST_EFFECTS = 800  # of a fit that is made to look for them; its cost grows with the third power
+FEW_LEVELS = 20
 LOOK = 0.05  # of the cheap look that decides whether a fit is made
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -56,58 +58,79 @@ def left_out_interactions(fitted: Fitted, settled: tuple[str, ...] = ()) -> list
         null value lies on the boundary).
     """
     found = []
-    if all(g in settled for _, _, g in _candidates(fitted.design)):
-        return []
-    fitted, part = _some_levels(fitted)
-    design = fitted.design
+    whole, design = fitted, fitted.design
     for columns, factors, grouping in _candidates(design):
         if grouping in settled:
             continue
         codes = _cell_codes(design, columns)
         inside = [g.n_levels for g in design.groupings if set(g.columns) < set(columns)]
         spent = _cell_codes(design, factors).max() + sum(inside)
-        if not _between_cells(fitted, codes, int(spent)) < LOOK:
+        if not _between_cells(whole, codes, int(spent)) < LOOK:
             continue
+        smaller, part = _some_levels(whole, columns)
         term = RandomTerm(("1",), True, columns)
-        formula = design.formula.rebuilt(random=(*design.formula.random, term))
-        larger = replace(design, formula=formula, groupings=build_groupings(formula, design.frame))
-        statistic = 2 * (fit_design(larger, reml=fitted.reml, polish=False).loglik - fitted.loglik)
+        formula = smaller.design.formula.rebuilt(random=(*smaller.design.formula.random, term))
+        larger = replace(
+            smaller.design,
+            formula=formula,
+            groupings=build_groupings(formula, smaller.design.frame),
+        )
+        try:
+            more = fit_design(larger, reml=whole.reml, polish=False).loglik
+        except (
+            ApaError
+        ):  # nothing is left for the residual: rows of a cell are copies of one another
+            more = np.inf
+        statistic = 2 * (more - smaller.loglik)
         p = 0.5 * float(chdtrc(1, max(statistic, 0.0)))
         if p < LEVEL:
             found.append(LeftOut(":".join(factors), grouping, term.text, statistic, p, part))
     return sorted(found, key=lambda v: -v.statistic)
 
 
-def _some_levels(fitted: Fitted) -> tuple[Fitted, str]:
-    """A fit of some levels of the column that has most, where all of them would cost as much as many fits."""
+def _some_levels(fitted: Fitted, cells: tuple[str, ...]) -> tuple[Fitted, str]:
+    """A fit of some levels of the columns that have most, where all of them and ``cells`` would cost as many fits."""
     design = fitted.design
-    effects = sum(g.n_levels * g.size for g in design.groupings) + design.p
-    if effects <= MOST_EFFECTS:
-        return fitted, ""
     columns = {c for g in design.groupings if not g.members for c in g.columns}
-    names = sorted(columns | set(design.fixed.factors))
-    labels = {c: pd.factorize(design.frame[c])[0] for c in names if c in design.frame.columns}
-    if not labels:
+    names = sorted((columns | set(design.fixed.factors)) & set(design.frame.columns))
+    terms = [g.columns for g in design.groupings if not g.members]
+    labels = {c: pd.factorize(design.frame[c])[0] for c in names}
+    full = {c: int(v.max()) + 1 for c, v in labels.items()}
+    kept = np.ones(design.n, dtype=bool)
+    left = dict(full)
+    while True:
+        rows = {c: v[kept] for c, v in labels.items()}
+        effects = design.p + sum(_n_cells([rows[c] for c in t]) for t in (*terms, cells))
+        column = max(left, key=lambda c: left[c], default="")
+        if effects <= MOST_EFFECTS or not column or left[column] <= FEW_LEVELS:
+            break
+        # evenly over the levels in the order of the data
+        n = max(FEW_LEVELS, left[column] // 2)
+        some = np.unique(rows[column])
+        kept &= np.isin(labels[column], some[np.linspace(0, len(some) - 1, n).astype(int)])
+        left[column] = n
+    if kept.all():
         return fitted, ""
-    column = max(labels, key=lambda c: int(labels[c].max()))
-    codes = labels[column]
-    n = int(codes.max()) + 1
-    kept = max(20, n * MOST_EFFECTS // effects)
-    if kept >= n:
-        return fitted, ""
-    # evenly over the levels in the order of the data
-    chosen = np.isin(codes, np.linspace(0, n - 1, kept).astype(int))
-    weights = None if design.weights is None else design.weights[chosen]
-    rows = design.source.iloc[design.positions][chosen]
+    weights = None if design.weights is None else design.weights[kept]
+    part = design.source.iloc[design.positions][kept]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ApaWarning)
             smaller = build_design(
-                design.formula, rows, residual_by=design.residual_by, weights=weights
+                design.formula, part, residual_by=design.residual_by, weights=weights
             )
-            return fit_design(smaller, reml=fitted.reml), f"in {kept} of {n} levels of {column}"
+            said = [f"{left[c]} of {full[c]} levels of {c}" for c in names if left[c] < full[c]]
+            return fit_design(smaller, reml=fitted.reml), f"in {' and '.join(said)}"
     except ApaError:  # too little is left of the rows to fit
         return fitted, ""
+
+
+def _n_cells(codes: list[np.ndarray]) -> int:
+    """Number of combinations of levels that occur."""
+    found = codes[0]
+    for more in codes[1:]:
+        found = pd.factorize(found * (int(more.max()) + 1) + more)[0]
+    return len(np.unique(found))
 
 
 def _candidates(design: Design) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], str]]:
@@ -177,4 +200,6 @@ def _between_cells(fitted: Fitted, codes: np.ndarray, spent: int) -> float:
     within = float(e @ e) - between
     cells = len(counts)
     free = max(1, cells - spent)
+    if within <= ROUNDING * between:  # all rows of a cell are copies of one another
+        return 0.0
     return float(fdtrc(free, design.n - cells, between / free / (within / (design.n - cells))))
