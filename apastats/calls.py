@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -184,9 +185,26 @@ def _unknown(
     function: str, name: str, kwargs: Mapping[str, Any], allowed: Sequence[str]
 ) -> CallError:
     meant = nearest(name, [k for k in allowed if k not in kwargs])
+    beside = [] if meant else _siblings(function, name)
     hint = f"Did you mean {meant}=?" if meant else ""
+    if beside:
+        hint = f"{name}= is an argument of {' and '.join(beside)}."
     listed = ", ".join(allowed) or "nothing"
     return CallError(function, name, kwargs[name], "is no argument", listed, hint=hint)
+
+
+def _siblings(function: str, argument: str) -> list[str]:
+    """Verbs that a verb's docstring sends the reader to, of those that have an argument of this name."""
+    import apastats
+
+    if function not in apastats.EXPORTS:
+        return []
+    text = inspect.getdoc(getattr(apastats, function)) or ""  # none under python -OO
+    part = text.partition("See Also\n--------\n")[2].split("\n\n")[0]
+    named = [w for w in re.findall(r"\w+", part) if w in apastats.EXPORTS]
+    verbs = {w: getattr(apastats, w) for w in named}
+    found = {w: inspect.signature(v).parameters for w, v in verbs.items() if inspect.isfunction(v)}
+    return [w for w, parameters in found.items() if argument in parameters]
 
 
 def _needed(parameter: inspect.Parameter) -> bool:

@@ -17,9 +17,11 @@ import typer
 from apastats import __version__
 from apastats.errors import ApaError
 from apastats.printable import clean
+from apastats.studies.unknown_options import Commands
 
 app = typer.Typer(
     name="apastats",
+    cls=Commands,
     help="Statistics for brain-model alignment: ceilings, bootstrap, equivalence tests, patterns, reports.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -264,7 +266,7 @@ def init(
         "study.toml"
     ),
     bounds: Annotated[
-        float | None, typer.Option(help="Margin: the smallest difference in score that matters.")
+        str | None, typer.Option(help="Margin: the smallest difference in score that matters.")
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Show every key, with its default.")] = False,
     overwrite: OverwriteFile = False,
@@ -277,14 +279,13 @@ def init(
 
     if bounds is None and not quiet and sys.stdin.isatty() and sys.stdout.isatty():
         question = "Margin, the smallest difference in score that matters (empty: state it later)"
-        bounds = typed_margin(typer.prompt(question, default="", show_default=False))
-    elif bounds is not None:
-        bounds = typed_margin(str(bounds))
+        bounds = typer.prompt(question, default="", show_default=False)
+    margin = typed_margin(bounds or "")
     written = write_starter(
-        data, out, models=models, overwrite=overwrite, options=reader, bounds=bounds, full=full
+        data, out, models=models, overwrite=overwrite, options=reader, bounds=margin, full=full
     )
     _say(f"study: {written}", quiet)
-    if bounds is None:
+    if margin is None:
         _say(f"state the margin in it: equivalence.bounds; then: apastats run {written}", quiet)
 
 

@@ -12,6 +12,7 @@ from apastats.arguments import choice, instance
 from apastats.errors import DataError, RepeatedRowsError
 
 __all__ = [
+    "BRAIN_ROWS",
     "DEFAULTS",
     "KEY_COLUMNS",
     "KINDS",
@@ -32,6 +33,12 @@ TIME = "time"  # column of time points, which make cells with the ROIs
 REGION = "region"  # column of the ROI of such a cell
 SEPARATOR = " @ "  # between a ROI and the further labels of a cell
 LARGEST = 1e100  # their squares and sums are numbers
+#: what to do where a table has rows of models alone
+BRAIN_ROWS = (
+    "Rows of brains say how people predict each other: column kind is 'leave_one_out' or "
+    "'subject_to_subject', layer the ROI that predicts, model the person ('others' for leave_one_out). "
+    "apa.score(brain_rdms, model_rdms) and apa.score_patterns make them; noise_ceiling takes the RDMs of brains."
+)
 _PART = 1 << 20  # rows of text made at once
 
 

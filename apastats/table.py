@@ -461,7 +461,7 @@ class ScoreTable:
             varying = [c for c in same.columns if c not in fixed and same[c].nunique() > 1]
             raise DesignError(
                 f"{f}: {len(same)} rows share {dict(first)}; they differ in {varying}. Choose a layer or a split "
-                f"first, or put the column into the formula."
+                f"first (select_layer, where), or put the column into the formula."
             )
         axes = [_codes(frame, columns) for columns in ([cluster], list(f.compare), list(f.by))]
         shape = tuple(len(levels) for _, levels in axes)

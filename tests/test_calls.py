@@ -286,3 +286,67 @@ def test_a_key_of_a_study_that_is_not_there_names_the_one_that_is_meant(
     with pytest.raises(StudyError, match="unknown key") as caught:
         apa.run_study(study, assignments=["study.wobble=1"])
     assert "did you mean" not in str(caught.value)
+
+
+def _siblings(name: str) -> list[str]:
+    """Verbs that the docstring of a verb sends the reader to."""
+    text = inspect.getdoc(verbs.functions()[name]) or ""
+    part = text.partition("See Also\n--------\n")[2].split("\n\n")[0]
+    return [w for w in re.findall(r"\w+", part) if w in apa.EXPORTS]
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if "." not in n])
+def test_an_argument_of_the_verb_beside_it_names_that_verb(name: str) -> None:
+    own = _parameters(name)
+    if any(p.kind is p.VAR_KEYWORD for p in own.values()):
+        return
+    for sibling in _siblings(name):
+        if sibling not in NAMES:
+            continue
+        for argument in set(_parameters(sibling)) - set(own):
+            if nearest(argument, list(own)):
+                continue  # it has another name here
+            with pytest.raises(CallError) as caught:
+                verbs.functions()[name](**{argument: 1})
+            said = re.search(rf"{argument}= is an argument of ([\w ]+)\.", str(caught.value))
+            assert said, (name, argument, str(caught.value))
+            for named in re.split(" and ", said[1]):
+                assert argument in _parameters(named)
+
+
+def test_power_and_sample_size_name_each_other() -> None:
+    with pytest.raises(CallError, match="power= is an argument of sample_size_tost"):
+        apa.power_tost(power=0.9, sd=1, bounds=0.5)
+    with pytest.raises(CallError, match="n= is an argument of power_tost"):
+        apa.sample_size_tost(n=20, sd=1, bounds=0.5)
+
+
+def test_models_alone_say_where_rows_of_brains_come_from() -> None:
+    scores = apa.simulate(n_subject=6, n_model=3, rois=["V1", "V4", "MT"], rng=1).scores
+    alone = scores.where(kind="model")
+    patterns = apa.alignment_patterns(alone)
+    calls: dict[str, Callable[[], Any]] = {
+        **{
+            kind: lambda kind=kind: apa.noise_ceiling(alone, kind=kind)
+            for kind in ("leave_one_out", "subject_to_subject", "split_half", "repeat")
+        },
+        **{
+            verb: lambda verb=verb: getattr(apa, verb)(patterns)
+            for verb in (
+                "pattern_agreement",
+                "agreement_test",
+                "agreement_bootstrap",
+                "pattern_reliability",
+                "pattern_identification",
+                "layer_agreement",
+            )
+        },
+        "agreement_sensitivity": lambda: apa.agreement_sensitivity(alone),
+        "columns": lambda: apa.alignment_patterns(alone, profile="column"),
+    }
+    for name, call in calls.items():
+        with pytest.raises(ApaError) as caught:
+            call()
+        said = str(caught.value)
+        assert "column kind" in said, name
+        assert "apa.score(" in said, name

@@ -191,4 +191,4 @@ def test_a_key_with_several_values_asks_for_a_list(tmp_path: Path) -> None:
     assert cli("apastats init s.csv --bounds 0.05", tmp_path).returncode == 0
     refused = cli("apastats run study.toml --set report.formats=html", tmp_path)
     assert refused.returncode == 2
-    assert "report.formats: Input should be a list; got 'html'" in refused.stderr
+    assert "report.formats: got 'html'; allowed: a list" in refused.stderr

@@ -359,7 +359,7 @@ def test_a_fit_is_there_for_later_entries_after_an_interruption(
 @pytest.mark.parametrize(
     ("more", "sets", "message"),
     [
-        ("", ["bootstrap.interval=boot"], r"--set, bootstrap\.interval: Input should be 'auto', .*; got 'boot'"),
+        ("", ["bootstrap.interval=boot"], r"--set, bootstrap\.interval: got 'boot'; allowed: 'auto', .*"),
         ('[equivalence]\nbounds = 0.1\ntest = "z"', [], r"line 12, equivalence\.test: test: got 'z'; allowed: one of"),
         ('[score]\nmethod = "x"', ["inputs.patterns=brain.npz"], r"brain\.npz"),
         (FITS.replace("specs", "spec", 1), [], r"line 22, analysis\.2 \(means\)\.options: unknown option 'spec'"),
@@ -369,7 +369,7 @@ def test_a_fit_is_there_for_later_entries_after_an_interruption(
         (FITS, ["analysis.fitt.verb=lmm"], r"no entry 'fitt'; there are \['fit', 'components', 'means', 'pairs'\]"),
         (FITS, ["analysis.2.options={specs=\"x\"}"], r"analysis\.2 \(means\)\.options: "),
         ("[linear_predictivity]\nn_fold = 3", [], r"linear_predictivity without inputs\.patterns"),
-        ("", ["inputs.networks.net.code=net.py"], r"inputs\.networks\.net\.code: .*pattern"),
+        ("", ["inputs.networks.net.code=net.py"], r"inputs\.networks\.net\.code: got .*; allowed: FILE\.py:NAME"),
         ('[ceiling]\nkinds = ["repeat"]', [], r"split_half and repeat need inputs\.repeats"),
         ("[equivalence]\nbounds = { share = 0.1 }", [], r"line 11, equivalence\.bounds: a margin is"),
     ],

@@ -10,7 +10,7 @@ from apastats.calls import not_among
 from apastats.errors import DataError, InputError
 from apastats.numbers.correlation import spearman_brown
 from apastats.resampling.means import describe_cells
-from apastats.rows import DEFAULTS, own_time
+from apastats.rows import BRAIN_ROWS, DEFAULTS, own_time
 from apastats.scoring.methods import METHODS
 from apastats.scoring.people import pair_values, shares_of_pooled
 from apastats.table import ScoreTable
@@ -61,7 +61,7 @@ def table_values(
     if rows.empty:
         raise DataError(
             f"{data.source}: no rows of kind {kind!r} whose predictor ROI (layer) is the target ROI; "
-            f"kinds present: {list(data.frame['kind'].unique())}"
+            f"kinds present: {list(data.frame['kind'].unique())}. {BRAIN_ROWS}"
         )
     nested = [within] if within in rows.columns and within not in by else []
     keys = ["subject", *by]
@@ -160,7 +160,7 @@ def _own_rows(data: ScoreTable, kind: str, within: str) -> pd.DataFrame:
             "within", within, f"a score table with the columns {within!r} and {predictor!r}",
             hint="Rows of kind 'subject_to_subject' with the subject itself as model are needed, one "
             "session predicting another; scores of models in several sessions are no ceiling. "
-            "RDMs with that label are taken as well.",
+            f"RDMs with that label are taken as well. {BRAIN_ROWS}",
         )  # fmt: skip
     rows = frame[
         (frame["kind"] == "subject_to_subject")

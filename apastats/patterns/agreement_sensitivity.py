@@ -18,6 +18,7 @@ from apastats.patterns.pattern_agreement import pattern_agreement
 from apastats.patterns.pattern_similarity import SIMILARITIES, pattern_similarity
 from apastats.recording import verb
 from apastats.results import Provenance, Result
+from apastats.rows import BRAIN_ROWS
 from apastats.seeds import RngLike, block_generator, recorded_seed, seed_sequence
 from apastats.table import BRAIN, ScoreTable
 from apastats.words import STIMULI, Drawn, Info, Outcome
@@ -160,7 +161,7 @@ def agreement_sensitivity(
     kinds = set(table.frame["kind"].unique())
     if "model" not in kinds or len(kinds) < 2:
         raise DesignError(
-            f"agreement_sensitivity: model rows and brain rows are needed; kinds present: {sorted(kinds)}"
+            f"agreement_sensitivity: model rows and brain rows are needed; kinds present: {sorted(kinds)}. {BRAIN_ROWS}"
         )
     metrics = table.levels("metric")
     metric = str(metrics[0]) if metric is None else metric

@@ -13,6 +13,7 @@ from apastats.errors import DataError, DegenerateWarning, DesignError, warn
 from apastats.patterns.arrays import PatternArrays, dense_patterns, rescale, without_self
 from apastats.recording import verb
 from apastats.results import Provenance, Result
+from apastats.rows import BRAIN_ROWS
 from apastats.table import ScoreTable
 from apastats.words import Info
 
@@ -202,7 +203,7 @@ def _validate(
 
 def _columns(arrays: PatternArrays, source: str) -> PatternArrays:
     if not arrays.kinds:
-        raise DesignError(f"{source}: column profiles need brain rows; there are none")
+        raise DesignError(f"{source}: column profiles need brain rows; there are none. {BRAIN_ROWS}")
 
     def turn(a: np.ndarray | None) -> np.ndarray | None:
         return None if a is None else np.ascontiguousarray(np.swapaxes(a, -1, -2))

@@ -10,6 +10,7 @@ from apastats.arguments import choice, instance
 from apastats.errors import DataError, DesignError
 from apastats.patterns.arrays import PatternArrays
 from apastats.patterns.reference_patterns import mean_of_others, pairs_without, pairs_without_two
+from apastats.rows import BRAIN_ROWS
 from apastats.table import ScoreTable
 
 __all__ = [
@@ -77,7 +78,7 @@ def brain_kind(arrays: PatternArrays, brain: str | None) -> str:
     if not arrays.kinds:
         raise DesignError(
             "pattern agreement needs brain rows (subject_to_subject or leave_one_out) whose layer names the ROI that "
-            "predicts"
+            f"predicts. {BRAIN_ROWS}"
         )
     if brain is None:
         return arrays.kinds[0]

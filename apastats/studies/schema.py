@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from apastats.calls import nearest
+from apastats.calls import alike, nearest
 from apastats.errors import InputError, StudyError, shown
 from apastats.studies.sections import StudyFile
 
@@ -200,10 +200,12 @@ def _explain(error: ValidationError, content: dict[str, Any], locator: Locator) 
     """One line per key, with all that is allowed there."""
     found: dict[tuple[str, ...], list[str]] = {}
     got: dict[tuple[str, ...], str] = {}
+    allowed_here: dict[tuple[str, ...], dict[str, None]] = {}
+    hints: dict[tuple[str, ...], str] = {}
     for problem in error.errors():
         kind = problem["type"]
         keys = _keys(problem["loc"], content, missing=kind == "missing")
-        message = problem["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
+        message = problem["msg"].removeprefix("Value error, ")
         if kind == "extra_forbidden":
             allowed = _allowed(keys[:-1])
             meant = nearest(keys[-1], allowed)
@@ -216,16 +218,64 @@ def _explain(error: ValidationError, content: dict[str, Any], locator: Locator) 
                     ": no margin is ever implied; state the smallest difference that matters, "
                     f"in the file or by --set {'.'.join(keys)}=0.02"
                 )
-        elif "input" in problem and not isinstance(problem["input"], (dict, StudyFile)):
+        elif kind != "value_error":
+            allowed_here.setdefault(keys, {})[_in_words(problem)] = None
             got[keys] = shown(problem["input"], 80)
+            hints.setdefault(keys, _hint(keys, problem))
+            continue
+        elif not isinstance(problem["input"], (dict, StudyFile)):
+            message += f"; got {shown(problem['input'], 80)}"
         found.setdefault(keys, []).append(message)
-    lines = []
-    for keys, messages in found.items():
-        words = ", or ".join(dict.fromkeys(messages))
-        lines.append(f"{locator(keys)}: {words}" + (f"; got {got[keys]}" if keys in got else ""))
+    lines = [f"{locator(keys)}: {', or '.join(dict.fromkeys(m))}" for keys, m in found.items()]
+    for keys, words in allowed_here.items():
+        line = f"{locator(keys)}: got {got[keys]}; allowed: {', or '.join(words)}"
+        lines.append(f"{line}. {hints[keys]}".rstrip(". "))
     told = list(takewhile(lambda k: sum(map(len, lines[: k + 1])) < _LONGEST, range(len(lines))))
     more = len(lines) - max(1, len(told))
     return "\n".join([*lines[: max(1, len(told))], *([f"and {more} more"] if more else [])])
+
+
+_ALLOWED = {
+    "string": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "list": "a list",
+    "tuple": "a list",
+    "dict": "a table of keys",
+    "model": "a table of keys",
+    "greater_than": "above {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than": "below {lt:g}",
+    "less_than_equal": "at most {le:g}",
+    "finite": "a finite number",
+    "too_short": "a list of {min_length} or more",
+    "too_long": "a list of at most {max_length}",
+    "literal": "{expected}",
+    "none": "nothing",
+}
+_TEXTS = {r"^[A-Za-z0-9._-]+$": "a name of letters, digits, '.', '_' and '-'"}  # others are of code
+
+
+def _in_words(problem: Mapping[str, Any]) -> str:
+    """What is allowed where pydantic refused a value."""
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "string_pattern_mismatch":
+        return _TEXTS.get(context["pattern"], "FILE.py:NAME, a name in a file of Python")
+    begun = [k for k in _ALLOWED if kind.startswith(k)]
+    return _ALLOWED[max(begun, key=len)].format(**context) if begun else "another value"
+
+
+def _hint(keys: tuple[str, ...], problem: Mapping[str, Any]) -> str:
+    """The word that is meant, or how a margin is written."""
+    if "bounds" in keys[-1:] and isinstance(problem["input"], str):
+        return (
+            "The margin is the smallest difference that matters: bounds = 0.02, or as a share "
+            "bounds = { share = 0.1, of = 'leave_one_out' }"
+        )
+    if problem["type"] != "literal_error":
+        return ""
+    return alike(problem["input"], re.findall(r"'([^']*)'", problem["ctx"]["expected"]))
 
 
 def _keys(loc: Sequence[Any], content: Any, *, missing: bool) -> tuple[str, ...]:

@@ -211,7 +211,11 @@ def typed_margin(text: str) -> float | None:
     try:
         typed = float(text.replace(",", "."))
     except ValueError:
-        raise InputError("bounds", text, "a finite number above 0") from None
+        raise InputError(
+            "bounds", text, "a finite number above 0",
+            hint="A share of a ceiling is written in the study file: "
+            "equivalence.bounds = { share = 0.1, of = 'leave_one_out' }.",
+        ) from None  # fmt: skip
     return number("bounds", typed, above=0)
 
 
