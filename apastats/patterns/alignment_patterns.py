@@ -203,7 +203,9 @@ def _validate(
 
 def _columns(arrays: PatternArrays, source: str) -> PatternArrays:
     if not arrays.kinds:
-        raise DesignError(f"{source}: column profiles need brain rows; there are none. {BRAIN_ROWS}")
+        raise DesignError(
+            f"{source}: column profiles need brain rows; there are none. {BRAIN_ROWS}"
+        )
 
     def turn(a: np.ndarray | None) -> np.ndarray | None:
         return None if a is None else np.ascontiguousarray(np.swapaxes(a, -1, -2))
