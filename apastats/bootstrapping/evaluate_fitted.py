@@ -34,7 +34,7 @@ from apastats.seeds import RngLike, recorded_seed
 from apastats.table import ScoreTable
 from apastats.words import STIMULI, SUBJECTS, Drawn, Info, Outcome
 
-__all__ = ["FittedEvaluation", "evaluate_fitted"]
+__all__ = ["FittedEvaluation", "evaluate_fitted", "percentile_limits"]
 
 
 class FittedEvaluation(BootstrapResult):
@@ -113,13 +113,8 @@ class FittedEvaluation(BootstrapResult):
         """Quantiles of draws ``[b, ...]`` at a level, read on the scale of Student's t for few units; the level."""
         said: float = self.info["conf_level"]
         wanted = said if conf_level is None else level("conf_level", conf_level)
-        tail = (1 - wanted) / 2
         sizes = {"subject": self.info.n_subject, "stimulus": self.info["n_stimulus"]}
-        if self.info["plan"] in sizes:
-            # draws of both factors count the noise of a measurement twice: wide enough as they are
-            n = int(sizes[self.info["plan"]])
-            tail = few_level(tail, n - 1, float(np.sqrt((n - 1) / n)))
-        low, high = np.nanquantile(draws, [tail, 1 - tail], axis=0)
+        low, high = percentile_limits(draws, sizes.get(self.info["plan"]), wanted)
         return low, high, float(wanted)
 
     @checked
@@ -141,6 +136,20 @@ class FittedEvaluation(BootstrapResult):
         return self.table[[c for c in columns if c in self.table]].assign(
             conf_low=low, conf_high=high, conf_level=conf_level
         )
+
+
+def percentile_limits(
+    draws: np.ndarray, n: int | None, conf_level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Quantiles of draws ``[b, ...]`` of n units, read on the scale of Student's t; None where both factors are drawn.
+
+    Draws of both factors count the noise of a measurement twice: they are wide enough as they are.
+    """
+    tail = (1 - conf_level) / 2
+    if n is not None:
+        tail = few_level(tail, int(n) - 1, float(np.sqrt((n - 1) / n)))
+    low, high = np.nanquantile(draws, [tail, 1 - tail], axis=0)
+    return low, high
 
 
 @verb

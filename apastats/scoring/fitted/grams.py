@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 import numpy as np
 
 from apastats.errors import InputError
 from apastats.scoring.methods import comparison
+from apastats.scoring.stimuli.drawn_ranks import pairs_of
 from apastats.scoring.stimuli.pair_weights import PairKernel
 
 __all__ = ["PairGrams"]
@@ -19,7 +19,6 @@ _ROWS = (
 _NUMBERS = (
     1 << 20
 )  # entries gathered at once: what bounds memory, for any number of stimuli and members
-_FEW = 100  # stimuli, of which the pairs are kept
 
 
 class PairGrams:
@@ -123,7 +122,7 @@ class PairGrams:
         b, m = drawn.shape
         wide = self.z.shape[1]
         root, both = np.sqrt(c), self.comparison.whitened
-        left, right = _both_ways(m) if both else _pairs(m)
+        left, right = _both_ways(m) if both else pairs_of(m)
         step = self._step(b, m)
         for start in range(0, len(left), step):
             i, j = left[start : start + step], right[start : start + step]
@@ -190,17 +189,6 @@ class PairGrams:
                 ((g - q[:, None]) * share[..., None]).transpose(0, 2, 1), g
             )
         return out
-
-
-def _pairs(m: int) -> tuple[np.ndarray, np.ndarray]:
-    """Both sides of all pairs of m; read only."""
-    return _few_pairs(m) if m <= _FEW else np.triu_indices(m, 1)
-
-
-@lru_cache(maxsize=_FEW)
-def _few_pairs(m: int) -> tuple[np.ndarray, np.ndarray]:
-    """Both sides of all pairs of m, kept: making them takes as long as the products."""
-    return np.triu_indices(m, 1)
 
 
 def _both_ways(m: int) -> tuple[np.ndarray, np.ndarray]:

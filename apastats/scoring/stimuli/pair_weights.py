@@ -12,13 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from apastats.errors import DataError, InputError
-from apastats.numbers.ordering import TIE, sorted_rows
 from apastats.scoring.methods import METHODS, comparison
+from apastats.scoring.stimuli.drawn_ranks import DrawnRanks
 
 __all__ = ["PairKernel", "PairMoments", "gram_ceilings"]
 
 _CHUNK = 256  # replicates per product; part of the definition of the numbers (BLAS shapes)
-_RANK_CHUNK = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +73,8 @@ class PairKernel:
     -----
     Whitened measures: the projection is diagonal plus rank one in the multiplicities, with
     ``d_a = N / 2 - c_a + 1``, and is solved by the Sherman-Morrison formula from the row sums ``X c``:
-    ``<x, y> = 2 sum_{a<b} c_a c_b x_ab y_ab - sum_a c_a alpha_x(a) g_y(a)``. Ranks: weighted mid-ranks
-    from one presorted order, ties included.
+    ``<x, y> = 2 sum_{a<b} c_a c_b x_ab y_ab - sum_a c_a alpha_x(a) g_y(a)``. Ranks:
+    :class:`apastats.scoring.stimuli.drawn_ranks.DrawnRanks`.
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray, method: str) -> None:
@@ -95,7 +94,7 @@ class PairKernel:
         self.ranked = c.ranks
         z = np.concatenate([x, y])
         if self.ranked:
-            self._presort(z)
+            self.ranks = DrawnRanks(z)
             return
         level = np.zeros(len(z))
         if c.centred:
@@ -143,12 +142,12 @@ class PairKernel:
             How often each stimulus is drawn.
         """
         counts = np.asarray(counts, dtype=np.float64)
-        step = _RANK_CHUNK if self.ranked else _CHUNK
+        step = _CHUNK
         parts = []
         for start in range(0, len(counts), step):
             part = counts[start : start + step]
             used = len(part)
-            if used < step and len(counts) > step:
+            if used < step and len(counts) > step and not self.ranked:
                 # a product of another shape could round differently
                 part = np.concatenate([part, np.ones((step - used, self.n))])
             with np.errstate(invalid="ignore", divide="ignore"):
@@ -236,43 +235,15 @@ class PairKernel:
         own = np.einsum("bmn,bmn->bm", alpha[:, s:], g[:, s:])
         return 2 * xy - cross[:, :, s:], 2 * xx - cross[:, :, :s], 2 * yy - own
 
-    # ------------------------------------------------------------------ ranks
-    def _presort(self, z: np.ndarray) -> None:
-        """Order of every RDM and the first and last place of each run of ties."""
-        self.order, new = sorted_rows(z, TIE)
-        d = z.shape[1]
-        self.tied = not bool(new.all())
-        place = np.arange(d)
-        self.first = np.maximum.accumulate(np.where(new, place, 0), axis=1)
-        stop = np.concatenate([new[:, 1:], np.ones((len(z), 1), bool)], axis=1)
-        last = np.where(stop, place, d)[:, ::-1]
-        self.last = np.minimum.accumulate(last, axis=1)[:, ::-1]
-        self.place = np.argsort(self.order, axis=1, kind="stable")
-
     def _ranks(self, c: np.ndarray) -> PairMoments:
-        """Weighted mid-ranks, then weighted sums of them."""
+        """Sums of mid-ranks among the drawn pairs, each as often as it is drawn."""
         b, s = len(c), self.s
-        w = c[:, self.iu] * c[:, self.ju]
-        total = w.sum(axis=1)
-        # whole numbers and halves up to 2^22 are exact in float32, and half the traffic
-        small = total.max(initial=0) < 2**22 and bool((c == np.rint(c)).all())
-        across = np.ascontiguousarray(w.T, dtype=np.float32 if small else np.float64)
-        half = (total / 2).astype(across.dtype)
-        ranks = np.empty((b, s + self.m, w.shape[1]))
-        for k in range(s + self.m):
-            ordered = across[self.order[k]]
-            reached = np.cumsum(ordered, axis=0)
-            if self.tied:
-                before = reached[self.first[k]] - ordered[self.first[k]]
-                middle = (before + reached[self.last[k]]) / 2
-            else:
-                ordered *= 0.5
-                middle = reached
-                middle -= ordered
-            middle -= half  # mid-rank minus the mean rank (N + 1) / 2
-            ranks[:, k] = middle[self.place[k]].T
-        products = np.matmul(ranks[:, :s] * w[:, None], ranks.transpose(0, 2, 1))
-        own = np.stack([np.square(r[s:]) @ weight for r, weight in zip(ranks, w, strict=True)])
+        products, own = np.empty((b, s, s + self.m)), np.empty((b, self.m))
+        total = np.empty(b)
+        for row, (weight, ranks) in enumerate(self.ranks.each(c)):
+            np.matmul(ranks[:s] * weight, ranks.T, out=products[row])
+            np.matmul(np.square(ranks[s:]), weight, out=own[row])
+            total[row] = weight.sum()
         if not self.comparison.normalised:
             with np.errstate(invalid="ignore", divide="ignore"):
                 factor = 12 / (total**3 - total)
