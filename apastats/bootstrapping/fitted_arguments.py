@@ -73,7 +73,7 @@ def described_models(models: Any, method: str) -> list[Described]:
             hint="evaluate_rdms evaluates fixed ones.",
         )
     for d in found:
-        if d.rule == "weighted" and comparison(method).ranks:
+        if d.rule == "weighted" and comparison(method).pooled == "ranks":
             raise InputError(
                 "method",
                 method,

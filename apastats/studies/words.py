@@ -120,7 +120,7 @@ WORDS: dict[str, dict[str, str]] = {
     "fitted": {
         "models": "models to be fitted: [fitted.models.NAME] with the keys below",
         "beside": "names of RDMs whose single RDMs are evaluated beside them: [\"models\"]",
-        "method": "criterion of fit and score: corr, cosine, corr_cov, cosine_cov; spearman, rho-a for select and interpolate",
+        "method": "criterion of fit and score: corr, cosine, corr_cov, cosine_cov; spearman, rho-a, tau-a, tau-b for select and interpolate",
         "cluster": "what is resampled: subject, stimulus or both",
         "k_subject": "folds over subjects; nothing: by their number",
         "k_stimulus": "folds over stimuli; nothing: by their number",

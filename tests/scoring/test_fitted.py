@@ -12,6 +12,7 @@ from rsatoolbox.model import ModelInterpolate, ModelSelect, ModelWeighted
 from rsatoolbox.model import fitter as fits
 from rsatoolbox.rdm import RDMs
 from scipy.optimize import nnls
+from scipy.stats import rankdata
 
 import apastats as apa
 from apastats.bootstrapping.fitted_rois import FoldPlan, _resampled
@@ -34,6 +35,7 @@ from apastats.scoring.fitted.solve import (
 N, S, K = 20, 6, 4
 LEFT, RIGHT = np.triu_indices(N, 1)
 LINEAR = ["cosine", "corr", "cosine_cov", "corr_cov"]
+RANKS = ["spearman", "rho-a", "tau-a", "tau-b"]
 
 
 def rdm(patterns: np.ndarray) -> np.ndarray:
@@ -111,7 +113,7 @@ def test_weighted_models_equal_rsatoolbox_on_replayed_folds(
     np.testing.assert_allclose(weights, theta, rtol=0, atol=1e-8)
 
 
-@pytest.mark.parametrize("method", [*LINEAR, "spearman", "rho-a"])
+@pytest.mark.parametrize("method", [*LINEAR, *RANKS])
 @pytest.mark.parametrize("seed", range(2))
 def test_selection_equals_rsatoolbox_on_replayed_folds(method: str, seed: int) -> None:
     y = data()[1]
@@ -123,7 +125,7 @@ def test_selection_equals_rsatoolbox_on_replayed_folds(method: str, seed: int) -
     assert int(np.argmax(weights)) == int(theta)
 
 
-@pytest.mark.parametrize("method", [*LINEAR, "spearman"])
+@pytest.mark.parametrize("method", [*LINEAR, *RANKS])
 @pytest.mark.parametrize("seed", range(2))
 def test_interpolation_is_at_least_as_good_by_its_own_criterion(method: str, seed: int) -> None:
     y = data()[1]
@@ -142,6 +144,63 @@ def test_interpolation_is_at_least_as_good_by_its_own_criterion(method: str, see
     assert np.count_nonzero(weights > 1e-12) <= 2
     # under ranks the mixtures are steps of a twentieth
     assert loss(weights) <= loss(theta) + (1e-9 if method in LINEAR else 2e-3)
+
+
+@pytest.mark.parametrize("method", RANKS)
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("rule", ["select", "interpolate"])
+def test_rank_criteria_are_those_of_samples_written_out(method: str, ties: bool, rule: Any) -> None:
+    """Chosen candidate, held-out scores and ceilings of draws and folds, by comparisons of every written-out RDM."""
+    x, y = data(2)
+    if ties:
+        x, y = np.round(2 * x), np.round(2e3 * y)
+    rng = np.random.default_rng(3)
+    kernel = FittedKernel(x, [Rule(y, rule)], method)
+    grid = np.eye(K)
+    if rule == "interpolate":
+        edges = zip(grid[:-1], grid[1:], strict=True)
+        grid = np.array([(1 - p) * a + p * b for a, b in edges for p in np.arange(21) / 20])
+    for k_subject in (2, 1):
+        v, c = rng.multinomial(S, np.ones(S) / S), rng.multinomial(N, np.ones(N) / N)
+        half = rng.permutation(N) % 2 == 0
+        of_person = np.arange(S) % 2 if k_subject == 2 else np.zeros(S, dtype=int)
+        grams = kernel.grams(np.array([c * half, c * ~half], dtype=float))
+        fitted_to = v * ((of_person != np.arange(2)[:, None]) if k_subject == 2 else np.ones((1, S), dtype=bool))
+        test = grams.take(np.array([[1]]))
+        w = kernel.fit(grams.take(np.array([[0]])), fitted_to[None].astype(float))
+        scores = kernel.score(test, w, of_person[None])[0, 0, :, 0]
+        bounds = kernel.ceilings(test, fitted_to[None].astype(float), v[None].astype(float), of_person[None])[0, 0]  # fmt: skip
+
+        def written(z: np.ndarray, kept: np.ndarray, c: np.ndarray = c) -> np.ndarray:
+            times = (c * kept)[LEFT] * (c * kept)[RIGHT]
+            return np.repeat(z, times.astype(int), axis=1)
+
+        def like(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+            return np.asarray(apa.rdm_similarity(a, b, method=method))
+
+        for g in range(k_subject):
+            drawn = np.repeat(np.arange(S), fitted_to[g])
+            mean = like(written(x[drawn], half), written(grid @ y, half)).mean(axis=0)
+            best = mean >= mean.max() - 1e-12
+            mine = kernel.described([w[0][0, 0, :, g]])[0]
+            assert any(np.allclose(mine, one) for one in grid[best])
+            for s in np.flatnonzero((v > 0) & (of_person == g)):
+                own = written(x[s : s + 1], ~half)
+                expected = like(own, written(mine @ y[None], ~half).reshape(1, -1))[0, 0]
+                assert scores[s] == pytest.approx(expected, abs=1e-12)
+                everyone = rankdata(written(x, ~half), axis=1)
+                others = fitted_to[g] * (np.arange(S) != s)
+                for found, pool in zip(bounds[s], (others, v), strict=True):
+                    # products of ranks take the mean ranks as they are
+                    mean_ranks = pool @ everyone
+                    if method == "spearman":
+                        expected = np.corrcoef(everyone[s], mean_ranks)[0, 1]
+                    elif method == "rho-a":
+                        n = len(mean_ranks)
+                        expected = 12 / (n**3 - n) * mean_ranks @ (everyone[s] - (n + 1) / 2) / pool.sum()  # fmt: skip
+                    else:
+                        expected = like(own, mean_ranks[None])[0, 0]
+                    assert found == pytest.approx(expected, abs=1e-12)
 
 
 # ---------------------------------------------------------------- inner products
@@ -427,7 +486,7 @@ def test_features_and_components_are_weighted_models_of_their_distances() -> Non
             lambda b, m: apa.evaluate_fitted(b, apa.fitted("weighted", m), method="spearman"),
             "weights of 'weighted'",
         ),
-        (lambda b, m: apa.evaluate_fitted(b, apa.fitted("select", m), method="tau-a"), "one of"),
+        (lambda b, m: apa.evaluate_fitted(b, apa.fitted("select", m), method="bures"), "one of"),
         (
             lambda b, m: apa.evaluate_fitted(b, apa.fitted("select", m), k_subject=1, k_stimulus=1),
             "no estimate",

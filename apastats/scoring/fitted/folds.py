@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from apastats.scoring.fitted.grams import PairGrams
+from apastats.scoring.fitted.signs import TAUS, SignGrams
 from apastats.scoring.fitted.solve import (
     best_member,
     free_weights,
@@ -46,11 +47,13 @@ class Grams(NamedTuple):
     """Inner products of subjects (first) and members.
 
     ``product [..., S + K, S + K]``: of rows of length 1 (0 for a row without variation), as they are for rho-a.
-    ``norm [..., S + K]``: what they were divided by; NaN where there is no score (1 for rho-a).
+    ``norm [..., S + K]``: what they were divided by; NaN where there is no score (1 for rho-a and tau-a).
+    ``counts [..., n]``: how often each stimulus is drawn.
     """
 
     product: np.ndarray
     norm: np.ndarray
+    counts: np.ndarray
 
     def take(self, where: np.ndarray) -> Grams:
         """Those of the given places ``[T, P]`` of the first axis; a view where they stand in a row."""
@@ -58,12 +61,12 @@ class Grams(NamedTuple):
             some = where[:, ::turn].ravel()
             first, size = int(some[0]), len(some)
             if np.array_equal(some, np.arange(first, first + size)):
-                product, norm = (
+                parts = (
                     a[first : first + size].reshape(*where.shape, *a.shape[1:])[:, ::turn]
                     for a in self
                 )
-                return Grams(product, norm)
-        return Grams(self.product[where], self.norm[where])
+                return Grams(*parts)
+        return Grams(*(a[where] for a in self))
 
 
 class FittedKernel:
@@ -76,7 +79,7 @@ class FittedKernel:
     rules : sequence of Rule
         The models.
     method : str
-        A method that takes weights of stimuli.
+        A method that takes weights of stimuli, or one of Kendall's taus.
     variances : array, ``[n]``, optional
         As in :class:`apastats.scoring.fitted.grams.PairGrams`.
     """
@@ -90,7 +93,7 @@ class FittedKernel:
     ) -> None:
         self.rules, self.s = list(rules), len(x)
         x = np.asarray(x, dtype=np.float64)
-        of_ranks = comparison(method).ranks
+        of_ranks = comparison(method).pooled == "ranks"
         self.bases = [_basis(r, of_ranks) for r in self.rules]
         # a member that several models share, and a candidate that is a member, are one row
         rows: dict[bytes, int] = {}
@@ -108,8 +111,12 @@ class FittedKernel:
             self.rows.append(
                 slice(where[0], where[-1] + 1) if together else np.array(where, dtype=np.intp)
             )
-        self.pairs = PairGrams(np.concatenate([x, distinct]), method, variances)
-        self.normalised, self.ranks = self.pairs.comparison.normalised, of_ranks
+        z = np.concatenate([x, distinct])
+        self.pairs: PairGrams | SignGrams = (
+            SignGrams(z, self.s, method) if method in TAUS else PairGrams(z, method, variances)
+        )
+        self.normalised = TAUS.get(method, self.pairs.comparison.normalised)
+        self.ranks = of_ranks
         self.n, self.size = self.pairs.n, self.pairs.size[self.s :]
 
     def grams(self, counts: np.ndarray) -> Grams:
@@ -125,7 +132,7 @@ class FittedKernel:
                 unit = np.where(np.isnan(norm), 0.0, 1 / norm)
             product *= unit[:, :, None]
             product *= unit[:, None]
-        return Grams(np.nan_to_num(product) if few else product, norm)
+        return Grams(np.nan_to_num(product) if few else product, norm, counts)
 
     def fit(self, train: Grams, fitted_to: np.ndarray) -> list[np.ndarray]:
         """Weights of the rows of each model, per fold ``[T, P, k, G]``; NaN where there is nothing to learn from.
@@ -211,6 +218,8 @@ class FittedKernel:
         drawn : array, ``[T, S]``
             How often each subject is drawn.
         """
+        if isinstance(self.pairs, SignGrams):
+            return self._tau_ceilings(self.pairs, test, fitted_to, drawn, fold)
         s = self.s
         k = test.product[..., :s, :s]
         pools = np.concatenate([fitted_to, drawn[:, None]], axis=1)
@@ -244,6 +253,29 @@ class FittedKernel:
                 axis=-1,
             )
         out[np.isnan(test.norm[..., :s])] = np.nan
+        return out
+
+    def _tau_ceilings(
+        self,
+        pairs: SignGrams,
+        test: Grams,
+        fitted_to: np.ndarray,
+        drawn: np.ndarray,
+        fold: np.ndarray,
+    ) -> np.ndarray:
+        """:meth:`ceilings`, where a pool is no sum of what was multiplied: every pool is compared by itself."""
+        s, each = self.s, np.arange(self.s)
+        out = np.full((*test.norm.shape[:2], s, 2), np.nan)
+        for t, (train, v, place) in enumerate(zip(fitted_to, drawn, fold, strict=True)):
+            if len(train) == 1:  # whoever trains and is tested is left out of the own pool
+                pools, place = np.where(np.eye(s, dtype=bool), 0.0, train), each
+            else:
+                pools = train
+            pools = np.concatenate([pools, v[None]])
+            for p, bad in enumerate(np.isnan(test.norm[t, :, :s])):
+                if not bad.all():
+                    found = pairs.with_pools(test.counts[t, p], pools)
+                    out[t, p] = np.where(bad[:, None], np.nan, np.stack([found[place, each], found[-1]], axis=1))  # fmt: skip
         return out
 
     def described(self, weights: list[np.ndarray]) -> list[np.ndarray]:
