@@ -137,7 +137,8 @@ def _partitions(kernel: FittedKernel, design: FoldPlan) -> StimulusFolds:
     """Partitions of the stimuli of the data into folds."""
     generator = block_generator(design.root, 100, 0, 0)
     rows = kernel.pairs.k**2 * design.k_stimulus * (1 if design.k_stimulus < 3 else 2)
-    n = int(np.clip(_ENTRIES // rows, *_PARTITIONS))
+    fewest, most = _PARTITIONS
+    n = int(np.clip(_ENTRIES // rows, fewest, most if kernel.pairs.quick else fewest))
     n = max(n, design.n_cv)
     return stimulus_folds(kernel, np.ones((1, kernel.n)), design.k_stimulus, n, generator)
 

@@ -54,6 +54,8 @@ class PairGrams:
     :class:`apastats.scoring.stimuli.pair_weights.PairKernel` has; that class makes the ranks.
     """
 
+    quick = True
+
     def __init__(self, z: np.ndarray, method: str, variances: np.ndarray | None = None) -> None:
         z = np.asarray(z, dtype=np.float64)
         self.comparison, self.k = comparison(method), len(z)
