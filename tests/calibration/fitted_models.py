@@ -72,7 +72,7 @@ def study(
 
 
 def fits(x: np.ndarray, parts: np.ndarray, v: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """Weights of the fits to draws of subjects ``v [b, S]`` and of stimuli ``c [1 or b, n]``, as the verb makes them."""
+    """Weights of fits to draws of subjects ``v [b, S]`` and of stimuli ``c [1 or b, n]``, as the verb makes them."""
     kernel = FittedKernel(x, [Rule(parts, "weighted")], "corr")
     rows = np.arange(len(v))[:, None] if len(c) > 1 else np.zeros((len(v), 1), dtype=int)
     found = kernel.fit(kernel.grams(c).take(rows), v[:, None].astype(float))
@@ -99,11 +99,11 @@ def weights_coverage(
 ) -> dict[str, float]:
     """How often the intervals of the three weights hold the truth, and their mean width over the spread.
 
-    Draws, fits and limits are those of the verb without its scores: the weights need no folds. Ten designs (stimuli,
+    Draws, fits and limits are those of the verb without its scores: the weights need no folds. Up to ten designs (stimuli,
     or subjects, that stay) where one factor alone is drawn.
     """
     rng = np.random.default_rng([seed, n, len(cluster)])
-    designs = 1 if len(cluster) == 2 else 10
+    designs = 1 if len(cluster) == 2 else max(1, min(10, sets // 20))
     held, width, found = [], [], []
     for d in range(designs):
         base, shares = rng.normal(size=(n_stimulus, 3 * WIDTH)), people(n, rng)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -158,18 +159,21 @@ def test_rank_criteria_are_those_of_samples_written_out(method: str, ties: bool,
     kernel = FittedKernel(x, [Rule(y, rule)], method)
     grid = np.eye(K)
     if rule == "interpolate":
-        edges = zip(grid[:-1], grid[1:], strict=True)
+        edges = itertools.pairwise(grid)
         grid = np.array([(1 - p) * a + p * b for a, b in edges for p in np.arange(21) / 20])
     for k_subject in (2, 1):
         v, c = rng.multinomial(S, np.ones(S) / S), rng.multinomial(N, np.ones(N) / N)
         half = rng.permutation(N) % 2 == 0
         of_person = np.arange(S) % 2 if k_subject == 2 else np.zeros(S, dtype=int)
         grams = kernel.grams(np.array([c * half, c * ~half], dtype=float))
-        fitted_to = v * ((of_person != np.arange(2)[:, None]) if k_subject == 2 else np.ones((1, S), dtype=bool))
+        fitted_to = v * (
+            (of_person != np.arange(2)[:, None]) if k_subject == 2 else np.ones((1, S), dtype=bool)
+        )
         test = grams.take(np.array([[1]]))
         w = kernel.fit(grams.take(np.array([[0]])), fitted_to[None].astype(float))
         scores = kernel.score(test, w, of_person[None])[0, 0, :, 0]
-        bounds = kernel.ceilings(test, fitted_to[None].astype(float), v[None].astype(float), of_person[None])[0, 0]  # fmt: skip
+        people = (fitted_to[None].astype(float), v[None].astype(float), of_person[None])
+        bounds = kernel.ceilings(test, *people)[0, 0]
 
         def written(z: np.ndarray, kept: np.ndarray, c: np.ndarray = c) -> np.ndarray:
             times = (c * kept)[LEFT] * (c * kept)[RIGHT]
@@ -196,8 +200,8 @@ def test_rank_criteria_are_those_of_samples_written_out(method: str, ties: bool,
                     if method == "spearman":
                         expected = np.corrcoef(everyone[s], mean_ranks)[0, 1]
                     elif method == "rho-a":
-                        n = len(mean_ranks)
-                        expected = 12 / (n**3 - n) * mean_ranks @ (everyone[s] - (n + 1) / 2) / pool.sum()  # fmt: skip
+                        n, centred = len(mean_ranks), everyone[s] - (len(mean_ranks) + 1) / 2
+                        expected = 12 / (n**3 - n) * mean_ranks @ centred / pool.sum()
                     else:
                         expected = like(own, mean_ranks[None])[0, 0]
                     assert found == pytest.approx(expected, abs=1e-12)

@@ -61,13 +61,17 @@ def folds_of(present: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarra
     """
     if k == 1:
         return np.where(present, 0, -1)
-    order = np.argsort(np.where(present, rng.random(present.shape), np.inf), axis=-1)
+    key = np.where(present, rng.random(present.shape), np.inf)
     size = present.sum(axis=-1, keepdims=True)
-    place = np.arange(present.shape[-1])
-    fold = np.where(place < size, place * k // np.maximum(size, 1), -1)
-    out = np.empty_like(fold)
-    np.put_along_axis(out, order, fold, axis=-1)
-    return out
+    # in their random order, places p of n are in fold floor(p k / n): from which key on is a unit in fold 1, 2, ...?
+    begins = -(-np.arange(1, k) * size // k)
+    row = np.sort(key, axis=-1)
+    row = np.concatenate([row, np.full((*row.shape[:-1], 1), np.inf)], axis=-1)
+    least = np.take_along_axis(row, begins, axis=-1)
+    fold = np.zeros(key.shape, dtype=np.intp)
+    for j in range(k - 1):
+        fold += key >= least[..., j, None]
+    return np.where(present, fold, -1)
 
 
 class StimulusFolds(NamedTuple):

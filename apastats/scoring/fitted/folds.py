@@ -275,7 +275,8 @@ class FittedKernel:
             for p, bad in enumerate(np.isnan(test.norm[t, :, :s])):
                 if not bad.all():
                     found = pairs.with_pools(test.counts[t, p], pools)
-                    out[t, p] = np.where(bad[:, None], np.nan, np.stack([found[place, each], found[-1]], axis=1))  # fmt: skip
+                    out[t, p] = np.stack([found[place, each], found[-1]], axis=1)
+                    out[t, p][bad] = np.nan
         return out
 
     def described(self, weights: list[np.ndarray]) -> list[np.ndarray]:

@@ -100,14 +100,14 @@ class PairGrams:
         sizes = present.sum(axis=1)
         # drawn stimuli first, in their order; rows of like size share a product
         order = np.argsort(~present, axis=1, kind="stable")
+        times = counts.ravel().take(order + (np.arange(len(counts)) * self.n)[:, None])
         rows = np.argsort(sizes, kind="stable")
         together = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
         most = [max(int(sizes[some[-1]]), 1) for some in together]
         lines = [len(r) * self._step(len(r), m) for r, m in zip(together, most, strict=True)]
         room = np.empty(max(lines, default=0) * self.z.shape[1])
         for some, m in zip(together, most, strict=True):
-            drawn = order[some, :m]
-            out[some] = make(drawn, np.take_along_axis(counts[some], drawn, axis=1), room)
+            out[some] = make(order[some, :m], times[some, :m], room)
         out[sizes < 3] = np.nan
         return out
 

@@ -32,7 +32,7 @@ class SignGrams:
     Tau is an inner product too, of the signs of the differences between all pairs of entries: entries p and q drawn
     ``w_p`` and ``w_q`` times weigh ``w_p w_q``, copies of an entry are tied with each other. One candidate at a time is
     chosen under a rank criterion, and nothing is mixed: of the products of members with each other only the diagonal
-    is made.
+    is made. Under three stimuli everything is NaN.
     """
 
     quick = False  # whether a product costs little beside what follows
@@ -44,7 +44,7 @@ class SignGrams:
         self.n, self.size = self.ranks.n, np.ones(len(z))
 
     def products(self, counts: np.ndarray) -> np.ndarray:
-        """Products of subjects with members, and of each with itself: ``[b, K, K]``, 0 elsewhere, NaN under 3 stimuli."""
+        """Products of subjects with members, and of each with itself, ``[b, K, K]``; 0 elsewhere."""
         counts = np.asarray(counts, dtype=np.float64)
         k, s = self.k, self.s
         out = np.zeros((len(counts), k, k))
@@ -57,7 +57,7 @@ class SignGrams:
             level = self.ranks.level.take(pairs, axis=1)
             found = _concordance(level, weight, s)
             out[row, s:, :s], out[row, :s, s:] = found, found.T
-            out[row, each, each] = _untied(level, weight, self.ranks.level.shape[1])
+            out[row, each, each] = _untied(level, weight, self.ranks.d)
             if not self.normalised:
                 out[row] /= _all_pairs(weight)
         return out
@@ -76,7 +76,7 @@ class SignGrams:
         found = _concordance(level, weight, s)
         total = np.full(found.shape, _all_pairs(weight))
         if self.normalised:
-            untied = _untied(level, weight, self.ranks.level.shape[1])
+            untied = _untied(level, weight, self.ranks.d)
             total = np.sqrt(np.outer(untied[s:], untied[:s]))
         with np.errstate(invalid="ignore", divide="ignore"):
             out: np.ndarray = np.where(total > 0, found / total, np.nan)

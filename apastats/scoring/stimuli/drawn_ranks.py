@@ -33,15 +33,15 @@ class DrawnRanks:
     -----
     Stimulus a drawn c_a times makes the pair (a, b) occur ``w = c_a c_b`` times. The order of the pairs is that of all
     pairs, sorted once: w is put at their places in it, and the sum up to a place counts what is not larger. No resample
-    is sorted; it costs one sum over all places and touches the drawn pairs alone otherwise. Up to 512 drawn pairs (those
-    of a fold) are sorted after all, place and number of the pair in one key: that is faster than the sum.
+    is sorted; it costs one sum over all places and touches the drawn pairs alone otherwise. Up to 512 drawn pairs
+    (those of a fold) are sorted after all, place and number of the pair in one key: that is faster than the sum.
     """
 
     def __init__(self, z: np.ndarray) -> None:
         z = np.asarray(z, dtype=np.float64)
         order, new = sorted_rows(z, TIE)
         k, d = z.shape
-        self.k, self.n = k, round((1 + np.sqrt(1 + 8 * d)) / 2)
+        self.k, self.d, self.n = k, d, round((1 + np.sqrt(1 + 8 * d)) / 2)
         self.tied = not bool(new.all())
         place = np.arange(d)
         first = np.maximum.accumulate(np.where(new, place, 0), axis=1)
