@@ -29,8 +29,10 @@ from tests.verb_data import (
     repeats,
     study,
     tested,
+    timed_brains,
     timed_rdms,
     two_bounds,
+    unit_ceilings,
 )
 
 P = [0.01, 0.02, 0.2]
@@ -156,6 +158,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "delays": [0, 1],
         "average": "median",
         "by_unit": True,
+        "ceilings": lambda: needing(unit_ceilings(), by_unit=True),
         "batch": 2,
         "n_fold": 4,
         "seed": 2,
@@ -173,7 +176,9 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "per": "unit",
         "delays": [0, 1],
         "average": "median",
+        "across_time": lambda: needing(True, brain=timed_brains(), references=["leave_one_out"]),
         "by_unit": True,
+        "ceilings": lambda: needing(unit_ceilings(), by_unit=True),
         "n_fold": 4,
         "seed": 2,
     },
@@ -287,6 +292,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "method": "spearman",
         "references": ["leave_one_out"],
         "reference_from": "pooled_rdms",
+        "across_time": lambda: needing(True, brain=timed_brains()),
         "stimuli": [f"stimulus {i}" for i in range(30)],
         "split": "train",
     },

@@ -32,7 +32,7 @@ from apastats.studies.words import keys_of_study
 SECTIONS: list[tuple[Any, str, set[str], set[str]]] = [
     ("score", "score", {"brain", "models"}, set()),
     ("score_patterns", "score_patterns", {"brain", "models", "stimuli"}, set()),
-    ("linear_predictivity", "linear_predictivity", {"brain", "models"}, set()),
+    ("linear_predictivity", "linear_predictivity", {"brain", "models", "ceilings"}, set()),
     ("rdms_from_patterns", "rdms_from_patterns", {"patterns", "names", "stimuli"}, set()),
     ("select_layer", "select_layer", {"table"}, set()),
     ("ceiling", "noise_ceiling", {"data", "kind", "rng"}, {"kinds"}),

@@ -182,6 +182,15 @@ def timed_rdms() -> apa.RDMSet:
     return apa.RDMSet(both, pd.concat(labels, ignore_index=True), brain.stimuli)
 
 
+def timed_brains() -> dict[tuple[str, str, str], Any]:
+    """The brains' responses at two time points."""
+    return {
+        (*key, time): np.roll(value, shift, axis=0)
+        for key, value in brains().items()
+        for time, shift in (("0", 0), ("50", 3))
+    }
+
+
 def _larger(of: apa.RDMSet) -> apa.RDMSet:
     return apa.RDMSet(of.vectors * UNIT[0], of.labels, of.stimuli)
 
@@ -305,6 +314,13 @@ def responses(
 
 def brains() -> dict[Any, np.ndarray]:
     return responses((("s1", "V1"), ("s2", "V1"), ("s3", "V1")))
+
+
+def unit_ceilings() -> dict[Any, apa.Reliability]:
+    """What is reachable for every unit of the brains."""
+    return {
+        k: apa.Reliability.from_r2(np.linspace(0.4, 0.9, v.shape[1])) for k, v in brains().items()
+    }
 
 
 def layers() -> dict[Any, np.ndarray]:

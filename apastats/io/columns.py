@@ -88,6 +88,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("n_parameters", "n_features", "n_units", "embedding_dim", "accuracy", "acc", "top1"),
         *("imagenet_accuracy", "flops", "snr", "tsnr", "reliability", "weight", "penalty"),
         "share_left_out",
+        "ceiling_r2",
+        "ceiling_r",
     ),
     "beside the score": (
         *("sem", "se", "sd", "std", "stderr", "std_error", "standard_error", "error", "err", "var"),

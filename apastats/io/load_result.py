@@ -87,7 +87,8 @@ def load_result(path: str | Path) -> Result:
         if not isinstance(provenance.versions, dict):
             raise TypeError("its versions are no mapping")
     except ReadError as error:
-        raise ReadError(folder, f"not a saved apastats result ({error})") from error
+        hint = "; apa.read reads tables, and folders of scores of units"
+        raise ReadError(folder, f"not a saved apastats result ({error}){hint}") from error
     except (*DAMAGED, RecursionError, MemoryError) as error:
         raise ReadError(folder, f"not a saved apastats result ({first_line(error)})") from error
     try:

@@ -32,6 +32,7 @@ from apastats.scoring.bands import (
     product_measure,
 )
 from apastats.scoring.folds import check_shuffled, check_sizes, delayed, held_out, parse_delays
+from apastats.scoring.reliability import Reliability
 from apastats.scoring.response_patterns import (
     Patterns,
     check_same_rows,
@@ -67,6 +68,7 @@ def banded_ridge(
     delays: Sequence[int] = (0,),
     average: str = "mean",
     by_unit: bool | str | Path = False,
+    ceilings: Mapping[tuple[str, str], Reliability] | None = None,
     batch: int | None = None,
     backend: str = "numpy",
     device: str = "cpu",
@@ -105,6 +107,8 @@ def banded_ridge(
         of the total.
     by_unit : bool or path
         Whether to keep the scores of single vertices, as in :func:`linear_predictivity`.
+    ceilings : mapping, optional
+        With ``by_unit``: the reliability of the vertices, kept with their scores, as in :func:`linear_predictivity`.
     batch : int, optional
         Vertices worked on at once; it bounds the memory and changes the answer by rounding at most.
     backend, device, dtype : str
@@ -199,7 +203,8 @@ def banded_ridge(
     fit = _Fit(_kernels(made, kernels, late), out, inner, search, average)
     counts = {k: p.train.shape[1] for k, p in full.items()}
     sizes = {b: p.train.shape[1] for b, p in made.items()}
-    with units_kept(by_unit, counts) as units:
+    columns = {k: p.train.shape[1] for k, p in raw.items()}
+    with units_kept(by_unit, counts, ceilings, "r2", columns) as units:
         rows = list(_rows(full, raw, fit, sizes, units))
     frame = with_left_out(pd.DataFrame(rows), counts)
     tests = [len(p.test) for p in full.values() if p.test is not None]

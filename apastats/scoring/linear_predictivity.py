@@ -22,6 +22,7 @@ from apastats.numbers.units import scale_of, varies
 from apastats.recording import verb
 from apastats.resampling.parallel import elsewhere, run_tasks
 from apastats.scoring.folds import check_shuffled, check_sizes, delayed, held_out, parse_delays
+from apastats.scoring.reliability import Reliability
 from apastats.scoring.response_patterns import (
     Patterns,
     check_same_rows,
@@ -54,7 +55,9 @@ def linear_predictivity(
     per: str = "set",
     delays: Sequence[int] = (0,),
     average: str = "mean",
+    across_time: bool = False,
     by_unit: bool | str | Path = False,
+    ceilings: Mapping[tuple[str, str], Reliability] | None = None,
 ) -> ScoreTable:
     """Explained variance of responses by cross-validated ridge regression on model features.
 
@@ -87,11 +90,17 @@ def linear_predictivity(
         Rows of a time series by which features are late, each a copy of them; 0 where there is nothing before.
     average : {"mean", "median"}
         What of the scores of single vertices is the score of a subject and ROI.
+    across_time : bool
+        Whether brains predict other time points too (column ``predictor_time``), for patterns over region x time; by
+        default each time point is predicted from itself.
     by_unit : bool or path
         Whether to keep the scores of single vertices, one row each (column ``unit``, its place in the array). A path
         of a new folder: they are written there as they are made, a parquet file per predictor, which
         :func:`apastats.read` reads, and the table has the scores of subjects and ROIs; memory then holds one predictor
         at a time.
+    ceilings : mapping, optional
+        With ``by_unit``: from ``(subject, roi)`` to the :class:`Reliability` of its vertices, kept with their scores in
+        the column ``ceiling_r2`` or ``ceiling_r``, from which :func:`normalize_encoding` takes them.
 
     Returns
     -------
@@ -194,7 +203,8 @@ def linear_predictivity(
         ]
     places = {k: np.flatnonzero(p.features())[_kept(full[k])] for k, p in raw.items()}
     counts = {k: p.train.shape[1] for k, p in full.items()}
-    with units_kept(by_unit, counts) as units:
+    columns = {k: p.train.shape[1] for k, p in raw.items()}
+    with units_kept(by_unit, counts, ceilings, score, columns) as units:
         rows = [row for row in _fitted(jobs, data, fit, units, places)]
     if not rows:
         raise DesignError("nothing to score: no models, and no reference that two subjects allow")
@@ -210,7 +220,7 @@ def linear_predictivity(
         frame = units.frame()
     return ScoreTable(
         frame.drop(columns="at_edge"),
-        covariates=("penalty", "share_left_out"),
+        covariates=("penalty", "share_left_out", "ceiling_r2", "ceiling_r"),
         log=(*log, *said),
         source="linear predictivity",
     )

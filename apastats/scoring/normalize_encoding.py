@@ -19,7 +19,7 @@ __all__ = ["normalize_encoding"]
 @verb
 def normalize_encoding(
     table: ScoreTable,
-    ceilings: Mapping[tuple[str, str], float | Reliability],
+    ceilings: Mapping[tuple[str, str], float | Reliability] | None = None,
     *,
     scale: str,
     minimum: float = 0.05,
@@ -32,9 +32,10 @@ def normalize_encoding(
     ----------
     table : ScoreTable
         Scores, for instance of :func:`apastats.linear_predictivity`.
-    ceilings : mapping
+    ceilings : mapping, optional
         From ``(subject, roi)`` to a ceiling, or to the :class:`Reliability` it is taken from; to the latter where the
-        table has units.
+        table has units. Without it, of a table of units: those kept with the scores (``ceilings=`` of
+        :func:`linear_predictivity`), which have to be on the same scale.
     scale : {"r2", "r"}
         Scale of the scores and of the ceiling: explained variance, or correlation. There is no
         default: an R2 divided by a ceiling on the scale of r is a common mistake.
@@ -88,6 +89,13 @@ def normalize_encoding(
     frame = table.frame
     if "ceiling_scale" in frame.columns:
         raise InputError("table", "a column 'ceiling_scale'", "scores that are not normalised yet")
+    if ceilings is None:
+        kept = f"ceiling_{scale}"
+        if "unit" not in frame.columns or kept not in frame.columns:
+            raise InputError(
+                "ceilings", None, f"a mapping, or a table of units with a column {kept!r}"
+            )
+        return _over(table, frame[kept].to_numpy(dtype="f8"), scale, minimum)
     if "unit" in frame.columns:
         return _by_unit(table, ceilings, scale, minimum)
     keys = list(zip(frame["subject"], frame["roi"], strict=True))
@@ -136,6 +144,12 @@ def _by_unit(
                 f"ceiling of {key}: {len(values)} units, and the table has unit {unit.max()}"
             )
         ceiling[place] = values[unit]
+    return _over(table, ceiling, scale, minimum)
+
+
+def _over(table: ScoreTable, ceiling: np.ndarray, scale: str, minimum: float) -> ScoreTable:
+    """Each row over its ceiling; those below ``minimum`` left out."""
+    frame = table.frame
     if (ceiling > 1).any():
         raise CeilingError(f"a ceiling of {np.nanmax(ceiling):.3g}; allowed: {minimum} to 1")
     kept = ceiling >= minimum

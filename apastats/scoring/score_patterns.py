@@ -45,6 +45,7 @@ def score_patterns(
     method: str = "corr",
     references: Sequence[str] | None = ("subject_to_subject", "leave_one_out"),
     reference_from: str = "mean_patterns",
+    across_time: bool = False,
     stimuli: Sequence[Any] | None = None,
     split: str = "test",
     batch: int | None = None,
@@ -80,6 +81,9 @@ def score_patterns(
         vertices); their vertices side by side, each subject's about their means and of unit sum of squares; or, for
         ``rsa``, the pooled RDM of their RDMs (with a list of measures the others then take mean patterns). The column
         of this name says it.
+    across_time : bool
+        Whether brains predict other time points too (column ``predictor_time``), for patterns over region x time; by
+        default each time point is predicted from itself.
     stimuli : sequence, optional
         Names of the rows.
     split : str

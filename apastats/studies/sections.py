@@ -173,6 +173,7 @@ class ScorePatternsSection(_Section):
     method: str = "corr"
     references: References = ("subject_to_subject", "leave_one_out")
     reference_from: Literal["mean_patterns", "joined_units", "pooled_rdms"] = "mean_patterns"
+    across_time: bool = False
     split: str = "test"
     batch: Count | None = None
     backend: Backend = "numpy"
@@ -193,6 +194,7 @@ class LinearPredictivitySection(_Section):
     per: Literal["set", "unit"] = "set"
     delays: tuple[int, ...] = (0,)
     average: Literal["mean", "median"] = "mean"
+    across_time: bool = False
     by_unit: bool | str = False
 
 

@@ -90,6 +90,7 @@ WORDS: dict[str, dict[str, str]] = {
         "method": "comparison of the RDMs",
         "references": "brain rows to compute",
         "reference_from": "mean_patterns, joined_units (vertices need not correspond) or pooled_rdms",
+        "across_time": "brains predict other time points too, for patterns over region x time",
         "split": "name of the split, where patterns have one part",
         "batch": "predictors at once; bounds the memory",
         "backend": "numpy or torch",
@@ -107,6 +108,7 @@ WORDS: dict[str, dict[str, str]] = {
         "per": "a penalty for every set of responses, or every unit",
         "delays": "rows by which features are late",
         "average": "mean or median over units",
+        "across_time": "brains predict other time points too, for patterns over region x time",
         "by_unit": "keep the scores of single units, in the table (true) or in a new folder (its path)",
     },
     "rdms_from_patterns": {

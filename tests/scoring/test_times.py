@@ -159,6 +159,60 @@ def test_responses_at_every_time_point(verb: Any) -> None:
     assert table.levels("time") == TIMES[:3]
 
 
+ACROSS = [
+    lambda brain, models=None, **more: apa.score_patterns(
+        brain, models, measure=["cka", "rsa"], **more
+    ),
+    lambda brain, models=None, **more: apa.linear_predictivity(
+        brain, models, references=["subject_to_subject", "leave_one_out"], **more
+    ),
+]
+
+
+@pytest.mark.parametrize("verb", ACROSS)
+def test_responses_across_time_are_every_region_and_time_as_a_region(verb: Any) -> None:
+    brain, models = responses()
+    del brain["s2", "V4", 50]  # a person who lacks a cell
+    table = verb(brain, models, across_time=True)
+    joint = {(s, f"{r} @ {t}"): v for (s, r, t), v in brain.items()}
+    one = verb(joint, models)
+    pd.testing.assert_series_equal(keyed(table.cells("time"), "metric"), keyed(one, "metric"))
+    own = table.frame[table.frame["predictor_time"] == table.frame["time"]]
+    plain = verb(brain, models)
+    pd.testing.assert_series_equal(
+        keyed(apa.ScoreTable(own), "metric", "time"), keyed(plain, "metric", "time")
+    )
+    assert table.levels("roi") == ROIS[:2]
+    assert "across_time=True" in table.facts.calls[-1]
+    brain, _ = responses()
+    ceilings = [
+        apa.noise_ceiling(verb(brain, across_time=a), kind="leave_one_out").table
+        for a in (True, False)
+    ]
+    columns = ["roi", "time", "metric", "estimate", "conf_low"]
+    np.testing.assert_allclose(
+        *(c.sort_values(columns[:3])[columns[3:]].to_numpy() for c in ceilings), atol=1e-12
+    )
+
+
+def test_patterns_of_responses_over_region_and_time() -> None:
+    rng = np.random.default_rng(1)
+    own = rng.standard_normal((2, 3, 30, 6))  # what every region does at every time
+    brain = {
+        (s, r, t): own[i, k] + 0.7 * rng.standard_normal((30, 6))
+        for s in PEOPLE
+        for i, r in enumerate(ROIS[:2])
+        for k, t in enumerate(TIMES[:3])
+    }
+    models = {("late", "-"): own[1, 2], ("neither", "-"): rng.standard_normal((30, 6))}
+    table = apa.score_patterns(brain, models, measure="cka-debiased", across_time=True)
+    patterns = apa.alignment_patterns(table)
+    assert patterns.dense.rois == [f"{r} @ {t}" for r in ROIS[:2] for t in TIMES[:3]]
+    agreement = apa.pattern_agreement(patterns).frame
+    mean = agreement[agreement["kind"] == "model"].groupby(["model", "roi"])["z"].mean()
+    assert mean["late"].idxmax() == "V4 @ 100"
+
+
 def test_a_warning_of_many_time_points_is_one() -> None:
     rng = np.random.default_rng(0)
     brain = {("s", "r", t): np.cumsum(rng.standard_normal((60, 2)), axis=0) for t in range(4)}
@@ -205,6 +259,14 @@ def test_what_is_refused(tmp_path: Path) -> None:
         apa.score(brain_rdms().select(time="50").relabelled(
             brain_rdms().select(time="50").labels[["subject", "roi"]]), across_time=True)  # fmt: skip
     brain, models = responses()
+    for verb in ACROSS:
+        with pytest.raises(InputError, match="no time point"):
+            verb({k[:2]: v for k, v in brain.items() if k[2] == 0}, models, across_time=True)
+        with pytest.raises(InputError, match="across_time: got 'yes'"):
+            verb(brain, models, across_time="yes")
+    odd = {("s", "a @ b", "c"): brain["s0", "V1", 0], ("s", "a", "b @ c"): brain["s0", "V1", 0]}
+    with pytest.raises(DataError, match="not told apart"):
+        apa.score_patterns(odd, models, across_time=True)
     with pytest.raises(InputError, match="True or False where there are time points"):
         apa.linear_predictivity(brain, models, by_unit=tmp_path / "units")
     twice = brain_rdms()

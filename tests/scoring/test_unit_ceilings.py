@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,57 @@ def test_units_below_the_least_ceiling_are_left_out_and_counted() -> None:
         found = apa.normalize_encoding(table, ceilings, scale="r", minimum=0.69)
     assert found.frame["unit"].tolist() == [0, 1, 2, 3]
     assert any("2 of 6 units" in line for line in found.log)
+
+
+@pytest.mark.parametrize("score", ["r2", "r"])
+def test_ceilings_are_kept_with_the_scores_of_units(score: str, tmp_path: Path) -> None:
+    signal, x = trials(n=60)
+    y = x.mean(axis=1)
+    y[:, 1] = np.nan  # a unit the second person lacks
+    brain = {("s", "r"): x.mean(axis=1), ("t", "r"): y}
+    ceilings = {key: apa.ncsnr(x) for key in brain}
+    options: dict[str, Any] = {"score": score, "ceilings": ceilings}
+    table = apa.linear_predictivity(brain, {("m", "l"): signal}, by_unit=True, **options)
+    values = getattr(apa.ncsnr(x), score)
+    kept = table.frame[f"ceiling_{score}"]
+    np.testing.assert_array_equal(kept, values[table.frame["unit"].astype(int)])
+    given = apa.normalize_encoding(table, ceilings, scale=score).frame["score"]
+    np.testing.assert_array_equal(apa.normalize_encoding(table, scale=score).frame["score"], given)
+    apa.linear_predictivity(brain, {("m", "l"): signal}, by_unit=tmp_path / "units", **options)
+    again = apa.normalize_encoding(apa.read(tmp_path / "units"), scale=score).frame["score"]
+    np.testing.assert_allclose(np.sort(again), np.sort(given), rtol=1e-14)
+    other = "r" if score == "r2" else "r2"
+    with pytest.raises(InputError, match=f"a column 'ceiling_{other}'"):
+        apa.normalize_encoding(table, scale=other)
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_ceilings_of_units_at_time_points(across: bool) -> None:
+    signal, x = trials(n=60)
+    brain = {("s", "r", t): x.mean(axis=1) + t for t in (0, 1)}
+    own = {key: apa.Reliability.from_r2(np.full(Q, 0.5 + 0.1 * key[2])) for key in brain}
+    shared = {("s", "r"): apa.Reliability.from_r2(np.full(Q, 0.7))}
+    for ceilings, expected in ((own, [0.5, 0.6]), (shared, [0.7, 0.7])):
+        frame = apa.linear_predictivity(
+            brain, {("m", "l"): signal}, by_unit=True, ceilings=ceilings, across_time=across
+        ).frame
+        assert frame.groupby("time")["ceiling_r2"].first().tolist() == expected
+
+
+def test_ceilings_that_are_none_of_the_units_are_refused() -> None:
+    signal, x = trials(n=60)
+    sets: Any = {("s", "r"): x.mean(axis=1)}, {("m", "l"): signal}
+    with pytest.raises(InputError, match="None without by_unit"):
+        apa.linear_predictivity(*sets, ceilings={("s", "r"): apa.ncsnr(x)})
+    for wrong in ({("s", "r"): 0.5}, {}, {("s", "V1"): apa.ncsnr(x)}):
+        with pytest.raises(InputError, match="a Reliability"):
+            apa.linear_predictivity(*sets, by_unit=True, ceilings=wrong)
+    short = apa.Reliability.from_r2([0.5, 0.5])
+    with pytest.raises(CeilingError, match="2 units; its responses have 6"):
+        apa.linear_predictivity(*sets, by_unit=True, ceilings={("s", "r"): short})
+    table = apa.linear_predictivity(*sets)
+    with pytest.raises(InputError, match="ceilings: got None"):
+        apa.normalize_encoding(table, scale="r2")
 
 
 def test_what_is_refused() -> None:
