@@ -191,7 +191,11 @@ SPECIAL: dict[str, dict[str, Any]] = {
     },
     "measure": {"name": "neighbours"},
     "ncsnr": {"n_average": 2},
-    "normalize_encoding": {"scale": "r", "minimum": 0.1},
+    "normalize_encoding": {
+        "ceilings": {key: 0.5 for key in brains()},
+        "scale": "r",
+        "minimum": 0.1,
+    },
     "normalized_rows": {
         "how": "ratio_of_means",
         "bound": lambda: needing(

@@ -26,6 +26,7 @@ FORMATS = {
     "npz": "arrays [stimulus, feature] named FIRST/SECOND (sub-01/V1, resnet/layer4), with /train and /test; "
     "[stimulus, feature, time] with an array time; stimuli",
     "folder": "npy files in folders of the same names; stored activations",
+    "npy": "one array [stimulus, feature], with model= for its first label; the second is the name of the file",
     "nc": "netCDF of presentations by neuroids (Brain-Score), by time bins: labels from coordinates, repetitions "
     "averaged and kept",
 }
@@ -105,14 +106,15 @@ def read_patterns(source: Any, *, model: str | None = None) -> PatternSets:
           ``resnet/layer4``), or ``FIRST/SECOND/train`` and ``FIRST/SECOND/test`` for two sets of stimuli; in a
           folder the slashes are folders. Arrays ``[n_stimulus, n_feature, n_time]`` are a set for every time point,
           which an array ``time`` names. A folder made by :func:`apastats.activations` is read as its layers.
+        * An npy file with ``model``: one set, whose second label is the name of the file.
         * A netCDF file or DataArray of presentations by neuroids, as Brain-Score keeps them (an assembly): a set for
           each subject and region of the neuroids (``animal``, ``region``; ``model``, ``layer`` of activations),
           stimuli by their coordinate (``stimulus_id``, ``image_id``). Repetitions are averaged, and kept in
           ``repeats``.
         * A list of these, or a pattern (``"responses/*.npz"``): all sets together, rows in the order of the first.
     model : str, optional
-        First label where names have one part only (the layers of one network); the name of the source by
-        default.
+        First label where names have one part only (the layers of one network, or an npy file); the name of the source
+        by default, of npz files and folders.
 
     Returns
     -------
@@ -228,7 +230,7 @@ def _one(path: Path, model: str | None) -> PatternSets:
     first = path.stem if model is None else model
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     stimuli: dict[str, list[str]] = {}
-    every = list(_arrays(path))
+    every = list(_arrays(path, model))
     times = next((text(a) for n, a in every if n in TIMES and a.ndim == 1), None)
     for name, array in every:
         if times is not None and name in TIMES and array.ndim == 1:
@@ -296,7 +298,7 @@ def _refuse_other(path: Path, name: str, array: np.ndarray) -> None:
         )
 
 
-def _arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+def _arrays(path: Path, model: str | None) -> Iterator[tuple[str, np.ndarray]]:
     """Names and arrays, in order."""
     if path.is_dir():
         if (path / "index.json").is_file():
@@ -305,8 +307,22 @@ def _arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
         for file in sorted(path.rglob("*.npy")):
             yield file.relative_to(path).with_suffix("").as_posix(), load_npy(file, mmap=True)
         return
-    if path.suffix.lower() != ".npz" or not path.is_file():
-        raise ReadError(path, "no such folder of npy files, and no npz or netCDF file")
+    if not path.is_file():
+        raise ReadError(path, "there is no such file or folder")
+    if path.suffix.lower() == ".npy":
+        if model is None:
+            raise ReadError(
+                path,
+                "one npy file has no labels (subject/roi, model/layer): model= names the first (the second is the name "
+                "of the file), or give the folder, whose path to the file names both, or the array itself: "
+                "{('sub-01', 'V1'): numpy.load(path)}",
+            )
+        yield path.stem, load_npy(path, mmap=True)
+        return
+    if path.suffix.lower() != ".npz":
+        raise ReadError(
+            path, "is no npz, npy or netCDF file (by its ending), nor a folder of npy files"
+        )
     for name, array in npz_arrays(path):
         if array is None:
             raise ReadError(path, f"array {name!r}: pickled objects are refused; save plain arrays")

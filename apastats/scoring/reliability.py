@@ -9,6 +9,7 @@ import numpy as np
 
 from apastats.arguments import array, checked, choice, whole
 from apastats.errors import (
+    AssumptionWarning,
     CeilingError,
     DataError,
     DegenerateWarning,
@@ -163,6 +164,8 @@ def ncsnr(repeats: Any, *, n_average: Any = None) -> Reliability:
     -----
     DegenerateWarning
         Where vertices do not vary (by more than rounding).
+    AssumptionWarning
+        Where more repeats than stimuli differ by more than the stimuli, as with exchanged axes.
 
     See Also
     --------
@@ -241,6 +244,8 @@ def split_half(repeats: Any, *, n_split: int = 100, rng: RngLike = None) -> Reli
     -----
     DegenerateWarning
         Where vertices do not vary (by more than rounding).
+    AssumptionWarning
+        Where more repeats than stimuli differ by more than the stimuli, as with exchanged axes.
 
     See Also
     --------
@@ -299,6 +304,8 @@ def signal_power(repeats: Any) -> Reliability:
     -----
     DegenerateWarning
         Where vertices do not vary (by more than rounding).
+    AssumptionWarning
+        Where more repeats than stimuli differ by more than the stimuli, as with exchanged axes.
 
     See Also
     --------
@@ -352,7 +359,36 @@ def _repeats(repeats: Any) -> np.ndarray:
             x.shape,
             "[n_stimulus, n_repeat, n_vertex] of at least two stimuli and two repeats",
         )
+    _warn_exchanged(x)
     return x
+
+
+def _warn_exchanged(x: np.ndarray) -> None:
+    """Warn where there are more repeats than stimuli, and repeats differ as stimuli should."""
+    n_stimulus, n_repeat = x.shape[:2]
+    if n_repeat <= n_stimulus:
+        return
+    x = x[..., np.isfinite(x).any(axis=(0, 1))]
+    known = np.isfinite(x)
+
+    def means(axis: int) -> np.ndarray:
+        count = known.sum(axis=axis, keepdims=True)
+        return np.where(known, x, 0.0).sum(axis=axis, keepdims=True) / np.maximum(count, 1)
+
+    whole, of_stimuli, of_repeats = x[known].mean(), means(1), means(0)
+    rest = np.where(known, x - of_stimuli - of_repeats + whole, 0.0)
+    rest -= rest.mean(axis=(0, 1))
+    noise = (rest**2).sum() / ((n_stimulus - 1) * (n_repeat - 1))
+    stimuli, repeats = (m.var(axis=a, ddof=1).sum() for a, m in ((0, of_stimuli), (1, of_repeats)))
+    # beyond what chance gives a single vertex, as vertices may share their noise
+    chance = 1 + 4 * np.sqrt(2 / (n_repeat - 1))
+    if repeats * n_stimulus > chance * noise and repeats > stimuli:
+        warn(
+            f"repeats {x.shape}: {n_repeat} repeats of {n_stimulus} stimuli, and repeats differ by more than stimuli "
+            "do, as where the axes are exchanged (allowed: [n_stimulus, n_repeat, n_vertex]) or responses drift from "
+            "repeat to repeat",
+            AssumptionWarning,
+        )
 
 
 def _scale(x: np.ndarray) -> np.ndarray:

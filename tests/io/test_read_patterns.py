@@ -65,8 +65,25 @@ def test_wrong_files(tmp_path: Path, arrays: dict, message: str) -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ReadError, match="no such folder"):
-        apa.read_patterns(tmp_path / "absent.npz")
+    for name in ("absent.npz", "absent.npy", "absent"):
+        with pytest.raises(ReadError, match="no such file or folder"):
+            apa.read_patterns(tmp_path / name)
+
+
+def test_one_npy_file_has_the_labels_that_it_is_given(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).standard_normal((6, 4))
+    np.save(tmp_path / "V1.npy", x)
+    with pytest.raises(ReadError, match="one npy file has no labels .* model= names the first"):
+        apa.read_patterns(tmp_path / "V1.npy")
+    found = apa.read_patterns(tmp_path / "V1.npy", model="sub-01")
+    assert list(found) == [("sub-01", "V1")]
+    np.testing.assert_array_equal(found["sub-01", "V1"], x)
+    np.save(tmp_path / "V4.npy", x + 1)
+    both = apa.read_patterns(str(tmp_path / "*.npy"), model="sub-01")
+    assert list(both) == [("sub-01", "V1"), ("sub-01", "V4")]
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ReadError, match="no npz, npy or netCDF file"):
+        apa.read_patterns(tmp_path / "x.csv")
 
 
 def test_damaged_files_and_bombs_raise_no_bare_error(tmp_path: Path) -> None:

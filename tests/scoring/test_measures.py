@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,33 @@ def test_partial_least_squares_are_scikit_learns() -> None:
         p = PLSRegression(3, scale=False).fit(x[train], y[train]).predict(x[test])
         r.append([np.corrcoef(p[:, k], y[test, k])[0, 1] for k in range(6)])
     assert found == pytest.approx(np.median(np.mean(r, axis=0)), abs=TIGHT)
+
+
+def test_partial_least_squares_that_take_long_are_iterated_to_the_end() -> None:
+    from sklearn.cross_decomposition import PLSRegression
+    from sklearn.model_selection import KFold
+
+    rng = np.random.default_rng(10)  # scikit-learn ends one fold of these at 500 iterations
+    x, y = rng.standard_normal((100, 300)), rng.standard_normal((100, 50))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = value(x, y, apa.measure("pls"))
+    r = []
+    for train, test in KFold(5, shuffle=True, random_state=1).split(x):
+        made = PLSRegression(25, scale=False, max_iter=100_000).fit(x[train], y[train])
+        predicted = made.predict(x[test])
+        r.append([np.corrcoef(a, b)[0, 1] for a, b in zip(y[test].T, predicted.T, strict=True)])
+    assert found == pytest.approx(np.median(np.mean(r, axis=0)), abs=1e-8)
+
+
+@pytest.mark.parametrize("gap", [0.0, 1e-3, 1e-5, 1e-8])
+def test_components_that_are_nearly_as_strong_converge(gap: float) -> None:
+    x = np.random.default_rng(0).standard_normal((40, 4))
+    x, _ = np.linalg.qr(x - x.mean(axis=0))
+    y = x[:, :2] * [1 + gap, 1] @ [[0.6, 0.8], [0.8, -0.6]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert value(x, y, apa.measure("pls", n_component=2)) > 0.95
 
 
 def test_ridge_is_linear_predictivity_and_its_kin_follow() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,13 @@ import numpy as np
 import pytest
 
 import apastats as apa
-from apastats.errors import CeilingError, CeilingWarning, DegenerateWarning, InputError
+from apastats.errors import (
+    AssumptionWarning,
+    CeilingError,
+    CeilingWarning,
+    DegenerateWarning,
+    InputError,
+)
 
 N, REPEATS, Q = 400, 5, 6
 
@@ -61,6 +68,38 @@ def test_units_without_variance_have_no_signal_power() -> None:
     x[..., 2] = 1.0
     with pytest.warns(DegenerateWarning, match="1 of 6 vertices"):
         assert np.isnan(apa.signal_power(x).r2).tolist() == [k == 2 for k in range(Q)]
+
+
+VERBS = [apa.ncsnr, lambda x: apa.split_half(x, n_split=2, rng=0), apa.signal_power]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("noise", [0.3, 1.0, 3.0])
+def test_exchanged_axes_are_told(verb: Any, noise: float) -> None:
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((300, 1, 20)) + noise * rng.standard_normal((300, 4, 20))
+    with pytest.warns(AssumptionWarning, match="as where the axes are exchanged"):
+        verb(x.swapaxes(0, 1))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_few_stimuli_with_many_repeats_are_no_exchange(verb: Any) -> None:
+    """Eight stimuli shown 40 times, with much noise or nothing but noise: no warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for seed in range(20):
+            rng = np.random.default_rng(seed)
+            noise = rng.standard_normal((8, 40, 1))  # shared by all units
+            verb(noise + 0.1 * rng.standard_normal((8, 40, 5)))
+            verb(rng.standard_normal((8, 1, 5)) + 2 * noise)
+
+
+def test_a_missing_repeat_does_not_hide_exchanged_axes() -> None:
+    rng = np.random.default_rng(3)
+    x = (rng.standard_normal((60, 1, 5)) + rng.standard_normal((60, 4, 5))).swapaxes(0, 1)
+    x[2, 5] = np.nan
+    with pytest.warns(AssumptionWarning, match="60 repeats of 4 stimuli"):
+        apa.ncsnr(x)
 
 
 def scored() -> tuple[apa.ScoreTable, dict[Any, Any]]:

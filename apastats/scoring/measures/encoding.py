@@ -29,6 +29,10 @@ from apastats.scoring.ridge import (
 
 __all__ = ["MEASURES"]
 
+# of a component of PLS: after some 1,000, steps of the power iteration are below scikit-learn's tolerance however near
+# the next component is; at its own 500 a component can be left half way
+STEPS = 100_000
+
 
 def _fit_rows(p: Patterns, backend: Backend, **options: Any) -> Patterns:
     """Units that vary on the train stimuli."""
@@ -155,7 +159,8 @@ def _pls(
                 x = p.train[:, moving]
                 rank = int(np.linalg.matrix_rank(x[kept] - x[kept].mean(axis=0)))
                 size = min(n_component, rank)
-                model = PLSRegression(size, scale=False).fit(x[kept], t.train[kept])
+                model = PLSRegression(size, scale=False, max_iter=STEPS)
+                model.fit(x[kept], t.train[kept])
                 held.append(_r(t.train[part], model.predict(x[part])))
                 if p.test is not None and t.test is not None:
                     tested.append(_r(t.test, model.predict(p.test[:, moving])))

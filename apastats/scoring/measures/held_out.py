@@ -11,8 +11,6 @@ from apastats.numbers.units import varies
 
 __all__ = ["Part", "part_of", "weighted_scores"]
 
-MOST = 0.8  # share of a unit's variance in a fold
-
 
 class Part(NamedTuple):
     """One fold: its score, rows held out and rows fitted to, and the influence of each on the score, of mean 0."""
@@ -64,8 +62,12 @@ def weighted_scores(parts: Sequence[Part], counts: np.ndarray) -> np.ndarray:
     With weights of 1 it is the score of :func:`apastats.scoring.ridge.ridge_scores`; folds count by the weight of
     their stimuli, units alike. A fold holds few stimuli: the R2 of those drawn of it has a denominator near 0 in some
     resamples, and their mean and variance are those of accidents (SDs 1,500 times too large were seen). The score of a
-    fold is therefore linear about the stimuli as they are: its value and the mean influence of those drawn, what the
-    jackknife says of leaving them out (for R2 halfway to first order), with that of the stimuli it was fitted to.
+    fold is therefore linear about the stimuli as they are: its value, the mean influence of those drawn (to first
+    order: an infinitesimal jackknife), and that of the stimuli it was fitted to.
+
+    What a stimulus tested and one fitted to do to a score together is in the influence of both, so that its part of the
+    variance counts twice (Efron and Stein 1981, Annals of Statistics 9:586): standard errors are too long, not too
+    short, by what the page on measures says.
     """
     total, size = np.zeros(len(counts)), np.zeros(len(counts))
     for part in parts:
@@ -86,37 +88,20 @@ def _of_fold(
     n = len(y)
     a = y - y.mean(axis=0)
     of_y = (a**2).mean(axis=0)
-    # what is left of a sum of products about the means without one stimulus: that less n / (n - 1) of its own
-    more = n / (n - 1)
     if score == "r2":
         # 1 - E / V with the mean squares E of the errors and V of the responses
         square = (y - predicted) ** 2
         error = square.mean(axis=0)
         values = 1 - error / of_y
-        first = (error * (a**2 - of_y) / of_y - (square - error)) / of_y
-        left = 1 - (n * error - square) / _positive(n * of_y - more * a**2)
+        influence = (error * (a**2 - of_y) / of_y - (square - error)) / of_y
         gradient = 2 * (y - predicted) / (n * of_y)
-        share = more * a**2 / (n * of_y)
     else:
         b = predicted - predicted.mean(axis=0)
         moves = varies(predicted)  # a constant prediction explains nothing
         of_p = np.where(moves, (b**2).mean(axis=0), 1.0)
         u, v = a / np.sqrt(of_y), b / np.sqrt(of_p)
         values = np.where(moves, (u * v).mean(axis=0), 0.0)
-        first = np.where(moves, u * v - values * (u**2 + v**2) / 2, 0.0)
-        rest = _positive(n - more * u**2) * _positive(n - more * v**2)
-        left = np.where(moves, (n * values - more * u * v) / np.sqrt(rest), 0.0)
+        influence = np.where(moves, u * v - values * (u**2 + v**2) / 2, 0.0)
         gradient = np.where(moves, (u - values * v) / (n * np.sqrt(of_p)), 0.0)
-        share = more * np.maximum(u**2, v**2) / n
-    # one that holds nearly all variance of a unit in the fold leaves nothing to divide by: its influence to first order
-    influence = np.where(share < MOST, (n - 1) * (values - left), first)
-    if score == "r2":
-        # standard errors of R2 to first order are too small where noise is large, those of the jackknife too large
-        # where it is small (.85 and 1.25 of the SD at folds of 12): halfway between
-        influence = (influence + first) / 2
     influence = influence.mean(axis=1)
     return float(values.mean()), influence - influence.mean(), gradient
-
-
-def _positive(x: np.ndarray) -> np.ndarray:
-    return np.where(x > 0, x, 1.0)
