@@ -12,8 +12,10 @@ import numpy as np
 
 from apastats.memory import reserve
 from apastats.numbers.backends import NUMPY, Backend
+from apastats.numbers.moments import ROUNDING
 
 __all__ = [
+    "about_means",
     "centred",
     "debiased_metric",
     "debiased_rows",
@@ -32,9 +34,15 @@ __all__ = [
 
 def gram(x: Any, backend: Backend = NUMPY) -> Any:
     """Gram matrix ``[n, n]`` of patterns ``[n, p]`` less their mean over stimuli."""
-    x = backend.array(x)
-    x = x - backend.xp.mean(x, axis=0)
+    x = backend.array(about_means(x))
     return x @ x.T
+
+
+def about_means(x: np.ndarray) -> np.ndarray:
+    """Patterns ``[n, p]`` less their mean over stimuli; exactly 0 where nothing but rounding is left of all of them."""
+    level = x.mean(axis=0)
+    out = x - level
+    return out if np.abs(out).max() > ROUNDING * np.abs(level).max() else np.zeros_like(out)
 
 
 def square_distances(grams: np.ndarray) -> np.ndarray:
@@ -183,8 +191,7 @@ def unit_rows(x: Any, metric: np.ndarray | None = None, backend: Backend = NUMPY
 def roots(x: Any, backend: Backend = NUMPY) -> Any:
     """Root ``[n, r]`` of the Gram matrix of patterns ``[n, p]``, of unit size; r is at most n."""
     xp = backend.xp
-    x = backend.array(x)
-    x = x - xp.mean(x, axis=0)
+    x = backend.array(about_means(x))
     if x.shape[1] > x.shape[0]:
         x = _root(x @ x.T, backend)
     size = xp.sqrt(xp.sum(x * x))

@@ -31,7 +31,7 @@ from apastats.scoring.bands import (
     fit_bands,
     product_measure,
 )
-from apastats.scoring.folds import check_shuffled, check_sizes, delayed, held_out, parse_delays
+from apastats.scoring.folds import check_folds, check_sizes, delayed, held_out, parse_delays
 from apastats.scoring.reliability import Reliability
 from apastats.scoring.response_patterns import (
     Patterns,
@@ -189,7 +189,8 @@ def banded_ridge(
     whole("seed", seed, least=0, most=2**32 - 1)
     late = parse_delays(delays, n)
     out = held_out(n, folds, n_fold=n_fold, groups=groups, seed=seed)
-    parted = check_shuffled([p.train for p in full.values()], out)
+    sides = [[p.train for p in side.values()] for side in (full, made)]
+    parted = check_folds(*sides, out)
     search = Search(
         candidates(
             len(made), whole("n_try", n_try, least=1), block_generator(seed_sequence(seed), 0)
@@ -209,7 +210,7 @@ def banded_ridge(
     frame = with_left_out(pd.DataFrame(rows), counts)
     tests = [len(p.test) for p in full.values() if p.test is not None]
     said = (
-        *((parted,) if parted else ()),
+        *parted,
         *check_sizes([*map(len, out), *tests], "r2"),
         *_left_out(frame),
         *_at_edges(frame, penalties, alphas is not ALPHAS),

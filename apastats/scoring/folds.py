@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, overload
 
@@ -19,8 +20,10 @@ from apastats.numbers.units import varies
 
 __all__ = [
     "FOLDS",
+    "RULES",
     "autocorrelation",
-    "check_shuffled",
+    "check_fits",
+    "check_folds",
     "check_sizes",
     "delayed",
     "held_out",
@@ -28,6 +31,13 @@ __all__ = [
 ]
 
 FOLDS = ("shuffled", "contiguous", "leave_one_out")
+# options of measures that hold stimuli out, and their validators
+RULES: dict[str, arguments.Rule] = {
+    "folds": functools.partial(arguments.choice, allowed=FOLDS),
+    "n_fold": functools.partial(arguments.whole, least=2),
+    "groups": lambda argument, value: None if value is None else arguments.items(argument, value),
+    "seed": functools.partial(arguments.whole, least=0, most=2**32 - 1),
+}
 
 
 def held_out(
@@ -97,8 +107,26 @@ def autocorrelation(y: np.ndarray) -> float:
     return float(((y[1:] * y[:-1]).sum(axis=0) / (y**2).sum(axis=0)).mean())
 
 
-def check_shuffled(responses: Sequence[np.ndarray], folds: Sequence[np.ndarray]) -> str:
-    """Warn where neighbours that correlate are in different folds; the words, or nothing.
+def check_fits(n: int, folds: Sequence[np.ndarray]) -> None:
+    """Refuse folds that leave nothing to fit."""
+    for rows in folds:
+        if n - len(rows) < 2:
+            raise DesignError(
+                f"a fold holds out {len(rows)} of {n} stimuli; 2 are needed for a fit"
+            )
+
+
+def check_folds(
+    responses: Sequence[np.ndarray], features: Sequence[np.ndarray], folds: Sequence[np.ndarray]
+) -> tuple[str, ...]:
+    """Warn where rows that belong together are in different folds; the words.
+
+    Parameters
+    ----------
+    responses, features : sequence of array, ``[n, q]``
+        Of the same rows.
+    folds : sequence of array of int
+        Rows held out.
 
     Raises
     ------
@@ -106,25 +134,52 @@ def check_shuffled(responses: Sequence[np.ndarray], folds: Sequence[np.ndarray])
         If the folds leave nothing to fit.
     """
     n = len(responses[0])
+    check_fits(n, folds)
     fold = np.empty(n, dtype=int)
     for k, rows in enumerate(folds):
         fold[rows] = k
-        if n - len(rows) < 2:
-            raise DesignError(
-                f"a fold holds out {len(rows)} of {n} stimuli; 2 are needed for a fit"
-            )
+    message = _repeats_parted(features, fold) or _neighbours_parted(responses, fold)
+    if not message:
+        return ()
+    warn(message, PseudoreplicationWarning)
+    return (message,)
+
+
+def _neighbours_parted(responses: Sequence[np.ndarray], fold: np.ndarray) -> str:
+    """What is said where neighbours that correlate are in different folds."""
     apart = float((fold[1:] != fold[:-1]).mean())
     found = float(np.nanmax([autocorrelation(y) for y in responses], initial=-1.0))
     # units share their noise: the mean over them has the standard error of one
-    if apart <= 0.5 or not found > max(0.1, 3 / np.sqrt(n)):
+    shuffled = 1 - 1 / len(np.unique(fold))
+    if apart <= 0.6 * shuffled or not found > max(0.1, 3 / np.sqrt(len(fold))):
         return ""
-    message = (
+    return (
         f"responses of neighbouring rows correlate by {found:.2f} (mean over units, largest data set), and "
         f"{100 * apart:.0f} % of neighbours are in different folds: features that only know the position would predict "
         f"them; in Python: folds='contiguous', or groups= (runs, stories) with folds='leave_one_out'"
     )
-    warn(message, PseudoreplicationWarning)
-    return message
+
+
+def _repeats_parted(features: Sequence[np.ndarray], fold: np.ndarray) -> str:
+    """What is said where most rows have a twin in another fold, as where a stimulus has a row for every repeat.
+
+    Features of a few values (categories) are the same for different stimuli too, and say nothing here.
+    """
+    n = len(fold)
+    for x in features:
+        _, place, count = np.unique(x, axis=0, return_inverse=True, return_counts=True)
+        place = place.reshape(-1)
+        pairs = np.unique(np.stack([place, fold]), axis=1)[0]
+        parted = np.bincount(pairs, minlength=len(count)) > 1
+        values = max((len(np.unique(column)) for column in x[:, :20].T), default=0)
+        share = float(parted[place].mean())
+        if share > 0.5 and len(count) >= 5 and values >= 0.8 * len(count):
+            return (
+                f"features have {len(count)} different rows of {n}, and {100 * share:.0f} % of rows have a twin in "
+                "another fold, as where a stimulus has a row for every repeat: features that only know which stimulus "
+                "it is would predict them; in Python: the mean over repeats, or groups= (the stimulus of every row)"
+            )
+    return ""
 
 
 def parse_delays(delays: Any, n: int) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from apastats.errors import (
 from apastats.numbers.units import scale_of, varies
 from apastats.recording import verb
 from apastats.resampling.parallel import elsewhere, run_tasks
-from apastats.scoring.folds import check_shuffled, check_sizes, delayed, held_out, parse_delays
+from apastats.scoring.folds import check_folds, check_sizes, delayed, held_out, parse_delays
 from apastats.scoring.reliability import Reliability
 from apastats.scoring.response_patterns import (
     Patterns,
@@ -184,8 +184,8 @@ def linear_predictivity(
     choice("average", average, ("mean", "median"))
     late = parse_delays(delays, n_train)
     out = held_out(n_train, folds, n_fold=n_fold, groups=groups, seed=seed)
-    parted = check_shuffled([p.train for p in data.values()], out)
-    log = (*log, parted) if parted else log
+    sides = [[p.train for p in side.values()] for side in (data, predictors)]
+    log = (*log, *check_folds(*sides, out))
     fit = _Fit(penalties, out, score, per, late, average)
     jobs: list[_Job] = [
         _Job("model", model, layer, p.compact(), list(data))

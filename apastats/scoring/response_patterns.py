@@ -123,6 +123,7 @@ def _with_names(sets: Any) -> Any:
     return sets.frames() if isinstance(sets, PatternSets) else sets
 
 
+LARGEST = 1e30  # its eighth power is a number
 REFERENCES_FROM = ("mean_patterns", "joined_units")
 
 
@@ -241,6 +242,12 @@ def _array(value: Any, name: str) -> np.ndarray:
     array = array.astype("f8", order="C")
     if not np.isfinite(array.sum()) and np.isinf(array).any():
         raise DataError(f"{name}: infinite entries")
+    largest = max(abs(np.nanmax(array, initial=0.0)), abs(np.nanmin(array, initial=0.0)))
+    if largest > LARGEST or 0 < largest < 1 / LARGEST:
+        raise DataError(
+            f"{name}: the largest entry is {largest:.3g} in size; allowed: {1 / LARGEST:g} to {LARGEST:g}, as powers "
+            "of it are taken. Give it in another unit"
+        )
     return array
 
 

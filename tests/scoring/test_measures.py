@@ -537,9 +537,26 @@ def test_options_of_measures_are_checked() -> None:
 
 @pytest.mark.parametrize("name", [*GRAM, "soft-matching", "pairwise-matching"])
 def test_data_that_do_not_vary_have_no_score(name: str) -> None:
-    x, y = pair()
-    with pytest.warns(DegenerateWarning, match="does not vary"):
-        assert np.isnan(value(np.zeros_like(x), y, name))
+    x, y = pair(40)
+    for still in (np.zeros_like(x), np.full_like(x, 0.7), np.tile([0.1, 1e3, 0.3], (40, 1))):
+        with pytest.warns(DegenerateWarning, match="does not vary"):
+            assert np.isnan(value(still, y, name))
+        with pytest.warns(DegenerateWarning, match="does not vary"):
+            assert np.isnan(value(x, still, name))
+
+
+@pytest.mark.parametrize("name", sorted(set(MEASURES) - {"rsa"}))
+def test_units_change_no_score_or_are_refused(name: str) -> None:
+    x, y = pair(40)
+    plain = value(x, y, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for unit in (1e-29, 1e-9, 1e9, 1e29):
+            assert value(unit * x, y, name) == pytest.approx(plain, rel=1e-9)
+            assert value(x, unit * y, name) == pytest.approx(plain, rel=1e-9)
+        for unit in (1e-31, 1e40, 1e150):
+            with pytest.raises(DataError, match="Give it in another unit"):
+                value(unit * x, y, name)
 
 
 def test_few_stimuli_are_refused() -> None:
@@ -547,6 +564,62 @@ def test_few_stimuli_are_refused() -> None:
         if name != "rsa":
             with pytest.raises(DesignError, match="stimuli"):
                 value(*pair(m.least - 1), name)
+
+
+HELD_OUT = (
+    "ridge",
+    "pearson-ridge",
+    "pls",
+    "reverse",
+    "symmetric",
+    "versa",
+    "cca",
+    "pwcca",
+    "svcca",
+)
+
+
+@pytest.mark.parametrize("name", HELD_OUT)
+@pytest.mark.parametrize("order", [np.tile, np.repeat])
+def test_repeats_in_different_folds_warn(name: str, order: Any) -> None:
+    """Features of noise, one row for every repeat: they know the stimulus, and predict its other repeats."""
+    rng = np.random.default_rng(0)
+    row = order(np.arange(30), 3)
+    features, signal = rng.standard_normal((30, 200))[row], rng.standard_normal((30, 10))[row]
+    y = signal + 0.5 * rng.standard_normal(signal.shape)
+    with pytest.warns(PseudoreplicationWarning, match="30 different rows of 90, and .. % of rows"):
+        leaked = value(features, y, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PseudoreplicationWarning)
+        together = value(features, y, apa.measure(name, groups=row.tolist()))
+    if name == "versa":  # repeats of a stimulus are alike in the RDMs of every fold
+        assert leaked > together + 0.2
+    elif name not in ("reverse", "symmetric"):
+        assert leaked > together + 0.3
+        assert together < 0.1
+
+
+@pytest.mark.parametrize("name", ["ridge", "cca"])
+def test_features_of_categories_are_no_repeats(name: str) -> None:
+    rng = np.random.default_rng(0)
+    category = np.eye(12)[rng.integers(0, 12, 90)]
+    y = category @ rng.standard_normal((12, 8)) + rng.standard_normal((90, 8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        value(category, y, name)
+
+
+@pytest.mark.parametrize("name", HELD_OUT)
+def test_a_bootstrap_says_once_that_folds_part_neighbours(name: str) -> None:
+    rng = np.random.default_rng(0)
+    brain = {(s, "r"): np.cumsum(rng.standard_normal((40, 3)), axis=0) for s in "abc"}
+    models = {("m", "l"): rng.standard_normal((40, 4))}
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        apa.bootstrap(
+            "score ~ model", brain, models=models, measure=name, cluster="stimulus", n_resamples=9, rng=1,
+        )  # fmt: skip
+    assert [w.category for w in told].count(PseudoreplicationWarning) == 1
 
 
 def test_shuffled_folds_of_a_time_series_warn() -> None:

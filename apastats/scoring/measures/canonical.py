@@ -10,7 +10,8 @@ import numpy as np
 from apastats import arguments
 from apastats.errors import DesignError
 from apastats.numbers.backends import Backend
-from apastats.scoring.folds import held_out
+from apastats.scoring.folds import RULES as FOLD_RULES
+from apastats.scoring.folds import check_fits, held_out
 from apastats.scoring.measures.entry import Measure, pairwise
 
 __all__ = ["MEASURES"]
@@ -19,14 +20,15 @@ RULES: dict[str, arguments.Rule] = {
     "cross_validated": arguments.flag,
     "penalty": functools.partial(arguments.number, least=0),
     "n_component": functools.partial(arguments.whole, least=1),
-    "n_fold": functools.partial(arguments.whole, least=2),
-    "seed": functools.partial(arguments.whole, least=0, most=2**32 - 1),
+    **FOLD_RULES,
 }
 OPTIONS: dict[str, Any] = {
     "cross_validated": True,
     "penalty": 0.1,
     "n_component": 10,
+    "folds": "shuffled",
     "n_fold": 5,
+    "groups": None,
     "seed": 1,
 }
 
@@ -89,6 +91,28 @@ def _shares(y: np.ndarray, variates: np.ndarray) -> np.ndarray:
     return np.asarray(np.abs(variates.T @ y).sum(axis=1))
 
 
+def _folds(
+    n: int,
+    *,
+    folds: str,
+    n_fold: int,
+    groups: Any,
+    seed: int,
+    cross_validated: bool = True,
+    **_: Any,
+) -> list[np.ndarray]:
+    """Rows held out in every fold; none of the plain forms."""
+    if not cross_validated:
+        return []
+    if folds != "leave_one_out" and not 2 <= n_fold <= n // 3:
+        raise DesignError(f"n_fold={n_fold} folds of {n} stimuli; a fold needs 3 or more")
+    out = held_out(n, folds, n_fold=n_fold, groups=groups, seed=seed)
+    if min(map(len, out)) < 3:
+        raise DesignError(f"a fold of {min(map(len, out))} stimuli; a fold needs 3 or more")
+    check_fits(n, out)
+    return out
+
+
 def _held_out(
     x: np.ndarray,
     y: np.ndarray,
@@ -96,14 +120,11 @@ def _held_out(
     *,
     penalty: float,
     n_component: int,
-    n_fold: int,
-    seed: int,
+    **folds: Any,
 ) -> float:
     n = len(x)
-    if not 2 <= n_fold <= n // 3:
-        raise DesignError(f"n_fold={n_fold} folds of {n} stimuli; a fold needs 3 or more")
     found = []
-    for out in held_out(n, n_fold=n_fold, seed=seed):
+    for out in _folds(n, **folds):
         kept = np.setdiff1d(np.arange(n), out)
         centre = x[kept].mean(axis=0), y[kept].mean(axis=0)
         a, b, _ = _directions(x[kept] - centre[0], y[kept] - centre[1], penalty)
@@ -142,6 +163,7 @@ COMMON: dict[str, Any] = {
     "identical": "1; with the penalty and held-out stimuli near 1",
     "needs": NEEDS,
     "least": 6,
+    "folds": _folds,
 }
 MEASURES = {
     "cca": Measure(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from apastats import arguments
 from apastats.errors import DataError, DesignError
 from apastats.numbers.backends import NUMPY, Backend
 from apastats.numbers.units import scale_of, varies
-from apastats.scoring.folds import FOLDS, check_shuffled, held_out
+from apastats.scoring.folds import RULES, check_fits, held_out
 from apastats.scoring.measures.entry import Measure
 from apastats.scoring.measures.held_out import Part, part_of, weighted_scores
 from apastats.scoring.rdm_similarity import similarity_counts
@@ -46,8 +47,14 @@ def _folds(
     targets: Sequence[Patterns], folds: str, n_fold: int, groups: Any, seed: int
 ) -> list[np.ndarray]:
     out = held_out(len(targets[0].train), folds, n_fold=n_fold, groups=groups, seed=seed)
-    check_shuffled([t.train for t in targets], out)
+    check_fits(len(targets[0].train), out)
     return out
+
+
+def _held_out(
+    n: int, *, folds: str, n_fold: int, groups: Any, seed: int, **_: Any
+) -> list[np.ndarray]:
+    return held_out(n, folds, n_fold=n_fold, groups=groups, seed=seed)
 
 
 def _forward(
@@ -156,17 +163,25 @@ def _pls(
                     held.append(np.full(t.train.shape[1], np.nan))
                     tested += [held[-1]] if t.test is not None else []
                     continue
-                x = p.train[:, moving]
+                # scikit-learn takes responses of 2e-15 for none, which is what a magnetometer measures (tesla)
+                x, y = _of_size_1(p.train[:, moving], p.train), _of_size_1(t.train, t.train)
                 rank = int(np.linalg.matrix_rank(x[kept] - x[kept].mean(axis=0)))
                 size = min(n_component, rank)
                 model = PLSRegression(size, scale=False, max_iter=STEPS)
-                model.fit(x[kept], t.train[kept])
+                with warnings.catch_warnings():  # all is explained before the last component
+                    warnings.filterwarnings("ignore", "y residual is constant", UserWarning)
+                    model.fit(x[kept], y[kept])
                 held.append(_r(t.train[part], model.predict(x[part])))
                 if p.test is not None and t.test is not None:
-                    tested.append(_r(t.test, model.predict(p.test[:, moving])))
+                    tested.append(_r(t.test, model.predict(_of_size_1(p.test[:, moving], p.train))))
             found[0, i, j] = _median_of_means(held)
             found[1, i, j] = _median_of_means(tested) if tested else np.nan
     return found
+
+
+def _of_size_1(x: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Values in the unit that is the power of two next to the SD of the train rows: no digit changes."""
+    return np.asarray(np.ldexp(x, -int(np.frexp((train - train.mean(axis=0)).std())[1])))
 
 
 def _r(y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -228,12 +243,6 @@ def _alphas(argument: str, value: Any) -> list[float]:
     return arguments.numbers(argument, value, above=0)
 
 
-RULES = {
-    "folds": functools.partial(arguments.choice, allowed=FOLDS),
-    "n_fold": functools.partial(arguments.whole, least=2),
-    "groups": lambda argument, value: None if value is None else arguments.items(argument, value),
-    "seed": functools.partial(arguments.whole, least=0, most=2**32 - 1),
-}
 OPTIONS: dict[str, Any] = {"folds": "shuffled", "n_fold": 5, "groups": None, "seed": 1}
 RIDGE = {"rules": RULES | {"alphas": _alphas}, "options": OPTIONS | {"alphas": ALPHAS.tolist()}}
 FIXED = "penalties of regressions"
@@ -263,6 +272,7 @@ def _entry(
         "symmetric": False,
         "splits": True,
         "least": 6,
+        "folds": _held_out,
         "needs": "folds that neighbours do not straddle; more stimuli than a regression needs",
         "prepare": _fit_rows,
     }

@@ -10,6 +10,7 @@ import numpy as np
 
 from apastats.arguments import Rule
 from apastats.numbers.backends import Backend
+from apastats.scoring.folds import check_folds
 
 __all__ = ["Compare", "Measure", "Prepare", "Weighted", "pairwise", "stacked"]
 
@@ -58,6 +59,8 @@ class Measure:
         See :data:`Prepare` and :data:`Compare`; None for ``rsa``, which has a verb of its own.
     weighted : callable, optional
         See :data:`Weighted`; None where a bootstrap of stimuli takes subsets.
+    folds : callable, optional
+        (number of stimuli, options) to the rows held out in every fold; none where nothing is.
     fixed : str
         What ``weighted`` holds fixed, in words.
     stack : callable, optional
@@ -85,10 +88,19 @@ class Measure:
     prepare: Prepare | None = None
     compare: Compare | None = None
     weighted: Weighted | None = None
+    folds: Callable[..., list[np.ndarray]] | None = None
     fixed: str = ""
     stack: Callable[[Sequence[Any], Backend], Any] | None = None
     rules: Mapping[str, Rule] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def check_folds(
+        self, responses: Sequence[np.ndarray], features: Sequence[np.ndarray]
+    ) -> tuple[str, ...]:
+        """Warn once of rows that belong together and are held out apart."""
+        if self.folds is None or not (out := self.folds(len(responses[0]), **self.options)):
+            return ()
+        return check_folds(responses, features, out)
 
     def as_call(self) -> str:
         """The measure as it is written in a call."""

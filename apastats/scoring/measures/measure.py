@@ -53,8 +53,8 @@ def measure(
     **options
         Of the measure: ``k`` of mutual-knn, ``sigma`` of cka-rbf, ``repeats, n_order, seed`` of the corrected ones,
         ``folds, n_fold, groups, seed, alphas`` of the encoding measures (``n_component`` of pls; ``distance, method``
-        of versa), ``cross_validated, penalty, n_component, n_fold, seed`` (``variance``) of the canonical ones. Of a
-        function: passed on to it.
+        of versa), ``cross_validated, penalty, n_component, folds, n_fold, groups, seed`` (``variance``) of the
+        canonical ones. Of a function: passed on to it.
 
     Returns
     -------
