@@ -2,7 +2,7 @@
 
 Simulated studies with new stimuli (subjects kept), or new subjects and new stimuli; the interval has to hold the mean
 score of such studies, which the package never sees. Writes ``coverage.csv`` beside this file; rows of other measures
-than those named stay as they are.
+than those named stay as they are, and puts the table into ``docs/calibration_intervals.md``.
 """
 
 from __future__ import annotations
@@ -93,6 +93,30 @@ def rows(names: list[str]) -> Iterator[dict]:
             }
 
 
+def page(table: pd.DataFrame) -> str:
+    """Table of ``docs/calibration_intervals.md``."""
+    lines = [
+        "| measure | subjects, stimuli | drawn | studies | covered | standard error over SD of the scores |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for r in table.to_dict("records"):
+        ratio = r["rms_std_error"] / r["sd_of_estimates"]
+        lines.append(
+            f"| `{r['measure']}` | {r['n_subject']}, {r['n_stimulus']} | {r['resampled']} | {r['n_set']} "
+            f"| {r['coverage']:.3f} ({r['mcse']:.3f}) | {ratio:.2f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def write_page(table: pd.DataFrame) -> None:
+    """Put the table into the page, in the place of the one that is there."""
+    file = HERE.parents[1] / "docs" / "calibration_intervals.md"
+    text, new = file.read_text("utf-8"), page(table)
+    start = text.index(new.splitlines()[0])
+    stop = text.index("\n\n", start) + 1
+    file.write_text(text[:start] + new + text[stop:], "utf-8")
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "coverage.csv"
     names = sys.argv[2:]
@@ -109,3 +133,5 @@ if __name__ == "__main__":
                 f"{row['measure']} {row['n_stimulus']} {row['resampled']}: {row['coverage']:.3f}\n"
             )
             sys.stdout.flush()
+    if target == HERE / "coverage.csv":
+        write_page(pd.read_csv(target))
