@@ -189,8 +189,8 @@ def banded_ridge(
     whole("seed", seed, least=0, most=2**32 - 1)
     late = parse_delays(delays, n)
     out = held_out(n, folds, n_fold=n_fold, groups=groups, seed=seed)
-    sides = [[p.train for p in side.values()] for side in (full, made)]
-    parted = check_folds(*sides, out)
+    responses, features_of = ([p.train for p in side.values()] for side in (full, made))
+    parted = check_folds(responses, features_of, out)
     search = Search(
         candidates(
             len(made), whole("n_try", n_try, least=1), block_generator(seed_sequence(seed), 0)
