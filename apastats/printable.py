@@ -26,9 +26,9 @@ def finding(text: str) -> str:
     return text.partition(ADVICE)[0]
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str, plural: str = "") -> str:
     """``1 problem``, ``2 problems``."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def all_of(items: Sequence[str], last: str = "and") -> str:

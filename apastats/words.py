@@ -36,12 +36,15 @@ class Outcome:
         Scale it is on where that is not the quantity's own: ``Fisher z``.
     metric : str
         Measure of the scores (``rsa``) where the table has a single one.
+    levels : str
+        What the levels of the column ``model`` are: ``model``, or ``part`` (of the variance that models explain).
     """
 
     name: str
     quantity: str = ""
     scale: str = ""
     metric: str = ""
+    levels: str = "model"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quantity", self.quantity or self.name)

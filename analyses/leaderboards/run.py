@@ -180,7 +180,11 @@ def main(data: Path, out: Path) -> None:
     (out / "tables").mkdir(parents=True, exist_ok=True)
     for name, result in results.items():
         result.tidy().to_csv(out / "tables" / f"{name}.csv", index=False)
+        if "effective_items" in result.info.extra:
+            found = pd.DataFrame({"effective_items": result.info.extra["effective_items"]})
+            found.to_csv(out / "tables" / f"{name}_effective.csv", index=False)
         if result.kind == "leaderboard":
+            result.counts().to_csv(out / "tables" / f"{name}_counts.csv", index=False)
             result.page(out / f"{name}.html", title=name.replace("_", " "), overwrite=True)
     truth.to_csv(out / "tables" / "simulated_truth.csv", index=False)
     (out / "leaderboards.md").write_text(summary(results, truth), "utf-8")

@@ -71,7 +71,11 @@ class UniqueVariance(BootstrapResult):
                 "score": values.ravel(),
             }
         )
-        return ScoreTable(frame[np.isfinite(frame["score"])].reset_index(drop=True))
+        known = self.info.outcome
+        return ScoreTable(
+            frame[np.isfinite(frame["score"])].reset_index(drop=True),
+            measures={} if known is None else {"score": known},
+        )
 
     @verb
     def ceilings(self, *, interval: Interval | None = None) -> BootstrapResult:

@@ -197,7 +197,12 @@ def unique_variance(
     words = " and ".join({"subject": "subjects", "stimulus": "stimuli"}[d] for d in drawn)
     info = Info(
         estimand=ESTIMANDS[measure],
-        outcome=Outcome("score", ESTIMANDS[measure], metric=metric_of(question, method, held_out)),
+        outcome=Outcome(
+            "score",
+            ESTIMANDS[measure],
+            metric=metric_of(question, method, held_out),
+            levels="part" if measure == "unique" else "model",
+        ),
         interval="studentized" if interval == "auto" else interval,
         conf_level=float(conf_level),
         alternative="two-sided",

@@ -196,7 +196,10 @@ def variance_partitioning(
     info = Info(
         estimand="share of held-out variance explained",
         outcome=Outcome(
-            "score", "share of held-out variance explained", metric="linear_predictivity"
+            "score",
+            "share of held-out variance explained",
+            metric="linear_predictivity",
+            levels="part",
         ),
         interval=interval,
         conf_level=float(conf_level),

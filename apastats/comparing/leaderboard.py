@@ -485,7 +485,7 @@ def _words(
         rule="a place lies between one plus the number of models shown to be better and the number of models less "
         "those shown to be worse",
         not_concluded="models that are not ordered are not shown to be equal; places hold if scores are missing at "
-        "random given model and item (see missing())",
+        "random given model and item",
         extra={
             "item": list(items),
             "item_effect": effect,

@@ -53,6 +53,7 @@ from apastats.mixed.engine.formula import parse_mixed_formula
 from apastats.mixed.engine.grid import Grid, reference_grid
 from apastats.mixed.lmm import model_rows
 from apastats.mixed.lmm_result import level_of
+from apastats.printable import counted
 from apastats.recording import verb
 from apastats.results import Provenance, Result
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
@@ -504,8 +505,9 @@ def _complaints(table: pd.DataFrame, tree: Any) -> list[str]:
     failed = table.loc[~table["passed"], "term"].tolist()
     if failed:
         out.append(
-            f"chains fail a gate (R-hat \u2264 {RHAT_MAX}, effective sizes \u2265 {ESS_MIN:g}) for "
-            f"{', '.join(map(str, failed))}; in Python: draw more, or pass report_failed=True to see the numbers"
+            f"chains of {counted(len(failed), 'quantity', 'quantities')} fail a gate (R-hat \u2264 {RHAT_MAX}, "
+            f"effective sizes \u2265 {ESS_MIN:g}); in Python: draw more for {', '.join(map(str, failed))}, or pass "
+            "report_failed=True to see the numbers"
         )
     statistics = tree["sample_stats"] if "sample_stats" in tree.children else {}
     if "diverging" in statistics:

@@ -195,7 +195,7 @@ def rescale(arrays: PatternArrays, scale: str, ceiling: str, on_low: str) -> Pat
             if on_low == "error":
                 raise CeilingError(
                     f"{int(low.sum())} of {own.size} ceilings are not above zero, a share of them has "
-                    f"no meaning (on_low='nan' leaves these entries out): {'; '.join(where)}"
+                    f"no meaning: {'; '.join(where)}; in Python: on_low='nan' leaves these entries out"
                 )
             own = np.where(low, np.nan, own)
         return _each(arrays, lambda a, lead: a / own.reshape(*own.shape[:2], *(1,) * lead, -1))

@@ -8,15 +8,16 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from apastats.reporting import brain_words, leaderboard_words
+from apastats.reporting import brain_words, leaderboard_words, small_verdicts
 from apastats.reporting.markup import name, plain, sym
 from apastats.reporting.numbers import NumberStyle
 from apastats.reporting.phrases import (
+    adjusted,
     capital,
-    ceiling_words,
     compared_factor,
     counted,
     joined,
+    noun_of,
     outcome_of,
     outcome_words,
     term_words,
@@ -25,7 +26,7 @@ from apastats.reporting.prose import DECISION_WORDS
 from apastats.reporting.row_prose import REFERENCE_WORDS
 from apastats.reporting.tables import scale_decimals
 
-__all__ = ["ORDER", "answer", "data_of", "margins_of", "verdict"]
+__all__ = ["ORDER", "answer", "data_of", "verdict"]
 
 LONGEST = 120  # words that a reader takes in at once
 Verdict: TypeAlias = Callable[[Any, NumberStyle], str]
@@ -64,8 +65,14 @@ def data_of(items: Sequence[Any]) -> dict[str, Any]:
             "model": models.nunique(),
             "rois": [str(r) for r in frame["roi"].unique()],
             "metrics": [str(m) for m in frame["metric"].unique() if m != "score"],
+            "noun": item.outcome(item.outcomes[0]).levels,
         }
     return {}
+
+
+def _best(noun: str) -> str:
+    """``the best model``; of parts of the variance none is good or bad."""
+    return "the largest part" if noun == "part" else f"the best {noun}"
 
 
 def _regions(table: pd.DataFrame) -> str:
@@ -96,7 +103,7 @@ def _equivalence(result: Any, style: NumberStyle) -> str:
     what = outcome_of(result) or "outcome"
     of = f"{counted(n, 'comparison')} of {what}"
     if info.reference == "best":
-        of += " with the best model"
+        of += f" with {_best(noun_of(result))}"
         of += " of each ROI" if "roi" in table.columns and table["roi"].nunique() > 1 else ""
     elif info.reference:
         of += " with the brain" if info.reference == "brain" else f" with {name(info.reference)}"
@@ -104,6 +111,8 @@ def _equivalence(result: Any, style: NumberStyle) -> str:
         of += f" {_between(result)}"
     scale = f" {info.outcome.scale}" if info.outcome is not None and info.outcome.scale else ""
     margin = _short_margin(info, scale)
+    if n == 1:
+        return _one(result, style, margin)
     parts = [f"{inside or 'none'} {'was' if inside < 2 else 'were'} equivalent within {margin}"]
     if apart:
         told = table[table["decision"] == "different"]
@@ -117,7 +126,31 @@ def _equivalence(result: Any, style: NumberStyle) -> str:
             parts.append(f"{apart} {'was' if apart == 1 else 'were'} {worse} (by {gaps}{scale})")
     if open_:
         parts.append(f"{open_} stayed undecided{WHY if open_ > 1 else WHY_ONE}")
-    return f"Of {of}, {joined(parts)}."
+    claim = ""
+    if "claim_shown" in table.columns:
+        word = str(info.hypothesis).replace("noninferiority", "non-inferiority").replace("_", " ")
+        claim = f"; {word} was shown for {int(table['claim_shown'].sum()) or 'none'}"
+    return f"Of {of}, {joined(parts)}{claim}."
+
+
+# decision on a single comparison -> what it showed
+ONE = {
+    "equivalent": "showed equivalence within {}",
+    "different but inside the margin": "showed a difference, but of less than {}",
+    "different": "showed a difference, and no equivalence within {}",
+    "undecided": "showed neither a difference nor equivalence within {}",
+}
+
+
+def _one(result: Any, style: NumberStyle, margin: str) -> str:
+    """Sentence of a single comparison, with its estimate."""
+    row = result.table.iloc[0]
+    what = f"{outcome_of(result)} {_between(result)}"
+    if "model" not in result.table.columns or not outcome_of(result):
+        what = name(row["contrast"]) if "contrast" in row else "the outcome"
+    value = style.number(float(row["estimate"]), scale_decimals(result.table, style))
+    said = ONE.get(str(row["decision"]), f"was {row['decision']}, with {{}}").replace("{}", margin)
+    return f"The comparison of {what} ({value}) {said}."
 
 
 def _short_margin(info: Any, scale: str = "") -> str:
@@ -127,7 +160,7 @@ def _short_margin(info: Any, scale: str = "") -> str:
 def _sets(result: Any, style: NumberStyle) -> str:
     table, info = result.table, result.info
     cells = [c for c in info.by if c in table.columns]
-    noun = "ROIs" if "level" in table.columns else "models"
+    noun = "ROIs" if "level" in table.columns else f"{noun_of(result)}s"
     parts = [p for _, p in table.groupby(cells, sort=False)] if cells else [table]
     sizes = pd.Series([int(p["in_set"].sum()) for p in parts])
     total = max(len(p) for p in parts)
@@ -179,14 +212,14 @@ def _between(result: Any) -> str:
     """What comparisons were between: ``with the best model``, ``between models``, ``between EVC and IT``."""
     table, info = result.table, result.info
     if info.reference:
-        of = {"best": "the best model", "brain": "the brain"}.get(info.reference, info.reference)
-        return f"with {name(of)}"
+        of = {"best": _best(noun_of(result)), "brain": "the brain"}.get(info.reference)
+        return f"with {of or name(info.reference)}"
     factor, first = (
         compared_factor(info.formula) or "model",
         "level" if "level" in table else "model",
     )
     if factor == "model" or not {first, "reference"} <= set(table.columns):
-        return "between models"
+        return f"between {noun_of(result)}s"
     pairs = table[[first, "reference"]].drop_duplicates().astype(str)
     if len(pairs) == 1:
         return f"between {joined([name(v) for v in pairs.iloc[0]])}"
@@ -196,7 +229,7 @@ def _between(result: Any) -> str:
 def _contrasts(result: Any, style: NumberStyle) -> str:
     table = result.table
     if "decision" not in table.columns:
-        return ""
+        return _unmargined(result, style)
     counts = table["decision"].astype(str).value_counts()
     n = len(table)
     outcome = result.info.outcome
@@ -214,41 +247,37 @@ def _contrasts(result: Any, style: NumberStyle) -> str:
     return f"Of {n} contrasts of marginal means, {joined(told)} {sizes}."
 
 
-def _ceiling(result: Any, style: NumberStyle) -> str:
-    table = result.table
-    if "roi" not in table.columns or not len(table):
+def _unmargined(result: Any, style: NumberStyle) -> str:
+    """How many contrasts of marginal means differ from 0."""
+    known = (
+        result.table["p_value"].dropna() if "p_value" in result.table else pd.Series(dtype=float)
+    )
+    if known.empty:
         return ""
-    d = scale_decimals(table, style)
-    label = ceiling_words(result.info.get("ceiling_kind", ""))
-    out = []
-    bounds = list(dict.fromkeys(table["bound"])) if "bound" in table.columns else [""]
-    for bound in bounds:
-        part = table[table["bound"] == bound] if bound else table
-        part = part[part["estimate"].notna()]
-        if part.empty:
-            continue
-        low, high = part.loc[part["estimate"].idxmin()], part.loc[part["estimate"].idxmax()]
-        head = f"the {bound} bound " if len(bounds) > 1 else ""
-        if low["roi"] == high["roi"]:
-            out.append(f"{head}was {style.number(low['estimate'], d)} in {name(low['roi'])}")
-            continue
-        out.append(
-            f"{head}ranged from {style.number(low['estimate'], d)} in {name(low['roi'])} to "
-            f"{style.number(high['estimate'], d)} in {name(high['roi'])}"
-        )
-    if not out:
-        return ""
-    if len(bounds) > 1:
-        of = ceiling_words(result.info.get("ceiling_kind", ""), plural=False)
-        return f"{of}: {joined(out)}."
-    return f"{label} {joined(out)}.".replace("ceilings was", "ceilings were")
+    alpha = result.info.alpha or 0.05
+    n, shown = len(known), int((known <= alpha).sum())
+    word = "adjusted " if adjusted(result.info) else ""
+    tail = "" if word else ", not adjusted"
+    limit = f"({word}{sym('p')} \u2264 {style.level(alpha)}{tail})"
+    return f"Of {counted(n, 'contrast')} of marginal means, {shown or 'none'} showed a difference {limit}."
 
 
 def _means(result: Any, style: NumberStyle) -> str:
     """Which model is highest in how many ROIs."""
     table = result.table
+    if result.info.estimand == "noise ceiling":
+        return small_verdicts.ceiling(result, style)
+    if "p_below" in table.columns:
+        return small_verdicts.under_ceiling(result, style)
     if "model" not in table.columns:
         return ""
+    if noun_of(result) == "part":
+        what = outcome_words(result)
+        return (
+            f"Mean {what} ranged from {small_verdicts.ends(table, style, of='model')}."
+            if table["estimate"].notna().any()
+            else ""
+        )
     models = table[(table["model"].astype(str) != "brain") & table["estimate"].notna()]
     if models.empty or models["model"].nunique() < 2:
         return ""
@@ -319,20 +348,6 @@ def _separation(result: Any, style: NumberStyle) -> str:
     span = f"{low}" if low == high else f"{low} to {high}"
     what = outcome_of(result) or "the outcome"
     return f"{where}{span} of the {models * (models - 1) // 2} pairs of models were told apart by {what}."
-
-
-def _reliability(result: Any, style: NumberStyle) -> str:
-    """Reliability of one person's pattern, over ROIs."""
-    table = result.table
-    part = table[(table["term"] == "single") & table["estimate"].notna()]
-    if part.empty or "roi" not in part.columns:
-        return ""
-    d = scale_decimals(table, style)
-    low, high = part.loc[part["estimate"].idxmin()], part.loc[part["estimate"].idxmax()]
-    return (
-        f"Reliability of the pattern of a single subject ranged from {style.number(low['estimate'], d)} in "
-        f"{name(low['roi'])} to {style.number(high['estimate'], d)} in {name(high['roi'])}."
-    )
 
 
 # null of an agreement test -> what was exceeded
@@ -424,20 +439,32 @@ VERDICTS: dict[str, Verdict] = {
     "strict_alignment": _strict,
     "brain_test": brain_words.verdict_of,
     "discriminability": _separation,
-    "pattern_reliability": _reliability,
+    "pattern_reliability": small_verdicts.reliability,
     "second_order": _tests,
     "comparison": _differences,
     "emmeans_contrasts": _contrasts,
-    "noise_ceiling": _ceiling,
+    "noise_ceiling": small_verdicts.ceiling,
     "bootstrap": _means,
     "agreement_test": _tests,
     "pattern_identification": _tests,
     "matrix_agreement": _tests,
+    "layer_agreement": small_verdicts.along_layers,
+    "agreement_sensitivity": small_verdicts.of_sensitivity,
+    "unique_variance": small_verdicts.of_parts,
+    "unique_test": small_verdicts.of_tested_parts,
+    "normalized": small_verdicts.under_ceiling,
+    "rdm_evaluation": small_verdicts.fitted,
+    "fitted_evaluation": small_verdicts.fitted,
+    "emmeans": small_verdicts.marginal,
+    "rank": small_verdicts.of_ranks,
+    "map_test": small_verdicts.of_map,
+    "rope": small_verdicts.posterior,
 }
 # the most telling first
 ORDER = (
     "claims", "leaderboard", "equivalence", "brain_test", "strict_alignment", "equivalence_set", "comparison",
-    "emmeans_contrasts", "agreement_test", "pattern_identification", "matrix_agreement", "bootstrap", "noise_ceiling",
+    "emmeans_contrasts", "agreement_test", "pattern_identification", "matrix_agreement", "agreement_sensitivity",
+    "unique_variance", "unique_test", "fitted_evaluation", "bootstrap", "noise_ceiling",
 )  # fmt: skip
 
 
@@ -462,7 +489,12 @@ def _asked(items: Sequence[Any], results: Sequence[Any]) -> str:
     rois = data["rois"]
     where = f"in {name(rois[0])}" if len(rois) == 1 else f"in {len(rois)} ROIs"
     questions = []
-    models = counted(data["model"], "model") if data["model"] else "the models"
+    # a study of several tables compares those that its tests name
+    named = {
+        str(m) for r in tested for c in ("model", "reference") if c in r.table for m in r.table[c]
+    }
+    n_model = max(data["model"], len(named - {"brain"}))
+    models = counted(n_model, data["noun"]) if n_model else f"the {data['noun']}s"
     if "score" in about or best:
         questions.append(
             f"which of {models} score as well as the best {where}"
@@ -473,6 +505,12 @@ def _asked(items: Sequence[Any], results: Sequence[Any]) -> str:
         subject = "their patterns" if questions else f"the score patterns of {models}"
         tail = "" if questions else f" {where}"
         questions.append(f"whether {subject} over ROIs agree with the brain's{tail}")
+    if not questions and "agreement_sensitivity" in kinds:
+        questions.append(
+            f"what is concluded of {models} {where} when one choice of the analysis is changed"
+        )
+    if not questions and data["noun"] == "part":
+        questions.append(f"what share of the variance of the brain's data models explain {where}")
     if not questions:
         questions.append(f"how well {_predicting(data['model'])} the brain {where}")
     metrics = [METRICS.get(m, m) for m in data["metrics"]]
@@ -519,32 +557,3 @@ def answer(items: Sequence[Any], style: NumberStyle, truth: Sequence[str] = ()) 
             lines.append(text)
             left -= words
     return " ".join(lines) or "No results were given."
-
-
-# where an outcome has another margin than elsewhere
-PLACES = {
-    "brain_test": " in the brain test",
-    "strict_alignment": " in the strict alignment",
-    "equivalence_set": " in the sets",
-    "emmeans_contrasts": " in the mixed model",
-}
-
-
-def margins_of(items: Sequence[Any]) -> str:
-    """Every margin once, with what it was for where there are several."""
-    used: dict[str, dict[str, str]] = {}
-    for r in results_of(items):
-        for margin in r.info.margin.each if r.info.margin else ():
-            what = margin.of or (outcome_of(r) if r.info.outcome is not None else "effects")
-            shown = margin.in_units_of(r.info.outcome).short()
-            used.setdefault(shown, {}).setdefault(what, PLACES.get(r.kind, ""))
-    if not used:
-        return "No margin was stated, so nothing is claimed to be equivalent."
-    if len(used) == 1:
-        return f"Margin: {name(next(iter(used)))}."
-    several = [w for of in used.values() for w in of]
-    parts = [
-        f"{name(m)} for {joined([w + (where if several.count(w) > 1 else '') for w, where in of.items()])}"
-        for m, of in used.items()
-    ]
-    return f"Margins: {'; '.join(parts)}."

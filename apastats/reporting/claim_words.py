@@ -19,10 +19,10 @@ def summary(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list
     frame = result.verdicts()
     lines = []
     for row in frame.head(max_rows).to_dict(orient="records"):
-        decides = f" It would be decided by {name(row['decides'])}." if row["decides"] else ""
+        decides = f"; it would be decided by {name(row['decides'])}" if row["decides"] else ""
         stop = "" if short else "."
         lines.append(
-            f"{name(row['claim'])}. {name(row['statement'])}: {row['verdict']} ({name(row['reading'])}){stop}{decides}"
+            f"{name(row['claim'])}. {name(row['statement'])}: {row['verdict']} ({name(row['reading'])}){decides}{stop}"
         )
     if len(frame) > max_rows:
         lines.append(f"{len(frame) - max_rows} more claims in the table (tidy()).")

@@ -14,6 +14,7 @@ from apastats.plots.sheet import sheet
 from apastats.reporting.blocks import Block, FigureBlock, Paragraph
 from apastats.reporting.markup import name
 from apastats.reporting.panels import FIRST, any_figures, cells_of, split_metrics
+from apastats.reporting.phrases import counted, term_words
 from apastats.reporting.tables import quantity_words, table_block
 
 __all__ = [
@@ -94,7 +95,8 @@ def posterior_blocks(result: Any, context: Any, title: str) -> list[Block]:
     if "passed" in table.columns:
         failed = [str(t) for t in table.loc[~table["passed"].astype(bool), named]]
         if failed:
-            shown = ", ".join(name(t) for t in failed[:10])
+            formula = result.info.formula
+            shown = ", ".join(name(term_words(t, formula)) for t in failed[:10])
             more = f" and {len(failed) - 10} more" if len(failed) > 10 else ""
             text = (
                 f"{len(failed)} of {len(table)} quantities fail a gate of convergence and may not be "
@@ -119,7 +121,7 @@ def posterior_blocks(result: Any, context: Any, title: str) -> list[Block]:
             context,
             f"posterior-{title}",
             f"{title}: posterior estimates with {_level(table)} intervals{tail}.{rest}",
-            f"Posterior intervals of {len(shown_rows)} quantities{tail}.",
+            f"Posterior intervals of {counted(len(shown_rows), 'coefficient')}{tail}.",
             lambda: plots.posterior(shown_rows, rows=named, outcome="posterior").figure,
             shown_rows,
         )
@@ -191,7 +193,8 @@ def layer_figures(result: Any, context: Any, title: str) -> list[Block]:
                 context,
                 f"layers-{title}-{label}",
                 f"{title}{tail}: {what}, a line per model; {mark}.",
-                f"Curves over layers for {part['model'].nunique()} models in {len(cells)} panels.",
+                f"Curves over layers for {counted(part['model'].nunique(), 'model')} in "
+                f"{counted(len(cells), 'panel')}.",
                 partial(sheet, len(cells), draw, panel_width=2.4, inner=1.7),
                 part,
             )
@@ -210,7 +213,7 @@ def term_figures(result: Any, context: Any, title: str) -> list[Block]:
     terms = [t for t, p in table.groupby("term", sort=False) if p["estimate"].notna().any()]
     if "roi" not in table.columns:
         caption = f"{title}: estimates with intervals, each quantity on its own scale."
-        alt = f"Points with intervals for {len(terms)} quantities."
+        alt = f"Points with intervals for {counted(len(terms), 'kind')} of estimates."
         plain = table[table["term"].isin(terms)].assign(_row="").reset_index(drop=True)
         if plain["term"].duplicated().any():
             return []
@@ -225,7 +228,7 @@ def term_figures(result: Any, context: Any, title: str) -> list[Block]:
         return _term_panels(frame, terms, rows)
 
     caption = f"{title}: estimates with intervals, a panel per quantity, each on its own scale."
-    alt = f"Points with intervals for {len(terms)} quantities."
+    alt = f"Points with intervals for {counted(len(terms), 'kind')} of estimates."
     return [_figure(context, f"terms-{title}", caption, alt, make, table)]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from apastats.comparing.decisions import NOT_CONCLUDED
 from apastats.reporting.markup import name, sym
-from apastats.reporting.openings import opening
+from apastats.reporting.openings import opening, shown_formula
 from apastats.reporting.phrases import (
     adjusted_sentence,
     capital,
@@ -113,7 +113,7 @@ def head_sentences(result: Any) -> list[str]:
     made = opening(result) or capital(name(info.method))
     out = [f"{made}{n}."] if made else []
     if info.resampled is not None and info.resampled.random:
-        out.append(f"The model was {name(info.formula)}.")
+        out.append(f"The model was {name(shown_formula(info))}.")
     out += [margin_sentence(info)] if info.margin else []
     if info.null and (info.null_value or info.alternative in SIDES):
         out.append(f"Null hypothesis: {info.null}.")

@@ -9,6 +9,7 @@ from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.how_made import cautions, head_sentences
 from apastats.reporting.markup import name
 from apastats.reporting.numbers import NumberStyle
+from apastats.reporting.phrases import term_words
 from apastats.reporting.tables import scale_decimals
 
 __all__ = ["distance_figures", "influences"]
@@ -36,8 +37,8 @@ def influences(result: Any, style: NumberStyle, short: bool, max_rows: int) -> l
         row = part.loc[part["dfbetas"].abs().idxmax()]
         between = style.interval_text(row["conf_low"], row["conf_high"], row["conf_level"], d)
         lines.append(
-            f"{name(term)}: {style.number(row['full'], d)} with all, most changed without {name(row[group])}: "
-            f"{style.number(row['estimate'], d)} ({between})"
+            f"{name(term_words(term, info.formula))}: {style.number(row['full'], d)} with all, most changed without "
+            f"{name(row[group])}: {style.number(row['estimate'], d)} ({between})"
         )
     left = table["term"].nunique() - len(shown)
     lines += (

@@ -24,7 +24,7 @@ from apastats.reporting import (
 from apastats.reporting import citations as cites
 from apastats.reporting.markup import plain
 from apastats.reporting.numbers import NumberStyle, as_style
-from apastats.reporting.phrases import ceiling_words, outcome_of, outcome_words
+from apastats.reporting.phrases import ceiling_words, mean_words, noun_of, outcome_of, outcome_words
 
 __all__ = [
     "KINDS",
@@ -91,14 +91,16 @@ def _ceiling_title(result: Any) -> str:
 
 
 def _mean_title(result: Any) -> str:
-    of = result.info.estimand if result.info.outcome is None else f"mean {outcome_words(result)}"
-    return f"{of[:1].upper()}{of[1:]}" + (" by model" if "model" in result.table.columns else "")
+    of = mean_words(result)
+    return f"{of[:1].upper()}{of[1:]}" + (
+        f" by {noun_of(result)}" if "model" in result.table.columns else ""
+    )
 
 
 def _set_title(result: Any) -> str:
     # what is shown is not what could not be excluded
     what = "shown to be close to the best" if result.info.margin else "that can be the best"
-    compared = "ROIs" if "level" in result.table.columns else "Models"
+    compared = "ROIs" if "level" in result.table.columns else f"{noun_of(result).capitalize()}s"
     return f"{compared} {what}, by {outcome_words(result)}"
 
 
@@ -145,7 +147,7 @@ KINDS: dict[str, Kind] = {
     ),
     "unique_test": Kind(
         called("What each model adds to the others"), "scores", prose.told_by(unique_words.test_row),
-        cites=cites.unique_test,
+        figures(unique_words.tested_figures), cites=cites.unique_test,
     ),
     "comparison": Kind(
         called("Comparison of {}"), "scores", prose.contrasts, figures(None, sections.letters_table),

@@ -13,7 +13,7 @@ from apastats.plots.style import INK
 from apastats.reporting.blocks import Block, FigureBlock, Section
 from apastats.reporting.markup import name
 from apastats.reporting.panels import split_metrics
-from apastats.reporting.phrases import outcome_words
+from apastats.reporting.phrases import counted, noun_of, outcome_words
 
 if TYPE_CHECKING:
     from apastats.plots.sheet import Sheet
@@ -67,8 +67,9 @@ def _verdicts(result: Any, table: pd.DataFrame, metric: str) -> FigureBlock:
     )
     return FigureBlock(
         "figure-answer",
-        f"The verdict on each model in each ROI: {what}{of}{against}.{chosen}",
-        f"Signs of {len(data)} verdicts, models by ROIs; the table of the comparisons has them in words.",
+        f"The verdict on each {noun_of(result)} in each ROI: {what}{of}{against}.{chosen}",
+        f"Signs of {counted(len(data), 'verdict')}, {noun_of(result)}s by ROIs; the table of the comparisons has them "
+        "in words.",
         lambda: verdict_matrix(data, min(WIDE, width_of_page()), star),
         data,
         len(data),

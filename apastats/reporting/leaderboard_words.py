@@ -186,8 +186,9 @@ def shift_row(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> 
     where = _where(row, info.by)
     can = int(row["n_can_be_best"])
     return (
-        f"{where + ', ' if where else ''}missing scores shifted by {row['delta']:g} SD: {name(row['best'])} is first, "
-        f"{_counted(can, 'model')} can be the best, Kendall's tau {style.number(row['tau'], 2)}{moved}"
+        f"{where + ', ' if where else ''}with missing scores shifted by {style.number(row['delta'], 1)} SD, "
+        f"{name(row['best'])} is first, {_counted(can, 'model')} can be the best, Kendall's tau "
+        f"{style.number(row['tau'], 2)}{moved}"
     )
 
 

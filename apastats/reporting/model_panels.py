@@ -15,7 +15,7 @@ from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.markup import name
 from apastats.reporting.panels import MAX_PANELS, cells_of, split_metrics
 from apastats.reporting.panels import MAX_ROWS as FOREST_ROWS
-from apastats.reporting.phrases import named_terms
+from apastats.reporting.phrases import counted, named_terms, noun_of
 from apastats.reporting.row_prose import setting_words
 
 __all__ = [
@@ -103,7 +103,9 @@ def column_figures(result: Any, context: Any, title: str) -> list[Block]:
     out: list[Block] = []
 
     def add(what: str, caption: str, make: Any) -> None:
-        alt = f"{caption} {len(table)} rows; the numbers are in the table of this section."
+        alt = (
+            f"{caption} {counted(len(table), 'row')}; the numbers are in the table of this section."
+        )
         out.append(
             FigureBlock(
                 context.slug(f"figure-{title}-{what}"),
@@ -225,8 +227,8 @@ def set_figures(result: Any, context: Any, title: str) -> list[Block]:
         out.append(
             FigureBlock(
                 context.slug(f"figure-{title}-{label}"),
-                f"{title}{tail}: the decision on each model in each ROI.",
-                f"Signs of {len(part)} decisions, models by ROIs.",
+                f"{title}{tail}: the decision on each {noun_of(result)} in each ROI.",
+                f"Signs of {len(part)} decisions, {noun_of(result)}s by ROIs.",
                 make,
                 part,
                 len(part),
@@ -261,7 +263,7 @@ def place_figures(result: Any, context: Any, title: str) -> list[Block]:
         FigureBlock(
             context.slug(f"figure-{title}-places"),
             f"{title}: places with their intervals; 1 is the best.",
-            f"Intervals of the places of {len(models)} models in {len(cells)} cells.",
+            f"Intervals of the places of {counted(len(models), 'model')} in {counted(len(cells), 'cell')}.",
             make,
             table,
             4 * len(table),

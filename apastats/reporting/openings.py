@@ -39,6 +39,7 @@ DF = {
 INTERVALS = {
     "nct": "Intervals are from the noncentral t distribution.",
     "ncp": "Intervals are from the noncentral t distribution.",
+    "one at a time": "Intervals are of single contrasts.",
     "one-sided": "Intervals are one-sided.",
     "two-sided": "Intervals are two-sided.",
     "one at a time, and joint": "Intervals are given for single contrasts and jointly.",
@@ -116,6 +117,8 @@ def _mapped(result: Any) -> str:
 
 def _effects(result: Any) -> str:
     info = result.info
+    if info.estimand == "share of variance" and "analysis of variance" not in info.method:
+        return f"The effect size is {name(info.method)}"
     if info.estimand == "share of variance":
         return f"Effects were tested by {name(info.method)}"
     if info.estimand == "standardised difference":
@@ -253,7 +256,10 @@ OPENINGS: Mapping[str, Opening] = {
     "unique_variance": lambda result: (
         f"The variance of the brain's data was divided among the models: {name(result.info.method)}"
     ),
-    "unique_test": lambda result: f"The results are {name(result.info.method)}",
+    "unique_test": lambda result: (
+        "What each model adds to the others was tested by "
+        f"{name(str(result.info.method).removeprefix('tests of what each model adds to the others: '))}"
+    ),
     "rank": _ranks,
     "leaderboard": _board,
     "leaderboard_items": said(

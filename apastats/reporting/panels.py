@@ -17,7 +17,7 @@ from apastats.plots.sheet import sheet
 from apastats.plots.style import DECISIONS, metric_words, with_metric
 from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.markup import name
-from apastats.reporting.phrases import adjusted, ceiling_words, counted
+from apastats.reporting.phrases import adjusted, ceiling_words, counted, noun_of
 from apastats.words import Info
 
 __all__ = [
@@ -165,12 +165,12 @@ def estimate_figures(result: Any, context: Any, what: str) -> list[Block]:
         return []
     values = result.arrays.get("values")
     out: list[Block] = []
-    for label, where in split_metrics(table):
+    for label, where in split_metrics(table, ("metric", "split", "part", "bound")):
         part = table.iloc[where].reset_index(drop=True)
         points = None if values is None or values.shape[1] != len(table) else values[:, where]
         several = part["model"].nunique() > 1 and "roi" in part.columns
         if several and part["roi"].nunique() > MAX_PANELS:
-            out.append(_score_matrix(result.info, part, label, context, what))
+            out.append(_score_matrix(result, part, label, context, what))
         else:
             out.append(_estimate_grid(result, part, points, label, context, what))
     return out
@@ -280,7 +280,8 @@ def _estimate_grid(
         if with_bands and context.ceilings
         else ""
     )
-    who = _who(order)
+    noun = "model" if result is None else noun_of(result)
+    who = _who(order, noun)
     head = f"{title}: {what} of" if title else f"Mean {what} of"
     drawn = (
         f"with {_level(part)} intervals"
@@ -300,14 +301,14 @@ def _estimate_grid(
     )
 
 
-def _who(order: Sequence[str]) -> str:
+def _who(order: Sequence[str], noun: str = "model") -> str:
     """``5 models and the brain``: the brain is no model."""
-    models = counted(len(order) - ("brain" in order), "model")
+    models = counted(len(order) - ("brain" in order), noun)
     return f"{models} and the brain" if "brain" in order else models
 
 
 def _score_matrix(
-    info: Info, part: pd.DataFrame, label: str, context: Any, what: str
+    result: Any, part: pd.DataFrame, label: str, context: Any, what: str
 ) -> FigureBlock:
     """Models by regions as colours and numbers, the best of each region in bold, ceilings in rows below."""
     order = model_order(part)
@@ -325,7 +326,7 @@ def _score_matrix(
         for words, values in _ceiling_rows(part, rois, context):
             matrix.loc[words] = values
             bold = np.vstack([bold, np.zeros(len(rois), dtype=bool)])
-    axis = with_metric(f"mean {what}", info, part)
+    axis, noun = with_metric(f"mean {what}", result.info, part), noun_of(result)
     ruled = (len(order) - 0.5,) if len(matrix) > len(order) else ()
 
     def make() -> Any:
@@ -335,8 +336,9 @@ def _score_matrix(
     under = "; noise ceilings stand in the last rows" if ruled else ""
     return FigureBlock(
         context.slug(f"figure-{what}-matrix-{label}"),
-        f"Mean {what} of {_who(order)} in {len(rois)} ROIs{tail}. The highest model in each ROI is marked{under}.",
-        f"Matrix of the mean {what}, {_who(order)} by {len(rois)} ROIs.",
+        f"Mean {what} of {_who(order, noun)} in {len(rois)} ROIs{tail}. The highest {noun} in each ROI is marked"
+        f"{under}.",
+        f"Matrix of the mean {what}, {_who(order, noun)} by {len(rois)} ROIs.",
         make,
         matrix.rename_axis("model").reset_index(),
         matrix.size,
@@ -393,8 +395,9 @@ def _forest_grid(
     rank = {m: i for i, m in enumerate(order)}
 
     of_set = "in_set" in part.columns
+    noun = "model" if info.outcome is None else info.outcome.levels
     axis = with_metric(
-        f"{what}: model minus the best other model" if of_set else f"difference in {what}",
+        f"{what}: {noun} minus the best other {noun}" if of_set else f"difference in {what}",
         info,
         part,
     )
@@ -433,12 +436,16 @@ def _forest_grid(
     if np.isinf(part[["conf_low", "conf_high"]].to_numpy("f8")).any():
         decided += " An arrow is an open end: the interval has no limit on that side."
     if of_set:
-        what = f"{what} from the best other model"
+        what = (
+            f"{what} from the best other {noun}"
+            if noun == "model"
+            else f"{what} from the largest other {noun}"
+        )
         scale, shaded = (", the margin shaded", " and the margin") if margin else ("", "")
     return FigureBlock(
         context.slug(f"figure-{'equivalence' if margin else 'differences'}-{what}-{label}"),
         f"Differences in {what}{roi}{tail} with {_level(part)} {joint}intervals{family}{scale}.{decided}",
-        f"Forest plot of {len(part)} differences in {what} with intervals{shaded}.",
+        f"Forest plot of {counted(len(part), 'difference')} in {what} with intervals{shaded}.",
         make,
         shown_data(part),
         len(part) * 5,

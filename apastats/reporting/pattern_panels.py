@@ -202,7 +202,7 @@ def _pattern_grid(frame: pd.DataFrame, rois: list[str], label: str, context: Any
 
         return sheet(len(rois), draw, panel_width=2.4 if len(rois) <= 8 else 3.2, kept=kept)
 
-    tail = f", {name(label)}" if label else ""
+    tail = f", {name(metric_words(label))}" if label else ""
     return FigureBlock(
         context.slug(f"figure-pattern-lines-{label}"),
         f"Alignment patterns over the ROIs{tail}, a panel per ROI the pattern stands for: black is the mean pattern "

@@ -11,15 +11,17 @@ import pandas as pd
 from apastats.printable import all_of as joined
 from apastats.printable import counted
 from apastats.reporting.markup import factor_words, name
-from apastats.words import Held, Info
+from apastats.words import CHOSEN_LAYERS, Held, Info
 
 __all__ = [
     "ADJUSTMENTS", "adjusted", "adjusted_sentence", "capital", "ceiling_words", "compared_factor", "counted",
-    "held_sentence", "joined", "named_terms", "number_word", "outcome_of", "outcome_words",
+    "held_sentence", "joined", "mean_words", "named_terms", "noun_of", "number_word", "outcome_of", "outcome_words",
     "pattern_sentence", "resampling_sentence", "sentence", "settings_by_key", "settings_sentences", "term_words",
 ]  # fmt: skip
 
 _NAMES = re.compile(r"[A-Za-z_]\w*")
+_SPREAD = re.compile(r"sd (.+) \| (\w+)")
+MARKS = "".join(map(chr, range(0xE000, 0xE00A)))  # of inline text
 
 ADJUSTMENTS = {
     "holm": "Holm's step-down procedure",
@@ -52,6 +54,20 @@ def outcome_words(result: Any) -> str:
     return "outcome" if result.info.outcome is None else str(result.info.outcome)
 
 
+def noun_of(result: Any) -> str:
+    """What is compared: ``model``, or ``part`` of the variance that models explain."""
+    outcome = result.info.outcome
+    return "model" if outcome is None else str(outcome.levels)
+
+
+def mean_words(result: Any) -> str:
+    """``mean score``, or what else was estimated: ``noise ceiling``, ``score minus the lower noise ceiling``."""
+    info = result.info
+    if info.outcome is None or info.estimand not in ("", "mean", str(info.outcome)):
+        return str(info.estimand)
+    return f"mean {outcome_words(result)}"
+
+
 def ceiling_words(kind: object, *, plural: bool = True) -> str:
     """``Leave-one-out noise ceilings``."""
     text = str(kind).replace("_", "-")
@@ -78,7 +94,7 @@ def capital(text: str) -> str:
 def sentence(text: str) -> str:
     """With a capital and a full stop."""
     told = capital(str(text).strip())
-    return told if told.endswith((".", "!", "?")) else f"{told}."
+    return told if told.rstrip(MARKS).endswith((".", "!", "?")) else f"{told}."
 
 
 def resampling_sentence(info: Info) -> str:
@@ -99,6 +115,8 @@ def resampling_sentence(info: Info) -> str:
 def held_sentence(held: Iterable[Held]) -> str:
     """What results are conditional on."""
     items = {h.told: h.others for h in held}
+    if CHOSEN_LAYERS.told in items:
+        items.pop("the layers", None)  # the same, said twice
     if not items:
         return ""
     text = f"Results are conditional on {joined([name(t) for t in items])}"
@@ -122,6 +140,10 @@ def term_words(term: object, formula: str) -> str:
         level = text.removeprefix(factor)
         return f"{factor} {level}" if factor and not level.startswith(("_", "[")) else text
 
+    spread = _SPREAD.fullmatch(str(term))
+    if spread:  # of a group of a Bayesian model
+        of = "" if spread[1] == "(Intercept)" else f" of {part(spread[1])}"
+        return f"SD{of} over {spread[2]}"
     return " \u00d7 ".join(part(t) for t in str(term).split(":"))
 
 
@@ -207,6 +229,8 @@ SETTINGS = {
 }
 
 
+# values of settings that change nothing
+USUAL = {"score_outcome": "score", "scale": "raw"}
 # settings that are told where they are on
 SWITCHES = {
     "step_down": "The order of elimination was stepped down.",
@@ -214,6 +238,8 @@ SWITCHES = {
 }
 
 VALUES = {
+    "in": "kept",
+    "out": "left out",
     "brain": "the brain",
     "best": "the best model",
     "person": "a person",
@@ -247,17 +273,18 @@ def settings_by_key(info: Info) -> list[tuple[str, str]]:
         if isinstance(value, bool):
             return "yes" if value else "no"
         many = value if isinstance(value, list) else [value]
-        return ", ".join(
-            f"{v:g}"
-            if isinstance(v, float)
-            else VALUES.get(str(v), str(v) if " " in str(v) else str(v).replace("_", " "))
-            for v in many  # words of a setting; a clause may name columns, which keep their spelling
+        return joined(
+            [
+                f"{v:g}"
+                if isinstance(v, float)
+                else VALUES.get(str(v), str(v) if " " in str(v) else str(v).replace("_", " "))
+                for v in many  # words of a setting; a clause may name columns, which keep their spelling
+            ]
         )
 
     told = [
         (key, template.format(name(words(info.extra[key]))))
         for key, template in SETTINGS.items()
-        if info.extra.get(key) is not None
-        and not (key == "score_outcome" and info.extra[key] == "score")
+        if info.extra.get(key) is not None and info.extra[key] != USUAL.get(key)
     ]
     return told + [(key, text) for key, text in SWITCHES.items() if info.extra.get(key) is True]

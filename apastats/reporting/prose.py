@@ -28,6 +28,7 @@ from apastats.reporting.phrases import (
     capital,
     counted,
     joined,
+    named_terms,
     sentence,
     settings_sentences,
     term_words,
@@ -38,8 +39,9 @@ from apastats.reporting.posteriors import (
     rope_row,
     sampling_sentence,
 )
-from apastats.reporting.row_prose import RowWriter, measured
+from apastats.reporting.row_prose import RowWriter, measured, term_name
 from apastats.reporting.tables import p_error, scale_decimals, table_block
+from apastats.reporting.unique_words import part_words
 from apastats.words import Info
 
 __all__ = [
@@ -80,8 +82,10 @@ def place(row: Mapping[str, Any], frame: pd.DataFrame) -> str:
     keys = [k for k in among if k in row and (k == "roi" or frame[k].nunique() > 1)]
     if not keys:
         return ""
-    rest = [name(row[k]) for k in keys[1:]]
-    return f"in {name(row[keys[0]])}" + (f" ({', '.join(rest)})" if rest else "")
+    told = [name(row[k]) for k in keys if _said(row[k])]
+    if not told or not _said(row[keys[0]]):
+        return f"for {', '.join(told)}" if told else ""
+    return f"in {told[0]}" + (f" ({', '.join(told[1:])})" if told[1:] else "")
 
 
 def p_text(row: Mapping[str, Any], key: str, style: NumberStyle) -> str:
@@ -265,9 +269,11 @@ def coefficient_row(row: Mapping[str, Any], result: Any, style: NumberStyle) -> 
         tests if not effect or pd.notna(row.get("p_value")) else [t for t in tests if "CI" in t]
     )
     if effect:
-        by = " / ".join(name(row[c]) for c in result.info.by if c in row)
+        by = " / ".join(name(row[c]) for c in result.info.by if c in row and _said(row[c]))
         where = place(row, result.table) if "roi" in row else by
-        told = f"{name(str(row['term']).replace('_', ' '))} = {', '.join(parts)}"
+        # names of models keep their underscores
+        term = str(row["term"]) if " - " in str(row["term"]) else term_name(row["term"])
+        told = f"{name(term)} = {', '.join(parts)}"
         return f"{capital(where)}: {told}" if where else told
     return f"{name(term_words(row['term'], result.info.formula))}: {', '.join(parts)}"
 
@@ -347,17 +353,22 @@ def estimate_row(
     where = place(row, frame)
     interval = _interval(row, style, d, result.info)
     first = frame.columns[: list(frame.columns).index("estimate")]
-    keys = [k for k in first if k not in (*KEYS, "bound", "kind")]
+    keys = [k for k in first if k not in (*KEYS, "bound", "kind") and _said(row[k])]
     # the value of a covariate is named with it: a mean at nitro = 0.2
     shown = {k: f"{k} = {row[k]:.6g}" if isinstance(row[k], float) else str(row[k]) for k in keys}
     if keys and isinstance(row[keys[0]], float) and "term" in shown:
         del shown["term"]
     who = ", ".join(name(v) for v in dict.fromkeys(shown.values()))
+    if "part" in frame.columns and "model" in row:
+        who = part_words(row)
     bound = f"{row['bound']} " if "bound" in row and frame["bound"].nunique() > 1 else ""
     who = "the brain" if who == name("brain") else who
     if what == ", ".join(dict.fromkeys(str(row[k]) for k in keys)):
         who = ""  # "the mean", not "the mean of mean"
-    subject = f"{bound}{what}" + (f" of {who}" if who else "")
+    of_its_own = len(keys) == 1 and str(row[keys[0]]).startswith(
+        f"{what}["
+    )  # the first of several statistics
+    subject = f"{bound}{who}" if of_its_own else f"{bound}{what}" + (f" of {who}" if who else "")
     bracket = ", ".join(
         (
             [f"{sym('SE')} = {style.number(row['std_error'], d)}"]
@@ -380,6 +391,11 @@ def estimate_row(
             + (f", {bracket}" if bracket else "")
         )
     return capital(f"{where + ', ' if where else ''}the {subject} was {value}{tail}.")
+
+
+def _said(value: Any) -> bool:
+    """Whether a key has a value; a layer that is not there is written as a dash."""
+    return not (value is None or str(value) in ("", "-", "nan", "None", "<NA>"))
 
 
 def _more(frame: pd.DataFrame, max_rows: int) -> list[str]:
@@ -489,8 +505,10 @@ def posteriors(result: Any, style: NumberStyle, short: bool, max_rows: int) -> l
     write = coefficient_rule_row if "overlap" in frame.columns else rope_row
     if "r_hat" in frame.columns:
         write = posterior_row
-    rows = frame.head(max_rows).to_dict(orient="records")
-    lines = [write(r, style, d, short=short) for r in rows] + _more(frame, max_rows)
+    rows = named_terms(result).head(max_rows).to_dict(orient="records")
+    lines = [write({str(k): v for k, v in r.items()}, style, d, short=short) for r in rows] + _more(
+        frame, max_rows
+    )
     if short:
         return lines
     head = [f"{name(capital(str(info.method)))}."] if info.method else []

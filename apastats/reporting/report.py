@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -15,11 +16,12 @@ from apastats.errors import InputError
 from apastats.folders import refuse_file, write_whole
 from apastats.printable import csv_text, finding
 from apastats.reporting import summary
-from apastats.reporting.answer import answer, margins_of, results_of
+from apastats.reporting.answer import answer, results_of
 from apastats.reporting.blocks import FigureBlock, Listing, Section
 from apastats.reporting.drawing import Drawings
 from apastats.reporting.interactive import runtime
 from apastats.reporting.lead import lead_figure
+from apastats.reporting.margins import margins_of
 from apastats.reporting.markup import name, plain
 from apastats.reporting.numbers import as_style
 from apastats.reporting.phrases import sentence
@@ -32,6 +34,7 @@ from apastats.reporting.truth import truth_sentences
 
 __all__ = ["Report", "report"]
 
+_VERB = re.compile(r"^[a-z]+(?:_[a-z]+)+: ")
 SUFFIXES = (".html", ".md", ".tex", ".docx", ".pdf")
 PAPER_ROWS = 40  # rows of a table on paper; a page folds longer ones
 FIGURE_FORMATS = ("pdf", "svg", "png")
@@ -87,7 +90,7 @@ class Report:
     @cached_property
     def margin(self) -> str:
         """The margins that claims of equivalence rest on, inline text."""
-        return margins_of(self.items)
+        return margins_of(self.items, self.headings)
 
     @property
     def lead(self) -> FigureBlock | None:
@@ -136,7 +139,9 @@ class Report:
     def _warnings(self) -> tuple[str, ...]:
         # notes of results stand with the results
         own = {n for r in results_of(self.items) for n in r.notes}
-        return tuple(sentence(name(finding(n))) for n in summary.unique(self.notes) if n not in own)
+        # warnings begin with the verb that gave them, which a reader of a report does not know
+        told = summary.unique([_VERB.sub("", n) for n in self.notes])
+        return tuple(sentence(name(finding(n))) for n in told if n not in own)
 
     def _models(self) -> list[str]:
         """Models in order of appearance, the brain included, so that colours agree between figures."""

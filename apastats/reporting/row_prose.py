@@ -72,7 +72,7 @@ def cell(row: Row, frame: pd.DataFrame) -> str:
     rest = [
         name(row[k])
         for k in ("metric", "split", "stream")
-        if k in row and frame[k].nunique() > 1 and pd.notna(row[k])
+        if k in row and frame[k].nunique() > 1 and pd.notna(row[k]) and str(row[k]) not in ("-", "")
     ]
     if "roi" not in row:
         return f"For {joined(rest)}" if rest else ""
@@ -189,10 +189,23 @@ def planned(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> st
         return f"With {sym('n')} = {row['n']:g}, the power was {value}"
     d = decimals_for(frame[["bound_low", "bound_high"]].to_numpy("f8").ravel(), least=2)
     bounds = f"{style.number(row['bound_low'], d)} to {style.number(row['bound_high'], d)}"
-    return (
-        f"With {sym('n')} = {row['n']:g}, a standard deviation of {row['sd']:g} and a true difference of "
-        f"{row['difference']:g}, the power to show equivalence within {bounds} was {value}"
+    if "sd" in row:
+        true = (
+            f"a standard deviation of {row['sd']:g} and a true difference of {row['difference']:g}"
+        )
+    else:
+        true = f"a true correlation of {row['rho']:g}"
+    if "power_at_n" in row:  # asked was how many
+        return (
+            f"With {true}, {row['n']:g} subjects would be needed for a power of {row['power']:g} to show equivalence "
+            f"within {bounds}, which they have with {style.number(row['power_at_n'], 3)}"
+        )
+    of_n = (
+        f"With {sym('n')} = {row['n']:g}, {true}"
+        if "sd" in row
+        else f"With {sym('n')} = {row['n']:g} and {true}"
     )
+    return f"{of_n}, the power to show equivalence within {bounds} was {value}"
 
 
 def _answered(row: Row, frame: pd.DataFrame, style: NumberStyle) -> str:
@@ -295,7 +308,7 @@ def what_is_there(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle)
 def scored(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> str:
     """One entry of a pattern."""
     d = decimals_for(frame["value"].to_numpy("f8"), least=2)
-    layer = f" ({name(row['layer'])})" if "layer" in row else ""
+    layer = f" ({name(row['layer'])})" if str(row.get("layer", "-")) not in ("-", "") else ""
     who = f"{name(row['model'])}{layer}"
     value = style.number(row["value"], d)
     return led(cell(row, frame), f"the entry of {who} for {name(row['subject'])} was {value}")

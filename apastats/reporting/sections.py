@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pandas as pd
 
 from apastats.errors import DataError
+from apastats.plots.style import metric_words
 from apastats.printable import finding
 from apastats.reporting import model_panels, panels, pattern_panels, row_prose
 from apastats.reporting.answer import verdict
 from apastats.reporting.blocks import Block, FigureBlock, Listing, Paragraph, TableBlock
-from apastats.reporting.markup import name
+from apastats.reporting.markup import name, plain
 from apastats.reporting.openings import opening, with_formula
 from apastats.reporting.phrases import (
     compared_factor,
     joined,
+    mean_words,
     named_terms,
     number_word,
     outcome_of,
@@ -35,6 +37,10 @@ SectionMaker: TypeAlias = Callable[[Any, Any, str, list[Block]], list[Block]]
 def _intro(result: Any, context: Any) -> list[Block]:
     """What it came to; how it was made stands in the methods."""
     told = verdict(result, context.style)
+    margin = context.margins.get(id(result), "")
+    if margin and any(m.removeprefix("\u00b1") not in plain(told) for m in margin.split(" and ")):
+        # a reader must not take it for that of another section
+        told = f"{told} The margin was {name(margin)}.".strip()
     if told or result.kind == "followed_table":  # its title and caption say what it holds
         return [Paragraph(told)] if told else []
     made = opening(result) or name(result.info.method)
@@ -68,8 +74,17 @@ def _troubles(table: pd.DataFrame) -> str:
     told = f"{number_word(n)} problem{'' if n == 1 else 's'}"
     if notes:
         told += f" and {number_word(notes)} point{'' if notes == 1 else 's'} to note"
-    named = [name(i) for i in dict.fromkeys(table.loc[status != "ok", "item"].astype(str))]
+    named = _items(dict.fromkeys(table.loc[status != "ok", "item"].astype(str)))
     return f"The check of the data found {told}{f': {joined(named)}' if named else ''}."
+
+
+def _items(items: Iterable[str]) -> list[str]:
+    """``reciprocal pairs (CKA and Bures)``: an item of several measures once."""
+    of: dict[str, list[str]] = {}
+    for item in items:
+        what, comma, measure = item.partition(", ")
+        of.setdefault(what, []).extend([metric_words(measure)] if comma else [])
+    return [name(f"{k} ({joined(v)})" if v else k) for k, v in of.items()]
 
 
 def ceiling(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
@@ -98,7 +113,7 @@ def plan(result: Any, context: Any, title: str, told: list[Block]) -> list[Block
 def means(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
     """Means with their intervals."""
     blocks = _intro(result, context) + told
-    blocks += panels.estimate_figures(result, context, outcome_words(result))
+    blocks += panels.estimate_figures(result, context, mean_words(result).removeprefix("mean "))
     over = result.info.get("over", f"{result.info.get('cluster', 'subject')}s")
     caption = f"{title}: estimates and intervals over {over}."
     return [

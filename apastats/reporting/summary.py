@@ -62,7 +62,7 @@ def data_words(items: Sequence[Any], *, measures: bool = True) -> str:
         n = unique([str(r.info.n_subject) for r in results_of(items) if r.info.n_subject])
         return f"{sym('n')} = {joined(n, 'or')} subjects" if n else ""
     words = [counted(data["subject"], "subject")]
-    words += [counted(data["model"], "model")] if data["model"] else []
+    words += [counted(data["model"], data["noun"])] if data["model"] else []
     words.append(counted(len(data["rois"]), "ROI"))
     words += [name(w) for w in _measures(data)] if measures else []
     return f"{sym('n')} = {', '.join(words)}"

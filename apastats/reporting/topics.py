@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -14,8 +15,10 @@ from apastats.reporting import panels, pattern_panels
 from apastats.reporting.answer import ORDER, verdict
 from apastats.reporting.blocks import Block, Listing, Paragraph, Section
 from apastats.reporting.kinds import TOPICS, kind_of, sentences, topic_of
+from apastats.reporting.margins import differing
 from apastats.reporting.markup import name
 from apastats.reporting.numbers import NumberStyle
+from apastats.reporting.openings import shown_formula
 from apastats.reporting.phrases import sentence
 from apastats.reporting.tables import table_block
 
@@ -59,10 +62,18 @@ class Context:
         given = self.headings.get(id(result))
         if given:
             return self.title(given)
+        margin = self.margins.get(id(result))
+        if margin:
+            found = f"{found}, margin {margin}"
         earlier = self.told.setdefault(found, [])
         other = next((w for e in earlier if (w := _difference(result, e))), "")
         earlier.append(result)
         return self.title(f"{found}: {other}" if other else found)
+
+    @cached_property
+    def margins(self) -> dict[int, str]:
+        """Margins of results, by identity, where another result has another one for the same outcome."""
+        return differing(self.items)
 
     @property
     def ceilings(self) -> list[Any]:
@@ -72,7 +83,7 @@ class Context:
 
 # what tells two results of one kind apart, the most telling first
 APART = (
-    "null_kind", "scale", "profile", "self_entry", "test", "hypothesis", "margin", "method", "interval", "adjust",
+    "null_kind", "scale", "profile", "self_entry", "test", "hypothesis", "method", "interval", "adjust",
     "reference", "similarity", "brain", "formula",
 )  # fmt: skip
 
@@ -127,7 +138,10 @@ def _result_section(result: Any, context: Context) -> Section:
     # a note that several results carry is told where it is met first
     new = [n for n in result.notes if n not in context.noted]
     context.noted.update(new)
-    notes: list[Block] = [Paragraph(sentence(name(finding(n))), "note") for n in new]
+    shown = [
+        finding(n).replace(result.info.formula or "\0", shown_formula(result.info)) for n in new
+    ]
+    notes: list[Block] = [Paragraph(sentence(name(n)), "note") for n in shown]
     return Section(context.slug(title), title, tuple([*blocks, *notes]))
 
 

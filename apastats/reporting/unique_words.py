@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from apastats import plots
+from apastats.reporting import panels
 from apastats.reporting.blocks import Block, FigureBlock
 from apastats.reporting.markup import name
 from apastats.reporting.numbers import NumberStyle
+from apastats.reporting.phrases import counted
 from apastats.reporting.row_prose import led
 from apastats.reporting.tables import p_error, scale_decimals, table_block
 from apastats.words import Info
 
-__all__ = ["part_row", "region_table", "stacked", "test_row"]
+__all__ = ["part_row", "part_words", "region_table", "stacked", "test_row", "tested_figures"]
 
 Row = Mapping[str, Any]
 MEASURES = {
@@ -25,7 +28,7 @@ MEASURES = {
 }
 
 
-def _subject(row: Row) -> str:
+def part_words(row: Row) -> str:
     """What a part is, in words."""
     part, model = str(row["part"]), name(row["model"])
     if part in MEASURES:
@@ -56,7 +59,7 @@ def part_row(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> s
         low, high = (style.number(row[f"ceiling_{b}"], d) for b in ("lower", "upper"))
         beside.append(f"noise ceiling {low} to {high}")
     tail = f" ({', '.join(beside)})" if beside else ""
-    return led(_place(row), f"{_subject(row)} was {style.number(row['estimate'], d)}{tail}")
+    return led(_place(row), f"{part_words(row)} was {style.number(row['estimate'], d)}{tail}")
 
 
 def test_row(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> str:
@@ -75,7 +78,7 @@ def test_row(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> s
     word = "" if info.adjust in ("", "none") else "adjusted "
     key = "p_value_adjusted"
     beside = [
-        f"{_subject(row)[4:]} {style.number(row['estimate'], d)}",
+        f"{part_words(row)[4:]} {style.number(row['estimate'], d)}",
         style.statistic("t", row["statistic"], row["df"]),
         f"{word}{style.p(row[key], mcse=p_error(row, key))} against 0",
     ]
@@ -96,13 +99,24 @@ def stacked(result: Any, context: Any, title: str) -> list[Block]:
         f"{title}: parts of the variance that the models explain, with their intervals; diamond: all models"
         + ("; lines: noise ceiling." if "ceiling_lower" in table.columns else ".")
     )
-    alt = f"Stacked bars of {table['model'].nunique()} parts in {table['roi'].nunique()} regions."
+    n_part = table[["part", "model"]].drop_duplicates().shape[0]
+    alt = (
+        f"Stacked bars of {counted(n_part, 'part')} in {counted(table['roi'].nunique(), 'region')}."
+    )
     colors = context.colors
 
     def make() -> Any:
         return plots.stacked_parts(table, colors=colors).figure
 
     return [FigureBlock(context.slug(f"figure-{title}"), caption, alt, make, table, 4 * len(table))]
+
+
+def tested_figures(result: Any, context: Any, title: str) -> list[Block]:
+    """What was tested with its intervals: shares of variance have others, as their roots are tested."""
+    # what is tested is in no measure of scores
+    own = replace(result.info.outcome, metric="") if result.info.outcome else None
+    bare = replace(result, info=result.info.but(outcome=own))
+    return panels.any_figures(bare, context, str(result.info.estimand), value="tested", lead=title)
 
 
 def region_table(result: Any, context: Any, title: str) -> list[Block]:

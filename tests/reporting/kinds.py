@@ -14,7 +14,7 @@ import apastats as apa
 from apastats.errors import SingularFitWarning, SmallSampleWarning
 from apastats.mixed.bayes_lmm import BayesLmmResult
 from apastats.results import Provenance
-from tests.verb_data import benchmarks
+from tests.verb_data import benchmarks, numbers
 
 ROIS = ["V1", "V2", "V4", "LO1"]
 MODELS = ["model_01", "model_02", "model_03"]
@@ -158,5 +158,6 @@ def every_kind(rois: Sequence[str] = ROIS, models: Sequence[str] = MODELS) -> di
         "leaderboard items": board.items(),
         "leaderboard responses": board.response_model(),
         "leaderboard missing": board.missing(),
+        "map": apa.map_test(numbers(8, 12)),
         "rope": apa.rope(dict(zip("abc", draws, strict=True)), bounds=0.1),
     }

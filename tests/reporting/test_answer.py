@@ -12,9 +12,10 @@ import pytest
 
 import apastats as apa
 from apastats.errors import InputError, OutputExistsError
-from apastats.reporting.answer import VERDICTS, margins_of, verdict
+from apastats.reporting.answer import VERDICTS, verdict
 from apastats.reporting.blocks import Listing, Paragraph
 from apastats.reporting.lead import lead_figure
+from apastats.reporting.margins import margins_of
 from apastats.reporting.markup import plain
 from apastats.reporting.numbers import APA
 from tests.reporting.conftest import Study
@@ -130,6 +131,16 @@ def known_numbers(items: Any) -> set[float]:
         if {"decision", "estimate"} <= set(frame.columns) and item.info.reference:
             # "lower by 0.1": the word holds the sign
             out |= set(map(float, frame.loc[frame["decision"] == "different", "estimate"].abs()))
+        if "p_below" in frame.columns:
+            out.add(float((frame["p_below"] <= 0.05).sum()))
+        if {"depth", "brain"} <= set(frame.columns):
+            best = frame.loc[
+                frame.groupby(["model", "roi", "metric", "split"])["estimate"].idxmax().dropna()
+            ]
+            out |= {float(len(best)), float((best["estimate"] < best["brain"]).sum())}
+        if {"what", "analysis"} <= set(frame.columns):
+            out.add(float(frame[["what", "analysis"]].drop_duplicates().shape[0] - 1))
+            out.add(float(item.decisions()["roi"].nunique()))
         if "decision" in frame.columns:
             out.add(
                 float(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import html
 import inspect
 import re
+from collections.abc import Iterator
 from functools import cache
+from io import StringIO
 from math import comb, factorial
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -16,7 +19,11 @@ import pytest
 import apastats as apa
 from apastats.resampling.plans import DEFAULT_RESAMPLES
 
-STUDIES = ("demo", "castaldi_numerosity", "images92", "hoefling2026")
+FROM_PAGE = "video_networks"  # its tables are those of the page: 4 of them are tracked
+STUDIES = (
+    *("demo", "castaldi_numerosity", "images92", "hoefling2026", "fitted_models", "measures"),
+    FROM_PAGE,
+)
 ROOT = Path(__file__).resolve().parents[2] / "reports"
 NUMBER = re.compile(
     "(?<![\\w.])[\u2212]?\\d{1,3}(?:,\\d{3})+(?![\\w,])|(?<![\\w.])[\u2212]?\\d*\\.?\\d+(?![\\w])"
@@ -53,14 +60,24 @@ def _numbers(text: str) -> set[float]:
     return out
 
 
+def tables_of(study: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Tables of a study with their names; those of the links on its page where they are not tracked."""
+    for file in sorted((ROOT / study / "tables").glob("*.csv")):
+        yield file.stem, pd.read_csv(file)
+    if study == FROM_PAGE:
+        page = (ROOT / study / "report.html").read_text("utf-8")
+        for link in re.findall(r'href="data:text/csv;charset=utf-8,([^"]*)"', page):
+            table = pd.read_csv(StringIO(unquote(html.unescape(link))))
+            yield ("design" if table.columns[0] == "item" else "page"), table
+
+
 @cache
 def known(study: str) -> tuple[np.ndarray, frozenset[str]]:
     """Numbers of the tables and the study file with the counts of their rows, and names of models and regions."""
     out: set[float] = {0.05, 0.0, 1.0, 2.0}
     names: set[str] = set()
     subjects: set[int] = set()
-    for file in sorted((ROOT / study / "tables").glob("*.csv")):
-        table = pd.read_csv(file)
+    for stem, table in tables_of(study):
         out |= {float(len(table))}
         words = [c for c in table.columns if table[c].dtype.kind not in "iuf"]
         numeric = table.select_dtypes("number")
@@ -77,7 +94,7 @@ def known(study: str) -> tuple[np.ndarray, frozenset[str]]:
             told = table[column].dropna().astype(str)
             if column in ("model", "roi", "layer", "contrast", "reference", "subject"):
                 names |= set(told)
-            elif file.stem in ("design", "plan"):
+            elif stem in ("design", "plan"):
                 for text in told:
                     out |= _numbers(text)
             for other in words:
@@ -122,6 +139,15 @@ def _derived(table: pd.DataFrame) -> set[float]:
         out |= {float(comb(int(k), 2)) for k in table["n_model"].unique()}
     if {"joint_high", "term"} <= columns:  # rows below the brain by the joint limits
         out.add(float((table.loc[table["term"] == "difference", "joint_high"] < 0).sum()))
+    if {"brain", "depth", "model"} <= columns:  # best layers, and those below the brain
+        keys = [c for c in ("model", "roi", "metric", "split") if c in columns]
+        best = table.loc[table.groupby(keys)["estimate"].idxmax().dropna()]
+        out |= {float(len(best)), float((best["estimate"] < best["brain"]).sum())}
+    if {"what", "analysis", "term", "estimate"} <= columns:  # changed analyses
+        changed = table[table["what"] != "baseline"]
+        out.add(float(changed[["what", "analysis"]].drop_duplicates().shape[0]))
+    if "p_below" in columns:
+        out |= {float((table["p_below"] <= 0.05).sum()), float(table["p_below"].notna().sum())}
     if "different" in columns:
         out.add(float(table["different"].sum()))
     if {"roi", "in_set"} <= columns:
@@ -158,6 +184,8 @@ ELSEWHERE = (
     # inputs are not tracked: files as they were read, and what their single ceilings are
     r"read \d+ files?, \d+ rows",
     r"left out, because .*",
+    # of the intervals of a bootstrap, checked in tests/bootstrapping
+    r"The Monte-Carlo error of .*",
 )
 
 
@@ -188,10 +216,34 @@ def test_every_number_in_words_is_one_of_a_table(study: str) -> None:
     assert untraced(study, texts) == []
 
 
+def test_every_number_of_the_leaderboards_is_one_of_a_table() -> None:
+    """Their page is tables alone: each is in one of the csv files beside it, row by row to the digits shown."""
+    folder = ROOT / "leaderboards"
+    values: set[str] = set()
+    for file in sorted((folder / "tables").glob("*.csv")):
+        table = pd.read_csv(file)
+        values |= {f"{v:.3g}" for v in np.unique(table.select_dtypes("number").to_numpy("f8"))}
+        values |= {
+            str(len(table)),
+            *map(str, table.select_dtypes(exclude="number").stack().unique()),
+        }
+    lost = []
+    text = (folder / "leaderboards.md").read_text("utf-8")
+    for line in text.splitlines():
+        cells = [c.strip() for c in line.strip("| ").split("|")] if line.startswith("|") else []
+        lost += [
+            c
+            for c in cells
+            if NUMBER.fullmatch(c.replace("e+", "")) and f"{float(c):.3g}" not in values
+        ]
+    assert text.count("|") > 500
+    assert lost == []
+
+
 @pytest.mark.parametrize("study", STUDIES)
 def test_a_wrong_number_is_found(study: str) -> None:
     page = (ROOT / study / "report.html").read_text("utf-8")
-    texts = [t for t in sentences(page) if "ranged from" in t]
+    texts = [t for t in sentences(page) if "ranged from" in t and "." in "".join(NUMBER.findall(t))]
     assert texts
     number = next(n for n in NUMBER.findall(texts[0]) if "." in n)
     wrong = texts[0].replace(number, "0.98765")
