@@ -131,6 +131,8 @@ def known_numbers(items: Any) -> set[float]:
         if {"decision", "estimate"} <= set(frame.columns) and item.info.reference:
             # "lower by 0.1": the word holds the sign
             out |= set(map(float, frame.loc[frame["decision"] == "different", "estimate"].abs()))
+        for p in {"p_value", "p_value_adjusted"} & set(frame.columns):
+            out |= {float((frame[p] <= 0.05).sum()), float(frame[p].notna().sum())}
         if "p_below" in frame.columns:
             out.add(float((frame["p_below"] <= 0.05).sum()))
         if {"depth", "brain"} <= set(frame.columns):
