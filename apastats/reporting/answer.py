@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -479,44 +479,47 @@ def verdict(result: Any, style: NumberStyle) -> str:
 def _asked(items: Sequence[Any], results: Sequence[Any]) -> str:
     """What was asked, of which data."""
     data = data_of(items)
-    kinds = {r.kind for r in results}
     if not data:
         n = next((r.info.n_subject for r in results if r.info.n_subject), None)
         return f"Data of {counted(n, 'subject')} were analysed." if n else ""
-    tested = [r for r in results if r.kind in ("equivalence", "equivalence_set", "comparison")]
-    about = [outcome_of(r) for r in tested]
-    best = any(r.kind == "equivalence_set" or r.info.reference == "best" for r in tested)
-    rois = data["rois"]
-    where = f"in {name(rois[0])}" if len(rois) == 1 else f"in {len(rois)} ROIs"
-    questions = []
-    # a study of several tables compares those that its tests name
-    named = {
-        str(m) for r in tested for c in ("model", "reference") if c in r.table for m in r.table[c]
-    }
-    n_model = max(data["model"], len(named - {"brain"}))
-    models = counted(n_model, data["noun"]) if n_model else f"the {data['noun']}s"
-    if "score" in about or best:
-        questions.append(
-            f"which of {models} score as well as the best {where}"
-            if best
-            else f"how {models} compare {where}"
-        )
-    if "agreement" in about or "strict_alignment" in kinds:
-        subject = "their patterns" if questions else f"the score patterns of {models}"
-        tail = "" if questions else f" {where}"
-        questions.append(f"whether {subject} over ROIs agree with the brain's{tail}")
-    if not questions and "agreement_sensitivity" in kinds:
-        questions.append(
-            f"what is concluded of {models} {where} when one choice of the analysis is changed"
-        )
-    if not questions and data["noun"] == "part":
-        questions.append(f"what share of the variance of the brain's data models explain {where}")
-    if not questions:
-        questions.append(f"how well {_predicting(data['model'])} the brain {where}")
+    questions = _questions(data, results)
     metrics = [METRICS.get(m, m) for m in data["metrics"]]
     measure = f", {joined([name(m) for m in metrics if m])}" if len(metrics) in (1, 2) else ""
     people = counted(data["subject"], "subject")
     return f"We asked {joined(questions)} ({people}{measure})."
+
+
+def _questions(data: Mapping[str, Any], results: Sequence[Any]) -> list[str]:
+    """What was asked, as subordinate clauses."""
+    kinds = {r.kind for r in results}
+    tested = [r for r in results if r.kind in ("equivalence", "equivalence_set", "comparison")]
+    about = [outcome_of(r) for r in tested]
+    best = any(r.kind == "equivalence_set" or r.info.reference == "best" for r in tested)
+    rois, noun = data["rois"], data["noun"]
+    where = f"in {name(rois[0])}" if len(rois) == 1 else f"in {len(rois)} ROIs"
+    n_model = max(data["model"], _compared(tested))
+    models = counted(n_model, noun) if n_model else f"the {noun}s"
+    questions = []
+    if "score" in about or best:
+        well = f"which of {models} score as well as the best {where}"
+        questions.append(well if best else f"how {models} compare {where}")
+    if "agreement" in about or "strict_alignment" in kinds:
+        subject = "their patterns" if questions else f"the score patterns of {models}"
+        tail = "" if questions else f" {where}"
+        questions.append(f"whether {subject} over ROIs agree with the brain's{tail}")
+    if questions:
+        return questions
+    if "agreement_sensitivity" in kinds:
+        return [f"what is concluded of {models} {where} when one choice of the analysis is changed"]
+    if noun == "part":
+        return [f"what share of the variance of the brain's data models explain {where}"]
+    return [f"how well {_predicting(data['model'])} the brain {where}"]
+
+
+def _compared(tested: Sequence[Any]) -> int:
+    """How many models tests name: those of a study with several tables of scores are more than its first table has."""
+    columns = [(r.table, c) for r in tested for c in ("model", "reference") if c in r.table]
+    return len({str(m) for table, c in columns for m in table[c]} - {"brain"})
 
 
 def _predicting(n_model: int) -> str:

@@ -352,23 +352,7 @@ def estimate_row(
     d = scale_decimals(frame, style)
     where = place(row, frame)
     interval = _interval(row, style, d, result.info)
-    first = frame.columns[: list(frame.columns).index("estimate")]
-    keys = [k for k in first if k not in (*KEYS, "bound", "kind") and _said(row[k])]
-    # the value of a covariate is named with it: a mean at nitro = 0.2
-    shown = {k: f"{k} = {row[k]:.6g}" if isinstance(row[k], float) else str(row[k]) for k in keys}
-    if keys and isinstance(row[keys[0]], float) and "term" in shown:
-        del shown["term"]
-    who = ", ".join(name(v) for v in dict.fromkeys(shown.values()))
-    if "part" in frame.columns and "model" in row:
-        who = part_words(row)
-    bound = f"{row['bound']} " if "bound" in row and frame["bound"].nunique() > 1 else ""
-    who = "the brain" if who == name("brain") else who
-    if what == ", ".join(dict.fromkeys(str(row[k]) for k in keys)):
-        who = ""  # "the mean", not "the mean of mean"
-    of_its_own = len(keys) == 1 and str(row[keys[0]]).startswith(
-        f"{what}["
-    )  # the first of several statistics
-    subject = f"{bound}{who}" if of_its_own else f"{bound}{what}" + (f" of {who}" if who else "")
+    subject = _measured_of(row, frame, what)
     bracket = ", ".join(
         (
             [f"{sym('SE')} = {style.number(row['std_error'], d)}"]
@@ -391,6 +375,26 @@ def estimate_row(
             + (f", {bracket}" if bracket else "")
         )
     return capital(f"{where + ', ' if where else ''}the {subject} was {value}{tail}.")
+
+
+def _measured_of(row: Mapping[str, Any], frame: pd.DataFrame, what: str) -> str:
+    """What was measured, of whom: ``lower noise ceiling of model_01``."""
+    first = frame.columns[: list(frame.columns).index("estimate")]
+    keys = [k for k in first if k not in (*KEYS, "bound", "kind") and _said(row[k])]
+    # the value of a covariate is named with it: a mean at nitro = 0.2
+    shown = {k: f"{k} = {row[k]:.6g}" if isinstance(row[k], float) else str(row[k]) for k in keys}
+    if keys and isinstance(row[keys[0]], float) and "term" in shown:
+        del shown["term"]
+    who = ", ".join(name(v) for v in dict.fromkeys(shown.values()))
+    if "part" in frame.columns and "model" in row:
+        who = part_words(row)
+    bound = f"{row['bound']} " if "bound" in row and frame["bound"].nunique() > 1 else ""
+    who = "the brain" if who == name("brain") else who
+    if what == ", ".join(dict.fromkeys(str(row[k]) for k in keys)):
+        who = ""  # "the mean", not "the mean of mean"
+    if len(keys) == 1 and str(row[keys[0]]).startswith(f"{what}["):
+        return f"{bound}{who}"  # the first of several statistics: its name holds theirs
+    return f"{bound}{what}" + (f" of {who}" if who else "")
 
 
 def _said(value: Any) -> bool:
