@@ -237,7 +237,7 @@ def second_order_rdms(
     notes = tuple(log)
     if undefined:
         message = f"not defined for {', '.join(undefined)}: one layer stands for all ROIs"
-        warn(f"second_order_rdms: {message}", DegenerateWarning)
+        warn(message, DegenerateWarning)
         notes = (*notes, message)
     stacks = {"brain": whole[None], "model": own, "rois": np.asarray(q.rois, dtype=str)}
     provenance = Provenance(data_hash=f"{targets.hash} {predictors.hash}", seed=seed)

@@ -205,7 +205,7 @@ def second_order_similarity(
             f"not defined for {', '.join(undefined)}: one layer stands for all ROIs, "
             f"or patterns are missing"
         )
-        warn(f"second_order_similarity: {message}", DegenerateWarning)
+        warn(message, DegenerateWarning)
         notes = (message,)
     stacks = {
         "brain": np.stack(brains),

@@ -117,7 +117,7 @@ def _mapped(result: Any) -> str:
 
 def _effects(result: Any) -> str:
     info = result.info
-    if info.estimand == "share of variance" and "analysis of variance" not in info.method:
+    if info.estimand == "share of variance" and not info.n_subject:  # of a published F
         return f"The effect size is {name(info.method)}"
     if info.estimand == "share of variance":
         return f"Effects were tested by {name(info.method)}"

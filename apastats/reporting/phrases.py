@@ -14,7 +14,8 @@ from apastats.reporting.markup import factor_words, name
 from apastats.words import CHOSEN_LAYERS, Held, Info
 
 __all__ = [
-    "ADJUSTMENTS", "adjusted", "adjusted_sentence", "capital", "ceiling_words", "compared_factor", "counted",
+    "ADJUSTMENTS", "adjusted", "adjusted_sentence", "averaged_words",
+    "capital", "ceiling_words", "compared_factor", "counted",
     "held_sentence", "joined", "mean_words", "named_terms", "noun_of", "number_word", "outcome_of", "outcome_words",
     "pattern_sentence", "resampling_sentence", "sentence", "settings_by_key", "settings_sentences", "term_words",
 ]  # fmt: skip
@@ -62,10 +63,18 @@ def noun_of(result: Any) -> str:
 
 def mean_words(result: Any) -> str:
     """``mean score``, or what else was estimated: ``noise ceiling``, ``score minus the lower noise ceiling``."""
-    info = result.info
-    if info.outcome is None or info.estimand not in ("", "mean", str(info.outcome)):
-        return str(info.estimand)
-    return f"mean {outcome_words(result)}"
+    return (
+        f"mean {outcome_words(result)}" if _of_outcome(result.info) else str(result.info.estimand)
+    )
+
+
+def averaged_words(result: Any) -> str:
+    """What a mean is of: ``score``."""
+    return outcome_words(result) if _of_outcome(result.info) else str(result.info.estimand)
+
+
+def _of_outcome(info: Info) -> bool:
+    return info.outcome is not None and info.estimand in ("", "mean", str(info.outcome))
 
 
 def ceiling_words(kind: object, *, plural: bool = True) -> str:

@@ -10,7 +10,6 @@ import pandas as pd
 from apastats.reporting.markup import name, sym
 from apastats.reporting.numbers import NumberStyle
 from apastats.reporting.openings import shown_formula
-from apastats.reporting.phrases import term_words
 from apastats.words import Info
 
 __all__ = ["ROPE_WORDS", "coefficient_rule_row", "posterior_row", "rope_row", "sampling_sentence"]
@@ -101,8 +100,8 @@ def posterior_row(
     )
 
 
-def sampling_sentence(info: Info) -> list[str]:
-    """Formula, chains and priors of a Bayesian model, as far as they are known."""
+def sampling_sentence(info: Info, terms: Mapping[str, str]) -> list[str]:
+    """Formula, chains and priors of a Bayesian model, as far as they are known; ``terms``: their words."""
     out = []
     if info.formula:
         out.append(f"The model was {name(shown_formula(info))}.")
@@ -110,9 +109,7 @@ def sampling_sentence(info: Info) -> list[str]:
         out.append(f"{info['chains']} chains of {info['draws']} draws each were kept.")
     priors = info.get("priors")
     if isinstance(priors, Mapping) and priors:
-        stated = "; ".join(
-            f"{name(term_words(k, info.formula))}: {name(v)}" for k, v in priors.items()
-        )
+        stated = "; ".join(f"{name(terms.get(k, k))}: {name(v)}" for k, v in priors.items())
         out.append(f"Priors were {stated}.")
     elif priors:
         out.append(f"Priors were {name(priors)}.")

@@ -515,9 +515,16 @@ def posteriors(result: Any, style: NumberStyle, short: bool, max_rows: int) -> l
     )
     if short:
         return lines
+    terms = dict(zip(frame["term"], named_terms(result)["term"], strict=True))
     head = [f"{name(capital(str(info.method)))}."] if info.method else []
     head += [margin_sentence(info)] if info.margin else []
-    return [*head, *sampling_sentence(info), *settings_sentences(info), *lines, *cautions(result)]
+    return [
+        *head,
+        *sampling_sentence(info, terms),
+        *settings_sentences(info),
+        *lines,
+        *cautions(result),
+    ]
 
 
 def by_columns(result: Any, style: NumberStyle, short: bool, max_rows: int) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -34,7 +33,6 @@ from apastats.reporting.truth import truth_sentences
 
 __all__ = ["Report", "report"]
 
-_VERB = re.compile(r"^[a-z]+(?:_[a-z]+)+: ")
 SUFFIXES = (".html", ".md", ".tex", ".docx", ".pdf")
 PAPER_ROWS = 40  # rows of a table on paper; a page folds longer ones
 FIGURE_FORMATS = ("pdf", "svg", "png")
@@ -139,9 +137,7 @@ class Report:
     def _warnings(self) -> tuple[str, ...]:
         # notes of results stand with the results
         own = {n for r in results_of(self.items) for n in r.notes}
-        # warnings begin with the verb that gave them, which a reader of a report does not know
-        told = summary.unique([_VERB.sub("", n) for n in self.notes])
-        return tuple(sentence(name(finding(n))) for n in told if n not in own)
+        return tuple(sentence(name(finding(n))) for n in summary.unique(self.notes) if n not in own)
 
     def _models(self) -> list[str]:
         """Models in order of appearance, the brain included, so that colours agree between figures."""

@@ -16,9 +16,9 @@ from apastats.reporting.blocks import Block, FigureBlock, Listing, Paragraph, Ta
 from apastats.reporting.markup import name, plain
 from apastats.reporting.openings import opening, with_formula
 from apastats.reporting.phrases import (
+    averaged_words,
     compared_factor,
     joined,
-    mean_words,
     named_terms,
     number_word,
     outcome_of,
@@ -113,7 +113,7 @@ def plan(result: Any, context: Any, title: str, told: list[Block]) -> list[Block
 def means(result: Any, context: Any, title: str, told: list[Block]) -> list[Block]:
     """Means with their intervals."""
     blocks = _intro(result, context) + told
-    blocks += panels.estimate_figures(result, context, mean_words(result).removeprefix("mean "))
+    blocks += panels.estimate_figures(result, context, averaged_words(result))
     over = result.info.get("over", f"{result.info.get('cluster', 'subject')}s")
     caption = f"{title}: estimates and intervals over {over}."
     return [

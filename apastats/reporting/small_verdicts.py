@@ -228,10 +228,8 @@ def marginal(result: Any, style: NumberStyle) -> str:
     varied = [c for c in first if known[c].nunique() > 1]
     of = next((c for c in varied if not pd.api.types.is_numeric_dtype(known[c])), "")
     several = len(varied) > 1
-    what = str(result.info.estimand or "estimate")
-    plural = what if what.endswith("s") else f"{what}s"
     span = _spread(known, style, "" if several else of).replace("was ", "were ", 1)
-    return f"{plural[:1].upper()}{plural[1:]} {span}."
+    return f"{'Slopes' if result.info.get('trend') else 'Marginal means'} {span}."
 
 
 def of_ranks(result: Any, style: NumberStyle) -> str:
@@ -290,9 +288,7 @@ def ceiling(result: Any, style: NumberStyle) -> str:
     bounds = list(dict.fromkeys(known["bound"])) if "bound" in known.columns else []
     if len(bounds) > 1:
         spans = [_spread(known[known["bound"] == b], style) for b in bounds]
-        first = (
-            f"The {bounds[0]} bound of the {_lowered(ceiling_words(kind, plural=False))} {spans[0]}"
-        )
+        first = f"The {bounds[0]} bound of the {_lowered(kind)} {spans[0]}"
         more = [
             f"the {b} bound {s.replace('ranged ', '')}"
             for b, s in zip(bounds[1:], spans[1:], strict=True)
@@ -302,8 +298,9 @@ def ceiling(result: Any, style: NumberStyle) -> str:
     return f"{ceiling_words(kind)} {span}."
 
 
-def _lowered(text: str) -> str:
-    return text if text.startswith("Nili") else text[:1].lower() + text[1:]
+def _lowered(kind: object) -> str:
+    text = ceiling_words(kind, plural=False)
+    return text if kind == "nili" else text[:1].lower() + text[1:]
 
 
 def _spread(table: pd.DataFrame, style: NumberStyle, of: str = "roi") -> str:
