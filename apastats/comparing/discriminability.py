@@ -11,10 +11,9 @@ from scipy.special import chdtri, fdtrc, fdtri, ncfdtr, stdtr, stdtrit
 from apastats.comparing.decisions import check_alpha
 from apastats.comparing.equivalence import usable_block
 from apastats.comparing.incomplete import WAY_OUT, left_out
-from apastats.comparing.many_pairs import pair_blocks
 from apastats.errors import DegenerateWarning, DesignError, warn
 from apastats.memory import reserve
-from apastats.numbers.best import confidence_set, moments
+from apastats.numbers.best import joint_set
 from apastats.numbers.moments import ROUNDING
 from apastats.numbers.moments import moments as described
 from apastats.numbers.spread import model_spread
@@ -265,19 +264,30 @@ def _aligned(block: Any, other: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def separated_pairs(x: np.ndarray, alpha: float) -> np.ndarray:
     """Pairs of models that differ by paired t tests with Holm's adjustment, of ``[..., n, k]``: ``[...]``."""
-    a, b = np.triu_indices(x.shape[-1], 1)
-    n, df = x.shape[-2], x.shape[-2] - 1.0
-    stack = x.reshape(-1, *x.shape[-2:])
-    reserve(f"statistics of {len(a):,} pairs of models", 32.0 * len(stack) * len(a), "fewer models")
-    t = np.empty((len(stack), len(a)))
-    for part in pair_blocks(len(a), n * len(stack)):
-        _, mean, sd = described(stack[..., a[part]] - stack[..., b[part]], axis=-2)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            t[:, part] = np.abs(mean) / np.where(sd > 0, sd, np.nan) * np.sqrt(n)
-    left = (~np.isnan(t)).sum(axis=-1)
+    n, k = x.shape[-2:]
+    df, m = n - 1.0, k * (k - 1) // 2
+    stack = x.reshape(-1, n, k)
+    reserve(f"statistics of {m:,} pairs of models", 32.0 * m, "fewer models")
     single = float(stdtrit(df, 1 - alpha / 2))
-    count = [_holm_count(v[v >= single], m, df, alpha) for v, m in zip(t, left, strict=True)]
+    count = [_of_differences(values, df, single, alpha) for values in stack]
     return np.array(count, dtype=float).reshape(x.shape[:-2])
+
+
+def _of_differences(values: np.ndarray, df: float, single: float, alpha: float) -> int:
+    """Count of one study ``[n, k]``: every model with those after it, so many at a time that they fit."""
+    n, k = values.shape
+    step = max(1, _MEMORY // (n * k))
+    kept, left = [], 0
+    for start in range(0, k - 1, step):
+        stop = min(start + step, k)
+        later = np.arange(start, k) > np.arange(start, stop)[:, None]
+        d = (values[:, start:stop, None] - values[:, None, start:])[:, later]
+        _, mean, sd = described(d, axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            t = np.abs(mean) / np.where(sd > 0, sd, np.nan) * np.sqrt(n)
+        left += int((~np.isnan(t)).sum())
+        kept.append(t[t >= single])
+    return _holm_count(np.concatenate([*kept, np.empty(0)]), left, df, alpha)
 
 
 def _holm_count(t: np.ndarray, m: int, df: float, alpha: float) -> int:
@@ -344,7 +354,7 @@ def _describe(x: np.ndarray, alpha: float, g: np.random.Generator) -> list[dict[
     n, k = x.shape
     pairs = k * (k - 1) / 2
     count = float(separated_pairs(x, alpha))
-    size = float(confidence_set(moments(x), alpha, p_values=False)[0].sum())
+    size = float(joint_set(x, alpha).sum())
     _, _, f = variance_components(x)
     df1, df2 = k - 1.0, (n - 1.0) * (k - 1)
     # F over its true ratio has the F distribution: exact limits of the ratio of variances
@@ -417,8 +427,7 @@ def _count_limits(
             part, wide = (v[start : start + step, None, None, :] for v in (means, spread))
             drawn = part + wide * g.standard_normal((part.shape[0], size, n, k))
             out[start : start + step, 0] = expected_pairs(drawn, alpha).mean(axis=1)
-            inside = confidence_set(moments(drawn), alpha, p_values=False)[0]
-            out[start : start + step, 1] = inside.sum(axis=-1).mean(axis=1)
+            out[start : start + step, 1] = joint_set(drawn, alpha).sum(axis=-1).mean(axis=1)
         return out
 
     # F's noncentrality is n sum (mu - mean mu)^2 / sigma^2: means stretched to have that of either limit, their

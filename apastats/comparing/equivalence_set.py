@@ -303,8 +303,9 @@ def _shown_close(field: Competition, family: str, alpha: float) -> list[Frame]:
 def _moments(c: AgainstAll, with_margin: bool) -> Moments:
     """Means and variances of all differences; with the margin's own error in them where it decides."""
     v, df = (c.margin_errors if with_margin else c.errors)(slice(0, c.field.k))
-    off = ~np.eye(c.field.k, dtype=bool)
-    return Moments(c.field.mean, v * off, float(df[off].min()))
+    np.fill_diagonal(v, 0.0)
+    np.fill_diagonal(df, np.inf)
+    return Moments(c.field.mean, v, float(df.min()))
 
 
 def _mcb(

@@ -18,9 +18,11 @@ def _step_down(
     p: np.ndarray, transform: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> np.ndarray:
     order = np.argsort(p, kind="stable")
-    left = len(p) - np.arange(len(p))
+    # in place: there can be millions
+    stepped = transform(p[order], np.arange(len(p), 0, -1))
+    np.minimum(1.0, np.maximum.accumulate(stepped, out=stepped), out=stepped)
     out = np.empty_like(p)
-    out[order] = np.minimum(1.0, np.maximum.accumulate(transform(p[order], left)))
+    out[order] = stepped
     return out
 
 
@@ -152,6 +154,8 @@ def adjust_p(p: ArrayLike, adjust: str = "holm", *, family_size: int | None = No
     name = check_adjust(adjust)
     values = p_values("p", p, ndim=None, missing=True)
     keep = ~np.isnan(values)
+    if family_size is None and values.size and keep.all():
+        return ADJUSTMENTS[name](values.ravel()).reshape(values.shape)
     out = np.full(values.shape, np.nan)
     known = values[keep]
     if family_size is not None:

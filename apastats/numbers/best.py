@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,13 @@ __all__ = [
     "BestIntervals",
     "Moments",
     "confidence_set",
+    "joint_set",
     "moments",
     "with_the_best",
 ]
+
+
+_MEMORY = 4_000_000  # differences at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +78,39 @@ def with_the_best(
     ``mean_b >= mean_j - c se`` for all j, so ``mu_i - mu_best <= max over b in B of (mean_i - mean_b + c se_ib)``.
     """
     k = m.mean.shape[-1]
-    se = np.sqrt(m.variance)
-    d = m.mean[..., :, None] - m.mean[..., None, :]
-    own = np.eye(k, dtype=bool)
     others = max(k - 1, 1)
     if shared:
         c, two = (best_critical(1 - alpha, k, m.df, two_sided=t) for t in (False, True))
     else:
         c, two = (float(stdtrit(m.df, 1 - alpha / (t * others))) for t in (1, 2))
-    top = np.where(own, np.inf, d + c * se).min(axis=-1)
+    top, reach, free_low, difference, low, free_high = np.empty((6, *m.mean.shape))
+    for rows, own, d, se in _by_rows(m):
+        top[..., rows] = np.where(own, np.inf, d + c * se).min(axis=-1)
+        reach[..., rows] = np.where(own, np.inf, d + two * se).min(axis=-1)
+        free_low[..., rows] = np.where(own, np.inf, d - two * se).min(axis=-1)
+        difference[..., rows] = np.where(own, np.inf, d).min(axis=-1)
     inside = top >= -rounding
     high = np.maximum(top, 0.0)
-    out_of_reach = ~inside[..., None, :]
-    low = np.where(own | out_of_reach, np.inf, d - c * se).min(axis=-1)
+    for rows, own, d, se in _by_rows(m):
+        out_of_reach = ~inside[..., None, :]
+        low[..., rows] = np.where(own | out_of_reach, np.inf, d - c * se).min(axis=-1)
+        out_of_reach = (reach < 0)[..., None, :]
+        free_high[..., rows] = np.where(own | out_of_reach, -np.inf, d + two * se).max(axis=-1)
     low = np.where(np.isinf(low), 0.0, np.minimum(low, 0.0))
-    free_low = np.where(own, np.inf, d - two * se).min(axis=-1)
-    reach: np.ndarray = np.where(own, np.inf, d + two * se).min(axis=-1)
-    free_high = np.where(own | (reach < 0)[..., None, :], -np.inf, d + two * se).max(axis=-1)
     # the only candidate: it is the best, its lead over the second is bounded by its own difference
-    lead = np.where(own, np.inf, d + two * se).min(axis=-1)
-    free_high = np.where(np.isinf(free_high), lead, free_high)
-    difference = np.where(own, np.inf, d).min(axis=-1)
+    free_high = np.where(np.isinf(free_high), reach, free_high)
     return BestIntervals(difference, low, high, free_low, free_high, c, inside)
+
+
+def _by_rows(m: Moments) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
+    """Some models at a time: which, themselves among all ``[rows, k]``, differences from all and their errors."""
+    k = m.mean.shape[-1]
+    step = max(1, _MEMORY // max(1, m.mean.size))
+    for start in range(0, k, step):
+        rows = slice(start, min(start + step, k))
+        own = np.arange(k)[rows, None] == np.arange(k)
+        d = m.mean[..., rows, None] - m.mean[..., None, :]
+        yield rows, own, d, np.sqrt(m.variance[..., rows, :])
 
 
 def confidence_set(
@@ -140,6 +156,16 @@ def confidence_set(
     p = np.empty_like(p_sorted)
     np.put_along_axis(p, order, p_sorted, axis=-1)
     return p > alpha, p, half
+
+
+def joint_set(x: np.ndarray, alpha: float) -> np.ndarray:
+    """Members of the single-step :func:`confidence_set` of ``[..., n, k]`` with one error, no matrix of pairs."""
+    n, k = x.shape[-2:]
+    df = (n - 1.0) * (k - 1)
+    error = (residuals(x) ** 2).sum(axis=(-2, -1), keepdims=True)[..., 0] / df
+    mean = x.mean(axis=-2)
+    half = range_critical(1 - alpha, k, df) * np.sqrt(error / n)
+    return np.asarray(mean.max(axis=-1, keepdims=True) - mean <= half)
 
 
 def _pairwise_set(

@@ -146,9 +146,45 @@ def test_pairs_of_simulated_studies_are_those_of_differences(
     for name, few in (("_MEMORY", 7), ("_FEW_PAIRS", 0)):
         monkeypatch.setattr(f"apastats.comparing.discriminability.{name}", few)
         np.testing.assert_array_equal(expected_pairs(x, 0.05), truth)
+        np.testing.assert_array_equal(separated_pairs(x, 0.05), truth)
     # against the definition
     from scipy.stats import ttest_rel
 
     a, b = np.triu_indices(shape[1], 1)
     p = ttest_rel(x[0, 0][:, a], x[0, 0][:, b], axis=0).pvalue
     assert (apa.adjust_p(p, "holm") <= 0.05).sum() == truth[0, 0]
+
+
+@pytest.mark.parametrize("bounds", [None, 0.02])
+def test_sets_are_the_same_some_models_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, bounds: float | None
+) -> None:
+    table = scores(24, 2)
+    whole = apa.equivalence_set(FORMULA, table, bounds=bounds).table
+    monkeypatch.setattr("apastats.numbers.best._MEMORY", 60)
+    pd.testing.assert_frame_equal(apa.equivalence_set(FORMULA, table, bounds=bounds).table, whole)
+
+
+def test_the_joint_set_needs_no_matrix_of_pairs() -> None:
+    from apastats.numbers.best import confidence_set, joint_set, moments
+
+    x = np.random.default_rng(3).normal(size=(30, 8, 12)) + 0.3 * np.arange(12)
+    np.testing.assert_array_equal(joint_set(x, 0.05), confidence_set(moments(x), 0.05)[0])
+    assert joint_set(x, 0.05).any(axis=-1).all()
+
+
+def test_thousands_of_models_take_no_dense_matrices() -> None:
+    """A matrix of all pairs of 2,000 models has 32 MB: discriminability held 20 of them, a set 15."""
+    import tracemalloc
+
+    table = scores(2000)
+    for run, most in (
+        (lambda: apa.discriminability(FORMULA, table, rng=1), 200e6),
+        (lambda: apa.equivalence_set(FORMULA, table), 200e6),
+        (lambda: apa.equivalence(FORMULA, table, bounds=0.02, reference="best"), 350e6),
+    ):
+        tracemalloc.start()
+        run()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < most, peak

@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.stats import binom
 
 import apastats as apa
-from apastats.comparing.discriminability import separated_pairs
+from apastats.comparing.discriminability import expected_pairs
 from apastats.table import BRAIN
 from tests.calibration import ceilings
 from tests.calibration.agreements import covered
@@ -168,7 +168,7 @@ def separated(share: float) -> Answer:
     for n in (8, 10):
         rng = np.random.default_rng([5, n])
         mean = np.linspace(0, 1.2, 8)
-        truth = separated_pairs(mean + rng.standard_normal((40_000, 1, n, 8)), 0.05).mean()
+        truth = expected_pairs(mean + rng.standard_normal((40_000, 1, n, 8)), 0.05).mean()
         inside = 0
         for r in range(sets):
             x = mean + rng.standard_normal((n, 8))
