@@ -114,7 +114,7 @@ def tost(
     trim : float, optional
         Share cut from each end (``trimmed``: 0.1; ``permutation``: 0).
     exact : bool, optional
-        Exact distribution of rank tests; None decides by size.
+        Exact distribution of rank tests, ties included; None: up to 50 subjects (a group).
     interval : {"studentized", "bca", "basic", "percentile", "normal"}
         Bootstrap interval that the test inverts.
     quantile_rule, ties : str

@@ -229,15 +229,15 @@ def rank_sum(
 ) -> tuple[float, float, float, float]:
     """Mann-Whitney ``W`` of x, and p-values of x above y, below y, different.
 
-    Normal approximation with continuity and tie correction; exact (without ties) up to 50 + 50. Values that differ by
-    no more than ``small`` are tied.
+    Exact given the ranks (ties included) up to 50 + 50, as :func:`signed_rank` is; beyond, or where asked for, the
+    normal approximation with continuity and tie correction: of tied, separated triples it says .047 where 2 of 20
+    relabellings are so extreme. Values that differ by no more than ``small`` are tied.
     """
     n1, n2 = len(x), len(y)
     ranks = midranks(np.concatenate([x, y]), small)
     w = float(ranks[:n1].sum() - n1 * (n1 + 1) / 2)
     ties = tie_sizes(ranks)
-    tied = len(ties) < n1 + n2
-    use_exact = (n1 <= 50 and n2 <= 50 and not tied) if exact is None else exact
+    use_exact = (n1 <= 50 and n2 <= 50) if exact is None else exact
     if use_exact:
         share = rank_sum_counts(ranks, n1)
         at = round(2 * w) + n1 * (n1 + 1)
