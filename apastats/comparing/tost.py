@@ -51,6 +51,7 @@ from apastats.seeds import RngLike, recorded_seed
 __all__ = ["tost"]
 
 
+LOGNORMAL_SKEWNESS = 1.75
 SKEW_MATTERS = ("equivalence", "noninferiority", "nonsuperiority")
 
 
@@ -284,7 +285,13 @@ def _warn_of_skewness(
     alpha: float,
     asked: tuple[str, str, bool, bool],
 ) -> None:
-    """Warn where a claim hangs on the symmetry of the differences: it is gone once t allows for their skewness."""
+    """Warn where a claim hangs on the symmetry of the differences: it is gone once t allows for their skewness.
+
+    Differences of two samples are symmetric where the two are alike but for a shift, so that what is seen of their
+    skewness is allowed for. One sample can be skewed whatever it is held against, and few values that are so close
+    together that a claim follows hardly show it: then as much as they cannot exclude, up to that of a lognormal with
+    sigma 0.5, under which t claims falsely in 11 % at 8 and in 8 % at 40 values.
+    """
     from scipy.special import stdtr
 
     hypothesis, test, single, in_sd = asked
@@ -293,15 +300,24 @@ def _warn_of_skewness(
     row, d = table.iloc[0], x if y is None else x - y
     n, e = len(d), d - d.mean()
     third, s = (e**3).mean() * n**2 / ((n - 1) * (n - 2)), d.std(ddof=1)
+    seen, unseen = third / s**3, 0.0
+    if y is None:
+        # 1.645 standard errors of the skewness of n normal values (Fisher 1930)
+        unseen = 1.645 * np.sqrt(6.0 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
     for name, side, sign in (("noninf", "low", 1.0), ("nonsup", "high", -1.0)):
         gap = d.mean() - row[f"bound_{side}"]
+        harmful = -sign * seen
+        skewed = -sign * max(harmful, min(harmful + unseen, LOGNORMAL_SKEWNESS))
+        third = skewed * s**3
         # Johnson (1978), Journal of the American Statistical Association 73:536
         t = (gap + third / (6 * s**2 * n) + third / (3 * s**4) * gap**2) / (s / np.sqrt(n))
         far = abs(gap) > 3 * s / np.sqrt(n)
         if row[f"p_value_{name}"] <= alpha < float(stdtr(n - 1, -sign * t)) and not far:
             text = (
                 f"tost: the claim of {'non-inferiority' if sign > 0 else 'non-superiority'} hangs on the symmetry of "
-                f"the differences (skewness {third / s**3:.1f}); in Python: test='bootstrap' allows for it"
+                f"the differences (skewness {seen:.1f}"
+                f"{f', of which {n} values exclude no more than {skewed:.1f}' if unseen else ''}); "
+                "in Python: test='bootstrap' allows for what is seen of it"
             )
             warn(text, AssumptionWarning)
 
