@@ -29,6 +29,7 @@ __all__ = [
     "subject_figures",
 ]
 
+TERM_LABELS = {"difference": "less the brain's"}
 FIRST = (*DECISIONS, "inside the margin")  # entries of a legend that stand first
 MAX_ROWS = 300  # intervals of one figure; more of them are shown as a matrix of decisions
 MAX_PANELS = 6  # regions with panels of their own; more of them are shown as a matrix of scores
@@ -201,6 +202,7 @@ def any_figures(
     out: list[Block] = []
     for label, where in split_metrics(table, ("term", "metric", "split")):
         part = table.iloc[where].reset_index(drop=True)
+        label = "" if label == what else TERM_LABELS.get(label, label)
         if result.kind == "equivalence_set":
             part["bound_high"] = np.inf
         rows = "contrast" if "contrast" in columns else "model"
@@ -444,7 +446,7 @@ def _forest_grid(
         scale, shaded = (", the margin shaded", " and the margin") if margin else ("", "")
     return FigureBlock(
         context.slug(f"figure-{'equivalence' if margin else 'differences'}-{what}-{label}"),
-        f"Differences in {what}{roi}{tail} with {_level(part)} {joint}intervals{family}{scale}.{decided}",
+        f"Differences in {what}{roi}{tail}{',' if tail else ''} with {_level(part)} {joint}intervals{family}{scale}.{decided}",
         f"Forest plot of {counted(len(part), 'difference')} in {what} with intervals{shaded}.",
         make,
         shown_data(part),
