@@ -294,3 +294,37 @@ def test_many_panels_and_rows_of_a_sheet_are_cut_and_it_is_said() -> None:
         assert all(p[:, 1].max() <= low + 0.05 for p in parts)
     few = sheet(3, lambda panel, i: plots.estimates(frame(5), ax=panel))
     assert not any("Shown are" in str(t[2]) for t in few.texts)
+
+
+@pytest.mark.filterwarnings("ignore::apastats.errors.ApaWarning")
+def test_matrices_of_200_models_fit_a_page_and_say_what_they_leave_out() -> None:
+    """Means with ceilings, decisions and sets: the best, the reference and the ceilings are kept."""
+    scores = apa.simulate(
+        n_subject=5, n_model=200, n_layer=1, n_tied=2, rois=[f"R{i}" for i in range(9)], rng=1
+    ).scores
+    best = scores.where(kind="model", split="test")
+    formula = "score ~ model | roi"
+    items = [
+        apa.noise_ceiling(scores),
+        apa.bootstrap(formula, best, n_resamples=49, rng=1),
+        apa.equivalence(formula, best, bounds=0.05, reference="best"),
+        apa.equivalence_set(formula, best),
+    ]
+    found = 0
+    for page in (11.0, 4.0):
+        for block in apa.report(*items).figure_blocks():
+            with page_width(page):
+                made = block.make()
+            said = [str(t[2]).replace("\n", " ") for t in getattr(made, "texts", [])]
+            assert made.height <= 12 * (11 / page if page > 5 else 2), (block.slug, made.height)
+            if any(t.startswith(f"Shown are {MOST_ROWS} of 200 rows") for t in said):
+                found += 1
+                means = items[1].table.groupby("model")["estimate"].median()
+                assert str(means.idxmax()) in said
+                if "matrix" in block.slug:
+                    top = items[1].table.loc[
+                        items[1].table.groupby("roi")["estimate"].idxmax(), "model"
+                    ]
+                    assert set(map(str, top)) <= set(said)
+                    assert any("ceiling" in t for t in said)
+    assert found >= 4

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from apastats.plots.panel import LINE, Marks, block_size, text_width, width_of_page, wrapped
+from apastats.plots.panel import (
+    LINE,
+    MOST_ROWS,
+    Marks,
+    block_size,
+    text_width,
+    width_of_page,
+    wrapped,
+)
 from apastats.plots.sheet import Canvas, Sheet
 from apastats.plots.sheet_layout import Sizes, ticks
 from apastats.plots.style import (
@@ -138,6 +146,7 @@ def matrix_sheet(
     best: np.ndarray | None = None,
     breaks: Sequence[float] = (),
     framed: Sequence[tuple[int, int, str]] = (),
+    of: int = 0,
 ) -> Sheet:
     """Matrix as colours, with the numbers written in where there is room, a scale of colours where there is none.
 
@@ -159,6 +168,9 @@ def matrix_sheet(
         Where rows are set apart.
     framed : sequence of (row, column, colour)
         Cells with a frame.
+    of : int
+        Rows there were, where some are left out. Of more than 60 rows those are shown that are marked, framed or set
+        apart at the end, and the first.
     """
     page = width_of_page()
     n_row, n_col = matrix.shape
@@ -166,6 +178,17 @@ def matrix_sheet(
         return matrix_sheet(
             matrix.T, outcome=outcome, x=y, y=x, diverging=diverging, numbers=numbers,
             best=None if best is None else best.T, framed=[(j, i, c) for i, j, c in framed],
+        )  # fmt: skip
+    if n_row > MOST_ROWS:
+        named = np.zeros(n_row, dtype=bool) if best is None else best.any(axis=1)
+        named[[i for i, _, _ in framed]] = True
+        named |= np.arange(n_row) > (breaks[-1] if len(breaks) else n_row)
+        rows = _kept(np.where(named, 0, 1))
+        at = {int(r): k for k, r in enumerate(rows)}
+        return matrix_sheet(
+            matrix.iloc[rows], outcome=outcome, x=x, y=y, diverging=diverging, numbers=numbers,
+            best=None if best is None else best[rows], breaks=[float((rows < b).sum()) - 0.5 for b in breaks],
+            framed=[(at[i], j, c) for i, j, c in framed if i in at], of=n_row,
         )  # fmt: skip
     written = numbers if numbers is not None else n_row * n_col <= MOST_NUMBERS
     most = NUMBER_CELL if written else CELL
@@ -188,13 +211,28 @@ def matrix_sheet(
     end = grid.names()
     if written:
         _write_numbers(grid, values, shades, best)
-        return grid.sheet(grid.right + 0.08, end)
+        return grid.sheet(grid.right + 0.08, _left_out(grid, n_row, of, end))
     if best is not None:
         for i, j in np.argwhere(best):
             key = ("point", 3, "#ffffff", "#000000", 0.6, "-", 1.0, "o", 2.4)
             grid.paths.add(key, np.array([grid.at(i, j)]))
     end = _color_scale(grid, outcome, low, high, diverging, end)
-    return grid.sheet(grid.right + 0.08, end)
+    return grid.sheet(grid.right + 0.08, _left_out(grid, n_row, of, end))
+
+
+def _kept(rank: np.ndarray) -> np.ndarray:
+    """Positions of the rows of lowest rank, the first of equal ones, in their order."""
+    return np.sort(np.argsort(rank, kind="stable")[:MOST_ROWS])
+
+
+def _left_out(grid: _Grid, shown: int, of: int, y: float) -> float:
+    """What is left out is said below; returns where that ends."""
+    if of <= shown:
+        return y
+    said = f"Shown are {shown} of {of} rows, the best and the references among them; the table has all."
+    words = wrapped(said, grid.sizes.label, max(min(grid.page, grid.right) - 0.2, 1.5))
+    grid.write(0.08, y + 0.08, words, grid.sizes.label, "left", "top")
+    return y + 0.12 + block_size(words, grid.sizes.label)[1]
 
 
 def _ends(values: np.ndarray, diverging: bool) -> tuple[float, float]:
@@ -310,6 +348,7 @@ def signs_sheet(
     page: float | None = None,
     most: float = SIGN_CELL,
     tight: bool = False,
+    of: int = 0,
 ) -> Sheet:
     """A sign in each cell, with a key below.
 
@@ -327,6 +366,9 @@ def signs_sheet(
         Width of a cell, at most.
     tight : bool
         Whether rows stand close and names are small, so that all fits on one screen.
+    of : int
+        Rows there were, where some are left out: of more than 60 those are shown that have a star, or else the
+        earliest signs.
     """
     page = page or width_of_page()
     fits = tight and len(columns) * TIGHT_CELL <= page - 1.0
@@ -335,6 +377,13 @@ def signs_sheet(
             Sign(s.said, s.columns, s.rows, s.color, s.marker, s.filled, s.larger) for s in signs
         ]
         return signs_sheet(columns, rows, turned, x=y, y=x, page=page, most=most, tight=tight)
+    if len(rows) > MOST_ROWS:
+        names = list(map(str, rows))
+        kept = [names[i] for i in _kept(_sign_ranks(names, signs))]
+        few = [_of_rows(s, set(kept)) for s in signs]
+        return signs_sheet(
+            kept, columns, few, x=x, y=y, page=page, most=most, tight=tight, of=len(rows)
+        )
     grid = _Grid(rows, columns, x=x, y=y, most=most, page=page, tight=tight)
     size = min(6.8, 0.75 * 72 * min(grid.cell, grid.pitch))
     line: tuple[Any, ...] = ("line", 0.1, GRID, None, 0.6, "-", 1.0, "", 0)
@@ -381,4 +430,19 @@ def signs_sheet(
     end = grid.names()
     longest = max((text_width(w, grid.sizes.key) for w, _ in keys), default=0.0)
     total = min(page, max(grid.right + 0.08, min(longest + 0.6, page), 3.2))
-    return grid.sheet(total, grid.legend(keys, end, total))
+    end = grid.legend(keys, end, total)
+    return grid.sheet(total, _left_out(grid, len(rows), of, end))
+
+
+def _sign_ranks(rows: Sequence[str], signs: Sequence[Sign]) -> np.ndarray:
+    """Place of the first sign of each row; rows with a star come first."""
+    rank = {r: len(signs) for r in rows}
+    for k, s in enumerate(signs):
+        for r in s.rows:
+            rank[r] = min(rank.get(r, k), -1 if s.marker == "*" else k)
+    return np.array([rank[r] for r in rows])
+
+
+def _of_rows(sign: Sign, rows: set[str]) -> Sign:
+    pairs = [(r, c) for r, c in zip(sign.rows, sign.columns, strict=True) if r in rows]
+    return replace(sign, rows=[r for r, _ in pairs], columns=[c for _, c in pairs])

@@ -446,7 +446,8 @@ def _forest_grid(
         scale, shaded = (", the margin shaded", " and the margin") if margin else ("", "")
     return FigureBlock(
         context.slug(f"figure-{'equivalence' if margin else 'differences'}-{what}-{label}"),
-        f"Differences in {what}{roi}{tail}{',' if tail else ''} with {_level(part)} {joint}intervals{family}{scale}.{decided}",
+        f"Differences in {what}{roi}{tail}{',' * bool(tail)} with {_level(part)} {joint}intervals{family}{scale}."
+        f"{decided}",
         f"Forest plot of {counted(len(part), 'difference')} in {what} with intervals{shaded}.",
         make,
         shown_data(part),

@@ -150,8 +150,9 @@ def test_faults_are_found(browser: Browser, tmp_path: Path) -> None:
     assert {f[0] for f in faults} == {"cut", "overlap"}
 
 
-def test_every_kind(browser: Browser, tmp_path: Path) -> None:
-    """One page with the figures of all kinds of results."""
-    results = figure_walk.results("one letter")
+@pytest.mark.parametrize("names", ["one letter", "forty letters", "wide letters"])
+def test_every_kind(browser: Browser, tmp_path: Path, names: str) -> None:
+    """One page with the figures of all kinds of results, names of 1 and of 40 letters; in light and dark."""
+    results = figure_walk.results(names)
     page = apa.report(*results.values(), title="All kinds").save(tmp_path / "report.html")
     check(browser, page, 100)
