@@ -281,6 +281,17 @@ def test_the_brain_is_not_counted_as_a_model(all_kinds: Study) -> None:
     assert max(counts) <= len(models)
 
 
+def test_the_question_counts_models_alone() -> None:
+    """Of several tables of scores those that the tests name; regions that were compared are no models."""
+    scores = apa.simulate(n_subject=6, n_model=4, n_layer=1, rois=["V1", "V2"], rng=1).scores
+    best = scores.where(kind="model", split="test")
+    regions = apa.compare("score ~ roi | model", best)
+    tested = apa.equivalence("score ~ model | roi", best, bounds=0.05, reference="best")
+    few = best.where(model=["model_01", "model_02"])
+    for items in ([best, regions, tested], [few, tested], [few, regions, tested]):
+        assert "which of 4 models score as well" in apa.report(*items).answer
+
+
 def test_aligned_names_its_reference(all_kinds: Study) -> None:
     strict = all_kinds.strict
     assert "aligned with the brain" in plain(verdict(strict, APA))
