@@ -214,7 +214,9 @@ def compared_with(reference: str | None) -> str:
     """Which contrasts were formed, as a clause."""
     if reference is None:
         return "all pairs were compared"
-    return f"each was compared with {'the brain' if reference == 'brain' else reference}"
+    # a name of several words stands apart from those of the sentence
+    told = f"\u201c{reference}\u201d" if " " in reference else reference
+    return f"each was compared with {'the brain' if reference == 'brain' else told}"
 
 
 def tested_by(name: str, unit: str, *details: str) -> str:

@@ -180,15 +180,17 @@ def matrix_sheet(
             best=None if best is None else best.T, framed=[(j, i, c) for i, j, c in framed],
         )  # fmt: skip
     if n_row > MOST_ROWS:
-        named = np.zeros(n_row, dtype=bool) if best is None else best.any(axis=1)
+        named = np.zeros(n_row, dtype=bool)
+        if best is not None:
+            named |= np.asarray(best, dtype=bool).any(axis=1)
         named[[i for i, _, _ in framed]] = True
         named |= np.arange(n_row) > (breaks[-1] if len(breaks) else n_row)
         rows = _kept(np.where(named, 0, 1))
-        at = {int(r): k for k, r in enumerate(rows)}
+        new = {int(r): k for k, r in enumerate(rows)}
         return matrix_sheet(
             matrix.iloc[rows], outcome=outcome, x=x, y=y, diverging=diverging, numbers=numbers,
             best=None if best is None else best[rows], breaks=[float((rows < b).sum()) - 0.5 for b in breaks],
-            framed=[(at[i], j, c) for i, j, c in framed if i in at], of=n_row,
+            framed=[(new[i], j, c) for i, j, c in framed if i in new], of=n_row,
         )  # fmt: skip
     written = numbers if numbers is not None else n_row * n_col <= MOST_NUMBERS
     most = NUMBER_CELL if written else CELL

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+from unicodedata import east_asian_width
 
 import numpy as np
 
@@ -72,8 +73,10 @@ def _width(words: str, family: tuple[str, ...], bold: bool) -> float:
     font.set_size(100.0, 72)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a glyph that the font lacks
-        font.set_text(words, 0.0)
-    return float(font.get_width_height()[0]) / 64.0 / 100.0
+        # a browser takes wide letters from another font, where each is as wide as it is high
+        wide = [c for c in words if east_asian_width(c) in "WF" and not font.get_char_index(ord(c))]
+        font.set_text("".join(c for c in words if c not in wide), 0.0)
+    return float(font.get_width_height()[0]) / 64.0 / 100.0 + 1.0 * len(wide)
 
 
 def text_width(words: str, size: float, *, bold: bool = False) -> float:

@@ -20,6 +20,7 @@ from apastats.reporting.phrases import (
     noun_of,
     outcome_of,
     outcome_words,
+    quoted,
     term_words,
 )
 from apastats.reporting.prose import DECISION_WORDS
@@ -70,11 +71,6 @@ def data_of(items: Sequence[Any]) -> dict[str, Any]:
     return {}
 
 
-def _quoted(who: str) -> str:
-    """A name of several words in quotation marks, so that it is not read as words of the sentence."""
-    return f"\u201c{name(who)}\u201d" if " " in who else name(who)
-
-
 def _best(noun: str) -> str:
     """``the best model``; of parts of the variance none is good or bad."""
     return "the largest part" if noun == "part" else f"the best {noun}"
@@ -111,7 +107,7 @@ def _equivalence(result: Any, style: NumberStyle) -> str:
         of += f" with {_best(noun_of(result))}"
         of += " of each ROI" if "roi" in table.columns and table["roi"].nunique() > 1 else ""
     elif info.reference:
-        of += " with the brain" if info.reference == "brain" else f" with {_quoted(info.reference)}"
+        of += " with the brain" if info.reference == "brain" else f" with {quoted(info.reference)}"
     else:
         of += f" {_between(result)}"
     scale = f" {info.outcome.scale}" if info.outcome is not None and info.outcome.scale else ""
@@ -218,7 +214,7 @@ def _between(result: Any) -> str:
     table, info = result.table, result.info
     if info.reference:
         of = {"best": _best(noun_of(result)), "brain": "the brain"}.get(info.reference)
-        return f"with {of or _quoted(info.reference)}"
+        return f"with {of or quoted(info.reference)}"
     factor, first = (
         compared_factor(info.formula) or "model",
         "level" if "level" in table else "model",

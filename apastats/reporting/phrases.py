@@ -17,7 +17,8 @@ __all__ = [
     "ADJUSTMENTS", "adjusted", "adjusted_sentence", "averaged_words",
     "capital", "ceiling_words", "compared_factor", "counted",
     "held_sentence", "joined", "mean_words", "named_terms", "noun_of", "number_word", "outcome_of", "outcome_words",
-    "pattern_sentence", "resampling_sentence", "sentence", "settings_by_key", "settings_sentences", "term_words",
+    "pattern_sentence", "resampling_sentence", "sentence", "quoted", "settings_by_key", "settings_sentences",
+    "term_words",
 ]  # fmt: skip
 
 _NAMES = re.compile(r"[A-Za-z_]\w*")
@@ -75,6 +76,11 @@ def averaged_words(result: Any) -> str:
 
 def _of_outcome(info: Info) -> bool:
     return info.outcome is not None and info.estimand in ("", "mean", str(info.outcome))
+
+
+def quoted(who: str) -> str:
+    """A name of several words in quotation marks, so that it is not read as words of the sentence."""
+    return f"\u201c{name(who)}\u201d" if " " in who else name(who)
 
 
 def ceiling_words(kind: object, *, plural: bool = True) -> str:

@@ -16,6 +16,7 @@ from apastats.reporting.phrases import (
     joined,
     named_terms,
     noun_of,
+    quoted,
 )
 from apastats.reporting.tables import scale_decimals
 
@@ -215,7 +216,7 @@ def fitted(result: Any, style: NumberStyle) -> str:
 
 def _who(row: Any, table: pd.DataFrame) -> str:
     layers = "layer" in table.columns and str(row["layer"]) not in ("-", "", "nan", "None")
-    return name(row["model"]) + (f" at {name(row['layer'])}" if layers else "")
+    return quoted(str(row["model"])) + (f" at {name(row['layer'])}" if layers else "")
 
 
 def marginal(result: Any, style: NumberStyle) -> str:

@@ -150,7 +150,7 @@ def test_faults_are_found(browser: Browser, tmp_path: Path) -> None:
     assert {f[0] for f in faults} == {"cut", "overlap"}
 
 
-@pytest.mark.parametrize("names", ["one letter", "forty letters", "wide letters"])
+@pytest.mark.parametrize("names", ["one letter", "forty letters"])
 def test_every_kind(browser: Browser, tmp_path: Path, names: str) -> None:
     """One page with the figures of all kinds of results, names of 1 and of 40 letters; in light and dark."""
     results = figure_walk.results(names)
