@@ -178,6 +178,15 @@ def items(
     return out
 
 
+def labels(argument: str, value: Any, allowed: str = "a list") -> tuple[Any, ...]:
+    """Labels of rows, none of them missing: a missing one would be a group of its own, or one with all others."""
+    found = items(argument, value, allowed)
+    missing = [k for k, v in enumerate(found) if v is None or v != v]
+    if missing:
+        raise InputError(argument, f"no label in row {missing[0]}", f"{allowed}, none missing")
+    return found
+
+
 def path(argument: str, value: Any) -> Path:
     """A path, of a file or folder that need not exist."""
     try:

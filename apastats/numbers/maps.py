@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from apastats.numbers.moments import ROUNDING
+
 __all__ = ["clusters", "edges_of", "flipped_t", "mass_map", "maps_under", "tfce_map"]
+
+HEIGHTS = 1000  # of enhancement: t beyond so many steps counts as that; a constant would have 10^8
+NODES = 20_000_000  # heights of points held in memory at once
 
 
 def edges_of(shape: tuple[int, ...], adjacency: Any) -> np.ndarray:
@@ -42,10 +47,9 @@ def flipped_t(x: np.ndarray, signs: np.ndarray) -> np.ndarray:
     mean = signs @ x / n
     square = (x**2).sum(axis=0) / n
     variance = np.maximum(square - mean**2, 0.0)
-    # a constant other than 0: its t is as large as it gets
-    least = np.finfo(float).eps * square
+    # a constant other than 0: its t is as large as it gets, and the same however a product of matrices rounds
     with np.errstate(invalid="ignore", divide="ignore"):
-        t = mean * np.sqrt((n - 1) / np.maximum(variance, least))
+        t = mean * np.sqrt((n - 1) / np.maximum(variance, ROUNDING * square))
     return np.where(square > 0, t, 0.0)
 
 
@@ -98,7 +102,10 @@ def tfce_map(t: np.ndarray, edges: np.ndarray, step: float) -> np.ndarray:
     """
     b, m = t.shape
     # a point is active at as many levels as fit below it; so is an edge below both its ends
-    levels = np.floor(np.maximum(t, 0.0) / step * (1 + 1e-12)).astype(np.int64)
+    heights = np.floor(np.maximum(t, 0.0) / step * (1 + 1e-12))
+    levels = np.minimum(heights, HEIGHTS).astype(np.int64)
+    if b > 1 and levels.sum() > NODES:
+        return np.concatenate([tfce_map(half, edges, step) for half in np.array_split(t, 2)])
     out = np.zeros(b * m)
     flat = levels.ravel()
     first = np.cumsum(flat) - flat  # nodes of a point stand together, one per level

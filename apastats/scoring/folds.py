@@ -35,7 +35,7 @@ FOLDS = ("shuffled", "contiguous", "leave_one_out")
 RULES: dict[str, arguments.Rule] = {
     "folds": functools.partial(arguments.choice, allowed=FOLDS),
     "n_fold": functools.partial(arguments.whole, least=2),
-    "groups": lambda argument, value: None if value is None else arguments.items(argument, value),
+    "groups": lambda argument, value: None if value is None else arguments.labels(argument, value),
     "seed": functools.partial(arguments.whole, least=0, most=2**32 - 1),
 }
 
@@ -77,7 +77,7 @@ def held_out(
     arguments.choice("folds", folds, FOLDS)
     unit, count = np.arange(n), n
     if groups is not None:
-        labels = arguments.items("groups", groups, "a list with one label per row")
+        labels = arguments.labels("groups", groups, "a list with one label per row")
         if len(labels) != n:
             raise InputError("groups", f"{len(labels)} labels", f"one per row, {n}")
         place: dict[Any, int] = {}
@@ -108,7 +108,12 @@ def autocorrelation(y: np.ndarray) -> float:
 
 
 def check_fits(n: int, folds: Sequence[np.ndarray]) -> None:
-    """Refuse folds that leave nothing to fit."""
+    """Refuse folds that leave nothing to fit, or nothing to score."""
+    if max(map(len, folds)) < 2:
+        raise DesignError(
+            f"every fold holds out one of {n} stimuli, which has neither R2 nor a correlation; in Python: fewer folds "
+            "(n_fold=), or groups= of several stimuli"
+        )
     for rows in folds:
         if n - len(rows) < 2:
             raise DesignError(

@@ -263,6 +263,36 @@ def test_what_is_refused(options: dict[str, Any], error: type[Exception], messag
         apa.map_test(scores(), **options)
 
 
+@pytest.mark.parametrize("method", ["max-t", "cluster", "tfce"])
+@pytest.mark.parametrize("alternative", ["greater", "two-sided"])
+def test_a_point_that_is_the_same_in_everybody(method: str, alternative: str) -> None:
+    """Its t is beyond all others in the data and their mirror image alone: the smallest p there is, and never 0."""
+    rng = np.random.default_rng(0)
+    options: dict[str, Any] = {} if method == "max-t" else {"adjacency": "lattice"}
+    for value in (0.2, 0.1, 1 / 3, 1e-9):
+        for n in (6, 8):
+            x = rng.normal(0, 0.05, (n, 30))
+            x[:, 11] = value
+            x[:, 20] = 0.0
+            found = apa.map_test(x, method=method, alternative=alternative, **options).table
+            least = (1 if alternative == "greater" else 2) / 2**n
+            assert found["p_value"][11] == pytest.approx(least, abs=1e-12)
+            assert (found["p_value"] >= least - 1e-12).all()
+            assert found["statistic"][20] == 0
+
+
+def test_enhancement_of_large_values_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Halves of a stack are the stack; points beyond a thousand heights count as a thousand."""
+    from apastats.numbers import maps
+
+    edges = maps.edges_of((6,), None)
+    t = np.array([[1e9, 3.0, 2.0, 0.0, 1.0, 50.0], [0.5, 7.0, 2.0, 2.2, 1.0, 0.0]])
+    whole = maps.tfce_map(t, edges, 0.5)
+    np.testing.assert_array_equal(whole, maps.tfce_map(np.minimum(t, 500.0), edges, 0.5))
+    monkeypatch.setattr(maps, "NODES", 10)
+    np.testing.assert_array_equal(maps.tfce_map(t, edges, 0.5), whole)
+
+
 def test_few_subjects() -> None:
     with pytest.raises(DesignError, match="at least 2"):
         apa.map_test(scores(1))

@@ -609,6 +609,47 @@ def test_features_of_categories_are_no_repeats(name: str) -> None:
         value(category, y, name)
 
 
+def test_a_measure_of_ones_own_may_change_its_arrays() -> None:
+    brain, models = people()
+
+    def dirty(x: np.ndarray, y: np.ndarray) -> float:
+        x[:, 0] += 1 + np.arange(len(x))
+        y *= 2
+        return float(np.corrcoef(x[:, 0], y[:, 0])[0, 1])
+
+    def clean(x: np.ndarray, y: np.ndarray) -> float:
+        return float(np.corrcoef(x[:, 0] + 1 + np.arange(len(x)), 2 * y[:, 0])[0, 1])
+
+    a, b = (
+        apa.score_patterns(brain, models, measure=apa.measure(f, name="own"))
+        for f in (dirty, clean)
+    )
+    np.testing.assert_allclose(a.frame["score"], b.frame["score"], atol=1e-12)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+@pytest.mark.parametrize("kind", [list, lambda v: np.array(v, dtype=object)])
+def test_a_missing_label_is_no_group(missing: Any, kind: Any) -> None:
+    x, y = pair(40)
+    names = kind([0] * 10 + [1] * 10 + [2] * 10 + [missing] * 10)
+    for call in (
+        lambda: value(x, y, apa.measure("ridge", groups=names)),
+        lambda: value(x, y, apa.measure("cca", groups=names)),
+        lambda: apa.linear_predictivity({("s", "r"): y}, {("m", "l"): x}, groups=names),
+        lambda: value(x, y, apa.measure("bures-corrected", repeats=names)),
+    ):
+        with pytest.raises(InputError, match="no label in row 30"):
+            call()
+
+
+@pytest.mark.parametrize("name", ["ridge", "pls", "reverse"])
+def test_folds_of_one_stimulus_have_no_score(name: str) -> None:
+    x, y = pair(12)
+    alone = apa.measure(name, folds="leave_one_out", groups=list(range(12)))
+    with pytest.raises(DesignError, match="every fold holds out one of 12 stimuli"):
+        value(x, y, alone)
+
+
 @pytest.mark.parametrize("name", HELD_OUT)
 def test_a_bootstrap_says_once_that_folds_part_neighbours(name: str) -> None:
     rng = np.random.default_rng(0)

@@ -58,7 +58,7 @@ COMMON: dict[str, Any] = {
     "prepare": _signal,
     "rules": {
         "repeats": lambda argument, value: (
-            None if value is None else arguments.items(argument, value)
+            None if value is None else arguments.labels(argument, value)
         ),
         "n_order": functools.partial(arguments.whole, least=1),
         "seed": functools.partial(arguments.whole, least=0, most=2**32 - 1),
