@@ -190,9 +190,13 @@ def checked_patterns(sets: Any, argument: str, *, pairs: bool) -> dict[tuple[str
         )
     out: dict[tuple[str, str], Patterns] = {}
     for key, value in sets.items():
-        if not isinstance(key, tuple) or len(key) != 2:
-            what = "(subject, roi)" if argument == "brain" else "(model, layer)"
-            raise InputError(argument, key, f"keys that are pairs {what}")
+        if not isinstance(key, tuple) or len(key) != 2 or any(k is None or k != k for k in key):
+            what = "(subject, roi)" if argument in ("brain", "data") else "(model, layer)"
+            timed = isinstance(key, tuple) and len(key) == 3 and argument == "data"
+            hint = (
+                "Regions at time points are regions: {(s, f'{r} @ {t}'): x ...}." if timed else ""
+            )
+            raise InputError(argument, key, f"keys that are pairs {what}, none missing", hint=hint)
         split = list(value) if pairs and isinstance(value, tuple) else [value]
         if len(split) > 2:
             raise InputError(f"{argument}[{key}]", len(split), "an array or a pair (train, test)")

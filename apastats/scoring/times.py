@@ -36,10 +36,22 @@ def time_points(brain: Any) -> dict[str, dict[tuple[Any, Any], Any]]:
     found: dict[str, dict[tuple[Any, Any], Any]] = {}
     if not isinstance(sets, Mapping):
         return found
+    keys = [key for key in sets if isinstance(key, tuple)]
+    timed = [key for key in keys if len(key) == 3]
+    if not timed or len(keys) < len(sets) or {len(key) for key in keys} - {2, 3}:
+        return found  # the verb says what is allowed
+    if len(timed) < len(keys):
+        odd = next(key for key in keys if len(key) == 2)
+        raise InputError(
+            "brain", f"keys {timed[0]} and {odd}", "keys with a time in all, or in none"
+        )
     for key, value in sets.items():
-        if not isinstance(key, tuple) or len(key) != 3:
-            return {}
-        found.setdefault(str(key[2]), {})[key[0], key[1]] = value
+        if key[2] is None or key[2] != key[2]:
+            raise InputError("brain", key, "a time point that is not missing")
+        at = found.setdefault(str(key[2]), {})
+        if key[:2] in at:
+            raise InputError("brain", key, "keys that differ as text")
+        at[key[:2]] = value
     return found
 
 

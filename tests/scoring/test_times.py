@@ -273,3 +273,24 @@ def test_what_is_refused(tmp_path: Path) -> None:
     labels = twice.labels.assign(time="0")
     with pytest.raises(DataError, match="several RDMs of subject"):
         apa.score(twice.relabelled(labels))
+
+
+def test_keys_that_are_no_time_points() -> None:
+    brain, models = responses()
+    x = brain["s0", "V1", 0]
+    for odd, message in (
+        (("s9", "V1"), "a time in all, or in none"),
+        (("s0", "V1", "0"), "differ as text"),
+        (("s0", "V1", None), "not missing"),
+        (("s0", "V1", np.nan), "not missing"),
+    ):
+        with pytest.raises(InputError, match=message):
+            apa.score_patterns(brain | {odd: x}, models, measure="cka")
+    with pytest.raises(InputError, match="none missing"):
+        apa.score_patterns({("s0", np.nan): x}, models, measure="cka")
+    with pytest.raises(
+        InputError, match=r"pairs \(subject, roi\).* Regions at time points are regions"
+    ):
+        apa.bootstrap(
+            "score ~ model", brain, models=models, measure="cka", cluster="stimulus", n_resamples=9
+        )
