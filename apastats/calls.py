@@ -101,6 +101,8 @@ def alike(value: Any, allowed: Iterable[Any]) -> str:
     --------
     >>> alike("rho_a", ["corr", "rho-a"]), alike("hedges_g", ["d", "g"]), alike("x", ["corr"])
     ("Did you mean 'rho-a'?", "Did you mean 'g'?", '')
+    >>> alike("cka-debiasd", ["cka", "cka-debiased"])
+    "Did you mean 'cka-debiased'?"
     """
     words = [str(v) for v in allowed]
     plain = {"".join(_parts(w)): w for w in reversed(words)}
@@ -110,10 +112,13 @@ def alike(value: Any, allowed: Iterable[Any]) -> str:
         return ""
     begun = [w for k, w in plain.items() if len(wrote) > 2 and k.startswith(wrote)]
     whole = [w for w in words if w.casefold() in parts]
-    close = difflib.get_close_matches(wrote, list(plain), n=1, cutoff=0.75)
-    found = plain.get(wrote) or next(
-        (c[0] for c in (begun, whole) if len(c) == 1), plain[close[0]] if close else None
+    # a letter or two wrong, then a beginning or a part, then what is a little like it
+    near, close = (
+        [plain[k] for k in difflib.get_close_matches(wrote, list(plain), n=1, cutoff=cutoff)]
+        for cutoff in (0.9, 0.75)
     )
+    exact = [plain[wrote]] if wrote in plain else []
+    found = next((c[0] for c in (exact, near, begun, whole, close) if len(c) == 1), None)
     return f"Did you mean {found!r}?" if found is not None else ""
 
 

@@ -226,7 +226,7 @@ def _answered(row: Row, frame: pd.DataFrame, style: NumberStyle) -> str:
 
 def analysis(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> str:
     """A quantity under a changed analysis, beside the one it is compared with."""
-    d = scale_decimals(frame, style)
+    d = 0 if str(row["term"]).startswith("n_") else scale_decimals(frame, style)
     way = (
         "In the analysis stated"
         if row["what"] == "baseline"

@@ -32,7 +32,7 @@ from apastats.scoring.response_patterns import (
 )
 from apastats.scoring.ridge import ALPHAS, RidgeTargets, ridge_scores, ridge_targets
 from apastats.scoring.score import parse_references
-from apastats.scoring.times import each_time
+from apastats.scoring.times import each_time, refuse_across_time
 from apastats.scoring.units import Units, units_kept, with_left_out
 from apastats.table import ScoreTable
 
@@ -169,6 +169,7 @@ def linear_predictivity(
     >>> bool(found.frame["score"].iloc[0] > 0.8)
     True
     """
+    refuse_across_time(across_time)
     wanted = parse_references(references)
     brain, models, log = rows_by_name(brain, models)
     raw = checked_patterns(brain, "brain", pairs=True)

@@ -28,7 +28,7 @@ from apastats.scoring.response_patterns import (
     rows_by_name,
 )
 from apastats.scoring.score import parse_references, score
-from apastats.scoring.times import each_time
+from apastats.scoring.times import each_time, refuse_across_time
 from apastats.table import ScoreTable
 
 __all__ = ["score_patterns"]
@@ -142,6 +142,7 @@ def score_patterns(
     >>> table.levels("metric")
     ['cka-debiased', 'procrustes']
     """
+    refuse_across_time(across_time)
     measures = parse_measures(measure)
     choice("distance", distance, FAST)
     choice("reference_from", reference_from, (*REFERENCES_FROM, "pooled_rdms"))

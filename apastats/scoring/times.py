@@ -19,7 +19,7 @@ from apastats.recording import call_text
 from apastats.rows import SEPARATOR, TIME
 from apastats.table import ScoreTable
 
-__all__ = ["each_time", "time_points"]
+__all__ = ["each_time", "refuse_across_time", "time_points"]
 
 F = TypeVar("F", bound=Callable[..., ScoreTable])
 
@@ -55,6 +55,12 @@ def time_points(brain: Any) -> dict[str, dict[tuple[Any, Any], Any]]:
     return found
 
 
+def refuse_across_time(across_time: bool) -> None:
+    """Say that there are no time points, where they are to predict one another."""
+    if across_time:
+        raise InputError("across_time", True, "False where the keys of brain have no time point")
+
+
 def each_time(verb: F) -> F:
     """Verb whose ``brain`` may have keys ``(subject, roi, time)``: it runs at every time point, column ``time``.
 
@@ -67,10 +73,6 @@ def each_time(verb: F) -> F:
     def run(*given: Any, **named: Any) -> ScoreTable:
         points = time_points(given[0] if given else named.get("brain"))
         if not points:
-            if across and flag("across_time", named.get("across_time", False)):
-                raise InputError(
-                    "across_time", True, "False where the keys of brain have no time point"
-                )
             return verb(*given, **named)  # which says what is missing
 
         def text() -> str:

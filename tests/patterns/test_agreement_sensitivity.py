@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -161,3 +163,11 @@ def test_measures_are_varied_as_metrics() -> None:
     kept = ["brain", "best_model", "gap"]
     alone = alone[alone["what"] == "baseline"].set_index("term")["estimate"]
     np.testing.assert_allclose(of_it[kept], alone[kept])
+
+
+def test_numbers_of_rois_are_whole_in_the_text(found):
+    counts = re.findall(
+        r"number of ROIs where[^.]*? (?:was|against) ([0-9.]+?)(?=[,.]? )", found.text()
+    )
+    assert len(counts) >= 4
+    assert all("." not in c for c in counts)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from apastats import arguments
+from apastats.calls import alike
 from apastats.errors import DataError, InputError
 from apastats.scoring.measures import canonical, corrected, encoding, gram, matching, neighbours
 from apastats.scoring.measures.entry import Measure, pairwise
@@ -139,7 +140,7 @@ def parse_measures(value: Any) -> tuple[Measure, ...]:
         if not isinstance(item, Measure):
             if not isinstance(item, str) or item not in MEASURES:
                 allowed = f"one of {list(MEASURES)}, or an object of apastats.measure"
-                raise InputError("measure", item, allowed)
+                raise InputError("measure", item, allowed, hint=alike(item, list(MEASURES)))
             item = MEASURES[item]
         found.append(item)
     names = [m.name for m in found]
