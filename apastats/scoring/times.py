@@ -49,9 +49,9 @@ def time_points(brain: Any) -> dict[str, dict[tuple[Any, Any], Any]]:
         if key[2] is None or key[2] != key[2]:
             raise InputError("brain", key, "a time point that is not missing")
         at = found.setdefault(str(key[2]), {})
-        if key[:2] in at:
+        if (key[0], key[1]) in at:
             raise InputError("brain", key, "keys that differ as text")
-        at[key[:2]] = value
+        at[key[0], key[1]] = value
     return found
 
 
