@@ -190,13 +190,7 @@ def checked_patterns(sets: Any, argument: str, *, pairs: bool) -> dict[tuple[str
         )
     out: dict[tuple[str, str], Patterns] = {}
     for key, value in sets.items():
-        if not isinstance(key, tuple) or len(key) != 2 or any(k is None or k != k for k in key):
-            what = "(subject, roi)" if argument in ("brain", "data") else "(model, layer)"
-            timed = isinstance(key, tuple) and len(key) == 3 and argument == "data"
-            hint = (
-                "Regions at time points are regions: {(s, f'{r} @ {t}'): x ...}." if timed else ""
-            )
-            raise InputError(argument, key, f"keys that are pairs {what}, none missing", hint=hint)
+        _check_key(argument, key)
         split = list(value) if pairs and isinstance(value, tuple) else [value]
         if len(split) > 2:
             raise InputError(f"{argument}[{key}]", len(split), "an array or a pair (train, test)")
@@ -219,6 +213,16 @@ def checked_patterns(sets: Any, argument: str, *, pairs: bool) -> dict[tuple[str
     if len(out) < len(sets):
         raise InputError(argument, list(sets), "keys that differ as text")
     return out
+
+
+def _check_key(argument: str, key: Any) -> None:
+    """Refuse a key that is no pair of labels."""
+    if isinstance(key, tuple) and len(key) == 2 and not any(k is None or k != k for k in key):
+        return
+    what = "(subject, roi)" if argument in ("brain", "data") else "(model, layer)"
+    timed = isinstance(key, tuple) and len(key) == 3 and argument == "data"
+    hint = "Regions at time points are regions: {(s, f'{r} @ {t}'): x ...}." if timed else ""
+    raise InputError(argument, key, f"keys that are pairs {what}, none missing", hint=hint)
 
 
 def way_out(array: np.ndarray) -> str:
