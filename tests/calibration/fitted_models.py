@@ -99,8 +99,8 @@ def weights_coverage(
 ) -> dict[str, float]:
     """How often the intervals of the three weights hold the truth, and their mean width over the spread.
 
-    Draws, fits and limits are those of the verb without its scores: the weights need no folds. Up to ten designs (stimuli,
-    or subjects, that stay) where one factor alone is drawn.
+    Draws, fits and limits are those of the verb without its scores: the weights need no folds. Up to ten designs
+    (stimuli, or subjects, that stay) where one factor alone is drawn.
     """
     rng = np.random.default_rng([seed, n, len(cluster)])
     designs = 1 if len(cluster) == 2 else max(1, min(10, sets // 20))
