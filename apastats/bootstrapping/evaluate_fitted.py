@@ -21,7 +21,7 @@ from apastats.bootstrapping.fitted_rois import FoldPlan, RoiFound, gathered, of_
 from apastats.bootstrapping.result import BootstrapResult
 from apastats.bootstrapping.tables import give_warnings
 from apastats.calls import not_among
-from apastats.errors import DesignError, InputError
+from apastats.errors import DataError, DesignError, InputError
 from apastats.io.rdm_set import RDMSet, aligned, joined
 from apastats.io.read_rdms import as_rdms
 from apastats.numbers.few import few_level
@@ -260,14 +260,16 @@ def evaluate_fitted(
     >>> found.weights().shape
     (6, 8)
     """
-    name = parse_method(method)
     allowed = [m for m, row in METHODS.items() if row.stimuli == "weights" or parse_method(m) in TAUS]  # fmt: skip
-    if name not in allowed:
+    if method not in allowed:
         raise not_among("method", method, allowed)
+    name = parse_method(method)
     given, described = checked_brain(as_rdms(brain, "brain")), described_models(models, name)
     targets, members, log = aligned(given, joined([m.members for m in described], "models"))
     if members is None:
         raise InputError("models", None, "models")
+    for side, argument in ((targets, "brain"), (members, "models")):
+        _complete(side, argument)
     subjects = sorted(targets.labels["subject"].unique())
     rois = list(pd.unique(targets.labels["roi"]))
     design = fold_plan(
@@ -339,14 +341,46 @@ def _rois_found(
     with threadpool_limits(1, "blas"):
         for roi in pd.unique(targets.labels["roi"]):
             rows = np.flatnonzero((targets.labels["roi"] == roi).to_numpy())
+            # in the order of the names, whatever that of the rows: draws and folds are by place
+            rows = rows[np.argsort(targets.labels["subject"].to_numpy()[rows], kind="stable")]
             present = np.array([subjects.index(s) for s in targets.labels["subject"].iloc[rows]])
             if len(rows) < max(2, design.k_subject):
                 raise DesignError(
                     f"ROI {roi!r} has {len(rows)} subject(s); {max(2, design.k_subject)} are needed"
                 )
             kernel = FittedKernel(targets.vectors[rows], rules, name, variances)
+            people = targets.labels["subject"].iloc[rows].tolist()
+            _varying(kernel, people, [m.name for m in described], roi, name)
             found.append(of_roi(kernel, design, present, len(subjects)))
     return found
+
+
+def _complete(rdms: RDMSet, argument: str) -> None:
+    """Refuse RDMs with missing entries: a draw of stimuli weighs whole ones."""
+    gaps = np.isnan(rdms.vectors).any(axis=1)
+    if gaps.any():
+        label = rdms.labels.drop(columns="place", errors="ignore").iloc[int(np.argmax(gaps))]
+        first = ", ".join(f"{k} {v}" for k, v in label.items())
+        raise DataError(
+            f"{argument}: {int(gaps.sum())} of {len(gaps)} RDMs have missing entries (first: {first}); "
+            "leave out those stimuli, or those RDMs"
+        )
+
+
+def _varying(
+    kernel: FittedKernel, people: list[Any], models: list[str], roi: str, method: str
+) -> None:
+    """Refuse a subject, or a model all of whose members, have no similarity with anything."""
+    still = np.isnan(kernel.grams(np.ones((1, kernel.n))).norm[0])
+    for place in np.flatnonzero(still[: kernel.s]):
+        raise DataError(
+            f"the RDM does not vary: ROI {roi!r}, subject {people[place]!r}; it has no similarity by {method}"
+        )
+    for name, rows in zip(models, kernel.rows, strict=True):
+        if still[kernel.s :][rows].all():
+            raise DataError(
+                f"does not vary: every RDM that model {name!r} is made of; it has no similarity by {method}"
+            )
 
 
 def _said(
@@ -395,6 +429,12 @@ def _notes(found: list[RoiFound], design: FoldPlan) -> list[str]:
         notes.append(
             f"{lost} of {design.n_resamples} resamples have too few distinct subjects or stimuli "
             "for the folds and are left out"
+        )
+    empty = max(f.empty for f in found)
+    if empty:
+        notes.append(
+            f"in {empty:.1%} of the partitions of the data something has no value (a fold in which all pairs of "
+            "stimuli are tied): means are over the others"
         )
     if not all(f.corrected for f in found):
         notes.append(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from apastats.arguments import whole
 from apastats.bootstrapping.fitted_rois import FoldPlan
-from apastats.errors import InputError
+from apastats.errors import DesignError, InputError
 from apastats.io.rdm_set import RDMSet
 from apastats.io.read_rdms import as_rdms
 from apastats.scoring.fitted.crossvalidated import default_k
@@ -130,13 +130,19 @@ def fold_plan(
     n_stimulus: int,
 ) -> FoldPlan:
     """Folds and draws, checked; folds by the number of units where none are given."""
-    drawn = (cluster,) if isinstance(cluster, str) else tuple(cluster)
-    if drawn not in (("subject",), ("stimulus",), ("subject", "stimulus")):
+    given = [cluster] if isinstance(cluster, str) else list(cluster)
+    drawn = tuple(d for d in ("subject", "stimulus") if d in given)
+    if not drawn or len(given) != len(drawn):
         raise InputError("cluster", cluster, "'subject', 'stimulus' or ('subject', 'stimulus')")
     whole("n_cv", n_cv, least=1)
     by_subject = default_k(n_subject, (6, 12, 20)) if k_subject is None else k_subject
     by_stimulus = default_k(n_stimulus, (12, 24, 40)) if k_stimulus is None else k_stimulus
     whole("k_subject", by_subject, least=1, most=n_subject)
+    if k_stimulus is None and n_stimulus < 3 * by_stimulus:
+        raise DesignError(
+            f"{n_stimulus} stimuli are too few for folds, which need three each: k_stimulus=1 cross-validates "
+            "over subjects alone"
+        )
     if n_stimulus < 3 * by_stimulus:
         whole("k_stimulus", by_stimulus, least=1, most=max(1, n_stimulus // 3))
     whole("k_stimulus", by_stimulus, least=1)
@@ -148,5 +154,7 @@ def fold_plan(
         )
     if n_resamples == "exact":
         raise InputError("n_resamples", "exact", "a number or 'auto': folds are random")
+    if n_resamples != "auto":
+        whole("n_resamples", n_resamples, least=3)
     rows = _AUTO if n_resamples == "auto" else int(n_resamples)
     return FoldPlan(by_subject, by_stimulus, n_cv, drawn, rows, seed_sequence(rng))

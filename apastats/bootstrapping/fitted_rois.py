@@ -12,6 +12,7 @@ from apastats.resampling.plans import subject_counts
 from apastats.scoring.fitted.crossvalidated import (
     StimulusFolds,
     crossvalidated,
+    mean_of_known,
     stimulus_folds,
     without_fold_variance,
 )
@@ -47,13 +48,18 @@ class FoldPlan:
 
 @dataclass(frozen=True)
 class RoiFound:
-    """Arrays of one ROI: ``columns`` have models, ceilings and gaps last; ``more`` the rest."""
+    """Arrays of one ROI: ``columns`` have models, ceilings and gaps last; ``more`` the rest.
+
+    ``lost``: resamples left out; ``corrected``: whether what random folds add could be removed everywhere; ``empty``:
+    share of the partitions of the data in which something has no value.
+    """
 
     columns: dict[str, np.ndarray]
     more: dict[str, np.ndarray]
     size: int
     lost: int
     corrected: bool
+    empty: float
 
 
 def of_roi(kernel: FittedKernel, design: FoldPlan, present: np.ndarray, n: int) -> RoiFound:
@@ -65,9 +71,13 @@ def of_roi(kernel: FittedKernel, design: FoldPlan, present: np.ndarray, n: int) 
     data = crossvalidated(
         kernel, np.ones((1, s)), partitions, design.k_subject, n_partitions, generator
     )
-    per_subject = data.values[0].mean(axis=0)
+    # a fold of few stimuli can be all ties, where a rank criterion has no value
+    per_subject = mean_of_known(data.values[0], axis=0)
+    empty = int(np.isnan(data.values[0]).any(axis=(1, 2)).sum())
     if not np.isfinite(per_subject).any():
-        raise DesignError("no score could be made: too few subjects or stimuli per fold")
+        raise DesignError(
+            f"no score could be made of an ROI with {s} subjects and {stimuli} stimuli: too few for {_folds(design)}"
+        )
     estimate = _with_gaps(per_subject.mean(axis=0))
     children = [
         np.random.SeedSequence(design.root.entropy, spawn_key=(*design.root.spawn_key, key))
@@ -85,7 +95,8 @@ def of_roi(kernel: FittedKernel, design: FoldPlan, present: np.ndarray, n: int) 
     lost = int((~good).sum())
     if good.sum() < 3:
         raise DesignError(
-            "hardly any resample has enough subjects and stimuli for the folds; take fewer"
+            f"hardly any resample of {s} subjects and {stimuli} stimuli has enough of them for {_folds(design)} "
+            "(three distinct stimuli in each); take fewer folds: k_stimulus=1 cross-validates over subjects alone"
         )
     variance, corrected = without_fold_variance(replicates[good])
     stimulus_ratio, subject_ratio = stimuli / (stimuli - 1), s / (s - 1)
@@ -130,7 +141,12 @@ def of_roi(kernel: FittedKernel, design: FoldPlan, present: np.ndarray, n: int) 
     # resamples that were left out: rows are filled up, so that all ROIs have the same number
     kept = np.flatnonzero(good)
     columns["replicates"] = columns["replicates"][np.resize(np.arange(len(kept)), b)]
-    return RoiFound(columns, more, s, lost, bool(corrected.all()))
+    return RoiFound(columns, more, s, lost, bool(corrected.all()), empty / n_partitions)
+
+
+def _folds(design: FoldPlan) -> str:
+    """Folds in words."""
+    return f"{design.k_subject} folds of subjects and {design.k_stimulus} of stimuli"
 
 
 def _partitions(kernel: FittedKernel, design: FoldPlan) -> StimulusFolds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apastats.errors import InputError
 from apastats.scoring.unique_kernel import Question
 
 __all__ = ["ESTIMANDS", "ceiling_parts", "how_made", "labels_of", "metric_of", "tested_parts"]
@@ -14,16 +15,19 @@ ESTIMANDS = {
 }
 
 
-def labels_of(q: Question, names: list[str]) -> list[list[str]]:
-    """Part and model of every column."""
+def labels_of(q: Question, names: list[str], of: str = "models") -> list[list[str]]:
+    """Part and model (or band) of every column; InputError where names make two parts one."""
     out = []
     for kind, members in q.sets:
         if kind == "total":
-            out.append([kind, "all models"])
+            out.append([kind, f"all {of}"])
         elif kind == "shared" and q.parts == "unique":
-            out.append([kind, "two or more models"])
+            out.append([kind, f"two or more {of}"])
         else:
             out.append([kind, " & ".join(names[k] for k in members)])
+    if len({tuple(row) for row in out}) < len(out):
+        odd = [n for n in names if " & " in n]
+        raise InputError(of, odd, "names without ' & ', which parts of several have between theirs")
     return out
 
 

@@ -67,7 +67,9 @@ class UniqueVariance(BootstrapResult):
                 "layer": "-",
                 "subject": np.array(self.info["subjects"])[s],
                 "roi": np.array(self.info["rois"])[r],
-                "metric": self.info["metric"],
+                "metric": self.info["scored_by"]
+                if "scored_by" in self.info
+                else self.info["metric"],
                 "score": values.ravel(),
             }
         )
@@ -267,18 +269,19 @@ def _as_result(
         )
     table = table.assign(decision=decision, n_subject=n.to_numpy(), method=tested.method)
     info = result.info
+    of, one = info.get("parts_of", "models"), info.get("parts_of", "models")[:-1]
     what = {
         "root": "mean signed semipartial correlation",
         "self": f"mean {info['measure']} {'correlation' if info['measure'] == 'partial' else 'value'}",
         "held out": "mean share of held-out variance",
     }[info["signed"]]
     words = info.but(
-        method=f"tests of what each model adds to the others: {tested.how}",
+        method=f"tests of what each {one} adds to the others: {tested.how}",
         estimand=what,
         test=tested.test,
         statistic="t",
         alternative=alternative,
-        null="a model adds nothing to the others",
+        null=f"a {one} adds nothing to the others",
         null_value=0.0,
         margin=None
         if bounds is None
@@ -288,10 +291,10 @@ def _as_result(
         if bounds is None
         else "adds less (more) than the margin where that one-sided p-value is at most alpha",
         adjust=adjust,
-        family="all models and regions",
+        family=f"all {of} and regions",
         family_size=len(table),
         alpha=alpha,
-        not_concluded="a model that is not shown to add something has not been shown to add nothing",
+        not_concluded=f"a {one} that is not shown to add something has not been shown to add nothing",
         resampled=info.resampled
         if plan is None
         else Drawn("signs of subjects", number=how_many(plan)),

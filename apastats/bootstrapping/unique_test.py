@@ -102,9 +102,9 @@ def tested_by_subjects(
         # a direction learned from others is noise where nothing is added: the flips must reject too
         more = np.where(several, np.maximum(more, adjusted), more)
     tests = "sign flips of the subjects" + ("" if edge is None else ", t tests against the margin")
-    how = f"{tests}, over subjects"
+    how, of = f"{tests}, over subjects", result.info.get("parts_of", "models")
     if adjust == "max-t":
-        how += "; adjusted by the maximum over all models and regions (max-T)"
+        how += f"; adjusted by the maximum over all {of} and regions (max-T)"
     return keys, Tested(
         mean, se, df, critical, p, adjusted, less, more, "sign flips", how, "sign flips"
     )
@@ -185,10 +185,10 @@ def tested_by_replicates(
         both = (np.maximum(under[0], over[0]), np.maximum(under[1], over[1]))
         less = adjusted(under if held_out else both)
         more = adjusted(p_of((mean - edge) / se, "up"))
-    drawn = info.resampled.what
+    drawn, of = info.resampled.what, info.get("parts_of", "models")
     how = f"t tests with the standard error of the bootstrap over {drawn}"
     if adjust == "max-t":
-        how += "; adjusted by the maximum over all models and regions in the resamples (max-T)"
+        how += f"; adjusted by the maximum over all {of} and regions in the resamples (max-T)"
     left = [tuple(p) for p in info["parts"] if tuple(p) not in names and p[0] != "shared"]
     notes = (
         ()

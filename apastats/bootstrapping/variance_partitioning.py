@@ -192,7 +192,7 @@ def variance_partitioning(
         plan = subject_counts(n, n_resamples, seed_sequence(rng))
         arrays |= _by_subject(values, bounds, plan)
     words, interval = _words(drawn), _interval(interval, drawn)
-    labels = [[p, m.replace("models", "bands")] for p, m in labels_of(question, names)]
+    labels = labels_of(question, names, "bands")
     info = Info(
         estimand="share of held-out variance explained",
         outcome=Outcome(
@@ -215,7 +215,8 @@ def variance_partitioning(
             "plan": " + ".join(drawn),
             "quantile_rule": "linear",
             "cluster": " + ".join(drawn),
-            "metric": FITS[fit],
+            "scored_by": FITS[fit],
+            "parts_of": "bands",
             "measure": "unique",
             "nonnegative": False,
             "signed": "held out",

@@ -273,7 +273,12 @@ def _of_model(model: Any) -> RawRDMs:
             hint="evaluate_fitted(brain, models) fits it and evaluates it on other data; "
             "read_rdms(model.rdm_obj) takes its members as models of their own.",
         )
-    raw = raw_of_rsatoolbox(model.predict_rdm())
+    try:
+        predicted = model.predict_rdm()
+    except NotImplementedError as error:
+        name = f"{type(model).__name__} {str(getattr(model, 'name', 'model'))!r}"
+        raise InputError("models", name, "models that predict an RDM") from error
+    raw = raw_of_rsatoolbox(predicted)
     raw.labels = pd.DataFrame({"model": [str(model.name)] * len(raw.vectors)})
     if len(raw.vectors) != 1:
         raise InputError("models", model.name, "models that predict one RDM each")

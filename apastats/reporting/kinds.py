@@ -142,11 +142,13 @@ KINDS: dict[str, Kind] = {
         sections.fitted, methods.means, cites.fixed("kriegeskorte2008", "nili2014", "schuett2023"),
     ),
     "unique_variance": Kind(
-        called("Unique and shared variance of the models"), "scores", prose.told_by(unique_words.part_row),
+        lambda result: f"Unique and shared variance of the {unique_words.parts_of(result)}", "scores",
+        prose.told_by(unique_words.part_row),
         figures(unique_words.stacked, unique_words.region_table), cites=cites.fixed("nimon2008", "nili2014"),
     ),
     "unique_test": Kind(
-        called("What each model adds to the others"), "scores", prose.told_by(unique_words.test_row),
+        lambda result: f"What each {unique_words.parts_of(result)[:-1]} adds to the others", "scores",
+        prose.told_by(unique_words.test_row),
         figures(unique_words.tested_figures), cites=cites.unique_test,
     ),
     "comparison": Kind(

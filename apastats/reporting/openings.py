@@ -254,7 +254,8 @@ OPENINGS: Mapping[str, Opening] = {
     "rdm_evaluation": _rdms,
     "comparison": _comparison,
     "unique_variance": lambda result: (
-        f"The variance of the brain's data was divided among the models: {name(result.info.method)}"
+        f"The variance of the brain's data was divided among the {result.info.get('parts_of', 'models')}: "
+        f"{name(result.info.method)}"
     ),
     "unique_test": lambda result: (
         "What each model adds to the others was tested by "

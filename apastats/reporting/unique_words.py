@@ -18,7 +18,15 @@ from apastats.reporting.row_prose import led
 from apastats.reporting.tables import p_error, scale_decimals, table_block
 from apastats.words import Info
 
-__all__ = ["part_row", "part_words", "region_table", "stacked", "test_row", "tested_figures"]
+__all__ = [
+    "part_row",
+    "part_words",
+    "parts_of",
+    "region_table",
+    "stacked",
+    "test_row",
+    "tested_figures",
+]
 
 Row = Mapping[str, Any]
 MEASURES = {
@@ -28,16 +36,21 @@ MEASURES = {
 }
 
 
-def part_words(row: Row) -> str:
+def parts_of(result: Any) -> str:
+    """What the variance is divided among: models, or bands of features."""
+    return str(result.info.get("parts_of", "models"))
+
+
+def part_words(row: Row, of: str = "models") -> str:
     """What a part is, in words."""
     part, model = str(row["part"]), name(row["model"])
     if part in MEASURES:
         return "the " + MEASURES[part].format(model)
     return {
         "unique": f"the share of variance that {model} alone explained",
-        "added": f"the share of variance that {model} added to the models before it",
+        "added": f"the share of variance that {model} added to the {of} before it",
         "shared": f"the share of variance that {model} explained in common",
-        "total": "the share of variance that all models explained",
+        "total": f"the share of variance that all {of} explained",
     }[part]
 
 
@@ -59,13 +72,15 @@ def part_row(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> s
         low, high = (style.number(row[f"ceiling_{b}"], d) for b in ("lower", "upper"))
         beside.append(f"noise ceiling {low} to {high}")
     tail = f" ({', '.join(beside)})" if beside else ""
-    return led(_place(row), f"{part_words(row)} was {style.number(row['estimate'], d)}{tail}")
+    told = f"{part_words(row, info.get('parts_of', 'models'))} was {style.number(row['estimate'], d)}{tail}"
+    return led(_place(row), told)
 
 
 def test_row(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> str:
     """What a model was shown to add: the decision, then the numbers it follows from."""
     d = scale_decimals(frame, style)
-    what = "all models together" if row["part"] == "total" else name(row["model"])
+    all_of_them = f"all {info.get('parts_of', 'models')} together"
+    what = all_of_them if row["part"] == "total" else name(row["model"])
     margin = "" if "bound" not in row else style.number(float(row["bound"]), d)
     told = {
         "adds something": "added something",
@@ -78,7 +93,7 @@ def test_row(row: Row, frame: pd.DataFrame, info: Info, style: NumberStyle) -> s
     word = "" if info.adjust in ("", "none") else "adjusted "
     key = "p_value_adjusted"
     beside = [
-        f"{part_words(row)[4:]} {style.number(row['estimate'], d)}",
+        f"{part_words(row, info.get('parts_of', 'models'))[4:]} {style.number(row['estimate'], d)}",
         style.statistic("t", row["statistic"], row["df"]),
         f"{word}{style.p(row[key], mcse=p_error(row, key))} against 0",
     ]
@@ -96,7 +111,8 @@ def stacked(result: Any, context: Any, title: str) -> list[Block]:
     if not set(table["part"]) <= {"unique", "shared", "added", "total"}:
         return []
     caption = (
-        f"{title}: parts of the variance that the models explain, with their intervals; diamond: all models"
+        f"{title}: parts of the variance that the {parts_of(result)} explain, with their intervals; "
+        f"diamond: all {parts_of(result)}"
         + ("; lines: noise ceiling." if "ceiling_lower" in table.columns else ".")
     )
     n_part = table[["part", "model"]].drop_duplicates().shape[0]

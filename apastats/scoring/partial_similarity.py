@@ -135,11 +135,22 @@ def correlations(targets: RDMSet, models: RDMSet, method: str) -> tuple[np.ndarr
     x = np.asarray(models.vectors, dtype=np.float64)
     among = similarity_counts(x, x, name)[0]
     toward = similarity_counts(np.asarray(targets.vectors, dtype=np.float64), x, name)[0]
-    if not np.isfinite(among.sum() + toward.sum()):
-        raise DataError("an RDM is constant: it has no correlation")
+    for rdms, known, side in (
+        (models, np.isfinite(np.diag(among)), "models"),
+        (targets, np.isfinite(toward).any(axis=1), "brain"),
+    ):
+        if not known.all():
+            label = rdms.labels.iloc[int(np.argmin(known))]
+            first = ", ".join(f"{k} {v}" for k, v in label.items() if v != "-")
+            raise DataError(f"{side}: an RDM is constant, and has no correlation ({first})")
     values = np.linalg.eigvalsh(among)
     if values[0] < 1e-10 * values[-1]:
+        # what the dependence is among: the weights of the sum that is nothing
+        part = np.abs(np.linalg.eigh(among)[1][:, 0])
+        rows = models.labels.loc[part > 1e-3 * part.max()].astype(str)
+        named = [" ".join(v for v in row if v != "-") for row in rows.to_numpy()]
         raise DataError(
-            "models are linearly dependent: what one adds to the others is not defined; leave one out"
+            f"models are linearly dependent ({', '.join(named)}): what one adds to the others is not defined; "
+            "leave one out"
         )
     return among, toward

@@ -14,6 +14,7 @@ __all__ = [
     "crossvalidated",
     "default_k",
     "folds_of",
+    "mean_of_known",
     "stimulus_folds",
     "without_fold_variance",
 ]
@@ -176,9 +177,23 @@ def crossvalidated(
     apparent[v == 0] = np.nan
     return Crossvalidated(
         values,
-        apparent.reshape(b, n_cv, *apparent.shape[1:]).mean(axis=1),
+        mean_of_known(apparent.reshape(b, n_cv, *apparent.shape[1:]), axis=1),
         kernel.described([w[:, 0, :, 0] for w in full]),
     )
+
+
+def mean_of_known(values: np.ndarray, axis: int) -> np.ndarray:
+    """Mean of what is not NaN; NaN where nothing is known.
+
+    Examples
+    --------
+    >>> mean_of_known(np.array([[1.0, np.nan], [3.0, np.nan]]), axis=0)
+    array([ 2., nan])
+    """
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        out: np.ndarray = np.where(known, values, 0.0).sum(axis=axis) / known.sum(axis=axis)
+    return out
 
 
 def without_fold_variance(replicates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -157,19 +157,35 @@ def fitted(
 
 def of_rsatoolbox(model: Any) -> FittedModel | None:
     """Fitted model of an rsatoolbox model with parameters, by its own default fitter; None for another object."""
-    kind = _OF_CLASS.get(type(model).__name__)
-    if kind is None or not hasattr(model, "rdm_obj"):
+    base = _base(model)
+    if base is None:
         return None
+    for method in ("predict", "predict_rdm"):
+        if getattr(type(model), method) is not getattr(base, method):
+            raise InputError(
+                "models",
+                f"{type(model).__name__} {str(model.name)!r}",
+                f"rsatoolbox models with their own {method}: how this one is fitted is not known",
+                hint="fitted(kind, model.rdm_obj) says how its RDM is made of members.",
+            )
+    kind = _OF_CLASS[base.__name__]
     fitter = getattr(getattr(model, "default_fitter", None), "__name__", "")
     positive = kind != "weighted" or fitter in _POSITIVE
     return fitted(cast(Any, kind), model, nonnegative=positive)
+
+
+def _base(model: Any) -> type | None:
+    """The class of rsatoolbox with parameters that a model is of, or inherits from."""
+    if not hasattr(model, "rdm_obj"):
+        return None
+    return next((c for c in type(model).__mro__ if c.__name__ in _OF_CLASS), None)
 
 
 def _rdms(members: Any) -> RDMSet:
     """Member RDMs of a set, or of an rsatoolbox model."""
     if isinstance(members, FittedModel):
         return members.members
-    if type(members).__name__ in _OF_CLASS and hasattr(members, "rdm_obj"):
+    if _base(members) is not None:
         raw = raw_of_rsatoolbox(members.rdm_obj)
         return RDMSet.from_raw(raw, None, f"members of {members.name}")
     return as_rdms(members, "members")
