@@ -249,6 +249,12 @@ def _region(result: Any) -> str:
     return f"Coefficients were judged against a region of practical equivalence by the rule {name(rule)}"
 
 
+def _added(result: Any) -> str:
+    added = f"each {result.info.get('parts_of', 'models')[:-1]} adds to the others"
+    how = str(result.info.method).removeprefix(f"tests of what {added}: ")
+    return f"What {added} was tested by {name(how)}"
+
+
 OPENINGS: Mapping[str, Opening] = {
     "normalized": _share,
     "rdm_evaluation": _rdms,
@@ -257,10 +263,7 @@ OPENINGS: Mapping[str, Opening] = {
         f"The variance of the brain's data was divided among the {result.info.get('parts_of', 'models')}: "
         f"{name(result.info.method)}"
     ),
-    "unique_test": lambda result: (
-        "What each model adds to the others was tested by "
-        f"{name(str(result.info.method).removeprefix('tests of what each model adds to the others: '))}"
-    ),
+    "unique_test": _added,
     "rank": _ranks,
     "leaderboard": _board,
     "leaderboard_items": said(
