@@ -277,6 +277,7 @@ def _as_result(
     }[info["signed"]]
     words = info.but(
         method=f"tests of what each {one} adds to the others: {tested.how}",
+        tested_by=tested.how,
         estimand=what,
         test=tested.test,
         statistic="t",

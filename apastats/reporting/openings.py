@@ -251,8 +251,7 @@ def _region(result: Any) -> str:
 
 def _added(result: Any) -> str:
     added = f"each {result.info.get('parts_of', 'models')[:-1]} adds to the others"
-    how = str(result.info.method).removeprefix(f"tests of what {added}: ")
-    return f"What {added} was tested by {name(how)}"
+    return f"What {added} was tested by {name(result.info['tested_by'])}"
 
 
 OPENINGS: Mapping[str, Opening] = {
