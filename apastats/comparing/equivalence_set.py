@@ -359,9 +359,14 @@ def _bayes(
 ) -> Frame:
     x = c.field.x
     draws = posterior_means(x, random)
-    lag = draws - draws.max(axis=1, keepdims=True)
+    # behind the best of the others, as the estimate is: ahead of it where a model is the best itself
+    two = np.partition(draws, -2, axis=1)[:, -2:]
+    lag = draws - np.where(draws == two[:, 1:], two[:, :1], two[:, 1:])
     low, high = np.quantile(lag, [alpha, 1 - alpha], axis=0)
-    frame: Frame = {"estimate": _difference(c.field.mean), "conf_low": low, "conf_high": high}
+    found = _difference(c.field.mean)
+    # the best of many draws lies above the best mean
+    low, high = np.minimum(low, found), np.maximum(high, found)
+    frame: Frame = {"estimate": found, "conf_low": low, "conf_high": high}
     if not bounded:
         best = np.bincount(draws.argmax(axis=1), minlength=x.shape[1]) / len(draws)
         order = np.argsort(-best, kind="stable")

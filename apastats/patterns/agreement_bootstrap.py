@@ -196,7 +196,15 @@ def agreement_bootstrap(
             f"agreement_bootstrap: {n} subjects; intervals from so few are rough",
             SmallSampleWarning,
         )
-    elif n < MANY and (spread := _people_differ(brain_stack(arrays, kind))) > DIFFERENT:
+    elif n < MANY and (spread := _people_differ(brain_stack(arrays, kind))) <= DIFFERENT:
+        # the people who happen to be alike make the shortest intervals, which are those that miss
+        warn(
+            f"agreement_bootstrap: {n} subjects who differ in how well their own region is predicted by "
+            f"{100 * spread:.0f} % of its mean, too few to show whether people differ more in general: where they do, "
+            "intervals of people who happen to be alike cover far less than they say",
+            SmallSampleWarning,
+        )
+    elif n < MANY:
         warn(
             f"agreement_bootstrap: {n} subjects who differ in how well their own region is predicted by "
             f"{100 * spread:.0f} % of its mean; intervals cover 2 to 8 points less than they say",

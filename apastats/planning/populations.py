@@ -106,6 +106,9 @@ def from_pilot(table: ScoreTable) -> Population:
     rows = table.where(kind="model").frame
     wide = rows.pivot_table(index="subject", columns=["roi", "model"], values="score").dropna()
     models = list(dict.fromkeys(wide.columns.get_level_values("model")))
+    places = set(wide.columns.get_level_values("roi"))
+    # a model that was not run everywhere has no spread to take
+    models = [m for m in models if all((r, m) in wide.columns for r in places)]
     if len(models) < 2 or len(wide) < 3:
         raise DesignError(
             f"calibrate: the pilot has {len(models)} models and {len(wide)} complete subjects; at least 2 and 3 are "

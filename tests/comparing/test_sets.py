@@ -365,3 +365,26 @@ def test_five_published_networks_differ_by_person_as_much_as_people_do(data_dir)
     )
     assert abs(rule.table["in_set"].sum() - unpaired) <= 2  # exact there, drawn here
     assert (unpaired, paired) == (45, 45)
+
+
+@pytest.mark.parametrize("method", ["mcb", "mcs", "bayes"])
+@pytest.mark.parametrize("bounds", [None, 0.05])
+@pytest.mark.parametrize("k", [2, 3, 12])
+def test_every_interval_holds_its_estimate(method: str, bounds: float | None, k: int) -> None:
+    g = np.random.default_rng(k)
+    rows = [
+        (f"s{i}", "V1", f"m{j}", 0.4 - 0.02 * j + g.normal(0, 0.05))
+        for i in range(8) for j in range(k)
+    ]  # fmt: skip
+    table = apa.ScoreTable(pd.DataFrame(rows, columns=["subject", "roi", "model", "score"]))
+    options = {"rng": 1} if method == "bayes" else {}
+    found = apa.equivalence_set(
+        "score ~ model | roi", table, bounds=bounds, method=method, **options
+    )
+    t = found.table
+    assert (t["conf_low"] <= t["estimate"] + 1e-12).all()
+    assert (t["estimate"] <= t["conf_high"] + 1e-12).all()
+    if method == "bayes":
+        # ahead of the others with the probability that it is best
+        best = t.loc[t["estimate"].idxmax()]
+        assert best["conf_high"] > 0

@@ -299,3 +299,15 @@ def test_every_trial_names_what_it_is() -> None:
         assert trial.quantity in QUANTITIES, name
         assert trial.what
     assert len({(t.verb, t.what) for t in ALL.values()}) == len(ALL)
+
+
+def test_a_pilot_takes_the_models_that_every_region_has() -> None:
+    from apastats.planning.populations import from_pilot
+
+    pilot = apa.simulate(
+        n_subject=8, n_model=4, n_tied=2, n_layer=1, rois=["V1", "V4"], rng=1
+    ).scores
+    frame = pilot.where(kind="model").frame
+    last = sorted(frame["model"].unique())[-1]
+    ragged = apa.ScoreTable(frame[(frame["model"] != last) | (frame["roi"] != "V4")])
+    assert len(from_pilot(ragged).model_sd) == 3
