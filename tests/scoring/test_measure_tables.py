@@ -55,7 +55,7 @@ RIDGES = ("ridge", "pearson-ridge")
 
 def test_intervals_over_stimuli_hold(repository: Path) -> None:
     table = pd.read_csv(repository / "analyses" / "measures" / "coverage.csv")
-    for name in ("cka", "cka-debiased", "cka-rbf", "procrustes", "bures", *RIDGES):
+    for name in ("cka", "cka-debiased", "cka-rbf", "procrustes", "bures", "mutual-knn", *RIDGES):
         rows = table[table["measure"] == name]
         assert set(rows["resampled"]) == {"stimuli", "subjects and stimuli"}
         assert (abs(rows["coverage"] - 0.95) < 2.5 * rows["mcse"]).all()

@@ -650,6 +650,24 @@ def test_folds_of_one_stimulus_have_no_score(name: str) -> None:
         value(x, y, alone)
 
 
+@pytest.mark.parametrize(
+    ("measure", "n", "message"),
+    [
+        ("cca", 20, "a resample of 20 stimuli holds 1. of them, too few .* a fold needs 3 or more"),
+        ("mutual-knn", 20, "a resample of 20 stimuli holds .* at most . say anything"),
+        ("pls", 12, "a resample of 12 stimuli holds . of them, too few"),
+        ("cca", 12, "^n_fold=5 folds of 12 stimuli; a fold needs 3 or more$"),
+    ],
+)
+def test_a_resample_with_too_few_stimuli_is_told(measure: str, n: int, message: str) -> None:
+    x, y = pair(n)
+    with pytest.raises(DesignError, match=message):
+        apa.bootstrap(
+            "score ~ model", {(s, "r"): y for s in "ab"}, models={("m", "l"): x}, measure=measure,
+            cluster="stimulus", n_resamples=99, rng=1,
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize("name", HELD_OUT)
 def test_a_bootstrap_says_once_that_folds_part_neighbours(name: str) -> None:
     rng = np.random.default_rng(0)

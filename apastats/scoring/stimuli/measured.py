@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from apastats.errors import DesignError, InputError
 from apastats.numbers.backends import NUMPY
 from apastats.numbers.jackknife import person_shares
 from apastats.scoring.measures.entry import Measure
@@ -83,8 +84,17 @@ class SubsetKernel(MeasureKernel):
         out = np.full((len(counts), self.s, self.m + 2 * ceiling), np.nan)
         for row, c in zip(out, counts, strict=True):
             drawn = np.flatnonzero(c > 0)
-            if len(drawn) >= self.measure.least:
+            if len(drawn) < self.measure.least:
+                continue
+            try:
                 self._fill(row, drawn, ceiling)
+            except (DesignError, InputError) as error:
+                if len(drawn) == self.n:
+                    raise
+                raise DesignError(
+                    f"a resample of {self.n} stimuli holds {len(drawn)} of them, too few for this measure as it is "
+                    f"({error})"
+                ) from error
         return out
 
     def _fill(self, row: np.ndarray, drawn: np.ndarray, ceiling: bool) -> None:
