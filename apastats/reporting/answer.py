@@ -519,7 +519,8 @@ def _questions(data: Mapping[str, Any], results: Sequence[Any]) -> list[str]:
 
 def _compared(tested: Sequence[Any]) -> int:
     """How many models tests name: those of a study with several tables of scores are more than its first table has."""
-    of_models = [r.table for r in tested if "level" not in r.table and "model" in r.table]
+    own = [r for r in tested if (compared_factor(r.info.formula) or "model") == "model"]
+    of_models = [r.table for r in own if "level" not in r.table and "model" in r.table]
     columns = [(t, c) for t in of_models for c in ("model", "reference") if c in t]
     return len({str(m) for table, c in columns for m in table[c]} - {"brain"})
 

@@ -287,8 +287,17 @@ def test_the_question_counts_models_alone() -> None:
     best = scores.where(kind="model", split="test")
     regions = apa.compare("score ~ roi | model", best)
     tested = apa.equivalence("score ~ model | roi", best, bounds=0.05, reference="best")
+    layers = apa.compare("score ~ layer | roi", scores.where(kind="leave_one_out", split="test"))
+    assert set(layers.table["model"]) <= {"V1", "V2"}, (
+        "regions of other people stand where models do"
+    )
     few = best.where(model=["model_01", "model_02"])
-    for items in ([best, regions, tested], [few, tested], [few, regions, tested]):
+    for items in (
+        [best, regions, tested],
+        [best, layers, tested],
+        [few, tested],
+        [few, regions, tested],
+    ):
         assert "which of 4 models score as well" in apa.report(*items).answer
 
 
