@@ -537,13 +537,14 @@ def answer(items: Sequence[Any], style: NumberStyle, truth: Sequence[str] = ()) 
     told: list[tuple[float, str]] = [(-1, _asked(items, results))]
     told += [(ORDER.index("equivalence") + 0.5, text) for text in truth]
     seen: set[tuple[str, str]] = set()
-    for place, result in enumerate(results):
-        if result.kind not in ORDER:
-            continue
+    asked = [(ORDER.index(r.kind), place, r) for place, r in enumerate(results) if r.kind in ORDER]
+    for rank, place, result in sorted(asked, key=lambda found: found[:2]):
         # one verdict for each question: a set repeats what the comparisons with the best have told
         question = (
             "best"
             if result.kind == "equivalence_set" or result.info.reference == "best"
+            else f"against {result.info.reference}"
+            if result.kind in ("equivalence", "comparison") and result.info.reference
             else result.kind
         )
         if (question, outcome_of(result)) in seen:
@@ -551,7 +552,7 @@ def answer(items: Sequence[Any], style: NumberStyle, truth: Sequence[str] = ()) 
         text = verdict(result, style)
         if text:
             seen.add((question, outcome_of(result)))
-            told.append((ORDER.index(result.kind) + place / 1000, text))
+            told.append((rank + place / 1000, text))
     lines: list[str] = []
     left = LONGEST
     for _, text in sorted(told, key=lambda t: t[0]):

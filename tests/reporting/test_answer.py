@@ -287,7 +287,7 @@ def test_the_question_counts_models_alone() -> None:
     best = scores.where(kind="model", split="test")
     regions = apa.compare("score ~ roi | model", best)
     tested = apa.equivalence("score ~ model | roi", best, bounds=0.05, reference="best")
-    layers = apa.compare("score ~ layer | roi", scores.where(kind="leave_one_out", split="test"))
+    layers = apa.compare("score ~ layer | roi", scores.where(split="test"), kind="leave_one_out")
     assert set(layers.table["model"]) <= {"V1", "V2"}, (
         "regions of other people stand where models do"
     )
@@ -299,6 +299,21 @@ def test_the_question_counts_models_alone() -> None:
         [few, regions, tested],
     ):
         assert "which of 4 models score as well" in apa.report(*items).answer
+
+
+def test_one_question_has_one_verdict_the_most_telling() -> None:
+    """A comparison with the reference of an equivalence says no more than that does, whichever was made first."""
+    scores = apa.simulate(n_subject=6, n_model=4, n_layer=1, rois=["V1", "V2"], rng=1).scores
+    best = scores.where(kind="model", split="test")
+    options: dict[str, Any] = {"reference": "model_02"}
+    compared = apa.compare("score ~ model | roi", best, **options)
+    tested = apa.equivalence("score ~ model | roi", best, bounds=0.05, **options)
+    for items in ([best, compared, tested], [best, tested, compared]):
+        answer = apa.report(*items).answer
+        assert "equivalent within 0.05" in answer
+        assert "showed a difference" not in answer
+    other = apa.compare("score ~ model | roi", best, reference="model_01")
+    assert "showed a difference" in apa.report(best, other, tested).answer
 
 
 def test_aligned_names_its_reference(all_kinds: Study) -> None:
