@@ -99,11 +99,7 @@ def of_sensitivity(result: Any, style: NumberStyle) -> str:
         beside = (
             "as in the analysis stated" if same else f"{first or 'none'} in the analysis stated"
         )
-        told.append(
-            f"every model was below the brain in {span} of {rois} ROIs ({beside})"
-            if not same
-            else f"every model was below the brain in {span} of {rois} ROIs, {beside}"
-        )
+        told.append(f"every model was below the brain in {span} of {rois} ROIs ({beside})")
     if len(order):
         d = 2
         low, high = style.number(order.min(), d), style.number(order.max(), d)
