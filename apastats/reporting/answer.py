@@ -465,7 +465,7 @@ VERDICTS: dict[str, Verdict] = {
 ORDER = (
     "claims", "leaderboard", "equivalence", "brain_test", "strict_alignment", "equivalence_set", "comparison",
     "emmeans_contrasts", "agreement_test", "pattern_identification", "matrix_agreement", "agreement_sensitivity",
-    "unique_variance", "unique_test", "fitted_evaluation", "bootstrap", "noise_ceiling",
+    "unique_test", "unique_variance", "fitted_evaluation", "bootstrap", "noise_ceiling",
 )  # fmt: skip
 
 
@@ -545,6 +545,8 @@ def answer(items: Sequence[Any], style: NumberStyle, truth: Sequence[str] = ()) 
             if result.kind == "equivalence_set" or result.info.reference == "best"
             else f"against {result.info.reference}"
             if result.kind in ("equivalence", "comparison") and result.info.reference
+            else "parts"
+            if result.kind in ("unique_test", "unique_variance")
             else result.kind
         )
         if (question, outcome_of(result)) in seen:
