@@ -465,7 +465,7 @@ VERDICTS: dict[str, Verdict] = {
 ORDER = (
     "claims", "leaderboard", "equivalence", "brain_test", "strict_alignment", "equivalence_set", "comparison",
     "emmeans_contrasts", "agreement_test", "pattern_identification", "matrix_agreement", "agreement_sensitivity",
-    "unique_test", "unique_variance", "fitted_evaluation", "bootstrap", "noise_ceiling",
+    "unique_test", "unique_variance", "bootstrap", "noise_ceiling",
 )  # fmt: skip
 
 
@@ -551,6 +551,8 @@ def answer(items: Sequence[Any], style: NumberStyle, truth: Sequence[str] = ()) 
         )
         if (question, outcome_of(result)) in seen:
             continue
+        if result.kind == "noise_ceiling" and any(r.info.margin for _, _, r in asked):
+            continue  # what is reachable is told where nothing was judged
         text = verdict(result, style)
         if text:
             seen.add((question, outcome_of(result)))

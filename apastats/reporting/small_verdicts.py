@@ -145,12 +145,11 @@ def of_parts(result: Any, style: NumberStyle) -> str:
 
 
 TESTED = {
-    "adds something": "showed that it adds something",
+    "adds something": "that it adds something",
     "adds more": "that it adds more than the margin",
-    "adds something, less than the margin": "that it adds something, but less than the margin",
     "adds less": "that it adds less than the margin",
-    "undecided": "stayed undecided",
 }
+ALSO = {"adds something, less than the margin": "adds something"}  # counted with it
 
 
 def of_tested_parts(result: Any, style: NumberStyle) -> str:
@@ -158,13 +157,13 @@ def of_tested_parts(result: Any, style: NumberStyle) -> str:
     table = result.table
     own = table[table["part"] != "total"]
     own = own if len(own) else table
-    counts = own["decision"].astype(str).value_counts()
+    counts = own["decision"].astype(str).replace(ALSO).value_counts()
     n = len(own)
-    parts = [f"{counts[k]} {TESTED[k]}" for k in TESTED if k in counts]
-    if parts and not parts[0].split(" ", 1)[1].startswith(("showed", "stayed")):
+    parts = [f"{counts[k]} {said}" for k, said in TESTED.items() if k in counts]
+    if parts:
         parts[0] = parts[0].replace(" ", " showed ", 1)
-    margin = "" if result.info.margin is None else f" (margin {name(result.info.margin.short())})"
-    return f"Of {counted(n, 'test')} of what a model adds to the others{margin}, {joined(parts)}."
+    parts += [f"{counts['undecided']} stayed undecided"] if "undecided" in counts else []
+    return f"Of {counted(n, 'test')} of what a model adds to the others, {joined(parts)}."
 
 
 def under_ceiling(result: Any, style: NumberStyle) -> str:

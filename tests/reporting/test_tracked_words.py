@@ -146,6 +146,9 @@ def _derived(table: pd.DataFrame) -> set[float]:
     if {"what", "analysis", "term", "estimate"} <= columns:  # changed analyses
         changed = table[table["what"] != "baseline"]
         out.add(float(changed[["what", "analysis"]].drop_duplicates().shape[0]))
+    if {"part", "tested", "decision"} <= columns:  # tests of what a model adds
+        own = table[table["part"] != "total"]["decision"].str.removesuffix(", less than the margin")
+        out |= {float(len(own)), *map(float, own.value_counts())}
     if "p_below" in columns:
         out |= {float((table["p_below"] <= 0.05).sum()), float(table["p_below"].notna().sum())}
     if "different" in columns:
