@@ -23,11 +23,12 @@ def recipe(root: Path = ROOT, sha256: str = UPLOADED) -> str:
         wanted = Requirement(text)
         name = NAMES.get(wanted.name.lower(), wanted.name.lower())
         run.setdefault(name, next(s.version for s in wanted.specifier if s.operator == ">="))
-    python = project["requires-python"]
+    python = project["requires-python"].removeprefix(">=")
     host = [t.replace(">=", " >=") for t in content["build-system"]["requires"]]
     lines = [
         "{% set name = \"apastats\" %}",
         f"{{% set version = \"{project['version']}\" %}}",
+        f'{{% set python_min = "{python}" %}}',
         "",
         "package:",
         "  name: {{ name|lower }}",
@@ -46,11 +47,11 @@ def recipe(root: Path = ROOT, sha256: str = UPLOADED) -> str:
         "",
         "requirements:",
         "  host:",
-        f"    - python {python}",
+        "    - python {{ python_min }}",
         "    - pip",
         *(f"    - {t}" for t in host),
         "  run:",
-        f"    - python {python}",
+        "    - python >={{ python_min }}",
         *(f"    - {n} >={v}" for n, v in run.items()),
         "",
         "test:",
@@ -60,6 +61,7 @@ def recipe(root: Path = ROOT, sha256: str = UPLOADED) -> str:
         "    - pip check",
         "    - apastats --help",
         "  requires:",
+        "    - python {{ python_min }}",
         "    - pip",
         "",
         "about:",

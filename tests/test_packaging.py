@@ -95,3 +95,29 @@ def test_the_oldest_job_installs_every_floor(repository: Path, project: dict[str
     floors = _script(repository / ".ci" / "floors.py").floors(repository)
     core = {Requirement(t).name for t in project["dependencies"]}
     assert core <= {Requirement(t).name for t in floors}
+
+
+def test_every_program_that_tests_look_for_is_installed_in_ci(repository: Path) -> None:
+    """A test that is skipped where a program is missing runs in CI."""
+    machine = (repository / ".ci" / "machine").read_text("utf-8")
+    looked_for = {
+        name
+        for path in (repository / "tests").rglob("*.py")
+        for name in re.findall(r"which\(\"(\w+)\"\)", path.read_text("utf-8"))
+    }
+    assert {"Rscript", "java", "pdflatex"} <= looked_for
+    assert {name for name in looked_for if f"command -v {name}" not in machine} == set()
+    for job in (".ci/run", ".github/workflows/tests.yml"):
+        assert "bash .ci/machine" in (repository / job).read_text("utf-8")
+
+
+def test_the_clean_machine_runs_the_first_minutes_on_every_python(
+    repository: Path, project: dict[str, Any]
+) -> None:
+    script = (repository / ".ci" / "newcomer").read_text("utf-8")
+    named = re.findall(r"tests/[\w/.]+", script)
+    assert "tests/test_first_minutes.py" in named
+    assert [name for name in named if not (repository / name).exists()] == []
+    workflow = yaml.safe_load((repository / ".github/workflows/tests.yml").read_text("utf-8"))
+    versions = {c.rsplit(" ", 1)[1] for c in project["classifiers"] if ":: Python :: 3." in c}
+    assert set(workflow["jobs"]["newcomer"]["strategy"]["matrix"]["python"]) == versions
