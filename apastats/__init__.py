@@ -128,7 +128,12 @@ __all__ = ["__version__", *EXPORTS]
 def __getattr__(name: str) -> _Any:
     module = EXPORTS.get(name)
     if module is None:
-        raise AttributeError(f"module 'apastats' has no attribute {name!r}")
+        said = f"module 'apastats' has no attribute {name!r}"
+        if name.startswith("_"):  # asked by tools
+            raise AttributeError(said)
+        from apastats.calls import instead
+
+        raise AttributeError(f"{said}. {instead(name)}")
     import importlib
 
     value = getattr(importlib.import_module(module), name)

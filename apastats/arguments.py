@@ -145,7 +145,9 @@ def text(argument: str, value: Any, allowed: str = "") -> str:
     usable = isinstance(value, str) and len(value) <= MOST_TEXT
     if not usable or any("\ud800" <= c <= "\udfff" for c in value):  # halves of characters
         allowed = allowed or f"a text (up to {MOST_TEXT:,} characters)"
-        raise InputError(argument, value, allowed)
+        table = argument == "formula" and not isinstance(value, str)
+        hint = "The formula comes first: ('score ~ model | roi', data)." if table else ""
+        raise InputError(argument, value, allowed, hint=hint)
     return str(value)
 
 
@@ -229,7 +231,9 @@ def rng(argument: str, value: Any) -> RngLike:
 def mapping(argument: str, value: Any, allowed: str = "a mapping") -> Mapping[Any, Any]:
     """A mapping."""
     if not isinstance(value, Mapping):
-        raise InputError(argument, value, allowed)
+        keys = {"brain": ("sub-01", "V1"), "models": ("net", "layer")}.get(argument)
+        hint = f"By name: {{{keys}: array [stimulus, unit], ...}}." if keys else ""
+        raise InputError(argument, value, allowed, hint=hint)
     return value
 
 
@@ -265,7 +269,13 @@ def array(
     except Exception:  # conversion runs foreign code (__array__, __float__)
         out = None
     if out is None:
-        raise InputError(argument, value, allowed)
+        table = hasattr(value, "columns") or (isinstance(value, str) and "~" in value)
+        hint = (
+            "Tables with a formula are taken by equivalence, compare and bootstrap."
+            if table
+            else ""
+        )
+        raise InputError(argument, value, allowed, hint=hint)
     if ndim is not None and out.ndim not in (ndim if isinstance(ndim, tuple) else (ndim,)):
         raise InputError(argument, f"an array of shape {out.shape}", allowed)
     if not infinite and np.isinf(out).any():

@@ -17,7 +17,22 @@ NO_MARGIN = "There is no default margin: give the smallest difference that matte
 
 #: our names, and the names under which other programs know them
 MEANT: dict[str, tuple[str, ...]] = {
-    "bounds": ("margin", "margins", "eqb", "eqbound", "delta", "epsilon", "sesoi", "threshold"),
+    "bounds": (
+        "margin",
+        "margins",
+        "eqb",
+        "eqbound",
+        "delta",
+        "epsilon",
+        "sesoi",
+        "threshold",
+        "low_eqbound",
+        "high_eqbound",
+        "eqbounds",
+        "range",
+        "rope",
+        "tolerance",
+    ),
     "conf_level": ("ci", "level", "confidence", "conf", "confidence_level"),
     "rng": ("seed", "random_state", "random_seed", "generator"),
     "seed": ("rng", "random_state", "random_seed", "generator"),
@@ -46,7 +61,11 @@ MEANT: dict[str, tuple[str, ...]] = {
     ),
     "n_jobs": ("workers", "n_workers", "threads", "n_threads", "cores", "n_cores", "n_cpu"),
     "batch": ("batch_size", "chunk", "chunk_size"),
-    "adjust": ("correction", "p_adjust", "padjust", "multiple", "multiplicity"),
+    "equal_var": ("var_equal", "equal_variances", "pooled_sd", "pooled"),
+    "null": ("mu", "popmean", "mu0"),
+    "score": ("metric", "scoring"),
+    "item": ("benchmark", "items", "benchmarks"),
+    "adjust": ("method", "correction", "p_adjust", "padjust", "multiple", "multiplicity"),
     "alternative": ("tail", "tails", "side", "sided", "one_sided"),
     "method": ("metric", "measure", "comparison", "similarity", "kind"),
     "measure": ("metric", "method", "comparison", "similarity"),
@@ -70,7 +89,120 @@ MEANT: dict[str, tuple[str, ...]] = {
     "n_model": ("models",),
     "n_stimulus": ("n_images", "n_conditions", "stimuli"),
     "power": ("beta",),
-    "alpha": ("sig_level", "significance"),
+    "alpha": ("sig_level", "significance", "ci", "level", "confidence_level"),
+}
+
+#: our verbs, and the functions of other programs that do the same
+ELSEWHERE: dict[str, tuple[str, ...]] = {
+    "rdms_from_patterns": ("calc_rdm", "calc_rdms", "rdm", "rdms"),
+    "score": ("rsa", "compare_rdms", "similarity"),
+    "score_patterns": ("cka", "metrics"),
+    "linear_predictivity": ("predictivity", "encoding", "neural_predictivity"),
+    "evaluate_rdms": ("eval_fixed", "evaluate"),
+    "bootstrap": ("eval_bootstrap_rdm", "eval_bootstrap_pattern", "eval_bootstrap"),
+    "boot_ci": ("compute_bootci", "ci", "bootstrap_ci"),
+    "noise_ceiling": ("boot_noise_ceiling", "ceiling"),
+    "tost": ("t_tost", "boot_t_tost", "datatostpaired", "simple_htest"),
+    "tost_summary": ("tsum_tost",),
+    "power_tost": ("power_t_tost",),
+    "compare": ("ttest", "t_test"),
+    "equivalence": ("equivalence_test", "equ_test"),
+    "lmm": ("lmer", "mixedlm", "lme", "glmer", "lm", "mixed"),
+    "bayes_lmm": ("brm", "blmm"),
+    "emmeans": ("pairs", "contrast", "contrasts", "marginal_means", "lsmeans"),
+    "model_table": ("modelsummary", "tab_model"),
+    "adjust_p": ("p_adjust", "multicomp", "multipletests", "fdr"),
+    "effect_size": (
+        "cohens_d",
+        "hedges_g",
+        "glass_delta",
+        "rank_biserial",
+        "p_superiority",
+        "compute_effsize",
+    ),
+    "rm_anova": ("eta_squared", "omega_squared", "anova", "aov"),
+    "anova_effect": ("f_to_eta2", "equ_ftest"),
+    "load_result": ("load",),
+    "read": ("read_csv", "read_table", "load_scores", "load_csv", "scores", "data"),
+    "activations": ("extract", "extract_features", "get_activations", "features"),
+    "leaderboard": ("rank", "ranking", "leader_board"),
+    "run_study": ("run", "study"),
+}
+_FORMULA_FIRST = "The formula comes first: {}('score ~ model | roi', data)."
+
+#: words of options, and what they are called elsewhere
+_SAME = {
+    "corr": ("pearson", "correlation", "pearsonr", "r"),
+    "spearman": ("spearmanr", "rho"),
+    "minimal_effect": ("met", "mpet"),
+    "equivalence": ("equ", "tost"),
+    "leave_one_out": ("loo", "lower"),
+    "bca": ("bcaci",),
+    "percentile": ("perc",),
+    "bh": ("benjaminihochberg",),
+}
+
+
+def instead(name: str) -> str:
+    """A hint for a name that the package does not have.
+
+    Examples
+    --------
+    >>> instead("calc_rdm"), instead("equivalance"), instead("plot")
+    ('Did you mean rdms_from_patterns?', 'Did you mean equivalence?', 'plot() is a method of results.')
+    """
+    from apastats import EXPORTS
+
+    low = name.lower()
+    meant = next((v for v, others in ELSEWHERE.items() if low in others), None)
+    if meant is None:
+        from apastats.results import Result
+
+        if not low.startswith("_") and callable(getattr(Result, low, None)):
+            return f"{low}() is a method of results."
+        close = difflib.get_close_matches(low, [v.lower() for v in EXPORTS], n=1, cutoff=0.75)
+        meant = next((v for v in EXPORTS if close and v.lower() == close[0]), None)
+    return f"Did you mean {meant}?" if meant else "dir(apastats) lists the verbs."
+
+
+def no_attribute(owner: Any, name: str, table: str) -> str:
+    """What is said of an attribute that an object with a table does not have; ``table`` is how the table is had."""
+    said = f"{type(owner).__name__!r} object has no attribute {name!r}."
+    frame = vars(owner).get(table.strip("()."), vars(owner).get("table"))
+    low = name.lower()
+    methods = [m for m in dir(type(owner)) if not m.startswith("_")]
+    meant = [m for m in methods if low in _METHODS.get(m, ())] or difflib.get_close_matches(
+        low, methods, n=1, cutoff=0.75
+    )
+    if frame is not None and name in getattr(frame, "columns", ()):
+        return f"{said} It is a column: {table}[{name!r}]."
+    if meant:
+        return f"{said} Did you mean {meant[0]}?"
+    if hasattr(type(frame), name):
+        return f"{said} The table is a pandas frame: {table}.{name}."
+    return f"{said} {table} is its table; it has {', '.join(methods)}."
+
+
+_METHODS = {
+    "tidy": (
+        "fixef",
+        "coef",
+        "coefs",
+        "params",
+        "to_frame",
+        "to_pandas",
+        "to_dataframe",
+        "df",
+        "results",
+    ),
+    "random_effects": ("ranef", "re", "random"),
+    "conf_int": ("confint", "ci", "conf"),
+    "variance_components": ("varcorr", "vcov"),
+    "save": ("to_csv", "to_parquet", "to_excel", "write", "export", "dump"),
+    "text": ("report", "describe", "sentence", "interpret"),
+    "to_latex": ("latex",),
+    "plot": ("figure", "show", "fig", "plots", "hist", "boxplot"),
+    "summary": ("print",),
 }
 
 
@@ -87,7 +219,7 @@ def nearest(name: str, allowed: Sequence[str]) -> str | None:
     ('n_resamples', 'alpha', None)
     """
     low = name.lower()
-    known = [own for own in allowed if low in MEANT.get(own, ())]
+    known = [own for own in MEANT if own in allowed and low in MEANT[own]]
     if known:
         return known[0]
     close = difflib.get_close_matches(low, [own.lower() for own in allowed], n=1, cutoff=0.6)
@@ -111,6 +243,9 @@ def alike(value: Any, allowed: Iterable[Any]) -> str:
     if not wrote:
         return ""
     begun = [w for k, w in plain.items() if len(wrote) > 2 and k.startswith(wrote)]
+    if begun and all(w.startswith(min(begun, key=len)) for w in begun):
+        begun = [min(begun, key=len)]  # cosine of cosine and cosine_cov
+    same = [w for w in words if wrote in _SAME.get(w, ())]
     whole = [w for w in words if w.casefold() in parts]
     # a letter or two wrong, then a beginning or a part, then what is a little like it
     near, close = (
@@ -118,7 +253,7 @@ def alike(value: Any, allowed: Iterable[Any]) -> str:
         for cutoff in (0.9, 0.75)
     )
     exact = [plain[wrote]] if wrote in plain else []
-    found = next((c[0] for c in (exact, near, begun, whole, close) if len(c) == 1), None)
+    found = next((c[0] for c in (exact, same, near, begun, whole, close) if len(c) == 1), None)
     return f"Did you mean {found!r}?" if found is not None else ""
 
 
@@ -183,6 +318,8 @@ def misfit(
     missing = [k for k, p in parameters.items() if _needed(p) and k not in there]
     fault = "is missing" if len(missing) == 1 else "are missing"
     hint = NO_MARGIN if "bounds" in missing else ""
+    if "data" in missing and "formula" in parameters and not isinstance((given or [""])[0], str):
+        hint = f"{_FORMULA_FIRST.format(name)} {hint}".strip()
     return CallError(name, ", ".join(missing), None, fault, takes, hint=hint)
 
 
@@ -190,12 +327,33 @@ def _unknown(
     function: str, name: str, kwargs: Mapping[str, Any], allowed: Sequence[str]
 ) -> CallError:
     meant = nearest(name, [k for k in allowed if k not in kwargs])
-    beside = [] if meant else _siblings(function, name)
+    methods = [] if meant else _methods(function, name)
+    beside = [] if meant or methods else _siblings(function, name)
     hint = f"Did you mean {meant}=?" if meant else ""
-    if beside:
+    if methods:
+        hint = f"{name}= is an argument of {function}(...).{methods[0]}()."
+    elif beside:
         hint = f"{name}= is an argument of {' and '.join(beside)}."
     listed = ", ".join(allowed) or "nothing"
     return CallError(function, name, kwargs[name], "is no argument", listed, hint=hint)
+
+
+def _methods(function: str, argument: str) -> list[str]:
+    """Methods of a verb's result that have an argument of this name."""
+    import apastats
+    from apastats.results import Result
+
+    verb = getattr(apastats, function, None) if function in apastats.EXPORTS else None
+    made = getattr(inspect.unwrap(verb), "__annotations__", {}).get("return") if verb else None
+    kind = getattr(inspect.getmodule(inspect.unwrap(verb)), str(made), None) if verb else None
+    if not (inspect.isclass(kind) and issubclass(kind, Result)):
+        return []
+    own = {n: m for n, m in inspect.getmembers(kind, inspect.isfunction) if not hasattr(Result, n)}
+    return [
+        n
+        for n, m in own.items()
+        if not n.startswith("_") and argument in inspect.signature(m).parameters
+    ]
 
 
 def _siblings(function: str, argument: str) -> list[str]:

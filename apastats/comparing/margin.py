@@ -333,7 +333,12 @@ def _pair(value: Any, argument: str) -> tuple[float, float]:
         low, high = numbers(argument, value)
     except (InputError, ValueError) as error:
         allowed = "a positive number, a pair (low, high), or apa.margin(...)"
-        raise MarginError(argument, value, allowed) from error
+        hint = (
+            "A tenth of the ceiling is apa.margin(0.1, of=ceiling)."
+            if isinstance(value, str)
+            else ""
+        )
+        raise MarginError(argument, value, allowed, hint=hint) from error
     if not low < high:
         raise MarginError(argument, value, "two finite numbers, the lower one first")
     return low, high

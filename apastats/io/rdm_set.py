@@ -92,7 +92,8 @@ class RDMSet:
         n = n_stimulus(vectors.shape[1])
         if n * (n - 1) // 2 != vectors.shape[1]:
             raise DataError(
-                f"{self.source}: {vectors.shape[1]} pairs are no upper triangle; allowed: n (n - 1) / 2"
+                f"{self.source}: {vectors.shape[1]} pairs are no upper triangle; allowed: n (n - 1) / 2. "
+                "Patterns [stimulus, unit] go to score_patterns, or to rdms_from_patterns first"
             )
         labels = _text_labels(self.labels, len(vectors), self.source)
         named = self.named and len(self.stimuli) > 0

@@ -414,7 +414,9 @@ def report(
         if not (hasattr(r, "table") and hasattr(r, "info")) and not (
             hasattr(r, "frame") and hasattr(r, "outcomes")
         ):
-            raise InputError("results", type(r).__name__, "results and score tables of apastats")
+            hint = "Of a frame: report(apa.read(frame))." if hasattr(r, "columns") else ""
+            allowed = "results and score tables of apastats"
+            raise InputError("results", type(r).__name__, allowed, hint=hint)
     if not isinstance(title, str) or not title.strip():
         raise InputError("title", title, "a text")
     whole("max_rows", max_rows, least=1)

@@ -192,6 +192,7 @@ def rdms_from_patterns(
             "patterns",
             type(patterns).__name__,
             "a mapping from labels to arrays, not empty, or what apastats.activations returned",
+            hint="Of a data set of rsatoolbox: {('sub-01', 'V1'): dataset.measurements}.",
         )
     columns = (names,) if isinstance(names, str) else tuple(names or _names(patterns))
     for argument, value, means in (

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import array, column
+from apastats.calls import alike
 from apastats.errors import AliasedWarning, DataError, DesignError, FormulaError, InputError, warn
 from apastats.mixed.engine.fixed_part import FixedPart, column_name, fixed_part, functions
 from apastats.mixed.engine.formula import (
@@ -157,7 +158,7 @@ def _known(frame: pd.DataFrame, names: list[str], formula: MixedFormula) -> None
         if name not in frame.columns:
             raise InputError(
                 "formula", formula.text, f"columns among {list(map(str, frame.columns))}",
-                hint=f"{name!r} is not a column.",
+                hint=f"{name!r} is not a column. {alike(name, map(str, frame.columns))}".strip(),
             )  # fmt: skip
 
 
