@@ -309,6 +309,8 @@ def test_an_argument_of_the_verb_beside_it_names_that_verb(name: str) -> None:
             with pytest.raises(CallError) as caught:
                 verbs.functions()[name](**{argument: 1})
             said = re.search(rf"{argument}= is an argument of ([\w ]+)\.", str(caught.value))
+            if f"{argument}= is an argument of {name}(...)." in str(caught.value):
+                continue  # a method of the result takes it
             assert said, (name, argument, str(caught.value))
             for named in re.split(" and ", said[1]):
                 assert argument in _parameters(named)
