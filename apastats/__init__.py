@@ -126,15 +126,15 @@ __all__ = ["__version__", *EXPORTS]
 
 
 def __getattr__(name: str) -> _Any:
+    import importlib
+
     module = EXPORTS.get(name)
     if module is None:
         said = f"module 'apastats' has no attribute {name!r}"
         if name.startswith("_"):  # asked by tools
             raise AttributeError(said)
-        from apastats.calls import instead
-
-        raise AttributeError(f"{said}. {instead(name)}")
-    import importlib
+        hint = importlib.import_module("apastats.calls").instead(name)
+        raise AttributeError(f"{said}. {hint}")
 
     value = getattr(importlib.import_module(module), name)
     globals()[name] = value

@@ -156,9 +156,7 @@ def instead(name: str) -> str:
     low = name.lower()
     meant = next((v for v, others in ELSEWHERE.items() if low in others), None)
     if meant is None:
-        from apastats.results import Result
-
-        if not low.startswith("_") and callable(getattr(Result, low, None)):
+        if low in _METHODS or low in ("glance", "to_markdown", "to_html", "to_word"):
             return f"{low}() is a method of results."
         close = difflib.get_close_matches(low, [v.lower() for v in EXPORTS], n=1, cutoff=0.75)
         meant = next((v for v in EXPORTS if close and v.lower() == close[0]), None)
@@ -341,18 +339,17 @@ def _unknown(
 def _methods(function: str, argument: str) -> list[str]:
     """Methods of a verb's result that have an argument of this name."""
     import apastats
-    from apastats.results import Result
 
     verb = getattr(apastats, function, None) if function in apastats.EXPORTS else None
     made = getattr(inspect.unwrap(verb), "__annotations__", {}).get("return") if verb else None
     kind = getattr(inspect.getmodule(inspect.unwrap(verb)), str(made), None) if verb else None
-    if not (inspect.isclass(kind) and issubclass(kind, Result)):
+    if not (inspect.isclass(kind) and hasattr(kind, "tidy")):
         return []
-    own = {n: m for n, m in inspect.getmembers(kind, inspect.isfunction) if not hasattr(Result, n)}
+    own = {n: m for n, m in inspect.getmembers(kind, inspect.isfunction) if not n.startswith("_")}
     return [
         n
         for n, m in own.items()
-        if not n.startswith("_") and argument in inspect.signature(m).parameters
+        if not m.__module__.endswith(".results") and argument in inspect.signature(m).parameters
     ]
 
 
