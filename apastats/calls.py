@@ -315,10 +315,19 @@ def misfit(
     there = {*kwargs, *places[: len(given)]}
     missing = [k for k, p in parameters.items() if _needed(p) and k not in there]
     fault = "is missing" if len(missing) == 1 else "are missing"
-    hint = NO_MARGIN if "bounds" in missing else ""
-    if "data" in missing and "formula" in parameters and not isinstance((given or [""])[0], str):
-        hint = f"{_FORMULA_FIRST.format(name)} {hint}".strip()
+    hint = _of_missing(name, missing, given, parameters)
     return CallError(name, ", ".join(missing), None, fault, takes, hint=hint)
+
+
+def _of_missing(
+    name: str, missing: Sequence[str], given: Sequence[Any], parameters: Mapping[str, Any]
+) -> str:
+    """That there is no default margin, and that a formula comes before the data."""
+    hint = NO_MARGIN if "bounds" in missing else ""
+    first = given[0] if given else ""
+    if "data" in missing and "formula" in parameters and not isinstance(first, str):
+        return f"{_FORMULA_FIRST.format(name)} {hint}".strip()
+    return hint
 
 
 def _unknown(
