@@ -399,9 +399,9 @@ def view(
     """Open the report of a finished study in the browser."""
     page = folder / "report.html"
     if not page.is_file():
-        from apastats.errors import ReadError
+        from apastats.studies.folder import no_study
 
-        raise ReadError(folder, "holds no report.html")
+        raise no_study(folder, FileNotFoundError("it holds no report.html"))
     address = page.resolve().as_uri()
     typer.echo(address)
     if not print_only:

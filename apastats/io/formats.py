@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from apastats.errors import MissingExtraError, ReadError
+from apastats.errors import InputError, MissingExtraError, ReadError
 from apastats.io.arrays import affordable, reading
 from apastats.io.dialects import to_utf8
 from apastats.io.frames import Part, from_arrow, from_xarray
@@ -94,10 +94,44 @@ _BY_ENDING = {
     ".rdata": ("an R data file", "R, saved with write.csv"),
     ".sav": ("an SPSS file", "pandas.read_spss, then apa.read(frame)"),
     ".dta": ("a Stata file", "pandas.read_stata, then apa.read(frame)"),
+    ".toml": ("a study file", "apastats run (run_study)"),
 }
 BATCH = 1 << 28
 # what pyarrow raises over damaged bytes, beside its own errors
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, NotImplementedError, MemoryError, IndexError)
+
+
+_TEXT = ("text", "compressed text", "zip")
+# formats that read an option; the decimal mark is that of text cells, which all of them may hold
+_TAKEN_BY = {
+    "sep": _TEXT,
+    "comment": _TEXT,
+    "encoding": (*_TEXT, "JSON"),
+    "sheet": ("Excel sheet", "OpenDocument sheet"),
+}
+
+
+def _applicable(paths: Sequence[str], options: FileOptions) -> None:
+    """Refuse an option that none of the files would read."""
+    given = {name: getattr(options, name) for name in _TAKEN_BY}
+    given = {name: value for name, value in given.items() if value is not None}
+    if not given or not paths:
+        return
+    kinds = list(dict.fromkeys(kind_of(path, _head(path)) for path in paths))
+    for name, value in given.items():
+        if not set(kinds) & set(_TAKEN_BY[name]):
+            allowed = (
+                f"nothing with {', '.join(kinds)}: {name} is read with {', '.join(_TAKEN_BY[name])}"
+            )
+            raise InputError(name, value, allowed)
+
+
+def _head(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(512)
+    except OSError as error:
+        raise ReadError(path, f"cannot be read ({error})") from error
 
 
 def kind_of(path: str, head: bytes) -> str:
@@ -162,6 +196,7 @@ def read_files(paths: Sequence[str], options: FileOptions) -> Iterator[Part]:
     ReadError
         If a file cannot be read; the message names it.
     """
+    _applicable(paths, options)
     group: list[tuple[str, bytes]] = []
     first = b""
     size = 0
@@ -184,12 +219,7 @@ def read_files(paths: Sequence[str], options: FileOptions) -> Iterator[Part]:
 
 
 def _one_file(path: str, options: FileOptions) -> Iterator[Part]:
-    try:
-        with open(path, "rb") as file:
-            head = file.read(512)
-    except OSError as error:
-        raise ReadError(path, f"cannot be read ({error})") from error
-    kind = kind_of(path, head)
+    kind = kind_of(path, _head(path))
     stated = entities(path)
     with reading(path):
         parts = list(_READERS[kind](path, options))

@@ -83,8 +83,10 @@ def _results(
 
 
 def _single_threaded(function: Callable[..., Arrays], task: tuple[Any, ...]) -> Arrays:
-    """One task in a worker process, BLAS limited there too."""
-    with threadpool_limits(1, "blas"):
+    """One task in a worker process, BLAS limited there too; what it calls sends no tasks of its own."""
+    from joblib import parallel_config
+
+    with threadpool_limits(1, "blas"), parallel_config("sequential"):
         return function(*task)
 
 

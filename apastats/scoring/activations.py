@@ -28,7 +28,7 @@ from apastats.errors import (
 from apastats.folders import write_whole
 from apastats.io.arrays import first_line
 from apastats.resampling.parallel import elsewhere, run_tasks
-from apastats.scoring.stimulus_sources import Stimuli, tensor_of
+from apastats.scoring.stimulus_sources import Stimuli, tensor_of, turned
 from apastats.words import read_json
 
 __all__ = ["Activations", "activations", "projection_size", "sparse_projection"]
@@ -75,9 +75,8 @@ class Activations(Mapping[str, np.ndarray]):
     def __getitem__(self, layer: str) -> np.ndarray:
         """Features ``[n_stimulus, n_feature]`` of a layer, mapped from disk (not loaded)."""
         choice("layer", layer, self.layers)
-        mapped: np.ndarray = np.load(
-            self.folder / _file_name(self.layers.index(layer)), mmap_mode="r"
-        )
+        name = _file_name(self.layers.index(layer))
+        mapped: np.ndarray = np.load(self.folder / name, mmap_mode="r")
         return mapped
 
     def __len__(self) -> int:
@@ -259,20 +258,21 @@ def activations(
         applies("frame_axis", frame_axis, to=("clip",), chosen=str(frames), by="frames")
         arguments.whole("frame_axis", frame_axis, least=1)
     _check_device(device)
-    target, existed = _target(folder, type(model).__name__, overwrite)
-    layer_of = [
-        _Layer(n, target / _file_name(k), project, seed, frame_axis, _chosen(element, n))
-        for k, n in enumerate(wanted)
-    ]
+    elements = [_chosen(element, name) for name in wanted]
     items = Stimuli(stimuli, torch)
     batches = _batches(items, batch_size, frames, transform, torch)
-    handles = _hooked(modules, () if elsewhere() else layer_of)
+    target, existed = _target(folder, type(model).__name__, overwrite)
+    layer_of, handles = list[_Layer](), list[Any]()
     own = next(iter(model.parameters()), torch.zeros(0))
     own_device = own.device
     dtype = own.dtype if own.is_floating_point() else torch.float32
     was_training = model.training
     count = 0
     try:
+        for k, name in enumerate(wanted):
+            path = target / _file_name(k)
+            layer_of.append(_Layer(name, path, project, seed, frame_axis, elements[k]))
+        handles = _hooked(modules, () if elsewhere() else layer_of)
         model.eval()
         model.to(device)
         given = ((batch, sizes, sizes if frames == "each" else None) for batch, sizes in batches)
@@ -321,8 +321,8 @@ def _check_device(device: str) -> None:
 
 def _target(folder: str | Path | None, name: str, overwrite: bool) -> tuple[Path, bool]:
     """The folder that is written, made where it is not there, and whether it was there."""
-    made = Path(tempfile.mkdtemp(prefix="apastats_activations_") if folder is None else folder)
-    target = made / name if folder is None else made
+    made = tempfile.mkdtemp(prefix="apastats_activations_") if folder is None else folder
+    target = Path(made) / (name if folder is None else "")
     existed = target.exists()
     if existed and not (overwrite and target.is_dir()):
         raise OutputExistsError(
@@ -344,9 +344,10 @@ def _run(
     try:
         model(batch.to(device=device, dtype=torch.int64 if whole else dtype))
     except (RuntimeError, IndexError) as error:
-        said = first_line(error)
-        given = f"a batch of shape {tuple(batch.shape)}"
-        raise InputError("stimuli", given, f"what the network takes ({said})") from error
+        shape = tuple(batch.shape)
+        allowed = f"what the network takes ({first_line(error)})"
+        given = f"a batch of shape {shape}"
+        raise InputError("stimuli", given, allowed, hint=turned(shape)) from error
     for layer in layers:
         layer.check()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -12,8 +13,9 @@ from apastats.calls import not_among
 from apastats.errors import DesignError, InputError
 from apastats.io.rdm_set import RDMSet, aligned
 from apastats.io.read_rdms import as_rdms
-from apastats.numbers.backends import get_backend
+from apastats.numbers.backends import Backend, get_backend
 from apastats.recording import verb
+from apastats.resampling.parallel import elsewhere, run_tasks
 from apastats.results import Provenance, Result
 from apastats.scoring.fixed import fixed_scores, pair_variances
 from apastats.scoring.methods import parse_method
@@ -200,23 +202,19 @@ def evaluate_rdms(
     n_model = len(predictors)
     scores = np.full((len(rois), n_model, len(subjects)), np.nan)
     lower, upper = np.full((2, len(rois), len(subjects)), np.nan)
-    for k, r in enumerate(rois):
-        members = np.flatnonzero(roi == r)
+    people = [np.flatnonzero(roi == r) for r in rois]
+    for r, members in zip(rois, people, strict=True):
         if len(members) < 2:
             raise DesignError(
                 f"ROI {r!r} has {len(members)} subject; noise ceilings need at least two"
             )
-        found = fixed_scores(
-            targets.vectors[members],
-            predictors.vectors,
-            method=name,
-            sigma_k=sigma_k,
-            rerank=rerank,
-            backend=engine,
-        )
+    what = (predictors.vectors, name, sigma_k, rerank, engine)
+    tasks = ((targets.vectors[members], *what) for members in people)
+    made = run_tasks(_roi, list(tasks), label="scoring") if elsewhere() else starmap(_roi, tasks)
+    for k, (members, found) in enumerate(zip(people, made, strict=True)):
         where = [column[s] for s in subject[members]]
-        scores[k][:, where] = found.scores
-        lower[k, where], upper[k, where] = found.lower, found.upper
+        scores[k][:, where] = found["scores"]
+        lower[k, where], upper[k, where] = found["lower"], found["upper"]
     log = [*log, *direction(scores, name)]
     count = np.isfinite(scores).sum(axis=2)
     mean = np.nansum(scores, axis=2) / np.where(count > 0, count, np.nan)
@@ -259,3 +257,13 @@ def evaluate_rdms(
         "model_vectors": np.asarray(predictors.vectors),
     }
     return RDMEvaluation(table, info, Provenance(data_hash=given.hash), arrays, tuple(log))
+
+
+def _roi(
+    brain: np.ndarray, models: np.ndarray, method: str, sigma_k: Any, rerank: bool, engine: Backend
+) -> dict[str, np.ndarray]:
+    """Scores and ceilings of one ROI."""
+    found = fixed_scores(
+        brain, models, method=method, sigma_k=sigma_k, rerank=rerank, backend=engine
+    )
+    return found._asdict()

@@ -14,12 +14,14 @@ from apastats.io.rdm_vectors import n_stimulus
 from apastats.io.read_rdms import as_rdms
 from apastats.memory import reserve
 from apastats.numbers.backends import NUMPY, Backend, get_backend
+from apastats.resampling.parallel import elsewhere, run_tasks
 from apastats.scoring.methods import comparison, parse_method
 from apastats.scoring.similarity import features, whitening
 
 __all__ = ["paired_similarity", "rdm_similarity", "similarity_counts"]
 
 BLOCK_BYTES = 2**28
+TASKS = 64  # for other processes
 MAX_DENSE_PAIRS = 6000
 
 
@@ -153,9 +155,32 @@ def similarity_counts(
             b = y[columns]
         if pairs is not None:
             a, b = a[:, pairs], b[:, pairs]
-        block = _complete(a, b, method, sigma_k, n, pairs, batch, x_ranked, backend)
+        what = (b, method, sigma_k, n, pairs, batch, x_ranked, backend)
+        size = _at_once(a, method, batch, backend) if elsewhere() else len(a)
+        if size < len(a):
+            tasks = [(a[k : k + size], *what) for k in range(0, len(a), size)]
+            made = [part["block"] for part in run_tasks(_task, tasks, label="scoring")]
+            block = np.concatenate(made)
+        else:
+            block = _complete(a, *what)
         out[np.ix_(rows, columns)] = block
     return out, count
+
+
+def _task(a: np.ndarray, *what: Any) -> dict[str, np.ndarray]:
+    """Some rows, in another process."""
+    return {"block": _complete(a, *what)}
+
+
+def _at_once(a: np.ndarray, method: str, batch: int | None, backend: Backend) -> int:
+    """Rows of a task; a matrix product rounds by its size, which stays that of one process."""
+    if comparison(method).product:
+        return _block_size(a.shape[1], batch, backend)
+    return min(batch or len(a), -(-len(a) // TASKS))
+
+
+def _block_size(n_pair: int, batch: int | None, backend: Backend) -> int:
+    return batch or max(1, BLOCK_BYTES // (np.dtype(backend.dtype).itemsize * n_pair))
 
 
 def paired_similarity(
@@ -276,7 +301,7 @@ def _products(
 ) -> np.ndarray:
     """One matrix product per block of rows of x, against the features of y."""
     right = features(y, method, whitener=w, backend=backend).T
-    size = batch or max(1, BLOCK_BYTES // (np.dtype(backend.dtype).itemsize * x.shape[1]))
+    size = _block_size(x.shape[1], batch, backend)
     if size >= len(x):
         return backend.numpy(
             features(x, method, whitener=w, ranked=x_ranked, backend=backend) @ right

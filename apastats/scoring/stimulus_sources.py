@@ -11,8 +11,9 @@ import numpy as np
 from apastats.arguments import path
 from apastats.errors import InputError, ReadError
 
-__all__ = ["Stimuli", "tensor_of"]
+__all__ = ["Stimuli", "tensor_of", "turned"]
 
+COLOURS = (1, 3, 4)
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 
@@ -102,3 +103,14 @@ def _picture(path: Path) -> Any:
             return picture.copy()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ReadError(path, f"no picture that can be read ({error})") from error
+
+
+def turned(shape: tuple[int, ...]) -> str:
+    """What to do where the colours of images stand last."""
+    if len(shape) < 4 or shape[-1] not in COLOURS or shape[-3] in COLOURS:
+        return ""
+    order = (*range(len(shape) - 3), len(shape) - 1, len(shape) - 3, len(shape) - 2)
+    return (
+        f"The last axis ({shape[-1]}) looks like the colours, which come before height and width here: "
+        f"images.transpose{order} turns them."
+    )

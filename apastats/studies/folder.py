@@ -147,6 +147,14 @@ def _not_as_planned(kept: Any) -> set[str]:
     return {"equivalence_score" if p == "equivalence" else p for p in parts}
 
 
+def no_study(path: Path, error: Exception) -> ReadError:
+    """What a folder that holds no finished study is."""
+    if not path.is_dir():
+        what = "a file" if path.exists() else "not there"
+        return ReadError(path, f"is {what}; allowed: the folder that `apastats run` has made")
+    return ReadError(path, f"not the folder of a finished study ({error})")
+
+
 def read_folder(path: str | Path) -> StudyFolder:
     """Read the folder of a finished study.
 
@@ -165,6 +173,6 @@ def read_folder(path: str | Path) -> StudyFolder:
             if not isinstance(text_there, str):
                 raise TypeError(f"{text_there!r} is no text")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReadError(folder, f"not the folder of a finished study ({error})") from error
+        raise no_study(folder, error) from error
     results = {name: load(folder / "results", name)[0] for name in names}
     return StudyFolder(folder, study, text, command, results, messages)

@@ -20,7 +20,7 @@ from apastats.folders import MARKER, digest, files, sealed
 from apastats.io.arrays import first_line
 from apastats.results import jsonable, package_versions
 from apastats.studies.compared import Difference, Measure, compare_files, json_differences
-from apastats.studies.folder import machine, write_folder
+from apastats.studies.folder import machine, no_study, write_folder
 from apastats.studies.inputs import code_places
 from apastats.studies.pipeline import Pipeline, Progress
 from apastats.studies.plan import compare_with_plan, read_plan, write_plan_copy
@@ -144,7 +144,7 @@ def _recipe(path: Path) -> tuple[dict[str, Any], StudyFile, str]:
         if not isinstance(run["command"], str):
             raise TypeError("its command is no text")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReadError(path, f"not the folder of a finished study ({error})") from error
+        raise no_study(path, error) from error
     return run, study, text
 
 

@@ -173,3 +173,31 @@ def test_a_mistake_in_any_command_is_one_line(tmp_path: Path, arguments: list[st
     refused(cli(*arguments, cwd=tmp_path))
     assert [p.name for p in tmp_path.iterdir()] == ["there.md"]
     assert (tmp_path / "there.md").read_text() == "thesis"
+
+
+@pytest.mark.parametrize("what", ["s.toml", "there.md", "nowhere", "empty"])
+@pytest.mark.parametrize("command", ["verify", "report", "cite", "view"])
+def test_what_is_no_finished_study_is_told_as_what_it_is(
+    tmp_path: Path, command: str, what: str
+) -> None:
+    from typer.testing import CliRunner
+
+    from apastats.cli import app
+    from apastats.errors import ApaError
+
+    (tmp_path / "s.toml").write_text("x = 1")
+    (tmp_path / "there.md").write_text("thesis")
+    (tmp_path / "empty").mkdir()
+    done = CliRunner().invoke(app, [command, str(tmp_path / what)])
+    assert isinstance(done.exception, ApaError)
+    said = str(done.exception)
+    assert str(tmp_path / what) in said
+    assert "Errno 20" not in said
+    expected = {"nowhere": "is not there", "empty": "not the folder"}.get(what, "is a file")
+    assert expected in said
+
+
+def test_a_study_file_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text("x = 1")
+    refused(done := cli("check", tmp_path / "study.toml"))
+    assert "is a study file; apastats run" in done.stderr

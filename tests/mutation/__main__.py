@@ -1,37 +1,31 @@
-"""Whether the tests notice: ``python -m tests.mutation --markdown benchmarks/results/mutation.md``.
+"""Whether the tests notice: ``python -m tests.mutation --workdir DIR --markdown benchmarks/results/mutation.md``.
 
-A random sample of the mutants of each room, each against the tests of its room, in a fork of its own. Nothing on disk
-is changed: the mutant is compiled where the module is imported. With ``--workdir`` finished mutants are kept, and a
-run that was stopped goes on.
+Mutants of each room (all of a small one, a random sample of the others), each against the tests of its room that
+reach the changed line, the fastest first, until one fails. Finished mutants are kept in the workdir, and a run that
+was stopped goes on; one that survived is tried again where ``--seconds`` is more than it had.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import importlib.abc
-import importlib.machinery
 import json
 import math
 import os
 import random
-import signal
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
-from tests.mutation.mutants import mutant, number_of_mutants, sources
+from tests.mutation.mutants import number_of_mutants, sources
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 900  # seconds a mutant may take; one that never ends is noticed
+SAMPLE = 120  # mutants of a room that has more than 300
 # room -> files, tests that are for them
 ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "resampling/intervals": (
         ("apastats/resampling/intervals.py",),
-        tuple(f"tests/resampling/test_{n}.py" for n in ("kernels", "few", "quantiles", "means")),
+        tuple(f"tests/resampling/test_{n}.py" for n in ("few", "quantiles", "means")),
     ),
     "patterns arrays": (
         ("apastats/patterns/arrays.py", "apastats/patterns/permutations.py"),
@@ -40,64 +34,17 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             for n in ("pattern_agreement", "alignment_patterns", "matrix_agreement", "agreement_test")
         ),
     ),
-    "numbers": (
-        ("apastats/numbers/*.py",),
-        ("tests/numbers", "tests/comparing", "tests/reference", "tests/resampling", "tests/patterns", "tests/planning"),
-    ),
     "comparing engine": (
         tuple(f"apastats/comparing/{n}.py" for n in ("compare", "choices", "decisions", "equivalence", "families",
                                                      "rows", "tost")),
-        ("tests/comparing", "tests/reference", "tests/laws/test_unit_laws.py"),
+        ("tests/comparing", "tests/reference"),
     ),
-    "mixed/engine": (("apastats/mixed/engine/*.py",), ("tests/mixed",)),
+    "numbers": (
+        ("apastats/numbers/*.py",),
+        ("tests/numbers", "tests/comparing", "tests/reference", "tests/resampling"),
+    ),
+    "mixed/engine": (("apastats/mixed/engine/*.py",), ("tests/mixed", "tests/reference")),
 }  # fmt: skip
-
-
-class Loader(importlib.machinery.SourceFileLoader):
-    """Compiles the mutant in place of the module."""
-
-    def __init__(self, name: str, path: str, index: int) -> None:
-        super().__init__(name, path)
-        self.index = index
-
-    def get_code(self, fullname: str) -> CodeType:
-        """Code of the mutant."""
-        tree, _, _ = mutant(Path(self.path).read_text("utf-8"), self.index)
-        return compile(tree, self.path, "exec")
-
-
-class Finder(importlib.abc.MetaPathFinder):
-    """Finds the mutant under the name of its module."""
-
-    def __init__(self, path: Path, index: int) -> None:
-        self.path, self.index = path, index
-        self.name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
-        """Spec of the mutant; None for every other module."""
-        if fullname != self.name:
-            return None
-        loader = Loader(fullname, str(self.path), self.index)
-        return importlib.machinery.ModuleSpec(fullname, loader, origin=str(self.path))
-
-
-def noticed(path: Path, index: int, tests: Sequence[str]) -> bool:
-    """Whether a test of the room fails, or the process dies or does not end."""
-    child = os.fork()
-    if child == 0:
-        with open(os.devnull, "w") as nothing:
-            os.dup2(nothing.fileno(), 1)
-            os.dup2(nothing.fileno(), 2)
-        signal.alarm(PATIENCE)
-        sys.meta_path.insert(0, Finder(path, index))
-        import pytest
-
-        code = 1
-        with contextlib.suppress(BaseException):
-            options = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-p", "no:randomly"]
-            code = int(pytest.main([*options, *tests]))
-        os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
 
 
 def wilson(k: int, n: int, z: float = 1.96) -> tuple[float, float]:
@@ -118,82 +65,97 @@ def sample(room: str, number: int, seed: int) -> list[tuple[Path, int]]:
     return every[:number]
 
 
+def number_tried(room: str, number: int | None, seed: int) -> int:
+    """How many mutants of a room are asked."""
+    there = len(sample(room, 10**9, seed))
+    return min(there, number) if number else (there if there <= 300 else SAMPLE)
+
+
+def found_of(room: str, number: int | None, seed: int, workdir: Path) -> list[dict[str, Any]]:
+    """Mutants of the sample that were tried, up to the first that was not: what follows is no random sample."""
+    out = []
+    for path, index in sample(room, number_tried(room, number, seed), seed):
+        kept = kept_as(workdir, path, index)
+        if not kept.exists():
+            break
+        out.append(json.loads(kept.read_text()))
+    return out
+
+
+def kept_as(workdir: Path, path: Path, index: int) -> Path:
+    """File of a mutant that was tried."""
+    return workdir / f"{path.relative_to(ROOT).as_posix().replace('/', '.')} {index}.json"
+
+
 def markdown(found: dict[str, list[dict[str, Any]]], seed: int) -> str:
     """A table of rooms, and one of the mutants that no test noticed."""
     from apastats import __version__
 
     lines = [
-        "# Mutants",
+        "# Benchmarks: mutation",
         "",
-        f"apastats {__version__}, seed {seed}: a random sample of the mutants of each room (an operator, a constant, a "
-        "comparison or a condition changed), each against the tests of its room; "
-        "`python -m tests.mutation` goes on with it.",
+        f"apastats {__version__}, seed {seed}; "
+        f"`python -m tests.mutation --workdir DIR --seed {seed}` measures it anew.",
+        "",
+        "## mutation",
+        "",
+        "An operator, a constant, a comparison or a condition is changed; the tests of the room that reach the line, "
+        "each of at most 2 s and 10 examples, run until one fails. "
+        "A room of more than 300 mutants is sampled at random: the interval "
+        "(Wilson, 95 %) is that of its share.",
         "",
         "| room | mutants there are | tried | noticed | share | 95 % interval |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "|---|---:|---:|---:|---:|---|",
     ]
     for room, rows in found.items():
         n, k = len(rows), sum(r["noticed"] for r in rows)
         low, high = wilson(k, n)
         there = len(sample(room, 10**9, seed))
-        share = f"{100 * k / n:.0f} %" if n else "-"
-        lines.append(
-            f"| {room} | {there:,} | {n} | {k} | {share} | {100 * low:.0f} to {100 * high:.0f} % |"
-        )
-    lines += ["", "Not noticed:", "", "| where | change | why |", "| --- | --- | --- |"]
+        share = f"{100 * k / n:.1f} %" if n else "-"
+        interval = "all were tried" if n == there else f"{100 * low:.0f} to {100 * high:.0f} %"
+        lines.append(f"| {room} | {there:,} | {n} | {k} | {share} | {interval} |")
+    lines += ["", "Not noticed, and why:", "", "| where | change | why |", "|---|---|---|"]
     reasons = json.loads((Path(__file__).parent / "survivors.json").read_text("utf-8"))
     for rows in found.values():
         for r in rows:
             if not r["noticed"]:
                 why = reasons.get(f"{r['file']}: {r['code']}: {r['change']}", "not read yet")
                 code = r["code"].replace("|", "\\|")
-                lines.append(f"| {r['file']}:{r['line']} `{code}` | {r['change']} | {why} |")
+                lines.append(f"| {r['file']} `{code}` | {r['change']} | {why} |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> int:
     """Try mutants until the sample, or the time, is at its end."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
-    parser.add_argument("--number", type=int, default=60, help="mutants of each room")
+    parser.add_argument(
+        "--number", type=int, help="mutants of each room (default: those of the page)"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rooms", nargs="*", default=list(ROOMS), choices=list(ROOMS))
     parser.add_argument("--workdir", type=Path, required=True, help="folder of finished mutants")
     parser.add_argument("--minutes", type=float, default=math.inf)
+    parser.add_argument("--seconds", type=float, default=15.0, help="of tests for a mutant")
     parser.add_argument("--markdown", type=Path)
     chosen = parser.parse_args()
     chosen.workdir.mkdir(parents=True, exist_ok=True)
-    # what every child needs is imported once; the package itself is not
-    import hypothesis  # noqa: F401
-    import pandas  # noqa: F401
-    import pyarrow  # noqa: F401
-    import pytest  # noqa: F401
-    import scipy.stats  # noqa: F401
-
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    start = time.monotonic()
-    found: dict[str, list[dict[str, Any]]] = {room: [] for room in ROOMS}
-    turns = [(room, k) for k in range(chosen.number) for room in chosen.rooms]
-    samples = {room: sample(room, chosen.number, chosen.seed) for room in ROOMS}
-    for room, k in turns:
-        if k >= len(samples[room]):
-            continue
-        path, index = samples[room][k]
-        name = path.relative_to(ROOT).as_posix()
-        source = path.read_text("utf-8")
-        _, line, change = mutant(source, index)
-        code = source.splitlines()[line - 1].strip()[:60]
-        kept = chosen.workdir / f"{chosen.seed} {name.replace('/', '.')} {index}.json"
-        if not kept.exists():
-            if time.monotonic() - start > 60 * chosen.minutes:
-                continue
-            row = {"file": name, "line": line, "code": code, "change": change}
-            row["noticed"] = noticed(path, index, ROOMS[room][1])
-            kept.write_text(json.dumps(row))
-        row = json.loads(kept.read_text())
-        found[room].append(row)
-        sys.stderr.write(
-            f"{'noticed' if row['noticed'] else 'SURVIVED'}: {name}:{line} {code}: {change}\n"
-        )
+    until = time.monotonic() + 60 * chosen.minutes
+    import pytest
+
+    from tests.mutation.trying import Trying
+
+    rooms = {
+        room: (sample(room, number_tried(room, chosen.number, chosen.seed), chosen.seed), tests)
+        for room, (_, tests) in ROOMS.items()
+        if room in chosen.rooms
+    }
+    files = [path for patterns, _ in ROOMS.values() for path in sources(ROOT, patterns)]
+    plugin = Trying(rooms, files, chosen.workdir, seconds=chosen.seconds, until=until)
+    options = ["-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow and not calibration"]
+    tests = sorted({test for _, tests in rooms.values() for test in tests})
+    pytest.main([*options, *tests], plugins=[plugin])
+    found = {room: found_of(room, chosen.number, chosen.seed, chosen.workdir) for room in ROOMS}
     text = markdown(found, chosen.seed)
     sys.stdout.write(text)
     if chosen.markdown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -10,7 +11,14 @@ import numpy as np
 import pytest
 
 import apastats as apa
-from apastats.errors import DataError, InputError, MissingExtraError, OutputExistsError, ReadError
+from apastats.errors import (
+    ApaError,
+    DataError,
+    InputError,
+    MissingExtraError,
+    OutputExistsError,
+    ReadError,
+)
 from apastats.scoring.activations import projection_size, sparse_projection
 
 torch = pytest.importorskip("torch")
@@ -206,6 +214,36 @@ def test_a_failed_call_leaves_nothing_behind(tmp_path: Path, stimuli: np.ndarray
         apa.activations(net, ["0"], broken(), folder=tmp_path / "a", batch_size=1, overwrite=True)
     np.testing.assert_array_equal(apa.Activations.open(tmp_path / "a")["0"], whole)
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["index.json", "layer_000.npy"]
+
+
+@pytest.mark.parametrize("made", [False, True])
+@pytest.mark.parametrize(
+    "wrong",
+    ["missing", "missing/one.png", 5, [None], [], ["missing.png"], np.zeros((2, 9)), np.zeros((2, 8, 8, 3)), iter(())],
+    ids=repr,
+)  # fmt: skip
+def test_no_refused_stimuli_leave_anything_behind(
+    tmp_path: Path, stimuli: np.ndarray, wrong: object, made: bool
+) -> None:
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3))
+    if made:
+        apa.activations(net, ["0"], stimuli, folder=tmp_path / "a")
+    before = {p.name: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    with pytest.raises(ApaError):
+        apa.activations(net, ["0"], wrong, folder=tmp_path / "a", overwrite=made)
+    assert {p.name: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+    assert (tmp_path / "a").exists() == made
+
+
+def test_images_with_their_colours_last_are_told_how_to_turn() -> None:
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3))
+    images = np.zeros((2, 8, 9, 3), "f4")
+    with pytest.raises(InputError, match=r"looks like the colours") as told:
+        apa.activations(net, images, ["0"])
+    order = re.search(r"transpose\(([\d, ]+)\)", str(told.value))
+    assert order is not None
+    turned = images.transpose(*map(int, order[1].split(",")))
+    assert apa.activations(net, turned, ["0"])["0"].shape == (2, 4 * 6 * 7)
 
 
 def test_activations_are_opened_again(tmp_path: Path, stimuli: np.ndarray) -> None:

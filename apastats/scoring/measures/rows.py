@@ -10,12 +10,14 @@ import pandas as pd
 
 from apastats.errors import DegenerateWarning, DesignError, warn
 from apastats.numbers.backends import Backend
+from apastats.resampling.parallel import elsewhere, run_tasks
 from apastats.scoring.measures.entry import Measure
 from apastats.scoring.response_patterns import Patterns, other_people
 
 __all__ = ["measured_rows"]
 
 BLOCK_BYTES = 2**26
+TASKS = 64  # for other processes
 Sets = Mapping[tuple[str, str], Patterns]
 
 
@@ -51,33 +53,12 @@ def measured_rows(
     targets = [_prepared(measure, p.compact(), backend) for p in brain.values()]
     if measure.stack is not None:
         targets = measure.stack(targets, backend)
-    size = batch or _batch(n, backend)
-    parts: list[pd.DataFrame] = []
-
-    def add(
-        kind: str, names: Sequence[tuple[str, str]], values: np.ndarray, kept: np.ndarray
-    ) -> None:
-        parts.append(
-            _frame(measure, kind, names, keys, values, kept, reference_from, split, with_test)
+    parts = [
+        _frame(measure, kind, names, keys, values, kept, reference_from, split, with_test)
+        for kind, names, kept, values in _values(
+            measure, brain, models, references, targets, reference_from, batch, backend
         )
-
-    for names in _blocks(list(models), size):
-        made = [_prepared(measure, models[key].compact(), backend) for key in names]
-        values = _compare(measure, made, targets, backend)
-        add("model", names, values, np.ones(values.shape[1:], dtype=bool))
-    subjects = np.array([s for s, _ in keys], dtype=object)
-    if len(set(subjects)) > 1 and "subject_to_subject" in references:
-        for place in _blocks(list(range(len(keys))), size):
-            values = _compare(measure, _some(targets, place), targets, backend)
-            kept = subjects[place][:, None] != subjects
-            add("subject_to_subject", [keys[i] for i in place], values, kept)
-    if len(set(subjects)) > 1 and "leave_one_out" in references:
-        for subject, roi, mean in other_people(brain, reference_from):
-            own = np.flatnonzero(subjects == subject)
-            made = [_prepared(measure, mean.compact(), backend)]
-            values = np.full((2, 1, len(keys)), np.nan)
-            values[:, :, own] = _compare(measure, made, _some(targets, own), backend)
-            add("leave_one_out", [("others", roi)], values, subjects[None] == subject)
+    ]
     if not parts:
         raise DesignError(
             "nothing to score: models is None, and references need at least two subjects"
@@ -91,6 +72,73 @@ def measured_rows(
             DegenerateWarning,
         )
     return frame
+
+
+def _values(
+    measure: Measure,
+    brain: Sets,
+    models: Sets,
+    references: Sequence[str],
+    targets: Any,
+    reference_from: str,
+    batch: int | None,
+    backend: Backend,
+) -> Iterator[tuple[str, Sequence[tuple[str, str]], np.ndarray, np.ndarray]]:
+    """Kind, predictors, which of their values are rows, and the values; in the processes that the caller chose."""
+    keys = list(brain)
+    subjects = np.array([s for s, _ in keys], dtype=object)
+    several = len(set(subjects)) > 1
+    size = batch or _batch(len(next(iter(brain.values())).train), backend)
+
+    def tasks() -> Iterator[tuple[Any, ...]]:
+        """What a row of the result is named, and what makes its values."""
+        for names in _blocks(list(models), _at_once(len(models), size, measure)):
+            kept = np.ones((len(names), len(keys)), dtype=bool)
+            yield ("model", names, kept), ([models[key] for key in names], None, targets)
+        if several and "subject_to_subject" in references:
+            for place in _blocks(list(range(len(keys))), _at_once(len(keys), size, measure)):
+                kept = subjects[place][:, None] != subjects
+                named = ("subject_to_subject", [keys[i] for i in place], kept)
+                yield named, (None, _some(targets, place), targets)
+        if several and "leave_one_out" in references:
+            for subject, roi, mean in other_people(brain, reference_from):
+                own = subjects == subject
+                named = ("leave_one_out", [("others", roi)], own[None])
+                yield named, ([mean], None, _some(targets, np.flatnonzero(own)))
+
+    if elsewhere():
+        every = list(tasks())
+        work = [(measure, *task, backend) for _, task in every]
+        found: Iterator[dict[str, np.ndarray]] = run_tasks(_task, work, label="scoring")
+        made = zip((named for named, _ in every), found, strict=True)
+    else:
+        made = ((named, _task(measure, *task, backend)) for named, task in tasks())  # type: ignore
+    for named, part in made:
+        kind, names, kept = named
+        values = part["values"]
+        if kind == "leave_one_out":
+            whole = np.full((2, 1, len(keys)), np.nan)
+            whole[:, :, kept[0]] = values
+            values = whole
+        yield kind, names, kept, values
+
+
+def _task(
+    measure: Measure,
+    patterns: Sequence[Patterns] | None,
+    ready: Any,
+    targets: Any,
+    backend: Backend,
+) -> dict[str, np.ndarray]:
+    """Values of some predictors: of patterns, or of what was prepared already."""
+    if patterns is not None:
+        ready = [_prepared(measure, p.compact(), backend) for p in patterns]
+    return {"values": _compare(measure, ready, targets, backend)}
+
+
+def _at_once(n: int, size: int, measure: Measure) -> int:
+    """Predictors of a task; a matrix product rounds by its size, which stays that of one process."""
+    return size if measure.stack is not None or not elsewhere() else min(size, -(-n // TASKS) or 1)
 
 
 def _some(targets: Any, places: Sequence[int] | np.ndarray) -> Any:
