@@ -164,8 +164,9 @@ def _other(value: Any) -> str:
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple):
         return f"<{type(value).__name__} {tuple(shape)}>"
-    # the tables of this package say what they hold in one line
-    text = repr(value)
+    # the tables of this package say what they hold in one line; others may write out all of it
+    own = type(value).__module__.startswith("apastats.")
+    text = repr(value) if own else ""
     one_line = text.startswith("<") and text.count("<") == 1 and "\n" not in text
     return text if one_line and " at 0x" not in text else f"<{type(value).__name__}>"
 

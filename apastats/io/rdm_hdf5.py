@@ -63,7 +63,7 @@ def descriptors(
             log.append(f"descriptor {name!r} is no label ({type(values).__name__}) and is left out")
         elif np.ndim(values) == 0:
             columns[str(name)] = [values] * n
-        elif len(values) == n and all(np.ndim(v) == 0 for v in values):
+        elif len(values) == n and all(isinstance(v, str) or np.ndim(v) == 0 for v in values):
             columns[str(name)] = list(values)
         else:
             log.append(

@@ -128,17 +128,21 @@ def canonical_labels(labels: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             )
         taken[column] = role
     log = [f"label {c!r} taken as {r}" for c, r in taken.items()]
-    out = labels.rename(columns=taken)
+    out = labels.rename(columns=taken) if taken else labels
     if not len(out.columns):
         out = out.assign(rdm=range(len(out)))
+    made: dict[str, list[str]] = {}
     for c in out.columns:
-        plain = text(out[c]) if not out[c].isna().any() else None
-        if plain is not None:
-            padded = [v for v in out[c] if isinstance(v, str) and v != v.strip()]
-            if padded:
-                log.append(f"blanks around labels removed in {c!r} (first: {padded[0]!r})")
-            out = out.assign(**{str(c): plain})
-    return out, log
+        if out[c].isna().any():
+            continue
+        values = out[c].to_numpy(dtype=object).tolist()
+        plain = text(values)
+        if plain != values or not isinstance(out[c].dtype, pd.StringDtype):
+            made[str(c)] = plain
+        padded = [v for v in values if isinstance(v, str) and v != v.strip()]
+        if padded:
+            log.append(f"blanks around labels removed in {c!r} (first: {padded[0]!r})")
+    return (out.assign(**made) if made else out), log
 
 
 def stimulus_names(

@@ -105,10 +105,8 @@ class RDMSet:
             raise DataError(
                 f"{self.source}: stimulus {twice!r} occurs {stimuli.count(twice)} times"
             )
-        for i, row in enumerate(vectors):
-            total = row.sum()
-            if np.isfinite(total):
-                continue
+        for i in np.flatnonzero(~np.isfinite(vectors.sum(axis=1))):
+            row = vectors[i]
             if np.isinf(row).any():
                 raise DataError(f"{self.source}: RDM {_row_text(labels, i)} has an infinite entry")
             if np.isnan(row).all():
@@ -128,20 +126,21 @@ class RDMSet:
         return len(self.vectors)
 
     def __repr__(self) -> str:
-        sizes = ", ".join(f"{c} ({self.labels[c].nunique()})" for c in self.labels.columns)
+        sizes = ", ".join(f"{c} ({len(set(v))})" for c, v in _columns(self.labels).items())
         return f"<RDMSet: {len(self)} RDMs of {len(self.stimuli)} stimuli; {sizes}>"
 
     @property
     def hash(self) -> str:
         """SHA-256 over sorted labels and float64 bytes, first 16 hex digits; order does not matter."""
         if not self._hash:
-            columns = sorted(self.labels.columns)
-            order = self.labels.sort_values(columns, kind="stable").index.to_numpy()
+            columns = dict(sorted(_columns(self.labels).items()))
+            rows = list(zip(*columns.values(), strict=True))
+            order = sorted(range(len(self)), key=rows.__getitem__)
             digest = hashlib.sha256(
                 repr(self.stimuli if self.named else len(self.stimuli)).encode()
             )
             for c in columns:
-                digest.update(f"{c}:{self.labels[c].iloc[order].tolist()}".encode())
+                digest.update(f"{c}:{[columns[c][i] for i in order]}".encode())
             for i in order:
                 digest.update(np.ascontiguousarray(self.vectors[i], dtype="<f8").tobytes())
             self._hash.append(digest.hexdigest()[:16])
@@ -345,7 +344,8 @@ def _text_labels(labels: pd.DataFrame, n: int, source: str) -> pd.DataFrame:
         raise DataError(
             f"{source}: labels must be a DataFrame with a column and {n} rows, one per RDM"
         )
-    labels = labels.reset_index(drop=True)
+    if not (isinstance(labels.index, pd.RangeIndex) and labels.index.start == 0):
+        labels = labels.reset_index(drop=True)
     for c in labels.columns:
         if labels[c].isna().any():
             raise DataError(
@@ -355,13 +355,19 @@ def _text_labels(labels: pd.DataFrame, n: int, source: str) -> pd.DataFrame:
         labels = labels.rename(columns=str)
     if not all(isinstance(d, pd.StringDtype) for d in labels.dtypes):
         labels = labels.assign(**{c: text(labels[c]) for c in labels.columns}).astype(str)
-    repeated = labels.duplicated()
-    if repeated.any():
+    # a set of rows is a third of the cost of pandas' search, which is then for the message
+    if len(set(zip(*_columns(labels).values(), strict=True))) < n:
+        repeated = labels.duplicated()
         first = int(repeated.to_numpy().argmax())
         raise DataError(
             f"{source}: {int(repeated.sum())} RDMs repeat labels, first {_row_text(labels, first)}"
         )
     return labels
+
+
+def _columns(labels: pd.DataFrame) -> dict[str, list[str]]:
+    """Labels as lists, by column."""
+    return {c: labels[c].to_numpy(dtype=object).tolist() for c in labels.columns}
 
 
 def _row_text(labels: pd.DataFrame, i: int) -> str:

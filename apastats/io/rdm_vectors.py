@@ -26,6 +26,8 @@ def like_similarities(vectors: np.ndarray, measure: str | None) -> list[str]:
     """
     if vectors.ndim != 2 or vectors.dtype.kind != "f" or "cross" in (measure or "").lower():
         return []
+    if vectors.size and vectors.min() >= -1e-6:  # false where something is missing
+        return []
     with np.errstate(invalid="ignore"):
         part = float((vectors < -1e-6).mean()) if vectors.size else 0.0
         inside = bool((np.abs(vectors) <= 1 + 1e-6)[np.isfinite(vectors)].all())

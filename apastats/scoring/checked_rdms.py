@@ -25,8 +25,9 @@ def checked_brain(brain: RDMSet, *, timed: bool = False) -> RDMSet:
     if "roi" not in labels.columns:
         labels = _with_text(labels, "roi", "-")
     by_time = [TIME] if timed and TIME in labels.columns else []
-    repeated = labels.duplicated(["subject", "roi", *by_time])
-    if repeated.any():
+    keys = ["subject", "roi", *by_time]
+    if len(set(zip(*(labels[c].tolist() for c in keys), strict=True))) < len(labels):
+        repeated = labels.duplicated(keys)
         first = labels[repeated].iloc[0]
         others = [c for c in labels.columns if c not in ("subject", "roi")]
         raise DataError(

@@ -174,8 +174,11 @@ def _task(a: np.ndarray, *what: Any) -> dict[str, np.ndarray]:
 
 def _at_once(a: np.ndarray, method: str, batch: int | None, backend: Backend) -> int:
     """Rows of a task; a matrix product rounds by its size, which stays that of one process."""
-    if comparison(method).product:
+    c = comparison(method)
+    if c.product:
         return _block_size(a.shape[1], batch, backend)
+    if c.noise:  # rsatoolbox's search for a distance rounds by the RDMs it is given together
+        return batch or len(a)
     return min(batch or len(a), -(-len(a) // TASKS))
 
 

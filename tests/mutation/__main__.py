@@ -25,7 +25,7 @@ SAMPLE = 120  # mutants of a room that has more than 300
 ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "resampling/intervals": (
         ("apastats/resampling/intervals.py",),
-        tuple(f"tests/resampling/test_{n}.py" for n in ("few", "quantiles", "means")),
+        tuple(f"tests/resampling/test_{n}.py" for n in ("few", "quantiles", "means", "interval_formulas")),
     ),
     "patterns arrays": (
         ("apastats/patterns/arrays.py", "apastats/patterns/permutations.py"),
