@@ -30,6 +30,20 @@ def table(n_model, n_subject=8, n_roi=2):
     return apa.read(pd.DataFrame(rows, columns=["subject", "roi", "model", "score"]))
 
 
+def leaderboard(n_model, n_item, n_cell=1, n_resamples=99):
+    g = np.random.default_rng(1)
+    names = [
+        (f"m{m:03d}", f"i{i:03d}", f"c{c}")
+        for m in range(n_model)
+        for i in range(n_item)
+        for c in range(n_cell)
+    ]
+    frame = pd.DataFrame(names, columns=["model", "roi", "task"])
+    frame = frame.assign(score=g.normal(size=len(names)), subject="-")
+    table = apa.read(frame, keys=["task"])
+    return apa.leaderboard(table, item="roi", by="task", n_resamples=n_resamples, rng=1)
+
+
 def test_available_is_what_the_machine_has():
     total = memory.available()
     assert 10**7 < total < 10**14
@@ -58,6 +72,9 @@ def test_a_limit_of_the_process_counts(monkeypatch):
             ),
             "600 stimuli",
         ),
+        (lambda: leaderboard(60, 5, n_resamples=999), "999 draws of 60 models.*fewer n_resamples"),
+        (lambda: leaderboard(40, 150, 4), "40 models on 150 items in 4 cells.*by="),
+        (lambda: leaderboard(400, 300), "block of"),
         (lambda: apa.simulate(n_subject=40, rois=[f"r{i}" for i in range(20)], rng=1), "40 x 40"),
     ],
 )

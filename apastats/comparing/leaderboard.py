@@ -20,6 +20,7 @@ from apastats.errors import (
     SmallSampleWarning,
     warn,
 )
+from apastats.memory import reserve
 from apastats.numbers.crossed import (
     ENOUGH,
     FEW,
@@ -381,6 +382,11 @@ def _frame(b: Board, models: list[str], key: dict[str, Any], options: _Options) 
 
 def _padded(boards: list[Board], n_model: int, n_item: int) -> dict[str, np.ndarray]:
     """What lies behind, cells first; NaN for models and items a cell lacks."""
+    reserve(
+        f"the scores of {n_model:,} models on {n_item:,} items in {len(boards):,} cells",
+        3 * 8.0 * len(boards) * n_model * n_item,
+        "fewer cells at once (by=), or fewer models or items",
+    )
     out: dict[str, np.ndarray] = {}
     for c, b in enumerate(boards):
         parts = {

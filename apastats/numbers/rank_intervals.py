@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from apastats.memory import reserve
+
 __all__ = ["Largest", "RankBounds", "draw_largest", "pair_errors", "rank_bounds", "tiers"]
 
 ROWS = 256  # models whose differences with all others are looked at together
@@ -108,6 +110,9 @@ def draw_largest(
     n = len(own)
     kind = np.float64 if n * n * n_draw <= 10**9 else np.float32
     shared = shared - shared.mean(axis=0)
+    # the draws, a copy of them while they are summed, and the largest differences on either side
+    need = 8.0 * n_draw * (4 * n + shared.shape[1])
+    reserve(f"{n_draw:,} draws of {n:,} models", need, "fewer n_resamples, or fewer models")
     z = random.standard_normal((n_draw, n)) * np.sqrt(own)
     z += random.standard_normal((n_draw, shared.shape[1])) @ shared.T
     # by the inverse of their distribution: rejection sampling would draw anew where a df moves by rounding

@@ -40,9 +40,9 @@ def cluster(client: Any) -> Any:
     Notes
     -----
     Taken by every verb with ``n_jobs`` (bootstraps, refits of mixed models, ``calibrate``), by ``power_study``, by all
-    scoring (``score``, ``score_patterns``, ``evaluate_rdms``, ``rdm_similarity``, ``linear_predictivity``; products that
-    one block of memory holds, and ``neg_riem_dist``, are made here) and by ``activations`` (the network is sent with
-    each batch).
+    scoring (``score``, ``score_patterns``, ``evaluate_rdms``, ``rdm_similarity``, ``linear_predictivity``; products
+    that one block of memory holds, and ``neg_riem_dist``, are made here) and by ``activations`` (the network is sent
+    with each batch).
     This is joblib's dask backend; any other backend of joblib works by ``joblib.parallel_config``. The
     numbers are those of one process, also when workers are lost and their tasks run again elsewhere.
 
