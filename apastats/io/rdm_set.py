@@ -105,7 +105,7 @@ class RDMSet:
             raise DataError(
                 f"{self.source}: stimulus {twice!r} occurs {stimuli.count(twice)} times"
             )
-        for i in np.flatnonzero(~np.isfinite(vectors.sum(axis=1))):
+        for i in np.flatnonzero(~np.isfinite(vectors.sum(axis=1))).tolist():
             row = vectors[i]
             if np.isinf(row).any():
                 raise DataError(f"{self.source}: RDM {_row_text(labels, i)} has an infinite entry")
