@@ -258,7 +258,7 @@ def activations(
         applies("frame_axis", frame_axis, to=("clip",), chosen=str(frames), by="frames")
         arguments.whole("frame_axis", frame_axis, least=1)
     _check_device(device)
-    elements = [_chosen(element, name) for name in wanted]
+    elements = list(map(lambda name: _chosen(element, name), wanted))
     items = Stimuli(stimuli, torch)
     batches = _batches(items, batch_size, frames, transform, torch)
     target, existed = _target(folder, type(model).__name__, overwrite)
