@@ -220,7 +220,7 @@ def test_a_failed_call_leaves_nothing_behind(tmp_path: Path, stimuli: np.ndarray
 @pytest.mark.parametrize(
     "wrong",
     ["missing", "missing/one.png", 5, [None], [], ["missing.png"], np.zeros((2, 9)), np.zeros((2, 8, 8, 3)), iter(())],
-    ids=repr,
+    ids=["missing", "missing file", "number", "none", "empty list", "missing of a list", "flat", "colours last", "empty iterator"],
 )  # fmt: skip
 def test_no_refused_stimuli_leave_anything_behind(
     tmp_path: Path, stimuli: np.ndarray, wrong: object, made: bool
