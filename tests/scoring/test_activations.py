@@ -220,7 +220,10 @@ def test_a_failed_call_leaves_nothing_behind(tmp_path: Path, stimuli: np.ndarray
 @pytest.mark.parametrize(
     "wrong",
     ["missing", "missing/one.png", 5, [None], [], ["missing.png"], np.zeros((2, 9)), np.zeros((2, 8, 8, 3)), iter(())],
-    ids="missing missing_file number none empty_list missing_in_list flat colours_last empty_iterator".split(),
+    ids=[
+        *("missing", "missing file", "number", "none", "empty list", "missing in a list", "flat"),
+        *("colours last", "empty iterator"),
+    ],
 )  # fmt: skip
 def test_no_refused_stimuli_leave_anything_behind(
     tmp_path: Path, stimuli: np.ndarray, wrong: object, made: bool
