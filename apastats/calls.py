@@ -9,138 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from apastats.elsewhere import ARGUMENTS, METHODS, VERBS, WORDS
 from apastats.errors import CallError, InputError, shown
 
-__all__ = ["MEANT", "alike", "misfit", "nearest", "not_among"]
+__all__ = ["alike", "instead", "misfit", "nearest", "no_attribute", "not_among"]
 
 NO_MARGIN = "There is no default margin: give the smallest difference that matters."
-
-#: our names, and the names under which other programs know them
-MEANT: dict[str, tuple[str, ...]] = {
-    "bounds": (
-        "margin",
-        "margins",
-        "eqb",
-        "eqbound",
-        "delta",
-        "epsilon",
-        "sesoi",
-        "threshold",
-        "low_eqbound",
-        "high_eqbound",
-        "eqbounds",
-        "range",
-        "rope",
-        "tolerance",
-    ),
-    "conf_level": ("ci", "level", "confidence", "conf", "confidence_level"),
-    "rng": ("seed", "random_state", "random_seed", "generator"),
-    "seed": ("rng", "random_state", "random_seed", "generator"),
-    "n_resamples": (
-        "n",
-        "n_boot",
-        "nboot",
-        "n_bootstrap",
-        "n_bootstraps",
-        "n_perm",
-        "n_permutations",
-        "n_iter",
-        "n_draws",
-        "iterations",
-        "reps",
-        "n_simulations",
-    ),
-    "n_replicate": (
-        "n_sim",
-        "nsim",
-        "n_simulations",
-        "n_iter",
-        "iterations",
-        "reps",
-        "n_resamples",
-    ),
-    "n_jobs": ("workers", "n_workers", "threads", "n_threads", "cores", "n_cores", "n_cpu"),
-    "batch": ("batch_size", "chunk", "chunk_size"),
-    "equal_var": ("var_equal", "equal_variances", "pooled_sd", "pooled"),
-    "null": ("mu", "popmean", "mu0"),
-    "score": ("metric", "scoring"),
-    "item": ("benchmark", "items", "benchmarks"),
-    "adjust": ("method", "correction", "p_adjust", "padjust", "multiple", "multiplicity"),
-    "alternative": ("tail", "tails", "side", "sided", "one_sided"),
-    "method": ("metric", "measure", "comparison", "similarity", "kind"),
-    "measure": ("metric", "method", "comparison", "similarity"),
-    "similarity": ("metric", "method", "measure", "comparison"),
-    "kind": ("type", "method"),
-    "cluster": ("by", "groups", "random", "subject", "subjects", "unit", "resample"),
-    "by": ("groupby", "group", "groups", "within", "over"),
-    "within": ("by", "groupby", "over"),
-    "cv_descriptor": ("folds", "fold", "runs", "run", "sessions"),
-    "folder": ("out", "output", "path", "outdir", "out_dir"),
-    "output": ("out", "folder", "path", "outdir", "out_dir"),
-    "overwrite": ("force", "replace", "exist_ok"),
-    "rename": ("columns", "names", "mapping"),
-    "sheet": ("sheet_name",),
-    "sep": ("delimiter", "separator"),
-    "covariates": ("extra", "extras"),
-    "interval": ("ci_type", "boot_type", "ci_method"),
-    "reference": ("baseline", "control", "ref"),
-    "rois": ("n_roi", "n_rois", "regions", "areas", "n_region"),
-    "n_subject": ("n", "subjects", "n_participants"),
-    "n_model": ("models",),
-    "n_stimulus": ("n_images", "n_conditions", "stimuli"),
-    "power": ("beta",),
-    "alpha": ("sig_level", "significance", "ci", "level", "confidence_level"),
-}
-
-#: our verbs, and the functions of other programs that do the same
-ELSEWHERE: dict[str, tuple[str, ...]] = {
-    "rdms_from_patterns": ("calc_rdm", "calc_rdms", "rdm", "rdms"),
-    "score": ("rsa", "compare_rdms", "similarity"),
-    "score_patterns": ("cka", "metrics"),
-    "linear_predictivity": ("predictivity", "encoding", "neural_predictivity"),
-    "evaluate_rdms": ("eval_fixed", "evaluate"),
-    "bootstrap": ("eval_bootstrap_rdm", "eval_bootstrap_pattern", "eval_bootstrap"),
-    "boot_ci": ("compute_bootci", "ci", "bootstrap_ci"),
-    "noise_ceiling": ("boot_noise_ceiling", "ceiling"),
-    "tost": ("t_tost", "boot_t_tost", "datatostpaired", "simple_htest"),
-    "tost_summary": ("tsum_tost",),
-    "power_tost": ("power_t_tost",),
-    "compare": ("ttest", "t_test"),
-    "equivalence": ("equivalence_test", "equ_test"),
-    "lmm": ("lmer", "mixedlm", "lme", "glmer", "lm", "mixed"),
-    "bayes_lmm": ("brm", "blmm"),
-    "emmeans": ("pairs", "contrast", "contrasts", "marginal_means", "lsmeans"),
-    "model_table": ("modelsummary", "tab_model"),
-    "adjust_p": ("p_adjust", "multicomp", "multipletests", "fdr"),
-    "effect_size": (
-        "cohens_d",
-        "hedges_g",
-        "glass_delta",
-        "rank_biserial",
-        "p_superiority",
-        "compute_effsize",
-    ),
-    "rm_anova": ("eta_squared", "omega_squared", "anova", "aov"),
-    "anova_effect": ("f_to_eta2", "equ_ftest"),
-    "load_result": ("load",),
-    "read": ("read_csv", "read_table", "load_scores", "load_csv", "scores", "data"),
-    "activations": ("extract", "extract_features", "get_activations", "features"),
-    "leaderboard": ("rank", "ranking", "leader_board"),
-    "run_study": ("run", "study"),
-}
 _FORMULA_FIRST = "The formula comes first: {}('score ~ model | roi', data)."
-
-#: words of options, and what they are called elsewhere
-_SAME = {
-    "corr": ("pearson", "correlation", "pearsonr", "r"),
-    "spearman": ("spearmanr", "rho"),
-    "minimal_effect": ("met", "mpet"),
-    "equivalence": ("equ", "tost"),
-    "leave_one_out": ("loo", "lower"),
-    "bca": ("bcaci",),
-    "percentile": ("perc",),
-    "bh": ("benjaminihochberg",),
-}
 
 
 def instead(name: str) -> str:
@@ -154,9 +29,9 @@ def instead(name: str) -> str:
     from apastats import EXPORTS
 
     low = name.lower()
-    meant = next((v for v, others in ELSEWHERE.items() if low in others), None)
+    meant = next((v for v, others in VERBS.items() if low in others), None)
     if meant is None:
-        if low in _METHODS or low in ("glance", "to_markdown", "to_html", "to_word"):
+        if low in METHODS or low in ("glance", "to_markdown", "to_html", "to_word"):
             return f"{low}() is a method of results."
         close = difflib.get_close_matches(low, [v.lower() for v in EXPORTS], n=1, cutoff=0.75)
         meant = next((v for v in EXPORTS if close and v.lower() == close[0]), None)
@@ -169,7 +44,7 @@ def no_attribute(owner: Any, name: str, table: str) -> str:
     frame = vars(owner).get(table.strip("()."), vars(owner).get("table"))
     low = name.lower()
     methods = [m for m in dir(type(owner)) if not m.startswith("_")]
-    meant = [m for m in methods if low in _METHODS.get(m, ())] or difflib.get_close_matches(
+    meant = [m for m in methods if low in METHODS.get(m, ())] or difflib.get_close_matches(
         low, methods, n=1, cutoff=0.75
     )
     if frame is not None and name in getattr(frame, "columns", ()):
@@ -179,29 +54,6 @@ def no_attribute(owner: Any, name: str, table: str) -> str:
     if hasattr(type(frame), name):
         return f"{said} The table is a pandas frame: {table}.{name}."
     return f"{said} {table} is its table; it has {', '.join(methods)}."
-
-
-_METHODS = {
-    "tidy": (
-        "fixef",
-        "coef",
-        "coefs",
-        "params",
-        "to_frame",
-        "to_pandas",
-        "to_dataframe",
-        "df",
-        "results",
-    ),
-    "random_effects": ("ranef", "re", "random"),
-    "conf_int": ("confint", "ci", "conf"),
-    "variance_components": ("varcorr", "vcov"),
-    "save": ("to_csv", "to_parquet", "to_excel", "write", "export", "dump"),
-    "text": ("report", "describe", "sentence", "interpret"),
-    "to_latex": ("latex",),
-    "plot": ("figure", "show", "fig", "plots", "hist", "boxplot"),
-    "summary": ("print",),
-}
 
 
 def nearest(name: str, allowed: Sequence[str]) -> str | None:
@@ -217,7 +69,7 @@ def nearest(name: str, allowed: Sequence[str]) -> str | None:
     ('n_resamples', 'alpha', None)
     """
     low = name.lower()
-    known = [own for own in MEANT if own in allowed and low in MEANT[own]]
+    known = [own for own in ARGUMENTS if own in allowed and low in ARGUMENTS[own]]
     if known:
         return known[0]
     close = difflib.get_close_matches(low, [own.lower() for own in allowed], n=1, cutoff=0.6)
@@ -243,7 +95,7 @@ def alike(value: Any, allowed: Iterable[Any]) -> str:
     begun = [w for k, w in plain.items() if len(wrote) > 2 and k.startswith(wrote)]
     if begun and all(w.startswith(min(begun, key=len)) for w in begun):
         begun = [min(begun, key=len)]  # cosine of cosine and cosine_cov
-    same = [w for w in words if wrote in _SAME.get(w, ())]
+    same = [w for w in words if wrote in WORDS.get(w, ())]
     whole = [w for w in words if w.casefold() in parts]
     # a letter or two wrong, then a beginning or a part, then what is a little like it
     near, close = (

@@ -15,7 +15,8 @@ import pytest
 
 import apastats as apa
 from apastats import arguments
-from apastats.calls import MEANT, nearest
+from apastats.calls import nearest
+from apastats.elsewhere import ARGUMENTS
 from apastats.errors import ApaError, CallError, DataError, InputError, MarginError, StudyError
 from apastats.numbers.adjust_p import ADJUSTMENTS
 from apastats.scoring.methods import METHODS
@@ -109,7 +110,7 @@ def test_names_of_other_programs(name: str, wrote: str, meant: str) -> None:
 
 def test_every_name_that_others_are_turned_into_is_an_option_somewhere() -> None:
     everywhere = {k for name in NAMES for k in _parameters(name)}
-    assert set(MEANT) <= everywhere
+    assert set(ARGUMENTS) <= everywhere
     assert nearest("n_perm", ["alpha"]) is None
 
 

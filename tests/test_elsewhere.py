@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import apastats as apa
-from apastats.calls import ELSEWHERE
+from apastats.elsewhere import VERBS
 from apastats.errors import ApaError, InputError
 from apastats.results import Provenance, Result
 from apastats.words import Info
@@ -38,8 +38,8 @@ def test_functions_of_other_programs_name_the_verb() -> None:
         verbs = "|".join(v for c, v in pairs if c == call)
         with pytest.raises(AttributeError, match=rf"Did you mean ({verbs})\?"):
             getattr(apa, call)
-    assert set(ELSEWHERE) <= set(apa.EXPORTS)
-    taken = [other for others in ELSEWHERE.values() for other in others]
+    assert set(VERBS) <= set(apa.EXPORTS)
+    taken = [other for others in VERBS.values() for other in others]
     assert len(taken) == len(set(taken))
     assert [other for other in taken if other in apa.EXPORTS] == []
 

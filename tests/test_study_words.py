@@ -13,8 +13,8 @@ import typer
 from typer.testing import CliRunner
 
 from apastats import EXPORTS
-from apastats.calls import MEANT
 from apastats.cli import app
+from apastats.elsewhere import ARGUMENTS
 from apastats.errors import StudyError
 from apastats.studies.schema import parse_study
 from apastats.studies.sections import StudyFile
@@ -101,7 +101,7 @@ def _refused(*words: str) -> str:
 def test_an_option_by_its_other_names_is_known(command: str) -> None:
     own = [o for p in _commands()[command].params for o in p.opts if o.startswith("--")]
     for option in own:
-        for other in MEANT.get(option[2:].replace("-", "_"), ()):
+        for other in ARGUMENTS.get(option[2:].replace("-", "_"), ()):
             spelt = f"--{other.replace('_', '-')}"
             if spelt not in own:
                 assert f"No such option: {spelt}. Did you mean {option}?" in _refused(

@@ -9,7 +9,8 @@ from typing import Any, get_args
 
 from typer.core import TyperGroup
 
-from apastats.calls import MEANT, nearest
+from apastats.calls import nearest
+from apastats.elsewhere import ARGUMENTS
 
 __all__ = ["Commands", "study_keys"]
 
@@ -61,7 +62,7 @@ def _hint(name: str, own: Sequence[str], command: str) -> str:
     plain = name.replace("-", "_")
     options = {o.replace("-", "_"): o for o in own}
     keys = study_keys() if command in ("init", "run", "plan") else {}
-    named = [o for o in options if plain in MEANT.get(o, ())]
+    named = [o for o in options if plain in ARGUMENTS.get(o, ())]
     close = named[0] if named else None if plain in keys else nearest(plain, list(options))
     if close:
         return f"Did you mean --{options[close]}?"
