@@ -110,12 +110,8 @@ def test_noncentrality_is_the_inverse_of_the_distribution_of_f():
     ],
 )
 def test_intervals_of_counts_hold_what_as_many_subjects_are_expected_to_give(truth, long):
-    from apastats.comparing.discriminability import (
-        _describe,
-        confidence_set,
-        moments,
-        separated_pairs,
-    )
+    from apastats.comparing.discriminability import _describe, separated_pairs
+    from apastats.numbers.best import confidence_set, moments
 
     n, k, replicates = 8, len(truth), 400 if long else 60
     g = np.random.default_rng(11)

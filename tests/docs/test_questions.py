@@ -61,7 +61,7 @@ def test_what_was_measured_stands_where_it_says(page: str) -> None:
     """Every number of the part is in the page or file that it names."""
     _, found, own = parts(page)
     measured = found["Measured"]
-    (place,) = re.findall(r"\]\((\w+\.md)\)|\(`([\w/.]+)`\)", measured)
+    (place,) = re.findall(r"\]\((\w+\.md)(?:#[\w-]+)?\)|\(`([\w/.]+)`\)", measured)
     name = next(filter(None, place))
     text = (
         own if name == f"{page}.md" else (DOCS / name).read_text("utf-8") if "/" not in name else ""
