@@ -230,6 +230,12 @@ class ScoreTable:
 
         __iter__ = None  # list(table) is an error, not a search by number
 
+        def __array__(self, dtype=None, copy=None):
+            # one object: by its __getitem__ numpy would take it for a sequence of rows
+            out = np.empty((), dtype=object)
+            out[()] = self
+            return out
+
     def __post_init__(self) -> None:
         covariates = tuple(c for c in self.covariates if c not in self.outcomes)
         if isinstance(self.frame, pd.DataFrame):

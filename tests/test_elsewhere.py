@@ -7,6 +7,7 @@ import pickle
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -111,3 +112,10 @@ def test_first_calls_that_everybody_gets_wrong() -> None:
             call()
     with pytest.raises(InputError, match="Did you mean 'corr'"):
         apa.rdm_similarity([[0.1, 0.2, 0.3]], [[0.1, 0.2, 0.4]], method="pearson")
+
+
+def test_a_table_is_one_object_to_numpy():
+    table = verb_data.best()
+    assert np.asarray(table).shape == ()
+    with pytest.raises(InputError, match="x"):
+        apa.rdm_similarity(table, table, method="corr")

@@ -89,7 +89,9 @@ def kinds() -> dict[str, Callable[[pd.DataFrame, pd.DataFrame], Any]]:
         "estimate panels": lambda t, f: block(
             panels._estimate_grid(result, f, None, "", context(f), "score")
         ),
-        "score matrix": lambda t, f: block(panels._score_matrix(info, f, "", context(f), "score")),
+        "score matrix": lambda t, f: block(
+            panels._score_matrix(result, f, "", context(f), "score")
+        ),
         "heatmap": lambda t, f: plots.heatmap(wide(f), y="model", x="ROI").figure,
         "matrix": lambda t, f: matrix_sheet(wide(f), y="model", x="ROI", outcome="score (RSA)"),
         "signs": lambda t, f: signs_sheet(

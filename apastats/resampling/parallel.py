@@ -87,7 +87,22 @@ def _single_threaded(function: Callable[..., Arrays], task: tuple[Any, ...]) -> 
     from joblib import parallel_config
 
     with threadpool_limits(1, "blas"), parallel_config("sequential"):
-        return function(*task)
+        return function(*_aligned(task))
+
+
+def _aligned(task: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The task, arrays at even places of memory: dask sends them at any, where BLAS is left out and sums round anew."""
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return task
+    try:
+        distributed.get_worker()
+    except ValueError:  # no worker of a cluster
+        return task
+    import cloudpickle
+
+    copied: tuple[Any, ...] = cloudpickle.loads(cloudpickle.dumps(task, protocol=4))
+    return copied
 
 
 def elsewhere() -> bool:
