@@ -81,7 +81,8 @@ def test_brain_rows_without_predictor_roi_run_from_init(tmp_path: Path) -> None:
     assert cli("apastats init s.csv --bounds 0.05", tmp_path).returncode == 0
     done = cli("apastats run study.toml --out out", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "Leave-one-out noise ceilings ranged" in done.stdout
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "Leave-one-out noise ceilings ranged" in page
 
 
 def test_rows_without_predictor_roi_are_those_of_the_roi_itself() -> None:
