@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,16 @@ def data_dir(pytestconfig: pytest.Config) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder} (--data-dir)")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def settings_of_figures() -> Iterator[None]:
+    """Settings of matplotlib as they were: other packages' plots change fonts for all that follow."""
+    loaded = sys.modules.get("matplotlib")
+    before = None if loaded is None else dict.copy(loaded.rcParams)
+    yield
+    loaded = sys.modules.get("matplotlib")
+    if loaded is not None and before is None:
+        loaded.rcdefaults()
+    elif loaded is not None and dict.items(loaded.rcParams) != dict.items(before):
+        dict.update(loaded.rcParams, before)
