@@ -124,7 +124,7 @@ def markdown(
         "",
     ]
     if faults:
-        lines += ["| fault | held | cases |", "| --- | --- | --- |"]
+        lines += ["| fault | held | cases |", "|---|---:|---:|"]
         lines += ["| " + " | ".join(map(str, r)) + " |" for r in faults]
     return "\n".join(lines) + "\n"
 
