@@ -7,12 +7,14 @@ import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from apastats.elsewhere import ARGUMENTS, METHODS, VERBS, WORDS
 from apastats.errors import CallError, InputError, shown
 
-__all__ = ["alike", "instead", "misfit", "nearest", "no_attribute", "not_among"]
+__all__ = ["Tabled", "alike", "instead", "misfit", "nearest", "not_among"]
 
 NO_MARGIN = "There is no default margin: give the smallest difference that matters."
 _FORMULA_FIRST = "The formula comes first: {}('score ~ model | roi', data)."
@@ -38,8 +40,32 @@ def instead(name: str) -> str:
     return f"Did you mean {meant}?" if meant else "dir(apastats) lists the verbs."
 
 
-def no_attribute(owner: Any, name: str, table: str) -> str:
-    """What is said of an attribute that an object with a table does not have; ``table`` is how the table is had."""
+class Tabled:
+    """What has a table and is none: a name it lacks, or its use as a sequence, ends in what is meant."""
+
+    table_by: ClassVar[str] = "tidy()"  # how the table is had
+
+    if not TYPE_CHECKING:  # a checker would take every name for one that is there
+
+        def __getattr__(self, name):
+            if name.startswith("_"):  # asked by copy, pickle and consoles
+                raise AttributeError(name)
+            raise AttributeError(_no_attribute(self, name, self.table_by))
+
+        def __getitem__(self, key):
+            raise TypeError(f"a {type(self).__name__} is no table: {self.table_by}[{key!r}]")
+
+        __iter__ = None  # list(...) is an error, not a search by number
+
+        def __array__(self, dtype=None, copy=None):
+            # one object: by __getitem__ numpy would take it for a sequence of rows
+            out = np.empty((), dtype=object)
+            out[()] = self
+            return out
+
+
+def _no_attribute(owner: Any, name: str, table: str) -> str:
+    """What is said of an attribute that is not there."""
     said = f"{type(owner).__name__!r} object has no attribute {name!r}."
     frame = vars(owner).get(table.strip("()."), vars(owner).get("table"))
     low = name.lower()

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import checked, whole
-from apastats.calls import no_attribute
+from apastats.calls import Tabled
 from apastats.errors import DataError, InputError, MissingExtraError, OutputExistsError
 from apastats.folders import refuse_file, replacing, write_whole
 from apastats.printable import csv_text, spreadsheet_safe
@@ -90,7 +90,7 @@ class Provenance:
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class Result(Tabled):
     """What every verb of the package returns.
 
     Attributes
@@ -116,18 +116,6 @@ class Result:
 
     kind: ClassVar[str] = "result"
     _registry: ClassVar[dict[str, type[Result]]] = {}
-
-    if not TYPE_CHECKING:  # a checker would take every name for one that is there
-
-        def __getattr__(self, name):
-            if name.startswith("_"):  # asked by copy, pickle and consoles
-                raise AttributeError(name)
-            raise AttributeError(no_attribute(self, name, "tidy()"))
-
-        def __getitem__(self, key):
-            raise TypeError(f"a result is no table: tidy()[{key!r}]")
-
-        __iter__ = None  # list(result) is an error, not a search by number
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -6,13 +6,13 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from apastats.arguments import checked, choice, names, text
-from apastats.calls import alike, no_attribute
+from apastats.calls import Tabled, alike
 from apastats.errors import DesignError, FormulaError, InputError
 from apastats.memory import reserve
 from apastats.printable import counted
@@ -168,7 +168,7 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False)
-class ScoreTable:
+class ScoreTable(Tabled):
     """Scores in tidy form: one row per predictor, subject, ROI, metric and split.
 
     Parameters
@@ -207,6 +207,7 @@ class ScoreTable:
     """
 
     made_by: ClassVar[str] = "apa.read"
+    table_by: ClassVar[str] = "frame"
 
     frame: pd.DataFrame
     outcomes: tuple[str, ...] = ("score",)
@@ -217,24 +218,6 @@ class ScoreTable:
     covariates: tuple[str, ...] = ()
     facts: Facts = field(default_factory=Facts)
     _hash: list[str] = field(default_factory=list, repr=False)
-
-    if not TYPE_CHECKING:  # a checker would take every name for one that is there
-
-        def __getattr__(self, name):
-            if name.startswith("_"):  # asked by copy, pickle and consoles
-                raise AttributeError(name)
-            raise AttributeError(no_attribute(self, name, "frame"))
-
-        def __getitem__(self, key):
-            raise TypeError(f"a ScoreTable is no frame: frame[{key!r}], or where(roi='V1')")
-
-        __iter__ = None  # list(table) is an error, not a search by number
-
-        def __array__(self, dtype=None, copy=None):
-            # one object: by its __getitem__ numpy would take it for a sequence of rows
-            out = np.empty((), dtype=object)
-            out[()] = self
-            return out
 
     def __post_init__(self) -> None:
         covariates = tuple(c for c in self.covariates if c not in self.outcomes)

@@ -220,7 +220,7 @@ def _patterns(data: Any, models: Any, measure: Any, reference_from: str) -> Patt
     brain = checked_patterns(given_brain, "data", pairs=False)
     predictors = checked_patterns(given_models, "models", pairs=False)
     check_same_rows(brain, predictors)
-    chosen.check_folds(*([p.compact().train for p in s.values()] for s in (brain, predictors)))
+    chosen.check_folds(brain, predictors)
     if chosen.weighted is None:
         log = (
             *log,

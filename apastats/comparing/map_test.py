@@ -87,7 +87,7 @@ def map_test(
     threshold : float, optional
         t above which points form clusters; the one-sided 5 % point of t by default (2.5 % on either side).
     step : float, optional
-        Step of the heights of ``tfce``; 0.2 by default.
+        Step of the heights of ``tfce``; 0.2 by default. Heights end at t = 200.
     labels : sequence of sequences, optional
         Names of the points of every axis; numbers by default. A mapping from names of axes to them names the axes too.
     alpha : float

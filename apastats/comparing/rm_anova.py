@@ -194,6 +194,9 @@ def rm_anova(
     for term, share in shares.items():
         as_f = max(share, 0.0) / df1 / ((1 - share) / df2)
         low, high = share_limits(as_f, df1, df2, conf_level, alternative=alternative)
+        low = min(
+            low, share
+        )  # omega squared is below 0 where A is less than chance alone puts into it
         rows.append(
             {"term": term, "estimate": share, "statistic": f, "df": df1, "df2": df2}
             | {"p_value": float(fdtrc(df1, df2, f)), "conf_low": low, "conf_high": high}

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from apastats.memory import reserve
 from apastats.numbers.moments import ROUNDING
 
 __all__ = ["clusters", "edges_of", "flipped_t", "mass_map", "maps_under", "tfce_map"]
 
-HEIGHTS = 1000  # of enhancement: t beyond so many steps counts as that; a constant would have 10^8
+LARGEST_T = 200.0  # of enhancement: t beyond counts as that; the t of a constant is 10^6 and more
 NODES = 20_000_000  # heights of points held in memory at once
 
 
@@ -102,10 +103,10 @@ def tfce_map(t: np.ndarray, edges: np.ndarray, step: float) -> np.ndarray:
     """
     b, m = t.shape
     # a point is active at as many levels as fit below it; so is an edge below both its ends
-    heights = np.floor(np.maximum(t, 0.0) / step * (1 + 1e-12))
-    levels = np.minimum(heights, HEIGHTS).astype(np.int64)
+    levels = np.floor(np.clip(t, 0.0, LARGEST_T) / step * (1 + 1e-12)).astype(np.int64)
     if b > 1 and levels.sum() > NODES:
         return np.concatenate([tfce_map(half, edges, step) for half in np.array_split(t, 2)])
+    reserve(f"{levels.sum():,} heights of {m:,} points", 80.0 * levels.sum(), "a larger step=")
     out = np.zeros(b * m)
     flat = levels.ravel()
     first = np.cumsum(flat) - flat  # nodes of a point stand together, one per level

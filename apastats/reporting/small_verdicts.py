@@ -25,8 +25,6 @@ __all__ = [
     "of_tested_parts", "posterior", "reliability", "under_ceiling",
 ]  # fmt: skip
 
-BELOW = "every model below the brain"
-
 
 def ends(table: pd.DataFrame, style: NumberStyle, *, of: str = "roi") -> str:
     """``0.21 in MT to 0.52 in LO1``; for rows that have no region, by whose it is."""
@@ -128,8 +126,10 @@ def of_parts(result: Any, style: NumberStyle) -> str:
         }.get(str(known["part"].iloc[0]) if len(known) else "", "")
         return f"{of} {_spread(known, style, 'model')}." if of else ""
     best = alone.loc[alone.groupby("roi", sort=False)["estimate"].idxmax()]
-    word = "added most" if "added" in set(alone["part"]) else "explained most"
-    first = f"All models together explained a share of the variance of {ends(total, style)}"
+    added = "added" in set(alone["part"])
+    word = "added most" if added else "explained most"
+    of = result.info.get("parts_of", "models")
+    first = f"All {of} together explained a share of the variance of {ends(total, style)}"
     if len(best) > 3:
         counts = best["model"].astype(str).value_counts()
         told = [f"{name(counts.index[0])} {word} in {counts.iloc[0]} of {len(best)} ROIs"]
@@ -141,7 +141,7 @@ def of_parts(result: Any, style: NumberStyle) -> str:
                 for r in part.to_dict(orient="records")
             ]
             told.append(f"{name(model)}{'' if told else f' {word}'} in {joined(places)}")
-    return f"{first}; alone, {joined(told)}."
+    return f"{first}; {'to those before it' if added else 'uniquely'}, {joined(told)}."
 
 
 TESTED = {
@@ -163,7 +163,8 @@ def of_tested_parts(result: Any, style: NumberStyle) -> str:
     if parts:
         parts[0] = parts[0].replace(" ", " showed ", 1)
     parts += [f"{counts['undecided']} stayed undecided"] if "undecided" in counts else []
-    return f"Of {counted(n, 'test')} of what a model adds to the others, {joined(parts)}."
+    one = result.info.get("parts_of", "models")[:-1]
+    return f"Of {counted(n, 'test')} of what a {one} adds to the others, {joined(parts)}."
 
 
 def under_ceiling(result: Any, style: NumberStyle) -> str:
@@ -239,7 +240,8 @@ def of_ranks(result: Any, style: NumberStyle) -> str:
         counts = first["model"].astype(str).value_counts()
         if n == 1:
             return f"By mean score, {joined([name(m) for m in counts.index])} came first."
-        return f"By mean score, {name(counts.index[0])} came first most often ({counts.iloc[0]} of {n} cells)."
+        of = "ROIs" if cells == ["roi"] else "combinations of ROI and measure"
+        return f"By mean score, {name(counts.index[0])} came first most often ({counts.iloc[0]} of {n} {of})."
     if "p_value" not in table.columns:
         return ""
     known = table["p_value"].dropna()

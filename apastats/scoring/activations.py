@@ -28,7 +28,7 @@ from apastats.errors import (
 from apastats.folders import write_whole
 from apastats.io.arrays import first_line
 from apastats.resampling.parallel import elsewhere, run_tasks
-from apastats.scoring.stimulus_sources import Stimuli, tensor_of, turned
+from apastats.scoring.stimulus_sources import Stimuli, batches_of, turned
 from apastats.words import read_json
 
 __all__ = ["Activations", "activations", "projection_size", "sparse_projection"]
@@ -258,11 +258,12 @@ def activations(
         applies("frame_axis", frame_axis, to=("clip",), chosen=str(frames), by="frames")
         arguments.whole("frame_axis", frame_axis, least=1)
     _check_device(device)
-    elements = list(map(lambda name: _chosen(element, name), wanted))
+    elements = _elements(element, wanted)
     items = Stimuli(stimuli, torch)
-    batches = _batches(items, batch_size, frames, transform, torch)
+    batches = batches_of(items, batch_size, frames, transform, torch)
     target, existed = _target(folder, type(model).__name__, overwrite)
-    layer_of, handles = list[_Layer](), list[Any]()
+    layer_of: list[_Layer] = []
+    handles: list[Any] = []
     own = next(iter(model.parameters()), torch.zeros(0))
     own_device = own.device
     dtype = own.dtype if own.is_floating_point() else torch.float32
@@ -417,6 +418,11 @@ def _are_layers(values: Any, modules: Mapping[str, Any]) -> bool:
     )
 
 
+def _elements(element: Any, layers: Sequence[str]) -> list[int | str | None]:
+    """Which element of the output of each layer is taken."""
+    return [_chosen(element, layer) for layer in layers]
+
+
 def _chosen(element: Any, layer: str) -> int | str | None:
     found = element.get(layer) if isinstance(element, Mapping) else element
     if isinstance(found, bool) or not (found is None or isinstance(found, (int, str))):
@@ -432,43 +438,6 @@ def _full_precision(torch: Any) -> Any:
 
 def _file_name(k: int) -> str:
     return f"layer_{k:03d}.npy"
-
-
-def _batches(
-    stimuli: Iterable[Any], batch_size: int, frames: str | None, transform: Any, torch: Any
-) -> Iterable[tuple[Any, list[int]]]:
-    """Batches for the model, with the number of rows every stimulus takes in them."""
-    held: list[Any] = []
-
-    def packed() -> tuple[Any, list[int]]:
-        if frames == "each":
-            return torch.cat(held), [len(h) for h in held]
-        return torch.stack(held), [1] * len(held)
-
-    for stimulus in stimuli:
-        value = stimulus if transform is None else transform(stimulus)
-        tensor = tensor_of(value, torch)
-        dims = 3 if frames is None else 4
-        if tensor.ndim != dims and not (frames is None and tensor.ndim == 1):
-            tokens = " (or 1: tokens, vectors)" if frames is None else ""
-            raise InputError(
-                "stimuli", tuple(tensor.shape), f"{dims} dimensions{tokens} with frames={frames!r}"
-            )
-        if tensor.ndim > 1 and not tensor.is_floating_point():
-            tensor = tensor.float()
-        if held and frames != "each" and tensor.shape != held[0].shape:
-            raise InputError(
-                "stimuli",
-                tuple(tensor.shape),
-                f"all of one shape, as {tuple(held[0].shape)}",
-                hint="Give transform= to bring them to one size (pad tokens to one length).",
-            )
-        held.append(tensor)
-        if len(held) == batch_size:
-            yield packed()
-            held = []
-    if held:
-        yield packed()
 
 
 class _Layer:

@@ -189,7 +189,7 @@ def banded_ridge(
     whole("seed", seed, least=0, most=2**32 - 1)
     late = parse_delays(delays, n)
     out = held_out(n, folds, n_fold=n_fold, groups=groups, seed=seed)
-    responses, features_of = ([p.train for p in side.values()] for side in (full, made))
+    responses, features_of = ((p.train for p in side.values()) for side in (full, made))
     parted = check_folds(responses, features_of, out)
     search = Search(
         candidates(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -122,14 +122,14 @@ def check_fits(n: int, folds: Sequence[np.ndarray]) -> None:
 
 
 def check_folds(
-    responses: Sequence[np.ndarray], features: Sequence[np.ndarray], folds: Sequence[np.ndarray]
+    responses: Iterable[np.ndarray], features: Iterable[np.ndarray], folds: Sequence[np.ndarray]
 ) -> tuple[str, ...]:
     """Warn where rows that belong together are in different folds; the words.
 
     Parameters
     ----------
-    responses, features : sequence of array, ``[n, q]``
-        Of the same rows.
+    responses, features : iterable of array, ``[n, q]``
+        Of the same rows; looked at one at a time.
     folds : sequence of array of int
         Rows held out.
 
@@ -138,7 +138,7 @@ def check_folds(
     DesignError
         If the folds leave nothing to fit.
     """
-    n = len(responses[0])
+    n = sum(map(len, folds))
     check_fits(n, folds)
     fold = np.empty(n, dtype=int)
     for k, rows in enumerate(folds):
@@ -150,7 +150,7 @@ def check_folds(
     return (message,)
 
 
-def _neighbours_parted(responses: Sequence[np.ndarray], fold: np.ndarray) -> str:
+def _neighbours_parted(responses: Iterable[np.ndarray], fold: np.ndarray) -> str:
     """What is said where neighbours that correlate are in different folds."""
     apart = float((fold[1:] != fold[:-1]).mean())
     found = float(np.nanmax([autocorrelation(y) for y in responses], initial=-1.0))
@@ -165,7 +165,7 @@ def _neighbours_parted(responses: Sequence[np.ndarray], fold: np.ndarray) -> str
     )
 
 
-def _repeats_parted(features: Sequence[np.ndarray], fold: np.ndarray) -> str:
+def _repeats_parted(features: Iterable[np.ndarray], fold: np.ndarray) -> str:
     """What is said where most rows have a twin in another fold, as where a stimulus has a row for every repeat.
 
     Features of a few values (categories) are the same for different stimuli too, and say nothing here.

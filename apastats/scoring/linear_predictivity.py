@@ -185,7 +185,7 @@ def linear_predictivity(
     choice("average", average, ("mean", "median"))
     late = parse_delays(delays, n_train)
     out = held_out(n_train, folds, n_fold=n_fold, groups=groups, seed=seed)
-    responses, features = ([p.train for p in side.values()] for side in (data, predictors))
+    responses, features = ((p.train for p in side.values()) for side in (data, predictors))
     log = (*log, *check_folds(responses, features, out))
     fit = _Fit(penalties, out, score, per, late, average)
     jobs: list[_Job] = [

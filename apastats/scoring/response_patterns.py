@@ -36,6 +36,7 @@ class Patterns(NamedTuple):
         return Patterns(self.train[:, keep], None if self.test is None else self.test[:, keep])
 
 
+LARGEST = 1e30  # its eighth power is a number
 BY_POSITION = "rows of brain and models are matched by position: neither side names its stimuli"
 
 
@@ -123,7 +124,6 @@ def _with_names(sets: Any) -> Any:
     return sets.frames() if isinstance(sets, PatternSets) else sets
 
 
-LARGEST = 1e30  # its eighth power is a number
 REFERENCES_FROM = ("mean_patterns", "joined_units")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from apastats.arguments import path
 from apastats.errors import InputError, ReadError
 
-__all__ = ["Stimuli", "tensor_of", "turned"]
+__all__ = ["Stimuli", "batches_of", "turned"]
 
 COLOURS = (1, 3, 4)
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -114,3 +114,40 @@ def turned(shape: tuple[int, ...]) -> str:
         f"The last axis ({shape[-1]}) looks like the colours, which come before height and width here: "
         f"images.transpose{order} turns them."
     )
+
+
+def batches_of(
+    stimuli: Iterable[Any], batch_size: int, frames: str | None, transform: Any, torch: Any
+) -> Iterable[tuple[Any, list[int]]]:
+    """Batches for the model, with the number of rows every stimulus takes in them."""
+    held: list[Any] = []
+
+    def packed() -> tuple[Any, list[int]]:
+        if frames == "each":
+            return torch.cat(held), [len(h) for h in held]
+        return torch.stack(held), [1] * len(held)
+
+    for stimulus in stimuli:
+        value = stimulus if transform is None else transform(stimulus)
+        tensor = tensor_of(value, torch)
+        dims = 3 if frames is None else 4
+        if tensor.ndim != dims and not (frames is None and tensor.ndim == 1):
+            tokens = " (or 1: tokens, vectors)" if frames is None else ""
+            raise InputError(
+                "stimuli", tuple(tensor.shape), f"{dims} dimensions{tokens} with frames={frames!r}"
+            )
+        if tensor.ndim > 1 and not tensor.is_floating_point():
+            tensor = tensor.float()
+        if held and frames != "each" and tensor.shape != held[0].shape:
+            raise InputError(
+                "stimuli",
+                tuple(tensor.shape),
+                f"all of one shape, as {tuple(held[0].shape)}",
+                hint="Give transform= to bring them to one size (pad tokens to one length).",
+            )
+        held.append(tensor)
+        if len(held) == batch_size:
+            yield packed()
+            held = []
+    if held:
+        yield packed()

@@ -311,3 +311,14 @@ def test_scores_beyond_the_range_of_numbers_are_refused() -> None:
     frame = pd.DataFrame({"subject": ["a", "b"], "roi": "V1", "model": "m", "score": [0.1, -1e160]})
     with pytest.raises(apa.errors.DataError, match=r"-1e\+160 in row 1, beyond 1e\+100"):
         apa.read(frame)
+
+
+def test_intervals_of_shares_of_variance_hold_their_estimate() -> None:
+    g = np.random.default_rng(2)
+    below = 0
+    for _ in range(200):
+        table = apa.rm_anova(g.standard_normal((5, 3))).table
+        below += bool((table["estimate"] < 0).any())
+        assert (table["conf_low"] <= table["estimate"]).all()
+        assert (table["estimate"] <= table["conf_high"]).all()
+    assert below > 20

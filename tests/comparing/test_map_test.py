@@ -282,13 +282,13 @@ def test_a_point_that_is_the_same_in_everybody(method: str, alternative: str) ->
 
 
 def test_enhancement_of_large_values_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Halves of a stack are the stack; points beyond a thousand heights count as a thousand."""
+    """Halves of a stack are the stack; points beyond t = 200 count as 200, whatever the step."""
     from apastats.numbers import maps
 
     edges = maps.edges_of((6,), None)
     t = np.array([[1e9, 3.0, 2.0, 0.0, 1.0, 50.0], [0.5, 7.0, 2.0, 2.2, 1.0, 0.0]])
     whole = maps.tfce_map(t, edges, 0.5)
-    np.testing.assert_array_equal(whole, maps.tfce_map(np.minimum(t, 500.0), edges, 0.5))
+    np.testing.assert_array_equal(whole, maps.tfce_map(np.minimum(t, 200.0), edges, 0.5))
     monkeypatch.setattr(maps, "NODES", 10)
     np.testing.assert_array_equal(maps.tfce_map(t, edges, 0.5), whole)
 
@@ -351,3 +351,10 @@ def test_tables_that_are_no_map_are_refused() -> None:
         apa.map_test(fewer)
     with pytest.raises(DataError, match="other subjects"):
         apa.map_test(one, one.where(subject=["s0", "s1"]))
+
+
+def test_small_steps_flatten_nothing() -> None:
+    """The sum over heights goes to the integral of h^2, t^3 / 3 for a point alone."""
+    none = np.zeros((2, 0), dtype=int)
+    t = np.array([[3.0, 5.0, 150.0]])
+    np.testing.assert_allclose(tfce_map(t, none, 0.001), t**3 / 3, rtol=2e-3)

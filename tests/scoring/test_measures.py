@@ -692,3 +692,15 @@ def test_shuffled_folds_of_a_time_series_warn() -> None:
     assert shuffled > 0.9
     assert blocks < 0
     assert value(place, smooth, runs) == pytest.approx(blocks, abs=TIGHT)
+
+
+@pytest.mark.parametrize("name", [n for n in MEASURES if n != "rsa" and MEASURES[n].folds is None])
+def test_patterns_are_not_copied_to_look_at_folds_that_are_not_there(name: str) -> None:
+    class Untouched:
+        train = np.zeros((12, 3))
+
+        def compact(self) -> Any:
+            raise AssertionError("a copy of all patterns")
+
+    sets: Any = {("a", "b"): Untouched()}
+    assert MEASURES[name].check_folds(sets, sets) is None

@@ -24,9 +24,7 @@ from apastats.numbers.relative import no_variation
 
 __all__ = ["Fitted", "fit_design", "refit_design", "row_precisions"]
 
-EXACT = (
-    1e-12  # share of the variance below which sums of squares do not tell a residual from rounding
-)
+EXACT = 1e-12  # share of the variance below which a residual is not told from rounding
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -77,10 +77,10 @@ def left_out_interactions(fitted: Fitted, settled: tuple[str, ...] = ()) -> list
         )
         try:
             more = fit_design(larger, reml=whole.reml, polish=False).loglik
-        except (
-            ApaError
-        ):  # nothing is left for the residual: rows of a cell are copies of one another
-            more = np.inf
+        except ApaError:
+            more = (
+                np.inf
+            )  # nothing is left for the residual: rows of a cell are copies of one another
         statistic = 2 * (more - smaller.loglik)
         p = 0.5 * float(chdtrc(1, max(statistic, 0.0)))
         if p < LEVEL:
@@ -94,7 +94,7 @@ def _some_levels(fitted: Fitted, cells: tuple[str, ...]) -> tuple[Fitted, str]:
     columns = {c for g in design.groupings if not g.members for c in g.columns}
     names = sorted((columns | set(design.fixed.factors)) & set(design.frame.columns))
     terms = [g.columns for g in design.groupings if not g.members]
-    labels = {c: pd.factorize(design.frame[c])[0] for c in names}
+    labels = {c: pd.factorize(design.frame[c], sort=True)[0] for c in names}
     full = {c: int(v.max()) + 1 for c, v in labels.items()}
     kept = np.ones(design.n, dtype=bool)
     left = dict(full)
@@ -104,7 +104,7 @@ def _some_levels(fitted: Fitted, cells: tuple[str, ...]) -> tuple[Fitted, str]:
         column = max(left, key=lambda c: left[c], default="")
         if effects <= MOST_EFFECTS or not column or left[column] <= FEW_LEVELS:
             break
-        # evenly over the levels in the order of the data
+        # evenly over the levels in the order of their names, whatever that of the rows
         n = max(FEW_LEVELS, left[column] // 2)
         some = np.unique(rows[column])
         kept &= np.isin(labels[column], some[np.linspace(0, len(some) - 1, n).astype(int)])

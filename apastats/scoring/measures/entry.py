@@ -11,6 +11,7 @@ import numpy as np
 from apastats.arguments import Rule
 from apastats.numbers.backends import Backend
 from apastats.scoring.folds import check_folds
+from apastats.scoring.response_patterns import Patterns
 
 __all__ = ["Compare", "Measure", "Prepare", "Weighted", "pairwise", "stacked"]
 
@@ -94,13 +95,13 @@ class Measure:
     rules: Mapping[str, Rule] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def check_folds(
-        self, responses: Sequence[np.ndarray], features: Sequence[np.ndarray]
-    ) -> tuple[str, ...]:
+    def check_folds(self, brain: Mapping[Any, Patterns], models: Mapping[Any, Patterns]) -> None:
         """Warn once of rows that belong together and are held out apart."""
-        if self.folds is None or not (out := self.folds(len(responses[0]), **self.options)):
-            return ()
-        return check_folds(responses, features, out)
+        n = len(next(iter(brain.values())).train)
+        if self.folds is None or not (out := self.folds(n, **self.options)):
+            return
+        responses, features = ((p.compact().train for p in s.values()) for s in (brain, models))
+        check_folds(responses, features, out)
 
     def as_call(self) -> str:
         """The measure as it is written in a call."""

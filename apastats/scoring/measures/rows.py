@@ -47,7 +47,7 @@ def measured_rows(
     n = len(next(iter(brain.values())).train)
     if n < measure.least:
         raise DesignError(f"{measure.name}: {n} stimuli; at least {measure.least} are needed")
-    measure.check_folds(*([p.compact().train for p in side.values()] for side in (brain, models)))
+    measure.check_folds(brain, models)
     keys = list(brain)
     with_test = measure.splits and next(iter(brain.values())).test is not None
     targets = [_prepared(measure, p.compact(), backend) for p in brain.values()]
