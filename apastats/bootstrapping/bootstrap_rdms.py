@@ -146,9 +146,10 @@ def bootstrap_rdms(
 
 
 def drawn_factors(cluster: str | Sequence[str]) -> tuple[str, ...]:
-    """Factors that are drawn: subject, stimulus, or both."""
-    drawn = (cluster,) if isinstance(cluster, str) else tuple(cluster)
-    if drawn not in (("subject",), ("stimulus",), ("subject", "stimulus")):
+    """Factors that are drawn: subject, stimulus, or both, in this order whatever that of the names."""
+    given = [cluster] if isinstance(cluster, str) else list(cluster)
+    drawn = tuple(d for d in ("subject", "stimulus") if d in given)
+    if not drawn or len(given) != len(drawn):
         raise InputError(
             "cluster", cluster, "'subject', 'stimulus' or ('subject', 'stimulus') for RDMs"
         )

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from apastats.arguments import whole
+from apastats.bootstrapping.bootstrap_rdms import drawn_factors
 from apastats.bootstrapping.fitted_rois import FoldPlan
 from apastats.errors import DesignError, InputError
 from apastats.io.rdm_set import RDMSet
@@ -130,10 +131,7 @@ def fold_plan(
     n_stimulus: int,
 ) -> FoldPlan:
     """Folds and draws, checked; folds by the number of units where none are given."""
-    given = [cluster] if isinstance(cluster, str) else list(cluster)
-    drawn = tuple(d for d in ("subject", "stimulus") if d in given)
-    if not drawn or len(given) != len(drawn):
-        raise InputError("cluster", cluster, "'subject', 'stimulus' or ('subject', 'stimulus')")
+    drawn = drawn_factors(cluster)
     whole("n_cv", n_cv, least=1)
     by_subject = default_k(n_subject, (6, 12, 20)) if k_subject is None else k_subject
     by_stimulus = default_k(n_stimulus, (12, 24, 40)) if k_stimulus is None else k_stimulus

@@ -206,3 +206,23 @@ def test_bands_are_called_bands() -> None:
     assert "models" not in told.replace("language models", "")
     assert "model " not in told.replace("& model &", "").replace("part & model", "")
     assert set(one.scores.frame["metric"]) == {"linear_predictivity"}
+
+
+@pytest.mark.parametrize("verb", ["bootstrap", "unique_variance"])
+def test_the_order_of_factors_changes_nothing(verb: str) -> None:
+    study = apa.simulate_rdms(
+        n_subject=8, n_stimulus=14, n_model=2, n_layer=1, rois=["V1", "MT"], rng=0
+    )
+
+    def found(cluster: tuple[str, str]) -> Any:
+        options: dict[str, Any] = {"cluster": cluster, "n_resamples": 49, "rng": 1}
+        if verb == "bootstrap":
+            return apa.bootstrap(
+                "score ~ model | roi", study.brain, models=study.models, **options
+            ).table
+        return apa.unique_variance(study.brain, study.models, **options).table
+
+    one, two = found(("subject", "stimulus")), found(("stimulus", "subject"))
+    pd.testing.assert_frame_equal(one, two)
+    with pytest.raises(InputError, match="cluster"):
+        found(("subject", "subject"))
