@@ -162,8 +162,8 @@ def to_page(table: pd.DataFrame) -> str:
         f"{first['date']}. Simulated studies per design: {sizes}; a verb that refuses a study is not counted "
         "there. The designs are described in `apa.calibrate`, which makes the same table for a design of your own "
         "(`apastats calibrate --pilot scores.csv`). Of so many rows some are beyond two Monte-Carlo errors by chance. "
-        "Rows of other programs are their defaults, by their own formulas. Measures of patterns, fitted models and parts "
-        "of the variance have their tables [among the intervals](calibration_intervals.md#stimuli)."
+        "Rows of other programs are their defaults, by their own formulas. Measures of patterns, fitted models and "
+        "parts of the variance have their tables [among the intervals](calibration_intervals.md#stimuli)."
     )
     return page_of(table, made, together(table))
 
