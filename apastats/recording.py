@@ -6,7 +6,7 @@ import copy
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import wraps
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -96,8 +96,8 @@ def call_text(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> str
     >>> call_text(fit, np.zeros(30), trim=0.1, names=["a", "b"])
     'fit(<array (30,)>, trim=0.1)'
     """
-    parameters = inspect.signature(function).parameters
-    given = inspect.signature(function).bind(*args, **kwargs).arguments
+    signature = _signature(function)
+    parameters, given = signature.parameters, signature.bind(*args, **kwargs).arguments
     parts, before = [], ""
     by_name = False
     for name, parameter in parameters.items():
@@ -115,6 +115,11 @@ def call_text(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> str
             bare = kind is not parameter.KEYWORD_ONLY and not by_name
             parts.append(text if bare else f"{name}={text}")
     return f"{before}{function.__name__}({', '.join(parts)})"
+
+
+@lru_cache(maxsize=512)
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function)
 
 
 def describe(value: Any, *, data: bool = False) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,7 @@ class RawRDMs:
     log: list[str] = field(default_factory=list)
 
 
+@lru_cache(maxsize=1024)
 def role_of(name: str) -> str | None:
     """Label that a name stands for: subject, roi, model, layer, session, or None.
 
@@ -89,6 +91,12 @@ def text(values: Iterable[Any]) -> list[str]:
     """
     out = []
     for v in values:
+        if type(v) is str:  # by far the most
+            out.append(v.strip())
+            continue
+        if type(v) is int:
+            out.append(str(v))
+            continue
         if isinstance(v, bytes):
             v = v.decode("utf-8", "replace")
         elif isinstance(v, (float, np.floating)) and float(v).is_integer():
@@ -117,27 +125,32 @@ def canonical_labels(labels: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         If two columns claim one label.
     """
     taken: dict[str, str] = {}
-    for column in map(str, labels.columns):
-        role = role_of(column)
-        if role is None or role in labels.columns:
+    there = list(labels.columns)
+    for given in map(str, there):
+        role = role_of(given)
+        if role is None or role in there:
             continue
         if role in taken.values():
             first = next(c for c, r in taken.items() if r == role)
             raise DataError(
-                f"labels {first!r} and {column!r} both name the {role}; say labels={{{role!r}: {first!r}}}"
+                f"labels {first!r} and {given!r} both name the {role}; say labels={{{role!r}: {first!r}}}"
             )
-        taken[column] = role
+        taken[given] = role
     log = [f"label {c!r} taken as {r}" for c, r in taken.items()]
     out = labels.rename(columns=taken) if taken else labels
     if not len(out.columns):
         out = out.assign(rdm=range(len(out)))
     made: dict[str, list[str]] = {}
-    for c in out.columns:
-        if out[c].isna().any():
+    for (
+        c,
+        column,
+    ) in out.items():  # by position: a column asked by name makes pandas index the names
+        objects = column.to_numpy(dtype=object)
+        if pd.isna(objects).any():
             continue
-        values = out[c].to_numpy(dtype=object).tolist()
+        values = objects.tolist()
         plain = text(values)
-        if plain != values or not isinstance(out[c].dtype, pd.StringDtype):
+        if plain != values or not isinstance(column.dtype, pd.StringDtype):
             made[str(c)] = plain
         padded = [v for v in values if isinstance(v, str) and v != v.strip()]
         if padded:

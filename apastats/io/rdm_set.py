@@ -346,17 +346,26 @@ def _text_labels(labels: pd.DataFrame, n: int, source: str) -> pd.DataFrame:
         )
     if not (isinstance(labels.index, pd.RangeIndex) and labels.index.start == 0):
         labels = labels.reset_index(drop=True)
-    for c in labels.columns:
-        if labels[c].isna().any():
-            raise DataError(
-                f"{source}: label {c!r} is missing for RDM {int(labels[c].isna().argmax())}"
-            )
+    names = list(map(str, labels.columns))
+    if len(set(names)) < len(names):
+        twice = next(c for c in names if names.count(c) > 1)
+        raise DataError(f"{source}: two columns of labels are named {twice!r}")
+    columns: dict[str, np.ndarray] = {}
+    plain = True
+    # by position: a column asked by name makes pandas index the names first
+    for c, column in labels.items():
+        values = columns[str(c)] = column.to_numpy(dtype=object)
+        missing = pd.isna(values)
+        if missing.any():
+            raise DataError(f"{source}: label {c!r} is missing for RDM {int(missing.argmax())}")
+        plain = plain and isinstance(column.dtype, pd.StringDtype)
     if not all(isinstance(c, str) for c in labels.columns):
         labels = labels.rename(columns=str)
-    if not all(isinstance(d, pd.StringDtype) for d in labels.dtypes):
-        labels = labels.assign(**{c: text(labels[c]) for c in labels.columns}).astype(str)
+    if not plain:
+        labels = labels.assign(**{c: text(values) for c, values in columns.items()}).astype(str)
+        columns = {c: labels[c].to_numpy(dtype=object) for c in names}
     # a set of rows is a third of the cost of pandas' search, which is then for the message
-    if len(set(zip(*_columns(labels).values(), strict=True))) < n:
+    if len(set(zip(*(v.tolist() for v in columns.values()), strict=True))) < n:
         repeated = labels.duplicated()
         first = int(repeated.to_numpy().argmax())
         raise DataError(
@@ -367,7 +376,7 @@ def _text_labels(labels: pd.DataFrame, n: int, source: str) -> pd.DataFrame:
 
 def _columns(labels: pd.DataFrame) -> dict[str, list[str]]:
     """Labels as lists, by column."""
-    return {c: labels[c].to_numpy(dtype=object).tolist() for c in labels.columns}
+    return {str(c): column.to_numpy(dtype=object).tolist() for c, column in labels.items()}
 
 
 def _row_text(labels: pd.DataFrame, i: int) -> str:

@@ -152,7 +152,7 @@ class _Options:
 
     def finish(self, raw: RawRDMs, source: str) -> RDMSet:
         """A set from what was found, under the labels asked for."""
-        frame = raw.labels.copy()
+        frame = raw.labels.copy() if self.labels or self.labelled else raw.labels
         for column, value in self.labels.items():
             value = value.item() if isinstance(value, np.ndarray) else value
             given = isinstance(value, str) and value in raw.labels.columns

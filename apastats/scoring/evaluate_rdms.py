@@ -17,9 +17,10 @@ from apastats.numbers.backends import Backend, get_backend
 from apastats.recording import verb
 from apastats.resampling.parallel import elsewhere, run_tasks
 from apastats.results import Provenance, Result
+from apastats.scoring.checked_rdms import labels_of_brain, labels_of_models, text_column
 from apastats.scoring.fixed import fixed_scores, pair_variances
 from apastats.scoring.methods import parse_method
-from apastats.scoring.score import checked_brain, checked_models, direction
+from apastats.scoring.score import direction
 from apastats.table import ScoreTable
 from apastats.words import Drawn, Info, Outcome
 
@@ -194,9 +195,12 @@ def evaluate_rdms(
     engine = get_backend(backend, device, dtype)
     name = parse_method(method)
     given = as_rdms(brain, "brain")
-    targets, shared, log = aligned(checked_brain(given), checked_models(as_rdms(models, "models")))
+    of_brain = labels_of_brain(given)
+    read = as_rdms(models, "models")
+    of_models = labels_of_models(read)
+    targets, shared, log = aligned(given, read)
     predictors = cast(RDMSet, shared)
-    subject, roi = (targets.labels[c].to_numpy() for c in ("subject", "roi"))
+    subject, roi = (of_brain[c].to_numpy(dtype=object) for c in ("subject", "roi"))
     subjects, rois = list(dict.fromkeys(subject)), list(dict.fromkeys(roi))
     column = {s: k for k, s in enumerate(subjects)}
     n_model = len(predictors)
@@ -209,7 +213,9 @@ def evaluate_rdms(
                 f"ROI {r!r} has {len(members)} subject; noise ceilings need at least two"
             )
     what = (predictors.vectors, name, sigma_k, rerank, engine)
-    tasks = ((targets.vectors[members], *what) for members in people)
+    # all of one ROI are taken as they are, without a copy
+    parts = (targets.vectors if len(m) == len(targets) else targets.vectors[m] for m in people)
+    tasks = ((part, *what) for part in parts)
     made = run_tasks(_roi, list(tasks), label="scoring") if elsewhere() else starmap(_roi, tasks)
     for k, (members, found) in enumerate(zip(people, made, strict=True)):
         where = [column[s] for s in subject[members]]
@@ -221,21 +227,20 @@ def evaluate_rdms(
     spread = np.nansum((scores - mean[:, :, None]) ** 2, axis=2)
     error = np.sqrt(spread / np.where(count > 1, (count - 1) * count, np.nan))
     present = np.isfinite(upper).sum(axis=1)
-    labels = predictors.labels
-    table = pd.DataFrame(
-        {
-            "roi": np.repeat(np.array(rois, dtype=object), n_model),
-            "model": np.tile(labels["model"].to_numpy(), len(rois)),
-            "layer": np.tile(labels["layer"].to_numpy(), len(rois)),
-            "metric": method,
-            "estimate": mean.ravel(),
-            "std_error": error.ravel(),
-            "df": (count - 1).ravel(),
-            "ceiling_lower": np.repeat(np.nansum(lower, axis=1) / present, n_model),
-            "ceiling_upper": np.repeat(np.nansum(upper, axis=1) / present, n_model),
-            "n_subject": count.ravel(),
-        }
-    )
+    each, first = np.arange(n_model), [m[0] for m in people]
+    columns = {
+        "roi": _rows_of(of_brain["roi"], np.repeat(first, n_model)),
+        "model": _rows_of(of_models["model"], np.tile(each, len(rois))),
+        "layer": _rows_of(of_models["layer"], np.tile(each, len(rois))),
+        "metric": text_column(method, n_model * len(rois)).copy(),
+        "estimate": mean.ravel(),
+        "std_error": error.ravel(),
+        "df": (count - 1).ravel(),
+        "ceiling_lower": np.repeat(np.nansum(lower, axis=1) / present, n_model),
+        "ceiling_upper": np.repeat(np.nansum(upper, axis=1) / present, n_model),
+        "n_subject": count.ravel(),
+    }
+    table = pd.DataFrame(columns, copy=False)
     info = Info(
         estimand="mean score",
         outcome=Outcome("score", metric=method),
@@ -257,6 +262,15 @@ def evaluate_rdms(
         "model_vectors": np.asarray(predictors.vectors),
     }
     return RDMEvaluation(table, info, Provenance(data_hash=given.hash), arrays, tuple(log))
+
+
+def _rows_of(column: Any, rows: np.ndarray) -> Any:
+    """Rows of a column of texts by number; it is never made anew from its texts, which costs several times as much."""
+    if len(rows) == len(column) and (rows == np.arange(len(rows))).all():
+        return column.copy()
+    if (rows == rows[0]).all():
+        return text_column(column[rows[0]], len(rows)).copy()
+    return column.take(rows)
 
 
 def _roi(

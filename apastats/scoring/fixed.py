@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,12 +16,17 @@ from apastats.scoring.methods import comparison, parse_method
 from apastats.scoring.pooling import mean_of, pool_others, scaled_for_pooling
 from apastats.scoring.rdm_similarity import paired_similarity, similarity_counts
 from apastats.scoring.similarity import (
+    CELLS,
     metric_rows,
     mid_ranks,
     whitening,
 )
 
 __all__ = ["FixedScores", "fixed_scores", "gram_bounds", "pair_variances", "subject_gram"]
+
+
+KEPT = 2**20  # numbers in memory that is kept for the next ROI
+_kept = threading.local()
 
 
 class FixedScores(NamedTuple):
@@ -77,22 +83,18 @@ def fixed_scores(
     if s < 2:
         raise InputError("brain", x.shape, "RDMs of at least two subjects")
     c = comparison(method)
-    plain = c.product and not (np.isnan(x.sum()) or np.isnan(y.sum()))
-    if plain and rerank and c.ranks:
+    # of RDMs as they are the norms tell whether a pair is missing
+    complete = c.product and (c.plain or not (np.isnan(x.sum()) or np.isnan(y.sum())))
+    if complete and rerank and c.ranks:
         return _reranked(x, y, method, backend)
-    if not plain:
+    found = _metric_rows(x, y, method, sigma_k, backend) if complete else None
+    if found is None:
         scores, _ = similarity_counts(y, x, method, sigma_k=sigma_k, backend=backend)
         lower, upper = nili_bounds(x, method=method, sigma_k=sigma_k, rerank=rerank)
         return FixedScores(scores, lower, upper)
-    w = whitening(sigma_k, n_stimulus(x.shape[1])) if c.whitened else None
-    xp = backend.xp
-    rows = xp.concat([backend.array(x), backend.array(y)], axis=0)
-    if c.ranks:
-        rows = mid_ranks(rows, backend, TIE)
-    rows, size = metric_rows(rows, method, w, backend)
+    rows, size, norm = found
     gram = backend.numpy(rows[:s] @ rows.T)  # [S, S + M]
-    norm = np.sqrt(backend.numpy(xp.vecdot(rows, rows)))
-    weight = 1 / backend.numpy(size[:s])
+    weight = 1 / size[:s]
     if not c.normalised:
         n = x.shape[1]
         factor = 12 / (float(n) ** 3 - n)
@@ -104,6 +106,55 @@ def fixed_scores(
         weight = np.ones(s)
     lower, upper = gram_bounds(gram[:, :s], weight)
     return FixedScores(scores, lower, upper)
+
+
+def _metric_rows(
+    x: np.ndarray, y: np.ndarray, method: str, sigma_k: Any, backend: Backend
+) -> tuple[Any, np.ndarray, np.ndarray] | None:
+    """Rows of subjects, then of models, in the metric of the method, and their norms before whitening and after it.
+
+    None where a pair is missing, which the norms of plain RDMs tell.
+    """
+    c, xp = comparison(method), backend.xp
+    w = whitening(sigma_k, n_stimulus(x.shape[1])) if c.whitened else None
+    if backend.name == "numpy":
+        # a few rows at a time stay in the cache through all passes
+        step = max(1, CELLS // x.shape[1])
+        parts = [v[k : k + step] for v in (x, y) for k in range(0, len(v), step)]
+    else:
+        parts = [xp.concat([backend.array(x), backend.array(y)], axis=0)]
+    rows, sizes, squares, start = None, [], [], 0
+    for values in parts:
+        part = backend.array(values)
+        part, size = metric_rows(
+            mid_ranks(part, backend, TIE) if c.ranks else part, method, w, backend
+        )
+        sizes.append(backend.numpy(size))
+        if np.isnan(sizes[-1]).any():
+            return None
+        squares.append(backend.numpy(xp.vecdot(part, part)))
+        if len(parts) == 1:
+            rows = part
+            continue
+        if rows is None:
+            rows = _room((len(x) + len(y), part.shape[1]), part.dtype)
+        rows[start : start + len(part)] = part
+        start += len(part)
+    return rows, np.concatenate(sizes), np.sqrt(np.concatenate(squares))
+
+
+def _room(shape: tuple[int, int], dtype: Any) -> np.ndarray:
+    """Memory for rows that are gone when the scores are there; each thread keeps its own, up to a size.
+
+    Taken anew for every ROI, its pages cost as much as all the arithmetic of a correlation.
+    """
+    size = shape[0] * shape[1]
+    if size > KEPT:
+        return np.empty(shape, dtype=dtype)
+    held = getattr(_kept, "rows", None)
+    if held is None or held.dtype != dtype or held.size < size:
+        held = _kept.rows = np.empty(size, dtype=dtype)
+    return held[:size].reshape(shape)
 
 
 def _reranked(x: np.ndarray, y: np.ndarray, method: str, backend: Backend) -> FixedScores:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -15,6 +16,7 @@ from apastats.scoring.methods import comparison
 
 __all__ = ["features", "metric_rows", "mid_ranks", "whitening"]
 
+FEW = 256  # stimuli up to which the pairs are kept
 CELLS = 2**16  # entries worked on at once: temporary arrays should stay in the cache
 
 
@@ -210,11 +212,21 @@ def whitening(sigma_k: Any, n: int) -> np.ndarray | None:
     return root
 
 
+def _pairs(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Both stimuli of every pair; kept where they are few."""
+    return _few_pairs(n) if n <= FEW else np.triu_indices(n, 1)
+
+
+@lru_cache(maxsize=8)
+def _few_pairs(n: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.triu_indices(n, 1)
+
+
 def _whitened(x: Any, whitener: np.ndarray | None, backend: Backend) -> Any:
     """Off-diagonal (times sqrt 2) and diagonal of the centred second moments, up to a factor."""
     xp = backend.xp
     n = n_stimulus(x.shape[1])
-    i, j = (backend.indices(k) for k in np.triu_indices(n, 1))
+    i, j = (backend.indices(k) for k in _pairs(n))
     square = xp.zeros((x.shape[0], n, n), dtype=x.dtype, device=backend.device)
     square[:, i, j] = x
     root2 = float(np.sqrt(2))

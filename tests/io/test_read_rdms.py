@@ -269,6 +269,12 @@ def test_bad_sets(vectors: np.ndarray, labels: dict, stimuli: tuple, message: st
         RDMSet(vectors, pd.DataFrame(labels), stimuli)
 
 
+def test_two_columns_of_one_name() -> None:
+    labels = pd.DataFrame([["a", "b"], ["c", "d"]], columns=["subject", "subject"])
+    with pytest.raises(DataError, match="two columns of labels are named 'subject'"):
+        RDMSet(np.ones((2, 3)), labels)
+
+
 def test_real_files(data_dir: Path) -> None:
     brain = apa.read_rdms(data_dir / "castaldi2019_numerosity" / "rdms_taskboth.npz")
     models = apa.read_rdms(data_dir / "castaldi2019_numerosity" / "models.npz")

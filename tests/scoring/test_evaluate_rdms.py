@@ -87,6 +87,51 @@ def test_upper_bound_is_the_best_any_model_can_do_for_corr() -> None:
     assert (found.lower <= found.upper).all()
 
 
+@pytest.mark.parametrize("method", ["cosine", "corr", "cosine_cov", "corr_cov", "spearman"])
+def test_memory_that_is_kept_for_the_next_roi_holds_no_scores(method: str) -> None:
+    """Rows stand in memory that each thread uses again: other sizes and threads leave results as they are."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    data = [simulated(seed, s=2 + seed % 4, m=1 + 7 * (seed % 3), n=6 + seed) for seed in range(12)]
+    first = [fixed_scores(x, y, method=method) for x, y in data]
+    copies = [tuple(np.copy(v) for v in found) for found in first]
+    with ThreadPoolExecutor(4) as pool:
+        again = list(pool.map(lambda d: fixed_scores(*d, method=method), data * 3))
+    for k, found in enumerate([*first, *again]):
+        for value, expected in zip(found, copies[k % len(data)], strict=True):
+            np.testing.assert_array_equal(value, expected)
+
+
+@pytest.mark.parametrize("method", ["cosine", "corr", "cosine_cov", "corr_cov"])
+def test_rows_made_a_few_at_a_time_are_those_made_at_once(method: str) -> None:
+    from apastats.numbers.backends import NUMPY
+    from apastats.scoring.fixed import _metric_rows
+    from apastats.scoring.similarity import CELLS, metric_rows
+
+    x, y = simulated(s=9, m=41, n=60)
+    assert CELLS // x.shape[1] < len(y)  # in several parts
+    rows, size, norm = _metric_rows(x, y, method, None, NUMPY)
+    whole, whole_size = metric_rows(np.concatenate([x, y]), method, None, NUMPY)
+    np.testing.assert_array_equal(rows, whole)
+    np.testing.assert_array_equal(size, whole_size)
+    np.testing.assert_array_equal(norm, np.sqrt(np.vecdot(whole, whole)))
+    y[3, 5] = np.nan
+    assert _metric_rows(x, y, method, None, NUMPY) is None
+
+
+def test_a_table_holds_columns_of_its_own() -> None:
+    """Columns are taken from the labels without being made anew: what is written to a result stays there."""
+    brain, models = sets(*simulated())
+    expected = apa.evaluate_rdms(brain, models).tidy()
+    found = apa.evaluate_rdms(brain, models)
+    for column in ("roi", "model", "layer", "metric"):
+        found.table.loc[0, column] = "changed"
+        found.table[column].array[1] = "changed"
+    found.table.loc[0, ["estimate", "ceiling_lower"]] = 9.0
+    assert models.labels["model"].tolist() == expected["model"].tolist()
+    pd.testing.assert_frame_equal(apa.evaluate_rdms(brain, models).table, expected)
+
+
 def test_missing_stimulus_in_one_subject() -> None:
     x, y = simulated(s=4)
     i, j = np.triu_indices(9, 1)
