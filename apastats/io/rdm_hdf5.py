@@ -43,7 +43,8 @@ def _rdms(found: Mapping[str, Any], source: str) -> RawRDMs:
         )
     given = [found.get(k) for k in ("rdm_descriptors", "descriptors")]
     own, shared = (g if isinstance(g, Mapping) else {} for g in given)
-    labels, log = descriptors(own, shared, len(vectors))
+    columns, log = descriptors(own, shared, len(vectors))
+    labels = pd.DataFrame(columns, index=range(len(vectors)))
     measure = found.get("dissimilarity_measure")
     patterns = found.get("pattern_descriptors")
     patterns = patterns if isinstance(patterns, Mapping) else {}
@@ -52,8 +53,8 @@ def _rdms(found: Mapping[str, Any], source: str) -> RawRDMs:
 
 def descriptors(
     of_rdms: Mapping[str, Any], of_all: Mapping[str, Any], n: int
-) -> tuple[pd.DataFrame, list[str]]:
-    """Labels from rsatoolbox's descriptors; those that are no label (matrices, say) are left out and named."""
+) -> tuple[dict[str, list[Any]], list[str]]:
+    """Labels by name from rsatoolbox's descriptors; those that are no label (matrices, say) are left out and named."""
     columns: dict[str, Any] = {}
     log = []
     for name, values in of_rdms.items():
@@ -72,7 +73,7 @@ def descriptors(
     for name, value in of_all.items():
         if role_of(str(name)) and isinstance(value, (str, bytes, int, np.integer, np.str_)):
             columns.setdefault(str(name), [value] * n)
-    return pd.DataFrame(columns, index=range(n)), log
+    return columns, log
 
 
 def _result(path: Path, models: Mapping[str, Any], found: Mapping[str, Any]) -> RawRDMs:

@@ -16,6 +16,7 @@ from apastats.io.columns import NAMES
 
 __all__ = [
     "RawRDMs",
+    "Texts",
     "canonical_labels",
     "counts",
     "role_of",
@@ -44,6 +45,14 @@ _ROLE = {_compact(n): r for r in ROLES for n in NAMES[r]} | {
 }
 
 
+@dataclass(frozen=True)
+class Texts:
+    """Labels known to be texts, none of them missing: the frame, and its columns as lists."""
+
+    frame: pd.DataFrame
+    columns: Mapping[str, list[str]]
+
+
 @dataclass
 class RawRDMs:
     """What a source holds, before anything is made of its names.
@@ -60,6 +69,8 @@ class RawRDMs:
         Dissimilarity measure.
     log : list of str
         What reading left out or took for something.
+    looked : bool
+        Whether the numbers were looked at: none is rounding alone, and none negative.
     """
 
     vectors: np.ndarray
@@ -67,6 +78,7 @@ class RawRDMs:
     patterns: dict[str, Any] = field(default_factory=dict)
     measure: str | None = None
     log: list[str] = field(default_factory=list)
+    looked: bool = False
 
 
 @lru_cache(maxsize=1024)
@@ -116,8 +128,8 @@ def row_names(frame: pd.DataFrame) -> list[str] | None:
     return None if counts(frame.index) else text(frame.index)
 
 
-def canonical_labels(labels: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Label columns under the names of the package, and what was taken for what.
+def canonical_labels(labels: pd.DataFrame) -> tuple[pd.DataFrame | Texts, list[str]]:
+    """Label columns under the names of the package, as texts where none is missing, and what was taken for what.
 
     Raises
     ------
@@ -141,21 +153,37 @@ def canonical_labels(labels: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     if not len(out.columns):
         out = out.assign(rdm=range(len(out)))
     made: dict[str, list[str]] = {}
-    for (
-        c,
-        column,
-    ) in out.items():  # by position: a column asked by name makes pandas index the names
+    columns: dict[str, list[str]] = {}
+    # by position: a column asked by name makes pandas index the names first
+    for c, column in out.items():
         objects = column.to_numpy(dtype=object)
         if pd.isna(objects).any():
             continue
         values = objects.tolist()
-        plain = text(values)
+        plain = columns[str(c)] = text(values)
         if plain != values or not isinstance(column.dtype, pd.StringDtype):
             made[str(c)] = plain
         padded = [v for v in values if isinstance(v, str) and v != v.strip()]
         if padded:
             log.append(f"blanks around labels removed in {c!r} (first: {padded[0]!r})")
-    return (out.assign(**made) if made else out), log
+    if made:
+        return out.assign(**made), log
+    known = list(columns) == list(out.columns)  # all are texts, and so are their names
+    return (Texts(out, columns) if known else out), log
+
+
+def _describes(name: Any, values: Any, n: int) -> bool:
+    """Whether values are a descriptor of n stimuli; an index that counts 0, 1, 2, ... is none.
+
+    Other kinds of values that may count are told by their texts.
+    """
+    if np.ndim(values) != 1 or len(values) != n:
+        return False
+    if name != "index":
+        return True
+    if isinstance(values, np.ndarray):
+        return values.dtype.kind not in "iuf" or bool((values != np.arange(n)).any())
+    return not isinstance(values, list) or values != list(range(n))
 
 
 def stimulus_names(
@@ -191,7 +219,7 @@ def stimulus_names(
     known = {
         str(k): text(np.asarray(v).ravel() if isinstance(v, np.ndarray) else v)
         for k, v in patterns.items()
-        if np.ndim(v) == 1 and len(v) == n
+        if _describes(k, v, n)
     }
     if known.get("index") == list(map(str, range(n))):
         del known["index"]

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from apastats.errors import (
     InputError,
 )
 from apastats.folders import refuse_file, replacing
-from apastats.io.rdm_labels import RawRDMs, canonical_labels, stimulus_names, text
+from apastats.io.rdm_labels import RawRDMs, Texts, canonical_labels, stimulus_names, text
 from apastats.io.rdm_vectors import like_similarities, n_stimulus, without_rounding
 from apastats.rows import REGION, SEPARATOR
 
@@ -80,9 +80,9 @@ class RDMSet:
 
     def __post_init__(self) -> None:
         vectors = np.asarray(self.vectors)
-        if vectors.dtype != np.float32:
+        if vectors.dtype.kind not in "fiub":
             try:
-                vectors = vectors.astype("f8")
+                vectors = _kept(vectors.astype("f8"))
             except (TypeError, ValueError) as error:
                 raise DataError(f"{self.source}: RDMs must be numbers ({error})") from error
         if vectors.ndim != 2 or not vectors.size:
@@ -105,6 +105,9 @@ class RDMSet:
             raise DataError(
                 f"{self.source}: stimulus {twice!r} occurs {stimuli.count(twice)} times"
             )
+        # the numbers come last: passes over them put all else out of the cache
+        if vectors.dtype != np.float32 and not _is_kept(vectors):
+            vectors = _kept(vectors.astype("f8"))
         for i in np.flatnonzero(~np.isfinite(vectors.sum(axis=1))).tolist():
             row = vectors[i]
             if np.isinf(row).any():
@@ -142,7 +145,7 @@ class RDMSet:
             for c in columns:
                 digest.update(f"{c}:{[columns[c][i] for i in order]}".encode())
             for i in order:
-                digest.update(np.ascontiguousarray(self.vectors[i], dtype="<f8").tobytes())
+                digest.update(np.ascontiguousarray(self.vectors[i], dtype="<f8").data)
             self._hash.append(digest.hexdigest()[:16])
         return self._hash[0]
 
@@ -169,6 +172,12 @@ class RDMSet:
         object.__setattr__(out, "_hash", [])
         return out
 
+    def logged(self, lines: Iterable[str]) -> RDMSet:
+        """Same RDMs with these lines as their log, each once."""
+        out = copy.copy(self)
+        object.__setattr__(out, "log", tuple(dict.fromkeys(lines)))
+        return out
+
     def cells(self, column: str = "time") -> RDMSet:
         """Same RDMs whose ROIs are the cells of ROI and another label: ``V1 @ 100``; the label and ``region`` go along.
 
@@ -193,7 +202,7 @@ class RDMSet:
         if not rows.size:
             raise DataError(f"{self.source}: no RDM is left")
         labels = self.labels.iloc[rows].reset_index(drop=True)
-        return replace(self, vectors=self.vectors[rows], labels=labels)
+        return replace(self, vectors=_kept(self.vectors[rows]), labels=labels)
 
     def select(self, **conditions: Any) -> RDMSet:
         """RDMs whose labels equal a value or are among the values given; their order is kept.
@@ -240,11 +249,13 @@ class RDMSet:
         np.add.at(count, codes, present)
         mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
         labels = self.labels[keys].drop_duplicates().reset_index(drop=True)
-        return replace(self, vectors=mean, labels=labels)
+        return replace(self, vectors=_kept(mean), labels=labels)
 
     @checked
     def on_stimuli(self, stimuli: Sequence[str]) -> RDMSet:
         """RDMs over these stimuli in this order; stimuli the set does not have are NaN."""
+        if stimuli == self.stimuli:
+            return self
         wanted = arguments.names("stimuli", stimuli, least=2)
         if wanted == self.stimuli:
             return self
@@ -257,7 +268,7 @@ class RDMSet:
         known = a >= 0
         vectors = np.full((len(self), len(i)), np.nan, dtype=self.vectors.dtype)
         vectors[:, known] = self.vectors[:, column[known]]
-        return replace(self, vectors=vectors, stimuli=wanted)
+        return replace(self, vectors=_kept(vectors), stimuli=wanted)
 
     @classmethod
     def from_rsatoolbox(cls, rdms: Any, *, pattern_descriptor: str | None = None) -> RDMSet:
@@ -283,14 +294,16 @@ class RDMSet:
         """Container of what a reader found; ``stimuli`` are names, or the descriptor that holds them."""
         arguments.instance("raw", raw, RawRDMs)
         labels, taken = canonical_labels(raw.labels)
-        vectors, rounded = without_rounding(raw.vectors)
+        vectors, rounded = (raw.vectors, []) if raw.looked else without_rounding(raw.vectors)
         n = n_stimulus(raw.vectors.shape[1]) if raw.vectors.ndim == 2 else 0
         if stimuli is None or isinstance(stimuli, str):
             names, named_by, said = stimulus_names(raw.patterns, n, stimuli)
         else:
             names, named_by, said = tuple(text(stimuli)), "", []
-        log = (*raw.log, *taken, *said, *rounded, *like_similarities(vectors, raw.measure))
-        return cls(vectors, labels, names, raw.measure, source, log=log, named_by=named_by)
+        like = [] if raw.looked else like_similarities(vectors, raw.measure)
+        log = (*raw.log, *taken, *said, *rounded, *like)
+        known = cast(pd.DataFrame, labels)  # or texts, of which a set makes its frame
+        return cls(vectors, known, names, raw.measure, source, log=log, named_by=named_by)
 
     def to_rsatoolbox(self) -> Any:
         """``rsatoolbox.rdm.RDMs`` with the labels as rdm descriptors, stimuli as ``stimulus``."""
@@ -328,33 +341,69 @@ class RDMSet:
         return target
 
 
-def raw_of_rsatoolbox(rdms: Any) -> RawRDMs:
-    """What an ``rsatoolbox.rdm.RDMs`` object holds."""
+NO_LABELS = pd.DataFrame()
+
+
+def raw_of_rsatoolbox(rdms: Any, *, labelled: bool = True) -> RawRDMs:
+    """What an ``rsatoolbox.rdm.RDMs`` object holds; its labels are left out where they get others."""
     from apastats.io.rdm_hdf5 import descriptors
 
     if not hasattr(rdms, "dissimilarities"):
         raise InputError("rdms", rdms, "RDMs of rsatoolbox")
     vectors = np.asarray(rdms.dissimilarities)
-    labels, log = descriptors(rdms.rdm_descriptors, rdms.descriptors, len(vectors))
+    columns, log = descriptors(rdms.rdm_descriptors, rdms.descriptors, len(vectors))
+    labels = pd.DataFrame(columns, index=range(len(vectors))) if labelled else NO_LABELS
     return RawRDMs(vectors, labels, dict(rdms.pattern_descriptors), rdms.dissimilarity_measure, log)
 
 
-def _text_labels(labels: pd.DataFrame, n: int, source: str) -> pd.DataFrame:
+def _kept(vectors: np.ndarray) -> np.ndarray:
+    """An array just made, that nobody writes to: a set takes it without a copy."""
+    vectors.flags.writeable = False
+    return vectors
+
+
+def _is_kept(vectors: np.ndarray) -> bool:
+    """Whether an array of double precision, and the one it is a view of, cannot be written to."""
+    owner = vectors if vectors.base is None else vectors.base
+    kept = isinstance(owner, np.ndarray) and owner.base is None and not owner.flags.writeable
+    return kept and vectors.dtype == np.float64 and not vectors.flags.writeable
+
+
+def _text_labels(labels: pd.DataFrame | Texts, n: int, source: str) -> pd.DataFrame:
+    known = labels if isinstance(labels, Texts) else None
+    labels = known.frame if known else labels
     if not isinstance(labels, pd.DataFrame) or len(labels) != n or not len(labels.columns):
         raise DataError(
             f"{source}: labels must be a DataFrame with a column and {n} rows, one per RDM"
         )
     if not (isinstance(labels.index, pd.RangeIndex) and labels.index.start == 0):
         labels = labels.reset_index(drop=True)
+    if known:
+        columns = known.columns
+    else:
+        labels, columns = _as_text(labels, source)
+    # a set of rows is a third of the cost of pandas' search, which is then for the message
+    if len(set(zip(*columns.values(), strict=True))) < n:
+        repeated = labels.duplicated()
+        first = int(repeated.to_numpy().argmax())
+        raise DataError(
+            f"{source}: {int(repeated.sum())} RDMs repeat labels, first {_row_text(labels, first)}"
+        )
+    return labels
+
+
+def _as_text(labels: pd.DataFrame, source: str) -> tuple[pd.DataFrame, dict[str, list[str]]]:
+    """Labels as texts, none missing, and their columns as lists."""
     names = list(map(str, labels.columns))
     if len(set(names)) < len(names):
         twice = next(c for c in names if names.count(c) > 1)
         raise DataError(f"{source}: two columns of labels are named {twice!r}")
-    columns: dict[str, np.ndarray] = {}
+    columns: dict[str, list[Any]] = {}
     plain = True
     # by position: a column asked by name makes pandas index the names first
     for c, column in labels.items():
-        values = columns[str(c)] = column.to_numpy(dtype=object)
+        values = column.to_numpy(dtype=object)
+        columns[str(c)] = values.tolist()
         missing = pd.isna(values)
         if missing.any():
             raise DataError(f"{source}: label {c!r} is missing for RDM {int(missing.argmax())}")
@@ -363,15 +412,8 @@ def _text_labels(labels: pd.DataFrame, n: int, source: str) -> pd.DataFrame:
         labels = labels.rename(columns=str)
     if not plain:
         labels = labels.assign(**{c: text(values) for c, values in columns.items()}).astype(str)
-        columns = {c: labels[c].to_numpy(dtype=object) for c in names}
-    # a set of rows is a third of the cost of pandas' search, which is then for the message
-    if len(set(zip(*(v.tolist() for v in columns.values()), strict=True))) < n:
-        repeated = labels.duplicated()
-        first = int(repeated.to_numpy().argmax())
-        raise DataError(
-            f"{source}: {int(repeated.sum())} RDMs repeat labels, first {_row_text(labels, first)}"
-        )
-    return labels
+        columns = _columns(labels)
+    return labels, columns
 
 
 def _columns(labels: pd.DataFrame) -> dict[str, list[str]]:
@@ -446,7 +488,7 @@ def joined(sets: Sequence[RDMSet], source: str = "joined RDMs") -> RDMSet:
         If only some sets name their stimuli, unnamed ones differ in number, or labels repeat.
     """
     first = sets[0]
-    log = [line for s in sets for line in s.log] + _by_position(sets, source)
+    log = [line for s in sets for line in s.log] + by_position(sets, source)
     stimuli = list(dict.fromkeys(name for s in sets for name in s.stimuli))
     lacking = [s for s in sets if len(s.stimuli) < len(stimuli)]
     if lacking:
@@ -455,7 +497,8 @@ def joined(sets: Sequence[RDMSet], source: str = "joined RDMs") -> RDMSet:
         )
     if any(s.stimuli != first.stimuli and len(s.stimuli) == len(stimuli) for s in sets):
         log.append("stimuli of joined sets are in different orders, and were matched by name")
-    vectors = np.concatenate([s.on_stimuli(stimuli).vectors for s in sets])
+    one_order = tuple(stimuli)
+    vectors = _kept(np.concatenate([s.on_stimuli(one_order).vectors for s in sets]))
     columns = list(dict.fromkeys(c for s in sets for c in s.labels.columns))
     if any(list(s.labels.columns) != ["rdm"] for s in sets) and "rdm" in columns:
         columns.remove("rdm")
@@ -466,7 +509,7 @@ def joined(sets: Sequence[RDMSet], source: str = "joined RDMs") -> RDMSet:
     return RDMSet(
         vectors,
         labels.fillna("-"),
-        tuple(stimuli) if first.named else (),
+        one_order if first.named else (),
         first.measure if len(measures) == 1 else None,
         source,
         log=tuple(dict.fromkeys(log)),
@@ -474,7 +517,7 @@ def joined(sets: Sequence[RDMSet], source: str = "joined RDMs") -> RDMSet:
     )
 
 
-def _by_position(sets: Sequence[RDMSet], source: str) -> list[str]:
+def by_position(sets: Sequence[RDMSet], source: str) -> list[str]:
     """What joining sets without names of stimuli means; refused where positions cannot say which is which."""
     bare = [s for s in sets if not s.named]
     if not bare:

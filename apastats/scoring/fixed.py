@@ -123,24 +123,26 @@ def _metric_rows(
         parts = [v[k : k + step] for v in (x, y) for k in range(0, len(v), step)]
     else:
         parts = [xp.concat([backend.array(x), backend.array(y)], axis=0)]
-    rows, sizes, squares, start = None, [], [], 0
+    shape = len(x) + len(y), x.shape[1] + (n_stimulus(x.shape[1]) if c.whitened else 0)
+    rows = _room(shape, np.dtype(backend.dtype)) if len(parts) > 1 else None
+    sizes, norms, start = [], [], 0
     for values in parts:
+        room = None if rows is None else rows[start : start + len(values)]
         part = backend.array(values)
-        part, size = metric_rows(
-            mid_ranks(part, backend, TIE) if c.ranks else part, method, w, backend
-        )
+        part = mid_ranks(part, backend, TIE) if c.ranks else part
+        part, size = metric_rows(part, method, w, backend, None if c.ranks else room)
         sizes.append(backend.numpy(size))
         if np.isnan(sizes[-1]).any():
             return None
-        squares.append(backend.numpy(xp.vecdot(part, part)))
-        if len(parts) == 1:
-            rows = part
-            continue
-        if rows is None:
-            rows = _room((len(x) + len(y), part.shape[1]), part.dtype)
-        rows[start : start + len(part)] = part
-        start += len(part)
-    return rows, np.concatenate(sizes), np.sqrt(np.concatenate(squares))
+        if backend is NUMPY and c.plain and sizes[-1].all():
+            norms.append(sizes[-1])  # the same sums
+        else:
+            norms.append(np.sqrt(backend.numpy(xp.vecdot(part, part))))
+        if room is not None and part is not room:
+            room[...] = part
+        start += len(values)
+    whole = part if rows is None else rows
+    return whole, np.concatenate(sizes), np.concatenate(norms)
 
 
 def _room(shape: tuple[int, int], dtype: Any) -> np.ndarray:

@@ -119,26 +119,34 @@ def _rounding(n: int, backend: Backend) -> float:
 
 
 def metric_rows(
-    x: Any, method: str, whitener: np.ndarray | None, backend: Backend
+    x: Any,
+    method: str,
+    whitener: np.ndarray | None,
+    backend: Backend,
+    out: np.ndarray | None = None,
 ) -> tuple[Any, Any]:
     """Rows in whose plain inner product the method is a cosine, and their norms before whitening.
 
     The norm is 0 where the method is undefined: zeros for a cosine, a constant for a correlation.
-    Only for ``cosine`` are the rows the ones given; otherwise they may be written to.
+    Only for ``cosine`` are the rows the ones given; otherwise they may be written to. ``out``: memory that the rows
+    are written into (numpy; not those of ranks).
     """
     c, xp = comparison(method), backend.xp
     if not c.normalised:
         x = x - (x.shape[1] + 1) / 2
     elif c.centred:
         mean = xp.mean(x, axis=1, keepdims=True)
-        x = x - mean
+        x = np.subtract(x, mean, out=out) if out is not None and c.plain else x - mean
         size = xp.sqrt(xp.vecdot(x, x))
         size = xp.where(
             size <= _rounding(x.shape[1], backend) * xp.abs(mean[:, 0]), xp.zeros_like(size), size
         )
-        return (_whitened(x, whitener, backend) if c.whitened else x), size
+        return (_whitened(x, whitener, backend, out) if c.whitened else x), size
+    elif out is not None and c.plain:
+        out[...] = x
+        x = out
     size = xp.sqrt(xp.vecdot(x, x))
-    return (_whitened(x, whitener, backend) if c.whitened else x), size
+    return (_whitened(x, whitener, backend, out) if c.whitened else x), size
 
 
 def mid_ranks(x: Any, backend: Backend = NUMPY, tie: float = 0.0) -> Any:
@@ -222,7 +230,9 @@ def _few_pairs(n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.triu_indices(n, 1)
 
 
-def _whitened(x: Any, whitener: np.ndarray | None, backend: Backend) -> Any:
+def _whitened(
+    x: Any, whitener: np.ndarray | None, backend: Backend, out: np.ndarray | None = None
+) -> Any:
     """Off-diagonal (times sqrt 2) and diagonal of the centred second moments, up to a factor."""
     xp = backend.xp
     n = n_stimulus(x.shape[1])
@@ -233,8 +243,16 @@ def _whitened(x: Any, whitener: np.ndarray | None, backend: Backend) -> Any:
     if whitener is None:
         row = (xp.sum(square, axis=1) + xp.sum(square, axis=2)) / n
         total = xp.mean(row, axis=1, keepdims=True)
-        off = x - row[:, i] - row[:, j] + total
-        return xp.concat([off * root2, total - 2 * row], axis=1)
+        diagonal = total - 2 * row
+        first = xp.take(row, i, axis=1)
+        off = x - first if out is None else np.subtract(x, first, out=out[:, : x.shape[1]])
+        off -= xp.take(row, j, axis=1)
+        off += total
+        off *= root2
+        if out is None:
+            return xp.concat([off, diagonal], axis=1)
+        out[:, x.shape[1] :] = diagonal
+        return out
     square[:, j, i] = x
     root = backend.array(whitener)
     moment = root @ square @ root

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 from pathlib import Path
 
@@ -227,6 +228,117 @@ def test_rsatoolbox_models_and_arrays(rng: np.random.Generator) -> None:
         as_rdms(3, "models")
     with pytest.raises(InputError, match="models with distinct names"):
         as_rdms([models[0], models[0]])
+
+
+@pytest.mark.parametrize(
+    ("kind", "at_once"),
+    [
+        ("plain", True),
+        ("named", True),
+        ("missing", True),
+        ("float32", True),
+        ("measure", True),
+        ("descriptor that is no label", True),
+        ("other names", False),
+        ("other measure", False),
+        ("blanks", False),
+        ("negative", False),
+        ("rounding", False),
+        ("other size", False),
+        ("infinite", False),
+        ("nothing", False),
+        ("same but for blanks", False),
+        ("other type", False),
+    ],
+)
+def test_models_read_as_a_stack_are_those_joined(
+    kind: str, at_once: bool, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stack of a list of models is what joining them one by one makes: labels, log, words of errors."""
+    from rsatoolbox.model import ModelFixed
+    from rsatoolbox.rdm import RDMs
+
+    found = inspect.getmodule(as_rdms)
+    assert found is not None
+    x = rng.random((4, 15))
+    names, patterns, measures = [*"abcd"], [{}] * 4, [None] * 4
+    own: list[dict] = [{}] * 4
+    if kind in ("named", "other names"):
+        patterns = [{"cond": [*"uvwxyz"]} for _ in x]
+    if kind == "other names":
+        patterns[2] = {"cond": [*"zyxwvu"]}
+    if kind in ("measure", "other measure"):
+        measures = ["corr"] * 4
+        measures[3] = "corr" if kind == "measure" else "euclidean"
+    if kind == "descriptor that is no label":
+        own = [{"matrix": [np.zeros((2, 2))]} for _ in x]
+    if kind.endswith("blanks"):
+        names[1] = "b " if kind == "blanks" else "a "
+    rows = [*x.astype("f4" if kind == "float32" else "f8")]
+    if kind == "negative":
+        rows[2] = 2 * rows[2] - 1
+    if kind == "rounding":
+        rows[1] = np.full(15, 2.0**-53)
+    if kind == "other size":
+        rows[3] = rows[3][:10]
+    if kind in ("missing", "infinite"):
+        rows[1][3] = np.nan if kind == "missing" else np.inf
+    if kind == "nothing":
+        rows[1][:] = np.nan
+    if kind == "other type":
+        rows[2] = rows[2].astype("f4")
+    parts = zip(rows, names, own, measures, patterns, strict=True)
+    models = [
+        ModelFixed(n, RDMs(r[None], m, rdm_descriptors=dict(o), pattern_descriptors=dict(p)))
+        for r, n, o, m, p in parts
+    ]
+
+    def outcome() -> dict:
+        try:
+            made = as_rdms(models, "models")
+        except DataError as error:
+            return {"error": str(error)}
+        frame = made.labels
+        return {
+            **{k: v for k, v in vars(made).items() if k not in ("vectors", "labels", "_hash")},
+            "labels": (frame.to_dict("list"), list(map(str, frame.dtypes)), repr(frame.index)),
+            "vectors": (made.vectors.tobytes(), made.vectors.dtype, made.vectors.flags.writeable),
+            "hash": made.hash,
+        }
+
+    stacked, made = found._stacked, []
+    monkeypatch.setattr(found, "_stacked", lambda *a: made.append(stacked(*a)) or made[-1])
+    once = outcome()
+    assert (made[0] is not None) == at_once
+    monkeypatch.setattr(found, "_stacked", lambda *_: None)
+    assert once == outcome()
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_what_is_read_of_models_does_not_follow_them(n: int, rng: np.random.Generator) -> None:
+    from rsatoolbox.model import ModelFixed
+
+    models = [ModelFixed(f"m{k}", row) for k, row in enumerate(rng.random((n, 15)))]
+    found = as_rdms(models, "models")
+    before = found.vectors.copy()
+    for model in models:
+        model.rdm_obj.dissimilarities[:] = 7.0
+    np.testing.assert_array_equal(found.vectors, before)
+
+
+def test_a_set_keeps_numbers_that_nobody_can_change(rng: np.random.Generator) -> None:
+    x = rng.random((2, 3))
+    labels = pd.DataFrame({"model": ["a", "b"]})
+    found = RDMSet(x, labels)
+    frozen = x.view()
+    frozen.flags.writeable = False  # its owner can still be written to
+    other, before = RDMSet(frozen, labels), x.copy()
+    x[:] = 0
+    np.testing.assert_array_equal(found.vectors, before)
+    np.testing.assert_array_equal(other.vectors, before)
+    again = found.with_labels(pd.DataFrame({"model": ["c", "d"]})).take([1, 0]).take([1, 0])
+    np.testing.assert_array_equal(again.vectors, before)
+    assert not again.vectors.flags.writeable
 
 
 def test_select_average_and_stimuli(rng: np.random.Generator) -> None:
