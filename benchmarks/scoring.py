@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,14 @@ from benchmarks.common import Row, best_time, measure, peak_memory
 
 N_SUBJECT, N_STIMULUS, N_MODEL = 10, 102, 50
 KERNEL = {"cosine": 50, "corr": 50, "cosine_cov": 25, "corr_cov": 25, "spearman": None, "rho-a": 25}
-VERB = {"cosine": 5, "corr": 5, "cosine_cov": 8, "corr_cov": 8, "spearman": None, "rho-a": 15}
+VERB = {"cosine": 10, "corr": 10, "cosine_cov": 20, "corr_cov": 20, "spearman": 20, "rho-a": 20}
 
 
 def rows(*, quick: bool = False, only: str = "") -> Iterator[Row]:
     """Every task in turn."""
     tasks: dict[str, Callable[[bool], Iterator[Row]]] = {
         "fixed evaluation": fixed_evaluation,
+        "time of the verb": time_of_the_verb,
         "tau": tau,
         "spearman at 1,000 stimuli": spearman_large,
         "variances of all pairs": variances,
@@ -56,45 +58,99 @@ def data(
 
 
 def fixed_evaluation(quick: bool) -> Iterator[Row]:
-    """Scores with both noise ceilings: arrays, and the public verb with its table."""
+    """Scores with both noise ceilings: arrays, and the public verb with its table, from sets and from their objects."""
     from rsatoolbox.inference import eval_fixed
-    from rsatoolbox.model import ModelFixed
-    from rsatoolbox.rdm import RDMs
 
     import apastats as apa
-    from apastats.io.rdm_set import RDMSet
     from apastats.scoring.fixed import fixed_scores
 
     x, y = data()
-    theirs = RDMs(x), [ModelFixed(f"m{k}", v) for k, v in enumerate(y)]
-    brain = RDMSet(x, pd.DataFrame({"subject": range(N_SUBJECT), "roi": "V1"}))
-    models = RDMSet(y, pd.DataFrame({"model": range(N_MODEL)}))
+    brain, models, listed = _of_rsatoolbox(x, y)
+    given = {
+        "verb": _sets(x, y),
+        "verb, from rsatoolbox objects": (brain, models),
+        "verb, from RDMs and a list of ModelFixed": (brain, listed),
+    }
     for method in KERNEL:
 
         def slow(method: str = method) -> np.ndarray:
-            out = eval_fixed(theirs[1], theirs[0], method=method)
+            out = eval_fixed(listed, brain, method=method)
             return np.concatenate([out.evaluations[0].ravel(), out.noise_ceiling])
 
         def kernel(method: str = method) -> np.ndarray:
             out = fixed_scores(x, y, method=method, rerank=True)
             return np.concatenate([out.scores.ravel(), [out.lower.mean(), out.upper.mean()]])
 
-        def verb(method: str = method) -> np.ndarray:
-            out = apa.evaluate_rdms(brain, models, method=method, rerank=True)
-            bounds = out.table[["ceiling_lower", "ceiling_upper"]].iloc[0]
-            return np.concatenate([out.arrays["scores"].ravel(), bounds.to_numpy("f8")])
+        def verb(pair: tuple[Any, Any], method: str = method) -> np.ndarray:
+            out = apa.evaluate_rdms(*pair, method=method, rerank=True)
+            bounds = [out.table[f"ceiling_{end}"].to_numpy()[0] for end in ("lower", "upper")]
+            return np.concatenate([out.arrays["scores"].ravel(), bounds])
 
-        repeat = (1, 2) if quick else (5, 20)
-        yield measure(
-            f"fixed evaluation, {method}: kernel",
-            slow,
-            kernel,
-            repeat=repeat,
-            at_least=KERNEL[method],
-        )
-        yield measure(
-            f"fixed evaluation, {method}: verb", slow, verb, repeat=repeat, at_least=VERB[method]
-        )
+        repeat = (1, 2) if quick else (12, 240)
+        tasks: dict[str, tuple[Callable[[], np.ndarray], int | None]] = {
+            "kernel": (kernel, KERNEL[method])
+        }
+        for what, pair in given.items():
+            tasks[what] = (partial(verb, pair), VERB[method])
+        for what, (ours, asked) in tasks.items():
+            yield measure(
+                f"fixed evaluation, {method}: {what}", slow, ours, repeat=repeat, at_least=asked
+            )
+
+
+def time_of_the_verb(quick: bool) -> Iterator[Row]:
+    """Parts of the public call from rsatoolbox objects, each timed by itself; the rest is what is left of the whole."""
+    import inspect
+
+    import apastats as apa
+    from apastats.io.read_rdms import as_rdms
+    from apastats.recording import call_text
+    from apastats.scoring.fixed import fixed_scores
+
+    x, y = data()
+    brain, models, _ = _of_rsatoolbox(x, y)
+    plain = inspect.unwrap(apa.evaluate_rdms)
+    sets = as_rdms(brain), as_rdms(models)
+    for method in ("cosine", "corr", "cosine_cov"):
+        words = {"method": method, "rerank": True}
+        parts: dict[str, Callable[[], Any]] = {
+            "whole": lambda words=words: apa.evaluate_rdms(brain, models, **words),
+            "RDMs read, checked and copied": lambda: (as_rdms(brain), as_rdms(models)),
+            "scores and ceilings (kernel)": lambda m=method: fixed_scores(x, y, method=m),
+            "hash of the data": lambda: sets[0].relabelled(sets[0].labels).hash,
+            "call as text": lambda words=words: call_text(plain, brain, models, **words),
+        }
+        least = dict.fromkeys(parts, float("inf"))
+        for _ in range(2 if quick else 300):
+            for name, part in parts.items():
+                least[name] = min(least[name], best_time(part, 1)[0])
+        whole = least.pop("whole")
+        least["table, labels, arguments and result (the rest)"] = whole - sum(least.values())
+        for name, seconds in least.items():
+            yield Row(
+                f"time of the verb, {method}: {name}",
+                ours=seconds,
+                note=f"{seconds / whole:.0%} of {1e3 * whole:.2f} ms",
+            )
+
+
+def _of_rsatoolbox(x: np.ndarray, y: np.ndarray) -> tuple[Any, Any, list[Any]]:
+    """RDMs of subjects, of models, and these as fixed models."""
+    from rsatoolbox.model import ModelFixed
+    from rsatoolbox.rdm import RDMs
+
+    names = [f"m{k}" for k in range(len(y))]
+    brain = RDMs(x, rdm_descriptors={"subject": [f"s{k}" for k in range(len(x))]})
+    listed = [ModelFixed(name, v) for name, v in zip(names, y, strict=True)]
+    return brain, RDMs(y, rdm_descriptors={"model": names}), listed
+
+
+def _sets(x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
+    """The same as sets of RDMs."""
+    from apastats.io.rdm_set import RDMSet
+
+    brain = RDMSet(x, pd.DataFrame({"subject": range(len(x)), "roi": "V1"}))
+    return brain, RDMSet(y, pd.DataFrame({"model": range(len(y))}))
 
 
 def tau(quick: bool) -> Iterator[Row]:
