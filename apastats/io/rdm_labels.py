@@ -47,10 +47,20 @@ _ROLE = {_compact(n): r for r in ROLES for n in NAMES[r]} | {
 
 @dataclass(frozen=True)
 class Texts:
-    """Labels known to be texts, none of them missing: the frame, and its columns as lists."""
+    """Labels known to be texts, none of them missing: columns as lists, and the frame if there is one yet."""
 
-    frame: pd.DataFrame
     columns: Mapping[str, list[str]]
+    frame: pd.DataFrame | None = None
+
+    @classmethod
+    def of(cls, columns: Mapping[str, list[Any]]) -> Texts | None:
+        """Columns that need no other name and no other text; None where they do."""
+        plain = all(
+            role_of(name) in (None, *columns)
+            and all(type(v) is str and v == v.strip() for v in values)
+            for name, values in columns.items()
+        )
+        return cls(columns) if plain and columns else None
 
 
 @dataclass
@@ -69,6 +79,8 @@ class RawRDMs:
         Dissimilarity measure.
     log : list of str
         What reading left out or took for something.
+    columns : dict, optional
+        Labels as lists of values by name, in place of a frame, which takes longer to make than all else.
     looked : bool
         Whether the numbers were looked at: none is rounding alone, and none negative.
     """
@@ -78,7 +90,14 @@ class RawRDMs:
     patterns: dict[str, Any] = field(default_factory=dict)
     measure: str | None = None
     log: list[str] = field(default_factory=list)
+    columns: Mapping[str, list[Any]] | None = None
     looked: bool = False
+
+    def frame(self) -> pd.DataFrame:
+        """The labels as a frame."""
+        if self.columns is None:
+            return self.labels
+        return pd.DataFrame(self.columns, index=range(len(self.vectors)))
 
 
 @lru_cache(maxsize=1024)
@@ -169,7 +188,7 @@ def canonical_labels(labels: pd.DataFrame) -> tuple[pd.DataFrame | Texts, list[s
     if made:
         return out.assign(**made), log
     known = list(columns) == list(out.columns)  # all are texts, and so are their names
-    return (Texts(out, columns) if known else out), log
+    return (Texts(columns, out) if known else out), log
 
 
 def _describes(name: Any, values: Any, n: int) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -111,32 +111,55 @@ class RDMSet:
         for i in np.flatnonzero(~np.isfinite(vectors.sum(axis=1))).tolist():
             row = vectors[i]
             if np.isinf(row).any():
-                raise DataError(f"{self.source}: RDM {_row_text(labels, i)} has an infinite entry")
+                which = _row_text(_columns(labels), i)
+                raise DataError(f"{self.source}: RDM {which} has an infinite entry")
             if np.isnan(row).all():
-                raise DataError(f"{self.source}: RDM {_row_text(labels, i)} is NaN everywhere")
+                which = _row_text(_columns(labels), i)
+                raise DataError(f"{self.source}: RDM {which} is NaN everywhere")
         vectors = vectors.view()
         vectors.flags.writeable = False
+        if isinstance(labels, Texts):
+            object.__delattr__(self, "labels")  # made when it is asked for
+            object.__setattr__(self, "_texts", labels.columns)
+        else:
+            object.__setattr__(self, "labels", labels)
         for name, value in (
             ("vectors", vectors),
-            ("labels", labels),
             ("stimuli", stimuli),
             ("named", named),
             ("_hash", []),
         ):
             object.__setattr__(self, name, value)
 
+    if not TYPE_CHECKING:  # a checker would take every name for one that is there
+
+        def __getattr__(self, name):
+            """The frame of labels, made when it is first asked for."""
+            texts = self.__dict__.get("_texts")
+            if name != "labels" or texts is None:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            frame = pd.DataFrame(texts, index=range(len(self.vectors)))
+            object.__setattr__(self, "labels", frame)
+            return frame
+
+    @property
+    def texts(self) -> dict[str, list[str]]:
+        """Labels as lists, by column."""
+        made = self.__dict__.get("labels")
+        return dict(self.__dict__["_texts"]) if made is None else _columns(made)
+
     def __len__(self) -> int:
         return len(self.vectors)
 
     def __repr__(self) -> str:
-        sizes = ", ".join(f"{c} ({len(set(v))})" for c, v in _columns(self.labels).items())
+        sizes = ", ".join(f"{c} ({len(set(v))})" for c, v in self.texts.items())
         return f"<RDMSet: {len(self)} RDMs of {len(self.stimuli)} stimuli; {sizes}>"
 
     @property
     def hash(self) -> str:
         """SHA-256 over sorted labels and float64 bytes, first 16 hex digits; order does not matter."""
         if not self._hash:
-            columns = dict(sorted(_columns(self.labels).items()))
+            columns = dict(sorted(self.texts.items()))
             rows = list(zip(*columns.values(), strict=True))
             order = sorted(range(len(self)), key=rows.__getitem__)
             digest = hashlib.sha256(
@@ -293,7 +316,8 @@ class RDMSet:
     def from_raw(cls, raw: RawRDMs, stimuli: Any = None, source: str = "data") -> RDMSet:
         """Container of what a reader found; ``stimuli`` are names, or the descriptor that holds them."""
         arguments.instance("raw", raw, RawRDMs)
-        labels, taken = canonical_labels(raw.labels)
+        known = None if raw.columns is None else Texts.of(raw.columns)
+        labels, taken = (known, []) if known else canonical_labels(raw.frame())
         vectors, rounded = (raw.vectors, []) if raw.looked else without_rounding(raw.vectors)
         n = n_stimulus(raw.vectors.shape[1]) if raw.vectors.ndim == 2 else 0
         if stimuli is None or isinstance(stimuli, str):
@@ -302,8 +326,8 @@ class RDMSet:
             names, named_by, said = tuple(text(stimuli)), "", []
         like = [] if raw.looked else like_similarities(vectors, raw.measure)
         log = (*raw.log, *taken, *said, *rounded, *like)
-        known = cast(pd.DataFrame, labels)  # or texts, of which a set makes its frame
-        return cls(vectors, known, names, raw.measure, source, log=log, named_by=named_by)
+        given = cast(pd.DataFrame, labels)  # or texts, of which a set makes its frame
+        return cls(vectors, given, names, raw.measure, source, log=log, named_by=named_by)
 
     def to_rsatoolbox(self) -> Any:
         """``rsatoolbox.rdm.RDMs`` with the labels as rdm descriptors, stimuli as ``stimulus``."""
@@ -344,16 +368,16 @@ class RDMSet:
 NO_LABELS = pd.DataFrame()
 
 
-def raw_of_rsatoolbox(rdms: Any, *, labelled: bool = True) -> RawRDMs:
-    """What an ``rsatoolbox.rdm.RDMs`` object holds; its labels are left out where they get others."""
+def raw_of_rsatoolbox(rdms: Any) -> RawRDMs:
+    """What an ``rsatoolbox.rdm.RDMs`` object holds."""
     from apastats.io.rdm_hdf5 import descriptors
 
     if not hasattr(rdms, "dissimilarities"):
         raise InputError("rdms", rdms, "RDMs of rsatoolbox")
     vectors = np.asarray(rdms.dissimilarities)
     columns, log = descriptors(rdms.rdm_descriptors, rdms.descriptors, len(vectors))
-    labels = pd.DataFrame(columns, index=range(len(vectors))) if labelled else NO_LABELS
-    return RawRDMs(vectors, labels, dict(rdms.pattern_descriptors), rdms.dissimilarity_measure, log)
+    patterns = dict(rdms.pattern_descriptors)
+    return RawRDMs(vectors, NO_LABELS, patterns, rdms.dissimilarity_measure, log, columns)
 
 
 def _kept(vectors: np.ndarray) -> np.ndarray:
@@ -369,27 +393,36 @@ def _is_kept(vectors: np.ndarray) -> bool:
     return kept and vectors.dtype == np.float64 and not vectors.flags.writeable
 
 
-def _text_labels(labels: pd.DataFrame | Texts, n: int, source: str) -> pd.DataFrame:
-    known = labels if isinstance(labels, Texts) else None
-    labels = known.frame if known else labels
-    if not isinstance(labels, pd.DataFrame) or len(labels) != n or not len(labels.columns):
+def _text_labels(labels: pd.DataFrame | Texts, n: int, source: str) -> pd.DataFrame | Texts:
+    """Labels as texts, each row once; the frame is not made where only its texts are there."""
+    frame = labels.frame if isinstance(labels, Texts) else labels
+    if isinstance(labels, Texts) and frame is None:
+        fits = all(len(values) == n for values in labels.columns.values())
+    else:
+        fits = isinstance(frame, pd.DataFrame) and len(frame) == n and len(frame.columns) > 0
+    if not fits:
         raise DataError(
             f"{source}: labels must be a DataFrame with a column and {n} rows, one per RDM"
         )
-    if not (isinstance(labels.index, pd.RangeIndex) and labels.index.start == 0):
-        labels = labels.reset_index(drop=True)
-    if known:
-        columns = known.columns
+    if frame is not None and not _counted(frame):
+        frame = frame.reset_index(drop=True)
+    columns: Mapping[str, list[str]]
+    if isinstance(labels, Texts):
+        columns = labels.columns
     else:
-        labels, columns = _as_text(labels, source)
+        frame, columns = _as_text(cast(pd.DataFrame, frame), source)
     # a set of rows is a third of the cost of pandas' search, which is then for the message
     if len(set(zip(*columns.values(), strict=True))) < n:
-        repeated = labels.duplicated()
+        repeated = pd.DataFrame(columns).duplicated()
         first = int(repeated.to_numpy().argmax())
         raise DataError(
-            f"{source}: {int(repeated.sum())} RDMs repeat labels, first {_row_text(labels, first)}"
+            f"{source}: {int(repeated.sum())} RDMs repeat labels, first {_row_text(columns, first)}"
         )
-    return labels
+    return labels if frame is None else frame
+
+
+def _counted(frame: pd.DataFrame) -> bool:
+    return isinstance(frame.index, pd.RangeIndex) and frame.index.start == 0
 
 
 def _as_text(labels: pd.DataFrame, source: str) -> tuple[pd.DataFrame, dict[str, list[str]]]:
@@ -416,13 +449,15 @@ def _as_text(labels: pd.DataFrame, source: str) -> tuple[pd.DataFrame, dict[str,
     return labels, columns
 
 
-def _columns(labels: pd.DataFrame) -> dict[str, list[str]]:
+def _columns(labels: pd.DataFrame | Texts) -> dict[str, list[str]]:
     """Labels as lists, by column."""
+    if isinstance(labels, Texts):
+        return dict(labels.columns)
     return {str(c): column.to_numpy(dtype=object).tolist() for c, column in labels.items()}
 
 
-def _row_text(labels: pd.DataFrame, i: int) -> str:
-    return f"{i} ({', '.join(f'{c}={labels[c].iloc[i]}' for c in labels.columns)})"
+def _row_text(columns: Mapping[str, list[str]], i: int) -> str:
+    return f"{i} ({', '.join(f'{c}={values[i]}' for c, values in columns.items())})"
 
 
 MIN_STIMULI = 3

@@ -153,17 +153,20 @@ class _Options:
 
     def finish(self, raw: RawRDMs, source: str) -> RDMSet:
         """A set from what was found, under the labels asked for."""
-        frame = raw.labels.copy() if self.labels or self.labelled else raw.labels
+        if not (self.labels or self.labelled):
+            return RDMSet.from_raw(raw, self.stimuli, source)
+        there = raw.frame()
+        frame = there.copy()
         for column, value in self.labels.items():
             value = value.item() if isinstance(value, np.ndarray) else value
-            given = isinstance(value, str) and value in raw.labels.columns
-            frame[column] = raw.labels[value] if given else value
+            given = isinstance(value, str) and value in there.columns
+            frame[column] = there[value] if given else value
             if given and value != column:
                 raw.log.append(f"label {value!r} taken as {column}")
                 frame = frame.drop(columns=value) if value not in self.labels else frame
         if self.labelled:  # told apart by what is still to come
             frame["rdm"] = range(len(frame))
-        raw.labels = frame
+        raw.labels, raw.columns = frame, None
         return RDMSet.from_raw(raw, self.stimuli, source)
 
 
@@ -266,7 +269,7 @@ def _raw(source: Any) -> RawRDMs:
 def _of_model(model: Any) -> RawRDMs:
     """RDM predicted by an rsatoolbox model without parameters, under its name."""
     raw = _predicted(model)
-    raw.labels = pd.DataFrame({"model": [str(model.name)]})
+    raw.columns = {"model": [str(model.name)]}
     return raw
 
 
@@ -286,7 +289,7 @@ def _predicted(model: Any) -> RawRDMs:
     except NotImplementedError as error:
         name = f"{type(model).__name__} {str(getattr(model, 'name', 'model'))!r}"
         raise InputError("models", name, "models that predict an RDM") from error
-    raw = raw_of_rsatoolbox(predicted, labelled=False)
+    raw = raw_of_rsatoolbox(predicted)
     if len(raw.vectors) != 1:
         raise InputError("models", model.name, "models that predict one RDM each")
     return raw
@@ -318,7 +321,7 @@ def _read_models(raws: list[RawRDMs], names: list[str], options: _Options) -> RD
         return stacked
     sets = []
     for raw, name in zip(raws, names, strict=True):
-        raw.labels = pd.DataFrame({"model": [name]})
+        raw.columns = {"model": [name]}
         sets.append(options.finish(raw, MODELS))
     return joined(sets, MODELS)
 
@@ -340,8 +343,7 @@ def _stacked(raws: list[RawRDMs], names: list[str], options: _Options) -> RDMSet
     if unlike or not _nowhere_negative(vectors):
         return None
     vectors.flags.writeable = False  # made here, and taken without a copy
-    labels = pd.DataFrame({"model": names})
-    raw = RawRDMs(vectors, labels, first.patterns, first.measure, [*first.log], looked=True)
+    raw = replace(first, vectors=vectors, columns={"model": names}, looked=True)
     try:
         found = options.finish(raw, MODELS)
     except DataError:

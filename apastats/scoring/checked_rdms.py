@@ -18,13 +18,14 @@ def checked_brain(brain: RDMSet, *, timed: bool = False) -> RDMSet:
     """Brain RDMs with the labels subject and roi, one RDM of each; of each time point too where ``timed``."""
     found = labels_of_brain(brain, timed=timed)
     labels = brain.labels
-    return brain if "roi" in list(labels.columns) else _labelled(brain, labels, roi=found["roi"])
+    if "roi" in list(labels.columns):
+        return brain
+    return _labelled(brain, labels, roi=text_column(found["roi"][0], len(brain)))
 
 
-def labels_of_brain(brain: RDMSet, *, timed: bool = False) -> dict[str, Any]:
+def labels_of_brain(brain: RDMSet, *, timed: bool = False) -> dict[str, list[str]]:
     """Columns subject and roi of brain RDMs, checked as in :func:`checked_brain`; no frame is made of them."""
-    # by position: a column asked by name makes pandas index the names first
-    columns = {str(c): column.array for c, column in brain.labels.items()}
+    columns = brain.texts
     if "subject" not in columns:
         raise InputError(
             "brain",
@@ -33,9 +34,9 @@ def labels_of_brain(brain: RDMSet, *, timed: bool = False) -> dict[str, Any]:
             hint="Name the descriptor that holds it by read_rdms(..., labels={'subject': NAME}), or give one value "
             "per RDM.",
         )
-    roi = columns["roi"] if "roi" in columns else text_column("-", len(brain))
+    roi = columns["roi"] if "roi" in columns else ["-"] * len(brain)
     keys = [columns["subject"], roi, *([columns[TIME]] if timed and TIME in columns else [])]
-    if len(set(zip(*(k.tolist() for k in keys), strict=True))) < len(brain):
+    if len(set(zip(*keys, strict=True))) < len(brain):
         labels = brain.labels.assign(roi=roi)
         repeated = labels.duplicated(["subject", "roi", *([TIME] if len(keys) > 2 else [])])
         first = labels[repeated].iloc[0]
@@ -53,13 +54,14 @@ def checked_models(models: RDMSet) -> RDMSet:
     taken = _named_model(list(labels.columns))
     if taken not in (None, "model"):
         labels = labels.rename(columns={taken: "model"})
-    added = {c: v for c, v in found.items() if c not in list(labels.columns)}
+    there = list(labels.columns)
+    added = {c: text_column(v[0], len(v)) for c, v in found.items() if c not in there}
     return models if labels is models.labels and not added else _labelled(models, labels, **added)
 
 
-def labels_of_models(models: RDMSet) -> dict[str, Any]:
+def labels_of_models(models: RDMSet) -> dict[str, list[str]]:
     """Columns model and layer of model RDMs, checked as in :func:`checked_models`; no frame is made of them."""
-    columns = {str(c): column.array for c, column in models.labels.items()}
+    columns = models.texts
     taken = _named_model(list(columns))
     clash = [c for c in columns if c in ("kind", "subject", "roi", "metric", "split", "score")]
     if clash:
@@ -68,8 +70,8 @@ def labels_of_models(models: RDMSet) -> dict[str, Any]:
         )
     n = len(models)
     return {
-        "model": columns[taken] if taken else text_column("model", n),
-        "layer": columns["layer"] if "layer" in columns else text_column("-", n),
+        "model": columns[taken] if taken else ["model"] * n,
+        "layer": columns["layer"] if "layer" in columns else ["-"] * n,
     }
 
 

@@ -200,7 +200,7 @@ def evaluate_rdms(
     of_models = labels_of_models(read)
     targets, shared, log = aligned(given, read)
     predictors = cast(RDMSet, shared)
-    subject, roi = (of_brain[c].to_numpy(dtype=object) for c in ("subject", "roi"))
+    subject, roi = (np.array(of_brain[c], dtype=object) for c in ("subject", "roi"))
     subjects, rois = list(dict.fromkeys(subject)), list(dict.fromkeys(roi))
     column = {s: k for k, s in enumerate(subjects)}
     n_model = len(predictors)
@@ -227,12 +227,11 @@ def evaluate_rdms(
     spread = np.nansum((scores - mean[:, :, None]) ** 2, axis=2)
     error = np.sqrt(spread / np.where(count > 1, (count - 1) * count, np.nan))
     present = np.isfinite(upper).sum(axis=1)
-    each, first = np.arange(n_model), [m[0] for m in people]
     columns = {
-        "roi": _rows_of(of_brain["roi"], np.repeat(first, n_model)),
-        "model": _rows_of(of_models["model"], np.tile(each, len(rois))),
-        "layer": _rows_of(of_models["layer"], np.tile(each, len(rois))),
-        "metric": text_column(method, n_model * len(rois)).copy(),
+        "roi": _texts([r for r in rois for _ in range(n_model)]),
+        "model": _texts(of_models["model"] * len(rois)),
+        "layer": _texts(of_models["layer"] * len(rois)),
+        "metric": _texts([method] * (n_model * len(rois))),
         "estimate": mean.ravel(),
         "std_error": error.ravel(),
         "df": (count - 1).ravel(),
@@ -264,13 +263,11 @@ def evaluate_rdms(
     return RDMEvaluation(table, info, Provenance(data_hash=given.hash), arrays, tuple(log))
 
 
-def _rows_of(column: Any, rows: np.ndarray) -> Any:
-    """Rows of a column of texts by number; it is never made anew from its texts, which costs several times as much."""
-    if len(rows) == len(column) and (rows == np.arange(len(rows))).all():
-        return column.copy()
-    if (rows == rows[0]).all():
-        return text_column(column[rows[0]], len(rows)).copy()
-    return column.take(rows)
+def _texts(values: list[str]) -> Any:
+    """A column of texts."""
+    if len(set(values)) == 1:
+        return text_column(values[0], len(values)).copy()
+    return pd.Series(values, dtype="str").array
 
 
 def _roi(

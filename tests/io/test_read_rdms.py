@@ -298,9 +298,9 @@ def test_models_read_as_a_stack_are_those_joined(
             made = as_rdms(models, "models")
         except DataError as error:
             return {"error": str(error)}
-        frame = made.labels
+        frame, hidden = made.labels, ("vectors", "labels", "_hash", "_texts")
         return {
-            **{k: v for k, v in vars(made).items() if k not in ("vectors", "labels", "_hash")},
+            **{k: v for k, v in vars(made).items() if k not in hidden},
             "labels": (frame.to_dict("list"), list(map(str, frame.dtypes)), repr(frame.index)),
             "vectors": (made.vectors.tobytes(), made.vectors.dtype, made.vectors.flags.writeable),
             "hash": made.hash,
@@ -324,6 +324,40 @@ def test_what_is_read_of_models_does_not_follow_them(n: int, rng: np.random.Gene
     for model in models:
         model.rdm_obj.dissimilarities[:] = 7.0
     np.testing.assert_array_equal(found.vectors, before)
+
+
+def test_labels_become_a_frame_when_they_are_asked_for(rng: np.random.Generator) -> None:
+    """Objects of rsatoolbox give texts; the frame made of them later is that of a set read from a frame."""
+    import copy
+    from dataclasses import replace
+
+    from rsatoolbox.rdm import RDMs
+
+    x, subjects = rng.random((3, 15)), ["a", "b", "c"]
+    found = as_rdms(RDMs(x, rdm_descriptors={"subject": subjects, "roi": ["V1"] * 3}))
+    frame = pd.DataFrame({"subject": subjects, "roi": "V1"})
+    expected = RDMSet(x, frame)
+    assert "labels" not in vars(found)
+    assert found.hash == expected.hash
+    assert repr(found) == repr(expected)
+    assert found.texts == expected.texts == frame.to_dict("list")
+    for made in (
+        copy.copy(found),
+        copy.deepcopy(found),
+        pickle.loads(pickle.dumps(found)),
+        replace(found),
+        found.take([0, 1, 2]),
+        found,
+    ):
+        pd.testing.assert_frame_equal(made.labels, expected.labels)
+    renamed = as_rdms(RDMs(x, rdm_descriptors={"subject": subjects})).with_labels(
+        pd.DataFrame({"model": subjects})
+    )
+    assert renamed.texts == {"model": subjects}
+    with pytest.raises(AttributeError, match="'RDMSet' object has no attribute 'label'"):
+        _ = found.label
+    found.labels["roi"] = "V2"  # what is written to the frame counts
+    assert found.texts["roi"] == ["V2"] * 3
 
 
 def test_a_set_keeps_numbers_that_nobody_can_change(rng: np.random.Generator) -> None:
