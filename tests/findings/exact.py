@@ -306,6 +306,38 @@ def syntax(_: float) -> Answer:
     return " ".join(found), set(found) == {"given"}
 
 
+def means_by(_: float) -> Answer:
+    rng = np.random.default_rng(3)
+    block = dict(zip("ABCDEF", 8 * rng.normal(size=6), strict=True))
+    rows = [
+        (b, v, dose, 100 + 20 * dose + 3 * i + block[b] + 4 * rng.normal())
+        for b in block
+        for i, v in enumerate(("Golden", "Marvellous", "VGGT-1B"))
+        for dose in (0.0, 0.1 + 0.2, 0.6)
+    ]
+    d = pd.DataFrame(rows, columns=["Block", "Variety", "nitro", "yields"])
+    d["dose"] = "n" + d["nitro"].round(1).astype(str)
+    both, line = (apa.lmm(f"yields ~ {x} + (1 | Block)", d) for x in ("dose * Variety", "nitro"))
+    by = apa.emmeans(both, "dose", by="Variety")
+    axes = by.plot().axes[0]
+    ticks = [t.get_text() for t in axes.get_yticklabels()]
+    pairs = apa.emmeans(both, "Variety").contrast("pairwise")
+    at = apa.emmeans(line, "nitro", at={"nitro": [0.0, 0.1 + 0.2]})
+    labels = [t.get_text() for t in at.plot().axes[0].get_yticklabels()]
+    holds = (
+        len(set(ticks)) == len(ticks) == 9,
+        axes.get_xlabel() == "marginal mean (of yields)",
+        pairs.plot().axes[0].get_xlabel() == "difference in yields",
+        line.plot().axes[0].get_xlabel() == "coefficient (of yields)",
+        "Golden - (VGGT-1B)" in pairs.text(),
+        labels == ["0", "0.3"],
+        "nitro = 0.3 was" in at.text(),
+        "the values of nitro" in at.text(),
+        all(w in line.text() for w in ("Standard deviations of the random", "ICC =", "R² =")),
+    )
+    return f"{len(set(ticks))} ticks differ; {axes.get_xlabel()}; {labels}", all(holds)
+
+
 FINDINGS = [
     Finding("statistics D1", "df of scores x 1, 1/1000, 100,000", "8.76 21, 28 28, 8.80 4e35", units),
     Finding("statistics D2", "p of decimal scores in four units; exact .078125", ".078 .047 .109 .078", decimals),
@@ -333,6 +365,10 @@ FINDINGS = [
     ),
     Finding("mixed D9", "one F, two verbs: see D11", "two intervals", squares),
     Finding("mixed D10", "contrast('polynomial')", "refused", polynomial),
+    Finding(
+        "mixed D11", "labels of means by a factor, axes, sentences of a number",
+        "each label three times, 'score', 0.30000000000000004", means_by,
+    ),
     Finding("mixed gap 1", "prediction interval for a new subject", "none", predictions),
     Finding("mixed gap 2", "a model without one stream", "refused", ragged),
     Finding("sibling", "a table that holds every row twice", "ZeroDivisionError; intercept .834 for .060", copies),

@@ -31,7 +31,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("apastats/patterns/arrays.py", "apastats/patterns/permutations.py"),
         tuple(
             f"tests/patterns/test_{n}.py"
-            for n in ("pattern_agreement", "alignment_patterns", "matrix_agreement", "agreement_test")
+            for n in ("arrays", "pattern_agreement", "alignment_patterns", "matrix_agreement", "agreement_test")
         ),
     ),
     "comparing engine": (

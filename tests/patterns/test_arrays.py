@@ -251,6 +251,10 @@ def test_places_have_the_dimensions_that_distances_span():
     np.testing.assert_allclose(np.linalg.norm(found[:, None] - found[None], axis=-1), d, atol=1e-12)
     high = np.random.default_rng(0).normal(size=(9, 6))
     assert spin_coordinates(np.linalg.norm(high[:, None] - high[None], axis=-1)).shape == (9, 3)
+    for unit in (1e-9, 1e9):
+        assert spin_coordinates(unit * d).shape == (5, 2)
+    with pytest.raises(InputError, match="two dimensions"):
+        spin_coordinates(np.zeros((4, 4)))
     with pytest.raises(InputError, match="two dimensions"):
         spin_coordinates(np.abs(np.subtract.outer(np.arange(4.0), np.arange(4.0))))
 
@@ -261,6 +265,7 @@ def test_places_have_the_dimensions_that_distances_span():
         lambda d: d[:-1],
         lambda d: d[0],
         lambda d: np.where(np.eye(4, k=1) > 0, np.nan, d),
+        lambda d: np.where(np.eye(4)[::-1] > 0, np.inf, d),
         lambda d: d + np.eye(4),
         lambda d: d + np.triu(np.ones((4, 4)), 1),
         lambda d: -d,

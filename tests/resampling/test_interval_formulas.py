@@ -11,6 +11,7 @@ import pytest
 from apastats.errors import InputError
 from apastats.resampling.intervals import (
     Replicates,
+    _two_quantiles,
     acceleration,
     confidence_interval,
     confidence_limits,
@@ -104,6 +105,9 @@ def test_normal_limits_and_their_error() -> None:
     np.testing.assert_array_equal(open_side[1], np.inf)
     np.testing.assert_array_equal(open_side[3], 0)
     assert (open_side[2] > 0).all()
+    other_side = confidence_limits(r, "normal", alternative="less")
+    np.testing.assert_array_equal(other_side[0], -np.inf)
+    np.testing.assert_array_equal(other_side[2], 0)
     enumerated = confidence_limits(sample(weights=np.full(5, 0.2)), "normal")
     np.testing.assert_array_equal(enumerated[2:], 0)
     sd = np.sqrt(r.values.var(axis=1))
@@ -191,3 +195,23 @@ def test_acceleration_by_its_formula() -> None:
     influence = np.array([[1.0, -2.0, 4.0], [0.0, 0.0, 0.0], [1.0, np.nan, 3.0]])
     expected = [(1 - 8 + 64) / (6 * 21**1.5), 0.0, 28 / (6 * 10**1.5)]
     np.testing.assert_allclose(acceleration(influence), expected)
+
+
+def test_an_enumerated_distribution_has_no_quantile_at_its_ends() -> None:
+    values, weights = np.array([SHIFT, SHIFT]), np.array(WEIGHTS)
+    for low, high in ((0.0, 1.0), (0.0, 0.5), (0.5, 1.0)):
+        found, error = _two_quantiles(values, weights, low, high, "linear")
+        np.testing.assert_array_equal(np.isnan(found[0]), low == 0)
+        np.testing.assert_array_equal(np.isnan(found[1]), high == 1)
+        np.testing.assert_array_equal(error, 0)
+
+
+def test_the_error_of_an_interval_is_the_larger_of_its_limits() -> None:
+    values = np.array([[0.0, 0.1, 0.2, 0.3, 0.4, 9.0], [-9.0, 0.1, 0.2, 0.3, 0.4, 0.5]])
+    r = Replicates(values.mean(axis=1), values)
+    limits = confidence_limits(r, "percentile", conf_level=0.5)
+    assert limits[2, 1] > limits[3, 1]
+    assert limits[3, 0] > limits[2, 0]
+    np.testing.assert_array_equal(
+        confidence_interval(r, "percentile", conf_level=0.5)[2], limits[2:].max(axis=0)
+    )
