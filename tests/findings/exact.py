@@ -319,16 +319,16 @@ def means_by(_: float) -> Answer:
     d["dose"] = "n" + d["nitro"].round(1).astype(str)
     both, line = (apa.lmm(f"yields ~ {x} + (1 | Block)", d) for x in ("dose * Variety", "nitro"))
     by = apa.emmeans(both, "dose", by="Variety")
-    axes = by.plot().axes[0]
+    axes = by.plot()
     ticks = [t.get_text() for t in axes.get_yticklabels()]
     pairs = apa.emmeans(both, "Variety").contrast("pairwise")
     at = apa.emmeans(line, "nitro", at={"nitro": [0.0, 0.1 + 0.2]})
-    labels = [t.get_text() for t in at.plot().axes[0].get_yticklabels()]
+    labels = [t.get_text() for t in at.plot().get_yticklabels()]
     holds = (
         len(set(ticks)) == len(ticks) == 9,
         axes.get_xlabel() == "marginal mean (of yields)",
-        pairs.plot().axes[0].get_xlabel() == "difference in yields",
-        line.plot().axes[0].get_xlabel() == "coefficient (of yields)",
+        pairs.plot().get_xlabel() == "difference in yields",
+        line.plot().get_xlabel() == "coefficient (of yields)",
         "Golden - (VGGT-1B)" in pairs.text(),
         labels == ["0", "0.3"],
         "nitro = 0.3 was" in at.text(),
