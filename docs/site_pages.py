@@ -56,7 +56,8 @@ def benchmark_page(results: Path, page: Path) -> None:
         "# Benchmarks",
         "",
         "Speed beside other packages as ratios in one process, with the largest difference of the answers beside it; "
-        "`python -m benchmarks` makes them. Above 1x ours is faster.",
+        "`python -m benchmarks` makes them. Above 1x ours is faster. Bad inputs, faults and what the "
+        "tests reach and notice are sections of their own.",
         "",
     ]
     for file in sorted(results.glob("*.md")):
