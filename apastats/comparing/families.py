@@ -127,10 +127,10 @@ def contrast_pairs(block: Block, reference: str | None) -> tuple[np.ndarray, np.
     ``k`` (any of them may turn out to be a comparison with the best).
     """
     m = len(block.groups)
-    first, second = np.triu_indices(m, k=1)
-    if reference is None:
-        return first, second
-    if reference == "best":
+    if reference is None or reference == "best":
+        first, second = np.triu_indices(m, k=1)
+        if reference is None:
+            return first, second
         return np.concatenate([first, second]), np.concatenate([second, first])
     known = block.group_labels()
     if reference not in known:
