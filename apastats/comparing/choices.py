@@ -26,8 +26,8 @@ from apastats.resampling.relabel import sign_flips
 from apastats.seeds import RngLike, recorded_seed, seed_sequence
 
 __all__ = [
-    "MATCHED_TESTS", "STATISTICS", "TWO_TESTS", "Choice", "choose", "combine", "compared_with", "every_pair", "matched",
-    "tested_by",
+    "MATCHED_TESTS", "STATISTICS", "TWO_TESTS", "Choice", "choose", "combine", "compared_with", "drawn_beside",
+    "every_pair", "matched", "tested_by",
 ]  # fmt: skip
 
 # test -> (name in tables, what it is, what is resampled)
@@ -107,6 +107,14 @@ class Choice:
             self._plans[n] = make(n, self.n_resamples, root)
         return self._plans[n]
 
+    def joint_plan(self, n: int) -> Plan:
+        """Sign flips of a joint adjustment: those of a test that flips signs, else drawn for it alone."""
+        if self.test == "sign_flip":
+            return self.plan(n)
+        if n not in self._plans:
+            self._plans[n] = sign_flips(n, self.n_resamples, self.rng)
+        return self._plans[n]
+
     def kernel(self, n: int, size: np.ndarray | float = 0.0) -> Kernel:
         """Kernel for samples of n units, differences of scores of a size."""
         if self.test == "trimmed":
@@ -154,9 +162,7 @@ class Choice:
 
     def seed(self) -> str:
         """Seed for the provenance; "" where nothing was drawn."""
-        drawn = (
-            self.resamples and self.given is None and any(not p.exact for p in self._plans.values())
-        )
+        drawn = self.given is None and any(not p.exact for p in self._plans.values())
         return recorded_seed(self.rng) if drawn else ""
 
     def notes(
@@ -198,7 +204,7 @@ class Choice:
             out["interval"] = self.interval
             if self.small_sample and not INTERVALS[self.interval].pivotal:
                 out["corrected"] = "expanded interval"
-        if self.resamples:
+        if self.resamples or self._plans:
             plans = [self.given] if self.given is not None else list(self._plans.values())
             out["n_resamples"] = max((p.n_resamples for p in plans), default=0)
             out["exact"] = all(p.exact for p in plans)
@@ -224,6 +230,13 @@ def tested_by(name: str, unit: str, *details: str) -> str:
     plain = "t test of the mean difference" if name == "paired t" else ""
     told = "; ".join(d for d in details if d and d != plain)
     return f"{name} test over {unit}s{f' ({told})' if told else ''}"
+
+
+def drawn_beside(adjust: str, unit: str) -> str:
+    """What a joint adjustment draws; "" for all others."""
+    if not adjust.startswith("max-t"):
+        return ""
+    return f"for the adjustment, signs of all differences of a {unit} together"
 
 
 def choose(

@@ -12,6 +12,7 @@ from apastats.comparing.choices import (
     STATISTICS,
     choose,
     compared_with,
+    drawn_beside,
     every_pair,
     tested_by,
 )
@@ -260,7 +261,9 @@ def compare(
         n_subject=len(block.clusters),
         by=block.formula.by,
         resampled=Drawn(
-            resampled, sample="" if resampled else f"{unit}s were taken as a random sample"
+            resampled,
+            sample="" if resampled else f"{unit}s were taken as a random sample",
+            beside=drawn_beside(adjust, unit),
         ),
         held_fixed=(STIMULI, CHOSEN_LAYERS),
         not_concluded="models that were not separated are not shown to be equal",

@@ -16,6 +16,7 @@ from apastats.comparing.choices import (
     Choice,
     choose,
     compared_with,
+    drawn_beside,
     every_pair,
     tested_by,
 )
@@ -529,7 +530,6 @@ def _words(
     sample = (
         f"{unit}s were taken as a random sample, and claims are about the population they stand for"
     )
-    signs = f"for the adjustment, signs of all differences of a {unit} together"
     compared = compared_with(reference)
     rule = (
         f"a pair was called equivalent where both one-sided tests rejected at {alpha:g} after adjustment, different "
@@ -583,7 +583,7 @@ def _words(
         resampled=Drawn(
             resampled,
             sample="" if resampled else sample,
-            beside=signs if adjust.startswith("max-t") else "",
+            beside=drawn_beside(adjust, unit),
         ),
         held_fixed=(STIMULI, CHOSEN_LAYERS)
         + (() if within is None else (Held(f"levels of {within}"),)),

@@ -25,7 +25,6 @@ from apastats.numbers.standardised import hedges_factor, sd_bounds
 from apastats.numbers.student import in_sd_units, one_sample
 from apastats.numbers.tested import Tested
 from apastats.resampling.max_t import joint_critical, max_t
-from apastats.resampling.relabel import sign_flips
 from apastats.table import Block
 from apastats.words import cell_name
 
@@ -480,11 +479,7 @@ def _max_t(
     flat = [np.broadcast_to(v, d.shape).reshape(len(d), -1) for v in (d, low, high)]
     cells = np.broadcast_to(np.arange(shape[1]), shape).ravel()
     families = np.zeros(cells.size, dtype=int) if family == "all" else cells
-    plan = (
-        choice.plan(len(d))
-        if choice.test == "sign_flip"
-        else sign_flips(len(d), choice.n_resamples, choice.rng)
-    )
+    plan = choice.joint_plan(len(d))
     flat[0] = np.where(np.isnan(tested.p_value.ravel()), np.nan, flat[0])  # no test, no place in it
     p = max_t(flat[0], flat[1], flat[2], plan, families, step_down=adjust == "max-t-step-down")
     two_sided = alternative == "two-sided"

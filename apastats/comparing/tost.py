@@ -32,7 +32,6 @@ from apastats.numbers.standardised import sd_unit
 from apastats.numbers.student import in_sd_units
 from apastats.numbers.tested import Tested
 from apastats.recording import verb
-from apastats.resampling.intervals import INTERVALS
 from apastats.resampling.plans import Plan, Resamples
 from apastats.resampling.quantiles import QuantileRule
 from apastats.resampling.two_samples import (
@@ -113,7 +112,7 @@ def tost(
     denominator : {"auto", "z", "rm", "x", "y"}
         SD of the standardised difference.
     trim : float, optional
-        Share cut from each end (``trimmed``: 0.1; ``permutation``: 0).
+        Share cut from each end (``trimmed``: 0.1; ``permutation`` of one sample or pairs: 0).
     exact : bool, optional
         Exact distribution of rank tests, ties included; None: up to 50 subjects (a group).
     interval : {"studentized", "bca", "basic", "percentile", "normal"}
@@ -126,7 +125,7 @@ def tost(
     rng : int, Generator, SeedSequence or None
         For sampled plans.
     plan : Plan, optional
-        A resampling plan to replay.
+        A resampling plan to replay, of one sample or pairs.
     small_sample : bool
         Whether resampling tests that are liberal with few units are corrected: the level of the percentile, basic,
         bca and normal bootstrap is read on the scale of Student's t, the relabelling test of two samples claims only
@@ -204,10 +203,7 @@ def tost(
         small_sample=small_sample,
     )
     arguments.choice("effect", effect, ("auto", *EFFECTS))
-    pairs = "one sample or matched" if single else "independent"
-    arguments.applies(
-        "equal_var", equal_var, to=["independent"], chosen=pairs, by="samples", default=False
-    )
+    _check_read(single, test, equal_var, trim, plan)
     first, second = samples(x, y, paired)
     margin = ratio_margin(bounds) if test == "log_ratio" else as_margin(bounds)
     if not ORIGINS[margin.origin].arrays:
@@ -253,7 +249,10 @@ def tost(
         beside |= {column: np.exp(table[source]) for column, source in ends.items()}
     table = insert_before(table, "decision", beside)
     n = int(tested.n[0])
-    table, chance = _sampled_errors(table, choice, first, None if single else second, alpha)
+    apart = None if single else second
+    made = _made(choice, first, apart)
+    draws = 0 if made.get("exact", True) or plan is not None else int(made["n_resamples"])
+    table, chance = _sampled_errors(table, choice, first, apart, draws, alpha)
     few = choice.said_of_few(n, two=not single, sd_units=in_sd)
     what += f"; {few}" if few else ""
     info = claim_words(
@@ -268,14 +267,37 @@ def tost(
         null,
     ).but(
         article="the",
-        **choice.words(),
+        **made,
         **_measured(test, margin),
         effect_interval=None if effect_interval == "auto" else effect_interval,
     )
-    two_drawn = not single and test in ("bootstrap", "permutation")
-    seed = recorded_seed(choice.rng) if two_drawn else choice.seed()
+    seed = recorded_seed(choice.rng) if draws else ""
     notes = (*choice.notes(n, two=not single, sd_units=in_sd), *chance)
     return EquivalenceResult(table, info, Provenance(seed=seed), notes=notes)
+
+
+def _check_read(
+    single: bool, test: str, equal_var: bool, trim: float | None, plan: Plan | None
+) -> None:
+    """Refuse options that tests of such samples do not read."""
+    pairs = "one sample or matched" if single else "independent"
+    arguments.applies(
+        "equal_var", equal_var, to=["independent"], chosen=pairs, by="samples", default=False
+    )
+    if not single:
+        arguments.applies("trim", trim, to=["trimmed"], chosen=test)
+        arguments.applies("plan", plan, to=["one sample or matched"], chosen=pairs, by="samples")
+
+
+def _made(choice: Choice, x: np.ndarray, y: np.ndarray | None) -> dict[str, Any]:
+    """Settings that belong into ``info``; ``y`` is a second, independent sample, which has a plan of its own."""
+    words = choice.words()
+    if y is not None and choice.resamples:
+        number, exact = two_sample_draws(
+            choice.test, len(x), len(y), choice.n_resamples, choice.rng
+        )
+        words |= {"n_resamples": number, "exact": exact}
+    return words
 
 
 def _warn_of_skewness(
@@ -299,9 +321,12 @@ def _warn_of_skewness(
         return
     row, d = table.iloc[0], x if y is None else x - y
     n, e = len(d), d - d.mean()
-    third, s = (e**3).mean() * n**2 / ((n - 1) * (n - 2)), d.std(ddof=1)
-    seen, unseen = third / s**3, 0.0
-    if y is None:
+    s, seen, unseen = d.std(ddof=1), 0.0, 0.0
+    if n > 2:  # two values are symmetric, and exclude no skewness
+        seen = (e**3).mean() / s**3 * n**2 / ((n - 1) * (n - 2))
+    if y is None and n == 2:
+        unseen = np.inf
+    elif y is None:
         # 1.645 standard errors of the skewness of n normal values (Fisher 1930)
         unseen = 1.645 * np.sqrt(6.0 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
     for name, side, sign in (("noninf", "low", 1.0), ("nonsup", "high", -1.0)):
@@ -341,18 +366,20 @@ def _measured(test: str, margin: Margin) -> dict[str, Any]:
 
 
 def _sampled_errors(
-    table: pd.DataFrame, choice: Choice, x: np.ndarray, y: np.ndarray | None, alpha: float
+    table: pd.DataFrame,
+    choice: Choice,
+    x: np.ndarray,
+    y: np.ndarray | None,
+    draws: int,
+    alpha: float,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Monte-Carlo errors of the p-values where resamples were drawn; ``y`` is a second, independent sample."""
-    boot = choice.test == "bootstrap"
-    if y is None:
-        draws, few = choice.sampled(len(x)), choice.few(len(x))
-    else:
-        draws = two_sample_draws(choice.test, len(x), len(y), choice.n_resamples, choice.rng)
-        corrected = boot and not INTERVALS[choice.interval].pivotal and choice.small_sample
-        few = two_sample_few(x, y) if corrected else None
     if not draws:
         return table, ()
+    boot = choice.test == "bootstrap"
+    few = choice.few(len(x))
+    if y is not None and few is not None:
+        few = two_sample_few(x, y)
     interval = choice.interval if boot else "percentile"
     return with_p_errors(table, alpha, draws=draws, interval=interval, few=few)
 

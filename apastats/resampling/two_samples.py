@@ -236,14 +236,16 @@ def two_sample_few(x: np.ndarray, y: np.ndarray) -> tuple[float, float] | None:
     return float(df), float(np.sqrt(drawn / squared))
 
 
-def two_sample_draws(test: str, n: int, m: int, n_resamples: Resamples, rng: RngLike) -> int:
-    """Resamples that a test of two independent samples draws; 0 where it draws none, or enumerates."""
+def two_sample_draws(
+    test: str, n: int, m: int, n_resamples: Resamples, rng: RngLike
+) -> tuple[int, bool]:
+    """Resamples of a test of two independent samples, and whether they are all there are; 0 where it has none."""
     if test == "bootstrap":
-        return AUTO_DRAWS if n_resamples == "auto" else int(n_resamples)
+        return (AUTO_DRAWS if n_resamples == "auto" else int(n_resamples)), False
     if test == "permutation":
         plan = group_signs(n, m, n_resamples, rng)
-        return 0 if plan.exact else plan.n_resamples
-    return 0
+        return plan.n_resamples, plan.exact
+    return 0, True
 
 
 def resample_two(
