@@ -189,7 +189,10 @@ class Trying:
         import coverage
 
         cover = coverage.Coverage(
-            data_file=None, messages=False, include=[str(p) for p in self.files]
+            data_file=None,
+            config_file=False,
+            messages=False,
+            include=[str(p) for p in self.files],
         )
         start = time.process_time()
         warnings.simplefilter("ignore")
