@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 import apastats as apa
-from apastats.errors import DataError, DesignError, InputError
+from apastats.errors import DataError, DesignError, InputError, SmallSampleWarning
 from tests.comparing.test_sets import study
 
 
@@ -209,3 +211,16 @@ def test_pairs_keep_who_has_both():
     own = table["contrast"].str.contains("m1") & (table["roi"] == "r0")
     assert (table.loc[own, "n_subject"] == table["n_subject"].max() - 2).all()
     assert not apa.compare("score ~ model | roi", study()).notes
+
+
+def test_few_people_are_told_of_the_interval_of_the_set():
+    def table(n: int) -> apa.ScoreTable:
+        x = np.random.default_rng(4).normal(size=(n, 4))
+        rows = [(f"s{i}", f"m{j}", "V1", x[i, j]) for i in range(n) for j in range(4)]
+        return apa.ScoreTable(pd.DataFrame(rows, columns=["subject", "model", "roi", "score"]))
+
+    with pytest.warns(SmallSampleWarning, match="9 subjects; the interval of the size of the set"):
+        apa.discriminability("score ~ model | roi", table(9), rng=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SmallSampleWarning)
+        apa.discriminability("score ~ model | roi", table(10), rng=1)
