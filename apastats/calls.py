@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from apastats.elsewhere import ARGUMENTS, METHODS, VERBS, WORDS
+from apastats.elsewhere import ARGUMENTS, INSTEAD, METHODS, VERBS, WORDS
 from apastats.errors import CallError, InputError, shown
 
 __all__ = ["Tabled", "alike", "instead", "misfit", "nearest", "not_among"]
@@ -214,7 +214,7 @@ def _unknown(
     meant = nearest(name, [k for k in allowed if k not in kwargs])
     methods = [] if meant else _methods(function, name)
     beside = [] if meant or methods else _siblings(function, name)
-    hint = f"Did you mean {meant}=?" if meant else ""
+    hint = f"Did you mean {meant}=?" if meant else INSTEAD.get(name.lower(), "")
     if methods:
         hint = f"{name}= is an argument of {function}(...).{methods[0]}()."
     elif beside:

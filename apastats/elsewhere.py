@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ARGUMENTS", "METHODS", "VERBS", "WORDS"]
+__all__ = ["ARGUMENTS", "INSTEAD", "METHODS", "VERBS", "WORDS"]
 
 #: of arguments
 ARGUMENTS: dict[str, tuple[str, ...]] = {
@@ -27,6 +27,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "seed": ("rng", "random_state", "random_seed", "generator"),
     "n_resamples": (
         "n",
+        "r",
         "n_boot",
         "nboot",
         "n_bootstrap",
@@ -56,6 +57,13 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "item": ("benchmark", "items", "benchmarks"),
     "adjust": ("method", "correction", "p_adjust", "padjust", "multiple", "multiplicity"),
     "alternative": ("tail", "tails", "side", "sided", "one_sided"),
+    "hypothesis": ("side", "tail", "tails", "sided"),
+    "test": ("parametric", "nonparametric"),
+    "effect": ("effsize", "eftype"),
+    "measures": ("effsize", "eftype"),
+    "ceiling": ("boot_noise_ceiling",),
+    "formula": ("dv", "between"),
+    "values": ("dv",),
     "method": ("metric", "measure", "comparison", "similarity", "kind"),
     "measure": ("metric", "method", "comparison", "similarity"),
     "similarity": ("metric", "method", "measure", "comparison"),
@@ -151,4 +159,14 @@ METHODS: dict[str, tuple[str, ...]] = {
     "to_latex": ("latex",),
     "plot": ("figure", "show", "fig", "plots", "hist", "boxplot"),
     "summary": ("print",),
+}
+
+#: of arguments without a single counterpart: what is written here in their place
+INSTEAD: dict[str, str] = {
+    "eqbound_type": "A margin in SDs is bounds=apa.margin(0.5, of='sd').",
+    "boot_noise_ceiling": "Ceilings are resampled by bootstrap(..., ceiling=True).",
+    "pattern_descriptor": "Conditions are resampled by bootstrap(..., cluster='stimulus').",
+    "rdm_descriptor": "RDMs are resampled by bootstrap(..., cluster='subject').",
+    "fitter": "Models with parameters are fitted by evaluate_fitted.",
+    "pairwise": "Pairs are compared by emmeans(...).contrast().",
 }

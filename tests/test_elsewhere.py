@@ -114,6 +114,47 @@ def test_first_calls_that_everybody_gets_wrong() -> None:
         apa.rdm_similarity([[0.1, 0.2, 0.3]], [[0.1, 0.2, 0.4]], method="pearson")
 
 
+@pytest.mark.parametrize(
+    ("verb", "name", "said"),
+    [
+        ("tost", "eqbound_type", r"margin\(0\.5, of='sd'\)"),
+        ("equivalence", "eqbound_type", r"margin\(0\.5, of='sd'\)"),
+        ("tost", "low_eqbound", "bounds="),
+        ("tost", "eqb", "bounds="),
+        ("tost", "mu", "null="),
+        ("tost", "side", "hypothesis="),
+        ("tost", "R", "n_resamples="),
+        ("tost", "var_equal", "equal_var="),
+        ("compare", "side", "alternative="),
+        ("compare", "padjust", "adjust="),
+        ("compare", "parametric", "test="),
+        ("compare", "dv", "formula="),
+        ("effect_size", "eftype", "measures="),
+        ("rm_anova", "dv", "values="),
+        ("lmm", "REML", "reml="),
+        ("emmeans", "level", "conf_level="),
+        ("emmeans", "adjust", r"contrast\(\)"),
+        ("emmeans", "pairwise", r"contrast\(\)"),
+        ("bootstrap", "N", "n_resamples="),
+        ("bootstrap", "boot_noise_ceiling", "ceiling="),
+        ("evaluate_rdms", "boot_noise_ceiling", "ceiling=True"),
+        ("evaluate_rdms", "pattern_descriptor", "cluster='stimulus'"),
+        ("evaluate_rdms", "rdm_descriptor", "cluster='subject'"),
+        ("evaluate_rdms", "fitter", "evaluate_fitted"),
+    ],
+)
+def test_arguments_of_other_programs_name_ours(verb: str, name: str, said: str) -> None:
+    with pytest.raises(ApaError, match=rf"(?s)^{verb}: {name} is no argument.*{said}.*Allowed"):
+        getattr(apa, verb)(**{name: 1})
+
+
+def test_a_margin_in_sds_is_as_the_hint_writes_it() -> None:
+    x = np.random.default_rng(1).normal(size=12)
+    with pytest.raises(ApaError, match="of='sd'"):
+        apa.tost(x, bounds=0.5, eqbound_type="SMD")
+    assert "SD" in apa.tost(x, bounds=apa.margin(0.5, of="sd")).text()
+
+
 def test_a_table_is_one_object_to_numpy():
     table = verb_data.best()
     assert np.asarray(table).shape == ()
