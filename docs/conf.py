@@ -35,6 +35,7 @@ html_title = "apastats"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_sidebars = {"*": []}  # these pages have none below them: an empty column would cut the code
 html_theme_options = {
     "navigation_with_keys": True,
     "show_toc_level": 2,

@@ -82,6 +82,12 @@ def test_every_page_is_reached_from_the_chart(site: Path) -> None:
     assert left == set()
 
 
+def test_no_empty_column_stands_beside_a_page(site: Path) -> None:
+    for page in ("start.html", "formats.html", "coming_from.html"):
+        text = (site / page).read_text("utf-8")
+        assert "bd-sidebar-primary bd-sidebar hide-on-wide" in text, page
+
+
 def test_the_gallery_has_figures(site: Path) -> None:
     figures = list((site / "_images").glob("sphx_glr_*_001.png"))
     assert len(figures) >= 15
