@@ -10,7 +10,16 @@ import pandas as pd
 import pytest
 
 import apastats as apa
-from apastats.errors import ApaError, DataError, DesignError, InputError, MarginError, ReadError
+from apastats.errors import (
+    ApaError,
+    DataError,
+    DesignError,
+    FormulaError,
+    InputError,
+    MarginError,
+    ReadError,
+)
+from tests.verbs import base
 
 ROIS = ["V1", "V3", "V4", "MT"]
 
@@ -151,3 +160,26 @@ def test_unknown_reference(best: apa.ScoreTable) -> None:
 def test_bootstrap_arguments(best: apa.ScoreTable, options: dict, name: str) -> None:
     with pytest.raises(InputError, match=rf"{name}: got"):
         apa.bootstrap("score ~ model | roi", best, **options)
+
+
+@pytest.mark.parametrize("lines", [len, slice(1), np.eye(2), 0.5, pd.Timestamp("2020-01-01"), None])
+def test_logs_of_rdms_are_texts(lines):
+    rdms = apa.simulate_rdms(n_subject=3, n_stimulus=6, rois=["V1", "V4"], rng=1).brain
+    with pytest.raises(InputError, match="lines"):
+        rdms.logged(lines)
+
+
+def test_a_formula_that_the_library_cannot_read_names_the_columns():
+    x = np.random.default_rng(0).normal(size=24)
+    frame = pd.DataFrame({"score": x, "subject": list("abcdef") * 4, "model": list("pqrs") * 6})
+    with pytest.raises(FormulaError, match="must be a positive integer") as caught:
+        apa.lmm("score ~ model ^ model ^ model + (1 | subject)", frame)
+    assert "apacol" not in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("delays", [10**400, 3, "x", None])
+def test_delays_are_a_list_where_stimuli_are_drawn(delays):
+    call = dict(base("variance_partitioning"), cluster=("stimulus", "subject"), delays=delays)
+    with pytest.raises(InputError, match="delays"):
+        apa.variance_partitioning(**call)

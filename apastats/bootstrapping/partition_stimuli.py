@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from apastats import arguments
 from apastats.arguments import applies
 from apastats.bootstrapping.bootstrap_rdms import stimulus_cells, stimulus_plans
 from apastats.errors import InputError
@@ -38,7 +39,8 @@ def check_stimuli_drawn(
     applies("per", options["per"], default="set", **given)
     if split == "test":
         raise InputError("split", split, "'train' where stimuli are drawn: folds hold them out")
-    if list(options["delays"]) != [0] and options["groups"] is None:
+    delays = arguments.items("delays", options["delays"], "a list of whole numbers, each once")
+    if list(delays) != [0] and options["groups"] is None:
         allowed = "[0] where rows are drawn one by one; groups= (runs) are drawn together"
         raise InputError("delays", options["delays"], allowed)
 

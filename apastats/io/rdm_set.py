@@ -195,7 +195,8 @@ class RDMSet:
         object.__setattr__(out, "_hash", [])
         return out
 
-    def logged(self, lines: Iterable[str]) -> RDMSet:
+    @checked
+    def logged(self, lines: Sequence[str]) -> RDMSet:
         """Same RDMs with these lines as their log, each once."""
         out = copy.copy(self)
         object.__setattr__(out, "log", tuple(dict.fromkeys(lines)))

@@ -152,8 +152,15 @@ def _built(formula: MixedFormula, frame: pd.DataFrame, ordered: list[str]) -> An
                 data, context=functions(), na_action="ignore"
             )
         except Exception as error:
-            said = original_names(str(error), ordered)
-            raise FormulaError(formula.text, f"the fixed part cannot be built ({said})") from error
+            raise _refusal(formula, ordered, error) from error
+
+
+def _refusal(formula: MixedFormula, ordered: list[str], error: Exception) -> FormulaError:
+    """What the library says, in the user's names."""
+    said = original_names(
+        str(error).split("\n")[0], ordered
+    )  # below it may be a drawing for terminals
+    return FormulaError(formula.text, f"the fixed part cannot be built ({said})")
 
 
 def fixed_part(formula: MixedFormula, frame: pd.DataFrame, variables: list[str]) -> FixedPart:
@@ -196,9 +203,13 @@ def _check_size(formula: MixedFormula, frame: pd.DataFrame, factors: dict[str, l
         return
     from formulaic import Formula
 
-    place = safe_names([*factors, *(c for c in frame.columns if c not in factors)])
+    ordered = [*factors, *(c for c in frame.columns if c not in factors)]
+    place = safe_names(ordered)
     levels = {place[name]: len(v) for name, v in factors.items()}
-    parsed = Formula(renamed(formula.fixed, place))
+    try:
+        parsed = Formula(renamed(formula.fixed, place))
+    except Exception as error:
+        raise _refusal(formula, ordered, error) from error
     columns = sum(prod(levels.get(f.expr, 1) for f in term.factors) for term in parsed)
     largest = max(factors, key=lambda name: len(factors[name]))
     numbers = len(frame) * columns
