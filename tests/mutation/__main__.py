@@ -41,7 +41,10 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "numbers": (
         ("apastats/numbers/*.py",),
-        ("tests/numbers", "tests/comparing", "tests/reference", "tests/resampling"),
+        (
+            "tests/numbers", "tests/comparing", "tests/reference", "tests/resampling", "tests/patterns",
+            "tests/ceilings", "tests/scoring", "tests/planning",
+        ),
     ),
     "mixed/engine": (("apastats/mixed/engine/*.py",), ("tests/mixed", "tests/reference")),
 }  # fmt: skip
