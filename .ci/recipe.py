@@ -9,7 +9,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 UPLOADED = "{{ environ['SDIST_SHA256'] }}"  # known when the sdist is built
-NAMES = {"pyarrow": "pyarrow-core", "matplotlib": "matplotlib-base"}  # the small builds suffice
+NAMES = {
+    "pyarrow": ["pyarrow-core", "libparquet"],
+    "matplotlib": ["matplotlib-base"],
+}  # the small builds suffice
 
 
 def recipe(root: Path = ROOT, sha256: str = UPLOADED) -> str:
@@ -21,8 +24,9 @@ def recipe(root: Path = ROOT, sha256: str = UPLOADED) -> str:
     run = {}
     for text in project["dependencies"]:
         wanted = Requirement(text)
-        name = NAMES.get(wanted.name.lower(), wanted.name.lower())
-        run.setdefault(name, next(s.version for s in wanted.specifier if s.operator == ">="))
+        floor = next(s.version for s in wanted.specifier if s.operator == ">=")
+        for name in NAMES.get(wanted.name.lower(), [wanted.name.lower()]):
+            run.setdefault(name, floor)
     python = project["requires-python"].removeprefix(">=")
     host = [t.replace(">=", " >=") for t in content["build-system"]["requires"]]
     lines = [
@@ -57,6 +61,7 @@ def recipe(root: Path = ROOT, sha256: str = UPLOADED) -> str:
         "test:",
         "  imports:",
         "    - apastats",
+        "    - pyarrow.parquet",
         "  commands:",
         "    - pip check",
         "    - apastats --help",

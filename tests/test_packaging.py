@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -72,6 +74,19 @@ def test_links_of_the_readme_lead_somewhere(repository: Path) -> None:
                 assert anchor in slugs, link
 
 
+def test_the_readme_names_every_extra_and_no_verb_that_is_not_there(
+    repository: Path, project: dict[str, Any]
+) -> None:
+    text = (repository / "README.md").read_text("utf-8")
+    named = set(re.findall(r"`(\w+)`", text.partition("## Install")[2].partition("## More")[0]))
+    assert set(project["optional-dependencies"]) - {"test", "dev", "all"} <= named
+    rows = re.findall(r"^\| \[.+\]\((docs/\w+\.md)\) \| (.+) \|$", text, re.M)
+    assert len(rows) >= 15
+    for page, right in rows:
+        verbs = re.findall(r"`(\w+)`", right)
+        assert [v for v in verbs if v not in apastats.EXPORTS] == [], page
+
+
 def test_the_long_description_has_whole_addresses(repository: Path) -> None:
     build = pytest.importorskip("hatch_fancy_pypi_readme._builder")
     config = pytest.importorskip("hatch_fancy_pypi_readme._config")
@@ -89,6 +104,38 @@ def test_the_long_description_has_whole_addresses(repository: Path) -> None:
 def test_the_conda_recipe_is_of_this_pyproject(repository: Path) -> None:
     recipe = _script(repository / ".ci" / "recipe.py").recipe(repository)
     assert (repository / "recipe" / "meta.yaml").read_text("utf-8") == recipe
+
+
+# conda-forge's pyarrow-core has neither of these, libparquet brings the second group
+ABSENT = ("_dataset", "_dataset_parquet", "_acero", "_substrait", "_flight", "gandiva")
+OF_PARQUET = ("_parquet", "_parquet_encryption")
+TABLES_BY = """
+import sys
+sys.modules.update({"pyarrow." + name: None for name in sys.argv[2:]})
+from pathlib import Path
+import apastats as apa
+folder = Path(sys.argv[1])
+frame = apa.simulate(n_subject=6, n_model=2, rois=["V1", "V4"], rng=1).scores.frame
+frame.to_csv(folder / "scores.csv", index=False)
+frame.to_parquet(folder / "scores.parquet", index=False)
+frame.to_feather(folder / "scores.feather")
+for file in sorted(folder.glob("scores.*")):
+    assert len(apa.read(file).frame) == len(frame)
+best = apa.select_layer(apa.read(folder / "scores.csv"), on="train")
+made = apa.equivalence("score ~ model | roi", best, bounds=0.05)
+assert apa.load_result(made.save(folder / "result")).table.equals(made.table)
+"""
+
+
+def test_the_recipe_installs_what_tables_need_of_arrow(repository: Path, tmp_path: Path) -> None:
+    recipe = (repository / "recipe" / "meta.yaml").read_text("utf-8")
+    named = set(re.findall(r"^    - (\S+) >=", recipe, re.M))
+    assert named & {"pyarrow", "pyarrow-core", "libparquet"} == {"pyarrow-core", "libparquet"}
+    for missing, works in ((ABSENT, True), (ABSENT + OF_PARQUET, False)):
+        command = [sys.executable, "-c", TABLES_BY, str(tmp_path), *missing]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) == works, done.stderr[-2000:]
+    assert "_parquet" in done.stderr
 
 
 def test_the_oldest_job_installs_every_floor(repository: Path, project: dict[str, Any]) -> None:
