@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from apastats.errors import DesignError
+import apastats as apa
+from apastats.errors import ApaError, DesignError
 from apastats.mixed.engine.core import Fitted, fit_design, row_precisions
 from apastats.mixed.engine.design import build_design
 from apastats.mixed.engine.formula import parse_mixed_formula
@@ -108,3 +109,23 @@ def test_as_many_coefficients_as_rows_are_refused() -> None:
         build_design(parse_mixed_formula("y ~ cell + (1 | who2)"), data)
     data.loc[0, "cell"] = "c1"
     build_design(parse_mixed_formula("y ~ cell + (1 | who2)"), data)
+
+
+def test_kenward_and_roger_do_not_see_where_a_covariate_begins() -> None:
+    data = study()
+    here, there = (
+        apa.lmm("y ~ x + part + (1 + x | who)", d, df="kenward-roger").tidy().set_index("term")
+        for d in (data, data.assign(x=data["x"] + 40))
+    )
+    for column in ("estimate", "std_error", "df", "p_value"):
+        np.testing.assert_allclose(
+            here[column].iloc[1:], there[column].iloc[1:], rtol=2e-5, err_msg=column
+        )
+
+
+def test_a_random_part_that_fits_everything_is_refused() -> None:
+    data = study()
+    own = dict(zip(sorted(data["who"].unique()), range(9), strict=True))
+    data["y"] = data["who"].map(own) * 1.7 + 0.3
+    with pytest.raises(ApaError, match="exactly"):
+        apa.lmm("y ~ 1 + (1 | who)", data)
