@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 import apastats as apa
-from apastats.errors import ApaError, DesignError
+from apastats.errors import AliasedWarning, ApaError, DesignError
+from apastats.mixed.engine import fixed_part
 from apastats.mixed.engine.core import Fitted, fit_design, row_precisions
 from apastats.mixed.engine.design import build_design
 from apastats.mixed.engine.formula import parse_mixed_formula
@@ -129,3 +130,23 @@ def test_a_random_part_that_fits_everything_is_refused() -> None:
     data["y"] = data["who"].map(own) * 1.7 + 0.3
     with pytest.raises(ApaError, match="exactly"):
         apa.lmm("y ~ 1 + (1 | who)", data)
+
+
+@pytest.mark.parametrize("limit", ["MOST_NUMBERS", "MOST_COLUMNS"])
+def test_either_limit_of_the_fixed_part_refuses(
+    limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fixed_part, limit, 3)
+    data = study().assign(cell=lambda d: "c" + (d.index % 5).astype(str))
+    with pytest.raises(DesignError, match="the fixed part has 6 columns"):
+        apa.lmm("y ~ cell + (1 | who)", data)
+
+
+def test_columns_of_zeros_and_near_constants_are_told_apart() -> None:
+    data = study().assign(none=0.0)
+    with pytest.warns(AliasedWarning, match="none"):
+        left = apa.lmm("y ~ x + none + (1 | who)", data).tidy()
+    assert left["term"].tolist() == ["(Intercept)", "x"]
+    # so far from 0 that the column is a constant to the fit, though it varies
+    with pytest.raises(DesignError, match="too far from 0.*subtract"):
+        apa.lmm("y ~ x + far + (1 | who)", data.assign(far=lambda d: 1e9 + d["x"] ** 2))
