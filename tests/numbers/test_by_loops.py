@@ -11,6 +11,7 @@ from scipy import sparse, stats
 
 from apastats.numbers import fisher, grams, one_more_person
 from apastats.numbers.best import confidence_set, moments
+from apastats.numbers.crossed import fit_crossed
 from apastats.numbers.items import tipping
 from apastats.numbers.maps import edges_of
 from apastats.numbers.relative import independent_rows
@@ -222,18 +223,51 @@ def test_edges_of_a_map_join_different_places_once() -> None:
 
 
 def test_rows_are_independent_whatever_the_size_of_a_unit() -> None:
-    rows = np.array([[1.0, -1, 0], [0, 1, -1], [1, 0, -1]])
+    triangle = np.array([[1.0, -1, 0], [0, 1, -1], [1, 0, -1]])
     for scale in (np.ones(3), np.array([1e-9, 1.0, 1e9])):
-        # columns in these units: the same contrasts
-        assert len(independent_rows(rows / scale, scale)) == 2
-        np.testing.assert_allclose((rows / scale) * scale, rows)
+        assert len(independent_rows(triangle / scale, scale)) == 2
+    both = np.array([[1.0, 1], [1, -1]])
+    for scale in (np.array([1e-8, 1.0]), np.array([1.0, 1e8])):
+        assert len(independent_rows(both / scale, scale)) == 2
 
 
-def test_places_of_a_step_down_set_never_fall() -> None:
+def test_p_values_of_a_step_down_set_are_those_of_ranges_of_what_is_left() -> None:
     x = np.random.default_rng(8).normal(size=(9, 5)) + np.array([0, 0.2, 0.2, 0.9, 1.4])
-    inside, p, _ = confidence_set(moments(x), 0.05, step_down=True)
+    m = moments(x)
+    inside, p, _ = confidence_set(m, 0.05, step_down=True)
     order = np.argsort(x.mean(axis=0))
-    assert (np.diff(p[order]) >= 0).all()
+    error = np.sqrt(m.variance.max() / 2)
+    highest, worst = x.mean(axis=0).max(), 0.0
+    for place, k in enumerate(order[:-1]):
+        q = (highest - x[:, k].mean()) / error
+        worst = max(worst, stats.studentized_range.sf(q, 5 - place, m.df))
+        assert p[k] == pytest.approx(worst, abs=1e-6)
     assert p[order[-1]] == 1
     np.testing.assert_array_equal(inside, p > 0.05)
-    assert p[order[0]] < 0.5
+
+
+def test_copies_of_a_model_stay_in_the_set_together() -> None:
+    x = np.random.default_rng(9).normal(size=(8, 1))
+    for step_down in (False, True):
+        inside, p, _ = confidence_set(
+            moments(np.column_stack([x, x])), 0.05, step_down=step_down, shared=False
+        )
+        assert inside.all()
+        np.testing.assert_array_equal(p, 1.0)
+        # always lower by the same: no spread, and no doubt
+        inside, p, _ = confidence_set(
+            moments(np.column_stack([x, x - 0.25])), 0.05, step_down=step_down, shared=False
+        )
+        np.testing.assert_array_equal(inside, [True, False])
+
+
+def test_weights_of_items_add_to_the_error_by_their_degrees_of_freedom() -> None:
+    g = np.random.default_rng(10)
+    y = g.normal(size=(60, 1)) + g.normal(size=(60, 6)) * np.linspace(0.5, 2, 6)
+    found = fit_crossed(y, by_item=True)
+    # of 59 contrasts of models an item keeps those that the others do not explain
+    assert (found.part_df > 20).all()
+    assert found.part_df.sum() == pytest.approx(59 * 5, rel=0.01)
+    share = found.parts
+    wanted = 1 + 4 * (share * (1 - share) / found.part_df).sum(axis=1)
+    np.testing.assert_allclose(found.inflation, wanted, rtol=1e-12)
