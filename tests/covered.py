@@ -31,7 +31,7 @@ PARTS = {
 def room_of(file: str) -> str:
     """Folder below the package; one room for the modules at its top."""
     parts = Path(file).parts
-    return f"apastats/{parts[1]}/" if len(parts) > 2 else "apastats/*.py"
+    return f"apastats/{parts[1]}/" if len(parts) > 2 else "modules at the top"
 
 
 def share(counts: Counter[str], what: str) -> float:
