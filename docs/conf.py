@@ -39,6 +39,7 @@ html_sidebars = {"*": []}  # these pages have none below them: an empty column w
 html_theme_options = {
     "navigation_with_keys": True,
     "show_toc_level": 2,
+    "header_links_before_dropdown": 3,  # more would break the header of 1280 px in two rows
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": [],
@@ -55,6 +56,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": ["auto_gallery", "auto_published"],
     "filename_pattern": r"/(item_)?\d\d_" if (DATA / "bmd_model_scores").exists() else r"/\d\d_",
     "ignore_pattern": r"(^|/)(build|published|real_connectome)\.py",
+    "within_subsection_order": "FileNameSortKey",  # from the first example on
     "download_all_examples": False,
     "remove_config_comments": True,
     "abort_on_example_error": True,

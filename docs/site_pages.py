@@ -24,6 +24,8 @@ ROOMS = {
     "table": "Tables",
 }
 
+OF_TESTS = ("coverage", "faults", "mutation")  # after the speeds
+
 
 def api_pages(folder: Path) -> None:
     """Write ``index.md`` and a page per public name; files that would not change are left alone."""
@@ -56,11 +58,11 @@ def benchmark_page(results: Path, page: Path) -> None:
         "# Benchmarks",
         "",
         "Speed beside other packages as ratios in one process, with the largest difference of the answers beside it; "
-        "`python -m benchmarks` makes them. Above 1x ours is faster. Bad inputs, faults and what the "
-        "tests reach and notice are sections of their own.",
+        "`python -m benchmarks` makes them. Above 1x ours is faster. At the end: bad "
+        "inputs and faults, and what the tests reach and notice.",
         "",
     ]
-    for file in sorted(results.glob("*.md")):
+    for file in sorted(results.glob("*.md"), key=lambda f: (f.stem in OF_TESTS, f.stem)):
         _, _, rest = file.read_text("utf-8").partition("\n")
         machine, _, body = rest.strip().partition("\n")
         lines += [body.strip().replace("\n\n", f"\n\n{machine}\n\n", 1), ""]

@@ -1,5 +1,5 @@
-"""Alignment patterns
-==================
+"""Patterns of the brain, drawn
+============================
 
 One line per region: with which regions it goes.
 """
