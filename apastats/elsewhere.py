@@ -168,5 +168,5 @@ INSTEAD: dict[str, str] = {
     "pattern_descriptor": "Conditions are resampled by bootstrap(..., cluster='stimulus').",
     "rdm_descriptor": "RDMs are resampled by bootstrap(..., cluster='subject').",
     "fitter": "Models with parameters are fitted by evaluate_fitted.",
-    "pairwise": "Pairs are compared by emmeans(...).contrast().",
+    "pairwise": "All pairs are compared by compare(...), marginal means by emmeans(...).contrast().",
 }

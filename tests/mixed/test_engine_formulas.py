@@ -15,6 +15,7 @@ from apastats.mixed.engine.design import build_design
 from apastats.mixed.engine.formula import parse_mixed_formula
 from apastats.mixed.engine.intervals import _Held, _quantiles
 from apastats.mixed.engine.left_out import _between_cells, _cell_codes, _crosses
+from apastats.mixed.engine.optimise import Objective
 
 
 def study(n: int = 90, seed: int = 0) -> pd.DataFrame:
@@ -150,3 +151,17 @@ def test_columns_of_zeros_and_near_constants_are_told_apart() -> None:
     # so far from 0 that the column is a constant to the fit, though it varies
     with pytest.raises(DesignError, match="too far from 0.*subtract"):
         apa.lmm("y ~ x + far + (1 | who)", data.assign(far=lambda d: 1e9 + d["x"] ** 2))
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("reml", [True, False])
+def test_the_deviance_is_the_same_with_and_without_its_gradient(unit: float, reml: bool) -> None:
+    data = study().assign(x=lambda d: unit * d["x"])
+    objective = Objective(fitted("y ~ x + (1 + x | who)", data).products, reml)
+    at = objective.start + np.array([0.1, 0.05, 0.2])
+    value, gradient = objective.both(at)
+    assert objective.value(at) == pytest.approx(value, rel=1e-12)
+    slope = [
+        (objective.value(at + h) - objective.value(at - h)) / 2e-5 for h in 1e-5 * np.eye(len(at))
+    ]
+    np.testing.assert_allclose(gradient, slope, rtol=1e-5, atol=1e-5)

@@ -157,9 +157,8 @@ def _built(formula: MixedFormula, frame: pd.DataFrame, ordered: list[str]) -> An
 
 def _refusal(formula: MixedFormula, ordered: list[str], error: Exception) -> FormulaError:
     """What the library says, in the user's names."""
-    said = original_names(
-        str(error).split("\n")[0], ordered
-    )  # below it may be a drawing for terminals
+    first = str(error).split("\n")[0]  # below it may be a drawing for terminals
+    said = original_names(first, ordered)
     return FormulaError(formula.text, f"the fixed part cannot be built ({said})")
 
 
